@@ -1,0 +1,199 @@
+package tensor
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Tensor is an n-dimensional array of float32, or a view of one.
+//
+// A tensor made by New or FromSlice is row-major and contiguous. Reshape,
+// Transpose, Permute, Slice and Expand return views: they share elements with
+// the tensor they came from. A tensor with no dimensions is a scalar.
+type Tensor struct {
+	shape  []int
+	stride []int     // elements to skip per step along each dimension; 0 where broadcast
+	data   []float32 // the first element of the view is data[0]
+}
+
+// New returns a tensor of zeros. It panics with a *ShapeError if a size is negative.
+func New(shape ...int) *Tensor {
+	return FromSlice(make([]float32, Size("New", shape)), shape...)
+}
+
+// FromSlice returns a row-major tensor whose elements are data, which it keeps
+// and does not copy. It panics with a *ShapeError unless len(data) is the
+// product of the shape.
+func FromSlice(data []float32, shape ...int) *Tensor {
+	if Size("FromSlice", shape) != len(data) {
+		panic(&ShapeError{"FromSlice", [][]int{slices.Clone(shape)}, fmt.Sprintf("want %d elements, got %d", Size("FromSlice", shape), len(data))})
+	}
+	t := new(Tensor)
+	t.set(data, shape)
+	return t
+}
+
+// set makes t a contiguous tensor over data, reusing t's own slices.
+func (t *Tensor) set(data []float32, shape []int) {
+	t.data = data
+	t.shape = append(t.shape[:0], shape...)
+	t.stride = append(t.stride[:0], shape...)
+	step := 1
+	for i := len(shape) - 1; i >= 0; i-- {
+		t.stride[i] = step
+		step *= shape[i]
+	}
+}
+
+// Remake turns t into the row-major tensor of the given shape over data, as
+// FromSlice would make it, without allocating a new header. It is for owners
+// of recycled memory, such as autograd's tape: every view of the old t goes on
+// looking at the old data.
+func (t *Tensor) Remake(data []float32, shape ...int) *Tensor {
+	if Size("Remake", shape) != len(data) {
+		panic(&ShapeError{"Remake", [][]int{slices.Clone(shape)}, fmt.Sprintf("want %d elements, got %d", Size("Remake", shape), len(data))})
+	}
+	t.set(data, shape)
+	return t
+}
+
+// Size returns the number of elements of a tensor of this shape. It panics
+// with a *ShapeError naming op if a size is negative or the product overflows.
+func Size(op string, shape []int) int {
+	n := 1
+	for _, s := range shape {
+		if s < 0 || (s > 0 && n > maxLen/s) {
+			panic(&ShapeError{op, [][]int{slices.Clone(shape)}, "not a possible shape"})
+		}
+		n *= s
+	}
+	return n
+}
+
+const maxLen = 1 << 48 // more than any machine holds, far from overflow
+
+// Shape returns the sizes of the dimensions. The caller must not change them.
+func (t *Tensor) Shape() []int { return t.shape }
+
+// Strides returns the elements to skip per step along each dimension. The caller must not change them.
+func (t *Tensor) Strides() []int { return t.stride }
+
+// Rank returns the number of dimensions.
+func (t *Tensor) Rank() int { return len(t.shape) }
+
+// Dim returns the size of dimension i; negative i count from the last.
+func (t *Tensor) Dim(i int) int { return t.shape[t.axis("Dim", i)] }
+
+// Len returns the number of elements.
+func (t *Tensor) Len() int {
+	n := 1
+	for _, s := range t.shape {
+		n *= s
+	}
+	return n
+}
+
+// axis resolves a dimension that may count from the last one.
+func (t *Tensor) axis(op string, i int) int {
+	j := i
+	if j < 0 {
+		j += len(t.shape)
+	}
+	if j < 0 || j >= len(t.shape) {
+		panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("no dimension %d", i)})
+	}
+	return j
+}
+
+// Contiguous reports whether the elements of t lie in row-major order without gaps.
+func (t *Tensor) Contiguous() bool {
+	step := 1
+	for i := len(t.shape) - 1; i >= 0; i-- {
+		if t.shape[i] != 1 && t.stride[i] != step {
+			return false
+		}
+		step *= t.shape[i]
+	}
+	return true
+}
+
+// Data returns the elements of a contiguous tensor, not a copy. It panics
+// with a *ShapeError if t is a view with gaps; Contig copies such a view.
+func (t *Tensor) Data() []float32 {
+	if !t.Contiguous() {
+		panic(&ShapeError{"Data", [][]int{t.shape}, fmt.Sprintf("a view with strides %v is not contiguous", t.stride)})
+	}
+	return t.data[:t.Len()]
+}
+
+// Contig returns t itself if it is contiguous, and a row-major copy otherwise.
+func (t *Tensor) Contig() *Tensor {
+	if t.Contiguous() {
+		return t
+	}
+	return t.Clone()
+}
+
+// Clone returns a row-major copy.
+func (t *Tensor) Clone() *Tensor {
+	u := New(t.shape...)
+	CopyTo(u, t)
+	return u
+}
+
+// At returns one element.
+func (t *Tensor) At(index ...int) float32 { return t.data[t.offset("At", index)] }
+
+// Set changes one element.
+func (t *Tensor) Set(v float32, index ...int) { t.data[t.offset("Set", index)] = v }
+
+func (t *Tensor) offset(op string, index []int) int {
+	if len(index) != len(t.shape) {
+		panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("%d indices for %d dimensions", len(index), len(t.shape))})
+	}
+	o := 0
+	for i, x := range index {
+		if x < 0 || x >= t.shape[i] {
+			panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("index %v is outside", index)})
+		}
+		o += x * t.stride[i]
+	}
+	return o
+}
+
+// Fill sets every element to v and returns t.
+func (t *Tensor) Fill(v float32) *Tensor {
+	for r := range t.rows() {
+		for i := range r.n {
+			r.data[i*r.step] = v
+		}
+	}
+	return t
+}
+
+// ShapeError is what an operation of this package panics with when its
+// operands' shapes do not fit: a bug in the caller, not in the data.
+type ShapeError struct {
+	Op     string  // the operation, such as MatMul
+	Shapes [][]int // its operands
+	Reason string
+}
+
+func (e *ShapeError) Error() string {
+	s := "tensor: " + e.Op + ": "
+	switch len(e.Shapes) {
+	case 0:
+	case 1:
+		s += fmt.Sprintf("shape %v: ", e.Shapes[0])
+	default:
+		s += "shapes "
+		for i, shape := range e.Shapes {
+			if i > 0 {
+				s += " and "
+			}
+			s += fmt.Sprint(shape)
+		}
+		s += ": "
+	}
+	return s + e.Reason
+}
