@@ -1,0 +1,214 @@
+package vit
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Config describes a vision transformer: its shape, and the few choices in
+// which the published families differ. Zero fields mean "off". It is saved as
+// JSON with every checkpoint.
+type Config struct {
+	Name      string // of the preset, such as "dino-vits16"; nothing depends on it
+	ImageSize [2]int // height and width in pixels, multiples of PatchSize
+	PatchSize int    // P, pixels
+	Dim       int    // D, width of a token
+	Depth     int    // N, blocks
+	Heads     int    // H, a divisor of Dim
+	Hidden    int    // width of the hidden layer of each block's MLP
+	Registers int    // learned tokens after the class token that stand for nothing (DINOv2)
+
+	NoClassPos bool // position embeddings cover the patches only, not the class token (timm's no_embed_class)
+	PreNorm    bool // CLIP: a layer norm before the blocks; the patch embedding then has no bias
+	QuickGELU  bool // x·sigmoid(1.702x) in place of GELU
+	LayerScale bool // DINOv2: a learned factor per channel on what each half of a block adds
+
+	Eps    float32    // of every layer norm
+	Mean   [3]float32 // of the pixels the weights were trained with, red, green, blue in [0, 1]
+	Std    [3]float32
+	Labels int // outputs of the classifier; 0: none
+}
+
+// Grid returns the number of rows and columns of patches.
+func (c Config) Grid() (h, w int) { return c.ImageSize[0] / c.PatchSize, c.ImageSize[1] / c.PatchSize }
+
+// Prefix returns the number of tokens before the patches: the class token and the registers.
+func (c Config) Prefix() int { return 1 + c.Registers }
+
+// posRows is the number of rows of pos_embed. Registers never have a position.
+func (c Config) posRows() int {
+	h, w := c.Grid()
+	if c.NoClassPos {
+		return h * w
+	}
+	return 1 + h*w
+}
+
+// Far more than any published model has, so that a damaged checkpoint's config
+// is an error and not an attempt to allocate.
+const (
+	maxImage = 1 << 14
+	maxWidth = 1 << 16
+	maxDepth = 1 << 10
+	maxLabel = 1 << 20
+)
+
+// Validate says what is wrong with c, all of it at once, or returns nil.
+func (c Config) Validate() error {
+	var faults []error
+	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
+	within := func(name string, v, low, high int) bool {
+		if v < low || v > high {
+			fault("%s is %d, want %d to %d", name, v, low, high)
+			return false
+		}
+		return true
+	}
+	if within("PatchSize", c.PatchSize, 1, maxImage) {
+		for i, side := range [2]string{"height", "width"} {
+			if s := c.ImageSize[i]; within("image "+side, s, 1, maxImage) && s%c.PatchSize != 0 {
+				fault("image %s is %d, want a multiple of the patch size %d", side, s, c.PatchSize)
+			}
+		}
+	}
+	if within("Dim", c.Dim, 1, maxWidth) && within("Heads", c.Heads, 1, maxWidth) && c.Dim%c.Heads != 0 {
+		fault("Dim is %d, want a multiple of the %d heads", c.Dim, c.Heads)
+	}
+	within("Depth", c.Depth, 1, maxDepth)
+	within("Hidden", c.Hidden, 1, maxWidth)
+	within("Registers", c.Registers, 0, maxDepth)
+	within("Labels", c.Labels, 0, maxLabel)
+	if !(c.Eps > 0) || c.Eps > 1 {
+		fault("Eps is %v, want a small positive number such as 1e-6", c.Eps)
+	}
+	for i := range 3 {
+		if m := float64(c.Mean[i]); math.IsNaN(m) || math.IsInf(m, 0) {
+			fault("Mean is %v, want finite numbers", c.Mean)
+			break
+		}
+	}
+	for i := range 3 {
+		if s := float64(c.Std[i]); !(s > 0) || math.IsInf(s, 0) {
+			fault("Std is %v, want positive numbers", c.Std)
+			break
+		}
+	}
+	if len(faults) > 0 {
+		return fmt.Errorf("vit: config %q: %w", c.Name, errors.Join(faults...))
+	}
+	return nil
+}
+
+// What pixels were normalised with. ImageNet's are torchvision's; CLIP's are
+// those of OpenAI's clip.load; AugReg's map [0, 1] to [-1, 1] (big_vision).
+var (
+	imagenetMean = [3]float32{0.485, 0.456, 0.406}
+	imagenetStd  = [3]float32{0.229, 0.224, 0.225}
+	clipMean     = [3]float32{0.48145466, 0.4578275, 0.40821073}
+	clipStd      = [3]float32{0.26862954, 0.26130258, 0.27577711}
+	half         = [3]float32{0.5, 0.5, 0.5}
+)
+
+// Presets returns the known published backbones, sorted by name. A name is the
+// family and the size: "dino-vits16" is DINO's ViT-S with patches of 16 pixels.
+//
+// DINOv2's weights were last trained at 518 pixels and their position
+// embeddings are 37x37; its presets ask for 224, at which its authors evaluate
+// and Prompt-CAM runs, because 518 costs more than five times as much. Load
+// resizes position embeddings to whatever ImageSize is.
+func Presets() []Config {
+	var all []Config
+	add := func(family string, common Config, patch int, sizes ...string) {
+		for _, size := range sizes {
+			c := common
+			c.PatchSize = patch
+			c.ImageSize = [2]int{224, 224}
+			switch size {
+			case "ti":
+				c.Dim, c.Depth = 192, 12
+			case "s":
+				c.Dim, c.Depth = 384, 12
+			case "b":
+				c.Dim, c.Depth = 768, 12
+			case "l":
+				c.Dim, c.Depth = 1024, 24
+			}
+			c.Heads, c.Hidden = c.Dim/headDim, 4*c.Dim
+			c.Name = fmt.Sprintf("%s-vit%s%d", family, size, patch)
+			if c.Registers > 0 {
+				c.Name += "-reg"
+			}
+			all = append(all, c)
+		}
+	}
+	imagenet := Config{Eps: 1e-6, Mean: imagenetMean, Std: imagenetStd}
+	add("dino", imagenet, 16, "s", "b")
+	add("dino", imagenet, 8, "s", "b")
+	add("mae", imagenet, 16, "b")
+
+	dinov2 := imagenet
+	dinov2.LayerScale = true
+	add("dinov2", dinov2, 14, "s", "b", "l")
+	dinov2.Registers = 4
+	add("dinov2", dinov2, 14, "s", "b", "l")
+
+	deit := imagenet
+	deit.Labels = 1000
+	add("deit", deit, 16, "ti", "s", "b")
+	add("augreg", Config{Eps: 1e-6, Mean: half, Std: half, Labels: 1000}, 16, "ti", "s", "b")
+
+	clip := Config{Eps: 1e-5, Mean: clipMean, Std: clipStd, PreNorm: true, QuickGELU: true}
+	add("clip", clip, 16, "b")
+	add("bioclip", clip, 16, "b")
+
+	slices.SortFunc(all, func(a, b Config) int { return cmp.Compare(a.Name, b.Name) })
+	return all
+}
+
+// headDim is d, the width of one head, in every published family here.
+const headDim = 64
+
+// Preset returns the preset of that name. The error for an unknown name lists
+// the near ones, or all.
+func Preset(name string) (Config, error) {
+	var near, all []string
+	for _, c := range Presets() {
+		if c.Name == name {
+			return c, nil
+		}
+		all = append(all, c.Name)
+		if distance(strings.ToLower(name), c.Name) <= 2 || (name != "" && strings.Contains(c.Name, strings.ToLower(name))) {
+			near = append(near, c.Name)
+		}
+	}
+	if len(near) > 0 {
+		return Config{}, fmt.Errorf("vit: no preset %q; near it: %s", name, strings.Join(near, ", "))
+	}
+	return Config{}, fmt.Errorf("vit: no preset %q; there are %s", name, strings.Join(all, ", "))
+}
+
+// distance counts the single-byte insertions, deletions and changes that turn
+// a into b (Levenshtein).
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
