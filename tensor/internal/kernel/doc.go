@@ -1,0 +1,12 @@
+// Package kernel holds the inner loops of package tensor on plain slices of
+// float32: matrix multiplication and the vector operations of a transformer.
+//
+// Every loop exists once in plain Go, which says what it computes, and once per
+// instruction set in assembly, which must compute the same up to rounding. NaN
+// and infinities propagate as in the plain loop. All functions are single-threaded
+// and safe for concurrent use; they panic if lengths do not fit.
+//
+// Reading order: gemm.go (how a product is cut into tiles), generic.go (the
+// plain loops), vector.go (the entry points), tier.go (which implementation is
+// used where), _asm (the generator of the assembly).
+package kernel

@@ -1,0 +1,195 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// eachTier runs a test on every implementation this processor has.
+func eachTier(t *testing.T, f func(t *testing.T, impl *tier)) {
+	for i := range tiers {
+		t.Run(tiers[i].name, func(t *testing.T) { f(t, &tiers[i]) })
+	}
+}
+
+func normals(rng *rand.Rand, n int) []float32 {
+	x := make([]float32, n)
+	for i := range x {
+		x[i] = float32(rng.NormFloat64())
+	}
+	return x
+}
+
+// layout draws strides for a rows x cols operand: by rows, by columns, or with
+// gaps both ways; each with or without padding between rows.
+func layout(rng *rand.Rand, rows, cols int) Matrix {
+	m := Matrix{Rows: rows, Cols: cols, RowStride: cols + rng.IntN(2)*rng.IntN(20), ColStride: 1}
+	switch rng.IntN(3) {
+	case 1:
+		m = Matrix{Rows: rows, Cols: cols, RowStride: 1, ColStride: rows + rng.IntN(2)*rng.IntN(20)}
+	case 2:
+		m.ColStride = 1 + rng.IntN(3)
+		m.RowStride *= m.ColStride
+	}
+	m.Data = normals(rng, (rows-1)*m.RowStride+(cols-1)*m.ColStride+1)
+	return m
+}
+
+func (m Matrix) at(i, j int) float64 { return float64(m.Data[i*m.RowStride+j*m.ColStride]) }
+
+// requireGemm checks got = beta*old + alpha*a·b against a float64 loop; the error
+// allowed is that of k roundings of the sum of absolute values.
+func requireGemm(t *testing.T, got, old, a, b Matrix, alpha, beta float32) {
+	t.Helper()
+	for i := range got.Rows {
+		for j := range got.Cols {
+			var sum, size float64
+			for p := range a.Cols {
+				sum += a.at(i, p) * b.at(p, j)
+				size += math.Abs(a.at(i, p) * b.at(p, j))
+			}
+			want := float64(alpha) * sum
+			size *= math.Abs(float64(alpha))
+			if beta != 0 {
+				want += float64(beta) * old.at(i, j)
+				size += math.Abs(float64(beta) * old.at(i, j))
+			}
+			if d := math.Abs(got.at(i, j) - want); !(d <= 3e-7*size*(1+math.Sqrt(float64(a.Cols)))) {
+				require.Failf(t, "wrong product", "element (%d, %d) of %dx%dx%d: got %g, want %g", i, j, got.Rows, a.Cols, got.Cols, got.at(i, j), want)
+			}
+		}
+	}
+}
+
+func TestGemm(t *testing.T) {
+	eachTier(t, func(t *testing.T, impl *tier) {
+		rng := rand.New(rand.NewPCG(1, 2))
+		for trial := range 300 {
+			m, k, n := 1+rng.IntN(150), 1+rng.IntN(150), 1+rng.IntN(150)
+			switch trial % 10 {
+			case 0:
+				m = 1
+			case 1:
+				k = 1 + rng.IntN(800) // several blocks
+			case 2:
+				m = blockM - 5 + rng.IntN(20)
+			case 3:
+				n = 1 + rng.IntN(8)
+			}
+			a, b := layout(rng, m, k), layout(rng, k, n)
+			alpha := []float32{1, -0.5, 0}[rng.IntN(3)]
+			beta := []float32{0, 1, 2.5}[rng.IntN(3)]
+			c := Matrix{Rows: m, Cols: n, RowStride: n + rng.IntN(20), ColStride: 1}
+			c.Data = normals(rng, m*c.RowStride)
+			old := c
+			old.Data = append([]float32(nil), c.Data...)
+			if beta == 0 {
+				for i := range m {
+					c.Data[i*c.RowStride+rng.IntN(n)] = float32(math.NaN())
+				}
+			}
+			gemm(impl, c, a, b, alpha, beta)
+			requireGemm(t, c, old, a, b, alpha, beta)
+			for i := range m {
+				gap := i*c.RowStride + n
+				require.Equal(t, old.Data[gap:(i+1)*c.RowStride], c.Data[gap:(i+1)*c.RowStride], "past the end of row %d", i)
+			}
+		}
+	})
+}
+
+// Whoever splits a product among goroutines must get the same bits for any split.
+func TestGemmSplit(t *testing.T) {
+	eachTier(t, func(t *testing.T, impl *tier) {
+		rng := rand.New(rand.NewPCG(3, 4))
+		for range 40 {
+			m, k, n := 1+rng.IntN(100), 1+rng.IntN(600), 1+rng.IntN(100)
+			a, b := layout(rng, m, k), layout(rng, k, n)
+			start := normals(rng, m*n)
+			whole := Matrix{append([]float32(nil), start...), m, n, n, 1}
+			gemm(impl, whole, a, b, 0.7, 0.3)
+			parts := Matrix{append([]float32(nil), start...), m, n, n, 1}
+			for i, rows := 0, 0; i < m; i += rows {
+				rows = min(1+rng.IntN(40), m-i)
+				for j, cols := 0, 0; j < n; j += cols {
+					cols = min(1+rng.IntN(70), n-j)
+					gemm(impl, parts.view(i, j, rows, cols), a.view(i, 0, rows, k), b.view(0, j, k, cols), 0.7, 0.3)
+				}
+			}
+			require.Equal(t, whole.Data, parts.Data, "%dx%dx%d", m, k, n)
+		}
+	})
+}
+
+func TestGemmPropagatesNaN(t *testing.T) {
+	eachTier(t, func(t *testing.T, impl *tier) {
+		nan := float32(math.NaN())
+		a := Matrix{[]float32{0, nan, 0, 0}, 2, 2, 2, 1}
+		b := Matrix{[]float32{1, 1, 1, float32(math.Inf(1))}, 2, 2, 2, 1}
+		c := Matrix{make([]float32, 4), 2, 2, 2, 1}
+		gemm(impl, c, a, b, 1, 0)
+		assert.True(t, c.Data[0] != c.Data[0] && c.Data[1] != c.Data[1], "NaN times 1")
+		assert.Zero(t, c.Data[2])
+		assert.True(t, c.Data[3] != c.Data[3], "0 times Inf")
+	})
+}
+
+func TestGemmWithoutSummands(t *testing.T) {
+	eachTier(t, func(t *testing.T, impl *tier) {
+		c := Matrix{[]float32{1, 2, 3}, 1, 3, 3, 1}
+		gemm(impl, c, Matrix{Rows: 1, ColStride: 1}, Matrix{Cols: 3, RowStride: 3, ColStride: 1}, 1, 2)
+		assert.Equal(t, []float32{2, 4, 6}, c.Data)
+		gemm(impl, c, Matrix{Rows: 1, ColStride: 1}, Matrix{Cols: 3, RowStride: 3, ColStride: 1}, 1, 0)
+		assert.Equal(t, []float32{0, 0, 0}, c.Data)
+	})
+}
+
+func TestGemmPanics(t *testing.T) {
+	x := make([]float32, 6)
+	assert.PanicsWithValue(t, "kernel: Gemm: 2x3 times 2x3 into 2x3", func() {
+		Gemm(Matrix{x, 2, 3, 3, 1}, Matrix{x, 2, 3, 3, 1}, Matrix{x, 2, 3, 3, 1}, 1, 0)
+	})
+	assert.PanicsWithValue(t, "kernel: Gemm: b is 3x3 with strides 3 and 1 over 6 elements, want 9", func() {
+		Gemm(Matrix{x, 2, 3, 3, 1}, Matrix{x, 2, 3, 3, 1}, Matrix{x, 3, 3, 3, 1}, 1, 0)
+	})
+	assert.PanicsWithValue(t, "kernel: Gemm: c has column stride 2, want 1", func() {
+		Gemm(Matrix{x, 2, 2, 1, 2}, Matrix{x, 2, 2, 2, 1}, Matrix{x, 2, 2, 2, 1}, 1, 0)
+	})
+}
+
+func TestGemmDoesNotAllocate(t *testing.T) {
+	x := make([]float32, 100*100)
+	a, b, c := Matrix{x, 100, 100, 1, 100}, Matrix{x, 100, 100, 1, 100}, Matrix{make([]float32, 100*100), 100, 100, 100, 1}
+	Gemm(c, a, b, 1, 0)
+	assert.Less(t, testing.AllocsPerRun(100, func() { Gemm(c, a, b, 1, 0) }), 0.5)
+}
+
+func BenchmarkGemm(b *testing.B) {
+	for i := range tiers {
+		for _, s := range [][3]int{{1024, 1024, 1024}, {197, 768, 3072}, {197, 192, 768}, {197, 64, 197}, {1, 768, 768}} {
+			for _, layout := range []string{"nn", "nt", "tn"} {
+				m, k, n := s[0], s[1], s[2]
+				x := Matrix{make([]float32, m*k), m, k, k, 1}
+				y := Matrix{make([]float32, k*n), k, n, n, 1}
+				c := Matrix{make([]float32, m*n), m, n, n, 1}
+				if layout[0] == 't' {
+					x.RowStride, x.ColStride = 1, m
+				}
+				if layout[1] == 't' {
+					y.RowStride, y.ColStride = 1, k
+				}
+				b.Run(fmt.Sprintf("%s/%dx%dx%d/%s", tiers[i].name, m, k, n, layout), func(b *testing.B) {
+					for b.Loop() {
+						gemm(&tiers[i], c, x, y, 1, 0)
+					}
+					b.ReportMetric(2*float64(m)*float64(k)*float64(n)*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
+				})
+			}
+		}
+	}
+}

@@ -1,0 +1,237 @@
+package kernel
+
+import "math"
+
+// generic is the plain Go of every loop: what runs where there is no assembly,
+// and what the assembly is held to.
+var generic = tier{
+	name: "generic",
+	mr:   2, nr: 4,
+	tile:           tileGeneric,
+	transpose:      transposeGeneric,
+	add:            addGeneric,
+	mul:            mulGeneric,
+	scale:          scaleGeneric,
+	axpy:           axpyGeneric,
+	dot:            dotGeneric,
+	sum:            sumGeneric,
+	max:            maxGeneric,
+	exp:            expGeneric,
+	scaledMax:      scaledMaxGeneric,
+	expSum:         expSumGeneric,
+	softmaxGrad:    softmaxGradGeneric,
+	squares:        squaresGeneric,
+	normalize:      normalizeGeneric,
+	normalizeSums:  normalizeSumsGeneric,
+	normalizeGrad:  normalizeGradGeneric,
+	normalizeParam: normalizeParamGeneric,
+	gelu:           geluGeneric,
+	geluGrad:       geluGradGeneric,
+	quickGELU:      quickGELUGeneric,
+	quickGELUGrad:  quickGELUGradGeneric,
+}
+
+// tileGeneric computes c = beta*c + alpha*a·b for a tile of rows (1 to mr) by
+// cols (1 to nr) elements: a[i*aRow+p*aCol] times b[p*bRow+j], summed over p < k
+// in order, added to c[i*cRow+j], which is not read if beta is 0. Every row of b
+// has nr readable elements, of which those from cols on do not matter.
+//
+// A sum is formed the same way wherever its element lies in the tile: the rows
+// missing in a smaller tile are computed as copies of the last.
+func tileGeneric(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int) {
+	var sum [2][4]float32
+	{
+		var s00, s01, s02, s03, s10, s11, s12, s13 float32
+		second := (rows - 1) * aRow
+		for p := range k {
+			a0, a1 := a[p*aCol], a[p*aCol+second]
+			row := b[p*bRow:][:4]
+			b0, b1, b2, b3 := row[0], row[1], row[2], row[3]
+			s00 += a0 * b0
+			s01 += a0 * b1
+			s02 += a0 * b2
+			s03 += a0 * b3
+			s10 += a1 * b0
+			s11 += a1 * b1
+			s12 += a1 * b2
+			s13 += a1 * b3
+		}
+		sum = [2][4]float32{{s00, s01, s02, s03}, {s10, s11, s12, s13}}
+	}
+	for i := range rows {
+		row := c[i*cRow:][:cols]
+		for j := range row {
+			if beta == 0 {
+				row[j] = alpha * sum[i][j]
+			} else {
+				row[j] = beta*row[j] + alpha*sum[i][j]
+			}
+		}
+	}
+}
+
+// transposeGeneric sets dst[p*dstRow+i] = src[i*srcRow+p] for i < rows and p < k.
+func transposeGeneric(dst []float32, dstRow int, src []float32, srcRow, rows, k int) {
+	for i := range rows {
+		for p, v := range src[i*srcRow:][:k] {
+			dst[p*dstRow+i] = v
+		}
+	}
+}
+
+func addGeneric(dst, a, b []float32) {
+	for i := range dst {
+		dst[i] = a[i] + b[i]
+	}
+}
+
+func mulGeneric(dst, a, b []float32) {
+	for i := range dst {
+		dst[i] = a[i] * b[i]
+	}
+}
+
+func scaleGeneric(dst []float32, alpha float32, x []float32) {
+	for i := range dst {
+		dst[i] = alpha * x[i]
+	}
+}
+
+func axpyGeneric(dst []float32, alpha float32, x []float32) {
+	for i := range dst {
+		dst[i] += alpha * x[i]
+	}
+}
+
+func dotGeneric(a, b []float32) float32 {
+	var s float32
+	for i := range a {
+		s += a[i] * b[i]
+	}
+	return s
+}
+
+func sumGeneric(x []float32) float32 {
+	var s float32
+	for _, v := range x {
+		s += v
+	}
+	return s
+}
+
+func maxGeneric(x []float32) float32 {
+	m := float32(math.Inf(-1))
+	for _, v := range x {
+		m = max(m, v)
+	}
+	return m
+}
+
+func expGeneric(dst, x []float32) {
+	for i, v := range x {
+		dst[i] = float32(math.Exp(float64(v)))
+	}
+}
+
+// scaledMaxGeneric returns the largest scale*x[i]; it may ignore NaN.
+func scaledMaxGeneric(x []float32, scale float32) float32 {
+	m := float32(math.Inf(-1))
+	for _, v := range x {
+		m = max(m, scale*v)
+	}
+	return m
+}
+
+// expSumGeneric sets dst[i] = exp(scale*x[i] - shift) and returns the sum.
+func expSumGeneric(dst, x []float32, scale, shift float32) float32 {
+	var s float32
+	for i, v := range x {
+		e := float32(math.Exp(float64(scale*v - shift)))
+		dst[i] = e
+		s += e
+	}
+	return s
+}
+
+// softmaxGradGeneric sets dst[i] = scale*y[i]*(dy[i] - dot).
+func softmaxGradGeneric(dst, y, dy []float32, scale, dot float32) {
+	for i := range dst {
+		dst[i] = scale * y[i] * (dy[i] - dot)
+	}
+}
+
+// squaresGeneric returns the sum of (x[i]-mean)².
+func squaresGeneric(x []float32, mean float32) float32 {
+	var s float32
+	for _, v := range x {
+		s += (v - mean) * (v - mean)
+	}
+	return s
+}
+
+// normalizeGeneric sets dst[i] = (x[i]-mean)*rstd*weight[i] + bias[i].
+func normalizeGeneric(dst, x, weight, bias []float32, mean, rstd float32) {
+	for i := range dst {
+		dst[i] = (x[i]-mean)*rstd*weight[i] + bias[i]
+	}
+}
+
+// normalizeSumsGeneric returns the sums of dy*weight and of dy*weight*x̂, where x̂ = (x-mean)*rstd.
+func normalizeSumsGeneric(dy, x, weight []float32, mean, rstd float32) (g, gx float32) {
+	for i := range dy {
+		d := dy[i] * weight[i]
+		g += d
+		gx += d * ((x[i] - mean) * rstd)
+	}
+	return g, gx
+}
+
+// normalizeGradGeneric sets dx[i] = rstd*(dy[i]*weight[i] - g - x̂[i]*gx).
+func normalizeGradGeneric(dx, dy, x, weight []float32, mean, rstd, g, gx float32) {
+	for i := range dx {
+		dx[i] = rstd * (dy[i]*weight[i] - g - (x[i]-mean)*rstd*gx)
+	}
+}
+
+// normalizeParamGeneric adds dy[i]*x̂[i] to dw[i] and dy[i] to db[i].
+func normalizeParamGeneric(dw, db, dy, x []float32, mean, rstd float32) {
+	for i := range dw {
+		dw[i] += dy[i] * ((x[i] - mean) * rstd)
+		db[i] += dy[i]
+	}
+}
+
+func geluGeneric(dst, x []float32) {
+	for i, v := range x {
+		v := float64(v)
+		dst[i] = float32(v * (0.5 * math.Erfc(-v/math.Sqrt2)))
+	}
+}
+
+func geluGradGeneric(dst, x, dy []float32) {
+	for i, v := range x {
+		v := float64(v)
+		cdf := 0.5 * math.Erfc(-v/math.Sqrt2)
+		pdf := math.Exp(-v*v/2) / math.Sqrt(2*math.Pi)
+		dst[i] = dy[i] * float32(cdf+v*pdf)
+	}
+}
+
+func quickGELUGeneric(dst, x []float32) {
+	for i, v := range x {
+		v := float64(v)
+		dst[i] = float32(v / (1 + math.Exp(-quickGELUSlope*v)))
+	}
+}
+
+func quickGELUGradGeneric(dst, x, dy []float32) {
+	for i, v := range x {
+		v := float64(v)
+		s := 1 / (1 + math.Exp(-quickGELUSlope*v))
+		dst[i] = dy[i] * float32(s*(1+quickGELUSlope*v*(1-s)))
+	}
+}
+
+// quickGELUSlope is the factor in x*sigmoid(1.702x), from Hendrycks and Gimpel,
+// "Gaussian Error Linear Units", arXiv 1606.08415, section 2.
+const quickGELUSlope = 1.702

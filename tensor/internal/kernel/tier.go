@@ -1,0 +1,44 @@
+package kernel
+
+// tier is one implementation of the inner loops. Lengths are checked and rows
+// are cut by the callers; a tier's functions may assume that the slices passed
+// together have equal lengths.
+type tier struct {
+	name string
+
+	// tile computes a tile of c of at most mr rows and nr columns; see tileGeneric.
+	mr, nr int
+	tile   func(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)
+	// transpose writes the transpose of src, rows of k elements, to dst; see transposeGeneric.
+	transpose func(dst []float32, dstRow int, src []float32, srcRow, rows, k int)
+
+	add, mul       func(dst, a, b []float32)
+	scale, axpy    func(dst []float32, alpha float32, x []float32)
+	dot            func(a, b []float32) float32
+	sum, max       func(x []float32) float32
+	exp            func(dst, x []float32)
+	scaledMax      func(x []float32, scale float32) float32
+	expSum         func(dst, x []float32, scale, shift float32) float32
+	softmaxGrad    func(dst, y, dy []float32, scale, dot float32)
+	squares        func(x []float32, mean float32) float32
+	normalize      func(dst, x, weight, bias []float32, mean, rstd float32)
+	normalizeSums  func(dy, x, weight []float32, mean, rstd float32) (g, gx float32)
+	normalizeGrad  func(dx, dy, x, weight []float32, mean, rstd, g, gx float32)
+	normalizeParam func(dw, db, dy, x []float32, mean, rstd float32)
+	gelu           func(dst, x []float32)
+	geluGrad       func(dst, x, dy []float32)
+	quickGELU      func(dst, x []float32)
+	quickGELUGrad  func(dst, x, dy []float32)
+}
+
+// tiers lists what this processor can run, fastest first. Generic is always the last.
+var tiers = append(simdTiers(), generic)
+
+// best is the tier in use.
+var best = &tiers[0]
+
+// Tier returns the name of the implementation in use: "avx512", "avx2" or
+// "generic". It is the fastest that the processor and the build have:
+// GODEBUG=cpu.avx512f=off and GODEBUG=cpu.avx2=off rule one out, and so does
+// the build tag purego all but generic.
+func Tier() string { return best.name }

@@ -1,0 +1,4 @@
+package kernel
+
+// simdTiers returns the tiers in assembly, of which this build has none.
+func simdTiers() []tier { return nil }

@@ -1,0 +1,193 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+)
+
+// Add sets dst[i] = a[i] + b[i]. dst may be a or b.
+func Add(dst, a, b []float32) {
+	checkLen("Add", dst, a, b)
+	raceRead(a)
+	raceRead(b)
+	raceWrite(dst)
+	best.add(dst, a, b)
+}
+
+// Mul sets dst[i] = a[i] * b[i]. dst may be a or b.
+func Mul(dst, a, b []float32) {
+	checkLen("Mul", dst, a, b)
+	raceRead(a)
+	raceRead(b)
+	raceWrite(dst)
+	best.mul(dst, a, b)
+}
+
+// Scale sets dst[i] = alpha * x[i]. dst may be x.
+func Scale(dst []float32, alpha float32, x []float32) {
+	checkLen("Scale", dst, x)
+	raceRead(x)
+	raceWrite(dst)
+	best.scale(dst, alpha, x)
+}
+
+// Axpy adds alpha*x[i] to dst[i]. dst may be x.
+func Axpy(dst []float32, alpha float32, x []float32) {
+	checkLen("Axpy", dst, x)
+	raceRead(x)
+	raceWrite(dst)
+	best.axpy(dst, alpha, x)
+}
+
+// Dot returns the sum of a[i]*b[i].
+func Dot(a, b []float32) float32 {
+	checkLen("Dot", a, b)
+	raceRead(a)
+	raceRead(b)
+	return best.dot(a, b)
+}
+
+// Sum returns the sum of x.
+func Sum(x []float32) float32 {
+	raceRead(x)
+	return best.sum(x)
+}
+
+// Max returns the largest element of x: NaN if one is NaN, -Inf if x is empty.
+func Max(x []float32) float32 {
+	raceRead(x)
+	return best.max(x)
+}
+
+// Exp sets dst[i] = exp(x[i]). dst may be x.
+func Exp(dst, x []float32) {
+	checkLen("Exp", dst, x)
+	raceRead(x)
+	raceWrite(dst)
+	best.exp(dst, x)
+}
+
+// Softmax sets dst[i] = exp(scale*x[i]) / sum over j of exp(scale*x[j]), computed
+// on scale*x less its maximum so that nothing overflows. dst may be x. Where
+// scale*x is -Inf the result is 0; one NaN or +Inf, or -Inf throughout, makes
+// all of dst NaN.
+func Softmax(dst, x []float32, scale float32) {
+	checkLen("Softmax", dst, x)
+	raceRead(x)
+	raceWrite(dst)
+	softmax(best, dst, x, scale)
+}
+
+func softmax(t *tier, dst, x []float32, scale float32) {
+	shift := t.scaledMax(x, scale)
+	sum := t.expSum(dst, x, scale, shift)
+	t.scale(dst, 1/sum, dst)
+}
+
+// SoftmaxGrad is the adjoint of Softmax: from its result y and the gradient dy
+// with respect to y, it sets dst[i] = scale*y[i]*(dy[i] - sum over j of y[j]*dy[j]).
+// dst may be y or dy.
+func SoftmaxGrad(dst, y, dy []float32, scale float32) {
+	checkLen("SoftmaxGrad", dst, y, dy)
+	raceRead(y)
+	raceRead(dy)
+	raceWrite(dst)
+	best.softmaxGrad(dst, y, dy, scale, best.dot(y, dy))
+}
+
+// LayerNorm sets dst[i] = (x[i]-mean)*rstd*weight[i] + bias[i], where mean and
+// the variance are those of x, the variance dividing by len(x), and
+// rstd = 1/sqrt(variance+eps). The variance is taken in a second pass, about
+// the mean. dst may be x.
+func LayerNorm(dst, x, weight, bias []float32, eps float32) (mean, rstd float32) {
+	checkLen("LayerNorm", dst, x, weight, bias)
+	raceRead(x)
+	raceRead(weight)
+	raceRead(bias)
+	raceWrite(dst)
+	return layerNorm(best, dst, x, weight, bias, eps)
+}
+
+func layerNorm(t *tier, dst, x, weight, bias []float32, eps float32) (mean, rstd float32) {
+	n := float32(len(x))
+	mean = t.sum(x) / n
+	variance := t.squares(x, mean) / n
+	rstd = float32(1 / math.Sqrt(float64(variance)+float64(eps)))
+	t.normalize(dst, x, weight, bias, mean, rstd)
+	return mean, rstd
+}
+
+// LayerNormGrad is the adjoint of LayerNorm with respect to x. With
+// x̂ = (x-mean)*rstd and g = dy*weight it sets
+// dx[i] = rstd*(g[i] - mean of g - x̂[i] * mean of g*x̂). dx may be dy.
+func LayerNormGrad(dx, dy, x, weight []float32, mean, rstd float32) {
+	checkLen("LayerNormGrad", dx, dy, x, weight)
+	raceRead(dy)
+	raceRead(x)
+	raceRead(weight)
+	raceWrite(dx)
+	layerNormGrad(best, dx, dy, x, weight, mean, rstd)
+}
+
+func layerNormGrad(t *tier, dx, dy, x, weight []float32, mean, rstd float32) {
+	n := float32(len(x))
+	g, gx := t.normalizeSums(dy, x, weight, mean, rstd)
+	t.normalizeGrad(dx, dy, x, weight, mean, rstd, g/n, gx/n)
+}
+
+// LayerNormParamGrad is the adjoint of LayerNorm with respect to weight and
+// bias: it adds dy[i]*(x[i]-mean)*rstd to dw[i] and dy[i] to db[i].
+func LayerNormParamGrad(dw, db, dy, x []float32, mean, rstd float32) {
+	checkLen("LayerNormParamGrad", dw, db, dy, x)
+	raceRead(dy)
+	raceRead(x)
+	raceWrite(dw)
+	raceWrite(db)
+	best.normalizeParam(dw, db, dy, x, mean, rstd)
+}
+
+// GELU sets dst[i] = x[i]*Phi(x[i]), Phi being the distribution function of the
+// standard normal: the exact form, not the tanh approximation. dst may be x.
+func GELU(dst, x []float32) {
+	checkLen("GELU", dst, x)
+	raceRead(x)
+	raceWrite(dst)
+	best.gelu(dst, x)
+}
+
+// GELUGrad is the adjoint of GELU: with phi the standard normal density it sets
+// dst[i] = dy[i] * (Phi(x[i]) + x[i]*phi(x[i])). dst may be x or dy.
+func GELUGrad(dst, x, dy []float32) {
+	checkLen("GELUGrad", dst, x, dy)
+	raceRead(x)
+	raceRead(dy)
+	raceWrite(dst)
+	best.geluGrad(dst, x, dy)
+}
+
+// QuickGELU sets dst[i] = x[i]*sigmoid(1.702*x[i]), CLIP's activation. dst may be x.
+func QuickGELU(dst, x []float32) {
+	checkLen("QuickGELU", dst, x)
+	raceRead(x)
+	raceWrite(dst)
+	best.quickGELU(dst, x)
+}
+
+// QuickGELUGrad is the adjoint of QuickGELU: with s = sigmoid(1.702*x[i]) it sets
+// dst[i] = dy[i] * s*(1 + 1.702*x[i]*(1-s)). dst may be x or dy.
+func QuickGELUGrad(dst, x, dy []float32) {
+	checkLen("QuickGELUGrad", dst, x, dy)
+	raceRead(x)
+	raceRead(dy)
+	raceWrite(dst)
+	best.quickGELUGrad(dst, x, dy)
+}
+
+// checkLen panics unless the operands of op all have the length of dst.
+func checkLen(op string, dst []float32, operands ...[]float32) {
+	for _, x := range operands {
+		if len(x) != len(dst) {
+			panic(fmt.Sprintf("kernel: %s: operands of %d and %d elements", op, len(dst), len(x)))
+		}
+	}
+}
