@@ -1,0 +1,32 @@
+// Package checkpoint reads and writes files of named tensors: safetensors, and
+// the two formats of PyTorch's torch.save.
+//
+// Open tells the format by the file's content, never by its extension, and
+// reads no more than the table of contents; Tensor reads one tensor's bytes
+// when it is asked for them. Save writes safetensors, always F32.
+//
+// A PyTorch file is a Python pickle, a program for a small machine that may
+// ask for any function of the reader's computer. The machine here knows only
+// what it takes to describe tensors: a pickle that asks for anything else is
+// refused with an error that names it, and nothing is ever called.
+//
+// # Which tensors of a PyTorch file
+//
+// A state dict is a dict from names to tensors. It is the file's top object,
+// or lies in one under the first of the keys model_state_dict, state_dict,
+// model, teacher, student, module, net that holds one, nested to any such
+// depth; failing that, under the only key that does. Scalars beside the state
+// dict, such as an epoch, appear in Metadata.
+//
+// Training in parallel (module.) and self-distillation (backbone.) leave
+// prefixes on names. They are cut from each name that has one, both orders of
+// both included; if this would give two tensors one name, all keep theirs.
+// Names in safetensors files are never changed.
+//
+// # What is checked
+//
+// Offsets, sizes and strides are checked against the file before anything is
+// allocated, so memory stays in proportion to the file. A hostile or damaged
+// file gives an error naming the file and the tensor. The check sums of zip
+// archives are not: torch.save can be told to leave them out.
+package checkpoint

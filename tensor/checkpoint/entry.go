@@ -1,0 +1,103 @@
+package checkpoint
+
+import (
+	"errors"
+	"io"
+)
+
+// storage is a run of little-endian elements in the file, which one tensor or
+// several view.
+type storage interface {
+	// open returns a reader of the bytes from offset on.
+	open(offset int64) (io.ReadCloser, error)
+}
+
+// span is a storage that lies in the file as it is.
+type span struct {
+	r        io.ReaderAt
+	at, size int64
+}
+
+func (s span) open(offset int64) (io.ReadCloser, error) {
+	return io.NopCloser(io.NewSectionReader(s.r, s.at+offset, s.size-offset)), nil
+}
+
+// entry says where a tensor's elements lie. Whoever makes one has checked that
+// all of them lie within the storage.
+type entry struct {
+	dtype   DType
+	shape   []int
+	stride  []int // in elements; nil for row-major
+	offset  int64 // of the first element, in bytes
+	storage storage
+}
+
+const chunk = 1 << 16 // bytes read at once, a multiple of every element size
+
+// read reads all elements of e, row by row.
+func read[T any](e *entry, decode func(dst []T, src []byte)) ([]T, error) {
+	n, _ := elements(e.shape)
+	if n == 0 {
+		return []T{}, nil
+	}
+	r, err := e.storage.open(e.offset)
+	if err != nil {
+		return nil, err
+	}
+	out, err := readElements(e, r, n, decode)
+	return out, errors.Join(err, r.Close())
+}
+
+func readElements[T any](e *entry, r io.Reader, n int, decode func(dst []T, src []byte)) ([]T, error) {
+	size := e.dtype.size()
+	if e.contiguous() {
+		out := make([]T, n)
+		buf := make([]byte, min(chunk, n*size))
+		for i := 0; i < n; {
+			k := min(len(buf)/size, n-i)
+			if err := readFull(r, buf[:k*size]); err != nil {
+				return nil, err
+			}
+			decode(out[i:i+k], buf)
+			i += k
+		}
+		return out, nil
+	}
+	last := 0
+	for i, s := range e.shape {
+		last += (s - 1) * e.stride[i]
+	}
+	raw := make([]byte, (last+1)*size)
+	if err := readFull(r, raw); err != nil {
+		return nil, err
+	}
+	out := make([]T, n)
+	index := make([]int, len(e.shape))
+	for i, at := 0, 0; i < n; i++ {
+		decode(out[i:i+1], raw[at*size:])
+		for d := len(index) - 1; d >= 0; d-- {
+			if index[d]++; index[d] < e.shape[d] {
+				at += e.stride[d]
+				break
+			}
+			at -= (e.shape[d] - 1) * e.stride[d]
+			index[d] = 0
+		}
+	}
+	return out, nil
+}
+
+// contiguous reports whether the elements lie in row-major order without gaps.
+func (e *entry) contiguous() bool {
+	if e.stride == nil {
+		return true
+	}
+	step := 1
+	for i := len(e.shape) - 1; i >= 0; i-- {
+		if e.shape[i] != 1 && e.stride[i] != step {
+			return false
+		}
+		step *= e.shape[i]
+	}
+	return true
+}

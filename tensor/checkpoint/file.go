@@ -1,0 +1,188 @@
+package checkpoint
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// Info describes a tensor as the file holds it.
+type Info struct {
+	DType DType
+	Shape []int
+}
+
+// File is an open checkpoint. Its methods may be called concurrently.
+type File struct {
+	path    string
+	closer  io.Closer // nil for Decode
+	size    int64
+	entries map[string]*entry
+	meta    map[string]string
+}
+
+// Open opens a safetensors file or a PyTorch file (zip archive or legacy
+// stream; see the package comment for which tensors of it) and reads its
+// table of contents. The file stays open until Close.
+func Open(path string) (*File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	s, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	if !s.Mode().IsRegular() {
+		f.Close()
+		return nil, fmt.Errorf("checkpoint: %s: not a regular file", path)
+	}
+	c, err := Decode(f, s.Size(), path)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	c.closer = f
+	return c, nil
+}
+
+// Decode is Open for the size bytes of r, which must stay readable, at many
+// places at once if the File is used so. Errors call the file by name.
+func Decode(r io.ReaderAt, size int64, name string) (*File, error) {
+	f := &File{path: name, size: size, entries: map[string]*entry{}, meta: map[string]string{}}
+	if err := f.decode(r); err != nil {
+		return nil, fmt.Errorf("checkpoint: %s: %w", name, err)
+	}
+	return f, nil
+}
+
+func (f *File) decode(r io.ReaderAt) error {
+	head := make([]byte, min(16, max(0, f.size)))
+	if n, err := r.ReadAt(head, 0); n < len(head) {
+		return fmt.Errorf("read: %w", err)
+	}
+	switch {
+	case len(head) == 0:
+		return errors.New("empty file")
+	case len(head) >= 9 && head[8] == '{':
+		return f.decodeSafetensors(r, binary.LittleEndian.Uint64(head))
+	}
+	return fmt.Errorf("neither safetensors nor a PyTorch file: it begins with %q", head)
+}
+
+// Close closes the file. Tensors read from it stay.
+func (f *File) Close() error {
+	if f.closer == nil {
+		return nil
+	}
+	if err := f.closer.Close(); err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
+}
+
+// Path returns the path given to Open, or the name given to Decode.
+func (f *File) Path() string { return f.path }
+
+// Names returns the tensors' names, sorted.
+func (f *File) Names() []string { return slices.Sorted(maps.Keys(f.entries)) }
+
+// Info describes the named tensor; ok is false if there is none.
+func (f *File) Info(name string) (info Info, ok bool) {
+	e, ok := f.entries[name]
+	if !ok {
+		return Info{}, false
+	}
+	return Info{e.dtype, slices.Clone(e.shape)}, true
+}
+
+// Metadata returns a copy of what the file says beside its tensors: the
+// __metadata__ of safetensors; of a PyTorch file the strings, integers, floats
+// and bools beside the state dict, as Go prints them.
+func (f *File) Metadata() map[string]string { return maps.Clone(f.meta) }
+
+// Tensor reads the named tensor, whatever its type in the file, as a
+// contiguous float32 copy: F64 and wide integers are rounded to nearest, Bool
+// gives 0 and 1.
+func (f *File) Tensor(name string) (*tensor.Tensor, error) {
+	e, err := f.entry(name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := read(e, e.dtype.floats)
+	if err != nil {
+		return nil, f.tensorError(name, err)
+	}
+	return tensor.FromSlice(data, e.shape...), nil
+}
+
+// Ints reads the named tensor of integers or bools and returns its values, row
+// by row, and its shape. A float tensor is an error.
+func (f *File) Ints(name string) (values []int64, shape []int, err error) {
+	e, err := f.entry(name)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !e.dtype.integer() {
+		return nil, nil, f.tensorError(name, fmt.Errorf("dtype %.40q, want an integer type", string(e.dtype)))
+	}
+	values, err = read(e, e.dtype.ints)
+	if err != nil {
+		return nil, nil, f.tensorError(name, err)
+	}
+	return values, slices.Clone(e.shape), nil
+}
+
+// entry finds a tensor that can be read.
+func (f *File) entry(name string) (*entry, error) {
+	e, ok := f.entries[name]
+	if !ok {
+		return nil, f.tensorError(name, fmt.Errorf("not there: the file holds %d others", len(f.entries)))
+	}
+	if err := e.dtype.check(); err != nil {
+		return nil, f.tensorError(name, err)
+	}
+	return e, nil
+}
+
+func (f *File) tensorError(name string, err error) error {
+	return fmt.Errorf("checkpoint: %s: tensor %.200s: %w", f.path, name, err)
+}
+
+// readFull is io.ReadFull with an error that says what was missing.
+func readFull(r io.Reader, p []byte) error {
+	n, err := io.ReadFull(r, p)
+	if err == io.EOF || err == io.ErrUnexpectedEOF {
+		return fmt.Errorf("%d of %d bytes are there: %w", n, len(p), io.ErrUnexpectedEOF)
+	}
+	return err
+}
+
+// elements returns the product of a shape, or false if it is negative or more
+// than any machine holds even after leaving out zeros, as tensor.New would.
+func elements(shape []int) (int, bool) {
+	n, some := 1, true
+	for _, s := range shape {
+		switch {
+		case s < 0 || s > maxElements || (s > 0 && n > maxElements/s):
+			return 0, false
+		case s == 0:
+			some = false
+		default:
+			n *= s
+		}
+	}
+	if !some {
+		return 0, true
+	}
+	return n, true
+}
+
+const maxElements = 1 << 46 // times 8 bytes is far from overflow

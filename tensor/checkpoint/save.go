@@ -1,0 +1,148 @@
+package checkpoint
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// Save writes tensors and metadata to a safetensors file of F32. It writes to
+// a temporary name in the same folder, flushes to disk and renames, so that
+// path holds either what it held before or all of the new file.
+func Save(path string, tensors map[string]*tensor.Tensor, metadata map[string]string) (err error) {
+	temporary := path + ".tmp-" + rand.Text()
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return fmt.Errorf("checkpoint: save %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			f.Close() // already closed where the failure came later
+			os.Remove(temporary)
+			err = fmt.Errorf("checkpoint: save %s: %w", path, err)
+		}
+	}()
+	if err := write(f, tensors, metadata); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		return err
+	}
+	// The rename itself is on disk once the folder is. Not every system can
+	// flush a folder, and the file is whole either way.
+	if dir, err := os.Open(filepath.Dir(path)); err == nil {
+		dir.Sync()
+		dir.Close()
+	}
+	return nil
+}
+
+// Write writes what Save writes. The bytes depend on nothing but the
+// arguments: names are sorted, and the header is padded so that the tensors
+// begin at a multiple of 8 bytes. Names and metadata must be UTF-8, and no
+// tensor may be named __metadata__.
+func Write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
+	if err := write(w, tensors, metadata); err != nil {
+		return fmt.Errorf("checkpoint: write: %w", err)
+	}
+	return nil
+}
+
+func write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
+	names := slices.Sorted(maps.Keys(tensors))
+	header, err := header(names, tensors, metadata)
+	if err != nil {
+		return err
+	}
+	b := bufio.NewWriterSize(w, chunk)
+	b.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(header)))) // bufio keeps the first error for Flush
+	b.Write(header)
+	for _, name := range names {
+		var word [4]byte
+		for _, v := range tensors[name].Contig().Data() {
+			binary.LittleEndian.PutUint32(word[:], math.Float32bits(v))
+			if _, err := b.Write(word[:]); err != nil {
+				return err
+			}
+		}
+	}
+	return b.Flush()
+}
+
+// header returns the JSON header, padded with spaces to a multiple of 8 bytes.
+func header(names []string, tensors map[string]*tensor.Tensor, metadata map[string]string) ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	if len(metadata) > 0 {
+		b.WriteString(`"__metadata__":{`)
+		for i, key := range slices.Sorted(maps.Keys(metadata)) {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			if err := quote(&b, key); err != nil {
+				return nil, fmt.Errorf("metadata %q: %w", key, err)
+			}
+			b.WriteByte(':')
+			if err := quote(&b, metadata[key]); err != nil {
+				return nil, fmt.Errorf("metadata %q: %w", key, err)
+			}
+		}
+		b.WriteByte('}')
+	}
+	offset := 0
+	for _, name := range names {
+		if b.Len() > 1 {
+			b.WriteByte(',')
+		}
+		if name == "__metadata__" {
+			return nil, fmt.Errorf("tensor %s: the name is taken by the format", name)
+		}
+		if err := quote(&b, name); err != nil {
+			return nil, fmt.Errorf("tensor %q: %w", name, err)
+		}
+		t := tensors[name]
+		shape, err := json.Marshal(append([]int{}, t.Shape()...)) // a scalar's shape is [], not null
+		if err != nil {
+			return nil, err
+		}
+		end := offset + 4*t.Len()
+		fmt.Fprintf(&b, `:{"dtype":"F32","shape":%s,"data_offsets":[%d,%d]}`, shape, offset, end)
+		offset = end
+	}
+	b.WriteByte('}')
+	for b.Len()%8 != 0 {
+		b.WriteByte(' ')
+	}
+	if b.Len() > maxHeader {
+		return nil, fmt.Errorf("header of %d bytes: the format's limit is %d", b.Len(), maxHeader)
+	}
+	return b.Bytes(), nil
+}
+
+// quote writes s as a JSON string.
+func quote(b *bytes.Buffer, s string) error {
+	if !utf8.ValidString(s) {
+		return fmt.Errorf("%q is not UTF-8", s)
+	}
+	q, err := json.Marshal(s)
+	b.Write(q)
+	return err
+}
