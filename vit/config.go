@@ -22,7 +22,7 @@ type Config struct {
 	Hidden    int    // width of the hidden layer of each block's MLP
 	Registers int    // learned tokens after the class token that stand for nothing (DINOv2)
 
-	NoClassPos bool // position embeddings cover the patches only, not the class token (timm's no_embed_class)
+	NoClassPos bool // position embeddings cover the patches only (timm's no_embed_class): where a file gives the class token one, Load adds it to cls_token, which is the same function
 	PreNorm    bool // CLIP: a layer norm before the blocks; the patch embedding then has no bias
 	QuickGELU  bool // x·sigmoid(1.702x) in place of GELU
 	LayerScale bool // DINOv2: a learned factor per channel on what each half of a block adds
@@ -154,6 +154,7 @@ func Presets() []Config {
 	dinov2.LayerScale = true
 	add("dinov2", dinov2, 14, "s", "b", "l")
 	dinov2.Registers = 4
+	dinov2.NoClassPos = true // as in timm's files; Meta's own, which have a class position, load too
 	add("dinov2", dinov2, 14, "s", "b", "l")
 
 	deit := imagenet
@@ -161,6 +162,10 @@ func Presets() []Config {
 	add("deit", deit, 16, "ti", "s", "b")
 	add("augreg", Config{Eps: 1e-6, Mean: half, Std: half, Labels: 1000}, 16, "ti", "s", "b")
 
+	// BioCLIP went on from OpenAI's weights with open_clip's --pretrained openai
+	// (slurm/train.sh in Imageomics/bioclip), which always means quick GELU. Its
+	// published open_clip_config.json does not say so, and open_clip then runs the
+	// weights with plain GELU: mlfoundations/open_clip issue 771.
 	clip := Config{Eps: 1e-5, Mean: clipMean, Std: clipStd, PreNorm: true, QuickGELU: true}
 	add("clip", clip, 16, "b")
 	add("bioclip", clip, 16, "b")

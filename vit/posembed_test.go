@@ -1,0 +1,62 @@
+package vit
+
+import (
+	"encoding/json"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// The numbers are PyTorch's; see testdata/README.md.
+func TestResizePosEmbedEqualsPyTorch(t *testing.T) {
+	raw, err := os.ReadFile("testdata/posembed.json")
+	require.NoError(t, err)
+	var cases []struct {
+		Old, New [2]int
+		Channels int
+		In, Out  []float32
+	}
+	require.NoError(t, json.Unmarshal(raw, &cases))
+	require.NotEmpty(t, cases)
+	for _, c := range cases {
+		from, to := grid{c.Old[0], c.Old[1]}, grid{c.New[0], c.New[1]}
+		for prefix := range 2 {
+			in := make([]float32, prefix*c.Channels)
+			for i := range in {
+				in[i] = float32(100 + i)
+			}
+			pos := tensor.FromSlice(append(in, c.In...), 1, prefix+from.h*from.w, c.Channels)
+			got := resizePosEmbed(pos, prefix, from, to)
+			require.Equal(t, []int{1, prefix + to.h*to.w, c.Channels}, got.Shape())
+			assert.Equal(t, in, got.Data()[:len(in)], "the class row stays")
+			assert.InDeltaSlice(t, c.Out, got.Data()[len(in):], 2e-6, "%v to %v", from, to)
+		}
+	}
+}
+
+func TestResizePosEmbedToItsOwnGridChangesNothing(t *testing.T) {
+	pos := tensor.New(1, 1+3*5, 2)
+	for i := range pos.Data() {
+		pos.Data()[i] = float32(i*i) / 7
+	}
+	assert.Equal(t, pos.Data(), resizePosEmbed(pos, 1, grid{3, 5}, grid{3, 5}).Data())
+}
+
+func TestBicubicTapsSumToOneAndMirror(t *testing.T) {
+	for _, c := range [][2]int{{14, 9}, {37, 16}, {16, 37}, {1, 4}, {5, 1}} {
+		all := bicubicTaps(c[0], c[1])
+		for i, taps := range all {
+			var sum float64
+			for j, w := range taps.weights {
+				sum += float64(w)
+				mirror := all[len(all)-1-i]
+				assert.InDelta(t, w, mirror.weights[len(mirror.weights)-1-j], 1e-5)
+			}
+			assert.InDelta(t, 1, sum, 1e-6)
+		}
+	}
+}
