@@ -1,0 +1,26 @@
+// Package autograd differentiates what is computed with tensors.
+//
+// A Tape hands out Vars: tensors that know how they came to be. Operations
+// such as Linear or Attention compute at once and note on the tape how to undo
+// themselves; Tape.Backward walks the notes in reverse and returns the gradient
+// of the loss with respect to each Param.
+//
+//	tape := &autograd.Tape{}
+//	for range steps {
+//		loss := autograd.CrossEntropy(model.Forward(tape.Const(images)), labels)
+//		optimizer.Step(tape.Backward(loss))
+//		tape.Reset()
+//	}
+//
+// The tape owns the memory of every result and gradient. Reset takes it back
+// for the next step, so that a step after the first allocates nearly nothing;
+// it also ends every Var, tensor and Grads that came from the tape. Under the
+// race detector or with -tags poison, memory taken back is filled with NaN, so that a use
+// after that shows.
+//
+// Nothing is computed or kept for a gradient that nobody wants: that of a
+// frozen Param, of a constant, or of anything on a tape with NoGrad. A Tape is for one goroutine;
+// several tapes may use the same Params at once as long as nobody changes them.
+//
+// Each operation and its adjoint are one file. Reading order: tape.go, linear.go, then any other.
+package autograd

@@ -1,0 +1,14 @@
+package autograd
+
+import "github.com/promptcam/promptcam/tensor"
+
+// Slice returns elements from to to-1 of x along dimension dim. It looks at x's memory.
+func Slice(x *Var, dim, from, to int) *Var {
+	y := x.tape.viewOf(x, x.Value().Slice(dim, from, to))
+	if y.needs {
+		y.adjoint(func(dy *tensor.Tensor) {
+			tensor.Axpy(x.gradSum().Slice(dim, from, to), 1, dy)
+		})
+	}
+	return y
+}

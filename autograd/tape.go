@@ -1,0 +1,235 @@
+package autograd
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// Tape records operations and owns the memory of their results. The zero
+// value is ready to use.
+type Tape struct {
+	NoGrad bool       // record nothing: results have no gradient
+	Rand   *rand.Rand // for Dropout and DropPath; nil means evaluation, which drops nothing
+
+	recorded []*Var // results that have an adjoint, in the order they were computed
+	vars     slab[Var]
+	tensors  slab[tensor.Tensor] // headers of memory that is no Var's value
+	memory   memory
+	params   map[*Param]*Var
+	grads    Grads
+	taken    bool // the adjoint now running gave its dy away
+}
+
+// Var is a tensor on a tape.
+type Var struct {
+	tape  *Tape
+	value *tensor.Tensor
+	needs bool                    // a gradient is wanted
+	back  func(dy *tensor.Tensor) // adds to the operands' gradients; nil for leaves
+	grad  *tensor.Tensor
+	param *Param
+
+	header   tensor.Tensor // value, where the tape made it
+	owner    *Var          // whose memory value looks at: v itself, or what v is a view of; nil where not the tape's
+	buffer   []float32     // memory to be returned on Release
+	kept     bool          // an adjoint will read the value
+	released bool          // the memory is gone; value still tells the shape
+	whole    *Var          // for a part made by Split: the Var whose gradient has room for v's
+	part     int           // which one
+}
+
+// Const returns a Var of t that has no gradient.
+func (tp *Tape) Const(t *tensor.Tensor) *Var {
+	v := tp.vars.next()
+	*v = Var{tape: tp, value: t, header: v.header}
+	return v
+}
+
+// Param returns a Var of p's value. Unless p is frozen, Backward finds its gradient.
+func (tp *Tape) Param(p *Param) *Var {
+	if v := tp.params[p]; v != nil {
+		return v
+	}
+	v := tp.Const(p.Value)
+	v.param = p
+	v.needs = !p.Frozen && !tp.NoGrad
+	if tp.params == nil {
+		tp.params = map[*Param]*Var{}
+	}
+	tp.params[p] = v
+	return v
+}
+
+// Value returns v's tensor, which must not be changed. It panics after Release and Reset.
+func (v *Var) Value() *tensor.Tensor {
+	if v.value == nil || v.released {
+		panic("autograd: Var used after Release or Reset")
+	}
+	return v.value
+}
+
+// Shape returns the sizes of v's dimensions.
+func (v *Var) Shape() []int { return v.Value().Shape() }
+
+// Dim returns the size of dimension i; negative i count from the last.
+func (v *Var) Dim(i int) int { return v.Value().Dim(i) }
+
+// Tape returns the tape that v is on.
+func (v *Var) Tape() *Tape { return v.tape }
+
+// Release says that the caller will not use v again. Its memory is recycled at
+// once, unless an adjoint will read it. A Var that only looks at memory, such as one from
+// Const, Param, Reshape or Split, ignores it.
+func (v *Var) Release() {
+	if v.buffer != nil && !v.kept {
+		v.tape.memory.put(v.buffer)
+		v.buffer, v.released = nil, true
+	}
+}
+
+// Backward returns the gradient of loss, a single number, with respect to each
+// Param that is not frozen and on which it depends. The gradients are the tape's and end with Reset.
+// It panics if loss is not one number or nothing it depends on wants a gradient.
+func (tp *Tape) Backward(loss *Var) Grads {
+	if loss.Value().Len() != 1 || !loss.needs {
+		panic(fmt.Sprintf("autograd: Backward of a loss of shape %v; want one number that depends on a Param", loss.Shape()))
+	}
+	if tp.grads == nil {
+		tp.grads = Grads{}
+	}
+	loss.addGrad(func(g *tensor.Tensor) { g.Fill(1) })
+	for i := len(tp.recorded) - 1; i >= 0; i-- {
+		v := tp.recorded[i]
+		dy := v.grad
+		if dy == nil {
+			continue // the loss does not depend on v
+		}
+		v.grad, tp.taken = nil, false
+		v.back(dy)
+		if !tp.taken {
+			tp.memory.put(dy.Data())
+		}
+	}
+	return tp.grads
+}
+
+// Reset ends every Var, tensor and Grads that came from tp, and takes their memory back.
+func (tp *Tape) Reset() {
+	for v := range tp.vars.used() {
+		if v.buffer != nil {
+			tp.memory.put(v.buffer)
+		}
+		*v = Var{header: v.header}
+	}
+	tp.memory.reclaim()
+	tp.vars.reset()
+	tp.tensors.reset()
+	clear(tp.recorded)
+	tp.recorded = tp.recorded[:0]
+	clear(tp.params)
+	clear(tp.grads)
+}
+
+// result returns a Var for an operation to fill in. Its gradient is wanted if
+// one of the operands' is; only then should the operation set its adjoint.
+func (tp *Tape) result(shape []int, operands ...*Var) *Var {
+	v := tp.Const(nil)
+	v.buffer = tp.memory.get(tensor.Size("result", shape))
+	v.value = v.header.Remake(v.buffer, shape...)
+	v.owner = v
+	v.operands(operands)
+	return v
+}
+
+// viewOf returns a Var whose value t looks at v's memory.
+func (tp *Tape) viewOf(v *Var, t *tensor.Tensor) *Var {
+	y := tp.Const(t)
+	y.owner = v.owner
+	y.operands([]*Var{v})
+	return y
+}
+
+func (v *Var) operands(operands []*Var) {
+	for _, o := range operands {
+		if o == nil {
+			continue
+		}
+		if o.tape != v.tape {
+			panic("autograd: operands on different tapes")
+		}
+		v.needs = v.needs || o.needs
+	}
+}
+
+// adjoint notes how to undo v. Each Var in keep has a value that back reads.
+func (v *Var) adjoint(back func(dy *tensor.Tensor), keep ...*Var) {
+	v.back = back
+	v.tape.recorded = append(v.tape.recorded, v)
+	for _, k := range keep {
+		if k != nil && k.owner != nil {
+			k.owner.kept = true
+		}
+	}
+}
+
+// scratch returns a tensor of undefined values that lasts until Reset.
+func (tp *Tape) scratch(shape ...int) *tensor.Tensor {
+	data := tp.memory.get(tensor.Size("scratch", shape))
+	tp.memory.lend(data)
+	return tp.tensors.next().Remake(data, shape...)
+}
+
+// addGrad adds to v's gradient what write writes, if a gradient is wanted.
+func (v *Var) addGrad(write func(g *tensor.Tensor)) {
+	if !v.needs {
+		return
+	}
+	if v.grad == nil {
+		v.grad = v.newGrad()
+		write(v.grad)
+		return
+	}
+	data := v.tape.memory.get(v.value.Len())
+	g := v.tape.tensors.next().Remake(data, v.value.Shape()...)
+	write(g)
+	tensor.Axpy(v.grad, 1, g)
+	v.tape.memory.put(data)
+}
+
+// gradSum returns v's gradient for an adjoint to add to; nil if none is wanted.
+func (v *Var) gradSum() *tensor.Tensor {
+	if v == nil || !v.needs {
+		return nil
+	}
+	if v.grad == nil {
+		v.grad = v.newGrad().Fill(0)
+	}
+	return v.grad
+}
+
+// giveGrad adds dy, which the running adjoint needs no longer, to v's gradient:
+// without copying it, if it is the first.
+func (v *Var) giveGrad(dy *tensor.Tensor) {
+	if v.needs && v.grad == nil && v.param == nil && v.whole == nil && !v.tape.taken {
+		v.grad = v.tape.tensors.next().Remake(dy.Data(), v.value.Shape()...)
+		v.tape.taken = true
+		return
+	}
+	v.addGrad(func(g *tensor.Tensor) { tensor.CopyTo(g, v.tape.tensors.next().Remake(dy.Data(), v.value.Shape()...)) })
+}
+
+// newGrad returns memory, of undefined values, for v's gradient.
+func (v *Var) newGrad() *tensor.Tensor {
+	switch {
+	case v.param != nil:
+		g := v.tape.scratch(v.value.Shape()...)
+		v.tape.grads[v.param] = g
+		return g
+	case v.whole != nil:
+		return v.whole.partGrad(v)
+	default:
+		return v.tape.tensors.next().Remake(v.tape.memory.get(v.value.Len()), v.value.Shape()...)
+	}
+}

@@ -1,0 +1,15 @@
+package nn
+
+import "github.com/promptcam/promptcam/autograd"
+
+// Dropout is the probability with which an element is set to zero in training.
+type Dropout float32
+
+// Forward drops elements of x if its tape has a Rand, and scales the others up.
+func (d Dropout) Forward(x *autograd.Var) *autograd.Var { return autograd.Dropout(x, float32(d)) }
+
+// DropPath is the probability with which a block's branch is left out for an image in training.
+type DropPath float32
+
+// Forward drops images of x [B, ...] if its tape has a Rand, and scales the others up.
+func (d DropPath) Forward(x *autograd.Var) *autograd.Var { return autograd.DropPath(x, float32(d)) }

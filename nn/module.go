@@ -1,0 +1,168 @@
+package nn
+
+import (
+	"fmt"
+	"iter"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// Params yields the name and the Param of each field of m that has a
+// `state:"name"` tag, in the order of the fields. m is a pointer to a
+// struct. A field may be a Param, a layer, which puts its own names behind "name.", or a
+// slice of layers, which puts the index between; nil fields are passed over.
+func Params(m any) iter.Seq2[string, *autograd.Param] {
+	return func(yield func(string, *autograd.Param) bool) {
+		walk("", reflect.ValueOf(m), yield)
+	}
+}
+
+func walk(name string, v reflect.Value, yield func(string, *autograd.Param) bool) bool {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			return true
+		}
+		if p, ok := v.Interface().(*autograd.Param); ok {
+			return yield(name, p)
+		}
+		return walk(name, v.Elem(), yield)
+	case reflect.Slice:
+		for i := range v.Len() {
+			if !walk(join(name, strconv.Itoa(i)), v.Index(i), yield) {
+				return false
+			}
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if tag, ok := v.Type().Field(i).Tag.Lookup("state"); ok {
+				if !walk(join(name, tag), v.Field(i), yield) {
+					return false
+				}
+			}
+		}
+	default:
+		panic(fmt.Sprintf("nn: field %s of kind %s cannot hold parameters", name, v.Kind()))
+	}
+	return true
+}
+
+func join(prefix, name string) string {
+	if prefix == "" || name == "" {
+		return prefix + name
+	}
+	return prefix + "." + name
+}
+
+// Freeze marks every Param of m as frozen: no gradient of it will be computed.
+func Freeze(m any) {
+	for _, p := range Params(m) {
+		p.Frozen = true
+	}
+}
+
+// State returns the tensors of m's Params by name, not copies.
+func State(m any) map[string]*tensor.Tensor {
+	state := map[string]*tensor.Tensor{}
+	for name, p := range Params(m) {
+		state[name] = p.Value
+	}
+	return state
+}
+
+// Source is a set of named tensors, such as a checkpoint's.
+type Source interface {
+	Names() []string
+	Tensor(name string) (*tensor.Tensor, error)
+}
+
+// Tensors is a Source in memory.
+type Tensors map[string]*tensor.Tensor
+
+// Names returns the names in order.
+func (t Tensors) Names() []string {
+	var names []string
+	for name := range t {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Tensor returns the named tensor, or an error that it is missing.
+func (t Tensors) Tensor(name string) (*tensor.Tensor, error) {
+	if v := t[name]; v != nil {
+		return v, nil
+	}
+	return nil, fmt.Errorf("no tensor %s", name)
+}
+
+// Load fills m's Params from src. The names must be the same on both sides,
+// and so must the shapes; numbers must be finite. Otherwise m is left as it was, and the error names every
+// missing, unknown, misshapen or broken tensor at once.
+func Load(m any, src Source) error {
+	var missing, unknown, wrong []string
+	have := map[string]bool{}
+	for _, name := range src.Names() {
+		have[name] = true
+	}
+	read := map[*autograd.Param]*tensor.Tensor{}
+	for name, p := range Params(m) {
+		if !have[name] {
+			missing = append(missing, name)
+			continue
+		}
+		delete(have, name)
+		t, err := src.Tensor(name)
+		switch {
+		case err != nil:
+			return err
+		case !slices.Equal(t.Shape(), p.Value.Shape()):
+			wrong = append(wrong, fmt.Sprintf("%s is %v, want %v", name, t.Shape(), p.Value.Shape()))
+		case !finite(t):
+			wrong = append(wrong, name+" holds NaN or infinity")
+		}
+		read[p] = t
+	}
+	for _, name := range src.Names() {
+		if have[name] {
+			unknown = append(unknown, name)
+		}
+	}
+	var faults []string
+	if n := len(missing); n > 0 {
+		faults = append(faults, fmt.Sprintf("%s missing (%s)", count(n), strings.Join(missing, ", ")))
+	}
+	if n := len(unknown); n > 0 {
+		faults = append(faults, fmt.Sprintf("%s unknown (%s)", count(n), strings.Join(unknown, ", ")))
+	}
+	if faults = append(faults, wrong...); len(faults) > 0 {
+		return fmt.Errorf("%s", strings.Join(faults, "; "))
+	}
+	for p, t := range read {
+		tensor.CopyTo(p.Value, t)
+	}
+	return nil
+}
+
+func count(n int) string {
+	if n == 1 {
+		return "1 tensor"
+	}
+	return fmt.Sprintf("%d tensors", n)
+}
+
+func finite(t *tensor.Tensor) bool {
+	for _, v := range t.Contig().Data() {
+		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,196 @@
+package tensor
+
+import (
+	"fmt"
+	"math"
+	"sync"
+
+	"github.com/promptcam/promptcam/tensor/internal/kernel"
+	"github.com/promptcam/promptcam/tensor/internal/parallel"
+)
+
+// KV is a set of rows to attend to: their keys and values, [B, A, D] each, or
+// [A, D] where every image of the batch has the same.
+type KV struct{ K, V *Tensor }
+
+// AttentionTo is multi-head scaled dot-product attention (Vaswani et al.,
+// arXiv 1706.03762, eq. 1) of the rows q to all rows of all kv together:
+//
+//	weights = softmax(q·[K1 K2 ...]ᵀ / sqrt(D/heads))    [B, H, R, A1+A2+...]
+//	dst     = weights·[V1 V2 ...]                         [B, R, D]
+//
+// q is [B, R, D], or [R, D] where every image has the same. Keys and values
+// are never copied together: each kv fills its own columns of the weights. All may
+// be views whose last dimension is contiguous. weights may be nil: then
+// no more than one head of one image is held at a time.
+func AttentionTo(dst, weights, q *Tensor, heads int, kv ...KV) {
+	a := newAttention("AttentionTo", q, heads, kv)
+	a.check("AttentionTo", dst, weights)
+	parallel.For(a.batch*heads, 1, func(from, to int) {
+		var scratch *[]float32
+		if weights == nil {
+			scratch = getScratch(a.rows * a.cols)
+			defer scratchPool.Put(scratch)
+		}
+		for i := from; i < to; i++ {
+			b, h := i/heads, i%heads
+			w := a.weightsOf(weights, i, scratch)
+			col := 0
+			for _, s := range kv {
+				kernel.Gemm(colsOf(w, col, s.K.Dim(-2)), a.head(q, b, h), a.head(s.K, b, h).T(), 1, 0)
+				col += s.K.Dim(-2)
+			}
+			for r := range a.rows {
+				row := w.Data[r*a.cols : (r+1)*a.cols]
+				kernel.Softmax(row, row, a.scale)
+			}
+			y := a.head(dst, b, h)
+			col = 0
+			for j, s := range kv {
+				kernel.Gemm(y, colsOf(w, col, s.V.Dim(-2)), a.head(s.V, b, h), 1, beta(j > 0))
+				col += s.V.Dim(-2)
+			}
+		}
+	})
+}
+
+// AttentionBackwardTo is the adjoint of AttentionTo given dy [B, R, D], the
+// gradient of its result, and the weights it wrote. It writes dq [B, R, D] and, for
+// each kv, dkv's K and V [B, A, D]; each may be nil. The gradients have an
+// image dimension even where the operand is shared by the images of a batch:
+// sum them with SumTo.
+func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, weights, q *Tensor, heads int, kv ...KV) {
+	a := newAttention("AttentionBackwardTo", q, heads, kv)
+	a.check("AttentionBackwardTo", dy, weights)
+	parallel.For(a.batch*heads, 1, func(from, to int) {
+		scratch := getScratch(a.rows * a.cols)
+		defer scratchPool.Put(scratch)
+		for i := from; i < to; i++ {
+			b, h := i/heads, i%heads
+			w := a.weightsOf(weights, i, nil)
+			dw := a.weightsOf(nil, i, scratch) // gradient of the weights, then of the scores
+			g := a.head(dy, b, h)
+			col := 0
+			for j, s := range kv {
+				n := s.K.Dim(-2)
+				kernel.Gemm(colsOf(dw, col, n), g, a.head(s.V, b, h).T(), 1, 0)
+				if dkv[j].V != nil {
+					kernel.Gemm(a.head(dkv[j].V, b, h), colsOf(w, col, n).T(), g, 1, 0)
+				}
+				col += n
+			}
+			for r := range a.rows {
+				y, d := w.Data[r*a.cols:(r+1)*a.cols], dw.Data[r*a.cols:(r+1)*a.cols]
+				kernel.SoftmaxGrad(d, y, d, a.scale)
+			}
+			col = 0
+			for j, s := range kv {
+				n := s.K.Dim(-2)
+				if dq != nil {
+					kernel.Gemm(a.head(dq, b, h), colsOf(dw, col, n), a.head(s.K, b, h), 1, beta(j > 0))
+				}
+				if dkv[j].K != nil {
+					kernel.Gemm(a.head(dkv[j].K, b, h), colsOf(dw, col, n).T(), a.head(q, b, h), 1, 0)
+				}
+				col += n
+			}
+		}
+	})
+}
+
+// attention holds the sizes of one call.
+type attention struct {
+	batch, rows, cols, heads, width int // B, R, A1+A2+..., H, d = D/H
+	scale                           float32
+}
+
+func newAttention(op string, q *Tensor, heads int, kv []KV) attention {
+	a := attention{batch: 1, heads: heads}
+	shapes := [][]int{q.shape}
+	for _, s := range kv {
+		shapes = append(shapes, s.K.shape, s.V.shape)
+	}
+	fail := func(reason string) { panic(&ShapeError{op, shapes, reason}) }
+	if len(kv) == 0 || heads < 1 || q.Rank() < 2 || q.Dim(-1)%heads != 0 {
+		fail(fmt.Sprintf("want keys, and rows of a width that %d heads divide", heads))
+	}
+	a.rows, a.width = q.Dim(-2), q.Dim(-1)/heads
+	a.scale = float32(1 / math.Sqrt(float64(a.width)))
+	operand := func(t *Tensor) {
+		if t.Rank() < 2 || t.Rank() > 3 || t.Dim(-1) != q.Dim(-1) || (t.stride[t.Rank()-1] != 1 && t.Dim(-1) > 1) {
+			fail("want [B, rows, D] or [rows, D], contiguous along D, of one D")
+		}
+		if t.Rank() == 3 && a.batch != 1 && t.Dim(0) != a.batch {
+			fail("numbers of images differ")
+		}
+		if t.Rank() == 3 {
+			a.batch = t.Dim(0)
+		}
+	}
+	operand(q)
+	for _, s := range kv {
+		operand(s.K)
+		operand(s.V)
+		if s.K.Dim(-2) != s.V.Dim(-2) {
+			fail("numbers of keys and values differ")
+		}
+		a.cols += s.K.Dim(-2)
+	}
+	return a
+}
+
+func (a attention) check(op string, y, weights *Tensor) {
+	if y.Len() != a.batch*a.rows*a.width*a.heads {
+		panic(&ShapeError{op, [][]int{y.shape}, fmt.Sprintf("want [%d %d %d]", a.batch, a.rows, a.width*a.heads)})
+	}
+	if weights != nil && weights.Len() != a.batch*a.heads*a.rows*a.cols {
+		panic(&ShapeError{op, [][]int{weights.shape}, fmt.Sprintf("want weights [%d %d %d %d]", a.batch, a.heads, a.rows, a.cols)})
+	}
+}
+
+// head is head h of image b: [rows, d]. An operand without images is the same for each.
+func (a attention) head(t *Tensor, b, h int) kernel.Matrix {
+	m := t.matrix()
+	o := h * a.width
+	if t.Rank() == 3 && t.shape[0] > 1 {
+		o += b * t.stride[0]
+	}
+	m.Data, m.Cols = m.Data[o:], a.width
+	return m
+}
+
+// weightsOf is the [R, A] matrix of one head of one image, in weights or else in scratch.
+func (a attention) weightsOf(weights *Tensor, i int, scratch *[]float32) kernel.Matrix {
+	size := a.rows * a.cols
+	m := kernel.Matrix{Rows: a.rows, Cols: a.cols, RowStride: a.cols, ColStride: 1}
+	if weights != nil {
+		m.Data = weights.Data()[i*size : (i+1)*size]
+	} else {
+		m.Data = *scratch
+	}
+	return m
+}
+
+// colsOf is n columns of m from one on.
+func colsOf(m kernel.Matrix, from, n int) kernel.Matrix {
+	m.Data, m.Cols = m.Data[from*m.ColStride:], n
+	return m
+}
+
+func beta(add bool) float32 {
+	if add {
+		return 1
+	}
+	return 0
+}
+
+var scratchPool = sync.Pool{New: func() any { return new([]float32) }}
+
+func getScratch(n int) *[]float32 {
+	s := scratchPool.Get().(*[]float32)
+	if cap(*s) < n {
+		*s = make([]float32, n)
+	}
+	*s = (*s)[:n]
+	return s
+}

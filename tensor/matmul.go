@@ -1,0 +1,161 @@
+package tensor
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/promptcam/promptcam/tensor/internal/kernel"
+	"github.com/promptcam/promptcam/tensor/internal/parallel"
+)
+
+// MatMul returns the matrix product of the last two dimensions, [..., m, k]
+// by [..., k, n] to [..., m, n]. Leading dimensions broadcast. Transposed
+// views cost nothing extra.
+func (t *Tensor) MatMul(u *Tensor) *Tensor {
+	dst := New(matMulShape(t, u)...)
+	MatMulTo(dst, t, u)
+	return dst
+}
+
+// MatMulTo writes the matrix product of a and b to dst, whose rows must be contiguous.
+func MatMulTo(dst, a, b *Tensor) { matMul("MatMulTo", dst, a, b, 0) }
+
+// AddMatMulTo adds the matrix product of a and b to dst, whose rows must be contiguous.
+func AddMatMulTo(dst, a, b *Tensor) { matMul("AddMatMulTo", dst, a, b, 1) }
+
+func matMulShape(a, b *Tensor) []int {
+	m, n := len(a.shape), len(b.shape)
+	if m < 2 || n < 2 {
+		panic(&ShapeError{"MatMul", [][]int{a.shape, b.shape}, "both need two dimensions"})
+	}
+	if a.shape[m-1] != b.shape[n-2] {
+		panic(&ShapeError{"MatMul", [][]int{a.shape, b.shape}, fmt.Sprintf("inner sizes %d and %d differ", a.shape[m-1], b.shape[n-2])})
+	}
+	return append(Broadcast("MatMul", a.shape[:m-2], b.shape[:n-2]), a.shape[m-2], b.shape[n-1])
+}
+
+func matMul(op string, dst, a, b *Tensor, beta float32) {
+	shape := matMulShape(a, b)
+	if !slices.Equal(dst.shape, shape) {
+		panic(&ShapeError{op, [][]int{dst.shape, a.shape, b.shape}, fmt.Sprintf("the first should be %v", shape)})
+	}
+	r := len(shape)
+	if dst.stride[r-1] != 1 && shape[r-1] > 1 {
+		panic(&ShapeError{op, [][]int{dst.shape}, fmt.Sprintf("rows of the result have stride %d, want 1", dst.stride[r-1])})
+	}
+	if dst.Len() == 0 {
+		return
+	}
+	// One product of many rows is faster than many of few: leading dimensions
+	// of a that share one b are rows of a single matrix when they lie evenly.
+	if len(b.shape) == 2 && r > 2 && dst.Contiguous() && a.Contiguous() {
+		rows := dst.Len() / shape[r-1]
+		gemm(FromSlice(dst.Data(), rows, shape[r-1]).matrix(), FromSlice(a.Data(), rows, a.Dim(-1)).matrix(), b.matrix(), 1, beta)
+		return
+	}
+	lead := shape[:r-2]
+	if Size(op, lead) == 1 {
+		gemm(dst.matrix(), a.matrix(), b.matrix(), 1, beta)
+		return
+	}
+	a = a.Expand(append(slices.Clone(lead), a.shape[len(a.shape)-2:]...)...)
+	b = b.Expand(append(slices.Clone(lead), b.shape[len(b.shape)-2:]...)...)
+	parallel.For(Size(op, lead), 1, func(from, to int) {
+		for i := from; i < to; i++ {
+			kernel.Gemm(dst.nth(i), a.nth(i), b.nth(i), 1, beta)
+		}
+	})
+}
+
+// matrix describes the last two dimensions of t at its first element.
+func (t *Tensor) matrix() kernel.Matrix {
+	r := len(t.shape)
+	m := kernel.Matrix{Data: t.data, Rows: t.shape[r-2], Cols: t.shape[r-1], RowStride: t.stride[r-2], ColStride: t.stride[r-1]}
+	if m.Cols == 1 {
+		m.ColStride = 1
+	}
+	return m
+}
+
+// nth is matrix at the i-th index of the leading dimensions, in row-major order.
+func (t *Tensor) nth(i int) kernel.Matrix {
+	m := t.matrix()
+	o := 0
+	for d := len(t.shape) - 3; d >= 0; d-- {
+		o += i % t.shape[d] * t.stride[d]
+		i /= t.shape[d]
+	}
+	m.Data = m.Data[o:]
+	return m
+}
+
+// Work per piece of a matrix product that is split among cores: rows (or
+// columns, where there are few rows) such that packing the other operand again
+// in each piece stays a few per cent of the multiplications.
+const (
+	gemmRows = 256
+	gemmCols = 256
+)
+
+// gemm is kernel.Gemm on all cores.
+func gemm(c, a, b kernel.Matrix, alpha, beta float32) {
+	if c.Rows*c.Cols*a.Cols < grain {
+		kernel.Gemm(c, a, b, alpha, beta)
+		return
+	}
+	if c.Rows > gemmRows || c.Cols <= gemmCols {
+		parallel.For(c.Rows, gemmRows, func(from, to int) {
+			kernel.Gemm(rowsOf(c, from, to), rowsOf(a, from, to), b, alpha, beta)
+		})
+		return
+	}
+	parallel.For(c.Cols, gemmCols, func(from, to int) {
+		kernel.Gemm(rowsOf(c.T(), from, to).T(), a, rowsOf(b.T(), from, to).T(), alpha, beta)
+	})
+}
+
+// rowsOf is the part of m from one row up to another.
+func rowsOf(m kernel.Matrix, from, to int) kernel.Matrix {
+	m.Data, m.Rows = m.Data[from*m.RowStride:], to-from
+	return m
+}
+
+// LinearTo writes x·wᵀ + b to dst: x [..., in], w [out, in], b [out] or nil,
+// dst [..., out]. x and dst must be contiguous.
+func LinearTo(dst, x, w, b *Tensor) {
+	if len(w.shape) != 2 || x.Dim(-1) != w.shape[1] || dst.Dim(-1) != w.shape[0] || (b != nil && b.Len() != w.shape[0]) ||
+		!slices.Equal(x.shape[:len(x.shape)-1], dst.shape[:len(dst.shape)-1]) {
+		panic(&ShapeError{"LinearTo", [][]int{dst.shape, x.shape, w.shape}, "want [..., out], [..., in] and [out, in]"})
+	}
+	if dst.Len() == 0 {
+		return
+	}
+	beta := float32(0)
+	if b != nil {
+		CopyTo(dst, b) // the product is then added to the bias
+		beta = 1
+	}
+	in, out := w.shape[1], w.shape[0]
+	rows := dst.Len() / out
+	gemm(FromSlice(dst.Data(), rows, out).matrix(), FromSlice(x.Data(), rows, in).matrix(), w.matrix().T(), 1, beta)
+}
+
+// LinearBackwardTo is the adjoint of LinearTo given dy, the gradient of its
+// result. It writes to dx, and adds to dw and db; each may be nil.
+func LinearBackwardTo(dx, dw, db, dy, x, w *Tensor) {
+	in, out := w.Dim(1), w.Dim(0)
+	if dy.Len() == 0 {
+		return
+	}
+	rows := dy.Len() / out
+	dy2 := FromSlice(dy.Data(), rows, out)
+	if dx != nil {
+		gemm(FromSlice(dx.Data(), rows, in).matrix(), dy2.matrix(), w.matrix(), 1, 0)
+	}
+	if dw != nil {
+		gemm(dw.matrix(), dy2.matrix().T(), FromSlice(x.Data(), rows, in).matrix(), 1, 1)
+	}
+	if db != nil {
+		AddSumTo(db, dy2)
+	}
+}

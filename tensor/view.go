@@ -1,0 +1,100 @@
+package tensor
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Reshape returns a view of t with another shape of the same number of
+// elements. One size may be -1: it is worked out from the others. A
+// view with gaps is copied first, since no strides could describe the result.
+func (t *Tensor) Reshape(shape ...int) *Tensor {
+	shape = slices.Clone(shape)
+	n, free := 1, -1
+	for i, s := range shape {
+		if s == -1 && free < 0 {
+			free = i
+			continue
+		}
+		n *= s
+	}
+	if free >= 0 && n > 0 {
+		shape[free] = t.Len() / n
+		n *= shape[free]
+	}
+	if n != t.Len() {
+		panic(&ShapeError{"Reshape", [][]int{t.shape, shape}, fmt.Sprintf("%d elements do not fill the second", t.Len())})
+	}
+	return FromSlice(t.Contig().Data(), shape...)
+}
+
+// Transpose returns a view with the last two dimensions exchanged.
+func (t *Tensor) Transpose() *Tensor {
+	n := len(t.shape)
+	if n < 2 {
+		panic(&ShapeError{"Transpose", [][]int{t.shape}, "needs two dimensions"})
+	}
+	v := t.view()
+	v.shape[n-1], v.shape[n-2] = v.shape[n-2], v.shape[n-1]
+	v.stride[n-1], v.stride[n-2] = v.stride[n-2], v.stride[n-1]
+	return v
+}
+
+// Permute returns a view whose dimension i is dimension order[i] of t.
+func (t *Tensor) Permute(order ...int) *Tensor {
+	v := t.view()
+	seen := make([]bool, len(t.shape))
+	for i, o := range order {
+		if len(order) != len(t.shape) || o < 0 || o >= len(seen) || seen[o] {
+			panic(&ShapeError{"Permute", [][]int{t.shape}, fmt.Sprintf("%v is not an order of its dimensions", order)})
+		}
+		seen[o] = true
+		v.shape[i], v.stride[i] = t.shape[o], t.stride[o]
+	}
+	return v
+}
+
+// Slice returns a view of elements from to to-1 along dimension dim.
+func (t *Tensor) Slice(dim, from, to int) *Tensor {
+	dim = t.axis("Slice", dim)
+	if from < 0 || to < from || to > t.shape[dim] {
+		panic(&ShapeError{"Slice", [][]int{t.shape}, fmt.Sprintf("[%d, %d) is outside dimension %d", from, to, dim)})
+	}
+	v := t.view()
+	v.shape[dim] = to - from
+	if v.Len() == 0 {
+		v.data = nil
+		return v
+	}
+	v.data = t.data[from*t.stride[dim]:]
+	return v
+}
+
+// Select returns a view of element i along dimension dim, which is dropped.
+func (t *Tensor) Select(dim, i int) *Tensor {
+	dim = t.axis("Select", dim)
+	v := t.Slice(dim, i, i+1)
+	v.shape = slices.Delete(v.shape, dim, dim+1)
+	v.stride = slices.Delete(v.stride, dim, dim+1)
+	return v
+}
+
+// Expand returns a view of the given shape in which t is repeated along
+// dimensions where it has size one or none, without copying. Such a view must not be written to.
+func (t *Tensor) Expand(shape ...int) *Tensor {
+	lead := len(shape) - len(t.shape)
+	v := &Tensor{slices.Clone(shape), make([]int, len(shape)), t.data}
+	for i, s := range t.shape {
+		if lead < 0 || (s != 1 && s != shape[lead+i]) {
+			panic(&ShapeError{"Expand", [][]int{t.shape, shape}, "the first does not broadcast to the second"})
+		}
+		if s == shape[lead+i] {
+			v.stride[lead+i] = t.stride[i]
+		}
+	}
+	return v
+}
+
+func (t *Tensor) view() *Tensor {
+	return &Tensor{slices.Clone(t.shape), slices.Clone(t.stride), t.data}
+}
