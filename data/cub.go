@@ -1,0 +1,130 @@
+package data
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// cubLists are the text files of CUB-200-2011: lines of an id and a value.
+var cubLists = [4]string{"images.txt", "classes.txt", "image_class_labels.txt", "train_test_split.txt"}
+
+func openCUB(dir string) (*Set, error) {
+	var text [4][]byte
+	for i, name := range cubLists {
+		b, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return nil, err
+		}
+		text[i] = b
+	}
+	info, err := os.Stat(filepath.Join(dir, "images"))
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, errors.New("images is not a folder")
+	}
+	s, err := parseCUB(text)
+	if err != nil {
+		return nil, err
+	}
+	s.Root = dir
+	return s, nil
+}
+
+// An entry is the value that a list gives to an id, and the line it stands on.
+type entry struct {
+	value string
+	line  int
+}
+
+// parseCUB makes a set, without a root, of the contents of cubLists.
+func parseCUB(text [4][]byte) (*Set, error) {
+	var lists [4]map[int]entry
+	for i, name := range cubLists {
+		var err error
+		if lists[i], err = parseList(name, text[i]); err != nil {
+			return nil, err
+		}
+	}
+	files, names, labels, split := lists[0], lists[1], lists[2], lists[3]
+
+	s := new(Set)
+	number := make(map[int]int, len(names)) // from the class's id
+	for i, id := range sortedKeys(names) {
+		number[id] = i
+		s.Classes = append(s.Classes, names[id].value)
+	}
+	for i, l := range lists[2:] {
+		for _, id := range sortedKeys(l) {
+			if _, ok := files[id]; !ok {
+				return nil, fmt.Errorf("%s:%d: image %d is not in %s", cubLists[2+i], l[id].line, id, cubLists[0])
+			}
+		}
+	}
+	for _, id := range sortedKeys(files) {
+		file := files[id]
+		if !filepath.IsLocal(filepath.FromSlash(file.value)) || strings.Contains(file.value, `\`) {
+			return nil, fmt.Errorf("%s:%d: path %q leaves the folder images", cubLists[0], file.line, file.value)
+		}
+		label, ok := labels[id]
+		if !ok {
+			return nil, fmt.Errorf("%s: no class for image %d (%s)", cubLists[2], id, file.value)
+		}
+		classID, err := strconv.Atoi(label.value)
+		class, ok := number[classID]
+		if err != nil || !ok {
+			return nil, fmt.Errorf("%s:%d: class %q is not in %s", cubLists[2], label.line, label.value, cubLists[1])
+		}
+		item := Item{path.Join("images", file.value), class}
+		switch part, ok := split[id]; {
+		case !ok:
+			return nil, fmt.Errorf("%s: no split for image %d (%s)", cubLists[3], id, file.value)
+		case part.value == "1":
+			s.Train = append(s.Train, item)
+		case part.value == "0":
+			s.Test = append(s.Test, item)
+		default:
+			return nil, fmt.Errorf("%s:%d: split %q: want 1 (training) or 0 (test)", cubLists[3], part.line, part.value)
+		}
+	}
+	return s, s.check()
+}
+
+// parseList reads lines of an id and a value. Blank lines, a byte order mark
+// and Windows line ends are let pass.
+func parseList(name string, text []byte) (map[int]entry, error) {
+	list := make(map[int]entry)
+	line := 0
+	for l := range strings.Lines(string(bytes.TrimPrefix(text, []byte("\ufeff")))) {
+		line++
+		l = strings.TrimSpace(l)
+		if l == "" {
+			continue
+		}
+		first, value, _ := strings.Cut(l, " ")
+		value = strings.TrimSpace(value)
+		id, err := strconv.Atoi(first)
+		if err != nil || id < 0 || value == "" {
+			return nil, fmt.Errorf("%s:%d: %q: want a number and a value", name, line, l[:min(80, len(l))])
+		}
+		if old, ok := list[id]; ok {
+			return nil, fmt.Errorf("%s:%d: id %d was given on line %d already", name, line, id, old.line)
+		}
+		list[id] = entry{value, line}
+	}
+	if len(list) == 0 {
+		return nil, fmt.Errorf("%s: empty", name)
+	}
+	return list, nil
+}
+
+func sortedKeys(m map[int]entry) []int { return slices.Sorted(maps.Keys(m)) }

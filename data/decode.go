@@ -1,0 +1,227 @@
+package data
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/gif"
+	"image/jpeg"
+	"image/png"
+	"io"
+	"os"
+	"strings"
+
+	"golang.org/x/image/bmp"
+	"golang.org/x/image/tiff"
+	"golang.org/x/image/webp"
+)
+
+// MaxPixels is the largest image that is decoded, about 13,377 x 13,377: the
+// size beyond which Pillow, too, refuses an image as a decompression bomb.
+const MaxPixels = 178_956_970
+
+// maxFile bounds what is read into memory: MaxPixels of 16-bit RGB fit.
+const maxFile = 6*MaxPixels + 1<<20
+
+// A header may promise pixelsPerByte pixels for each byte of the file and
+// freePixels more. Deflate, the densest of the formats' compressions but for
+// WebP's on flat colour, cannot make more of one-bit samples, and no
+// photograph comes near.
+const (
+	pixelsPerByte = 8192
+	freePixels    = 1 << 20
+)
+
+// A format is one kind of image file, recognised by its first bytes.
+type format struct {
+	name   string
+	match  func(data []byte) bool
+	config func(io.Reader) (image.Config, error)
+	decode func(data []byte) (*RGB, error)
+}
+
+var formats = []format{
+	{"JPEG", starts("\xff\xd8"), jpeg.DecodeConfig, decodeJPEG},
+	{"PNG", starts("\x89PNG\r\n\x1a\n"), png.DecodeConfig, with(png.Decode)},
+	{"GIF", starts("GIF87a", "GIF89a"), gif.DecodeConfig, decodeGIF},
+	{"BMP", starts("BM"), bmp.DecodeConfig, with(bmp.Decode)},
+	{"TIFF", starts("II*\x00", "MM\x00*"), tiff.DecodeConfig, with(tiff.Decode)},
+	{"WebP", func(data []byte) bool {
+		return len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP"
+	}, webp.DecodeConfig, decodeWebP},
+}
+
+// starts recognises files by how they begin.
+func starts(with ...string) func([]byte) bool {
+	return func(data []byte) bool {
+		for _, s := range with {
+			if strings.HasPrefix(string(data[:min(len(data), len(s))]), s) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// with makes a format's decode of a decoder whose images ToRGB converts.
+func with(decode func(io.Reader) (image.Image, error)) func([]byte) (*RGB, error) {
+	return func(data []byte) (*RGB, error) {
+		m, err := decode(bytes.NewReader(data))
+		if err != nil {
+			return nil, err
+		}
+		return ToRGB(m), nil
+	}
+}
+
+// ReadImage reads an image file: JPEG, PNG, GIF (its first picture), BMP, TIFF
+// or WebP, recognised by its content, not its name, and turned upright as its
+// Exif orientation asks. A file that is not an image, is damaged or promises
+// more than MaxPixels is refused with an error that names it.
+func ReadImage(path string) (*RGB, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("data: %s: not a file, but a %s", path, kind(info.Mode()))
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("data: %s: %d bytes, more than any image of %d pixels needs", path, info.Size(), MaxPixels)
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fmt.Errorf("data: %s: %w", path, err)
+	}
+	return DecodeImage(data, path)
+}
+
+func kind(m os.FileMode) string {
+	if m.IsDir() {
+		return "folder"
+	}
+	return "device, pipe or socket"
+}
+
+// DecodeImage is ReadImage for a file's contents; name stands for the file in
+// errors.
+func DecodeImage(data []byte, name string) (*RGB, error) {
+	fail := func(err error) (*RGB, error) { return nil, fmt.Errorf("data: %s: %w", name, err) }
+	f, err := sniff(data)
+	if err != nil {
+		return fail(err)
+	}
+	c, err := f.config(bytes.NewReader(data))
+	if err != nil {
+		return fail(f.explain(err))
+	}
+	if err := checkSize(c.Width, c.Height, len(data)); err != nil {
+		return fail(err)
+	}
+	m, err := f.decode(data)
+	if err != nil {
+		return fail(f.explain(err))
+	}
+	return upright(m, orientation(f, data)), nil
+}
+
+// sniff returns the format of a file with these contents.
+func sniff(data []byte) (*format, error) {
+	if len(data) == 0 {
+		return nil, errors.New("empty file (0 bytes)")
+	}
+	for i := range formats {
+		if formats[i].match(data) {
+			return &formats[i], nil
+		}
+	}
+	return nil, fmt.Errorf("not an image: starts with %q, want JPEG, PNG, GIF, BMP, TIFF or WebP", data[:min(9, len(data))])
+}
+
+// checkSize refuses an image by its header, before memory is taken for it.
+func checkSize(w, h, bytes int) error {
+	switch {
+	case w <= 0 || h <= 0:
+		return fmt.Errorf("empty image (%dx%d pixels)", w, h)
+	case w > MaxPixels/h:
+		return fmt.Errorf("%dx%d pixels, more than the limit of %d", w, h, MaxPixels)
+	case w*h > freePixels+bytes*pixelsPerByte:
+		return fmt.Errorf("header promises %dx%d pixels, more than a file of %d bytes can hold", w, h, bytes)
+	}
+	return nil
+}
+
+// explain says what a decoder's error means for the file.
+func (f *format) explain(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("truncated %s: %w", f.name, io.ErrUnexpectedEOF)
+	}
+	return fmt.Errorf("damaged or unsupported %s: %w", f.name, err)
+}
+
+// decodeJPEG decodes a JPEG file. A file in which nothing but the final
+// end-of-image marker is missing is complete for libjpeg, and so for us.
+func decodeJPEG(data []byte) (*RGB, error) {
+	m, err := jpeg.Decode(bytes.NewReader(data))
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		ended, err2 := jpeg.Decode(io.MultiReader(bytes.NewReader(data), strings.NewReader("\xff\xd9")))
+		if err2 == nil {
+			m, err = ended, nil
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ToRGB(m), nil
+}
+
+// decodeGIF returns the first picture of a GIF file on the file's whole
+// canvas. What it leaves free has the palette's first colour, as in Pillow.
+func decodeGIF(data []byte) (*RGB, error) {
+	m, err := gif.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	c, err := gif.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	frame := ToRGB(m)
+	at := m.Bounds()
+	if at == image.Rect(0, 0, c.Width, c.Height) {
+		return frame, nil
+	}
+	out := NewRGB(c.Width, c.Height)
+	if p, ok := m.ColorModel().(color.Palette); ok && len(p) > 0 {
+		r, g, b := straight(p[0])
+		for i := 0; i < len(out.Pix); i += 3 {
+			put(out.Pix[i:], r, g, b)
+		}
+	}
+	for y := range frame.H {
+		copy(out.row(at.Min.Y + y)[3*at.Min.X:], frame.row(y))
+	}
+	return out, nil
+}
+
+// decodeWebP decodes the first picture of a WebP file.
+func decodeWebP(data []byte) (*RGB, error) {
+	m, err := webp.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	switch m := m.(type) {
+	case *image.YCbCr:
+		return fromYCbCr(m, videoRange), nil
+	case *image.NYCbCrA:
+		return fromYCbCr(&m.YCbCr, videoRange), nil
+	}
+	return ToRGB(m), nil
+}

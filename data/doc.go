@@ -1,0 +1,24 @@
+// Package data turns folders of photographs into batches for a network.
+//
+// Open reads a folder in one of three layouts and numbers its classes once,
+// over all splits. A Transform, a plain value, says how a photograph becomes
+// the network's input; a Loader decodes, transforms and batches in parallel.
+//
+//	set, err := data.Open("CUB_200_2011", data.DefaultOptions())
+//	train, held := data.Split(set.Train, 0.1, 1)
+//	l, err := data.NewLoader(set.Root, train, data.LoaderConfig{
+//		Transform: data.TrainTransform(224, mean, std), Batch: 16, Shuffle: true, Seed: 1,
+//	})
+//	for batch, err := range l.Epoch(ctx, 0) { ... } // batch.Images is [B, 3, 224, 224]
+//
+// Everything random follows from a seed: the order of an epoch from (seed,
+// epoch), the augmentation of an image from (seed, epoch, its index). The
+// number of workers and GOMAXPROCS do not change a bit of the result.
+//
+// Pixels are made as Pillow and torchvision make them, because the published
+// weights were trained on those: the resize is Pillow's antialiased one, bit
+// for bit; chroma is interpolated as libjpeg and libwebp do it.
+//
+// Bugs in the caller panic; whatever a file, a folder or a setting can cause
+// is an error that names it.
+package data

@@ -1,0 +1,157 @@
+package data
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// orientationTag is TIFF's and Exif's "Orientation": how the stored rows and
+// columns lie in the picture, 1 to 8 (TIFF 6.0, page 36; Exif 2.32, 4.6.4).
+const orientationTag = 0x0112
+
+// orientation returns the orientation that a file of the given format
+// records, and 1, upright, where it records none or nonsense.
+func orientation(f *format, data []byte) int {
+	switch f.name {
+	case "JPEG":
+		return tiffOrientation(jpegExif(data))
+	case "PNG":
+		return tiffOrientation(pngExif(data))
+	case "WebP":
+		return tiffOrientation(webpExif(data))
+	case "TIFF":
+		return tiffOrientation(data)
+	}
+	return 1
+}
+
+// jpegExif returns the TIFF structure inside the first APP1 "Exif" segment
+// before the scan, or nil.
+func jpegExif(data []byte) []byte {
+	for p := 2; p+4 <= len(data) && data[p] == 0xff; {
+		marker := data[p+1]
+		if marker == 0xff { // fill byte
+			p++
+			continue
+		}
+		if marker == 0xda || marker == 0xd9 { // start of scan, end of image
+			return nil
+		}
+		n := int(binary.BigEndian.Uint16(data[p+2:]))
+		if n < 2 || p+2+n > len(data) {
+			return nil
+		}
+		segment := data[p+4 : p+2+n]
+		if exif, ok := bytes.CutPrefix(segment, []byte("Exif\x00\x00")); ok && marker == 0xe1 {
+			return exif
+		}
+		p += 2 + n
+	}
+	return nil
+}
+
+// pngExif returns the contents of an eXIf chunk, or nil.
+func pngExif(data []byte) []byte {
+	for p := 8; p+8 <= len(data); {
+		n := int(binary.BigEndian.Uint32(data[p:]))
+		if n > len(data)-p-8 {
+			return nil
+		}
+		if string(data[p+4:p+8]) == "eXIf" {
+			return data[p+8 : p+8+n]
+		}
+		p += n + 12 // length, type and checksum
+	}
+	return nil
+}
+
+// webpExif returns the contents of an EXIF chunk, without the "Exif\0\0" that
+// some writers put before it, or nil.
+func webpExif(data []byte) []byte {
+	for p := 12; p+8 <= len(data); {
+		n := int(binary.LittleEndian.Uint32(data[p+4:]))
+		if n > len(data)-p-8 {
+			return nil
+		}
+		if string(data[p:p+4]) == "EXIF" {
+			return bytes.TrimPrefix(data[p+8:p+8+n], []byte("Exif\x00\x00"))
+		}
+		p += 8 + n + n&1
+	}
+	return nil
+}
+
+// tiffOrientation returns the orientation in the first directory of a TIFF
+// structure, or 1.
+func tiffOrientation(t []byte) int {
+	if len(t) < 8 {
+		return 1
+	}
+	var order binary.ByteOrder
+	switch string(t[:2]) {
+	case "II":
+		order = binary.LittleEndian
+	case "MM":
+		order = binary.BigEndian
+	default:
+		return 1
+	}
+	p := int64(order.Uint32(t[4:]))
+	if p+2 > int64(len(t)) {
+		return 1
+	}
+	t = t[p:]
+	entries := int(order.Uint16(t))
+	t = t[2:]
+	for ; entries > 0 && len(t) >= 12; entries, t = entries-1, t[12:] {
+		if order.Uint16(t) != orientationTag {
+			continue
+		}
+		const short = 3
+		if v := int(order.Uint16(t[8:])); order.Uint16(t[2:]) == short && v >= 1 && v <= 8 {
+			return v
+		}
+		return 1
+	}
+	return 1
+}
+
+// upright returns the picture that m stores with orientation o.
+func upright(m *RGB, o int) *RGB {
+	if o <= 1 || o > 8 {
+		return m
+	}
+	// The picture's pixel (x, y) is stored at start + x*right + y*down.
+	last, w, h := m.W*m.H-1, m.W, m.H
+	var start, right, down int
+	switch o {
+	case 2: // mirrored left to right
+		start, right, down = w-1, -1, w
+	case 3: // upside down
+		start, right, down = last, -1, -w
+	case 4: // mirrored top to bottom
+		start, right, down = last-w+1, 1, -w
+	case 5: // mirrored along the main diagonal
+		start, right, down = 0, w, 1
+	case 6: // to be turned a quarter clockwise
+		start, right, down = last-w+1, -w, 1
+	case 7: // mirrored along the other diagonal
+		start, right, down = last, -w, -1
+	case 8: // to be turned a quarter anticlockwise
+		start, right, down = w-1, w, -1
+	}
+	if o >= 5 {
+		w, h = h, w
+	}
+	out := NewRGB(w, h)
+	for y := range h {
+		row := out.row(y)
+		p := start + y*down
+		for x := range w {
+			q := m.Pix[3*p : 3*p+3 : 3*p+3]
+			put(row[3*x:], q[0], q[1], q[2])
+			p += right
+		}
+	}
+	return out
+}

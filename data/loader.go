@@ -1,0 +1,235 @@
+package data
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// LoaderConfig says how a Loader makes batches.
+type LoaderConfig struct {
+	Transform Transform
+	Batch     int   // images per batch
+	Shuffle   bool  // a new order every epoch
+	Seed      int64 // of the order and of the transform's randomness
+	Workers   int   // images decoded at a time; 0 means GOMAXPROCS
+	DropLast  bool  // leave out a last batch that is not full
+}
+
+// Loader decodes, transforms and batches images. It does not change after
+// NewLoader: several epochs may run at the same time.
+type Loader struct {
+	root  string
+	items []Item
+	c     LoaderConfig
+}
+
+// Batch is some images and what is known of them.
+type Batch struct {
+	Images *tensor.Tensor // [B, 3, H, W], normalised
+	Labels []int          // [B], classes
+	Index  []int          // [B], positions in the loader's items
+}
+
+// NewLoader returns a loader of items, whose paths are relative to root. It
+// keeps a copy of items. An invalid setting is an error, and so is a list
+// of items that makes no batch.
+func NewLoader(root string, items []Item, c LoaderConfig) (*Loader, error) {
+	if err := c.Transform.Validate(); err != nil {
+		return nil, err
+	}
+	switch {
+	case c.Batch < 1:
+		return nil, fmt.Errorf("data: loader: batch of %d images, need at least 1", c.Batch)
+	case c.Workers < 0:
+		return nil, fmt.Errorf("data: loader: %d workers, need at least 1, or 0 for all processors", c.Workers)
+	case len(items) == 0:
+		return nil, fmt.Errorf("data: loader: no images of %s", root)
+	case c.DropLast && len(items) < c.Batch:
+		return nil, fmt.Errorf("data: loader: %d images of %s do not fill a batch of %d, and DropLast is set", len(items), root, c.Batch)
+	}
+	return &Loader{root, slices.Clone(items), c}, nil
+}
+
+// Len returns the number of images.
+func (l *Loader) Len() int { return len(l.items) }
+
+// Batches returns the number of batches in an epoch.
+func (l *Loader) Batches() int {
+	if l.c.DropLast {
+		return len(l.items) / l.c.Batch
+	}
+	return (len(l.items) + l.c.Batch - 1) / l.c.Batch
+}
+
+// ahead is the number of batches in memory: the caller's and two in the making.
+const ahead = 3
+
+// A slot is the memory of one batch, used again and again.
+type slot struct {
+	pixels []float32
+	batch  Batch
+	errs   []error // by position in the batch
+	left   atomic.Int32
+	ready  chan struct{}
+}
+
+// A job is one image of a batch.
+type job struct {
+	slot *slot
+	at   int
+}
+
+// Epoch returns the batches of one pass over the items. Their order and the
+// images' augmentation depend on the seed, epoch and items alone, not on the
+// number of workers. A Batch is valid until the next step of the iteration,
+// when its memory is used again. The first image, in order, that cannot be
+// read ends the pass with an error that names it, and so does the end of ctx.
+// Leaving the loop early ends all work before the loop is left.
+func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] {
+	return func(yield func(*Batch, error) bool) {
+		outer := ctx
+		ctx, cancel := context.WithCancel(ctx)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer cancel()
+
+		order := l.order(epoch)
+		jobs := make(chan job)
+		free := make(chan *slot, ahead)  // ready to be filled
+		queue := make(chan *slot, ahead) // in the order of the epoch
+		for range min(ahead, l.Batches()) {
+			free <- l.newSlot()
+		}
+		workers := l.c.Workers
+		if workers == 0 {
+			workers = runtime.GOMAXPROCS(0)
+		}
+		for range min(workers, len(l.items)) {
+			wg.Go(func() {
+				for j := range jobs {
+					l.load(ctx, j, epoch)
+				}
+			})
+		}
+		wg.Go(func() { // hands the work out, one batch after the other
+			defer close(jobs)
+			defer close(queue)
+			for b := range l.Batches() {
+				var s *slot
+				select {
+				case s = <-free:
+				case <-ctx.Done():
+					return
+				}
+				s.reset(order[b*l.c.Batch:min((b+1)*l.c.Batch, len(order))], l)
+				queue <- s // never blocks: there are no more slots than room for them
+				for at := range s.batch.Index {
+					select {
+					case jobs <- job{s, at}:
+					case <-ctx.Done():
+						return
+					}
+				}
+			}
+		})
+
+		for s := range queue {
+			select {
+			case <-s.ready:
+			case <-ctx.Done():
+			}
+			err := outer.Err()
+			if err != nil {
+				err = fmt.Errorf("data: loader: %w", outer.Err())
+			} else if i := slices.IndexFunc(s.errs, func(err error) bool { return err != nil }); i >= 0 {
+				err = s.errs[i]
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !yield(&s.batch, nil) {
+				return
+			}
+			free <- s // never blocks either
+		}
+		if err := outer.Err(); err != nil {
+			yield(nil, fmt.Errorf("data: loader: %w", outer.Err()))
+		}
+	}
+}
+
+// order returns the positions of the epoch's items.
+func (l *Loader) order(epoch int) []int {
+	order := make([]int, len(l.items))
+	for i := range order {
+		order[i] = i
+	}
+	if l.c.Shuffle {
+		newRand(uint64(l.c.Seed), uint64(epoch)).Shuffle(len(order), func(i, j int) {
+			order[i], order[j] = order[j], order[i]
+		})
+	}
+	return order[:min(len(order), l.Batches()*l.c.Batch)]
+}
+
+func (l *Loader) newSlot() *slot {
+	n := min(l.c.Batch, len(l.items))
+	return &slot{
+		pixels: make([]float32, n*3*l.c.Transform.Height*l.c.Transform.Width),
+		batch:  Batch{Labels: make([]int, 0, n), Index: make([]int, 0, n)},
+		errs:   make([]error, 0, n),
+	}
+}
+
+// reset prepares s for the items at these positions.
+func (s *slot) reset(index []int, l *Loader) {
+	n, h, w := len(index), l.c.Transform.Height, l.c.Transform.Width
+	s.batch.Images = tensor.FromSlice(s.pixels[:n*3*h*w], n, 3, h, w)
+	s.batch.Index = append(s.batch.Index[:0], index...)
+	s.batch.Labels = s.batch.Labels[:0]
+	for _, i := range index {
+		s.batch.Labels = append(s.batch.Labels, l.items[i].Class)
+	}
+	s.errs = s.errs[:n]
+	clear(s.errs)
+	s.left.Store(int32(n))
+	s.ready = make(chan struct{})
+}
+
+var errStopped = errors.New("data: loader: stopped")
+
+// load makes one image of a batch and tells when it was the last.
+func (l *Loader) load(ctx context.Context, j job, epoch int) {
+	s := j.slot
+	if ctx.Err() != nil {
+		s.errs[j.at] = errStopped
+	} else {
+		s.errs[j.at] = l.image(s, j.at, epoch)
+	}
+	if s.left.Add(-1) == 0 {
+		close(s.ready)
+	}
+}
+
+func (l *Loader) image(s *slot, at, epoch int) error {
+	i := s.batch.Index[at]
+	img, err := ReadImage(filepath.Join(l.root, l.items[i].Path))
+	if err != nil {
+		return err
+	}
+	// One more seed than for the order, so that the two never share a source.
+	img = l.c.Transform.Apply(img, newRand(uint64(l.c.Seed), uint64(epoch), uint64(i)))
+	n := 3 * img.W * img.H
+	l.c.Transform.Normalise(s.pixels[at*n:][:n], img)
+	return nil
+}
