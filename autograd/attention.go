@@ -10,6 +10,12 @@ import (
 // [A, D] where every image of the batch has the same.
 type KV struct{ K, V *Var }
 
+// Release releases both.
+func (s KV) Release() {
+	s.K.Release()
+	s.V.Release()
+}
+
 // Attention returns what the rows q, [B, R, D] or [R, D], gather from all
 // rows of all kv by multi-head attention, [B, R, D] ([R, D] if no operand has
 // images), and the attention weights [B, H, R, A1+A2+...], one column per row

@@ -33,7 +33,8 @@ type Var struct {
 
 	header   tensor.Tensor // value, where the tape made it
 	owner    *Var          // whose memory value looks at: v itself, or what v is a view of; nil where not the tape's
-	buffer   []float32     // memory to be returned on Release
+	buffer   []float32     // memory of an owner, until it is recycled
+	users    int           // of an owner: how many Vars that look at its memory are not released
 	kept     bool          // an adjoint will read the value
 	released bool          // the memory is gone; value still tells the shape
 	whole    *Var          // for a part made by Split: the Var whose gradient has room for v's
@@ -79,13 +80,18 @@ func (v *Var) Dim(i int) int { return v.Value().Dim(i) }
 // Tape returns the tape that v is on.
 func (v *Var) Tape() *Tape { return v.tape }
 
-// Release says that the caller will not use v again. Its memory is recycled at
-// once, unless an adjoint will read it. A Var that only looks at memory, such as one from
-// Const, Param, Reshape or Split, ignores it.
+// Release says that the caller will not use v again. Once v, and every Var
+// that looks at the same memory by Reshape, Slice or Split, are released, the memory is recycled,
+// unless an adjoint will read it.
 func (v *Var) Release() {
-	if v.buffer != nil && !v.kept {
-		v.tape.memory.put(v.buffer)
-		v.buffer, v.released = nil, true
+	o := v.owner
+	if o == nil || v.released {
+		return
+	}
+	v.released = true
+	if o.users--; o.users == 0 && !o.kept {
+		v.tape.memory.put(o.buffer)
+		o.buffer = nil
 	}
 }
 
@@ -138,7 +144,7 @@ func (tp *Tape) result(shape []int, operands ...*Var) *Var {
 	v := tp.Const(nil)
 	v.buffer = tp.memory.get(tensor.Size("result", shape))
 	v.value = v.header.Remake(v.buffer, shape...)
-	v.owner = v
+	v.owner, v.users = v, 1
 	v.operands(operands)
 	return v
 }
@@ -146,7 +152,9 @@ func (tp *Tape) result(shape []int, operands ...*Var) *Var {
 // viewOf returns a Var whose value t looks at v's memory.
 func (tp *Tape) viewOf(v *Var, t *tensor.Tensor) *Var {
 	y := tp.Const(t)
-	y.owner = v.owner
+	if y.owner = v.owner; y.owner != nil {
+		y.owner.users++
+	}
 	y.operands([]*Var{v})
 	return y
 }

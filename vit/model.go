@@ -1,0 +1,94 @@
+package vit
+
+import (
+	"fmt"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// Model is a vision transformer (Dosovitskiy et al., arXiv 2010.11929).
+// Its methods do not change it: any number of goroutines may use it, each with its own tape.
+type Model struct {
+	Config Config
+	SHA256 string // identity of the backbone's weights, in hex; the same for every file format, names and image size
+
+	ClassToken *autograd.Param `state:"cls_token"` // [1, 1, D]
+	Registers  *autograd.Param `state:"reg_token"` // [1, registers, D]; nil means none
+	Position   *autograd.Param `state:"pos_embed"` // [1, 1+M, D], or [1, M, D] with NoClassPos
+	Patch      *PatchEmbed     `state:"patch_embed.proj"`
+	PreNorm    *nn.LayerNorm   `state:"norm_pre"` // nil means none
+	Blocks     []*Block        `state:"blocks"`
+	Norm       *nn.LayerNorm   `state:"norm"`
+	Head       *nn.Linear      `state:"head"` // [labels, D]; nil means none
+}
+
+// newModel returns the model of a valid config, its parameters zero.
+func newModel(c Config) *Model {
+	m := &Model{
+		Config:     c,
+		ClassToken: nn.NewParam(1, 1, c.Dim),
+		Position:   nn.NewParam(1, c.posRows(), c.Dim),
+		Patch:      newPatchEmbed(c),
+		Norm:       nn.NewLayerNorm(c.Dim, c.Eps),
+	}
+	if c.Registers > 0 {
+		m.Registers = nn.NewParam(1, c.Registers, c.Dim)
+	}
+	if c.PreNorm {
+		m.PreNorm = nn.NewLayerNorm(c.Dim, c.Eps)
+	}
+	for range c.Depth {
+		m.Blocks = append(m.Blocks, newBlock(c))
+	}
+	if c.Labels > 0 {
+		m.Head = nn.NewLinear(c.Dim, c.Labels)
+	}
+	return m
+}
+
+// Embed turns images [B, 3, H, W], normalised as Config says, to tokens
+// [B, prefix+M, D]: the class token, the registers and the patches, row by row of the image.
+func (m *Model) Embed(images *autograd.Var) *autograd.Var {
+	if h, w := m.Config.ImageSize[0], m.Config.ImageSize[1]; images.Dim(2) != h || images.Dim(3) != w {
+		panic(&tensor.ShapeError{Op: "Embed", Shapes: [][]int{images.Shape()}, Reason: fmt.Sprintf("want images of %dx%d pixels", h, w)})
+	}
+	tp := images.Tape()
+	class, position := tp.Param(m.ClassToken), tp.Param(m.Position)
+	if !m.Config.NoClassPos {
+		class = autograd.Add(class, autograd.Slice(position, 1, 0, 1)) // [1, 1, D]
+		position = autograd.Slice(position, 1, 1, position.Dim(1))     // [1, M, D]
+	}
+	patches := m.Patch.Forward(images) // [B, M, D]
+	placed := autograd.Add(patches, position)
+	patches.Release()
+	rows := []*autograd.Var{class, placed}
+	if m.Registers != nil {
+		rows = []*autograd.Var{class, tp.Param(m.Registers), placed}
+	}
+	x := autograd.Concat(rows...) // [B, prefix+M, D]
+	placed.Release()
+	if m.PreNorm != nil {
+		x = m.PreNorm.Forward(x)
+	}
+	return x
+}
+
+// Features turns images [B, 3, H, W] to the tokens after the last block and the final norm, [B, prefix+M, D].
+func (m *Model) Features(images *autograd.Var) *autograd.Var {
+	x := m.Embed(images)
+	for _, block := range m.Blocks {
+		y := block.Forward(x, nil)
+		x.Release()
+		x = y
+	}
+	return m.Norm.Forward(x)
+}
+
+// Classify returns the scores [B, labels] of images [B, 3, H, W] by the
+// pre-trained classifier, which reads the class token. It panics if the model has none.
+func (m *Model) Classify(images *autograd.Var) *autograd.Var {
+	class := autograd.Concat(autograd.Slice(m.Features(images), 1, 0, 1)) // [B, 1, D], contiguous
+	return autograd.Reshape(m.Head.Forward(class), images.Dim(0), m.Config.Labels)
+}
