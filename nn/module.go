@@ -106,34 +106,35 @@ func (t Tensors) Tensor(name string) (*tensor.Tensor, error) {
 // Load fills m's Params from src. The names must be the same on both sides,
 // and so must the shapes; numbers must be finite. Otherwise m is left as it was, and the error names every
 // missing, unknown, misshapen or broken tensor at once.
-func Load(m any, src Source) error {
+func Load(m any, src Source) error { return Tensors(State(m)).Load(src) }
+
+// Load copies src's tensors to those of t, under the conditions of the function Load.
+func (t Tensors) Load(src Source) error {
 	var missing, unknown, wrong []string
 	have := map[string]bool{}
 	for _, name := range src.Names() {
 		have[name] = true
+		if t[name] == nil {
+			unknown = append(unknown, name)
+		}
 	}
-	read := map[*autograd.Param]*tensor.Tensor{}
-	for name, p := range Params(m) {
+	read := Tensors{}
+	for _, name := range t.Names() {
 		if !have[name] {
 			missing = append(missing, name)
 			continue
 		}
-		delete(have, name)
-		t, err := src.Tensor(name)
-		switch {
-		case err != nil:
+		from, err := src.Tensor(name)
+		if err != nil {
 			return err
-		case !slices.Equal(t.Shape(), p.Value.Shape()):
-			wrong = append(wrong, fmt.Sprintf("%s is %v, want %v", name, t.Shape(), p.Value.Shape()))
-		case !finite(t):
+		}
+		switch {
+		case !slices.Equal(from.Shape(), t[name].Shape()):
+			wrong = append(wrong, fmt.Sprintf("%s is %v, want %v", name, from.Shape(), t[name].Shape()))
+		case !finite(from):
 			wrong = append(wrong, name+" holds NaN or infinity")
 		}
-		read[p] = t
-	}
-	for _, name := range src.Names() {
-		if have[name] {
-			unknown = append(unknown, name)
-		}
+		read[name] = from
 	}
 	var faults []string
 	if n := len(missing); n > 0 {
@@ -145,8 +146,8 @@ func Load(m any, src Source) error {
 	if faults = append(faults, wrong...); len(faults) > 0 {
 		return fmt.Errorf("%s", strings.Join(faults, "; "))
 	}
-	for p, t := range read {
-		tensor.CopyTo(p.Value, t)
+	for _, name := range t.Names() {
+		tensor.CopyTo(t[name], read[name])
 	}
 	return nil
 }

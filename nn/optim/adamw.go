@@ -1,0 +1,71 @@
+package optim
+
+import (
+	"iter"
+	"math"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// AdamW is Adam with decoupled weight decay (Loshchilov and Hutter, arXiv
+// 1711.05101) as torch.optim.AdamW does it. In step t, for a parameter p with
+// gradient g:
+//
+//	p -= lr·WeightDecay·p
+//	m  = Beta1·m + (1-Beta1)·g
+//	v  = Beta2·v + (1-Beta2)·g²
+//	p -= lr · m/(1-Beta1ᵗ) / (sqrt(v/(1-Beta2ᵗ)) + Eps)
+//
+// Steps are counted for all parameters together. PyTorch counts them for each, which
+// differs only for a parameter that had no gradient in some of them.
+type AdamW struct{ Beta1, Beta2, Eps, WeightDecay float32 }
+
+// DefaultAdamW returns PyTorch's settings.
+func DefaultAdamW() AdamW { return AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01} }
+
+// NewAdamW returns an Optimizer of those of params that are not frozen. Its state is
+// <param>.exp_avg (m) and <param>.exp_avg_sq (v) of the parameter's shape, for
+// each, and the scalar step, t, which is exact up to 2^24.
+func NewAdamW(c AdamW, params iter.Seq2[string, *autograd.Param]) Optimizer {
+	o := &adamW{c: c, step: tensor.New()}
+	o.slots, o.state = slots(params, "exp_avg", "exp_avg_sq")
+	o.state["step"] = o.step
+	return o
+}
+
+type adamW struct {
+	c     AdamW
+	slots []slot
+	step  *tensor.Tensor
+	state nn.Tensors
+}
+
+func (o *adamW) Step(lr float32, grads autograd.Grads) {
+	o.step.Data()[0]++
+	t := float64(o.step.Data()[0])
+	// In float64: 1 - 0.999ᵗ would lose three of float32's seven digits at t = 1.
+	beta1, beta2 := float64(o.c.Beta1), float64(o.c.Beta2)
+	rate := float32(float64(lr) / (1 - math.Pow(beta1, t)))
+	correction := float32(math.Sqrt(1 - math.Pow(beta2, t)))
+	keep := float32(1 - float64(lr)*float64(o.c.WeightDecay))
+	new1, new2 := float32(1-beta1), float32(1-beta2)
+	for _, s := range o.slots {
+		grad := grads[s.param]
+		if grad == nil {
+			continue
+		}
+		p, m, v := s.param.Value.Data(), s.first, s.second
+		for i, g := range grad.Data() {
+			m[i] = o.c.Beta1*m[i] + new1*g
+			v[i] = o.c.Beta2*v[i] + new2*g*g
+			root := float32(math.Sqrt(float64(v[i])))
+			p[i] = keep*p[i] - rate*(m[i]/(root/correction+o.c.Eps))
+		}
+	}
+}
+
+func (o *adamW) State() map[string]*tensor.Tensor { return o.state }
+
+func (o *adamW) Load(src nn.Source) error { return o.state.Load(src) }
