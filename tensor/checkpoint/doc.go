@@ -14,8 +14,8 @@
 //
 // A state dict is a dict from names to tensors. It is the file's top object,
 // or lies in one under the first of the keys model_state_dict, state_dict,
-// model, teacher, student, module, net that holds one, nested to any such
-// depth; failing that, under the only key that does. Scalars beside the state
+// model, teacher, student, module, net that holds one, nested up to four deep;
+// failing that, under the only key that does. Scalars beside the state
 // dict, such as an epoch, appear in Metadata.
 //
 // Training in parallel (module.) and self-distillation (backbone.) leave

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/promptcam/promptcam/tensor"
 )
@@ -64,7 +65,7 @@ func Decode(r io.ReaderAt, size int64, name string) (*File, error) {
 }
 
 func (f *File) decode(r io.ReaderAt) error {
-	head := make([]byte, min(16, max(0, f.size)))
+	head := make([]byte, min(32, max(0, f.size)))
 	if n, err := r.ReadAt(head, 0); n < len(head) {
 		return fmt.Errorf("read: %w", err)
 	}
@@ -73,6 +74,12 @@ func (f *File) decode(r io.ReaderAt) error {
 		return errors.New("empty file")
 	case len(head) >= 9 && head[8] == '{':
 		return f.decodeSafetensors(r, binary.LittleEndian.Uint64(head))
+	case strings.HasPrefix(string(head), zipMagic):
+		return f.decodeZip(r)
+	case isLegacy(head):
+		return f.decodeLegacy(r)
+	case head[0] == 0x80:
+		return errors.New("a Python pickle, but not one of torch.save")
 	}
 	return fmt.Errorf("neither safetensors nor a PyTorch file: it begins with %q", head)
 }
@@ -153,7 +160,7 @@ func (f *File) entry(name string) (*entry, error) {
 }
 
 func (f *File) tensorError(name string, err error) error {
-	return fmt.Errorf("checkpoint: %s: tensor %.200s: %w", f.path, name, err)
+	return fmt.Errorf("checkpoint: %s: tensor %s: %w", f.path, clean(name), err)
 }
 
 // readFull is io.ReadFull with an error that says what was missing.

@@ -1,0 +1,95 @@
+package checkpoint
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// legacyMagic is the first pickle of the stream that torch.save wrote before
+// PyTorch 1.6, after the opcode and number of the protocol: the integer
+// 0x1950a86a20f9469cfc6c (torch/serialization.py, MAGIC_NUMBER).
+const legacyMagic = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+
+// legacyProtocol is the number in the second pickle.
+const legacyProtocol = 1001
+
+// decodeLegacy reads pickles of the magic number, the protocol, the writer's
+// machine, the object and the storages' keys, and then for each key the number
+// of elements as 8 bytes and the elements.
+func (f *File) decodeLegacy(r io.ReaderAt) error {
+	s := newSource(io.NewSectionReader(r, 0, f.size), f.size)
+	none := &storages{fileSize: f.size, byKey: map[string]*torchStorage{}}
+	if _, err := unpickle(s, none); err != nil {
+		return fmt.Errorf("legacy stream: magic number: %w", err)
+	}
+	protocol, err := unpickle(s, none)
+	if err != nil {
+		return fmt.Errorf("legacy stream: protocol: %w", err)
+	}
+	if protocol != any(int64(legacyProtocol)) {
+		return fmt.Errorf("legacy stream: protocol is not %d", legacyProtocol)
+	}
+	system, err := unpickle(s, none)
+	if err != nil {
+		return fmt.Errorf("legacy stream: system: %w", err)
+	}
+	if d, ok := system.(*dict); !ok || d.items["little_endian"] != any(true) {
+		return errors.New("legacy stream: byte order is not little")
+	}
+	st := &storages{fileSize: f.size, byKey: map[string]*torchStorage{}}
+	v, err := unpickle(s, st)
+	if err != nil {
+		return fmt.Errorf("legacy stream: %w", err)
+	}
+	keys, err := unpickle(s, none)
+	if err != nil {
+		return fmt.Errorf("legacy stream: keys of storages: %w", err)
+	}
+	if err := st.locate(r, s.pos, keys); err != nil {
+		return fmt.Errorf("legacy stream: %w", err)
+	}
+	return f.collect(v)
+}
+
+// locate finds the storages, which follow each other from byte at on in the
+// order of keys.
+func (st *storages) locate(r io.ReaderAt, at int64, keys any) error {
+	l, ok := keys.(*list)
+	if !ok {
+		return fmt.Errorf("keys of storages are %s, want a list", kind(keys))
+	}
+	for _, k := range l.items {
+		key, _ := k.(string)
+		s, ok := st.byKey[key]
+		if !ok || s.place != nil {
+			return fmt.Errorf("key %s of a storage is unknown or given twice", clean(key))
+		}
+		var count [8]byte
+		if n, err := r.ReadAt(count[:], at); n < len(count) {
+			return fmt.Errorf("storage %s: %w", clean(key), err)
+		}
+		at += 8
+		if n := binary.LittleEndian.Uint64(count[:]); n != uint64(s.bytes/s.width) {
+			return fmt.Errorf("storage %s holds %d elements, the pickle says %d", clean(key), n, s.bytes/s.width)
+		}
+		if s.bytes > st.fileSize-at {
+			return fmt.Errorf("storage %s: %d of %d bytes are there: %w", clean(key), st.fileSize-at, s.bytes, io.ErrUnexpectedEOF)
+		}
+		s.place = span{r, at, s.bytes}
+		at += s.bytes
+	}
+	for key, s := range st.byKey {
+		if s.place == nil {
+			return fmt.Errorf("storage %s is not in the file", clean(key))
+		}
+	}
+	return nil
+}
+
+// isLegacy reports whether a file that begins with head is a legacy stream.
+func isLegacy(head []byte) bool {
+	return len(head) > 2 && head[0] == 0x80 && strings.HasPrefix(string(head[2:]), legacyMagic)
+}
