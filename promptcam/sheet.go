@@ -66,7 +66,7 @@ var (
 
 const (
 	margin = 16
-	line   = 18 // from one line of text to the next
+	line   = 20 // from one line of text to the next
 	barH   = 52 // height of a colour bar with its ticks and label
 )
 
@@ -100,11 +100,11 @@ func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 	t := newText(page)
 	t.write(margin, margin+line-4, width-2*margin, title, t.large, ink)
 	draw.Draw(page, small.Rect.Add(image.Pt(margin, head+line)), small, image.Point{}, draw.Src)
-	t.write(margin, head+line-5, cell.X-margin, "photograph", t.bold, ink)
+	t.write(margin, head+line-7, cell.X-margin, "photograph", t.bold, ink)
 
 	for i, row := range rows {
 		top := head + i*cell.Y
-		t.write(margin+cell.X, top+line-5, width-2*margin-cell.X, row.Title, t.bold, ink)
+		t.write(margin+cell.X, top+line-7, width-2*margin-cell.X, row.Title, t.bold, ink)
 		for j, p := range row.Panels {
 			at := image.Pt(margin+(j+1)*cell.X, top+line)
 			box := small.Rect.Add(at)
@@ -117,8 +117,8 @@ func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 				frame(page, box.Inset(-3), 3, framed)
 			}
 			meter(page, image.Rect(at.X, box.Max.Y+6, box.Max.X, box.Max.Y+9), p.Share.Patches)
-			t.write(at.X, box.Max.Y+line+6, cell.X-margin, caption, t.bold, colour)
-			t.write(at.X, box.Max.Y+2*line+4, cell.X-8, p.Share.String(), t.small, faded)
+			t.write(at.X, box.Max.Y+line+4, cell.X-margin, caption, t.bold, colour)
+			t.write(at.X, box.Max.Y+2*line, cell.X-8, p.Share.String(), t.small, faded)
 		}
 	}
 	if len(maps) > 0 {
