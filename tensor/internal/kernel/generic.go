@@ -177,19 +177,19 @@ func normalizeGeneric(dst, x, weight, bias []float32, mean, rstd float32) {
 }
 
 // normalizeSumsGeneric returns the sums of dy*weight and of dy*weight*x̂, where x̂ = (x-mean)*rstd.
-func normalizeSumsGeneric(dy, x, weight []float32, mean, rstd float32) (g, gx float32) {
+func normalizeSumsGeneric(dy, x, weight []float32, mean, rstd float32) (sum, dot float32) {
 	for i := range dy {
-		d := dy[i] * weight[i]
-		g += d
-		gx += d * ((x[i] - mean) * rstd)
+		g := dy[i] * weight[i]
+		sum += g
+		dot += g * ((x[i] - mean) * rstd)
 	}
-	return g, gx
+	return sum, dot
 }
 
-// normalizeGradGeneric sets dx[i] = rstd*(dy[i]*weight[i] - g - x̂[i]*gx).
-func normalizeGradGeneric(dx, dy, x, weight []float32, mean, rstd, g, gx float32) {
+// normalizeGradGeneric sets dx[i] = rstd*(dy[i]*weight[i] - meanG - x̂[i]*meanGX).
+func normalizeGradGeneric(dx, dy, x, weight []float32, mean, rstd, meanG, meanGX float32) {
 	for i := range dx {
-		dx[i] = rstd * (dy[i]*weight[i] - g - (x[i]-mean)*rstd*gx)
+		dx[i] = rstd * (dy[i]*weight[i] - meanG - (x[i]-mean)*rstd*meanGX)
 	}
 }
 
@@ -201,37 +201,56 @@ func normalizeParamGeneric(dw, db, dy, x []float32, mean, rstd float32) {
 	}
 }
 
+// geluGeneric is x*Phi(x), written so that -Inf gives the limit 0.
 func geluGeneric(dst, x []float32) {
 	for i, v := range x {
 		v := float64(v)
-		dst[i] = float32(v * (0.5 * math.Erfc(-v/math.Sqrt2)))
+		t := min(math.Abs(v), geluEnd)
+		dst[i] = float32(max(v, 0) - t*normalTail(t))
 	}
 }
 
+// geluGradGeneric is dy*(Phi(x) + x*phi(x)), written so that the infinities give
+// the limits 0 and 1.
 func geluGradGeneric(dst, x, dy []float32) {
 	for i, v := range x {
-		v := float64(v)
-		cdf := 0.5 * math.Erfc(-v/math.Sqrt2)
-		pdf := math.Exp(-v*v/2) / math.Sqrt(2*math.Pi)
-		dst[i] = dy[i] * float32(cdf+v*pdf)
+		t := min(math.Abs(float64(v)), geluEnd)
+		d := normalTail(t) - t*math.Exp(-t*t/2)/math.Sqrt(2*math.Pi) // the derivative at -t
+		if v >= 0 {
+			d = 1 - d
+		}
+		dst[i] = dy[i] * float32(d)
 	}
 }
 
+// normalTail returns Phi(-t).
+func normalTail(t float64) float64 { return 0.5 * math.Erfc(t/math.Sqrt2) }
+
+// geluEnd is where exp(-t²/2) has long been 0 as a float32.
+const geluEnd = 14.5
+
+// quickGELUGeneric is x*sigmoid(1.702x), written so that -Inf gives the limit 0.
 func quickGELUGeneric(dst, x []float32) {
 	for i, v := range x {
-		v := float64(v)
+		v := max(float64(v), -quickGELUEnd)
 		dst[i] = float32(v / (1 + math.Exp(-quickGELUSlope*v)))
 	}
 }
 
+// quickGELUGradGeneric is dy*s*(1 + 1.702x(1-s)) with s = sigmoid(1.702x),
+// written so that the infinities give the limits 0 and 1.
 func quickGELUGradGeneric(dst, x, dy []float32) {
 	for i, v := range x {
-		v := float64(v)
+		v := min(max(float64(v), -quickGELUEnd), quickGELUEnd)
 		s := 1 / (1 + math.Exp(-quickGELUSlope*v))
 		dst[i] = dy[i] * float32(s*(1+quickGELUSlope*v*(1-s)))
 	}
 }
 
-// quickGELUSlope is the factor in x*sigmoid(1.702x), from Hendrycks and Gimpel,
-// "Gaussian Error Linear Units", arXiv 1606.08415, section 2.
-const quickGELUSlope = 1.702
+const (
+	// quickGELUSlope is from Hendrycks and Gimpel, "Gaussian Error Linear Units",
+	// arXiv 1606.08415, section 2.
+	quickGELUSlope = 1.702
+	// quickGELUEnd is where sigmoid(-1.702x) has long been 0 as a float32.
+	quickGELUEnd = 88
+)

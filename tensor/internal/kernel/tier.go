@@ -22,8 +22,8 @@ type tier struct {
 	softmaxGrad    func(dst, y, dy []float32, scale, dot float32)
 	squares        func(x []float32, mean float32) float32
 	normalize      func(dst, x, weight, bias []float32, mean, rstd float32)
-	normalizeSums  func(dy, x, weight []float32, mean, rstd float32) (g, gx float32)
-	normalizeGrad  func(dx, dy, x, weight []float32, mean, rstd, g, gx float32)
+	normalizeSums  func(dy, x, weight []float32, mean, rstd float32) (sum, dot float32)
+	normalizeGrad  func(dx, dy, x, weight []float32, mean, rstd, meanG, meanGX float32)
 	normalizeParam func(dw, db, dy, x []float32, mean, rstd float32)
 	gelu           func(dst, x []float32)
 	geluGrad       func(dst, x, dy []float32)

@@ -1,3 +1,5 @@
+//go:build !amd64 || purego
+
 package kernel
 
 // simdTiers returns the tiers in assembly, of which this build has none.

@@ -131,8 +131,8 @@ func LayerNormGrad(dx, dy, x, weight []float32, mean, rstd float32) {
 
 func layerNormGrad(t *tier, dx, dy, x, weight []float32, mean, rstd float32) {
 	n := float32(len(x))
-	g, gx := t.normalizeSums(dy, x, weight, mean, rstd)
-	t.normalizeGrad(dx, dy, x, weight, mean, rstd, g/n, gx/n)
+	sum, dot := t.normalizeSums(dy, x, weight, mean, rstd)
+	t.normalizeGrad(dx, dy, x, weight, mean, rstd, sum/n, dot/n)
 }
 
 // LayerNormParamGrad is the adjoint of LayerNorm with respect to weight and

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// exp emits x = exp(x). With n = x/ln 2 rounded to an integer and r = x - n ln 2,
+// exp(x) is 2^n exp(r), and exp(r) a polynomial. The relative error is about
+// 1e-7; results that are denormal are rounded, not flushed to 0.
+func (v isa) exp(x reg.VecVirtual) {
+	v.clamp(-105, 89, x) // beyond, the result is 0 or Inf: ln of the extremes is -103.98 and 88.73
+	n := v.reg()
+	v.mulConst(math.Log2E, x, n)
+	if v.wide() {
+		VRNDSCALEPS(U8(0), n, n)
+	} else {
+		VROUNDPS(U8(0), n, n)
+	}
+	// ln 2 in two parts: the first has zeros at its end, so n times it is exact.
+	const ln2High = 355. / 512
+	v.subProduct(ln2High, n, x)
+	v.subProduct(math.Ln2-ln2High, n, x)
+	e := v.polynomial(x, expCoefficients)
+	if v.wide() {
+		VSCALEFPS(n, e, x)
+		return
+	}
+	// 2^n in two factors, as it may lie outside the range of a float32 where the
+	// product does not.
+	half := YMM()
+	VCVTPS2DQ(n, n)
+	VPSRAD(U8(1), n, half)
+	VPSUBD(half, n, n)
+	for _, m := range []reg.VecVirtual{half, n} {
+		VPADDD(constantAddr(127), m, m) // the exponent's bias
+		VPSLLD(U8(23), m, m)
+		VMULPS(m, e, e)
+	}
+	VMOVAPS(e, x)
+}
+
+// expCoefficients is exp on [-ln(2)/2, ln(2)/2].
+var expCoefficients = fit(math.Exp, -math.Ln2/2, math.Ln2/2, 6)
+
+// normalTail emits what GELU needs at t = |x|, which it clamps to normalMax: the
+// functions E = exp(-t²/2) and R with Phi(-t) = E*R. R falls slowly from 1/2 like
+// 1/(t√2π), and over the whole half-line it is close to a polynomial in
+// w = (t-k)/(t+k): the substitution of Shepherd and Laframboise, "Chebyshev
+// Approximation of (1+2x)exp(x²)erfc x in 0≤x<∞", Math. Comp. 36 (1981).
+func (v isa) normalTail(x Op) (t, e, r reg.VecVirtual) {
+	t = v.reg()
+	v.andBits(absBits, x, t)
+	VMINPS(t, v.constant(normalMax), t)
+	w, sum := v.reg(), v.reg()
+	v.addConst(-normalPivot, t, w)
+	v.addConst(normalPivot, t, sum)
+	VDIVPS(sum, w, w)
+	e = v.reg()
+	v.mulConst(-0.5, t, e)
+	VMULPS(t, e, e)
+	v.exp(e)
+	return t, e, v.polynomial(w, tailCoefficients)
+}
+
+const (
+	normalMax   = 14.5 // exp(-t²/2) is 0 from here on
+	normalPivot = 2.5
+)
+
+var tailCoefficients = fit(func(w float64) float64 {
+	t := normalPivot * (1 + w) / (1 - w)
+	return math.Exp(t*t/2) * math.Erfc(t/math.Sqrt2) / 2
+}, -1, (normalMax-normalPivot)/(normalMax+normalPivot), 9)
+
+// activations emits GELU, QuickGELU and their adjoints.
+func (v isa) activations() {
+	// x*Phi(x) is max(x, 0) - t*Phi(-t).
+	v.function("gelu", "(dst, x []float32)", "is geluGeneric.")
+	dst, x := pointer("dst"), pointer("x")
+	v.each("dst", func(s step) {
+		r := s.load(x)
+		t, e, tail := v.normalTail(r)
+		VMULPS(t, e, e)
+		VMAXPS(r, v.zero(), r)
+		VFNMADD231PS(e, tail, r)
+		s.store(r, dst)
+	})
+	ret()
+
+	// The derivative at -t is d = E*(R - t/√2π), and 1-d at t.
+	v.function("geluGrad", "(dst, x, dy []float32)", "is geluGradGeneric.")
+	dst, x = pointer("dst"), pointer("x")
+	dy := pointer("dy")
+	v.each("dst", func(s step) {
+		r := s.load(x)
+		t, e, d := v.normalTail(r)
+		v.subProduct(1/math.Sqrt(2*math.Pi), t, d)
+		half := v.constant(0.5)
+		VFNMADD213PS(half, e, d) // 1/2 - d
+		sign := v.reg()
+		v.andBits(signBit, r, sign)
+		v.xor(sign, d, d)
+		VADDPS(half, d, d)
+		VMULPS(s.load(dy), d, d)
+		s.store(d, dst)
+	})
+	ret()
+
+	v.function("quickGELU", "(dst, x []float32)", "is quickGELUGeneric.")
+	dst, x = pointer("dst"), pointer("x")
+	v.each("dst", func(s step) {
+		r := s.load(x)
+		VMAXPS(r, v.constant(-quickGELUEnd), r)
+		VDIVPS(v.onePlusExp(r), r, r)
+		s.store(r, dst)
+	})
+	ret()
+
+	v.function("quickGELUGrad", "(dst, x, dy []float32)", "is quickGELUGradGeneric.")
+	dst, x, dy = pointer("dst"), pointer("x"), pointer("dy")
+	v.each("dst", func(s step) {
+		r := s.load(x)
+		v.clamp(-quickGELUEnd, quickGELUEnd, r)
+		one, sigmoid, rest := v.constant(1), v.reg(), v.reg()
+		VDIVPS(v.onePlusExp(r), one, sigmoid)
+		VSUBPS(sigmoid, one, rest)
+		v.mulConst(quickGELUSlope, r, r)
+		VFMADD213PS(one, rest, r) // 1 + slope*x*(1-sigmoid)
+		VMULPS(sigmoid, r, r)
+		VMULPS(s.load(dy), r, r)
+		s.store(r, dst)
+	})
+	ret()
+}
+
+// As in package kernel.
+const (
+	quickGELUSlope = 1.702
+	quickGELUEnd   = 88
+)
+
+// onePlusExp returns 1 + exp(-slope*x).
+func (v isa) onePlusExp(x Op) reg.VecVirtual {
+	e := v.reg()
+	v.mulConst(-quickGELUSlope, x, e)
+	v.exp(e)
+	v.addConst(1, e, e)
+	return e
+}

@@ -1,0 +1,202 @@
+package main
+
+import (
+	"strconv"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// tile emits the tile of Gemm: v.rows rows of two vectors. There is one loop for
+// every number of rows that may be asked for, so that none is computed in vain.
+func (v isa) tile() {
+	v.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)",
+		"is tileGeneric for tiles of up to "+strconv.Itoa(v.rows)+" by "+strconv.Itoa(2*v.lanes)+".")
+	a, b, c := pointer("a"), pointer("b"), pointer("c")
+	bytes := func(param string) reg.Register {
+		r := Load(Param(param), GP64())
+		SHLQ(U8(2), r)
+		return r
+	}
+	aRow, aCol, bRow, cRow := bytes("aRow"), bytes("aCol"), bytes("bRow"), bytes("cRow")
+	k := Load(Param("k"), GP64())
+	rows := Load(Param("rows"), GP64())
+	for n := v.rows; n > 1; n-- {
+		CMPQ(rows, U8(n))
+		JEQ(LabelRef(rowsLabel(n)))
+	}
+	for n := 1; n <= v.rows; n++ {
+		Label(rowsLabel(n))
+		v.tileRows(n, a, aRow, aCol, b, bRow, c, cRow, k)
+	}
+}
+
+func rowsLabel(n int) string { return "rows" + strconv.Itoa(n) }
+
+// tileRows emits the tile of n rows.
+func (v isa) tileRows(n int, a, aRow, aCol, b, bRow, c, cRow, k reg.Register) {
+	// Addresses reach three rows from one register: 0, 1 and 2 times the stride.
+	groups := []reg.Register{a}
+	for i := 3; i < n; i += 3 {
+		g := GP64()
+		LEAQ(Mem{Base: groups[len(groups)-1], Index: aRow, Scale: 2}, g)
+		ADDQ(aRow, g)
+		groups = append(groups, g)
+	}
+	row := func(i int) Mem {
+		m := Mem{Base: groups[i/3]}
+		if i%3 > 0 {
+			m.Index, m.Scale = aRow, uint8(i%3)
+		}
+		return m
+	}
+	sums := make([][2]reg.VecVirtual, n)
+	for i := range sums {
+		sums[i] = [2]reg.VecVirtual{v.zero(), v.zero()}
+	}
+	head, done := label("k"), label("summed")
+	TESTQ(k, k)
+	JZ(LabelRef(done))
+	Label(head)
+	b0, b1 := v.reg(), v.reg()
+	VMOVUPS(Mem{Base: b}, b0)
+	VMOVUPS(Mem{Base: b, Disp: 4 * v.lanes}, b1)
+	ADDQ(bRow, b)
+	for i := range n {
+		x := v.reg()
+		VBROADCASTSS(row(i), x)
+		VFMADD231PS(b0, x, sums[i][0])
+		VFMADD231PS(b1, x, sums[i][1])
+	}
+	for _, g := range groups {
+		ADDQ(aCol, g)
+	}
+	DECQ(k)
+	JNZ(LabelRef(head))
+	Label(done)
+
+	alpha := v.broadcast("alpha")
+	for i := range sums {
+		for j := range 2 {
+			VMULPS(alpha, sums[i][j], sums[i][j])
+		}
+	}
+	cols := Load(Param("cols"), GP64())
+	full, end := label("full"), label("end")
+	CMPQ(cols, U32(2*v.lanes))
+	JEQ(LabelRef(full))
+	v.update(sums, c, cRow, cols)
+	JMP(LabelRef(end))
+	Label(full)
+	v.update(sums, c, cRow, nil)
+	Label(end)
+	ret()
+}
+
+// update emits c = beta*c + sums for a tile of cols columns, nil meaning all.
+func (v isa) update(sums [][2]reg.VecVirtual, c, cRow, cols reg.Register) {
+	masks := make([]reg.Register, 2) // numbers of lanes
+	if cols != nil {
+		first, second := GP64(), GP64()
+		most := GP64()
+		MOVQ(U32(v.lanes), most)
+		MOVQ(cols, first)
+		CMPQ(first, most)
+		CMOVQGT(most, first)
+		MOVQ(cols, second)
+		SUBQ(first, second)
+		masks = []reg.Register{first, second}
+	}
+	// -0 counts as 0 here, as it does in Go.
+	bits := GP32()
+	MOVL(address("beta"), bits)
+	beta := v.broadcast("beta")
+	overwrite, end := label("overwrite"), label("end")
+	ADDL(bits, bits)
+	JZ(LabelRef(overwrite))
+	each := func(f func(s step, sum reg.VecVirtual, row reg.Register)) {
+		for j := range 2 {
+			s := step{isa: v, i: nil, ahead: j}
+			if cols != nil {
+				s.mask = v.laneMask(masks[j])
+			}
+			row := GP64()
+			MOVQ(c, row)
+			for i := range sums {
+				f(s, sums[i][j], row)
+				if i < len(sums)-1 {
+					ADDQ(cRow, row)
+				}
+			}
+		}
+	}
+	each(func(s step, sum reg.VecVirtual, row reg.Register) {
+		old := s.load(row)
+		VFMADD231PS(old, beta, sum)
+		s.store(sum, row)
+	})
+	JMP(LabelRef(end))
+	Label(overwrite)
+	each(func(s step, sum reg.VecVirtual, row reg.Register) { s.store(sum, row) })
+	Label(end)
+}
+
+// transpose8 emits a transposition of eight rows at a time.
+func transpose8() {
+	TEXT("transpose8", NOSPLIT, "func(dst []float32, dstRow int, src []float32, srcRow, k int)")
+	Doc("transpose8 is transposeGeneric for 8 rows and a multiple of 8 columns, in AVX2.")
+	Pragma("noescape")
+	dst, src := pointer("dst"), pointer("src")
+	stride := func(param string) (one, three reg.Register) {
+		one, three = Load(Param(param), GP64()), GP64()
+		SHLQ(U8(2), one)
+		LEAQ(Mem{Base: one, Index: one, Scale: 2}, three)
+		return one, three
+	}
+	srcRow, srcThree := stride("srcRow")
+	dstRow, dstThree := stride("dstRow")
+	k := Load(Param("k"), GP64())
+	low := GP64() // source row 4
+	LEAQ(Mem{Base: src, Index: srcRow, Scale: 4}, low)
+	// at returns the address of row i < 4 from base.
+	at := func(base reg.Register, i int, one, three reg.Register, disp int) Mem {
+		switch i {
+		case 0:
+			return Mem{Base: base, Disp: disp}
+		case 3:
+			return Mem{Base: base, Index: three, Scale: 1, Disp: disp}
+		}
+		return Mem{Base: base, Index: one, Scale: uint8(i), Disp: disp}
+	}
+	Label("loop")
+	CMPQ(k, U8(8))
+	JLT(LabelRef("done"))
+	for half := range 2 { // four columns of src are four rows of dst
+		r := make([]reg.VecVirtual, 4)
+		for i := range r {
+			r[i] = YMM()
+			VMOVUPS(at(src, i, srcRow, srcThree, 16*half), r[i].AsX())
+			VINSERTF128(U8(1), at(low, i, srcRow, srcThree, 16*half), r[i], r[i])
+		}
+		t := []reg.VecVirtual{YMM(), YMM(), YMM(), YMM()}
+		VUNPCKLPS(r[1], r[0], t[0])
+		VUNPCKHPS(r[1], r[0], t[1])
+		VUNPCKLPS(r[3], r[2], t[2])
+		VUNPCKHPS(r[3], r[2], t[3])
+		VUNPCKLPD(t[2], t[0], r[0])
+		VUNPCKHPD(t[2], t[0], r[1])
+		VUNPCKLPD(t[3], t[1], r[2])
+		VUNPCKHPD(t[3], t[1], r[3])
+		for i := range r {
+			VMOVUPS(r[i], at(dst, i, dstRow, dstThree, 0))
+		}
+		LEAQ(Mem{Base: dst, Index: dstRow, Scale: 4}, dst)
+	}
+	ADDQ(U8(32), src)
+	ADDQ(U8(32), low)
+	SUBQ(U8(8), k)
+	JMP(LabelRef("loop"))
+	Label("done")
+	ret()
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// isa is an instruction set with vectors of lanes float32s. Its methods hide
+// where the sets differ, so that every kernel is written once.
+type isa struct {
+	suffix string
+	lanes  int
+	rows   int // of a tile of Gemm
+}
+
+var (
+	avx2   = isa{"AVX2", 8, 6}
+	avx512 = isa{"AVX512", 16, 12}
+)
+
+// wide tells AVX-512 from AVX2.
+func (v isa) wide() bool { return v.lanes == 16 }
+
+func (v isa) reg() reg.VecVirtual {
+	if v.wide() {
+		return ZMM()
+	}
+	return YMM()
+}
+
+// function begins a function of the given signature.
+func (v isa) function(name, signature, doc string) {
+	TEXT(name+v.suffix, NOSPLIT, "func"+signature)
+	Doc(name + v.suffix + " " + doc)
+	Pragma("noescape")
+}
+
+// ret clears the upper halves of the registers, which would slow down code that
+// uses the lower ones alone, and returns.
+func ret() {
+	VZEROUPPER()
+	RET()
+}
+
+// pointer loads the address of a slice's first element.
+func pointer(slice string) reg.Register { return Load(Param(slice).Base(), GP64()) }
+
+// address returns where a parameter lies.
+func address(param string) Mem {
+	b, err := Param(param).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return b.Addr
+}
+
+// broadcast loads a float32 parameter into every lane.
+func (v isa) broadcast(param string) reg.VecVirtual {
+	r := v.reg()
+	VBROADCASTSS(address(param), r)
+	return r
+}
+
+// constant loads x into every lane.
+func (v isa) constant(x float64) reg.VecVirtual {
+	r := v.reg()
+	VBROADCASTSS(constantAddr(math.Float32bits(float32(x))), r)
+	return r
+}
+
+func (v isa) zero() reg.VecVirtual {
+	r := v.reg()
+	v.xor(r, r, r)
+	return r
+}
+
+// with emits an instruction whose first operand is a constant of the given bits;
+// bcst is its form that broadcasts a float32 from memory.
+func (v isa) with(bits uint32, plain, bcst func(...Op), ops ...Op) {
+	ops = append([]Op{constantAddr(bits)}, ops...)
+	if v.wide() {
+		bcst(ops...)
+	} else {
+		plain(ops...)
+	}
+}
+
+// addConst emits dst = a + x.
+func (v isa) addConst(x float64, a, dst Op) {
+	v.with(math.Float32bits(float32(x)), VADDPS, VADDPS_BCST, a, dst)
+}
+
+// mulConst emits dst = a * x.
+func (v isa) mulConst(x float64, a, dst Op) {
+	v.with(math.Float32bits(float32(x)), VMULPS, VMULPS_BCST, a, dst)
+}
+
+// subProduct emits dst -= x * a.
+func (v isa) subProduct(x float64, a, dst Op) {
+	v.with(math.Float32bits(float32(x)), VFNMADD231PS, VFNMADD231PS_BCST, a, dst)
+}
+
+// polynomial returns the value at x of the polynomial with the given
+// coefficients, the constant one first, by Horner's rule.
+func (v isa) polynomial(x Op, coefficients []float64) reg.VecVirtual {
+	n := len(coefficients) - 1
+	p := v.constant(coefficients[n])
+	for i := n - 1; i >= 0; i-- {
+		v.with(math.Float32bits(float32(coefficients[i])), VFMADD213PS, VFMADD213PS_BCST, x, p)
+	}
+	return p
+}
+
+// andBits emits dst = a with only the given bits kept.
+func (v isa) andBits(bits uint32, a, dst Op) {
+	if v.wide() {
+		VPANDD_BCST(constantAddr(bits), a, dst)
+	} else {
+		VPAND(constantAddr(bits), a, dst)
+	}
+}
+
+const (
+	signBit = 1 << 31
+	absBits = signBit - 1
+)
+
+func (v isa) xor(a, b, dst Op) {
+	if v.wide() {
+		VPXORD(a, b, dst)
+	} else {
+		VPXOR(a, b, dst)
+	}
+}
+
+// clamp emits x = min(max(x, lo), hi), which keeps NaN: of two operands of which
+// one is NaN, the instructions return the first.
+func (v isa) clamp(lo, hi float64, x Op) {
+	VMAXPS(x, v.constant(lo), x)
+	VMINPS(x, v.constant(hi), x)
+}
+
+// sumLanes adds up the lanes of r with op and leaves the result in the lowest
+// lane, which it returns.
+func (v isa) reduceLanes(op func(...Op), r reg.VecVirtual) reg.VecVirtual {
+	if v.wide() {
+		half := YMM()
+		VEXTRACTF64X4(U8(1), r, half)
+		op(half, r.AsY(), r.AsY())
+	}
+	half := XMM()
+	VEXTRACTF128(U8(1), r.AsY(), half)
+	op(half, r.AsX(), r.AsX())
+	VPERMILPD(U8(1), r.AsX(), half)
+	op(half, r.AsX(), r.AsX())
+	VMOVSHDUP(r.AsX(), half)
+	op(half, r.AsX(), r.AsX())
+	return r
+}
+
+// constants are the float32s that the code has asked for. They lie in one table,
+// each eight times over: a vector of AVX2, of which AVX-512 broadcasts the first.
+var constants []uint32
+
+var (
+	constantTable = Symbol{Name: "constants", Static: true}
+	maskTable     = Symbol{Name: "masks", Static: true}
+)
+
+func constantAddr(bits uint32) Mem {
+	i := 0
+	for i < len(constants) && constants[i] != bits {
+		i++
+	}
+	if i == len(constants) {
+		constants = append(constants, bits)
+	}
+	return NewDataAddr(constantTable, 32*i)
+}
+
+// emitTables emits what constantAddr and AVX2's masks refer to.
+func emitTables() {
+	GLOBL("constants", RODATA|NOPTR)
+	for i, bits := range constants {
+		for j := range 8 {
+			DATA(32*i+4*j, U32(bits))
+		}
+	}
+	// Eight lanes on, then eight off: a mask of n lanes begins 8-n lanes in.
+	GLOBL("masks", RODATA|NOPTR)
+	for j := range 16 {
+		bits := uint32(math.MaxUint32)
+		if j >= 8 {
+			bits = 0
+		}
+		DATA(4*j, U32(bits))
+	}
+}

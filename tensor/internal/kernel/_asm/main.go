@@ -1,0 +1,20 @@
+// Program asm writes the assembly of package kernel with avo. go generate in
+// package kernel runs it.
+package main
+
+import . "github.com/mmcloughlin/avo/build"
+
+func main() {
+	ConstraintExpr("!purego")
+	transpose8()
+	for _, v := range []isa{avx2, avx512} {
+		v.tile()
+		v.elementwise()
+		v.reductions()
+		v.softmax()
+		v.layerNorm()
+		v.activations()
+	}
+	emitTables()
+	Generate()
+}

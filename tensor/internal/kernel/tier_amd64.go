@@ -1,0 +1,85 @@
+//go:build !purego
+
+package kernel
+
+import "golang.org/x/sys/cpu"
+
+//go:generate sh -c "cd _asm && go run . -out ../kernel_amd64.s -stubs ../kernel_amd64.go -pkg kernel"
+
+// simdTiers returns the tiers in assembly that this processor can run, fastest first.
+func simdTiers() []tier {
+	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA || !cpu.X86.HasBMI2 {
+		return nil
+	}
+	narrow := tier{
+		name: "avx2",
+		mr:   6, nr: 16,
+		tile:           tileAVX2,
+		transpose:      transpose,
+		add:            addAVX2,
+		mul:            mulAVX2,
+		scale:          scaleAVX2,
+		axpy:           axpyAVX2,
+		dot:            dotAVX2,
+		sum:            sumAVX2,
+		max:            maxAVX2,
+		exp:            expAVX2,
+		scaledMax:      scaledMaxAVX2,
+		expSum:         expSumAVX2,
+		softmaxGrad:    softmaxGradAVX2,
+		squares:        squaresAVX2,
+		normalize:      normalizeAVX2,
+		normalizeSums:  normalizeSumsAVX2,
+		normalizeGrad:  normalizeGradAVX2,
+		normalizeParam: normalizeParamAVX2,
+		gelu:           geluAVX2,
+		geluGrad:       geluGradAVX2,
+		quickGELU:      quickGELUAVX2,
+		quickGELUGrad:  quickGELUGradAVX2,
+	}
+	if !cpu.X86.HasAVX512F {
+		return []tier{narrow}
+	}
+	wide := tier{
+		name: "avx512",
+		mr:   12, nr: 32,
+		tile:           tileAVX512,
+		transpose:      transpose,
+		add:            addAVX512,
+		mul:            mulAVX512,
+		scale:          scaleAVX512,
+		axpy:           axpyAVX512,
+		dot:            dotAVX512,
+		sum:            sumAVX512,
+		max:            maxAVX512,
+		exp:            expAVX512,
+		scaledMax:      scaledMaxAVX512,
+		expSum:         expSumAVX512,
+		softmaxGrad:    softmaxGradAVX512,
+		squares:        squaresAVX512,
+		normalize:      normalizeAVX512,
+		normalizeSums:  normalizeSumsAVX512,
+		normalizeGrad:  normalizeGradAVX512,
+		normalizeParam: normalizeParamAVX512,
+		gelu:           geluAVX512,
+		geluGrad:       geluGradAVX512,
+		quickGELU:      quickGELUAVX512,
+		quickGELUGrad:  quickGELUGradAVX512,
+	}
+	return []tier{wide, narrow}
+}
+
+// transpose is transposeGeneric with eight rows and eight columns at a time in assembly.
+func transpose(dst []float32, dstRow int, src []float32, srcRow, rows, k int) {
+	fast := k &^ 7
+	i := 0
+	for ; i+8 <= rows && fast > 0; i += 8 {
+		transpose8(dst[i:], dstRow, src[i*srcRow:], srcRow, fast)
+		if fast < k {
+			transposeGeneric(dst[fast*dstRow+i:], dstRow, src[i*srcRow+fast:], srcRow, 8, k-fast)
+		}
+	}
+	if i < rows {
+		transposeGeneric(dst[i:], dstRow, src[i*srcRow:], srcRow, rows-i, k)
+	}
+}
