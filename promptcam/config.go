@@ -1,0 +1,100 @@
+package promptcam
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Config describes a Prompt-CAM on top of a backbone. Zero fields mean "off".
+// It is saved as JSON with every model.
+type Config struct {
+	Mode    Mode
+	Classes int // C, one class-specific prompt each
+
+	// Agnostic is P, the number of class-agnostic prompts that join the tokens
+	// in each layer before the class prompts, and whose outputs are thrown
+	// away. The authors' code has P = C; a hundred untrained prompts
+	// in each layer drown the tokens, so it is a setting of its own here.
+	// Modes Shallow and Last have none.
+	Agnostic int
+
+	// PatchesOnly makes class prompts in the last layer look at patches alone,
+	// not at each other, the class token or registers: nothing
+	// reaches a score but what its map shows. Not in the paper.
+	PatchesOnly bool
+
+	PromptDropout float32 // probability of an element of a prompt being zero in a training step
+	DropPath      float32 // stochastic depth of the last block in training; earlier ones rise to it evenly from 0
+}
+
+// Mode says where the class prompts enter; see method FromLayer.
+type Mode string
+
+const (
+	// Deep is the paper's form: class-agnostic prompts in all layers but the
+	// last, class prompts in the last.
+	Deep Mode = "deep"
+	// Shallow has class prompts enter the first layer and carries them through all.
+	Shallow Mode = "shallow"
+	// Last has class prompts in the last layer and no others: what enters that
+	// layer depends on nothing that is learned.
+	Last Mode = "last"
+)
+
+// FromLayer is the mode with class-agnostic prompts before layer i, counted from 1, where class
+// prompts enter and are carried on. FromLayer(1) is Shallow; at the
+// number of layers it is Deep.
+func FromLayer(i int) Mode { return Mode(fmt.Sprintf("from:%d", i)) }
+
+// ParseMode reads "deep", "shallow", "last" or "from:N".
+func ParseMode(s string) (Mode, error) {
+	m := Mode(s)
+	if _, err := m.first(1 << 30); err != nil {
+		return "", err
+	}
+	return m, nil
+}
+
+// first returns the index of the layer, of depth in all, at which class prompts enter.
+func (m Mode) first(depth int) (int, error) {
+	switch m {
+	case Deep, Last:
+		return depth - 1, nil
+	case Shallow:
+		return 0, nil
+	}
+	number, ok := strings.CutPrefix(string(m), "from:")
+	i, err := strconv.Atoi(number)
+	if !ok || err != nil {
+		return 0, fmt.Errorf("promptcam: mode %q, want deep, shallow, last or from:N", string(m))
+	}
+	if i < 1 || i > depth {
+		return 0, fmt.Errorf("promptcam: mode %q: want a layer from 1 to %d", string(m), depth)
+	}
+	return i - 1, nil
+}
+
+// Validate says what is wrong with c for a backbone of depth layers, or returns nil.
+func (c Config) Validate(depth int) error {
+	first, err := c.Mode.first(depth)
+	switch {
+	case err != nil:
+		return err
+	case c.Classes < 2 || c.Classes > maxPrompts:
+		return fmt.Errorf("promptcam: %d classes, want 2 to %d", c.Classes, maxPrompts)
+	case c.Agnostic < 0 || c.Agnostic > maxPrompts:
+		return fmt.Errorf("promptcam: %d class-agnostic prompts, want 0 to %d", c.Agnostic, maxPrompts)
+	case c.Agnostic > 0 && (c.Mode == Last || first == 0):
+		return fmt.Errorf("promptcam: %d class-agnostic prompts, but mode %s has none", c.Agnostic, c.Mode)
+	case !(c.PromptDropout >= 0 && c.PromptDropout < 1):
+		return fmt.Errorf("promptcam: prompt dropout %v, want at least 0 and less than 1", c.PromptDropout)
+	case !(c.DropPath >= 0 && c.DropPath < 1):
+		return fmt.Errorf("promptcam: drop path %v, want at least 0 and less than 1", c.DropPath)
+	}
+	return nil
+}
+
+// maxPrompts is beyond any data set, so that a damaged file's config is an
+// error and not an attempt to allocate.
+const maxPrompts = 1 << 20

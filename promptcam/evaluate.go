@@ -1,0 +1,75 @@
+package promptcam
+
+import (
+	"context"
+	"slices"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/data"
+)
+
+// Prediction is what the model makes of one image.
+type Prediction struct {
+	Index     int // position in the loader's items
+	Class     int // the true one
+	Predicted int
+	Scores    []float32 // [C]
+}
+
+// Probability returns the softmax of the predicted class's score.
+func (p Prediction) Probability() float64 { return softmax(p.Scores)[p.Predicted] }
+
+// Evaluation sums up the predictions for a set of images. Shares are from 0 to 1.
+type Evaluation struct {
+	Predictions []Prediction // in the order of the loader's items
+	Top1, Top5  float64      // share whose class is predicted, or among the five highest scores
+	Loss        float64      // mean cross-entropy
+	Images      []int        // [C] images of each class
+	PerClass    []float64    // [C] share of them that is predicted; 0 where there are none
+	Confusion   [][]int      // [C][C]: images of the row's class predicted as the column's
+}
+
+// Evaluate runs the model on all images of l. progress, if not nil, is called
+// after each batch with the number of images done. It returns ctx's error if that ends first.
+func (m *Model) Evaluate(ctx context.Context, l *data.Loader, progress func(done int)) (*Evaluation, error) {
+	tape := &autograd.Tape{NoGrad: true}
+	c := m.Config.Classes
+	e := &Evaluation{Images: make([]int, c), PerClass: make([]float64, c), Confusion: make([][]int, c)}
+	for i := range e.Confusion {
+		e.Confusion[i] = make([]int, c)
+	}
+	for batch, err := range l.Epoch(ctx, 0) {
+		if err != nil {
+			return nil, err
+		}
+		scores, _ := m.Forward(tape.Const(batch.Images)) // [B, C]
+		loss := autograd.CrossEntropy(scores, batch.Labels)
+		e.Loss += float64(loss.Value().At()) * float64(len(batch.Labels))
+		for i, label := range batch.Labels {
+			row := slices.Clone(scores.Value().Data()[i*c : (i+1)*c])
+			best := top(row, 5)
+			e.Predictions = append(e.Predictions, Prediction{batch.Index[i], label, best[0], row})
+			e.Images[label]++
+			e.Confusion[label][best[0]]++
+			if slices.Contains(best, label) {
+				e.Top5++
+			}
+		}
+		tape.Reset()
+		if progress != nil {
+			progress(len(e.Predictions))
+		}
+	}
+	slices.SortFunc(e.Predictions, func(a, b Prediction) int { return a.Index - b.Index })
+	n := float64(len(e.Predictions))
+	for i, images := range e.Images {
+		right := float64(e.Confusion[i][i])
+		e.Top1 += right / n
+		if images > 0 {
+			e.PerClass[i] = right / float64(images)
+		}
+	}
+	e.Top5 /= n
+	e.Loss /= n
+	return e, nil
+}

@@ -1,0 +1,148 @@
+package promptcam
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// Model is a Prompt-CAM (Chowdhury et al., CVPR 2025, arXiv 2501.09333): a
+// frozen vision transformer, prompts, and one score vector that all classes
+// share. Since it is shared, a class can only win by where its prompt looks.
+type Model struct {
+	Config   Config
+	Backbone *vit.Model // frozen, and not part of the state
+
+	Agnostic []*autograd.Param `state:"agnostic"` // [P, D] for each layer before the class prompts'
+	Class    *autograd.Param   `state:"class"`    // [C, D]
+	Head     *nn.Linear        `state:"head"`     // [1, D]
+
+	first int // layer at which class prompts enter
+}
+
+// New returns an untrained Prompt-CAM on backbone b, which it freezes and
+// whose blocks' DropPath it sets. Prompts
+// start as the authors' do: evenly from ±sqrt(6 / (3P² + D)), P the patch size.
+func New(b *vit.Model, c Config, rng *rand.Rand) (*Model, error) {
+	m, err := newModel(b, c)
+	if err != nil {
+		return nil, err
+	}
+	p, d := float64(b.Config.PatchSize), float64(b.Config.Dim)
+	limit := math.Sqrt(6 / (3*p*p + d))
+	for _, a := range m.Agnostic {
+		nn.Uniform(rng, a.Value, limit)
+	}
+	nn.Uniform(rng, m.Class.Value, limit)
+	nn.KaimingUniform(rng, m.Head.Weight.Value, m.Head.Bias.Value)
+	return m, nil
+}
+
+// newModel is New with parameters of zero.
+func newModel(b *vit.Model, c Config) (*Model, error) {
+	if err := c.Validate(b.Config.Depth); err != nil {
+		return nil, err
+	}
+	first, _ := c.Mode.first(b.Config.Depth)
+	nn.Freeze(b)
+	for i, block := range b.Blocks {
+		block.DropPath = nn.DropPath(c.DropPath * float32(i) / float32(max(1, len(b.Blocks)-1)))
+	}
+	d := b.Config.Dim
+	m := &Model{Config: c, Backbone: b, Class: nn.NewParam(c.Classes, d), Head: nn.NewLinear(d, 1), first: first}
+	if c.Agnostic > 0 {
+		for range first {
+			m.Agnostic = append(m.Agnostic, nn.NewParam(c.Agnostic, d))
+		}
+	}
+	return m, nil
+}
+
+// Forward returns the scores [B, C] of images [B, 3, H, W] and, of the
+// last layer, how much each head of each class's prompt looks at each patch:
+// [B, H, C, M], which ends with the tape's Reset.
+func (m *Model) Forward(images *autograd.Var) (scores *autograd.Var, attn *tensor.Tensor) {
+	x, z := m.enter(images)
+	l := m.look(x, z)
+	cols := l.attn.Dim(3)
+	return l.scores, l.attn.Slice(3, cols-m.patches(), cols) // patches only, [B, H, C, M]
+}
+
+// enter runs all layers but the last. It returns the tokens x [B, prefix+M, D]
+// and the class prompts z, [C, D] or [B, C, D], that enter the last.
+func (m *Model) enter(images *autograd.Var) (x, z *autograd.Var) {
+	x = m.Backbone.Embed(images) // [B, prefix+M, D]
+	z = m.prompts(x, m.Class)    // [C, D]
+	for i, block := range m.Backbone.Blocks[:len(m.Backbone.Blocks)-1] {
+		old := x
+		switch {
+		case i >= m.first:
+			x, z = together(block, x, z) // tokens and class prompts look at each other
+		case len(m.Agnostic) > 0:
+			x = block.Forward(x, m.prompts(x, m.Agnostic[i])) // tokens look at tokens and prompts
+		default:
+			x = block.Forward(x, nil)
+		}
+		old.Release()
+	}
+	return x, z
+}
+
+// prompts returns p for use beside x: the same for every image.
+func (m *Model) prompts(x *autograd.Var, p *autograd.Param) *autograd.Var {
+	return autograd.Dropout(x.Tape().Param(p), m.Config.PromptDropout)
+}
+
+// together updates two sets of rows that look at themselves and at each other.
+// Each is projected once.
+func together(b *vit.Block, x, z *autograd.Var) (x1, z1 *autograd.Var) {
+	qx, kx := b.Project(x)
+	qz, kz := b.Project(z)
+	x1 = b.Update(x, autograd.Attend(qx, b.Heads, kx, kz)) // [B, prefix+M, D]
+	z1 = b.Update(z, autograd.Attend(qz, b.Heads, kz, kx)) // [B, C, D]
+	return x1, z1
+}
+
+// last is what the last layer makes of the class prompts.
+type last struct {
+	see    []autograd.KV  // what they look at, in the order of attn's columns
+	attn   *tensor.Tensor // [B, H, C, columns]: prompts (unless PatchesOnly), class token, registers, patches
+	scores *autograd.Var  // [B, C]
+}
+
+// look runs the last layer, of which only the class prompts' rows are needed,
+// and scores each prompt's output with the shared vector.
+func (m *Model) look(x, z *autograd.Var) last {
+	block := m.Backbone.Blocks[len(m.Backbone.Blocks)-1]
+	var l last
+	var q *autograd.Var
+	tokens := block.Keys(x)
+	if m.Config.PatchesOnly {
+		q = block.Query(z)
+		prefix, n := m.Backbone.Config.Prefix(), x.Dim(1)
+		l.see = []autograd.KV{{K: autograd.Slice(tokens.K, 1, prefix, n), V: autograd.Slice(tokens.V, 1, prefix, n)}}
+	} else {
+		var own autograd.KV
+		q, own = block.Project(z)
+		l.see = []autograd.KV{own, tokens}
+	}
+	y, attn := autograd.Attention(q, block.Heads, l.see...) // [B, C, D]
+	l.attn = attn
+	l.scores = m.score(block.Update(z, y))
+	return l
+}
+
+// score returns w·LN(z) for each row of z [B, C, D]: [B, C].
+func (m *Model) score(z *autograd.Var) *autograd.Var {
+	return autograd.Reshape(m.Head.Forward(m.Backbone.Norm.Forward(z)), z.Dim(0), -1)
+}
+
+// patches is M, the number of patches.
+func (m *Model) patches() int {
+	h, w := m.Backbone.Config.Grid()
+	return h * w
+}
