@@ -60,24 +60,32 @@ func (m Matrix) check(name string) {
 
 // The tiling follows Goto and van de Geijn, "Anatomy of High-Performance Matrix
 // Multiplication", ACM TOMS 34(3), 2008, and BLIS: a tile of c stays in
-// registers while a panel of b stays in the first-level cache and a block of a
-// in the second.
+// registers while a panel of b, as wide as a tile, stays in the first-level
+// cache and a block of a in the second.
 const (
 	// blockK is the most summands that one tile takes in at a time: a panel of
 	// b of 256 x 32 is 32 KB of a first-level cache of 32 to 48 KB.
 	blockK = 256
-	// blockM is the most rows of a that one panel of b is used for: a block of
+	// blockM is the most rows of a that one copy of b is used for: a block of
 	// 384 x 256 is 384 KB of a second-level cache of 1 to 2 MB.
 	blockM = 384
-	// fewRows is the number of rows up to which a panel of b, if it lies row by
-	// row, is read in place: copying it would cost more than it saves.
+	// blockN is the number of columns of b copied at a time. Where b lies row by
+	// row, this is how much is read in one piece.
+	blockN = 256
+	// rowGap lies between the rows of a copied block of a, lest rows that are
+	// used together compete for the same places of the first-level cache.
+	rowGap = 16
+	// fewRows and fewCols are the numbers of rows up to which b, and of columns
+	// up to which a, is read in place where that is possible: copying would cost
+	// more than it saves.
 	fewRows = 24
+	fewCols = 128
 )
 
 // workspace is the memory that one call of gemm copies operands into.
 type workspace struct {
-	a [blockM * blockK]float32
-	b []float32 // blockK * nr
+	a [blockM * (blockK + rowGap)]float32
+	b [blockK * blockN]float32
 }
 
 var workspaces = sync.Pool{New: func() any { return new(workspace) }}
@@ -89,9 +97,6 @@ var workspaces = sync.Pool{New: func() any { return new(workspace) }}
 func gemm(t *tier, c, a, b Matrix, alpha, beta float32) {
 	w := workspaces.Get().(*workspace)
 	defer workspaces.Put(w)
-	if len(w.b) < blockK*t.nr {
-		w.b = make([]float32, blockK*t.nr)
-	}
 	k := a.Cols
 	for i := 0; i < c.Rows; i += blockM {
 		rows := min(blockM, c.Rows-i)
@@ -110,22 +115,26 @@ func gemm(t *tier, c, a, b Matrix, alpha, beta float32) {
 // gemmBlock computes c = beta*c + alpha*a·b for at most blockM rows and blockK summands.
 func gemmBlock(t *tier, w *workspace, c, a, b Matrix, alpha, beta float32) {
 	k := a.Cols
-	if a.ColStride != 1 && k > 0 {
-		a = packRows(t, w.a[:], a)
+	if a.ColStride != 1 || c.Cols > fewCols && c.Rows > t.mr {
+		a = packA(t, w.a[:], a)
 	}
-	for j := 0; j < c.Cols; j += t.nr {
-		cols := min(t.nr, c.Cols-j)
-		panel := b.view(0, j, k, cols)
-		if k > 0 && (cols < t.nr || b.ColStride != 1 || c.Rows > fewRows) {
-			panel = packPanel(t, w.b, panel)
+	for j := 0; j < c.Cols; j += blockN {
+		cols := min(blockN, c.Cols-j)
+		block := b.view(0, j, k, cols)
+		// In place, the last panel must not be narrower than the others: the
+		// tile reads full rows.
+		panel := t.nr
+		if b.ColStride != 1 || c.Rows > fewRows || cols%t.nr != 0 {
+			block = packB(t, w.b[:], block)
+			panel = t.nr * k
 		}
-		for i := 0; i < c.Rows; i += t.mr {
-			rows := min(t.mr, c.Rows-i)
-			var left []float32 // of a, from row i on
-			if k > 0 {
-				left = a.Data[i*a.RowStride:]
+		for jj := 0; jj < cols; jj += t.nr {
+			right := block.Data[min(jj/t.nr*panel, len(block.Data)):]
+			for i := 0; i < c.Rows; i += t.mr {
+				left := a.Data[min(i*a.RowStride, len(a.Data)):]
+				t.tile(min(t.mr, c.Rows-i), min(t.nr, cols-jj), k, alpha, left, a.RowStride, a.ColStride,
+					right, block.RowStride, beta, c.Data[i*c.RowStride+j+jj:], c.RowStride)
 			}
-			t.tile(rows, cols, k, alpha, left, a.RowStride, a.ColStride, panel.Data, panel.RowStride, beta, c.Data[i*c.RowStride+j:], c.RowStride)
 		}
 	}
 }
@@ -139,37 +148,50 @@ func (m Matrix) view(i, j, rows, cols int) Matrix {
 	return v
 }
 
-// packRows copies m to dst, row by row without gaps.
-func packRows(t *tier, dst []float32, m Matrix) Matrix {
-	if m.RowStride == 1 {
-		t.transpose(dst, m.Cols, m.Data, m.ColStride, m.Cols, m.Rows)
-	} else {
-		copyStrided(dst, m.Cols, m)
+// packA copies m to dst row by row.
+func packA(t *tier, dst []float32, m Matrix) Matrix {
+	if m.Cols == 0 {
+		return m
 	}
-	return Matrix{dst, m.Rows, m.Cols, m.Cols, 1}
+	row := m.Cols + rowGap
+	m.copyTo(t, dst, row)
+	return Matrix{dst, m.Rows, m.Cols, row, 1}
 }
 
-// packPanel copies m, at most nr columns, to dst in rows of nr elements, of
-// which the last may be left as they were.
-func packPanel(t *tier, dst []float32, m Matrix) Matrix {
+// packB copies m to dst in panels of nr columns, one after the other, each of
+// them row by row. The last one is filled up with zeros.
+func packB(t *tier, dst []float32, m Matrix) Matrix {
+	k := m.Rows
+	full := m.Cols / t.nr
+	if m.ColStride == 1 && k > 0 {
+		t.pack(dst, m.Data, m.RowStride, k, full)
+	} else {
+		for i := range full {
+			m.view(0, i*t.nr, k, t.nr).copyTo(t, dst[i*t.nr*k:], t.nr)
+		}
+	}
+	if rest := m.Cols - full*t.nr; rest > 0 {
+		last := dst[full*t.nr*k:][:k*t.nr]
+		clear(last)
+		m.view(0, full*t.nr, k, rest).copyTo(t, last, t.nr)
+	}
+	return Matrix{dst, k, m.Cols, t.nr, 1}
+}
+
+// copyTo sets dst[i*row+j] to m's element (i, j).
+func (m Matrix) copyTo(t *tier, dst []float32, row int) {
 	switch {
 	case m.ColStride == 1:
-		for p := range m.Rows {
-			copy(dst[p*t.nr:], m.Data[p*m.RowStride:][:m.Cols])
+		for i := range m.Rows {
+			copy(dst[i*row:], m.Data[i*m.RowStride:][:m.Cols])
 		}
-	case m.RowStride == 1:
-		t.transpose(dst, t.nr, m.Data, m.ColStride, m.Cols, m.Rows)
+	case m.RowStride == 1 && m.Rows > 0:
+		t.transpose(dst, row, m.Data, m.ColStride, m.Cols, m.Rows)
 	default:
-		copyStrided(dst, t.nr, m)
-	}
-	return Matrix{dst, m.Rows, m.Cols, t.nr, 1}
-}
-
-// copyStrided sets dst[i*row+j] to m's element (i, j).
-func copyStrided(dst []float32, row int, m Matrix) {
-	for i := range m.Rows {
-		for j := range m.Cols {
-			dst[i*row+j] = m.Data[i*m.RowStride+j*m.ColStride]
+		for i := range m.Rows {
+			for j := range m.Cols {
+				dst[i*row+j] = m.Data[i*m.RowStride+j*m.ColStride]
+			}
 		}
 	}
 }

@@ -8,6 +8,7 @@ var generic = tier{
 	name: "generic",
 	mr:   2, nr: 4,
 	tile:           tileGeneric,
+	pack:           packGeneric,
 	transpose:      transposeGeneric,
 	add:            addGeneric,
 	mul:            mulGeneric,
@@ -66,6 +67,17 @@ func tileGeneric(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, 
 			} else {
 				row[j] = beta*row[j] + alpha*sum[i][j]
 			}
+		}
+	}
+}
+
+// packGeneric copies panels of nr columns of src: element (i, j) of panel p,
+// src[i*srcRow+p*nr+j], goes to dst[(p*rows+i)*nr+j].
+func packGeneric(dst, src []float32, srcRow, rows, panels int) {
+	const nr = 4
+	for i := range rows {
+		for p := range panels {
+			copy(dst[(p*rows+i)*nr:][:nr], src[i*srcRow+p*nr:])
 		}
 	}
 }

@@ -14,6 +14,11 @@ func transpose8(dst []float32, dstRow int, src []float32, srcRow int, k int)
 //go:noescape
 func tileAVX2(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)
 
+// packAVX2 is packGeneric for panels of 16 columns.
+//
+//go:noescape
+func packAVX2(dst []float32, src []float32, srcRow int, rows int, panels int)
+
 // addAVX2 is addGeneric.
 //
 //go:noescape
@@ -118,6 +123,11 @@ func quickGELUGradAVX2(dst []float32, x []float32, dy []float32)
 //
 //go:noescape
 func tileAVX512(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)
+
+// packAVX512 is packGeneric for panels of 32 columns.
+//
+//go:noescape
+func packAVX512(dst []float32, src []float32, srcRow int, rows int, panels int)
 
 // addAVX512 is addGeneric.
 //

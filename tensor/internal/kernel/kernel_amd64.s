@@ -1111,6 +1111,46 @@ end44:
 	VZEROUPPER
 	RET
 
+// func packAVX2(dst []float32, src []float32, srcRow int, rows int, panels int)
+// Requires: AVX
+TEXT ·packAVX2(SB), NOSPLIT, $0-72
+	MOVQ   dst_base+0(FP), AX
+	MOVQ   src_base+24(FP), CX
+	MOVQ   srcRow+48(FP), DX
+	MOVQ   rows+56(FP), BX
+	MOVQ   panels+64(FP), SI
+	SHLQ   $0x02, DX
+	IMUL3Q $0x00000040, BX, DI
+
+row:
+	CMPQ BX, $0x00
+	JEQ  end
+	MOVQ CX, R8
+	MOVQ AX, R9
+	MOVQ SI, R10
+
+panel:
+	TESTQ   R10, R10
+	JZ      done
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), Y1
+	VMOVUPS Y0, (R9)
+	VMOVUPS Y1, 32(R9)
+	ADDQ    $0x00000040, R8
+	ADDQ    DI, R9
+	DECQ    R10
+	JMP     panel
+
+done:
+	ADDQ DX, CX
+	ADDQ $0x00000040, AX
+	DECQ BX
+	JMP  row
+
+end:
+	VZEROUPPER
+	RET
+
 // func addAVX2(dst []float32, a []float32, b []float32)
 // Requires: AVX
 TEXT ·addAVX2(SB), NOSPLIT, $0-72
@@ -5742,6 +5782,46 @@ overwrite215:
 
 end216:
 end212:
+	VZEROUPPER
+	RET
+
+// func packAVX512(dst []float32, src []float32, srcRow int, rows int, panels int)
+// Requires: AVX, AVX512F
+TEXT ·packAVX512(SB), NOSPLIT, $0-72
+	MOVQ   dst_base+0(FP), AX
+	MOVQ   src_base+24(FP), CX
+	MOVQ   srcRow+48(FP), DX
+	MOVQ   rows+56(FP), BX
+	MOVQ   panels+64(FP), SI
+	SHLQ   $0x02, DX
+	IMUL3Q $0x00000080, BX, DI
+
+row:
+	CMPQ BX, $0x00
+	JEQ  end
+	MOVQ CX, R8
+	MOVQ AX, R9
+	MOVQ SI, R10
+
+panel:
+	TESTQ   R10, R10
+	JZ      done
+	VMOVUPS (R8), Z0
+	VMOVUPS 64(R8), Z1
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z1, 64(R9)
+	ADDQ    $0x00000080, R8
+	ADDQ    DI, R9
+	DECQ    R10
+	JMP     panel
+
+done:
+	ADDQ DX, CX
+	ADDQ $0x00000080, AX
+	DECQ BX
+	JMP  row
+
+end:
 	VZEROUPPER
 	RET
 

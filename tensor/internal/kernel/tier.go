@@ -9,7 +9,8 @@ type tier struct {
 	// tile computes a tile of c of at most mr rows and nr columns; see tileGeneric.
 	mr, nr int
 	tile   func(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)
-	// transpose writes the transpose of src, rows of k elements, to dst; see transposeGeneric.
+	// pack and transpose copy operands; see packGeneric and transposeGeneric.
+	pack      func(dst, src []float32, srcRow, rows, panels int)
 	transpose func(dst []float32, dstRow int, src []float32, srcRow, rows, k int)
 
 	add, mul       func(dst, a, b []float32)

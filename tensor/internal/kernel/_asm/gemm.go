@@ -142,6 +142,45 @@ func (v isa) update(sums [][2]reg.VecVirtual, c, cRow, cols reg.Register) {
 	Label(end)
 }
 
+// pack emits the copying of panels, two vectors wide.
+func (v isa) pack() {
+	v.function("pack", "(dst, src []float32, srcRow, rows, panels int)", "is packGeneric for panels of "+strconv.Itoa(2*v.lanes)+" columns.")
+	dst, src := pointer("dst"), pointer("src")
+	srcRow, rows, panels := Load(Param("srcRow"), GP64()), Load(Param("rows"), GP64()), Load(Param("panels"), GP64())
+	SHLQ(U8(2), srcRow)
+	panel := GP64() // bytes from one panel of dst to the next
+	width := 8 * v.lanes
+	IMUL3Q(U32(width), rows, panel)
+	Label("row")
+	CMPQ(rows, U8(0))
+	JEQ(LabelRef("end"))
+	from, to, left := GP64(), GP64(), GP64()
+	MOVQ(src, from)
+	MOVQ(dst, to)
+	MOVQ(panels, left)
+	Label("panel")
+	TESTQ(left, left)
+	JZ(LabelRef("done"))
+	r := []Op{v.reg(), v.reg()}
+	for i := range r {
+		VMOVUPS(Mem{Base: from, Disp: 4 * v.lanes * i}, r[i])
+	}
+	for i := range r {
+		VMOVUPS(r[i], Mem{Base: to, Disp: 4 * v.lanes * i})
+	}
+	ADDQ(U32(width), from)
+	ADDQ(panel, to)
+	DECQ(left)
+	JMP(LabelRef("panel"))
+	Label("done")
+	ADDQ(srcRow, src)
+	ADDQ(U32(width), dst)
+	DECQ(rows)
+	JMP(LabelRef("row"))
+	Label("end")
+	ret()
+}
+
 // transpose8 emits a transposition of eight rows at a time.
 func transpose8() {
 	TEXT("transpose8", NOSPLIT, "func(dst []float32, dstRow int, src []float32, srcRow, k int)")

@@ -9,6 +9,7 @@ func main() {
 	transpose8()
 	for _, v := range []isa{avx2, avx512} {
 		v.tile()
+		v.pack()
 		v.elementwise()
 		v.reductions()
 		v.softmax()
