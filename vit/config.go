@@ -55,6 +55,7 @@ const (
 	maxWidth = 1 << 16
 	maxDepth = 1 << 10
 	maxLabel = 1 << 20
+	maxSize  = 1 << 33 // parameters
 )
 
 // Validate says what is wrong with c, all of it at once, or returns nil.
@@ -96,6 +97,9 @@ func (c Config) Validate() error {
 			fault("Std is %v, want positive numbers", c.Std)
 			break
 		}
+	}
+	if size := c.Depth*(4*c.Dim*c.Dim+2*c.Dim*c.Hidden) + c.Labels*c.Dim; len(faults) == 0 && size > maxSize {
+		fault("it would have %d parameters, want at most %d", size, maxSize)
 	}
 	if len(faults) > 0 {
 		return fmt.Errorf("vit: config %q: %w", c.Name, errors.Join(faults...))

@@ -1,0 +1,93 @@
+package vit
+
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestPresetsAreValidAndSurviveJSON(t *testing.T) {
+	var names []string
+	for _, c := range Presets() {
+		require.NoError(t, c.Validate())
+		names = append(names, c.Name)
+		got, err := Preset(c.Name)
+		require.NoError(t, err)
+		assert.Equal(t, c, got)
+
+		raw, err := json.Marshal(c)
+		require.NoError(t, err)
+		var back Config
+		require.NoError(t, json.Unmarshal(raw, &back))
+		assert.Equal(t, c, back)
+	}
+	assert.True(t, slices.IsSorted(names))
+	assert.Equal(t, []string{
+		"augreg-vitb16", "augreg-vits16", "augreg-vitti16", "bioclip-vitb16", "clip-vitb16",
+		"deit-vitb16", "deit-vits16", "deit-vitti16", "dino-vitb16", "dino-vitb8", "dino-vits16", "dino-vits8",
+		"dinov2-vitb14", "dinov2-vitb14-reg", "dinov2-vitl14", "dinov2-vitl14-reg", "dinov2-vits14", "dinov2-vits14-reg",
+		"mae-vitb16",
+	}, names)
+}
+
+func TestPresetsCarryTheirOwnNormalisation(t *testing.T) {
+	for name, want := range map[string]Config{
+		"dino-vits8":        {PatchSize: 8, Dim: 384, Heads: 6, Eps: 1e-6, Mean: imagenetMean, Std: imagenetStd},
+		"dinov2-vitl14-reg": {PatchSize: 14, Dim: 1024, Heads: 16, Eps: 1e-6, Mean: imagenetMean, Std: imagenetStd},
+		"augreg-vitti16":    {PatchSize: 16, Dim: 192, Heads: 3, Eps: 1e-6, Mean: half, Std: half},
+		"clip-vitb16":       {PatchSize: 16, Dim: 768, Heads: 12, Eps: 1e-5, Mean: clipMean, Std: clipStd},
+	} {
+		c, err := Preset(name)
+		require.NoError(t, err)
+		got := Config{PatchSize: c.PatchSize, Dim: c.Dim, Heads: c.Heads, Eps: c.Eps, Mean: c.Mean, Std: c.Std}
+		assert.Equal(t, want, got, name)
+	}
+}
+
+func TestPresetNamesWhatIsNear(t *testing.T) {
+	_, err := Preset("dino-vit16")
+	assert.EqualError(t, err, `vit: no preset "dino-vit16"; near it: dino-vitb16, dino-vitb8, dino-vits16, dino-vits8`)
+	_, err = Preset("DINOv2")
+	assert.ErrorContains(t, err, "near it: dinov2-vitb14, dinov2-vitb14-reg,")
+	_, err = Preset("resnet50")
+	assert.ErrorContains(t, err, "there are augreg-vitb16, augreg-vits16,")
+}
+
+func TestValidateNamesEveryFault(t *testing.T) {
+	good, err := Preset("dino-vits16")
+	require.NoError(t, err)
+	for want, spoil := range map[string]func(*Config){
+		"image height is 225, want a multiple of the patch size 16": func(c *Config) { c.ImageSize[0] = 225 },
+		"image width is 0, want 1 to":                               func(c *Config) { c.ImageSize[1] = 0 },
+		"PatchSize is 0":                                            func(c *Config) { c.PatchSize = 0 },
+		"Dim is 384, want a multiple of the 5 heads":                func(c *Config) { c.Heads = 5 },
+		"Heads is 0":       func(c *Config) { c.Heads = 0 },
+		"Depth is 1000000": func(c *Config) { c.Depth = 1000000 },
+		"Hidden is -1":     func(c *Config) { c.Hidden = -1 },
+		"Registers is -4":  func(c *Config) { c.Registers = -4 },
+		"Labels is -1":     func(c *Config) { c.Labels = -1 },
+		"Eps is 0":         func(c *Config) { c.Eps = 0 },
+		"Eps is NaN":       func(c *Config) { c.Eps = float32(math.NaN()) },
+		"Mean is [NaN":     func(c *Config) { c.Mean[0] = float32(math.NaN()) },
+		"Std is [0.229 0 ": func(c *Config) { c.Std[1] = 0 },
+		"parameters, want": func(c *Config) { c.Dim, c.Hidden, c.Depth = 384*100, 384*100, 1000 },
+	} {
+		c := good
+		spoil(&c)
+		assert.ErrorContains(t, c.Validate(), want)
+	}
+	bad := good
+	bad.Depth, bad.Std = 0, [3]float32{}
+	assert.ErrorContains(t, bad.Validate(), "Depth")
+	assert.ErrorContains(t, bad.Validate(), "Std")
+}
+
+func TestGridAndPrefix(t *testing.T) {
+	c := Config{ImageSize: [2]int{28, 42}, PatchSize: 14, Registers: 4}
+	h, w := c.Grid()
+	assert.Equal(t, []int{2, 3, 5}, []int{h, w, c.Prefix()})
+}

@@ -1,0 +1,182 @@
+package vit
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/promptcam/promptcam/tensor/checkpoint"
+)
+
+// Header is what Detect reads of a file: no more than its table of contents.
+// A *checkpoint.File has it.
+type Header interface {
+	Path() string
+	Names() []string
+	Info(name string) (info checkpoint.Info, ok bool)
+}
+
+// Detect returns the preset that a file's weights belong to, with Labels as
+// many as its classifier has.
+//
+// Names and shapes settle DINOv2 and DINO with patches of 8 pixels. AugReg,
+// DeiT, DINO and MAE share both but not their pixel statistics, as do the many
+// CLIPs, whose activations differ. There a head with 1,000 outputs, the rest of
+// a training program, or the file's name as it was published must decide, such
+// as dino_vitbase16_pretrain.pth; the folder's name serves where the file's is a
+// common one, such as model.safetensors. Nothing is guessed: what stays open is
+// an error that lists the presets to choose from.
+func Detect(h Header) (Config, error) {
+	c, err := detect(h)
+	if err != nil {
+		return Config{}, fmt.Errorf("vit: detect architecture of %s: %w", h.Path(), err)
+	}
+	return c, nil
+}
+
+func detect(h Header) (Config, error) {
+	seen, err := shapeOf(h)
+	if err != nil {
+		return Config{}, err
+	}
+	var fit []Config
+	for _, c := range Presets() {
+		if c.PatchSize == seen.PatchSize && c.Dim == seen.Dim && c.Depth == seen.Depth && c.Hidden == seen.Hidden &&
+			c.Registers == seen.Registers && c.PreNorm == seen.PreNorm && c.LayerScale == seen.LayerScale {
+			fit = append(fit, c)
+		}
+	}
+	if len(fit) == 0 {
+		return Config{}, fmt.Errorf("no preset has %d blocks of width %d (hidden %d), patches of %d pixels and %d registers (layer scale: %t, norm before the blocks: %t): state the architecture (-arch)",
+			seen.Depth, seen.Dim, seen.Hidden, seen.PatchSize, seen.Registers, seen.LayerScale, seen.PreNorm)
+	}
+	likely := fit
+	if seen.Labels == 1000 {
+		likely = filter(fit, func(c Config) bool { return c.Labels == 1000 })
+	}
+	if family := familyHint(h); len(likely) > 1 && family != "" {
+		likely = filter(fit, func(c Config) bool { return strings.HasPrefix(c.Name, family+"-") })
+	}
+	if len(likely) != 1 {
+		if len(likely) == 0 {
+			likely = fit
+		}
+		var names []string
+		for _, c := range likely {
+			names = append(names, c.Name)
+		}
+		differ := "what pixels were normalised with"
+		if seen.PreNorm {
+			differ = "the activation (quick GELU, as in these, or GELU)"
+		}
+		return Config{}, fmt.Errorf("names and shapes are those of %s and others that differ in %s: state which it is (-arch)", strings.Join(names, ", "), differ)
+	}
+	c := likely[0]
+	c.Labels = seen.Labels
+	return c, nil
+}
+
+func filter(cs []Config, keep func(Config) bool) []Config {
+	return slices.DeleteFunc(slices.Clone(cs), func(c Config) bool { return !keep(c) })
+}
+
+// shapeOf reads off names and shapes what they tell.
+func shapeOf(h Header) (Config, error) {
+	l, err := recognise(slices.Sorted(slices.Values(h.Names())))
+	if err != nil {
+		return Config{}, err
+	}
+	// size returns one size of the tensor that we call name, 0 if there is none; i may count from the end.
+	size := func(name string, i int) int {
+		if l.from[name] == nil {
+			return 0
+		}
+		info, _ := h.Info(l.from[name][0])
+		if i < 0 {
+			i += len(info.Shape)
+		}
+		if i < 0 || i >= len(info.Shape) {
+			return 0
+		}
+		return info.Shape[i]
+	}
+	c := Config{
+		PatchSize:  size("patch_embed.proj.weight", -1),
+		Dim:        size("patch_embed.proj.weight", 0),
+		Hidden:     size("blocks.0.mlp.fc1.weight", 0),
+		Registers:  size("reg_token", 1),
+		PreNorm:    l.from["norm_pre.weight"] != nil,
+		LayerScale: l.from["blocks.0.ls1.gamma"] != nil,
+	}
+	for l.from[fmt.Sprintf("blocks.%d.norm1.weight", c.Depth)] != nil {
+		c.Depth++
+	}
+	// One output is Prompt-CAM's score vector; a CLIP's is the projection to texts.
+	if n := size("head.weight", 0); n > 1 && !c.PreNorm {
+		c.Labels = n
+	}
+	if c.Dim == 0 || c.PatchSize == 0 || c.Depth == 0 {
+		return Config{}, errors.New("it has no patch embedding or no blocks")
+	}
+	return c, nil
+}
+
+// familyHint returns the family that only it can be, "" if nothing tells.
+func familyHint(h Header) string {
+	for _, name := range h.Names() {
+		switch {
+		case strings.Contains(name, "decoder_pos_embed"):
+			return "mae"
+		case strings.Contains(name, "head.last_layer."):
+			return "dino"
+		case name == "input_resolution": // OpenAI's own file
+			return "clip"
+		}
+	}
+	path := filepath.ToSlash(strings.ToLower(h.Path()))
+	words := wordsOf(path[strings.LastIndex(path, "/")+1:])
+	if slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(commonWords, w) }) {
+		return namedFamily(words)
+	}
+	return namedFamily(wordsOf(filepath.Base(filepath.Dir(path))))
+}
+
+// commonWords make up file names that say nothing, such as open_clip_pytorch_model.bin.
+var commonWords = []string{"open", "clip", "pytorch", "model", "checkpoint", "weights", "bin", "pt", "pth", "safetensors"}
+
+func wordsOf(name string) []string {
+	return strings.FieldsFunc(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+}
+
+// namedFamily returns the family that the words of a published name belong to.
+func namedFamily(words []string) string {
+	has := func(w ...string) bool {
+		return slices.ContainsFunc(words, func(x string) bool { return slices.Contains(w, x) })
+	}
+	family := ""
+	for _, f := range []string{"dinov2", "dino", "deit", "mae", "augreg", "bioclip", "clip"} {
+		if !has(f) {
+			continue
+		}
+		if family != "" {
+			return "" // it names two
+		}
+		family = f
+	}
+	switch { // open_clip's own weights have plain GELU
+	case family == "clip" && !has("openai") && !strings.HasPrefix(strings.Join(words, "-"), "clip-vit-base-patch16"), has("laion2b", "laion400m", "datacomp", "metaclip", "dfn", "distilled"):
+		return ""
+	case family != "":
+		return family
+	}
+	// timm's default for vit_*_patch16 is AugReg: vit_tiny_patch16_224.
+	known := []string{"vit", "tiny", "small", "base", "patch16", "224", "384", "in1k", "in21k", "ft"}
+	if has("vit") && has("patch16") && !slices.ContainsFunc(words, func(w string) bool {
+		return !slices.Contains(known, w) && !slices.Contains(commonWords, w)
+	}) {
+		return "augreg"
+	}
+	return ""
+}

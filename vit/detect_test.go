@@ -1,0 +1,160 @@
+package vit
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/tensor/checkpoint"
+)
+
+// header is a table of contents without contents.
+type header struct {
+	path   string
+	shapes map[string][]int
+}
+
+func (h header) Path() string { return h.path }
+
+func (h header) Names() []string {
+	var names []string
+	for name := range h.shapes {
+		names = append(names, name)
+	}
+	return names
+}
+
+func (h header) Info(name string) (checkpoint.Info, bool) {
+	shape, ok := h.shapes[name]
+	return checkpoint.Info{DType: "F32", Shape: shape}, ok
+}
+
+// published is the header that a file of preset would have.
+func published(t *testing.T, path, preset string, v convention) header {
+	t.Helper()
+	c, err := Preset(preset)
+	require.NoError(t, err)
+	h := header{path, map[string][]int{}}
+	for ours, shape := range shapesOf(c, c.posRows()) {
+		names := v.names(ours)
+		shape[0] /= len(names)
+		for _, name := range names {
+			h.shapes[name] = shape
+		}
+	}
+	for name, shape := range v.extra {
+		h.shapes[name] = shape
+	}
+	return h
+}
+
+func conventionNamed(t *testing.T, name string) convention {
+	t.Helper()
+	for _, v := range conventions {
+		if v.name == name {
+			return v
+		}
+	}
+	require.Fail(t, "no convention "+name)
+	return convention{}
+}
+
+func TestDetectPublishedFiles(t *testing.T) {
+	for _, f := range []struct{ path, convention, preset string }{
+		{"dino_deitsmall16_pretrain.pth", "DINO", ""},
+		{"dino_vitbase16_pretrain.pth", "DINO", "dino-vitb16"},
+		{"dino_deitsmall8_pretrain.pth", "DINO", "dino-vits8"},
+		{"a.pth", "DINO", "dino-vitb8"},
+		{"a.pth", "DINO, training", "dino-vits16"},
+		{"vit_small_patch16_224.dino.safetensors", "timm", "dino-vits16"},
+		{"facebook/dino-vitb16/model.safetensors", "ViTModel", "dino-vitb16"},
+		{"a.pth", "DINOv2", "dinov2-vitl14"},
+		{"dinov2_vits14_reg4_pretrain.pth", "DINOv2 with registers", "dinov2-vits14-reg"},
+		{"model.safetensors", "timm DINOv2 with registers", "dinov2-vitb14-reg"},
+		{"model.safetensors", "Dinov2Model", "dinov2-vitb14"},
+		{"model.safetensors", "Dinov2WithRegistersModel", "dinov2-vitl14-reg"},
+		{"vit_tiny_patch16_224.safetensors", "timm", "augreg-vitti16"},
+		{"vit_small_patch16_224.augreg_in21k_ft_in1k.bin", "timm", "augreg-vits16"},
+		{"google/vit-base-patch16-224/pytorch_model.bin", "ViTForImageClassification", "augreg-vitb16"},
+		{"deit_tiny_patch16_224-a1311bcf.pth", "DeiT", "deit-vitti16"},
+		{"facebook/deit-base-patch16-224/model.safetensors", "ViTForImageClassification", "deit-vitb16"},
+		{"mae_pretrain_vit_base.pth", "timm", "mae-vitb16"},
+		{"a.pth", "MAE", "mae-vitb16"},
+		{"a.pth", "ViTMAEForPreTraining", "mae-vitb16"},
+		{"vit_base_patch16_clip_quickgelu_224.openai.safetensors", "timm CLIP", "clip-vitb16"},
+		{"openai/clip-vit-base-patch16/model.safetensors", "CLIPModel", "clip-vitb16"},
+		{"ViT-B-16.pt", "OpenAI CLIP", "clip-vitb16"},
+		{"bioclip/open_clip_pytorch_model.bin", "open_clip with a text tower of its own", "bioclip-vitb16"},
+	} {
+		if f.preset == "" { // DINO's authors call their own ViT-S deitsmall
+			f.preset = "dino-vits16"
+		}
+		want, err := Preset(f.preset)
+		require.NoError(t, err)
+		got, err := Detect(published(t, f.path, f.preset, conventionNamed(t, f.convention)))
+		if assert.NoError(t, err, f.path) {
+			assert.Equal(t, want, got, f.path)
+		}
+	}
+}
+
+func TestDetectDoesNotGuess(t *testing.T) {
+	timm, clip := conventionNamed(t, "timm"), conventionNamed(t, "open_clip with a text tower of its own")
+	for _, f := range []struct {
+		path, preset string
+		v            convention
+		want         string
+	}{
+		{"checkpoint.pth", "dino-vitb16", timm, "augreg-vitb16, deit-vitb16, dino-vitb16, mae-vitb16 and others"},
+		{"best.pth", "deit-vits16", timm, "augreg-vits16, deit-vits16 and others"},
+		{"vit_base_patch16_224_miil.pth", "augreg-vitb16", timm, "augreg-vitb16, deit-vitb16 and others"},
+		{"dino_or_mae.pth", "dino-vitb16", timm, "dino-vitb16, mae-vitb16"},
+		{"open_clip_pytorch_model.bin", "clip-vitb16", clip, "bioclip-vitb16, clip-vitb16 and others that differ in the activation"},
+		{"vit_base_patch16_clip_224.laion2b.bin", "clip-vitb16", clip, "state which it is (-arch)"},
+	} {
+		_, err := Detect(published(t, f.path, f.preset, f.v))
+		assert.ErrorContains(t, err, f.want)
+		assert.ErrorContains(t, err, "vit: detect architecture of "+f.path)
+	}
+}
+
+func TestDetectKeepsTheFilesOwnLabels(t *testing.T) {
+	h := published(t, "deit_tiny_cub.pth", "deit-vitti16", conventionNamed(t, "timm"))
+	h.shapes["head.weight"] = []int{200, 192}
+	c, err := Detect(h)
+	require.NoError(t, err)
+	assert.Equal(t, 200, c.Labels)
+
+	h.shapes["head.weight"] = []int{1, 192} // Prompt-CAM's
+	c, err = Detect(h)
+	require.NoError(t, err)
+	assert.Zero(t, c.Labels)
+}
+
+func TestDetectOfUnknownShapes(t *testing.T) {
+	small := header{"golden.safetensors", shapesOf(tiny, 10)}
+	_, err := Detect(small)
+	assert.EqualError(t, err, "vit: detect architecture of golden.safetensors: no preset has 2 blocks of width 8 (hidden 12), patches of 4 pixels and 0 registers (layer scale: false, norm before the blocks: false): state the architecture (-arch)")
+	for want, shapes := range map[string]map[string][]int{
+		"not those of any known vision transformer": {"fc.weight": {3, 4}},
+		"no patch embedding or no blocks":           {"cls_token": {}, "pos_embed": {0}, "patch_embed.proj.weight": {}, "head.weight": {}},
+	} {
+		_, err := Detect(header{"x", shapes})
+		assert.ErrorContains(t, err, want)
+	}
+}
+
+func TestDetectReadsTheRealWeights(t *testing.T) {
+	for _, name := range []string{"vit_tiny_patch16_224.safetensors", "vit_tiny_patch16_224.pth"} {
+		f, err := checkpoint.Open(shared(t, "weights", name))
+		require.NoError(t, err)
+		c, err := Detect(f)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		assert.Equal(t, "augreg-vitti16", c.Name)
+		assert.Equal(t, 1000, c.Labels)
+		assert.True(t, strings.HasPrefix(name, "vit_tiny"))
+	}
+}

@@ -1,0 +1,269 @@
+package vit
+
+import (
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
+)
+
+// assertState compares bit for bit.
+func assertState(t *testing.T, want nn.Tensors, m *Model) {
+	t.Helper()
+	got := nn.State(m)
+	assert.ElementsMatch(t, want.Names(), nn.Tensors(got).Names())
+	for name, w := range want {
+		if g := got[name]; assert.NotNil(t, g, name) && assert.Equal(t, w.Shape(), g.Shape(), name) {
+			assert.Equal(t, w.Contig().Data(), g.Data(), name)
+		}
+	}
+}
+
+func TestLoadFromEveryNamingGivesTheSameBits(t *testing.T) {
+	identities := map[Config]string{}
+	for _, v := range conventions {
+		t.Run(v.name, func(t *testing.T) {
+			weights := weightsOf(v.config, v.config.posRows(), 1)
+			m, err := LoadFrom(v.file(weights), v.config)
+			require.NoError(t, err)
+			assertState(t, weights, m)
+			assert.Len(t, m.SHA256, 64)
+			if id, ok := identities[v.config]; ok {
+				assert.Equal(t, id, m.SHA256)
+			}
+			identities[v.config] = m.SHA256
+
+			alone := v.config
+			alone.Labels = 0
+			m, err = LoadFrom(v.file(weights), alone)
+			require.NoError(t, err, "the classifier is passed over")
+			assert.Nil(t, m.Head)
+		})
+	}
+}
+
+// Meta's and transformers' files of DINOv2 with registers give the class token
+// a position, timm's have added it up; the function and so the identity is the same.
+func TestClassPositionIsAddedToTheClassToken(t *testing.T) {
+	separate := weightsOf(tinyReg, 1+9, 2)
+	summed := nn.Tensors{}
+	for name, w := range separate {
+		summed[name] = w
+	}
+	summed["cls_token"] = separate["cls_token"].Add(separate["pos_embed"].Slice(1, 0, 1))
+	summed["pos_embed"] = separate["pos_embed"].Slice(1, 1, 10).Contig()
+
+	for _, v := range conventions {
+		if v.config != tinyReg {
+			continue
+		}
+		a, err := LoadFrom(v.file(separate), tinyReg)
+		require.NoError(t, err)
+		assertState(t, summed, a)
+		b, err := LoadFrom(v.file(summed), tinyReg)
+		require.NoError(t, err)
+		assert.Equal(t, b.SHA256, a.SHA256)
+	}
+}
+
+func TestPositionsAreResizedAndTheIdentityStays(t *testing.T) {
+	weights := weightsOf(tiny, 1+9, 3)
+	same, err := LoadFrom(weights, tiny)
+	require.NoError(t, err)
+	for _, size := range [][2]int{{16, 16}, {8, 20}, {4, 36}} {
+		c := tiny
+		c.ImageSize = size
+		h, w := c.Grid()
+		m, err := LoadFrom(weights, c)
+		require.NoError(t, err)
+		want := resizePosEmbed(weights["pos_embed"], 1, grid{3, 3}, grid{h, w})
+		assert.Equal(t, want.Data(), m.Position.Value.Data(), "%v", size)
+		assert.Equal(t, same.SHA256, m.SHA256)
+		assert.Equal(t, same.ClassToken.Value.Data(), m.ClassToken.Value.Data())
+	}
+	c := tiny
+	c.ImageSize = [2]int{8, 16} // a file with the oblong grid itself: 2x4 is no square
+	oblong := weightsOf(c, 1+8, 4)
+	m, err := LoadFrom(oblong, c)
+	require.NoError(t, err)
+	assertState(t, oblong, m)
+}
+
+func TestIdentityTellsWeightsApart(t *testing.T) {
+	weights := weightsOf(tinyHead, 10, 5)
+	a, err := LoadFrom(weights, tiny)
+	require.NoError(t, err)
+	weights["head.bias"].Data()[0]++
+	b, err := LoadFrom(weights, tinyHead)
+	require.NoError(t, err)
+	assert.Equal(t, a.SHA256, b.SHA256, "the classifier does not count")
+	weights["blocks.1.attn.qkv.bias"].Data()[3] += 1e-3
+	b, err = LoadFrom(weights, tiny)
+	require.NoError(t, err)
+	assert.NotEqual(t, a.SHA256, b.SHA256)
+}
+
+func TestLoadFromNamesEveryFault(t *testing.T) {
+	for _, v := range conventions {
+		t.Run(v.name, func(t *testing.T) {
+			file := v.file(weightsOf(v.config, v.config.posRows(), 6))
+			delete(file, v.names("norm.weight")[0])
+			delete(file, v.names("blocks.0.attn.qkv.bias")[len(v.names("blocks.0.attn.qkv.bias"))-1])
+			file[v.prefix+"stranger"] = tensor.New(1)
+			file["another.stranger"] = tensor.New(1)
+			file[v.names("blocks.1.mlp.fc1.weight")[0]] = tensor.New(7, 8)
+			_, err := LoadFrom(file, v.config)
+			require.Error(t, err)
+			for _, want := range []string{"norm.weight", "blocks.0.attn.qkv.bias", v.prefix + "stranger", "another.stranger", "blocks.1.mlp.fc1.weight is [7 8], want [12 8]"} {
+				assert.ErrorContains(t, err, want)
+			}
+			assert.NotContains(t, err.Error(), "norm2")
+		})
+	}
+}
+
+func TestLoadFromRefuses(t *testing.T) {
+	file := func() nn.Tensors { return weightsOf(tiny, 10, 7) }
+	for want, spoil := range map[string]func(nn.Tensors, *Config){
+		"blocks.1.norm2.bias holds NaN":             func(w nn.Tensors, _ *Config) { w["blocks.1.norm2.bias"].Data()[2] = float32(math.NaN()) },
+		"pos_embed holds NaN":                       func(w nn.Tensors, c *Config) { w["pos_embed"].Data()[9] = float32(math.Inf(1)); c.ImageSize[0] = 20 },
+		"pos_embed is [1 9 8], want [1 10 8]":       func(w nn.Tensors, _ *Config) { w["pos_embed"] = tensor.New(1, 9, 8) },
+		"pos_embed is [1 0 8], want [1 10 8]":       func(w nn.Tensors, _ *Config) { w["pos_embed"] = tensor.New(1, 0, 8) },
+		"pos_embed is [2 10 8], want [1 10 8]":      func(w nn.Tensors, _ *Config) { w["pos_embed"] = tensor.New(2, 10, 8) },
+		"pos_embed is [1 1 1], want [1 10 8]":       func(w nn.Tensors, _ *Config) { w["pos_embed"] = tensor.New() },
+		"cls_token is [1 1 9], want [1 1 8]":        func(w nn.Tensors, c *Config) { w["cls_token"] = tensor.New(9); c.NoClassPos = false },
+		"blocks.2.norm1.weight":                     func(_ nn.Tensors, c *Config) { c.Depth = 3 },
+		"blocks.1.ls2.gamma":                        func(_ nn.Tensors, c *Config) { c.LayerScale = true },
+		"head.weight":                               func(_ nn.Tensors, c *Config) { c.Labels = 3 },
+		"not those of any known vision transformer": func(w nn.Tensors, _ *Config) { clear(w); w["conv1.weight"] = tensor.New(1) },
+		`more than one backbone: under "" and "ema."`: func(w nn.Tensors, _ *Config) {
+			for _, name := range w.Names() {
+				w["ema."+name] = w[name]
+			}
+		},
+		"unknown (register_tokens)": func(w nn.Tensors, c *Config) {
+			c.Registers = 1
+			w["reg_token"], w["register_tokens"] = tensor.New(1, 1, 8), tensor.New(1, 1, 8)
+		},
+		"Depth is 0": func(_ nn.Tensors, c *Config) { c.Depth = 0 },
+	} {
+		w, c := file(), tiny
+		spoil(w, &c)
+		_, err := LoadFrom(w, c)
+		assert.ErrorContains(t, err, want)
+	}
+
+	v := convention{rename: asTransformersViT, split: qkv}
+	w := v.file(file())
+	w["encoder.layer.0.attention.attention.key.weight"] = tensor.New(8, 7)
+	_, err := LoadFrom(w, tiny)
+	assert.ErrorContains(t, err, "query.weight is [8 8] and encoder.layer.0.attention.attention.key.weight is [8 7]: they do not go together")
+}
+
+func TestLoadFromPassesOnTheSourcesError(t *testing.T) {
+	broken := errors.New("disk on fire")
+	_, err := LoadFrom(failing{weightsOf(tiny, 10, 8), broken}, tiny)
+	assert.ErrorIs(t, err, broken)
+}
+
+type failing struct {
+	nn.Tensors
+	err error
+}
+
+func (f failing) Tensor(name string) (*tensor.Tensor, error) {
+	if name == "norm.bias" {
+		return nil, f.err
+	}
+	return f.Tensors.Tensor(name)
+}
+
+func TestWithoutHidesThePromptsOfAnOfficialCheckpoint(t *testing.T) {
+	weights := weightsOf(tiny, 10, 9)
+	file := convention{rename: asTimm}.file(weights)
+	file["vpt.prompt_embeddings"] = tensor.New(2, 3, 8)
+	file["head.weight"], file["head.bias"] = tensor.New(1, 8), tensor.New(1)
+	_, err := LoadFrom(file, tiny)
+	assert.ErrorContains(t, err, "vpt.prompt_embeddings")
+	m, err := LoadFrom(Without(file, "vpt."), tiny)
+	require.NoError(t, err)
+	assertState(t, weights, m)
+}
+
+func TestLoadReadsAFileAndNamesIt(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "tiny.safetensors")
+	weights := weightsOf(tiny, 10, 10)
+	require.NoError(t, checkpoint.Save(path, weights, nil))
+	m, err := Load(path, tiny)
+	require.NoError(t, err)
+	assertState(t, weights, m)
+
+	_, err = Load(path, tinyDINO)
+	assert.ErrorContains(t, err, "vit: load "+path+": 4 tensors missing (blocks.0.ls1.gamma,")
+	_, err = Load(path, Config{})
+	assert.ErrorContains(t, err, "PatchSize is 0")
+	_, err = Load(path+"x", tiny)
+	assert.ErrorIs(t, err, os.ErrNotExist)
+	require.NoError(t, os.WriteFile(path, []byte("hello, world: no weights"), 0o666))
+	_, err = Load(path, tiny)
+	assert.ErrorContains(t, err, path)
+}
+
+// shared returns a path in the development data, which a user does not have.
+func shared(t *testing.T, elem ...string) string {
+	t.Helper()
+	dir, err := filepath.Abs(".")
+	require.NoError(t, err)
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			break
+		}
+		require.NotEqual(t, dir, filepath.Dir(dir), "no go.mod above the test")
+		dir = filepath.Dir(dir)
+	}
+	path := filepath.Join(append([]string{dir, "..", "shared"}, elem...)...)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("needs the development data: %v", err)
+	}
+	return path
+}
+
+func TestTheSameWeightsHaveOneIdentityInBothFormats(t *testing.T) {
+	c, err := Preset("augreg-vitti16")
+	require.NoError(t, err)
+	a, err := Load(shared(t, "weights", "vit_tiny_patch16_224.safetensors"), c)
+	require.NoError(t, err)
+	b, err := Load(shared(t, "weights", "vit_tiny_patch16_224.pth"), c)
+	require.NoError(t, err)
+	assert.Equal(t, a.SHA256, b.SHA256)
+	assertState(t, nn.State(a), b)
+}
+
+func TestLoadOfficialPromptCAMModels(t *testing.T) {
+	for name, c := range map[string]Config{
+		"dino":   {ImageSize: [2]int{32, 32}, PatchSize: 8, Dim: 48, Depth: 3, Heads: 4, Hidden: 192, Eps: 1e-6, Mean: half, Std: half},
+		"dinov2": {ImageSize: [2]int{42, 42}, PatchSize: 14, Dim: 36, Depth: 2, Heads: 3, Hidden: 144, LayerScale: true, Eps: 1e-6, Mean: half, Std: half},
+		"clip":   {ImageSize: [2]int{32, 32}, PatchSize: 16, Dim: 32, Depth: 2, Heads: 2, Hidden: 128, PreNorm: true, QuickGELU: true, Eps: 1e-5, Mean: half, Std: half},
+	} {
+		var first *Model
+		for _, file := range []string{"model.safetensors", "model.pt", "model_legacy.pt"} {
+			f, err := checkpoint.Open(shared(t, "golden", name, file))
+			require.NoError(t, err)
+			m, err := LoadFrom(Without(f, "vpt."), c)
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+			if first == nil {
+				first = m
+			}
+			assert.Equal(t, first.SHA256, m.SHA256)
+		}
+	}
+}

@@ -1,0 +1,333 @@
+package vit
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A naming is one of the ways in which published files name a vision
+// transformer's tensors: a table from its names to this package's, which are
+// timm's.
+type naming struct {
+	name   string
+	towers []string // what the backbone's names begin with where the file holds more than a backbone
+	rules  []rule   // the first that fits a name is taken
+	ignore []string // tensors of no use here: whole names, or beginnings, which end in a dot
+}
+
+// A rule maps one name, or one for each block: # stands for a number and * for
+// weight or bias, the same on both sides. A part of 1, 2 or 3 says that the
+// tensor is that third of ours.
+type rule struct {
+	file, ours string
+	part       int
+}
+
+// namings is the table. What follows head. in our names belongs to the classifier.
+//
+// Sources: timm/models/vision_transformer.py; facebookresearch dino, dinov2,
+// mae and deit; openai/CLIP clip/model.py and open_clip; the modeling_*.py of
+// vit, vit_mae, deit, dinov2, dinov2_with_registers and clip in transformers,
+// and its convert_*.py scripts beside them.
+var namings = []naming{
+	{
+		name:   "timm", // and all of Meta's own, which follow it
+		towers: []string{"backbone."},
+		rules: []rule{
+			{file: "cls_token", ours: "cls_token"},
+			{file: "reg_token", ours: "reg_token"},
+			{file: "register_tokens", ours: "reg_token"}, // dinov2
+			{file: "pos_embed", ours: "pos_embed"},
+			{file: "patch_embed.proj.*", ours: "patch_embed.proj.*"},
+			{file: "norm_pre.*", ours: "norm_pre.*"},
+			{file: "blocks.#.norm1.*", ours: "blocks.#.norm1.*"},
+			{file: "blocks.#.attn.qkv.*", ours: "blocks.#.attn.qkv.*"},
+			{file: "blocks.#.attn.proj.*", ours: "blocks.#.attn.proj.*"},
+			{file: "blocks.#.ls1.gamma", ours: "blocks.#.ls1.gamma"},
+			{file: "blocks.#.norm2.*", ours: "blocks.#.norm2.*"},
+			{file: "blocks.#.mlp.fc1.*", ours: "blocks.#.mlp.fc1.*"},
+			{file: "blocks.#.mlp.fc2.*", ours: "blocks.#.mlp.fc2.*"},
+			{file: "blocks.#.ls2.gamma", ours: "blocks.#.ls2.gamma"},
+			{file: "norm.*", ours: "norm.*"},
+			{file: "head.*", ours: "head.*"},
+			{file: "pre_logits.fc.*", ours: "head.pre_logits.fc.*"}, // the first AugReg files
+		},
+		ignore: []string{
+			"mask_token",                                                                               // mae, dinov2: only for training
+			"decoder_embed.", "decoder_blocks.", "decoder_norm.", "decoder_pred.", "decoder_pos_embed", // mae
+			"head.mlp.", "head.last_layer.", // dino's projection, in checkpoints of its training
+			"head_dist.", // deit
+		},
+	},
+	{
+		name:   "OpenAI CLIP",
+		towers: []string{"visual."},
+		rules: []rule{
+			{file: "class_embedding", ours: "cls_token"},
+			{file: "positional_embedding", ours: "pos_embed"},
+			{file: "conv1.weight", ours: "patch_embed.proj.weight"},
+			{file: "ln_pre.*", ours: "norm_pre.*"},
+			{file: "transformer.resblocks.#.ln_1.*", ours: "blocks.#.norm1.*"},
+			{file: "transformer.resblocks.#.attn.in_proj_weight", ours: "blocks.#.attn.qkv.weight"},
+			{file: "transformer.resblocks.#.attn.in_proj_bias", ours: "blocks.#.attn.qkv.bias"},
+			{file: "transformer.resblocks.#.attn.out_proj.*", ours: "blocks.#.attn.proj.*"},
+			{file: "transformer.resblocks.#.ln_2.*", ours: "blocks.#.norm2.*"},
+			{file: "transformer.resblocks.#.mlp.c_fc.*", ours: "blocks.#.mlp.fc1.*"},
+			{file: "transformer.resblocks.#.mlp.c_proj.*", ours: "blocks.#.mlp.fc2.*"},
+			{file: "ln_post.*", ours: "norm.*"},
+		},
+		ignore: []string{
+			"proj",                                                                                     // into the space shared with texts
+			"transformer.", "token_embedding.", "positional_embedding", "ln_final.", "text_projection", // the text tower
+			"text.", "attn_mask", // the same in open_clip
+			"logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size",
+		},
+	},
+	{
+		name:   "Hugging Face CLIP",
+		towers: []string{"vision_model."},
+		rules: []rule{
+			{file: "embeddings.class_embedding", ours: "cls_token"},
+			{file: "embeddings.position_embedding.weight", ours: "pos_embed"},
+			{file: "embeddings.patch_embedding.weight", ours: "patch_embed.proj.weight"},
+			{file: "pre_layrnorm.*", ours: "norm_pre.*"}, // sic
+			{file: "encoder.layers.#.layer_norm1.*", ours: "blocks.#.norm1.*"},
+			{file: "encoder.layers.#.self_attn.q_proj.*", ours: "blocks.#.attn.qkv.*", part: 1},
+			{file: "encoder.layers.#.self_attn.k_proj.*", ours: "blocks.#.attn.qkv.*", part: 2},
+			{file: "encoder.layers.#.self_attn.v_proj.*", ours: "blocks.#.attn.qkv.*", part: 3},
+			{file: "encoder.layers.#.self_attn.out_proj.*", ours: "blocks.#.attn.proj.*"},
+			{file: "encoder.layers.#.layer_norm2.*", ours: "blocks.#.norm2.*"},
+			{file: "encoder.layers.#.mlp.fc1.*", ours: "blocks.#.mlp.fc1.*"},
+			{file: "encoder.layers.#.mlp.fc2.*", ours: "blocks.#.mlp.fc2.*"},
+			{file: "post_layernorm.*", ours: "norm.*"},
+		},
+		ignore: []string{
+			"embeddings.position_ids", // 0, 1, 2, ...
+			"text_model.", "visual_projection.", "text_projection.", "logit_scale",
+		},
+	},
+	{
+		name:   "Hugging Face ViT", // and DeiT and MAE
+		towers: []string{"vit.", "deit."},
+		rules: append(huggingFace,
+			rule{file: "encoder.layer.#.layernorm_before.*", ours: "blocks.#.norm1.*"},
+			rule{file: "encoder.layer.#.layernorm_after.*", ours: "blocks.#.norm2.*"},
+			rule{file: "encoder.layer.#.intermediate.dense.*", ours: "blocks.#.mlp.fc1.*"},
+			rule{file: "encoder.layer.#.output.dense.*", ours: "blocks.#.mlp.fc2.*"},
+		),
+		ignore: []string{
+			"embeddings.mask_token",
+			"pooler.",  // a tanh layer that no published score uses
+			"decoder.", // ViTMAE, masked image modelling
+			"distillation_classifier.",
+		},
+	},
+	{
+		name:   "Hugging Face DINOv2",
+		towers: []string{"dinov2.", "dinov2_with_registers."},
+		rules: append(huggingFace,
+			rule{file: "embeddings.register_tokens", ours: "reg_token"},
+			rule{file: "encoder.layer.#.norm1.*", ours: "blocks.#.norm1.*"},
+			rule{file: "encoder.layer.#.layer_scale1.lambda1", ours: "blocks.#.ls1.gamma"},
+			rule{file: "encoder.layer.#.norm2.*", ours: "blocks.#.norm2.*"},
+			rule{file: "encoder.layer.#.mlp.fc1.*", ours: "blocks.#.mlp.fc1.*"},
+			rule{file: "encoder.layer.#.mlp.fc2.*", ours: "blocks.#.mlp.fc2.*"},
+			rule{file: "encoder.layer.#.layer_scale2.lambda1", ours: "blocks.#.ls2.gamma"},
+		),
+		ignore: []string{"embeddings.mask_token"},
+	},
+}
+
+// huggingFace is what transformers' ViT and DINOv2 have in common.
+var huggingFace = slices.Clip([]rule{
+	{file: "embeddings.cls_token", ours: "cls_token"},
+	{file: "embeddings.position_embeddings", ours: "pos_embed"},
+	{file: "embeddings.patch_embeddings.projection.*", ours: "patch_embed.proj.*"},
+	{file: "encoder.layer.#.attention.attention.query.*", ours: "blocks.#.attn.qkv.*", part: 1},
+	{file: "encoder.layer.#.attention.attention.key.*", ours: "blocks.#.attn.qkv.*", part: 2},
+	{file: "encoder.layer.#.attention.attention.value.*", ours: "blocks.#.attn.qkv.*", part: 3},
+	{file: "encoder.layer.#.attention.output.dense.*", ours: "blocks.#.attn.proj.*"},
+	{file: "layernorm.*", ours: "norm.*"},
+	{file: "classifier.*", ours: "head.*"},
+	{file: "cls_classifier.*", ours: "head.*"}, // DeiT with its teacher's classifier
+})
+
+// apply returns our name for name, if r is about it.
+func (r rule) apply(name string) (ours string, ok bool) {
+	if strings.Count(name, ".") != strings.Count(r.file, ".") {
+		return "", false
+	}
+	var number, leaf string
+	rest := name
+	for pattern := range strings.SplitSeq(r.file, ".") {
+		var word string
+		word, rest, _ = strings.Cut(rest, ".")
+		switch {
+		case pattern == "#" && isNumber(word):
+			number = word
+		case pattern == "*" && (word == "weight" || word == "bias"):
+			leaf = word
+		case pattern != word:
+			return "", false
+		}
+	}
+	return strings.NewReplacer("#", number, "*", leaf).Replace(r.ours), true
+}
+
+// isNumber reports whether s is a block's number as files write it: no sign, no leading zero.
+func isNumber(s string) bool {
+	return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
+}
+
+// find returns the rule for name, which has no prefix, and our name for it.
+func (n *naming) find(name string) (ours string, part int, ok bool) {
+	for _, r := range n.rules {
+		if ours, ok := r.apply(name); ok {
+			return ours, r.part, true
+		}
+	}
+	return "", 0, false
+}
+
+func (n *naming) ignores(name string) bool {
+	return slices.ContainsFunc(n.ignore, func(s string) bool {
+		return name == s || strings.HasSuffix(s, ".") && strings.HasPrefix(name, s)
+	})
+}
+
+// A layout says which of a file's tensors make up each of ours.
+type layout struct {
+	naming  *naming
+	from    map[string][]string // our name to the file's: one, or query, key and value
+	unknown []string            // of the file, sorted
+}
+
+// recognise finds the naming that names follow, and the prefix that wraps it
+// (vit., dinov2., visual., whatever a training program put before it), and
+// with them the layout. Names must be sorted.
+func recognise(names []string) (layout, error) {
+	n, root, err := family(names)
+	if err != nil {
+		return layout{}, err
+	}
+	l := layout{naming: n, from: map[string][]string{}}
+	wrapper := root
+	for _, tower := range n.towers {
+		if before, ok := strings.CutSuffix(root, tower); ok {
+			wrapper = before
+		}
+	}
+	for _, name := range names {
+		inside, isInside := strings.CutPrefix(name, root)
+		beside, isBeside := strings.CutPrefix(name, wrapper)
+		ours, part, ok := n.find(inside)
+		if !isInside {
+			ours, part, ok = n.find(beside)
+			ok = ok && isBeside && isClassifier(ours)
+		}
+		switch {
+		case ok && l.add(ours, part, name):
+		case isInside && n.ignores(inside), isBeside && n.ignores(beside):
+		default:
+			l.unknown = append(l.unknown, name)
+		}
+	}
+	for ours, parts := range l.from {
+		if slices.Contains(parts, "") {
+			l.unknown = append(l.unknown, slices.DeleteFunc(parts, func(s string) bool { return s == "" })...)
+			delete(l.from, ours)
+		}
+	}
+	slices.Sort(l.unknown)
+	return l, nil
+}
+
+// add notes that the file's tensor name is ours, or a part of it, unless another already is.
+func (l layout) add(ours string, part int, name string) bool {
+	if part == 0 {
+		if l.from[ours] != nil {
+			return false
+		}
+		l.from[ours] = []string{name}
+		return true
+	}
+	parts := l.from[ours]
+	if parts == nil {
+		parts = make([]string, 3)
+		l.from[ours] = parts
+	}
+	if len(parts) != 3 || parts[part-1] != "" {
+		return false
+	}
+	parts[part-1] = name
+	return true
+}
+
+// family returns the naming and the prefix under which names hold most of the
+// tensors that every backbone has: class token, positions and patch embedding,
+// and where that does not decide, most of all tensors.
+func family(names []string) (*naming, string, error) {
+	type candidate struct {
+		naming int
+		root   string
+	}
+	marks := map[candidate]int{}
+	for i, n := range namings {
+		for _, r := range n.rules {
+			if r.ours != "cls_token" && r.ours != "pos_embed" && !strings.HasPrefix(r.ours, "patch_embed.") {
+				continue
+			}
+			mark := strings.Replace(r.file, "*", "weight", 1)
+			for _, name := range names {
+				if root, ok := strings.CutSuffix(name, mark); ok && (root == "" || strings.HasSuffix(root, ".")) {
+					marks[candidate{i, root}]++
+				}
+			}
+		}
+	}
+	var best []candidate
+	most := 0
+	for c, n := range marks {
+		if n > most {
+			best, most = nil, n
+		}
+		if n == most {
+			best = append(best, c)
+		}
+	}
+	if most < 2 {
+		return nil, "", fmt.Errorf("its names are not those of any known vision transformer (%s)", abridge(names))
+	}
+	scores := map[candidate]int{}
+	most = 0
+	for _, c := range best {
+		for _, name := range names {
+			if inside, ok := strings.CutPrefix(name, c.root); ok {
+				if _, _, ok := namings[c.naming].find(inside); ok {
+					scores[c]++
+				}
+			}
+		}
+		most = max(most, scores[c])
+	}
+	best = slices.DeleteFunc(best, func(c candidate) bool { return scores[c] < most })
+	if len(best) > 1 {
+		var roots []string
+		for _, c := range best {
+			roots = append(roots, fmt.Sprintf("%q", c.root))
+		}
+		slices.Sort(roots)
+		return nil, "", fmt.Errorf("it holds more than one backbone: under %s", strings.Join(roots, " and "))
+	}
+	return &namings[best[0].naming], best[0].root, nil
+}
+
+// abridge lists the first few names.
+func abridge(names []string) string {
+	const few = 4
+	if len(names) <= few {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+}
