@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 )
 
 // Heat is one attention map over the patch grid: H rows of W patches,
@@ -20,6 +21,21 @@ type Heat struct {
 // hardly looks at the image, however sharp its map is.
 type Share struct {
 	Patches, Prompts, CLS, Registers float64
+}
+
+// String lists the shares in percent, registers only where there are any.
+func (s Share) String() string { return strings.Join(s.parts(), ", ") }
+
+func (s Share) parts() []string {
+	parts := []string{
+		fmt.Sprintf("patches %.1f %%", 100*s.Patches),
+		fmt.Sprintf("prompts %.1f %%", 100*s.Prompts),
+		fmt.Sprintf("CLS %.1f %%", 100*s.CLS),
+	}
+	if s.Registers > 0 {
+		parts = append(parts, fmt.Sprintf("registers %.1f %%", 100*s.Registers))
+	}
+	return parts
 }
 
 // Max returns the largest value, 0 for an empty map.

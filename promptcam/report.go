@@ -207,8 +207,9 @@ type (
 	}
 	panelView struct {
 		Panel
-		Name string
-		Map  template.HTMLAttr
+		Name   string
+		Map    template.HTMLAttr
+		Shares []string
 	}
 )
 
@@ -275,7 +276,7 @@ func (r *Report) view(s Sample, number int) (sampleView, error) {
 			if err := png.Encode(&file, r.Style.veil(p.Heat, limit)); err != nil {
 				return v, err
 			}
-			shown.Panels = append(shown.Panels, panelView{p, p.name(i), dataURI("href", "image/png", file.Bytes())})
+			shown.Panels = append(shown.Panels, panelView{p, p.name(i), dataURI("href", "image/png", file.Bytes()), p.Share.parts()})
 		}
 		v.Rows = append(v.Rows, shown)
 	}
@@ -292,10 +293,10 @@ func (r *Report) known(classes ...int) error {
 }
 
 // veil draws a map alone, in colours that let the photograph through, for the
-// browser to stretch over it: 4 points per patch and 64 colours, so that it
-// takes a kilobyte or two where an overlay takes twenty.
+// browser to stretch over it: 4 points per patch and 128 colours, so that it
+// takes two or three kilobytes where an overlay takes twenty.
 func (s Style) veil(h Heat, limit float32) *image.Paletted {
-	const points, colours = 4, 64
+	const points, colours = 4, 128
 	palette := make(color.Palette, colours)
 	for i := range palette {
 		// The cover grows with the root of t, so squares make its steps even;

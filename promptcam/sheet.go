@@ -43,19 +43,6 @@ func (p Panel) name(i int) string {
 	return fmt.Sprintf("%d. %s", i+1, name)
 }
 
-// String lists the shares in percent, without registers where there are none.
-func (s Share) String() string {
-	parts := []string{
-		fmt.Sprintf("patches %.1f %%", 100*s.Patches),
-		fmt.Sprintf("prompts %.1f %%", 100*s.Prompts),
-		fmt.Sprintf("CLS %.1f %%", 100*s.CLS),
-	}
-	if s.Registers > 0 {
-		parts = append(parts, fmt.Sprintf("registers %.1f %%", 100*s.Registers))
-	}
-	return strings.Join(parts, ", ")
-}
-
 var (
 	ink   = color.RGBA{0x22, 0x22, 0x22, 255}
 	faded = color.RGBA{0x6b, 0x6b, 0x6b, 255}

@@ -1,0 +1,256 @@
+package promptcam
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// landscape is a picture about as hard to compress as a photograph.
+func landscape(rng *rand.Rand, w, h int) image.Image {
+	m := image.NewRGBA(image.Rect(0, 0, w, h))
+	a, b := 0.02+0.1*rng.Float64(), 0.02+0.1*rng.Float64()
+	for y := range h {
+		for x := range w {
+			v := 128 + 60*math.Sin(a*float64(x))*math.Cos(b*float64(y)) + 24*rng.NormFloat64()
+			c := uint8(min(max(v, 0), 255))
+			m.SetRGBA(x, y, color.RGBA{c, uint8(y * 255 / h), 255 - c, 255})
+		}
+	}
+	return m
+}
+
+// testReport has two samples of each class, the second of them taken for the next class.
+func testReport(classes int) *Report {
+	rng := rand.New(rand.NewPCG(5, 6))
+	r := &Report{
+		Title:  "A & B <report>",
+		Facts:  []Fact{{"mode", "deep"}, {"seed", "1"}},
+		Splits: []SplitResult{{"validation", 100, 0.75, 0.9}, {"test", 2999, 0.8123, 0.95}},
+		Curves: []byte(`<svg viewBox="0 0 1 1"></svg>`),
+	}
+	for i := range classes {
+		r.Classes = append(r.Classes, ClassResult{fmt.Sprintf("class %d", i), 30, i % 31})
+		r.Confusions = append(r.Confusions, Confusion{i, (i + 1) % classes, 3})
+	}
+	row := func(title string) Row {
+		row := Row{Title: title}
+		for i := range 4 {
+			row.Panels = append(row.Panels, Panel{
+				Heat: randomHeat(rng, 14, 14, 0.5), Head: i, Sufficient: i == 0, Share: Share{0.5, 0.4, 0.1, 0},
+			})
+		}
+		return row
+	}
+	r.Samples = func(yield func(Sample, error) bool) {
+		for i := range classes {
+			s := Sample{fmt.Sprintf("a_%d.jpg", i), landscape(rng, 240, 200), i, i, []Row{row("true")}}
+			if !yield(s, nil) {
+				return
+			}
+			s.Name, s.Predicted = fmt.Sprintf("b_%d.jpg", i), (i+1)%classes
+			s.Rows = append(s.Rows, row("predicted"))
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+	return r
+}
+
+func written(t *testing.T, r *Report) string {
+	path := filepath.Join(t.TempDir(), "index.html")
+	require.NoError(t, r.Write(t.Context(), path))
+	files, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	require.Len(t, files, 1, "one file, and nothing temporary")
+	html, err := os.ReadFile(path)
+	require.NoError(t, err)
+	return string(html)
+}
+
+// The page is written so that it is XML too, which finds every unclosed element.
+func requireWellFormed(t *testing.T, html string) {
+	d := xml.NewDecoder(strings.NewReader(html))
+	ids, targets := map[string]bool{}, map[string]bool{}
+	for {
+		token, err := d.Token()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+		element, ok := token.(xml.StartElement)
+		if !ok {
+			continue
+		}
+		for _, a := range element.Attr {
+			switch a.Name.Local {
+			case "id":
+				require.False(t, ids[a.Value], "two elements are called %s", a.Value)
+				ids[a.Value] = true
+			case "href", "src":
+				if link, ok := strings.CutPrefix(a.Value, "#"); ok {
+					targets[link] = true
+				} else {
+					require.True(t, strings.HasPrefix(a.Value, "data:image/"), "%.40s", a.Value)
+				}
+			}
+		}
+		if element.Name.Local == "svg" || element.Name.Local == "img" {
+			var label string
+			for _, a := range element.Attr {
+				if a.Name.Local == "aria-label" || a.Name.Local == "alt" {
+					label = a.Value
+				}
+			}
+			require.NotEmpty(t, label, "every picture has a text")
+		}
+	}
+	for link := range targets {
+		require.True(t, ids[link], "nothing is called %s", link)
+	}
+}
+
+func TestReport(t *testing.T) {
+	html := written(t, testReport(3))
+	requireWellFormed(t, html)
+	for _, want := range []string{
+		"A &amp; B &lt;report&gt;", "81.2 %", "validation", "class 2", "taken for class 1", "sufficient", "<td>deep</td>",
+		`<a href="#sample-1">class 0</a>`, // the confusion of class 0 with 1
+		`<a href="#sample-4">class 2</a>`, // the class itself
+		"color-scheme: light dark", "patches 50.0 %",
+	} {
+		assert.Contains(t, html, want)
+	}
+	assert.NotRegexp(t, regexp.MustCompile(`https?:`), html)
+	assert.NotContains(t, html, "ZgotmplZ", "the template's mark for what it refused")
+	assert.Equal(t, 6, strings.Count(html, "data:image/jpeg"), "each photograph once")
+	assert.Equal(t, 3*4+3*8, strings.Count(html, "data:image/png"))
+}
+
+func TestEmptyReport(t *testing.T) {
+	requireWellFormed(t, written(t, &Report{Title: "nothing yet"}))
+	requireWellFormed(t, written(t, &Report{Classes: []ClassResult{{"empty", 0, 0}}, Style: Style{Scale: Relative}}))
+}
+
+func TestReportEscapes(t *testing.T) {
+	const evil = `<script>alert("1")</script>'" onload=x &`
+	r := testReport(2)
+	r.Classes[1].Name, r.Title, r.Facts[0].Value, r.Splits[0].Name = evil, evil, evil, evil
+	samples := r.Samples
+	r.Samples = func(yield func(Sample, error) bool) {
+		for s := range samples {
+			s.Name = evil
+			s.Rows[0].Title = evil
+			s.Rows[0].Panels[0].Name = evil
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+	html := written(t, r)
+	requireWellFormed(t, html)
+	assert.NotContains(t, html, "<script>alert")
+	assert.Equal(t, 1, strings.Count(html, "<script"), "the page's own")
+}
+
+// 200 samples, half of them wrong: 1,200 maps.
+func TestReportStaysSmall(t *testing.T) {
+	html := written(t, testReport(100))
+	assert.Less(t, len(html), 12<<20)
+	t.Logf("%.1f MB", float64(len(html))/1e6)
+}
+
+func TestReportFailsWhole(t *testing.T) {
+	broken := errors.New("no such photograph")
+	for name, c := range map[string]struct {
+		change func(*Report, context.CancelFunc)
+		want   string
+		is     error
+	}{
+		"cancelled": {func(r *Report, cancel context.CancelFunc) {
+			samples := r.Samples
+			r.Samples = func(yield func(Sample, error) bool) {
+				n := 0
+				for s := range samples {
+					if n++; n == 3 {
+						cancel()
+					}
+					if !yield(s, nil) {
+						require.Equal(t, 3, n, "no sample is asked for in vain")
+						return
+					}
+				}
+			}
+		}, "context canceled", context.Canceled},
+		"sample": {func(r *Report, _ context.CancelFunc) {
+			r.Samples = func(yield func(Sample, error) bool) { yield(Sample{}, broken) }
+		}, "no such photograph", broken},
+		"class": {func(r *Report, _ context.CancelFunc) {
+			r.Samples = func(yield func(Sample, error) bool) { yield(Sample{Name: "x.jpg", True: 7}, nil) }
+		}, `sample "x.jpg": class 7, want 0 to 2`, nil},
+		"confusion": {func(r *Report, _ context.CancelFunc) { r.Confusions[1].True = -1 }, "confusion 1: class -1, want 0 to 2", nil},
+		"curves":    {func(r *Report, _ context.CancelFunc) { r.Curves = []byte("GIF89a") }, `curves: a file that starts with "GIF89a"`, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "index.html")
+			require.NoError(t, os.WriteFile(path, []byte("earlier"), 0o644))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			r := testReport(3)
+			c.change(r, cancel)
+			err := r.Write(ctx, path)
+			require.ErrorContains(t, err, c.want)
+			assert.ErrorContains(t, err, path)
+			if c.is != nil {
+				assert.ErrorIs(t, err, c.is)
+			}
+			kept, err := os.ReadFile(path)
+			require.NoError(t, err)
+			assert.Equal(t, "earlier", string(kept))
+			files, err := os.ReadDir(filepath.Dir(path))
+			require.NoError(t, err)
+			assert.Len(t, files, 1)
+		})
+	}
+	err := testReport(1).Write(t.Context(), filepath.Join(t.TempDir(), "missing", "index.html"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// What the browser stretches over the photograph is what Overlay draws.
+func TestVeilEqualsOverlay(t *testing.T) {
+	h := randomHeat(rand.New(rand.NewPCG(7, 8)), 14, 14, 0.6)
+	s := Style{}
+	limit := s.limit(h)
+	var file bytes.Buffer
+	require.NoError(t, png.Encode(&file, s.veil(h, limit)))
+	assert.Less(t, file.Len(), 4096)
+	veil, err := png.Decode(&file)
+	require.NoError(t, err)
+	require.Equal(t, image.Rect(0, 0, 56, 56), veil.Bounds())
+
+	want := Overlay(plain(56, 56, color.RGBA{90, 120, 30, 255}), h, s)
+	for y := range 56 {
+		for x := range 56 {
+			c := color.NRGBAModel.Convert(veil.At(x, y)).(color.NRGBA)
+			w := want.RGBAAt(x, y)
+			require.InDeltaSlice(t, []uint8{w.R, w.G, w.B}, []uint8{mix(90, c.R, c.A), mix(120, c.G, c.A), mix(30, c.B, c.A)}, 8, "%d, %d", x, y)
+		}
+	}
+}
