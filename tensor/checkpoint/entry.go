@@ -1,9 +1,6 @@
 package checkpoint
 
-import (
-	"errors"
-	"io"
-)
+import "io"
 
 // storage is a run of little-endian elements in the file, which one tensor or
 // several view.
@@ -44,8 +41,8 @@ func read[T any](e *entry, decode func(dst []T, src []byte)) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := readElements(e, r, n, decode)
-	return out, errors.Join(err, r.Close())
+	defer r.Close() // of a reader of part of a file: nothing can be lost
+	return readElements(e, r, n, decode)
 }
 
 func readElements[T any](e *entry, r io.Reader, n int, decode func(dst []T, src []byte)) ([]T, error) {

@@ -1,13 +1,10 @@
 package checkpoint
 
 import (
-	"bufio"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"math"
-	"strings"
 )
 
 // A pickle is a program for a stack machine: opcodes push values, gather them
@@ -36,66 +33,6 @@ type (
 	long   string   // an integer beyond int64, little-endian two's complement
 )
 
-// source is the bytes that a pickle, or several in a row, are read from.
-type source struct {
-	r    *bufio.Reader
-	pos  int64 // bytes read
-	left int64 // bytes that may still be read
-	word [8]byte
-}
-
-func newSource(r io.Reader, size int64) *source {
-	return &source{r: bufio.NewReader(r), left: min(size, maxPickle)}
-}
-
-// next returns the next n bytes. Nothing is allocated for bytes that are not there.
-func (s *source) next(n uint64) ([]byte, error) {
-	if n > uint64(s.left) {
-		return nil, fmt.Errorf("wants %d bytes of the %d left: %w", n, s.left, io.ErrUnexpectedEOF)
-	}
-	b := make([]byte, n)
-	return b, s.fill(b)
-}
-
-// number returns the next n bytes, at most 8, as a little-endian number.
-func (s *source) number(n uint64) (uint64, error) {
-	clear(s.word[:])
-	err := s.fill(s.word[:n])
-	return binary.LittleEndian.Uint64(s.word[:]), err
-}
-
-// fill reads len(b) bytes.
-func (s *source) fill(b []byte) error {
-	n := int64(len(b))
-	if n > s.left {
-		return fmt.Errorf("wants %d bytes of the %d left: %w", n, s.left, io.ErrUnexpectedEOF)
-	}
-	s.pos += n
-	s.left -= n
-	return readFull(s.r, b)
-}
-
-// counted returns as many bytes as the number before them, of n bytes, says.
-func (s *source) counted(n uint64) ([]byte, error) {
-	size, err := s.number(n)
-	if err != nil {
-		return nil, err
-	}
-	return s.next(size)
-}
-
-// line returns the text up to the next newline.
-func (s *source) line() (string, error) {
-	var b strings.Builder
-	for {
-		c, err := s.number(1)
-		if err != nil || c == '\n' {
-			return b.String(), err
-		}
-		b.WriteByte(byte(c))
-	}
-}
-
 // machine runs one pickle.
 type machine struct {
 	*source
@@ -116,11 +53,10 @@ func unpickle(s *source, st *storages) (any, error) {
 			return nil, fmt.Errorf("pickle ends early: %w", err)
 		}
 		if op == '.' { // STOP
-			v, err := m.pop()
-			if err != nil || len(m.stack) > 0 {
-				return nil, errors.Join(errors.New("pickle does not end in one value"), err)
+			if len(m.stack) != 1 || len(m.marks) > 0 {
+				return nil, fmt.Errorf("pickle ends with %d values and %d marks on the stack, want one value", len(m.stack), len(m.marks))
 			}
-			return v, nil
+			return m.stack[0], nil
 		}
 		if err := m.step(byte(op)); err != nil {
 			if r := refusal(""); errors.As(err, &r) {

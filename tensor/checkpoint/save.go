@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -68,13 +69,13 @@ func Write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]s
 
 func write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
 	names := slices.Sorted(maps.Keys(tensors))
-	header, err := header(names, tensors, metadata)
+	h, err := header(names, tensors, metadata)
 	if err != nil {
 		return err
 	}
 	b := bufio.NewWriterSize(w, chunk)
-	b.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(header)))) // bufio keeps the first error for Flush
-	b.Write(header)
+	b.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(h)))) // bufio keeps the first error for Flush
+	b.Write(h)
 	for _, name := range names {
 		var word [4]byte
 		for _, v := range tensors[name].Contig().Data() {
@@ -140,7 +141,7 @@ func header(names []string, tensors map[string]*tensor.Tensor, metadata map[stri
 // quote writes s as a JSON string.
 func quote(b *bytes.Buffer, s string) error {
 	if !utf8.ValidString(s) {
-		return fmt.Errorf("%q is not UTF-8", s)
+		return errors.New("not UTF-8")
 	}
 	q, err := json.Marshal(s)
 	b.Write(q)

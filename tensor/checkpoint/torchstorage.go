@@ -78,8 +78,11 @@ func (st *storages) view(dtype DType, args tuple) (*entry, error) {
 	}
 	offset, ok := args[1].(int64)
 	shape, err := sizes(args[2])
-	stride, err2 := sizes(args[3])
-	if err = errors.Join(err, err2); err != nil {
+	if err != nil {
+		return nil, err
+	}
+	stride, err := sizes(args[3])
+	if err != nil {
 		return nil, err
 	}
 	if !ok || offset < 0 || len(shape) != len(stride) {
