@@ -250,12 +250,17 @@ func quickGELUGeneric(dst, x []float32) {
 }
 
 // quickGELUGradGeneric is dy*s*(1 + 1.702x(1-s)) with s = sigmoid(1.702x),
-// written so that the infinities give the limits 0 and 1.
+// written so that the infinities give the limits 0 and 1: the derivatives at x
+// and -x add up to 1.
 func quickGELUGradGeneric(dst, x, dy []float32) {
 	for i, v := range x {
-		v := min(max(float64(v), -quickGELUEnd), quickGELUEnd)
-		s := 1 / (1 + math.Exp(-quickGELUSlope*v))
-		dst[i] = dy[i] * float32(s*(1+quickGELUSlope*v*(1-s)))
+		t := min(math.Abs(float64(v)), quickGELUEnd)
+		e := math.Exp(-quickGELUSlope * t)
+		d := e / (1 + e) * (1 - quickGELUSlope*t/(1+e)) // the derivative at -t
+		if v >= 0 {
+			d = 1 - d
+		}
+		dst[i] = dy[i] * float32(d)
 	}
 }
 

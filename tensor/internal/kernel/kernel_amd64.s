@@ -2293,14 +2293,13 @@ loop112:
 	VFMADD213PS  constants<>+832(SB), Y2, Y4
 	VFMADD213PS  constants<>+864(SB), Y2, Y4
 	VFNMADD231PS constants<>+896(SB), Y1, Y4
-	VBROADCASTSS constants<>+352(SB), Y1
-	VFNMADD213PS Y1, Y3, Y4
-	VPAND        constants<>+928(SB), Y0, Y0
-	VPXOR        Y0, Y4, Y4
-	VADDPS       Y1, Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VBROADCASTSS constants<>+384(SB), Y1
+	VSUBPS       Y4, Y1, Y1
+	VBLENDVPS    Y0, Y4, Y1, Y1
 	VMOVUPS      (DX)(SI*4), Y0
-	VMULPS       Y0, Y4, Y4
-	VMOVUPS      Y4, (AX)(SI*4)
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	SUBQ         $0x00000008, BX
 	JMP          loop112
@@ -2356,14 +2355,13 @@ done113:
 	VFMADD213PS  constants<>+832(SB), Y3, Y5
 	VFMADD213PS  constants<>+864(SB), Y3, Y5
 	VFNMADD231PS constants<>+896(SB), Y2, Y5
-	VBROADCASTSS constants<>+352(SB), Y2
-	VFNMADD213PS Y2, Y4, Y5
-	VPAND        constants<>+928(SB), Y1, Y1
-	VPXOR        Y1, Y5, Y5
-	VADDPS       Y2, Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VBROADCASTSS constants<>+384(SB), Y2
+	VSUBPS       Y5, Y2, Y2
+	VBLENDVPS    Y1, Y5, Y2, Y2
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
-	VMULPS       Y1, Y5, Y5
-	VMASKMOVPS   Y5, Y0, (AX)(SI*4)
+	VMULPS       Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
 end114:
 	VZEROUPPER
@@ -2381,9 +2379,9 @@ loop115:
 	CMPQ         DX, $0x00000008
 	JLT          done116
 	VMOVUPS      (CX)(BX*4), Y0
-	VBROADCASTSS constants<>+960(SB), Y1
+	VBROADCASTSS constants<>+928(SB), Y1
 	VMAXPS       Y0, Y1, Y0
-	VMULPS       constants<>+992(SB), Y0, Y1
+	VMULPS       constants<>+960(SB), Y0, Y1
 	VBROADCASTSS constants<>+64(SB), Y2
 	VMAXPS       Y1, Y2, Y1
 	VBROADCASTSS constants<>+96(SB), Y2
@@ -2423,9 +2421,9 @@ done116:
 	NEGQ         DX
 	VMOVDQU      (SI)(DX*4), Y0
 	VMASKMOVPS   (CX)(BX*4), Y0, Y1
-	VBROADCASTSS constants<>+960(SB), Y2
+	VBROADCASTSS constants<>+928(SB), Y2
 	VMAXPS       Y1, Y2, Y1
-	VMULPS       constants<>+992(SB), Y1, Y2
+	VMULPS       constants<>+960(SB), Y1, Y2
 	VBROADCASTSS constants<>+64(SB), Y3
 	VMAXPS       Y2, Y3, Y2
 	VBROADCASTSS constants<>+96(SB), Y3
@@ -2472,12 +2470,12 @@ loop118:
 	CMPQ         BX, $0x00000008
 	JLT          done119
 	VMOVUPS      (CX)(SI*4), Y0
-	VBROADCASTSS constants<>+960(SB), Y1
-	VMAXPS       Y0, Y1, Y0
-	VBROADCASTSS constants<>+1024(SB), Y1
-	VMINPS       Y0, Y1, Y0
-	VBROADCASTSS constants<>+384(SB), Y1
-	VMULPS       constants<>+992(SB), Y0, Y2
+	VPAND        constants<>+32(SB), Y0, Y1
+	VBROADCASTSS constants<>+992(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMULPS       constants<>+1024(SB), Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VSUBPS       Y1, Y2, Y2
 	VBROADCASTSS constants<>+64(SB), Y3
 	VMAXPS       Y2, Y3, Y2
 	VBROADCASTSS constants<>+96(SB), Y3
@@ -2503,15 +2501,19 @@ loop118:
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y4, Y4
 	VMOVAPS      Y4, Y2
-	VADDPS       constants<>+384(SB), Y2, Y2
-	VDIVPS       Y2, Y1, Y2
-	VSUBPS       Y2, Y1, Y3
-	VMULPS       constants<>+1056(SB), Y0, Y0
-	VFMADD213PS  Y1, Y3, Y0
-	VMULPS       Y2, Y0, Y0
-	VMOVUPS      (DX)(SI*4), Y1
-	VMULPS       Y1, Y0, Y0
-	VMOVUPS      Y0, (AX)(SI*4)
+	VBROADCASTSS constants<>+384(SB), Y3
+	VBROADCASTSS constants<>+384(SB), Y5
+	VADDPS       Y3, Y2, Y4
+	VDIVPS       Y4, Y3, Y4
+	VFNMADD231PS Y1, Y4, Y5
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y2, Y5, Y5
+	VBROADCASTSS constants<>+384(SB), Y1
+	VSUBPS       Y5, Y1, Y1
+	VBLENDVPS    Y0, Y5, Y1, Y1
+	VMOVUPS      (DX)(SI*4), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	SUBQ         $0x00000008, BX
 	JMP          loop118
@@ -2523,12 +2525,12 @@ done119:
 	NEGQ         BX
 	VMOVDQU      (DI)(BX*4), Y0
 	VMASKMOVPS   (CX)(SI*4), Y0, Y1
-	VBROADCASTSS constants<>+960(SB), Y2
-	VMAXPS       Y1, Y2, Y1
-	VBROADCASTSS constants<>+1024(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VBROADCASTSS constants<>+384(SB), Y2
-	VMULPS       constants<>+992(SB), Y1, Y3
+	VPAND        constants<>+32(SB), Y1, Y2
+	VBROADCASTSS constants<>+992(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VMULPS       constants<>+1024(SB), Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VSUBPS       Y2, Y3, Y3
 	VBROADCASTSS constants<>+64(SB), Y4
 	VMAXPS       Y3, Y4, Y3
 	VBROADCASTSS constants<>+96(SB), Y4
@@ -2554,15 +2556,19 @@ done119:
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y5, Y5
 	VMOVAPS      Y5, Y3
-	VADDPS       constants<>+384(SB), Y3, Y3
-	VDIVPS       Y3, Y2, Y3
-	VSUBPS       Y3, Y2, Y4
-	VMULPS       constants<>+1056(SB), Y1, Y1
-	VFMADD213PS  Y2, Y4, Y1
-	VMULPS       Y3, Y1, Y1
-	VMASKMOVPS   (DX)(SI*4), Y0, Y2
-	VMULPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (AX)(SI*4)
+	VBROADCASTSS constants<>+384(SB), Y4
+	VBROADCASTSS constants<>+384(SB), Y6
+	VADDPS       Y4, Y3, Y5
+	VDIVPS       Y5, Y4, Y5
+	VFNMADD231PS Y2, Y5, Y6
+	VMULPS       Y5, Y3, Y3
+	VMULPS       Y3, Y6, Y6
+	VBROADCASTSS constants<>+384(SB), Y2
+	VSUBPS       Y6, Y2, Y2
+	VBLENDVPS    Y1, Y6, Y2, Y2
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
+	VMULPS       Y1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
 end120:
 	VZEROUPPER
@@ -6922,14 +6928,14 @@ loop280:
 	VFMADD213PS.BCST  constants<>+832(SB), Z2, Z4
 	VFMADD213PS.BCST  constants<>+864(SB), Z2, Z4
 	VFNMADD231PS.BCST constants<>+896(SB), Z1, Z4
-	VBROADCASTSS      constants<>+352(SB), Z1
-	VFNMADD213PS      Z1, Z3, Z4
-	VPANDD.BCST       constants<>+928(SB), Z0, Z0
-	VPXORD            Z0, Z4, Z4
-	VADDPS            Z1, Z4, Z4
+	VMULPS            Z3, Z4, Z4
+	VBROADCASTSS      constants<>+384(SB), Z1
+	VSUBPS            Z4, Z1, Z1
+	VPTESTMD.BCST     constants<>+1056(SB), Z0, K1
+	VMOVAPS           Z4, K1, Z1
 	VMOVUPS           (DX)(SI*4), Z0
-	VMULPS            Z0, Z4, Z4
-	VMOVUPS           Z4, (AX)(SI*4)
+	VMULPS            Z0, Z1, Z1
+	VMOVUPS           Z1, (AX)(SI*4)
 	ADDQ              $0x00000010, SI
 	SUBQ              $0x00000010, BX
 	JMP               loop280
@@ -6976,14 +6982,14 @@ done281:
 	VFMADD213PS.BCST  constants<>+832(SB), Z2, Z4
 	VFMADD213PS.BCST  constants<>+864(SB), Z2, Z4
 	VFNMADD231PS.BCST constants<>+896(SB), Z1, Z4
-	VBROADCASTSS      constants<>+352(SB), Z1
-	VFNMADD213PS      Z1, Z3, Z4
-	VPANDD.BCST       constants<>+928(SB), Z0, Z0
-	VPXORD            Z0, Z4, Z4
-	VADDPS            Z1, Z4, Z4
+	VMULPS            Z3, Z4, Z4
+	VBROADCASTSS      constants<>+384(SB), Z1
+	VSUBPS            Z4, Z1, Z1
+	VPTESTMD.BCST     constants<>+1056(SB), Z0, K2
+	VMOVAPS           Z4, K2, Z1
 	VMOVUPS.Z         (DX)(SI*4), K1, Z0
-	VMULPS            Z0, Z4, Z4
-	VMOVUPS           Z4, K1, (AX)(SI*4)
+	VMULPS            Z0, Z1, Z1
+	VMOVUPS           Z1, K1, (AX)(SI*4)
 
 end282:
 	VZEROUPPER
@@ -7001,9 +7007,9 @@ loop283:
 	CMPQ              DX, $0x00000010
 	JLT               done284
 	VMOVUPS           (CX)(BX*4), Z0
-	VBROADCASTSS      constants<>+960(SB), Z1
+	VBROADCASTSS      constants<>+928(SB), Z1
 	VMAXPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+992(SB), Z0, Z1
+	VMULPS.BCST       constants<>+960(SB), Z0, Z1
 	VBROADCASTSS      constants<>+64(SB), Z2
 	VMAXPS            Z1, Z2, Z1
 	VBROADCASTSS      constants<>+96(SB), Z2
@@ -7034,9 +7040,9 @@ done284:
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
 	VMOVUPS.Z         (CX)(BX*4), K1, Z0
-	VBROADCASTSS      constants<>+960(SB), Z1
+	VBROADCASTSS      constants<>+928(SB), Z1
 	VMAXPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+992(SB), Z0, Z1
+	VMULPS.BCST       constants<>+960(SB), Z0, Z1
 	VBROADCASTSS      constants<>+64(SB), Z2
 	VMAXPS            Z1, Z2, Z1
 	VBROADCASTSS      constants<>+96(SB), Z2
@@ -7074,37 +7080,42 @@ loop286:
 	CMPQ              BX, $0x00000010
 	JLT               done287
 	VMOVUPS           (CX)(SI*4), Z0
-	VBROADCASTSS      constants<>+960(SB), Z1
-	VMAXPS            Z0, Z1, Z0
-	VBROADCASTSS      constants<>+1024(SB), Z1
-	VMINPS            Z0, Z1, Z0
+	VPANDD.BCST       constants<>+32(SB), Z0, Z1
+	VBROADCASTSS      constants<>+992(SB), Z2
+	VMINPS            Z1, Z2, Z1
+	VMULPS.BCST       constants<>+1024(SB), Z1, Z1
+	VPXORD            Z3, Z3, Z3
+	VSUBPS            Z1, Z3, Z3
+	VBROADCASTSS      constants<>+64(SB), Z2
+	VMAXPS            Z3, Z2, Z3
+	VBROADCASTSS      constants<>+96(SB), Z2
+	VMINPS            Z3, Z2, Z3
+	VMULPS.BCST       constants<>+128(SB), Z3, Z2
+	VRNDSCALEPS       $0x00, Z2, Z2
+	VFNMADD231PS.BCST constants<>+160(SB), Z2, Z3
+	VFNMADD231PS.BCST constants<>+192(SB), Z2, Z3
+	VBROADCASTSS      constants<>+224(SB), Z5
+	VFMADD213PS.BCST  constants<>+256(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+288(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+352(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+384(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+384(SB), Z3, Z5
+	VSCALEFPS         Z2, Z5, Z3
+	VBROADCASTSS      constants<>+384(SB), Z2
+	VBROADCASTSS      constants<>+384(SB), Z6
+	VADDPS            Z2, Z3, Z5
+	VDIVPS            Z5, Z2, Z5
+	VFNMADD231PS      Z1, Z5, Z6
+	VMULPS            Z5, Z3, Z3
+	VMULPS            Z3, Z6, Z6
 	VBROADCASTSS      constants<>+384(SB), Z1
-	VMULPS.BCST       constants<>+992(SB), Z0, Z2
-	VBROADCASTSS      constants<>+64(SB), Z3
-	VMAXPS            Z2, Z3, Z2
-	VBROADCASTSS      constants<>+96(SB), Z3
-	VMINPS            Z2, Z3, Z2
-	VMULPS.BCST       constants<>+128(SB), Z2, Z3
-	VRNDSCALEPS       $0x00, Z3, Z3
-	VFNMADD231PS.BCST constants<>+160(SB), Z3, Z2
-	VFNMADD231PS.BCST constants<>+192(SB), Z3, Z2
-	VBROADCASTSS      constants<>+224(SB), Z4
-	VFMADD213PS.BCST  constants<>+256(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+288(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+320(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+352(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+384(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+384(SB), Z2, Z4
-	VSCALEFPS         Z3, Z4, Z2
-	VADDPS.BCST       constants<>+384(SB), Z2, Z2
-	VDIVPS            Z2, Z1, Z2
-	VSUBPS            Z2, Z1, Z3
-	VMULPS.BCST       constants<>+1056(SB), Z0, Z0
-	VFMADD213PS       Z1, Z3, Z0
-	VMULPS            Z2, Z0, Z0
-	VMOVUPS           (DX)(SI*4), Z1
-	VMULPS            Z1, Z0, Z0
-	VMOVUPS           Z0, (AX)(SI*4)
+	VSUBPS            Z6, Z1, Z1
+	VPTESTMD.BCST     constants<>+1056(SB), Z0, K1
+	VMOVAPS           Z6, K1, Z1
+	VMOVUPS           (DX)(SI*4), Z0
+	VMULPS            Z0, Z1, Z1
+	VMOVUPS           Z1, (AX)(SI*4)
 	ADDQ              $0x00000010, SI
 	SUBQ              $0x00000010, BX
 	JMP               loop286
@@ -7116,37 +7127,42 @@ done287:
 	BZHIL             BX, DI, DI
 	KMOVW             DI, K1
 	VMOVUPS.Z         (CX)(SI*4), K1, Z0
-	VBROADCASTSS      constants<>+960(SB), Z1
-	VMAXPS            Z0, Z1, Z0
-	VBROADCASTSS      constants<>+1024(SB), Z1
-	VMINPS            Z0, Z1, Z0
+	VPANDD.BCST       constants<>+32(SB), Z0, Z1
+	VBROADCASTSS      constants<>+992(SB), Z2
+	VMINPS            Z1, Z2, Z1
+	VMULPS.BCST       constants<>+1024(SB), Z1, Z1
+	VPXORD            Z4, Z4, Z4
+	VSUBPS            Z1, Z4, Z4
+	VBROADCASTSS      constants<>+64(SB), Z2
+	VMAXPS            Z4, Z2, Z4
+	VBROADCASTSS      constants<>+96(SB), Z2
+	VMINPS            Z4, Z2, Z4
+	VMULPS.BCST       constants<>+128(SB), Z4, Z2
+	VRNDSCALEPS       $0x00, Z2, Z2
+	VFNMADD231PS.BCST constants<>+160(SB), Z2, Z4
+	VFNMADD231PS.BCST constants<>+192(SB), Z2, Z4
+	VBROADCASTSS      constants<>+224(SB), Z3
+	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z3
+	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z3
+	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z3
+	VFMADD213PS.BCST  constants<>+352(SB), Z4, Z3
+	VFMADD213PS.BCST  constants<>+384(SB), Z4, Z3
+	VFMADD213PS.BCST  constants<>+384(SB), Z4, Z3
+	VSCALEFPS         Z2, Z3, Z4
+	VBROADCASTSS      constants<>+384(SB), Z2
+	VBROADCASTSS      constants<>+384(SB), Z5
+	VADDPS            Z2, Z4, Z3
+	VDIVPS            Z3, Z2, Z3
+	VFNMADD231PS      Z1, Z3, Z5
+	VMULPS            Z3, Z4, Z4
+	VMULPS            Z4, Z5, Z5
 	VBROADCASTSS      constants<>+384(SB), Z1
-	VMULPS.BCST       constants<>+992(SB), Z0, Z2
-	VBROADCASTSS      constants<>+64(SB), Z3
-	VMAXPS            Z2, Z3, Z2
-	VBROADCASTSS      constants<>+96(SB), Z3
-	VMINPS            Z2, Z3, Z2
-	VMULPS.BCST       constants<>+128(SB), Z2, Z3
-	VRNDSCALEPS       $0x00, Z3, Z3
-	VFNMADD231PS.BCST constants<>+160(SB), Z3, Z2
-	VFNMADD231PS.BCST constants<>+192(SB), Z3, Z2
-	VBROADCASTSS      constants<>+224(SB), Z4
-	VFMADD213PS.BCST  constants<>+256(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+288(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+320(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+352(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+384(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+384(SB), Z2, Z4
-	VSCALEFPS         Z3, Z4, Z2
-	VADDPS.BCST       constants<>+384(SB), Z2, Z2
-	VDIVPS            Z2, Z1, Z2
-	VSUBPS            Z2, Z1, Z3
-	VMULPS.BCST       constants<>+1056(SB), Z0, Z0
-	VFMADD213PS       Z1, Z3, Z0
-	VMULPS            Z2, Z0, Z0
-	VMOVUPS.Z         (DX)(SI*4), K1, Z1
-	VMULPS            Z1, Z0, Z0
-	VMOVUPS           Z0, K1, (AX)(SI*4)
+	VSUBPS            Z5, Z1, Z1
+	VPTESTMD.BCST     constants<>+1056(SB), Z0, K2
+	VMOVAPS           Z5, K2, Z1
+	VMOVUPS.Z         (DX)(SI*4), K1, Z0
+	VMULPS            Z0, Z1, Z1
+	VMOVUPS           Z1, K1, (AX)(SI*4)
 
 end288:
 	VZEROUPPER
@@ -7384,46 +7400,46 @@ DATA constants<>+912(SB)/4, $0x3ecc422a
 DATA constants<>+916(SB)/4, $0x3ecc422a
 DATA constants<>+920(SB)/4, $0x3ecc422a
 DATA constants<>+924(SB)/4, $0x3ecc422a
-DATA constants<>+928(SB)/4, $0x80000000
-DATA constants<>+932(SB)/4, $0x80000000
-DATA constants<>+936(SB)/4, $0x80000000
-DATA constants<>+940(SB)/4, $0x80000000
-DATA constants<>+944(SB)/4, $0x80000000
-DATA constants<>+948(SB)/4, $0x80000000
-DATA constants<>+952(SB)/4, $0x80000000
-DATA constants<>+956(SB)/4, $0x80000000
-DATA constants<>+960(SB)/4, $0xc2b00000
-DATA constants<>+964(SB)/4, $0xc2b00000
-DATA constants<>+968(SB)/4, $0xc2b00000
-DATA constants<>+972(SB)/4, $0xc2b00000
-DATA constants<>+976(SB)/4, $0xc2b00000
-DATA constants<>+980(SB)/4, $0xc2b00000
-DATA constants<>+984(SB)/4, $0xc2b00000
-DATA constants<>+988(SB)/4, $0xc2b00000
-DATA constants<>+992(SB)/4, $0xbfd9db23
-DATA constants<>+996(SB)/4, $0xbfd9db23
-DATA constants<>+1000(SB)/4, $0xbfd9db23
-DATA constants<>+1004(SB)/4, $0xbfd9db23
-DATA constants<>+1008(SB)/4, $0xbfd9db23
-DATA constants<>+1012(SB)/4, $0xbfd9db23
-DATA constants<>+1016(SB)/4, $0xbfd9db23
-DATA constants<>+1020(SB)/4, $0xbfd9db23
-DATA constants<>+1024(SB)/4, $0x42b00000
-DATA constants<>+1028(SB)/4, $0x42b00000
-DATA constants<>+1032(SB)/4, $0x42b00000
-DATA constants<>+1036(SB)/4, $0x42b00000
-DATA constants<>+1040(SB)/4, $0x42b00000
-DATA constants<>+1044(SB)/4, $0x42b00000
-DATA constants<>+1048(SB)/4, $0x42b00000
-DATA constants<>+1052(SB)/4, $0x42b00000
-DATA constants<>+1056(SB)/4, $0x3fd9db23
-DATA constants<>+1060(SB)/4, $0x3fd9db23
-DATA constants<>+1064(SB)/4, $0x3fd9db23
-DATA constants<>+1068(SB)/4, $0x3fd9db23
-DATA constants<>+1072(SB)/4, $0x3fd9db23
-DATA constants<>+1076(SB)/4, $0x3fd9db23
-DATA constants<>+1080(SB)/4, $0x3fd9db23
-DATA constants<>+1084(SB)/4, $0x3fd9db23
+DATA constants<>+928(SB)/4, $0xc2b00000
+DATA constants<>+932(SB)/4, $0xc2b00000
+DATA constants<>+936(SB)/4, $0xc2b00000
+DATA constants<>+940(SB)/4, $0xc2b00000
+DATA constants<>+944(SB)/4, $0xc2b00000
+DATA constants<>+948(SB)/4, $0xc2b00000
+DATA constants<>+952(SB)/4, $0xc2b00000
+DATA constants<>+956(SB)/4, $0xc2b00000
+DATA constants<>+960(SB)/4, $0xbfd9db23
+DATA constants<>+964(SB)/4, $0xbfd9db23
+DATA constants<>+968(SB)/4, $0xbfd9db23
+DATA constants<>+972(SB)/4, $0xbfd9db23
+DATA constants<>+976(SB)/4, $0xbfd9db23
+DATA constants<>+980(SB)/4, $0xbfd9db23
+DATA constants<>+984(SB)/4, $0xbfd9db23
+DATA constants<>+988(SB)/4, $0xbfd9db23
+DATA constants<>+992(SB)/4, $0x42b00000
+DATA constants<>+996(SB)/4, $0x42b00000
+DATA constants<>+1000(SB)/4, $0x42b00000
+DATA constants<>+1004(SB)/4, $0x42b00000
+DATA constants<>+1008(SB)/4, $0x42b00000
+DATA constants<>+1012(SB)/4, $0x42b00000
+DATA constants<>+1016(SB)/4, $0x42b00000
+DATA constants<>+1020(SB)/4, $0x42b00000
+DATA constants<>+1024(SB)/4, $0x3fd9db23
+DATA constants<>+1028(SB)/4, $0x3fd9db23
+DATA constants<>+1032(SB)/4, $0x3fd9db23
+DATA constants<>+1036(SB)/4, $0x3fd9db23
+DATA constants<>+1040(SB)/4, $0x3fd9db23
+DATA constants<>+1044(SB)/4, $0x3fd9db23
+DATA constants<>+1048(SB)/4, $0x3fd9db23
+DATA constants<>+1052(SB)/4, $0x3fd9db23
+DATA constants<>+1056(SB)/4, $0x80000000
+DATA constants<>+1060(SB)/4, $0x80000000
+DATA constants<>+1064(SB)/4, $0x80000000
+DATA constants<>+1068(SB)/4, $0x80000000
+DATA constants<>+1072(SB)/4, $0x80000000
+DATA constants<>+1076(SB)/4, $0x80000000
+DATA constants<>+1080(SB)/4, $0x80000000
+DATA constants<>+1084(SB)/4, $0x80000000
 GLOBL constants<>(SB), RODATA|NOPTR, $1088
 
 DATA masks<>+0(SB)/4, $0xffffffff

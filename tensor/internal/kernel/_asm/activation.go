@@ -52,9 +52,7 @@ var expCoefficients = fit(math.Exp, -math.Ln2/2, math.Ln2/2, 6)
 // w = (t-k)/(t+k): the substitution of Shepherd and Laframboise, "Chebyshev
 // Approximation of (1+2x)exp(x²)erfc x in 0≤x<∞", Math. Comp. 36 (1981).
 func (v isa) normalTail(x Op) (t, e, r reg.VecVirtual) {
-	t = v.reg()
-	v.andBits(absBits, x, t)
-	VMINPS(t, v.constant(normalMax), t)
+	t = v.abs(x, normalMax)
 	w, sum := v.reg(), v.reg()
 	v.addConst(-normalPivot, t, w)
 	v.addConst(normalPivot, t, sum)
@@ -99,14 +97,10 @@ func (v isa) activations() {
 		r := s.load(x)
 		t, e, d := v.normalTail(r)
 		v.subProduct(1/math.Sqrt(2*math.Pi), t, d)
-		half := v.constant(0.5)
-		VFNMADD213PS(half, e, d) // 1/2 - d
-		sign := v.reg()
-		v.andBits(signBit, r, sign)
-		v.xor(sign, d, d)
-		VADDPS(half, d, d)
-		VMULPS(s.load(dy), d, d)
-		s.store(d, dst)
+		VMULPS(e, d, d)
+		y := v.mirrored(r, d)
+		VMULPS(s.load(dy), y, y)
+		s.store(y, dst)
 	})
 	ret()
 
@@ -115,24 +109,35 @@ func (v isa) activations() {
 	v.each("dst", func(s step) {
 		r := s.load(x)
 		VMAXPS(r, v.constant(-quickGELUEnd), r)
-		VDIVPS(v.onePlusExp(r), r, r)
+		e := v.reg()
+		v.mulConst(-quickGELUSlope, r, e)
+		v.exp(e)
+		v.addConst(1, e, e)
+		VDIVPS(e, r, r)
 		s.store(r, dst)
 	})
 	ret()
 
+	// With e = exp(-slope*t) and p = 1/(1+e), the derivative at -t is
+	// d = e*p*(1 - slope*t*p), and 1-d at t.
 	v.function("quickGELUGrad", "(dst, x, dy []float32)", "is quickGELUGradGeneric.")
 	dst, x, dy = pointer("dst"), pointer("x"), pointer("dy")
 	v.each("dst", func(s step) {
 		r := s.load(x)
-		v.clamp(-quickGELUEnd, quickGELUEnd, r)
-		one, sigmoid, rest := v.constant(1), v.reg(), v.reg()
-		VDIVPS(v.onePlusExp(r), one, sigmoid)
-		VSUBPS(sigmoid, one, rest)
-		v.mulConst(quickGELUSlope, r, r)
-		VFMADD213PS(one, rest, r) // 1 + slope*x*(1-sigmoid)
-		VMULPS(sigmoid, r, r)
-		VMULPS(s.load(dy), r, r)
-		s.store(r, dst)
+		t := v.abs(r, quickGELUEnd)
+		v.mulConst(quickGELUSlope, t, t)
+		e := v.zero()
+		VSUBPS(t, e, e)
+		v.exp(e)
+		one, p, d := v.constant(1), v.reg(), v.constant(1)
+		VADDPS(one, e, p)
+		VDIVPS(p, one, p)
+		VFNMADD231PS(t, p, d)
+		VMULPS(p, e, e)
+		VMULPS(e, d, d)
+		y := v.mirrored(r, d)
+		VMULPS(s.load(dy), y, y)
+		s.store(y, dst)
 	})
 	ret()
 }
@@ -143,11 +148,19 @@ const (
 	quickGELUEnd   = 88
 )
 
-// onePlusExp returns 1 + exp(-slope*x).
-func (v isa) onePlusExp(x Op) reg.VecVirtual {
-	e := v.reg()
-	v.mulConst(-quickGELUSlope, x, e)
-	v.exp(e)
-	v.addConst(1, e, e)
-	return e
+// abs returns |x|, but most where |x| is larger; NaN stays NaN.
+func (v isa) abs(x Op, most float64) reg.VecVirtual {
+	t := v.reg()
+	v.andBits(absBits, x, t)
+	VMINPS(t, v.constant(most), t)
+	return t
+}
+
+// mirrored returns the derivative at x from d, that at -|x|, of a function whose
+// derivatives at x and -x add up to 1.
+func (v isa) mirrored(x, d Op) reg.VecVirtual {
+	r := v.constant(1)
+	VSUBPS(d, r, r)
+	v.ifNegative(x, d, r)
+	return r
 }

@@ -136,6 +136,17 @@ func (v isa) xor(a, b, dst Op) {
 	}
 }
 
+// ifNegative emits dst = a in the lanes in which x has its sign bit set.
+func (v isa) ifNegative(x, a, dst Op) {
+	if v.wide() {
+		negative := K()
+		VPTESTMD_BCST(constantAddr(signBit), x, negative)
+		VMOVAPS(a, negative, dst)
+	} else {
+		VBLENDVPS(x, a, dst, dst)
+	}
+}
+
 // clamp emits x = min(max(x, lo), hi), which keeps NaN: of two operands of which
 // one is NaN, the instructions return the first.
 func (v isa) clamp(lo, hi float64, x Op) {
@@ -143,8 +154,7 @@ func (v isa) clamp(lo, hi float64, x Op) {
 	VMINPS(x, v.constant(hi), x)
 }
 
-// sumLanes adds up the lanes of r with op and leaves the result in the lowest
-// lane, which it returns.
+// reduceLanes combines the lanes of r by op, leaving the result in the lowest. It returns r.
 func (v isa) reduceLanes(op func(...Op), r reg.VecVirtual) reg.VecVirtual {
 	if v.wide() {
 		half := YMM()
