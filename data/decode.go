@@ -22,6 +22,11 @@ import (
 // size beyond which Pillow, too, refuses an image as a decompression bomb.
 const MaxPixels = 178_956_970
 
+// maxSide is the longest side that is decoded. Only JPEG, at 65,535, and WebP
+// have limits of their own; the weights that resize a line take memory in
+// proportion to it.
+const maxSide = 1 << 20
+
 // maxFile bounds what is read into memory: MaxPixels of 16-bit RGB fit.
 const maxFile = 6*MaxPixels + 1<<20
 
@@ -39,7 +44,7 @@ type format struct {
 	name   string
 	match  func(data []byte) bool
 	config func(io.Reader) (image.Config, error)
-	decode func(data []byte) (*RGB, error)
+	decode func(*source) (*RGB, error)
 }
 
 var formats = []format{
@@ -66,14 +71,42 @@ func starts(with ...string) func([]byte) bool {
 }
 
 // with makes a format's decode of a decoder whose images ToRGB converts.
-func with(decode func(io.Reader) (image.Image, error)) func([]byte) (*RGB, error) {
-	return func(data []byte) (*RGB, error) {
-		m, err := decode(bytes.NewReader(data))
+func with(decode func(io.Reader) (image.Image, error)) func(*source) (*RGB, error) {
+	return func(s *source) (*RGB, error) {
+		m, err := decode(s.open())
 		if err != nil {
 			return nil, err
 		}
 		return ToRGB(m), nil
 	}
+}
+
+// A source is a file's contents. It notes whether a decoder asked for more
+// than there is, because not every decoder's error says so.
+type source struct {
+	data []byte
+	over bool
+}
+
+// open returns a reader of s from the start.
+func (s *source) open() io.Reader { return &reader{s, bytes.NewReader(s.data)} }
+
+type reader struct {
+	s *source
+	r *bytes.Reader
+}
+
+func (r *reader) Read(p []byte) (int, error) {
+	n, err := r.r.Read(p)
+	r.s.over = r.s.over || err != nil
+	return n, err
+}
+
+// ReadAt saves package tiff a copy of the file.
+func (r *reader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := r.r.ReadAt(p, off)
+	r.s.over = r.s.over || err != nil
+	return n, err
 }
 
 // ReadImage reads an image file: JPEG, PNG, GIF (its first picture), BMP, TIFF
@@ -118,16 +151,18 @@ func DecodeImage(data []byte, name string) (*RGB, error) {
 	if err != nil {
 		return fail(err)
 	}
-	c, err := f.config(bytes.NewReader(data))
+	s := &source{data: data}
+	c, err := f.config(s.open())
 	if err != nil {
-		return fail(f.explain(err))
+		return fail(f.explain(err, s.over))
 	}
 	if err := checkSize(c.Width, c.Height, len(data)); err != nil {
 		return fail(err)
 	}
-	m, err := f.decode(data)
+	s.over = false // a header may be read in chunks longer than the file
+	m, err := f.decode(s)
 	if err != nil {
-		return fail(f.explain(err))
+		return fail(f.explain(err, s.over))
 	}
 	return upright(m, orientation(f, data)), nil
 }
@@ -150,6 +185,8 @@ func checkSize(w, h, bytes int) error {
 	switch {
 	case w <= 0 || h <= 0:
 		return fmt.Errorf("empty image (%dx%d pixels)", w, h)
+	case w > maxSide || h > maxSide:
+		return fmt.Errorf("%dx%d pixels, more than the limit of %d for one side", w, h, maxSide)
 	case w > MaxPixels/h:
 		return fmt.Errorf("%dx%d pixels, more than the limit of %d", w, h, MaxPixels)
 	case w*h > freePixels+bytes*pixelsPerByte:
@@ -158,9 +195,10 @@ func checkSize(w, h, bytes int) error {
 	return nil
 }
 
-// explain says what a decoder's error means for the file.
-func (f *format) explain(err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+// explain says what a decoder's error means for the file, given whether the
+// decoder read over the end.
+func (f *format) explain(err error, over bool) error {
+	if over || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("truncated %s: %w", f.name, io.ErrUnexpectedEOF)
 	}
 	return fmt.Errorf("damaged or unsupported %s: %w", f.name, err)
@@ -168,10 +206,10 @@ func (f *format) explain(err error) error {
 
 // decodeJPEG decodes a JPEG file. A file in which nothing but the final
 // end-of-image marker is missing is complete for libjpeg, and so for us.
-func decodeJPEG(data []byte) (*RGB, error) {
-	m, err := jpeg.Decode(bytes.NewReader(data))
+func decodeJPEG(s *source) (*RGB, error) {
+	m, err := jpeg.Decode(s.open())
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		ended, err2 := jpeg.Decode(io.MultiReader(bytes.NewReader(data), strings.NewReader("\xff\xd9")))
+		ended, err2 := jpeg.Decode(io.MultiReader(s.open(), strings.NewReader("\xff\xd9")))
 		if err2 == nil {
 			m, err = ended, nil
 		}
@@ -184,12 +222,12 @@ func decodeJPEG(data []byte) (*RGB, error) {
 
 // decodeGIF returns the first picture of a GIF file on the file's whole
 // canvas. What it leaves free has the palette's first colour, as in Pillow.
-func decodeGIF(data []byte) (*RGB, error) {
-	m, err := gif.Decode(bytes.NewReader(data))
+func decodeGIF(s *source) (*RGB, error) {
+	m, err := gif.Decode(s.open())
 	if err != nil {
 		return nil, err
 	}
-	c, err := gif.DecodeConfig(bytes.NewReader(data))
+	c, err := gif.DecodeConfig(s.open())
 	if err != nil {
 		return nil, err
 	}
@@ -212,8 +250,8 @@ func decodeGIF(data []byte) (*RGB, error) {
 }
 
 // decodeWebP decodes the first picture of a WebP file.
-func decodeWebP(data []byte) (*RGB, error) {
-	m, err := webp.Decode(bytes.NewReader(data))
+func decodeWebP(s *source) (*RGB, error) {
+	m, err := webp.Decode(s.open())
 	if err != nil {
 		return nil, err
 	}

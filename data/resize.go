@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"image"
 	"math"
 )
 
@@ -73,39 +74,48 @@ const precision = 32 - 8 - 2
 // A side that keeps its length is not filtered. It panics if w or h is not
 // positive or img is empty.
 func Resize(img *RGB, w, h int, f Filter) *RGB {
-	return resizePart(img, 0, 0, img.W, img.H, w, h, f)
+	return resample(img, img.Bounds(), image.Pt(w, h), image.Rect(0, 0, w, h), f)
 }
 
-// resizePart scales the partW x partH pixels of img from (x, y) on.
-func resizePart(img *RGB, x, y, partW, partH, w, h int, f Filter) *RGB {
-	if w <= 0 || h <= 0 || partW <= 0 || partH <= 0 {
-		panic(fmt.Sprintf("data: Resize: from %dx%d to %dx%d: a side is not positive", partW, partH, w, h))
+// resample scales the part from of img to the given size, as if that part were
+// all there is, and returns the pixels window of the result. No others are
+// computed.
+func resample(img *RGB, from image.Rectangle, size image.Point, window image.Rectangle, f Filter) *RGB {
+	if size.X <= 0 || size.Y <= 0 || from.Empty() {
+		panic(fmt.Sprintf("data: Resize: from %dx%d to %dx%d: a side is not positive", from.Dx(), from.Dy(), size.X, size.Y))
 	}
-	if w == partW && h == partH {
-		return img.Crop(x, y, w, h)
+	sameW, sameH := from.Dx() == size.X, from.Dy() == size.Y
+	var down *taps
+	rows := window.Add(from.Min) // of img; used are Min.Y and Max.Y
+	if !sameH {
+		down = newTaps(from.Dy(), size.Y, window.Min.Y, window.Max.Y, f)
+		last := len(down.first) - 1
+		rows.Min.Y = from.Min.Y + down.first[0]
+		rows.Max.Y = from.Min.Y + down.first[last] + down.count[last]
 	}
-	across := img
-	if w != partW {
-		across = NewRGB(w, partH)
-		t := newTaps(partW, w, f)
-		for i := range partH {
-			t.row(across.row(i), img.row(y + i)[3*x:])
+
+	var across *RGB
+	if sameW {
+		across = img.Crop(rows.Min.X, rows.Min.Y, window.Dx(), rows.Dy())
+	} else {
+		t := newTaps(from.Dx(), size.X, window.Min.X, window.Max.X, f)
+		across = NewRGB(window.Dx(), rows.Dy())
+		for y := range across.H {
+			t.row(across.row(y), img.row(rows.Min.Y + y)[3*from.Min.X:])
 		}
-		x, y = 0, 0
 	}
-	if h == partH {
+	if sameH {
 		return across
 	}
-	out := NewRGB(w, h)
-	t := newTaps(partH, h, f)
-	sums := make([]int32, 3*w)
-	for i := range h {
-		t.column(out.row(i), across, x, y, i, sums)
+	out := NewRGB(window.Dx(), window.Dy())
+	sums := make([]int32, 3*out.W)
+	for y := range out.H {
+		down.column(out.row(y), across, from.Min.Y-rows.Min.Y, y, sums)
 	}
 	return out
 }
 
-// taps are the source pixels and weights of each pixel of a resized line.
+// taps are the source pixels and weights of each target pixel of a line.
 type taps struct {
 	first  []int   // first source pixel per target pixel
 	count  []int   // source pixels per target pixel
@@ -113,25 +123,27 @@ type taps struct {
 	size   int
 }
 
-// newTaps computes the weights to scale a line of in pixels to out pixels.
-func newTaps(in, out int, f Filter) *taps {
+// newTaps computes the weights to scale a line of in pixels to out pixels, of
+// which those from start to before end are wanted.
+func newTaps(in, out, start, end int, f Filter) *taps {
 	scale := float64(in) / float64(out)
 	wider := max(scale, 1)
 	support := f.support() * wider
 	size := int(math.Ceil(support))*2 + 1
-	t := &taps{first: make([]int, out), count: make([]int, out), weight: make([]int32, out*size), size: size}
+	n := end - start
+	t := &taps{first: make([]int, n), count: make([]int, n), weight: make([]int32, n*size), size: size}
 	line := make([]float64, size)
-	for i := range out {
-		centre := (float64(i) + 0.5) * scale
+	for i := range n {
+		centre := (float64(start+i) + 0.5) * scale
 		from := max(0, int(centre-support+0.5))
-		n := min(in, int(centre+support+0.5)) - from
+		count := min(in, int(centre+support+0.5)) - from
 		sum := 0.0
-		for j := range n {
+		for j := range count {
 			line[j] = f.weight((float64(j+from) - centre + 0.5) * (1 / wider))
 			sum += line[j]
 		}
-		t.first[i], t.count[i] = from, n
-		for j, v := range line[:n] {
+		t.first[i], t.count[i] = from, count
+		for j, v := range line[:count] {
 			if sum != 0 {
 				v /= sum
 			}
@@ -162,14 +174,16 @@ func (t *taps) row(dst, src []uint8) {
 	}
 }
 
-// column computes row i of the scaled image from rows of src, which starts at
-// (x, y). sums is scratch space of dst's length.
-func (t *taps) column(dst []uint8, src *RGB, x, y, i int, sums []int32) {
+// column computes row i of the scaled image from the rows of src, which holds
+// the line's pixel 0 in row top (negative: above src). sums is scratch space
+// of dst's length.
+func (t *taps) column(dst []uint8, src *RGB, top, i int, sums []int32) {
+	sums = sums[:len(dst)]
 	for j := range sums {
 		sums[j] = 1 << (precision - 1)
 	}
 	for j, k := range t.weight[i*t.size:][:t.count[i]] {
-		row := src.row(y + t.first[i] + j)[3*x:][:len(sums)]
+		row := src.row(top + t.first[i] + j)[:len(sums)]
 		for c, v := range row {
 			sums[c] += int32(v) * k
 		}

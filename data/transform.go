@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"image"
 	"math"
 	"math/rand/v2"
 )
@@ -121,8 +122,7 @@ func (t Transform) Apply(img *RGB, rng *rand.Rand) *RGB {
 // result is never img itself.
 func (t Transform) place(img *RGB, rng *rand.Rand) *RGB {
 	if rng != nil && t.Area != [2]float64{} {
-		x, y, w, h := t.part(img.W, img.H, rng)
-		return resizePart(img, x, y, w, h, t.Width, t.Height, t.Filter)
+		return resample(img, t.part(img.W, img.H, rng), image.Pt(t.Width, t.Height), image.Rect(0, 0, t.Width, t.Height), t.Filter)
 	}
 	w, h := t.Width, t.Height
 	switch {
@@ -133,23 +133,19 @@ func (t Transform) place(img *RGB, rng *rand.Rand) *RGB {
 	case t.ShortSide != 0:
 		w, h = int(float64(t.ShortSide)*float64(img.W)/float64(img.H)), t.ShortSide
 	}
-	larger := Resize(img, w, h, t.Filter)
-	if w == t.Width && h == t.Height {
-		return larger
-	}
 	// Halves go to the even number, as in Python's round, which torchvision uses.
 	x := int(math.RoundToEven(float64(w-t.Width) / 2))
 	y := int(math.RoundToEven(float64(h-t.Height) / 2))
 	if rng != nil && t.RandomCrop {
 		x, y = rng.IntN(w-t.Width+1), rng.IntN(h-t.Height+1)
 	}
-	return larger.Crop(x, y, t.Width, t.Height)
+	return resample(img, img.Bounds(), image.Pt(w, h), image.Rect(x, y, x+t.Width, y+t.Height), t.Filter)
 }
 
 // part draws the part of a w x h image that a random resized crop keeps, with
 // torchvision's rule: ten tries for a random area and shape, then the largest
 // central part of an allowed shape.
-func (t Transform) part(w, h int, rng *rand.Rand) (x, y, partW, partH int) {
+func (t Transform) part(w, h int, rng *rand.Rand) image.Rectangle {
 	aspect := t.Aspect
 	if aspect == [2]float64{} {
 		aspect = [2]float64{3. / 4, 4. / 3}
@@ -160,18 +156,19 @@ func (t Transform) part(w, h int, rng *rand.Rand) (x, y, partW, partH int) {
 		shape := math.Exp(low + rng.Float64()*(high-low))
 		pw, ph := math.RoundToEven(math.Sqrt(area*shape)), math.RoundToEven(math.Sqrt(area/shape))
 		if pw >= 1 && pw <= float64(w) && ph >= 1 && ph <= float64(h) {
-			partW, partH = int(pw), int(ph)
-			return rng.IntN(w - partW + 1), rng.IntN(h - partH + 1), partW, partH
+			x, y := rng.IntN(w-int(pw)+1), rng.IntN(h-int(ph)+1)
+			return image.Rect(x, y, x+int(pw), y+int(ph))
 		}
 	}
-	partW, partH = w, h
+	partW, partH := w, h
 	switch shape := float64(w) / float64(h); {
 	case shape < aspect[0]:
 		partH = min(h, max(1, int(math.RoundToEven(float64(w)/aspect[0]))))
 	case shape > aspect[1]:
 		partW = min(w, max(1, int(math.RoundToEven(float64(h)*aspect[1]))))
 	}
-	return (w - partW) / 2, (h - partH) / 2, partW, partH
+	x, y := (w-partW)/2, (h-partH)/2
+	return image.Rect(x, y, x+partW, y+partH)
 }
 
 // mirror swaps left and right in place.

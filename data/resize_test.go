@@ -1,0 +1,175 @@
+package data
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/tensor/checkpoint"
+)
+
+// shared returns the path of a file of the development data, or skips.
+func shared(t testing.TB, name string) string {
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	for ; filepath.Dir(dir) != dir; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			p := filepath.Join(dir, "..", "shared", name)
+			if _, err := os.Stat(p); err != nil {
+				t.Skipf("the development data is not here: %v", err)
+			}
+			return p
+		}
+	}
+	t.Skip("no go.mod above the test's folder")
+	return ""
+}
+
+// Photographs resized by Pillow and torchvision.
+func TestResizeEqualsPillow(t *testing.T) {
+	f, err := checkpoint.Open(shared(t, "golden/transforms.safetensors"))
+	require.NoError(t, err)
+	defer f.Close()
+	load := func(name string) *RGB {
+		v, err := f.Tensor(name)
+		require.NoError(t, err)
+		m := NewRGB(v.Dim(1), v.Dim(0)) // v is [H, W, 3]
+		for i, x := range v.Data() {
+			m.Pix[i] = uint8(x)
+		}
+		return m
+	}
+	for _, photo := range []string{"0.", "1."} {
+		img := load(photo + "rgb")
+		for name, tr := range map[string]Transform{
+			"bilinear_224x224":           {Width: 224, Height: 224},
+			"bilinear_240x240":           {Width: 240, Height: 240},
+			"bicubic_224x224":            {Width: 224, Height: 224, Filter: Bicubic},
+			"bicubic_96x160":             {Width: 160, Height: 96, Filter: Bicubic},
+			"bicubic_short256_center224": {Width: 224, Height: 224, ShortSide: 256, Filter: Bicubic},
+		} {
+			t.Run(photo+name, func(t *testing.T) {
+				equal, largest := difference(t, load(photo+name), tr.Apply(img, nil))
+				t.Logf("%.2f %% equal, largest difference %d", 100*equal, largest)
+				assert.LessOrEqual(t, largest, 1)
+				assert.EqualValues(t, 1, equal, "share of equal values")
+			})
+		}
+	}
+}
+
+// The definition in float64: every target pixel is the weighted mean of the
+// source pixels under the filter, stretched by the scale where it shrinks.
+func resizeFloat(m *RGB, w, h int, f Filter) []float64 {
+	weights := func(in, out, i int) []float64 {
+		scale := float64(in) / float64(out)
+		k := make([]float64, in)
+		sum := 0.0
+		for j := range k {
+			k[j] = f.weight((float64(j) + 0.5 - (float64(i)+0.5)*scale) / max(scale, 1))
+			sum += k[j]
+		}
+		for j := range k {
+			k[j] /= sum
+		}
+		return k
+	}
+	out := make([]float64, 3*w*h)
+	for y := range h {
+		ky := weights(m.H, h, y)
+		for x := range w {
+			kx := weights(m.W, w, x)
+			for sy := range m.H {
+				for sx := range m.W {
+					for c := range 3 {
+						out[3*(y*w+x)+c] += ky[sy] * kx[sx] * float64(m.row(sy)[3*sx+c])
+					}
+				}
+			}
+		}
+	}
+	return out
+}
+
+func TestResize(t *testing.T) {
+	sizes := [][4]int{{20, 15, 10, 10}, {9, 31, 30, 12}, {7, 5, 7, 11}, {7, 5, 3, 5}, {1, 1, 4, 3}, {40, 2, 1, 1}, {13, 11, 12, 10}}
+	for _, f := range []Filter{Bilinear, Bicubic} {
+		for _, s := range sizes {
+			t.Run(fmt.Sprint(f, s), func(t *testing.T) {
+				m := noise(s[0], s[1], 3)
+				got := Resize(m, s[2], s[3], f)
+				require.Equal(t, [2]int{s[2], s[3]}, [2]int{got.W, got.H})
+				for i, want := range resizeFloat(m, s[2], s[3], f) {
+					want = min(max(want, 0), 255)
+					// Half a level per pass, and what clipping between the passes takes from an overshoot.
+					tolerance := 1.01
+					if f == Bicubic {
+						tolerance = 12
+					}
+					require.InDelta(t, want, float64(got.Pix[i]), tolerance)
+				}
+
+				_, largest := difference(t, flat(s[2], s[3], 255, 0, 77), Resize(flat(s[0], s[1], 255, 0, 77), s[2], s[3], f))
+				assert.Zero(t, largest, "a constant image stays constant")
+
+				same := Resize(m, s[0], s[1], f)
+				assert.Equal(t, m, same)
+				assert.NotSame(t, &m.Pix[0], &same.Pix[0])
+
+				before := noise(s[0], s[1], 3)
+				assert.Equal(t, before, m, "the source does not change")
+			})
+		}
+	}
+	assert.Panics(t, func() { Resize(picture(3, 3), 0, 3, Bilinear) })
+	assert.Panics(t, func() { Resize(NewRGB(0, 3), 3, 3, Bilinear) })
+}
+
+// Hard black and white edges overshoot by the most: values must be clipped at
+// both ends, never wrap around.
+func TestBicubicOvershoot(t *testing.T) {
+	m := NewRGB(32, 32)
+	for y := range m.H {
+		for x := range m.W {
+			if (x/8+y/8)%2 == 0 {
+				put(m.row(y)[3*x:], 255, 255, 255)
+			}
+		}
+	}
+	big := Resize(m, 128, 128, Bicubic)
+	for y := range 128 {
+		for x := range 128 {
+			if dx, dy := x%32, y%32; dx > 8 && dx < 23 && dy > 8 && dy < 23 {
+				want := uint8(0)
+				if (x/32+y/32)%2 == 0 {
+					want = 255
+				}
+				require.InDelta(t, want, big.row(y)[3*x], 3, "(%d, %d)", x, y)
+			}
+		}
+	}
+}
+
+func TestFilterText(t *testing.T) {
+	for _, f := range []Filter{Bilinear, Bicubic} {
+		text, err := json.Marshal(f)
+		require.NoError(t, err)
+		var back Filter
+		require.NoError(t, json.Unmarshal(text, &back))
+		assert.Equal(t, f, back)
+	}
+	var f Filter
+	assert.EqualError(t, f.UnmarshalText([]byte("cubic")), `data: filter "cubic" is unknown, want bilinear or bicubic`)
+	_, err := Filter(7).MarshalText()
+	assert.EqualError(t, err, "data: filter 7 is unknown")
+	assert.Equal(t, "Filter(7)", Filter(7).String())
+	assert.InDelta(t, 0.5625, Bicubic.weight(0.5), 1e-15)
+	assert.InDelta(t, -0.0625, Bicubic.weight(-1.5), 1e-15)
+	assert.False(t, math.Signbit(Bilinear.weight(1)))
+}

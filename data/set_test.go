@@ -1,0 +1,275 @@
+package data
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestOpenClassFolders(t *testing.T) {
+	files := map[string][]byte{
+		"wren/.hidden.jpg": nil, "wren/._a.jpg": nil, "wren/Thumbs.db": nil, "wren/notes.txt": nil, ".git/a.jpg": nil,
+		"__MACOSX/wren/a.jpg": nil, ".DS_Store": nil, "top.jpg": nil, "wren/more/deep.PNG": nil, "wren/.trash/a.png": nil,
+	}
+	for i := range 10 {
+		files[fmt.Sprintf("wren/%02d.jpg", i)] = nil
+		files[fmt.Sprintf("auk/%02d.%s", i, []string{"JPEG", "webp", "tif", "TIFF", "bmp", "Gif"}[i%6])] = nil
+	}
+	dir := write(t, files)
+	s, err := Open(dir, DefaultOptions())
+	require.NoError(t, err)
+	assert.Equal(t, dir, s.Root)
+	assert.Equal(t, []string{"auk", "wren"}, s.Classes)
+	assert.Len(t, s.Train, 8+9)
+	assert.Len(t, s.Test, 2+2)
+	assert.Empty(t, s.Val)
+	all := append(slices.Clone(s.Train), s.Test...)
+	assert.Contains(t, all, Item{"wren/more/deep.PNG", 1})
+	assert.Contains(t, all, Item{"auk/00.JPEG", 0})
+	for _, it := range all {
+		assert.FileExists(t, filepath.Join(s.Root, it.Path))
+	}
+
+	again, err := Open(dir, DefaultOptions())
+	require.NoError(t, err)
+	assert.Equal(t, s, again)
+	other, err := Open(dir, Options{TestShare: 0.2, Seed: 2})
+	require.NoError(t, err)
+	assert.NotEqual(t, s.Test, other.Test)
+	whole, err := Open(dir, Options{})
+	require.NoError(t, err)
+	assert.Len(t, whole.Train, 21)
+	assert.Empty(t, whole.Test)
+}
+
+func TestOpenSplitFolders(t *testing.T) {
+	files := map[string][]byte{
+		"train/b/1.jpg": nil, "train/a/1.jpg": nil, "train/c/1.jpg": nil, "train/c/2.jpg": nil,
+		"val/c/3.jpg": nil, "val/b/3.jpg": nil,
+	}
+	s, err := Open(write(t, files), DefaultOptions())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a", "b", "c"}, s.Classes)
+	assert.Equal(t, []Item{{"train/a/1.jpg", 0}, {"train/b/1.jpg", 1}, {"train/c/1.jpg", 2}, {"train/c/2.jpg", 2}}, s.Train)
+	assert.Equal(t, []Item{{"val/b/3.jpg", 1}, {"val/c/3.jpg", 2}}, s.Test, "a is missing, yet b and c keep their numbers")
+	assert.Empty(t, s.Val)
+
+	files["test/a/4.jpg"] = nil
+	s, err = Open(write(t, files), DefaultOptions())
+	require.NoError(t, err)
+	assert.Equal(t, []Item{{"test/a/4.jpg", 0}}, s.Test)
+	assert.Equal(t, []Item{{"val/b/3.jpg", 1}, {"val/c/3.jpg", 2}}, s.Val)
+
+	files["test/d/4.jpg"] = nil
+	_, err = Open(write(t, files), DefaultOptions())
+	assert.ErrorContains(t, err, ": no training image in class d")
+
+	// Only training images: they are divided.
+	s, err = Open(write(t, map[string][]byte{"train/b/1.jpg": nil, "train/b/2.jpg": nil, "train/a/1.jpg": nil, "train/a/2.jpg": nil}), DefaultOptions())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"a", "b"}, s.Classes)
+	assert.Len(t, s.Train, 2)
+	assert.Len(t, s.Test, 2)
+
+	// Classes that are called train and test.
+	s, err = Open(write(t, map[string][]byte{"train/1.jpg": nil, "train/2.jpg": nil, "test/1.jpg": nil, "test/2.jpg": nil}), DefaultOptions())
+	require.NoError(t, err)
+	assert.Equal(t, []string{"test", "train"}, s.Classes)
+}
+
+func TestOpenFollowsLinks(t *testing.T) {
+	dir := write(t, map[string][]byte{"set/a/1.jpg": nil, "set/a/2.jpg": nil, "set/b/1.jpg": nil, "elsewhere/x.jpg": nil, "folder.jpg/x.txt": nil})
+	if err := os.Symlink(filepath.Join(dir, "elsewhere/x.jpg"), filepath.Join(dir, "set/b/2.jpg")); err != nil {
+		t.Skipf("no symbolic links here: %v", err)
+	}
+	require.NoError(t, os.Symlink(filepath.Join(dir, "elsewhere"), filepath.Join(dir, "set/c")))
+	require.NoError(t, os.Symlink(filepath.Join(dir, "folder.jpg"), filepath.Join(dir, "set/b/folder.jpg")))
+	require.NoError(t, os.Symlink(filepath.Join(dir, "nowhere"), filepath.Join(dir, "set/a/dangling.jpg")))
+	s, err := Open(filepath.Join(dir, "set"), Options{})
+	require.NoError(t, err)
+	assert.Equal(t, []Item{{"a/1.jpg", 0}, {"a/2.jpg", 0}, {"a/dangling.jpg", 0}, {"b/1.jpg", 1}, {"b/2.jpg", 1}, {"c/x.jpg", 2}}, s.Train)
+}
+
+func TestOpenErrors(t *testing.T) {
+	for _, c := range []struct {
+		name, want string
+		files      []string
+		share      float64
+	}{
+		{"empty", ": empty: no class folders in it", nil, 0.2},
+		{"only images", ": empty: no class folders in it", []string{"a.jpg"}, 0.2},
+		{"one class", ": 1 class found (x), need at least 2", []string{"x/a.jpg"}, 0.2},
+		{"one training class", ": 1 class found (x), need at least 2", []string{"train/x/a.jpg", "val/x/b.jpg"}, 0.2},
+		{"no images", ": no training image in class y", []string{"x/a.jpg", "x/b.jpg", "y/a.txt"}, 0.2},
+		{"many without", ": no training image in 6 classes (a, b, c, d, e, ...)", []string{"a/1.md", "b/1.md", "c/1.md", "d/1.md", "e/1.md", "f/1.md", "g/1.png"}, 0.2},
+		{"single", ": only one image in class y: it cannot be divided into training and test images", []string{"x/a.jpg", "x/b.jpg", "y/a.jpg"}, 0.2},
+		{"share", ": test share 1: want 0 <= share < 1", []string{"x/a.jpg", "y/b.jpg"}, 1},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			files := make(map[string][]byte)
+			for _, f := range c.files {
+				files[f] = nil
+			}
+			dir := write(t, files)
+			_, err := Open(dir, Options{TestShare: c.share})
+			assert.EqualError(t, err, "data: open "+dir+c.want)
+		})
+	}
+	_, err := Open(filepath.Join(t.TempDir(), "none"), DefaultOptions())
+	assert.ErrorIs(t, err, os.ErrNotExist)
+	assert.ErrorContains(t, err, "none")
+	dir := write(t, map[string][]byte{"file": nil})
+	_, err = Open(filepath.Join(dir, "file"), DefaultOptions())
+	assert.ErrorContains(t, err, "file")
+}
+
+func TestSelect(t *testing.T) {
+	s := &Set{
+		Root:    "birds",
+		Classes: []string{"001.Auk", "004.Coot", "005.Dove", "010.Egret", "owl"},
+		Train:   []Item{{"a", 0}, {"b", 1}, {"c", 2}, {"d", 3}, {"e", 4}},
+		Val:     []Item{{"v", 3}},
+		Test:    []Item{{"f", 4}, {"g", 1}},
+	}
+	for name, want := range map[string]int{"004.Coot": 1, "Coot": 1, "4": 1, "004": 1, "10": 3, "owl": 4} {
+		got, err := s.Find(name)
+		require.NoError(t, err)
+		assert.Equal(t, want, got, name)
+	}
+	for _, name := range []string{"40", "04", "", "coot", "Coo"} {
+		_, err := s.Find(name)
+		assert.EqualError(t, err, fmt.Sprintf("data: no class %q among 5 of birds", name))
+	}
+	got, err := s.SelectNames([]string{"owl", "4", "Egret"})
+	require.NoError(t, err)
+	assert.Equal(t, &Set{
+		Root: "birds", Classes: []string{"004.Coot", "010.Egret", "owl"},
+		Train: []Item{{"b", 0}, {"d", 1}, {"e", 2}}, Val: []Item{{"v", 1}}, Test: []Item{{"f", 2}, {"g", 0}},
+	}, got)
+
+	_, err = s.SelectNames([]string{"owl", "x"})
+	assert.EqualError(t, err, `data: no class "x" among 5 of birds`)
+	_, err = s.Select([]int{2})
+	assert.EqualError(t, err, "data: select: 1 classes of birds, need at least 2")
+	_, err = s.Select([]int{2, 5})
+	assert.EqualError(t, err, "data: select: class 5 of birds: want 0 to 4")
+	_, err = s.Select([]int{2, 1, 2})
+	assert.EqualError(t, err, "data: select: class 2 (005.Dove) of birds is listed twice")
+}
+
+func TestSplit(t *testing.T) {
+	var items []Item
+	sizes := []int{1, 2, 3, 10, 25, 40}
+	for i := range 40 { // classes interleaved
+		for c, n := range sizes {
+			if i < n {
+				items = append(items, Item{fmt.Sprintf("%d/%d", c, i), c})
+			}
+		}
+	}
+	count := func(items []Item) []int {
+		n := make([]int, len(sizes))
+		for _, it := range items {
+			n[it.Class]++
+		}
+		return n
+	}
+	before := slices.Clone(items)
+	train, held := Split(items, 0.1, 7)
+	assert.Equal(t, before, items)
+	assert.Equal(t, []int{0, 1, 1, 1, 3, 4}, count(held), "a tenth of each class, rounded, but some and not all")
+	assert.Equal(t, []int{1, 1, 2, 9, 22, 36}, count(train))
+
+	// Disjoint and complete, each in the order of items.
+	var merged []Item
+	i, j := 0, 0
+	for _, it := range items {
+		if i < len(train) && train[i] == it {
+			i++
+			merged = append(merged, it)
+		} else if j < len(held) && held[j] == it {
+			j++
+			merged = append(merged, it)
+		}
+	}
+	assert.Equal(t, items, merged)
+
+	train2, held2 := Split(items, 0.1, 7)
+	assert.Equal(t, train, train2)
+	assert.Equal(t, held, held2)
+	_, held3 := Split(items, 0.1, 8)
+	assert.NotEqual(t, held, held3)
+
+	// A class is divided alike whatever other classes there are.
+	one := func(items []Item) []Item {
+		return slices.DeleteFunc(slices.Clone(items), func(it Item) bool { return it.Class != 4 })
+	}
+	_, alone := Split(one(items), 0.1, 7)
+	assert.Equal(t, one(held), alone)
+
+	train, held = Split(items, 0.99, 1)
+	assert.Equal(t, []int{1, 1, 1, 1, 1, 1}, count(train))
+	train, held = Split(items, 0, 1)
+	assert.Equal(t, items, train)
+	assert.Empty(t, held)
+	train, held = Split(nil, 0.5, 1)
+	assert.Empty(t, train)
+	assert.Empty(t, held)
+	assert.Panics(t, func() { Split(items, 1, 1) })
+}
+
+func TestCheck(t *testing.T) {
+	good := jpegOf(t, picture(20, 20))
+	files := make(map[string][]byte)
+	s := new(Set)
+	for i := range 30 {
+		name := fmt.Sprintf("%02d.jpg", i)
+		files[name] = good
+		switch i {
+		case 7:
+			files[name] = good[:200]
+		case 20:
+			files[name] = []byte("hello world")
+		case 25:
+			delete(files, name)
+		}
+		s.Train = append(s.Train, Item{name, i % 2})
+	}
+	s.Root = write(t, files)
+	last, calls := 0, 0
+	bad := s.Check(t.Context(), s.Train, func(done, total int) {
+		calls++
+		assert.Equal(t, last+1, done)
+		assert.Equal(t, 30, total)
+		last = done
+	})
+	assert.Equal(t, 30, calls)
+	require.Len(t, bad, 3)
+	for i, at := range []int{7, 20, 25} {
+		assert.Equal(t, at, bad[i].Index)
+		assert.Equal(t, s.Train[at], bad[i].Item)
+		assert.ErrorContains(t, bad[i].Err, fmt.Sprintf("%02d.jpg", at))
+	}
+	assert.ErrorContains(t, bad[0].Err, "truncated JPEG")
+	assert.ErrorContains(t, bad[1].Err, "not an image")
+	assert.ErrorIs(t, bad[2].Err, os.ErrNotExist)
+
+	rest := Without(s.Train, bad)
+	assert.Len(t, rest, 27)
+	assert.Empty(t, s.Check(t.Context(), rest, nil))
+	assert.Empty(t, s.Check(t.Context(), nil, nil))
+
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s.Check(ctx, s.Train, func(done, total int) {
+		calls = done
+		cancel()
+	})
+	assert.Less(t, calls, 30, "stops when the context ends")
+}
