@@ -30,10 +30,9 @@ func Attention(q *Var, heads int, kv ...KV) (y *Var, weights *tensor.Tensor) {
 // Attend is Attention for when nobody reads the weights: without a gradient to be found
 // they never exist as a whole.
 func Attend(q *Var, heads int, kv ...KV) *Var {
-	y := slices.ContainsFunc(kv, func(s KV) bool { return s.K.needs || s.V.needs })
-	if q.needs || y {
-		out, _ := Attention(q, heads, kv...)
-		return out
+	if q.needs || slices.ContainsFunc(kv, func(s KV) bool { return s.K.needs || s.V.needs }) {
+		y, _ := Attention(q, heads, kv...)
+		return y
 	}
 	shape, _ := attentionShape(q, kv)
 	return attention(q, nil, shape, heads, kv)

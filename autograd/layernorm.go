@@ -13,17 +13,17 @@ func LayerNorm(x, weight, bias *Var, eps float32) *Var {
 			if weight.needs || bias.needs {
 				dw, db := weight.gradSum(), bias.gradSum()
 				if dw == nil {
-					dw = x.tape.scratch(weight.Shape()...).Fill(0)
+					dw = x.tape.scratch(weight.value.Shape()...).Fill(0)
 				}
 				if db == nil {
-					db = x.tape.scratch(bias.Shape()...).Fill(0)
+					db = x.tape.scratch(bias.value.Shape()...).Fill(0)
 				}
 				tensor.LayerNormBackwardTo(nil, dw, db, dy, x.value, weight.value, stats)
 			}
 			x.addGrad(func(g *tensor.Tensor) {
 				tensor.LayerNormBackwardTo(g, nil, nil, dy, x.value, weight.value, stats)
 			})
-		}, x)
+		}, x, weight)
 	}
 	return y
 }

@@ -13,16 +13,19 @@ func Linear(x, w, b *Var) *Var {
 	}
 	tensor.LinearTo(y.value, x.Value(), w.Value(), bias)
 	if y.needs {
-		var keep *Var
+		var keep [2]*Var // what each other's gradient reads
 		if w.needs {
-			keep = x // only the weight's gradient reads it
+			keep[0] = x
+		}
+		if x.needs {
+			keep[1] = w
 		}
 		y.adjoint(func(dy *tensor.Tensor) {
 			if w.needs || b != nil && b.needs {
 				tensor.LinearBackwardTo(nil, w.gradSum(), b.gradSum(), dy, x.value, w.value)
 			}
 			x.addGrad(func(g *tensor.Tensor) { tensor.LinearBackwardTo(g, nil, nil, dy, nil, w.value) })
-		}, keep)
+		}, keep[:]...)
 	}
 	return y
 }

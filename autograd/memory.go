@@ -8,42 +8,77 @@ import (
 // memory recycles slices by length: the steps of a training run ask for
 // the same lengths again and again.
 type memory struct {
-	free map[int][][]float32
+	free map[int]*stock
 	lent [][]float32 // to be taken back at Reset
+	step int         // how many times Reset was called
 }
+
+// stock holds the free slices of one length.
+type stock struct {
+	slices [][]float32
+	asked  int // the last step that asked for one
+}
+
+// stockSteps is for how many steps nobody needs to ask for a length before its
+// slices are left to the garbage collector: enough for steps of several
+// batch sizes in turn, without keeping what one odd batch needed.
+const stockSteps = 8
 
 // get returns a slice of n undefined values.
 func (m *memory) get(n int) []float32 {
-	if l := m.free[n]; len(l) > 0 {
-		s := l[len(l)-1]
-		m.free[n] = l[:len(l)-1]
+	l := m.free[n]
+	if l != nil {
+		l.asked = m.step
+	}
+	if l == nil || len(l.slices) == 0 {
+		s := make([]float32, n)
+		spoil(s)
 		return s
 	}
-	return make([]float32, n)
+	s := l.slices[len(l.slices)-1]
+	l.slices = l.slices[:len(l.slices)-1]
+	return s
 }
 
 // put takes s back.
 func (m *memory) put(s []float32) {
+	spoil(s)
+	if m.free == nil {
+		m.free = map[int]*stock{}
+	}
+	l := m.free[len(s)]
+	if l == nil {
+		l = &stock{asked: m.step}
+		m.free[len(s)] = l
+	}
+	l.slices = append(l.slices, s)
+}
+
+// spoil makes undefined values what nobody can overlook.
+func spoil(s []float32) {
 	if poison {
 		for i := range s {
 			s[i] = float32(math.NaN())
 		}
 	}
-	if m.free == nil {
-		m.free = map[int][][]float32{}
-	}
-	m.free[len(s)] = append(m.free[len(s)], s)
 }
 
 // lend notes that s is to be taken back by reclaim.
 func (m *memory) lend(s []float32) { m.lent = append(m.lent, s) }
 
+// reclaim ends a step.
 func (m *memory) reclaim() {
 	for _, s := range m.lent {
 		m.put(s)
 	}
 	clear(m.lent)
 	m.lent = m.lent[:0]
+	m.step++
+	for n, l := range m.free {
+		if m.step-l.asked > stockSteps {
+			delete(m.free, n)
+		}
+	}
 }
 
 // slab hands out values that stay where they are and are used again after reset.
@@ -72,4 +107,9 @@ func (s *slab[T]) used() iter.Seq[*T] {
 	}
 }
 
-func (s *slab[T]) reset() { s.n = 0 }
+func (s *slab[T]) reset() {
+	s.n = 0
+	if poison {
+		s.chunks = nil // so that a value used after this is not mistaken for its successor
+	}
+}

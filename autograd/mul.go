@@ -1,6 +1,10 @@
 package autograd
 
-import "github.com/promptcam/promptcam/tensor"
+import (
+	"slices"
+
+	"github.com/promptcam/promptcam/tensor"
+)
 
 // Mul returns the product of a and b, element by element, broadcast.
 func Mul(a, b *Var) *Var {
@@ -21,17 +25,19 @@ func Mul(a, b *Var) *Var {
 	return y
 }
 
+// mulGrad adds dy times other, summed over the dimensions along which v was broadcast, to v's gradient.
 func mulGrad(v, other *Var, dy *tensor.Tensor) {
-	if !v.needs {
+	if slices.Equal(v.value.Shape(), dy.Shape()) {
+		v.addGrad(func(g *tensor.Tensor) { tensor.MulTo(g, dy, other.value) })
+		return
+	}
+	g := v.gradSum()
+	if g == nil {
 		return
 	}
 	data := v.tape.memory.get(dy.Len())
 	product := v.tape.tensors.next().Remake(data, dy.Shape()...)
 	tensor.MulTo(product, dy, other.value)
-	if g := v.gradSum(); g.Len() == dy.Len() {
-		tensor.Axpy(g, 1, product.Reshape(g.Shape()...))
-	} else {
-		tensor.AddSumTo(g, product)
-	}
+	tensor.AddSumTo(g, product)
 	v.tape.memory.put(data)
 }

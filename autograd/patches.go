@@ -8,9 +8,10 @@ import (
 
 // Patches cuts images [B, C, H, W] into squares of p by p pixels and returns
 // them as rows [B, H/p·W/p, C·p·p], each in the order of a convolution's weight
-// [D, C, p, p], so that Linear with that weight is the patch embedding.
+// [D, C, p, p], so that Linear with that weight is the patch embedding. images must be contiguous.
 func Patches(images *Var, p int) *Var {
 	x := images.Value()
+	x.Data() // panics where Reshape would copy, and the gradient be lost in a copy
 	if x.Rank() != 4 || p < 1 || x.Dim(2)%p != 0 || x.Dim(3)%p != 0 {
 		panic(&tensor.ShapeError{Op: "Patches", Shapes: [][]int{x.Shape()}, Reason: fmt.Sprintf("want [B, C, H, W] with H and W multiples of %d", p)})
 	}

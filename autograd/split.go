@@ -14,12 +14,13 @@ func Split(x *Var, n int) []*Var {
 		panic(&tensor.ShapeError{Op: "Split", Shapes: [][]int{x.Shape()}, Reason: fmt.Sprintf("%d parts do not divide the last dimension", n)})
 	}
 	d := x.Dim(-1) / n
-	whole := x.tape.viewOf(x, x.Value())
+	whole := x.tape.viewOf(x, x.Value()) // holds the parts' gradients, nobody's to use
 	parts := make([]*Var, n)
 	for i := range parts {
 		parts[i] = x.tape.viewOf(x, x.Value().Slice(-1, i*d, i*d+d))
 		parts[i].whole, parts[i].part = whole, i
 	}
+	whole.Release()
 	if whole.needs {
 		whole.adjoint(func(dy *tensor.Tensor) {
 			for i, p := range parts {

@@ -96,10 +96,13 @@ func (v *Var) Release() {
 }
 
 // Backward returns the gradient of loss, a single number, with respect to each
-// Param that is not frozen and on which it depends. The gradients are the tape's and end with Reset.
+// Param that is not frozen and on which it depends. The gradients are the tape's and end with Reset;
+// a second Backward before that adds to them.
 // It panics if loss is not one number or nothing it depends on wants a gradient.
 func (tp *Tape) Backward(loss *Var) Grads {
-	if loss.Value().Len() != 1 || !loss.needs {
+	if n := loss.Value().Len(); loss.tape != tp {
+		panic("autograd: Backward of a loss on another tape")
+	} else if n != 1 || !loss.needs {
 		panic(fmt.Sprintf("autograd: Backward of a loss of shape %v; want one number that depends on a Param", loss.Shape()))
 	}
 	if tp.grads == nil {
@@ -220,12 +223,19 @@ func (v *Var) gradSum() *tensor.Tensor {
 // giveGrad adds dy, which the running adjoint needs no longer, to v's gradient:
 // without copying it, if it is the first.
 func (v *Var) giveGrad(dy *tensor.Tensor) {
-	if v.needs && v.grad == nil && v.param == nil && v.whole == nil && !v.tape.taken {
-		v.grad = v.tape.tensors.next().Remake(dy.Data(), v.value.Shape()...)
-		v.tape.taken = true
+	if !v.needs {
 		return
 	}
-	v.addGrad(func(g *tensor.Tensor) { tensor.CopyTo(g, v.tape.tensors.next().Remake(dy.Data(), v.value.Shape()...)) })
+	dy = v.tape.tensors.next().Remake(dy.Data(), v.value.Shape()...)
+	switch {
+	case v.grad != nil:
+		tensor.Axpy(v.grad, 1, dy)
+	case v.param == nil && v.whole == nil && !v.tape.taken:
+		v.grad, v.tape.taken = dy, true
+	default:
+		v.grad = v.newGrad()
+		tensor.CopyTo(v.grad, dy)
+	}
 }
 
 // newGrad returns memory, of undefined values, for v's gradient.
