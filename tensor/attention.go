@@ -19,13 +19,17 @@ type KV struct{ K, V *Tensor }
 //	weights = softmax(q·[K1 K2 ...]ᵀ / sqrt(D/heads))    [B, H, R, A1+A2+...]
 //	dst     = weights·[V1 V2 ...]                         [B, R, D]
 //
-// q is [B, R, D], or [R, D] where every image has the same. Keys and values
-// are never copied together: each kv fills its own columns of the weights. All may
-// be views whose last dimension is contiguous. weights may be nil: then
-// no more than one head of one image is held at a time.
+// q is [B, R, D], or [R, D] or [1, R, D] where every image has the same, and
+// so are keys and values. Keys and values are never copied together: each kv
+// fills its own columns of the weights. All but weights may be views whose last
+// dimension is contiguous. weights may be nil: then no more than one head of
+// one image is held at a time.
 func AttentionTo(dst, weights, q *Tensor, heads int, kv ...KV) {
 	a := newAttention("AttentionTo", q, heads, kv)
-	a.check("AttentionTo", dst, weights)
+	a.checkRows("AttentionTo", dst, a.rows)
+	if weights != nil {
+		a.checkWeights("AttentionTo", weights)
+	}
 	parallel.For(a.batch*heads, 1, func(from, to int) {
 		var scratch *[]float32
 		if weights == nil {
@@ -61,7 +65,18 @@ func AttentionTo(dst, weights, q *Tensor, heads int, kv ...KV) {
 // sum them with SumTo.
 func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, weights, q *Tensor, heads int, kv ...KV) {
 	a := newAttention("AttentionBackwardTo", q, heads, kv)
-	a.check("AttentionBackwardTo", dy, weights)
+	a.checkRows("AttentionBackwardTo", dy, a.rows)
+	a.checkWeights("AttentionBackwardTo", weights)
+	if dq != nil {
+		a.checkRows("AttentionBackwardTo", dq, a.rows)
+	}
+	for i, s := range kv {
+		for _, g := range []*Tensor{dkv[i].K, dkv[i].V} {
+			if g != nil {
+				a.checkRows("AttentionBackwardTo", g, s.K.Dim(-2))
+			}
+		}
+	}
 	parallel.For(a.batch*heads, 1, func(from, to int) {
 		scratch := getScratch(a.rows * a.cols)
 		defer scratchPool.Put(scratch)
@@ -106,26 +121,29 @@ type attention struct {
 
 func newAttention(op string, q *Tensor, heads int, kv []KV) attention {
 	a := attention{batch: 1, heads: heads}
-	shapes := [][]int{q.shape}
-	for _, s := range kv {
-		shapes = append(shapes, s.K.shape, s.V.shape)
+	fail := func(reason string) {
+		shapes := [][]int{q.shape}
+		for _, s := range kv {
+			shapes = append(shapes, s.K.shape, s.V.shape)
+		}
+		panic(&ShapeError{op, shapes, reason})
 	}
-	fail := func(reason string) { panic(&ShapeError{op, shapes, reason}) }
 	if len(kv) == 0 || heads < 1 || q.Rank() < 2 || q.Dim(-1)%heads != 0 {
 		fail(fmt.Sprintf("want keys, and rows of a width that %d heads divide", heads))
 	}
 	a.rows, a.width = q.Dim(-2), q.Dim(-1)/heads
 	a.scale = float32(1 / math.Sqrt(float64(a.width)))
 	operand := func(t *Tensor) {
-		if t.Rank() < 2 || t.Rank() > 3 || t.Dim(-1) != q.Dim(-1) || (t.stride[t.Rank()-1] != 1 && t.Dim(-1) > 1) {
+		if t.Rank() < 2 || t.Rank() > 3 || t.Dim(-1) != q.Dim(-1) || !t.evenRows() {
 			fail("want [B, rows, D] or [rows, D], contiguous along D, of one D")
 		}
-		if t.Rank() == 3 && a.batch != 1 && t.Dim(0) != a.batch {
+		if t.Rank() == 2 || t.Dim(0) == 1 {
+			return
+		}
+		if a.batch != 1 && t.Dim(0) != a.batch {
 			fail("numbers of images differ")
 		}
-		if t.Rank() == 3 {
-			a.batch = t.Dim(0)
-		}
+		a.batch = t.Dim(0)
 	}
 	operand(q)
 	for _, s := range kv {
@@ -139,23 +157,38 @@ func newAttention(op string, q *Tensor, heads int, kv []KV) attention {
 	return a
 }
 
-func (a attention) check(op string, y, weights *Tensor) {
-	if y.Len() != a.batch*a.rows*a.width*a.heads {
-		panic(&ShapeError{op, [][]int{y.shape}, fmt.Sprintf("want [%d %d %d]", a.batch, a.rows, a.width*a.heads)})
+// checkRows checks a result or a gradient, which has images of its own.
+func (a attention) checkRows(op string, t *Tensor, rows int) {
+	width := a.width * a.heads
+	if t.Rank() < 2 || t.Rank() > 3 || t.Dim(-1) != width || t.Dim(-2) != rows || t.Len() != a.batch*rows*width || !t.evenRows() {
+		panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("want [%d %d %d], contiguous along the last", a.batch, rows, width)})
 	}
-	if weights != nil && weights.Len() != a.batch*a.heads*a.rows*a.cols {
-		panic(&ShapeError{op, [][]int{weights.shape}, fmt.Sprintf("want weights [%d %d %d %d]", a.batch, a.heads, a.rows, a.cols)})
+}
+
+func (a attention) checkWeights(op string, t *Tensor) {
+	if t.Rank() < 2 || t.Dim(-1) != a.cols || t.Dim(-2) != a.rows || t.Len() != a.batch*a.heads*a.rows*a.cols || !t.Contiguous() {
+		panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("want contiguous weights [%d %d %d %d]", a.batch, a.heads, a.rows, a.cols)})
 	}
+}
+
+// evenRows reports whether t's last dimension is contiguous.
+func (t *Tensor) evenRows() bool {
+	last := len(t.shape) - 1
+	return t.stride[last] == 1 || t.shape[last] == 1
 }
 
 // head is head h of image b: [rows, d]. An operand without images is the same for each.
 func (a attention) head(t *Tensor, b, h int) kernel.Matrix {
 	m := t.matrix()
+	m.Cols = a.width
+	if m.Rows == 0 || m.Cols == 0 {
+		return m
+	}
 	o := h * a.width
 	if t.Rank() == 3 && t.shape[0] > 1 {
 		o += b * t.stride[0]
 	}
-	m.Data, m.Cols = m.Data[o:], a.width
+	m.Data = m.Data[o:]
 	return m
 }
 
@@ -173,7 +206,10 @@ func (a attention) weightsOf(weights *Tensor, i int, scratch *[]float32) kernel.
 
 // colsOf is n columns of m from one on.
 func colsOf(m kernel.Matrix, from, n int) kernel.Matrix {
-	m.Data, m.Cols = m.Data[from*m.ColStride:], n
+	m.Cols = n
+	if m.Rows > 0 {
+		m.Data = m.Data[from*m.ColStride:]
+	}
 	return m
 }
 

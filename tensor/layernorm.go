@@ -1,8 +1,6 @@
 package tensor
 
-import (
-	"github.com/promptcam/promptcam/tensor/internal/kernel"
-)
+import "github.com/promptcam/promptcam/tensor/internal/kernel"
 
 // LayerNormTo writes to dst the rows of x along the last dimension, each with
 // its mean taken off, divided by its standard deviation sqrt(var + eps) and
@@ -11,7 +9,7 @@ import (
 func LayerNormTo(dst, stats, x, weight, bias *Tensor, eps float32) {
 	same("LayerNormTo", dst, x)
 	n := x.Dim(-1)
-	layerNormShapes("LayerNormTo", x, stats, weight)
+	layerNormShapes("LayerNormTo", x, stats, weight, bias)
 	d, s, m, w, b := dst.Data(), x.Data(), stats.Data(), weight.Data(), bias.Data()
 	eachRow(x, func(i, j int) {
 		m[i/n*2], m[i/n*2+1] = kernel.LayerNorm(d[i:j], s[i:j], w, b, eps)
@@ -27,12 +25,15 @@ func LayerNormBackwardTo(dx, dw, db, dy, x, weight, stats *Tensor) {
 	layerNormShapes("LayerNormBackwardTo", x, stats, weight)
 	g, s, m, w := dy.Data(), x.Data(), stats.Data(), weight.Data()
 	if dw != nil {
+		layerNormShapes("LayerNormBackwardTo", x, stats, dw, db)
+		dw, db := dw.Data(), db.Data()
 		// One core: the rows are summed in one order.
 		for i := 0; i < len(s); i += n {
-			kernel.LayerNormParamGrad(dw.Data(), db.Data(), g[i:i+n], s[i:i+n], m[i/n*2], m[i/n*2+1])
+			kernel.LayerNormParamGrad(dw, db, g[i:i+n], s[i:i+n], m[i/n*2], m[i/n*2+1])
 		}
 	}
 	if dx != nil {
+		same("LayerNormBackwardTo", dx, x)
 		d := dx.Data()
 		eachRow(x, func(i, j int) {
 			kernel.LayerNormGrad(d[i:j], g[i:j], s[i:j], w, m[i/n*2], m[i/n*2+1])
@@ -40,8 +41,11 @@ func LayerNormBackwardTo(dx, dw, db, dy, x, weight, stats *Tensor) {
 	}
 }
 
-func layerNormShapes(op string, x, stats, weight *Tensor) {
-	if weight.Len() != x.Dim(-1) || stats.Len()*x.Dim(-1) != 2*x.Len() {
-		panic(&ShapeError{op, [][]int{x.shape, weight.shape, stats.shape}, "want [rows, D], [D] and [rows, 2]"})
+// layerNormShapes checks x, its statistics and parameters of the width of its rows.
+func layerNormShapes(op string, x, stats *Tensor, params ...*Tensor) {
+	for _, p := range params {
+		if p.Len() != x.Dim(-1) || stats.Len()*x.Dim(-1) != 2*x.Len() {
+			panic(&ShapeError{op, [][]int{x.shape, p.shape, stats.shape}, "want [rows, D], [D] and [rows, 2]"})
+		}
 	}
 }

@@ -49,8 +49,7 @@ func matMul(op string, dst, a, b *Tensor, beta float32) {
 	// One product of many rows is faster than many of few: leading dimensions
 	// of a that share one b are rows of a single matrix when they lie evenly.
 	if len(b.shape) == 2 && r > 2 && dst.Contiguous() && a.Contiguous() {
-		rows := dst.Len() / shape[r-1]
-		gemm(FromSlice(dst.Data(), rows, shape[r-1]).matrix(), FromSlice(a.Data(), rows, a.Dim(-1)).matrix(), b.matrix(), 1, beta)
+		gemm(dst.flat(), a.flat(), b.matrix(), 1, beta)
 		return
 	}
 	lead := shape[:r-2]
@@ -80,6 +79,9 @@ func (t *Tensor) matrix() kernel.Matrix {
 // nth is matrix at the i-th index of the leading dimensions, in row-major order.
 func (t *Tensor) nth(i int) kernel.Matrix {
 	m := t.matrix()
+	if len(m.Data) == 0 {
+		return m
+	}
 	o := 0
 	for d := len(t.shape) - 3; d >= 0; d-- {
 		o += i % t.shape[d] * t.stride[d]
@@ -123,10 +125,7 @@ func rowsOf(m kernel.Matrix, from, to int) kernel.Matrix {
 // LinearTo writes x·wᵀ + b to dst: x [..., in], w [out, in], b [out] or nil,
 // dst [..., out]. x and dst must be contiguous.
 func LinearTo(dst, x, w, b *Tensor) {
-	if len(w.shape) != 2 || x.Dim(-1) != w.shape[1] || dst.Dim(-1) != w.shape[0] || (b != nil && b.Len() != w.shape[0]) ||
-		!slices.Equal(x.shape[:len(x.shape)-1], dst.shape[:len(dst.shape)-1]) {
-		panic(&ShapeError{"LinearTo", [][]int{dst.shape, x.shape, w.shape}, "want [..., out], [..., in] and [out, in]"})
-	}
+	linearShapes("LinearTo", dst, x, w, b)
 	if dst.Len() == 0 {
 		return
 	}
@@ -135,27 +134,48 @@ func LinearTo(dst, x, w, b *Tensor) {
 		CopyTo(dst, b) // the product is then added to the bias
 		beta = 1
 	}
-	in, out := w.shape[1], w.shape[0]
-	rows := dst.Len() / out
-	gemm(FromSlice(dst.Data(), rows, out).matrix(), FromSlice(x.Data(), rows, in).matrix(), w.matrix().T(), 1, beta)
+	gemm(dst.flat(), x.flat(), w.matrix().T(), 1, beta)
 }
 
 // LinearBackwardTo is the adjoint of LinearTo given dy, the gradient of its
-// result. It writes to dx, and adds to dw and db; each may be nil.
+// result. It writes to dx, and adds to dw and db; each may be nil, and so may
+// x if dw is. dx, dy and x must be contiguous, and the rows of dw.
 func LinearBackwardTo(dx, dw, db, dy, x, w *Tensor) {
-	in, out := w.Dim(1), w.Dim(0)
-	if dy.Len() == 0 {
-		return
-	}
-	rows := dy.Len() / out
-	dy2 := FromSlice(dy.Data(), rows, out)
 	if dx != nil {
-		gemm(FromSlice(dx.Data(), rows, in).matrix(), dy2.matrix(), w.matrix(), 1, 0)
+		linearShapes("LinearBackwardTo", dy, dx, w, db)
+		if dx.Len() > 0 {
+			gemm(dx.flat(), dy.flat(), w.matrix(), 1, 0)
+		}
 	}
 	if dw != nil {
-		gemm(dw.matrix(), dy2.matrix().T(), FromSlice(x.Data(), rows, in).matrix(), 1, 1)
+		linearShapes("LinearBackwardTo", dy, x, dw, db)
+		if dw.Len() > 0 {
+			gemm(dw.matrix(), dy.flat().T(), x.flat(), 1, 1)
+		}
 	}
 	if db != nil {
-		AddSumTo(db, dy2)
+		AddSumTo(db, dy)
 	}
+}
+
+// linearShapes checks y = x·wᵀ + b; b may be nil.
+func linearShapes(op string, y, x, w, b *Tensor) {
+	if len(w.shape) != 2 || x.Dim(-1) != w.shape[1] || y.Dim(-1) != w.shape[0] ||
+		!slices.Equal(x.shape[:len(x.shape)-1], y.shape[:len(y.shape)-1]) {
+		panic(&ShapeError{op, [][]int{y.shape, x.shape, w.shape}, "want [..., out], [..., in] and [out, in]"})
+	}
+	if b != nil && !slices.Equal(b.shape, w.shape[:1]) {
+		panic(&ShapeError{op, [][]int{b.shape}, fmt.Sprintf("want a bias [%d]", w.shape[0])})
+	}
+}
+
+// flat describes a contiguous tensor as one matrix whose rows are its rows
+// along the last dimension.
+func (t *Tensor) flat() kernel.Matrix {
+	n := t.Dim(-1)
+	rows := 1
+	for _, s := range t.shape[:len(t.shape)-1] {
+		rows *= s
+	}
+	return kernel.Matrix{Data: t.Data(), Rows: rows, Cols: n, RowStride: n, ColStride: 1}
 }

@@ -19,12 +19,13 @@ func (t *Tensor) Sum(dims ...int) *Tensor {
 // Mean returns the mean over the given dimensions, or over all.
 func (t *Tensor) Mean(dims ...int) *Tensor {
 	dst := t.Sum(dims...)
-	ScaleTo(dst, float32(dst.Len())/float32(t.Len()), dst)
+	ScaleTo(dst, float32(float64(dst.Len())/float64(t.Len())), dst)
 	return dst
 }
 
 // SumTo sums src into dst over every dimension along which dst has size one
-// or none: the adjoint of broadcasting dst's shape to src's.
+// or none: the adjoint of broadcasting dst's shape to src's. It adds up in
+// src's row-major order, on one core.
 func SumTo(dst, src *Tensor) {
 	dst.Fill(0)
 	AddSumTo(dst, src)
@@ -32,7 +33,7 @@ func SumTo(dst, src *Tensor) {
 
 // AddSumTo adds to dst what SumTo would write to it.
 func AddSumTo(dst, src *Tensor) {
-	for d, s := range pairs(dst.Expand(src.shape...), src) {
+	for d, s := range pairs(dst.expand("SumTo", src.shape), src) {
 		switch {
 		case d.step == 0 && s.step == 1:
 			d.data[0] += kernel.Sum(s.data[:s.n])
@@ -90,7 +91,7 @@ func (t *Tensor) ArgMax() []int {
 	return best
 }
 
-func argMax(r row) int {
+func argMax(r run) int {
 	best := 0
 	for i := 1; i < r.n; i++ {
 		b, x := r.data[best*r.step], r.data[i*r.step]

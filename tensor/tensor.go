@@ -106,15 +106,15 @@ func (t *Tensor) axis(op string, i int) int {
 }
 
 // Contiguous reports whether the elements of t lie in row-major order without gaps.
+// A tensor without elements is contiguous.
 func (t *Tensor) Contiguous() bool {
 	step := 1
+	gaps := false
 	for i := len(t.shape) - 1; i >= 0; i-- {
-		if t.shape[i] != 1 && t.stride[i] != step {
-			return false
-		}
+		gaps = gaps || t.shape[i] != 1 && t.stride[i] != step
 		step *= t.shape[i]
 	}
-	return true
+	return step == 0 || !gaps
 }
 
 // Data returns the elements of a contiguous tensor, not a copy. It panics

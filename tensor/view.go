@@ -22,7 +22,7 @@ func (t *Tensor) Reshape(shape ...int) *Tensor {
 		shape[free] = t.Len() / n
 		n *= shape[free]
 	}
-	if n != t.Len() {
+	if n != t.Len() || slices.ContainsFunc(shape, func(s int) bool { return s < 0 }) {
 		panic(&ShapeError{"Reshape", [][]int{t.shape, shape}, fmt.Sprintf("%d elements do not fill the second", t.Len())})
 	}
 	return FromSlice(t.Contig().Data(), shape...)
@@ -43,12 +43,14 @@ func (t *Tensor) Transpose() *Tensor {
 // Permute returns a view whose dimension i is dimension order[i] of t.
 func (t *Tensor) Permute(order ...int) *Tensor {
 	v := t.view()
-	seen := make([]bool, len(t.shape))
+	ok := len(order) == len(t.shape)
+	for i := range t.shape {
+		ok = ok && slices.Contains(order, i)
+	}
+	if !ok {
+		panic(&ShapeError{"Permute", [][]int{t.shape}, fmt.Sprintf("%v is not an order of its dimensions", order)})
+	}
 	for i, o := range order {
-		if len(order) != len(t.shape) || o < 0 || o >= len(seen) || seen[o] {
-			panic(&ShapeError{"Permute", [][]int{t.shape}, fmt.Sprintf("%v is not an order of its dimensions", order)})
-		}
-		seen[o] = true
 		v.shape[i], v.stride[i] = t.shape[o], t.stride[o]
 	}
 	return v
@@ -73,6 +75,9 @@ func (t *Tensor) Slice(dim, from, to int) *Tensor {
 // Select returns a view of element i along dimension dim, which is dropped.
 func (t *Tensor) Select(dim, i int) *Tensor {
 	dim = t.axis("Select", dim)
+	if i < 0 || i >= t.shape[dim] {
+		panic(&ShapeError{"Select", [][]int{t.shape}, fmt.Sprintf("no element %d along dimension %d", i, dim)})
+	}
 	v := t.Slice(dim, i, i+1)
 	v.shape = slices.Delete(v.shape, dim, dim+1)
 	v.stride = slices.Delete(v.stride, dim, dim+1)
@@ -80,13 +85,23 @@ func (t *Tensor) Select(dim, i int) *Tensor {
 }
 
 // Expand returns a view of the given shape in which t is repeated along
-// dimensions where it has size one or none, without copying. Such a view must not be written to.
+// dimensions where it has size one or none, without copying. Such a view must
+// not be written to.
 func (t *Tensor) Expand(shape ...int) *Tensor {
+	Size("Expand", shape)
+	return t.expand("Expand", shape).view()
+}
+
+// expand is Expand for an operation named op, which may return t itself and keeps shape.
+func (t *Tensor) expand(op string, shape []int) *Tensor {
+	if slices.Equal(t.shape, shape) {
+		return t
+	}
 	lead := len(shape) - len(t.shape)
-	v := &Tensor{slices.Clone(shape), make([]int, len(shape)), t.data}
+	v := &Tensor{shape, make([]int, len(shape)), t.data}
 	for i, s := range t.shape {
 		if lead < 0 || (s != 1 && s != shape[lead+i]) {
-			panic(&ShapeError{"Expand", [][]int{t.shape, shape}, "the first does not broadcast to the second"})
+			panic(&ShapeError{op, [][]int{t.shape, slices.Clone(shape)}, "the first does not broadcast to the second"})
 		}
 		if s == shape[lead+i] {
 			v.stride[lead+i] = t.stride[i]
