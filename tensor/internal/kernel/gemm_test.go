@@ -42,65 +42,71 @@ func layout(rng *rand.Rand, rows, cols int) Matrix {
 
 func (m Matrix) at(i, j int) float64 { return float64(m.Data[i*m.RowStride+j*m.ColStride]) }
 
-// requireGemm checks got = beta*old + alpha*a·b against a float64 loop; the error
-// allowed is that of k roundings of the sum of absolute values.
-func requireGemm(t *testing.T, got, old, a, b Matrix, alpha, beta float32) {
-	t.Helper()
-	for i := range got.Rows {
-		for j := range got.Cols {
-			var sum, size float64
-			for p := range a.Cols {
-				sum += a.at(i, p) * b.at(p, j)
-				size += math.Abs(a.at(i, p) * b.at(p, j))
+// product returns beta*c + alpha*a·b in float64, without gaps between rows, and
+// the same of the absolute values, to which errors are in proportion.
+func product(c, a, b Matrix, alpha, beta float32) (want, size []float64) {
+	want, size = make([]float64, c.Rows*c.Cols), make([]float64, c.Rows*c.Cols)
+	for i := range c.Rows {
+		for p := range a.Cols {
+			x := float64(alpha) * a.at(i, p)
+			for j := range c.Cols {
+				y := x * b.at(p, j)
+				want[i*c.Cols+j] += y
+				size[i*c.Cols+j] += math.Abs(y)
 			}
-			want := float64(alpha) * sum
-			size *= math.Abs(float64(alpha))
+		}
+		for j := range c.Cols {
 			if beta != 0 {
-				want += float64(beta) * old.at(i, j)
-				size += math.Abs(float64(beta) * old.at(i, j))
-			}
-			if d := math.Abs(got.at(i, j) - want); !(d <= 3e-7*size*(1+math.Sqrt(float64(a.Cols)))) {
-				require.Failf(t, "wrong product", "element (%d, %d) of %dx%dx%d: got %g, want %g", i, j, got.Rows, a.Cols, got.Cols, got.at(i, j), want)
+				want[i*c.Cols+j] += float64(beta) * c.at(i, j)
+				size[i*c.Cols+j] += math.Abs(float64(beta) * c.at(i, j))
 			}
 		}
 	}
+	return want, size
 }
 
 func TestGemm(t *testing.T) {
-	eachTier(t, func(t *testing.T, impl *tier) {
-		rng := rand.New(rand.NewPCG(1, 2))
-		for trial := range 300 {
-			m, k, n := 1+rng.IntN(150), 1+rng.IntN(150), 1+rng.IntN(150)
-			switch trial % 10 {
-			case 0:
-				m = 1
-			case 1:
-				k = 1 + rng.IntN(800) // several blocks
-			case 2:
-				m = blockM - 5 + rng.IntN(20)
-			case 3:
-				n = 1 + rng.IntN(8)
-			}
-			a, b := layout(rng, m, k), layout(rng, k, n)
-			alpha := []float32{1, -0.5, 0}[rng.IntN(3)]
-			beta := []float32{0, 1, 2.5}[rng.IntN(3)]
-			c := Matrix{Rows: m, Cols: n, RowStride: n + rng.IntN(20), ColStride: 1}
-			c.Data = normals(rng, m*c.RowStride)
-			old := c
-			old.Data = append([]float32(nil), c.Data...)
-			if beta == 0 {
-				for i := range m {
-					c.Data[i*c.RowStride+rng.IntN(n)] = float32(math.NaN())
-				}
-			}
-			gemm(impl, c, a, b, alpha, beta)
-			requireGemm(t, c, old, a, b, alpha, beta)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for trial := range 150 {
+		m, k, n := 1+rng.IntN(150), 1+rng.IntN(150), 1+rng.IntN(150)
+		switch trial % 10 {
+		case 0:
+			m = 1
+		case 1:
+			k = 1 + rng.IntN(800) // several blocks
+		case 2:
+			m = blockM - 5 + rng.IntN(20)
+		case 3:
+			n = 1 + rng.IntN(8)
+		case 4:
+			n = blockN - 5 + rng.IntN(80)
+		}
+		a, b := layout(rng, m, k), layout(rng, k, n)
+		alpha := []float32{1, -0.5, 0}[rng.IntN(3)]
+		beta := []float32{0, 1, 2.5}[rng.IntN(3)]
+		c := Matrix{normals(rng, m*(n+20)), m, n, n + rng.IntN(20), 1}
+		want, size := product(c, a, b, alpha, beta)
+		if beta == 0 {
 			for i := range m {
-				gap := i*c.RowStride + n
-				require.Equal(t, old.Data[gap:(i+1)*c.RowStride], c.Data[gap:(i+1)*c.RowStride], "past the end of row %d", i)
+				c.Data[i*c.RowStride+rng.IntN(n)] = float32(math.NaN())
 			}
 		}
-	})
+		for _, impl := range tiers {
+			got := c
+			got.Data = append([]float32(nil), c.Data...)
+			gemm(&impl, got, a, b, alpha, beta)
+			for i := range m {
+				row := got.Data[i*got.RowStride:]
+				for j, v := range row[:n] {
+					if !(math.Abs(float64(v)-want[i*n+j]) <= 3e-7*size[i*n+j]*(1+math.Sqrt(float64(k)))) {
+						require.Failf(t, "wrong product", "%s: element (%d, %d) of %dx%dx%d: got %g, want %g",
+							impl.name, i, j, m, k, n, v, want[i*n+j])
+					}
+				}
+				require.Equal(t, c.Data[i*c.RowStride+n:(i+1)*c.RowStride], row[n:c.RowStride], "past the end of row %d", i)
+			}
+		}
+	}
 }
 
 // Whoever splits a product among goroutines must get the same bits for any split.

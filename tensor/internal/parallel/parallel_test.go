@@ -1,0 +1,119 @@
+package parallel
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// processors sets GOMAXPROCS for the length of a test.
+func processors(t *testing.T, n int) {
+	before := runtime.GOMAXPROCS(n)
+	t.Cleanup(func() { runtime.GOMAXPROCS(before) })
+}
+
+// chunks returns the chunks that For hands out, in order of their start.
+func chunks(n, grain int) [][2]int {
+	var mu sync.Mutex
+	var got [][2]int
+	For(n, grain, func(from, to int) {
+		mu.Lock()
+		defer mu.Unlock()
+		got = append(got, [2]int{from, to})
+	})
+	slices.SortFunc(got, func(a, b [2]int) int { return a[0] - b[0] })
+	return got
+}
+
+func TestChunksDependOnLengthAndGrainAlone(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		n, grain := rng.IntN(300), 1+rng.IntN(50)
+		var want [][2]int
+		for from := 0; from < n; from += grain {
+			want = append(want, [2]int{from, min(from+grain, n)})
+		}
+		for _, p := range []int{1, 2, 5} {
+			processors(t, p)
+			require.Equal(t, want, chunks(n, grain), "n %d, grain %d on %d processors", n, grain, p)
+		}
+	}
+}
+
+func TestNothingToDo(t *testing.T) {
+	assert.Empty(t, chunks(0, 3))
+	assert.Empty(t, chunks(-1, 3))
+	assert.PanicsWithValue(t, "parallel: For: grain must be positive", func() { For(1, 0, nil) })
+}
+
+func TestSeveralGoroutinesTakePart(t *testing.T) {
+	processors(t, 3)
+	var met sync.WaitGroup // ends only when three calls run at once
+	met.Add(3)
+	For(3, 1, func(int, int) {
+		met.Done()
+		met.Wait()
+	})
+}
+
+func TestOneChunkRunsInline(t *testing.T) {
+	processors(t, 4)
+	var calls int // not atomic: the race detector would tell
+	f := func(from, to int) { calls += to - from }
+	assert.Zero(t, testing.AllocsPerRun(10, func() { For(7, 7, f) }))
+	assert.Equal(t, 11*7, calls)
+}
+
+func TestNested(t *testing.T) {
+	processors(t, 3)
+	var count atomic.Int64
+	For(20, 1, func(int, int) {
+		For(20, 3, func(from, to int) {
+			For(to-from, 1, func(int, int) { count.Add(1) })
+		})
+	})
+	assert.EqualValues(t, 400, count.Load())
+}
+
+func TestPanicReachesTheCaller(t *testing.T) {
+	for _, p := range []int{1, 4} {
+		processors(t, p)
+		for at := range 30 {
+			assert.PanicsWithValue(t, "chunk", func() {
+				For(30, 1, func(from, to int) {
+					if from >= at {
+						panic("chunk")
+					}
+				})
+			})
+		}
+		assert.PanicsWithValue(t, "inner", func() {
+			For(5, 1, func(int, int) { For(5, 1, func(int, int) { panic("inner") }) })
+		})
+	}
+}
+
+func TestPanicStopsTheLoop(t *testing.T) {
+	processors(t, 2)
+	var calls atomic.Int64
+	assert.Panics(t, func() {
+		For(1_000_000, 1, func(from, to int) {
+			calls.Add(1)
+			panic(from)
+		})
+	})
+	assert.LessOrEqual(t, calls.Load(), int64(2), "each goroutine stops at its first panic")
+}
+
+func BenchmarkFor(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		For(64, 1, func(int, int) {})
+	}
+}
