@@ -3,6 +3,7 @@ package autograd
 import (
 	"iter"
 	"math"
+	"slices"
 )
 
 // memory recycles slices by length: the steps of a training run ask for
@@ -16,27 +17,26 @@ type memory struct {
 // stock holds the free slices of one length.
 type stock struct {
 	slices [][]float32
-	asked  int // the last step that asked for one
+	low    int // the fewest there were since the last inventory
 }
 
-// stockSteps is for how many steps nobody needs to ask for a length before its
-// slices are left to the garbage collector: enough for steps of several
-// batch sizes in turn, without keeping what one odd batch needed.
-const stockSteps = 8
+// inventory is the number of steps after which slices that nobody took in all of
+// them are left to the garbage collector: enough for steps of several batch sizes
+// in turn, without keeping for ever what one odd batch needed.
+const inventory = 8
 
 // get returns a slice of n undefined values.
 func (m *memory) get(n int) []float32 {
 	l := m.free[n]
-	if l != nil {
-		l.asked = m.step
-	}
 	if l == nil || len(l.slices) == 0 {
 		s := make([]float32, n)
 		spoil(s)
 		return s
 	}
-	s := l.slices[len(l.slices)-1]
-	l.slices = l.slices[:len(l.slices)-1]
+	last := len(l.slices) - 1
+	s := l.slices[last]
+	l.slices = l.slices[:last]
+	l.low = min(l.low, last)
 	return s
 }
 
@@ -48,7 +48,7 @@ func (m *memory) put(s []float32) {
 	}
 	l := m.free[len(s)]
 	if l == nil {
-		l = &stock{asked: m.step}
+		l = &stock{}
 		m.free[len(s)] = l
 	}
 	l.slices = append(l.slices, s)
@@ -73,11 +73,14 @@ func (m *memory) reclaim() {
 	}
 	clear(m.lent)
 	m.lent = m.lent[:0]
-	m.step++
+	if m.step++; m.step%inventory != 0 {
+		return
+	}
 	for n, l := range m.free {
-		if m.step-l.asked > stockSteps {
+		if l.slices = slices.Delete(l.slices, 0, l.low); len(l.slices) == 0 {
 			delete(m.free, n)
 		}
+		l.low = len(l.slices)
 	}
 }
 

@@ -1,0 +1,322 @@
+package autograd_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/tensortest"
+)
+
+func param(data ...float32) *autograd.Param {
+	return &autograd.Param{Value: tensor.FromSlice(data, len(data))}
+}
+
+func TestGradientsAddUp(t *testing.T) {
+	a, b := param(2, 3), param(5, 7)
+	tp := &autograd.Tape{}
+	assert.Same(t, tp.Param(a), tp.Param(a))
+
+	// a·b + a·b + a, with a's Var used by three operations.
+	ab := autograd.Mul(tp.Param(a), tp.Param(b))
+	loss := total(autograd.Add(autograd.Add(ab, ab), tp.Param(a)))
+	grads := tp.Backward(loss)
+	assert.Equal(t, []float32{11, 15}, grads[a].Data())
+	assert.Equal(t, []float32{4, 6}, grads[b].Data())
+
+	tp.Backward(loss)
+	assert.Equal(t, []float32{22, 30}, grads[a].Data(), "a second Backward adds")
+	tp.Reset()
+	assert.Empty(t, grads)
+}
+
+func TestBackwardReachesOnlyWhatTheLossDependsOn(t *testing.T) {
+	a, b := param(2, 3), param(5, 7)
+	tp := &autograd.Tape{}
+	autograd.Mul(tp.Param(a), tp.Param(b))
+	grads := tp.Backward(total(autograd.GELU(tp.Param(b))))
+	assert.Contains(t, grads, b)
+	assert.NotContains(t, grads, a)
+}
+
+func TestBackwardOfAParam(t *testing.T) {
+	a := param(2)
+	tp := &autograd.Tape{}
+	assert.Equal(t, []float32{1}, tp.Backward(tp.Param(a))[a].Data())
+}
+
+func TestMisuse(t *testing.T) {
+	a := param(2, 3)
+	tp, other := &autograd.Tape{}, &autograd.Tape{}
+	x := tp.Param(a)
+	assert.PanicsWithValue(t, "autograd: Backward of a loss of shape [2]; want one number that depends on a Param", func() { tp.Backward(x) })
+	assert.Panics(t, func() { tp.Backward(total(tp.Const(a.Value))) }, "no gradient wanted")
+	assert.PanicsWithValue(t, "autograd: Backward of a loss on another tape", func() { other.Backward(total(x)) })
+	assert.PanicsWithValue(t, "autograd: operands on different tapes", func() { autograd.Add(x, other.Param(a)) })
+	assert.PanicsWithValue(t, "autograd: operands on different tapes", func() {
+		autograd.Attend(autograd.Reshape(x, 1, 2), 1, autograd.KV{K: autograd.Reshape(x, 1, 2), V: autograd.Reshape(other.Param(a), 1, 2)})
+	})
+
+	y := autograd.GELU(x)
+	tp.Reset()
+	assert.PanicsWithValue(t, "autograd: Var used after Release or Reset", func() { y.Value() })
+	assert.PanicsWithValue(t, "autograd: Var used after Release or Reset", func() { autograd.GELU(x) })
+
+	for name, do := range map[string]func(){
+		"Split":   func() { autograd.Split(tp.Const(a.Value), 3) },
+		"Concat":  func() { autograd.Concat(tp.Const(tensor.New(1, 2, 3)), tp.Const(tensor.New(2, 3))) },
+		"images":  func() { autograd.Concat(tp.Const(tensor.New(2, 2, 3)), tp.Const(tensor.New(3, 2, 3))) },
+		"Patches": func() { autograd.Patches(tp.Const(tensor.New(1, 3, 4, 5)), 2) },
+		"gaps":    func() { autograd.Patches(tp.Const(tensor.New(1, 3, 4, 8).Slice(3, 0, 4)), 2) },
+		"Reshape": func() { autograd.Reshape(tp.Const(tensor.New(4, 8).Transpose()), 32) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			defer func() { assert.IsType(t, &tensor.ShapeError{}, recover()) }()
+			do()
+		})
+	}
+}
+
+func TestRelease(t *testing.T) {
+	tp := &autograd.Tape{}
+	x := tp.Const(tensor.New(4, 6).Fill(1))
+
+	y := autograd.GELU(x)
+	parts := autograd.Split(y, 2)
+	y.Release()
+	y.Release() // once is enough, twice no harm
+	parts[0].Release()
+	assert.Zero(t, autograd.Idle(tp), "a part is still in use")
+	assert.Panics(t, func() { autograd.GELU(y) })
+	parts[1].Release()
+	assert.Equal(t, 24, autograd.Idle(tp))
+	autograd.GELU(x)
+	assert.Zero(t, autograd.Idle(tp), "memory is used again")
+
+	w := &autograd.Param{Value: tensor.New(6, 6).Fill(1)}
+	y = autograd.GELU(x)
+	autograd.Linear(y, tp.Param(w), nil)
+	y.Release()
+	assert.Zero(t, autograd.Idle(tp), "the gradient of w needs y")
+	w.Frozen = true
+	tp.Reset()
+	idle := autograd.Idle(tp)
+	y = autograd.GELU(tp.Const(tensor.New(4, 6)))
+	autograd.Linear(y, tp.Param(w), nil)
+	y.Release()
+	assert.Equal(t, idle-24, autograd.Idle(tp), "nobody needs y")
+}
+
+func TestAttentionWeights(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	q, k1, k2 := tensortest.Random(rng, 2, 3, 4), tensortest.Random(rng, 2, 2, 4), tensortest.Random(rng, 3, 4)
+	tp := &autograd.Tape{}
+	_, weights := autograd.Attention(tp.Const(q), 2,
+		autograd.KV{K: tp.Const(k1), V: tp.Const(k1)}, autograd.KV{K: tp.Const(k2), V: tp.Const(k2)})
+	assert.Equal(t, []int{2, 2, 3, 5}, weights.Shape())
+	tensortest.Close(t, refWeights(2, 2, arrayOf(q), arrayOf(k1), arrayOf(k2)).data, weights, 1e-6)
+}
+
+func TestDropoutKeepsTheMean(t *testing.T) {
+	x := tensor.New(100, 1000).Fill(1)
+	tp := &autograd.Tape{}
+	v := tp.Const(x)
+	assert.Same(t, v, autograd.Dropout(v, 0.5), "evaluation")
+	assert.Same(t, v, autograd.DropPath(v, 0.5), "evaluation")
+	tp.Rand = rand.New(rand.NewPCG(1, 1))
+	assert.Same(t, v, autograd.Dropout(v, 0))
+	y := autograd.Dropout(v, 0.2).Value()
+	assert.InDelta(t, 1, y.Mean().At(), 0.01)
+	dropped := 0
+	for _, e := range y.Data() {
+		if e == 0 {
+			dropped++
+		} else {
+			require.InDelta(t, 1.25, e, 1e-6)
+		}
+	}
+	assert.InDelta(t, 0.2, float64(dropped)/float64(y.Len()), 0.01)
+	assert.Zero(t, autograd.Dropout(v, 1).Value().Sum().At(), "all are dropped")
+}
+
+// network is two transformer blocks that also look at learned rows, and
+// a classifier of the mean row.
+type network struct {
+	params  []*autograd.Param
+	prompts [2]*autograd.Param
+	block   [2]struct{ n1w, n1b, qkv, qkvb, proj, n2w, n2b, fc1, b1, fc2, b2 *autograd.Param }
+	head    *autograd.Param
+}
+
+const (
+	netRows, netDim, netHeads, netClasses, netPrompts = 40, 48, 3, 5, 7
+)
+
+func newNetwork() *network {
+	rng := rand.New(rand.NewPCG(11, 12))
+	n := &network{}
+	add := func(shape ...int) *autograd.Param {
+		p := &autograd.Param{Value: tensortest.Random(rng, shape...).Scale(0.1)}
+		n.params = append(n.params, p)
+		return p
+	}
+	for i := range n.block {
+		b := &n.block[i]
+		n.prompts[i] = add(netPrompts, netDim)
+		b.n1w, b.n1b, b.n2w, b.n2b = add(netDim), add(netDim), add(netDim), add(netDim)
+		b.qkv, b.qkvb, b.proj = add(3*netDim, netDim), add(3*netDim), add(netDim, netDim)
+		b.fc1, b.b1, b.fc2, b.b2 = add(4*netDim, netDim), add(4*netDim), add(netDim, 4*netDim), add(netDim)
+	}
+	n.head = add(netClasses, netRows*netDim)
+	return n
+}
+
+func (n *network) loss(x *autograd.Var, labels []int) *autograd.Var {
+	tp := x.Tape()
+	for i, b := range n.block {
+		kv := func(x *autograd.Var) (q *autograd.Var, kv autograd.KV) {
+			h := autograd.LayerNorm(x, tp.Param(b.n1w), tp.Param(b.n1b), 1e-6)
+			qkv := autograd.Linear(h, tp.Param(b.qkv), tp.Param(b.qkvb))
+			h.Release()
+			parts := autograd.Split(qkv, 3)
+			qkv.Release()
+			return parts[0], autograd.KV{K: parts[1], V: parts[2]}
+		}
+		q, own := kv(x)
+		_, prompts := kv(autograd.Dropout(tp.Param(n.prompts[i]), 0.1))
+		y := autograd.Attend(q, netHeads, own, prompts)
+		q.Release()
+		own.Release()
+		prompts.Release()
+		x = autograd.Add(x, autograd.DropPath(autograd.Linear(y, tp.Param(b.proj), nil), 0.1))
+		h := autograd.LayerNorm(x, tp.Param(b.n2w), tp.Param(b.n2b), 1e-6)
+		h = autograd.GELU(autograd.Linear(h, tp.Param(b.fc1), tp.Param(b.b1)))
+		x = autograd.Add(x, autograd.DropPath(autograd.Linear(h, tp.Param(b.fc2), tp.Param(b.b2)), 0.1))
+	}
+	rows := autograd.Reshape(x, x.Dim(0), -1) // [B, R·D]
+	return autograd.CrossEntropy(autograd.Linear(rows, tp.Param(n.head), nil), labels)
+}
+
+// step does what a training step does, but for the update, and returns the loss.
+func (n *network) step(tp *autograd.Tape, images *tensor.Tensor, use func(autograd.Grads)) float32 {
+	tp.Rand = rand.New(rand.NewPCG(1, 2))
+	labels := make([]int, images.Dim(0))
+	for i := range labels {
+		labels[i] = i % netClasses
+	}
+	loss := n.loss(tp.Const(images), labels)
+	use(tp.Backward(loss))
+	value := loss.Value().At()
+	tp.Reset()
+	return value
+}
+
+// allocated returns the bytes and the number of allocations of f.
+func allocated(f func()) (bytes, count uint64) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which would empty pools
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc, after.Mallocs - before.Mallocs
+}
+
+func TestStepsAfterTheFirstAllocateNearlyNothing(t *testing.T) {
+	if autograd.Poison {
+		t.Skip("a poisoned tape forgets its Vars")
+	}
+	n, tp := newNetwork(), &autograd.Tape{}
+	images := tensortest.Random(rand.New(rand.NewPCG(1, 1)), 16, netRows, netDim)
+	step := func() { n.step(tp, images, func(autograd.Grads) {}) }
+	first, count1 := allocated(step)
+	step()
+	later, count := allocated(step)
+	t.Logf("first step: %d bytes in %d allocations; third: %d in %d", first, count1, later, count)
+	assert.Less(t, float64(later), 0.02*float64(first))
+	assert.Less(t, count, uint64(1500))
+}
+
+func TestMemoryStaysBounded(t *testing.T) {
+	n, tp := newNetwork(), &autograd.Tape{}
+	images := tensortest.Random(rand.New(rand.NewPCG(1, 1)), 16, netRows, netDim)
+	steps := func(batches ...int) (idle int) {
+		for _, b := range batches {
+			n.step(tp, images.Slice(0, 0, b), func(autograd.Grads) {})
+			idle = autograd.Idle(tp)
+		}
+		return idle
+	}
+	two := steps(16, 7)
+	assert.Equal(t, two, steps(16, 7, 7, 16, 16, 7), "batch sizes in turn do not add up")
+	one := steps(slices.Repeat([]int{16}, 16)...)
+	assert.Less(t, one, two, "what only batches of 7 need is given up")
+	steps(1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12, 13, 14)
+	assert.Equal(t, one, steps(slices.Repeat([]int{16}, 16)...))
+}
+
+func TestSameBits(t *testing.T) {
+	n := newNetwork()
+	images := tensortest.Random(rand.New(rand.NewPCG(1, 1)), 16, netRows, netDim)
+	run := func(tp *autograd.Tape, procs int) (bits []uint32) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+		var loss float32
+		loss = n.step(tp, images, func(grads autograd.Grads) {
+			for _, p := range n.params {
+				require.NotNil(t, grads[p])
+				for _, g := range grads[p].Data() {
+					bits = append(bits, math.Float32bits(g))
+				}
+			}
+		})
+		require.False(t, math.IsNaN(float64(loss)))
+		return append(bits, math.Float32bits(loss))
+	}
+	tp := &autograd.Tape{}
+	want := run(tp, 1)
+	for i, procs := range []int{1, 2, 3} {
+		assert.True(t, slices.Equal(want, run(&autograd.Tape{}, procs)), "fresh tape, GOMAXPROCS %d", procs)
+		assert.True(t, slices.Equal(want, run(tp, procs)), "tape used %d times, GOMAXPROCS %d", i+1, procs)
+	}
+}
+
+// TestResetEndsNoNewVar holds on to Vars and tensors of a finished step: what comes after must not change with them.
+func TestResetEndsNoNewVar(t *testing.T) {
+	tp := &autograd.Tape{}
+	x := tp.Const(tensor.New(2, 3).Fill(1))
+	y := autograd.Add(x, x)
+	old := y.Value()
+	tp.Reset()
+	if autograd.Poison {
+		assert.True(t, math.IsNaN(float64(old.At(0, 0))), "memory taken back holds NaN")
+	}
+	z := autograd.Mul(tp.Const(tensor.New(4).Fill(3)), tp.Const(tensor.New(4).Fill(2)))
+	w := autograd.Add(tp.Const(tensor.New(2, 3).Fill(1)), tp.Const(tensor.New(3).Fill(4)))
+	assert.Equal(t, []float32{6, 6, 6, 6}, z.Value().Data())
+	assert.Equal(t, []int{4}, z.Shape())
+	assert.Equal(t, []float32{5, 5, 5, 5, 5, 5}, w.Value().Data())
+	if autograd.Poison {
+		assert.Panics(t, func() { y.Value() }, "still")
+		assert.Panics(t, func() { autograd.Add(y, w) })
+	}
+}
+
+func TestTapesShareParams(t *testing.T) {
+	n := newNetwork()
+	images := tensortest.Random(rand.New(rand.NewPCG(1, 1)), 4, netRows, netDim)
+	losses := make(chan float32)
+	for range 4 {
+		go func() { losses <- n.step(&autograd.Tape{}, images, func(autograd.Grads) {}) }()
+	}
+	first := <-losses
+	for range 3 {
+		assert.Equal(t, first, <-losses)
+	}
+}
