@@ -120,10 +120,21 @@ var (
 // Presets returns the known published backbones, sorted by name. A name is the
 // family and the size: "dino-vits16" is DINO's ViT-S with patches of 16 pixels.
 //
+//	augreg-vitti16, augreg-vits16, augreg-vitb16  Steiner et al. 2021, timm's vit_{tiny,small,base}_patch16_224
+//	bioclip-vitb16                                Stevens et al. 2023, image tower
+//	clip-vitb16                                   Radford et al. 2021 (OpenAI's weights), image tower
+//	deit-vitti16, deit-vits16, deit-vitb16        Touvron et al. 2020, without distillation token
+//	dino-vits16, dino-vits8, dino-vitb16, -vitb8  Caron et al. 2021
+//	dinov2-vits14, dinov2-vitb14, dinov2-vitl14   Oquab et al. 2023; each also with 4 registers, such as dinov2-vits14-reg
+//	mae-vitb16                                    He et al. 2021
+//
 // DINOv2's weights were last trained at 518 pixels and their position
 // embeddings are 37x37; its presets ask for 224, at which its authors evaluate
 // and Prompt-CAM runs, because 518 costs more than five times as much. Load
 // resizes position embeddings to whatever ImageSize is.
+//
+// AugReg and DeiT come with a classifier of 1,000 labels; with Labels set to 0
+// it is left aside.
 func Presets() []Config {
 	var all []Config
 	add := func(family string, common Config, patch int, sizes ...string) {

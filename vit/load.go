@@ -38,7 +38,8 @@ func Load(path string, c Config) (*Model, error) {
 // any of the names that Load knows.
 //
 // Position embeddings are resized to c.ImageSize as timm does; those of a file
-// must be for a square image, or for one of c.ImageSize. With c.Labels = 0 a
+// must be for a square image, or, where their number is no square, for one of
+// c.ImageSize. With c.Labels = 0 a
 // classifier is passed over. What only training needs (decoders, projection
 // heads, mask tokens, the text tower) is passed over too; any other tensor that
 // does not fit is an error, which names every missing, unknown and misshapen
@@ -122,7 +123,7 @@ func canonical(src nn.Source, c Config) (nn.Tensors, error) {
 		}
 	}
 	if c.NoClassPos {
-		foldClassPos(weights, c)
+		foldClassPos(weights)
 	}
 	return weights, nil
 }
@@ -149,14 +150,14 @@ func join(parts []*tensor.Tensor, names []string) (*tensor.Tensor, error) {
 // foldClassPos turns position embeddings that cover the class token too into
 // ones that do not, by adding its row to the class token, as timm does for
 // DINOv2 with registers.
-func foldClassPos(weights nn.Tensors, c Config) {
+func foldClassPos(weights nn.Tensors) {
 	pos, class := weights["pos_embed"], weights["cls_token"]
 	if pos == nil || class == nil || pos.Rank() != 3 || pos.Dim(0) != 1 || pos.Dim(1) < 2 ||
 		!slices.Equal(class.Shape(), []int{1, 1, pos.Dim(2)}) {
 		return // misshapen, which nn.Load will say
 	}
-	if rows := pos.Dim(1); !isSquare(rows-1) && rows-1 != c.posRows() {
-		return
+	if !isSquare(pos.Dim(1) - 1) {
+		return // without the class already, or for an oblong image
 	}
 	weights["cls_token"] = class.Add(pos.Slice(1, 0, 1))
 	weights["pos_embed"] = pos.Slice(1, 1, pos.Dim(1)).Contig()
@@ -171,18 +172,17 @@ func fitPosEmbed(weights nn.Tensors, c Config) {
 	}
 	h, w := c.Grid()
 	prefix := c.posRows() - h*w
-	side := int(math.Sqrt(float64(pos.Dim(1) - prefix)))
-	// As many rows as c's oblong grid has may still be a square one: 4x9 and 6x6.
-	if side < 1 || side*side != pos.Dim(1)-prefix || side == h && side == w {
+	// timm too takes as many rows as c's oblong grid has for a square one's if they could be: 36 are 6x6, not 4x9.
+	if !isSquare(pos.Dim(1)-prefix) || h == w && pos.Dim(1) == c.posRows() {
 		return
 	}
+	side := squareRoot(pos.Dim(1) - prefix)
 	weights["pos_embed"] = resizePosEmbed(pos, prefix, grid{side, side}, grid{h, w})
 }
 
-func isSquare(n int) bool {
-	side := int(math.Sqrt(float64(n)))
-	return n > 0 && side*side == n
-}
+func isSquare(n int) bool { return n > 0 && squareRoot(n)*squareRoot(n) == n }
+
+func squareRoot(n int) int { return int(math.Sqrt(float64(n))) }
 
 // identity returns the SHA-256 of the backbone's names, shapes and float32
 // values, in hexadecimal: the same for the same weights in whatever format, and

@@ -144,7 +144,7 @@ func TestLoadFromRefuses(t *testing.T) {
 		"blocks.1.ls2.gamma":                        func(_ nn.Tensors, c *Config) { c.LayerScale = true },
 		"head.weight":                               func(_ nn.Tensors, c *Config) { c.Labels = 3 },
 		"not those of any known vision transformer": func(w nn.Tensors, _ *Config) { clear(w); w["conv1.weight"] = tensor.New(1) },
-		`more than one backbone: under "" and "ema."`: func(w nn.Tensors, _ *Config) {
+		`more than one backbone: under "", "ema."`: func(w nn.Tensors, _ *Config) {
 			for _, name := range w.Names() {
 				w["ema."+name] = w[name]
 			}

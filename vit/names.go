@@ -2,7 +2,9 @@ package vit
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -163,12 +165,14 @@ func (r rule) apply(name string) (ours string, ok bool) {
 	for pattern := range strings.SplitSeq(r.file, ".") {
 		var word string
 		word, rest, _ = strings.Cut(rest, ".")
-		switch {
-		case pattern == "#" && isNumber(word):
-			number = word
-		case pattern == "*" && (word == "weight" || word == "bias"):
-			leaf = word
-		case pattern != word:
+		fits := word == pattern
+		switch pattern {
+		case "#":
+			number, fits = word, isNumber(word)
+		case "*":
+			leaf, fits = word, word == "weight" || word == "bias"
+		}
+		if !fits {
 			return "", false
 		}
 	}
@@ -288,39 +292,43 @@ func family(names []string) (*naming, string, error) {
 	}
 	var best []candidate
 	most := 0
+	roots := map[string]bool{}
 	for c, n := range marks {
 		if n > most {
 			best, most = nil, n
+			clear(roots)
 		}
 		if n == most {
 			best = append(best, c)
+			roots[c.root] = true
 		}
 	}
 	if most < 2 {
 		return nil, "", fmt.Errorf("its names are not those of any known vision transformer (%s)", abridge(names))
 	}
-	scores := map[candidate]int{}
-	most = 0
+	if len(roots) > 1 {
+		var quoted []string
+		for _, root := range slices.Sorted(maps.Keys(roots)) {
+			quoted = append(quoted, strconv.Quote(root))
+		}
+		return nil, "", fmt.Errorf("it holds more than one backbone: under %s", abridge(quoted))
+	}
+	root := best[0].root
+	n, most := best[0].naming, 0
 	for _, c := range best {
+		score := 0
 		for _, name := range names {
-			if inside, ok := strings.CutPrefix(name, c.root); ok {
+			if inside, ok := strings.CutPrefix(name, root); ok {
 				if _, _, ok := namings[c.naming].find(inside); ok {
-					scores[c]++
+					score++
 				}
 			}
 		}
-		most = max(most, scores[c])
-	}
-	best = slices.DeleteFunc(best, func(c candidate) bool { return scores[c] < most })
-	if len(best) > 1 {
-		var roots []string
-		for _, c := range best {
-			roots = append(roots, fmt.Sprintf("%q", c.root))
+		if score > most {
+			n, most = c.naming, score
 		}
-		slices.Sort(roots)
-		return nil, "", fmt.Errorf("it holds more than one backbone: under %s", strings.Join(roots, " and "))
 	}
-	return &namings[best[0].naming], best[0].root, nil
+	return &namings[n], root, nil
 }
 
 // abridge lists the first few names.

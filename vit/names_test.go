@@ -3,7 +3,12 @@ package vit
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/tensor"
@@ -187,4 +192,44 @@ var conventions = []convention{
 	{name: "Dinov2ForImageClassification", config: tinyDINO, prefix: "dinov2.", rename: asTransformersDINOv2, split: qkv,
 		extra: map[string][]int{"dinov2.embeddings.mask_token": {1, 8}, "classifier.weight": {5, 16}, "classifier.bias": {5}}},
 	{name: "Dinov2WithRegistersModel", config: tinyReg, rename: asTransformersDINOv2, split: qkv, extra: map[string][]int{"embeddings.mask_token": {1, 8}}},
+}
+
+// Whatever a file calls its tensors, each is used once, named as unknown or passed over.
+func FuzzRecognise(f *testing.F) {
+	for _, v := range conventions {
+		f.Add(strings.Join(v.file(weightsOf(v.config, 10, 0)).Names(), "\n"))
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		names := strings.Split(text, "\n")
+		slices.Sort(names)
+		names = slices.Compact(names)
+		l, err := recognise(names)
+		if err != nil {
+			return
+		}
+		used := map[string]int{}
+		for _, name := range l.unknown {
+			used[name]++
+		}
+		for _, parts := range l.from {
+			for _, name := range parts {
+				used[name]++
+			}
+		}
+		for name, times := range used {
+			_, there := slices.BinarySearch(names, name)
+			require.True(t, there && times == 1, "%q is there: %t, used %d times", name, there, times)
+		}
+	})
+}
+
+func TestNamesMustFitWhole(t *testing.T) {
+	r := rule{file: "blocks.#.norm1.*", ours: "blocks.#.norm1.*"}
+	ours, ok := r.apply("blocks.11.norm1.bias")
+	assert.True(t, ok)
+	assert.Equal(t, "blocks.11.norm1.bias", ours)
+	for _, name := range []string{"", "blocks", "blocks.1.norm1", "blocks..norm1.bias", "blocks.01.norm1.bias", "blocks.-1.norm1.bias", "blocks.1.norm1.bias.", "blocks.1.norm1.gamma", "x.blocks.1.norm1.bias", "blocks.#.norm1.*"} {
+		_, ok := r.apply(name)
+		assert.False(t, ok, name)
+	}
 }
