@@ -24,7 +24,7 @@ func CrossEntropyTo(probs, scores *Tensor, labels []int) (loss float32) {
 		for _, v := range row {
 			z += math.Exp(float64(v) - top)
 		}
-		sum += top + math.Log(z) - float64(row[label]) // not log(probs): a small one underflows
+		sum += math.Log(z) - (float64(row[label]) - top) // not log(probs): a small one underflows
 	}
 	return float32(sum / float64(len(labels)))
 }
