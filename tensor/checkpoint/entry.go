@@ -42,36 +42,21 @@ func read[T any](e *entry, decode func(dst []T, src []byte)) ([]T, error) {
 		return nil, err
 	}
 	defer r.Close() // of a reader of part of a file: nothing can be lost
-	return readElements(e, r, n, decode)
-}
-
-func readElements[T any](e *entry, r io.Reader, n int, decode func(dst []T, src []byte)) ([]T, error) {
-	size := e.dtype.size()
 	if e.contiguous() {
-		out := make([]T, n)
-		buf := make([]byte, min(chunk, n*size))
-		for i := 0; i < n; {
-			k := min(len(buf)/size, n-i)
-			if err := readFull(r, buf[:k*size]); err != nil {
-				return nil, err
-			}
-			decode(out[i:i+k], buf)
-			i += k
-		}
-		return out, nil
+		return readRun(r, n, e.dtype.size(), decode)
 	}
 	last := 0
 	for i, s := range e.shape {
 		last += (s - 1) * e.stride[i]
 	}
-	raw := make([]byte, (last+1)*size)
-	if err := readFull(r, raw); err != nil {
+	run, err := readRun(r, last+1, e.dtype.size(), decode)
+	if err != nil {
 		return nil, err
 	}
 	out := make([]T, n)
 	index := make([]int, len(e.shape))
 	for i, at := 0, 0; i < n; i++ {
-		decode(out[i:i+1], raw[at*size:])
+		out[i] = run[at]
 		for d := len(index) - 1; d >= 0; d-- {
 			if index[d]++; index[d] < e.shape[d] {
 				at += e.stride[d]
@@ -80,6 +65,21 @@ func readElements[T any](e *entry, r io.Reader, n int, decode func(dst []T, src 
 			at -= (e.shape[d] - 1) * e.stride[d]
 			index[d] = 0
 		}
+	}
+	return out, nil
+}
+
+// readRun reads n elements of size bytes that follow each other.
+func readRun[T any](r io.Reader, n, size int, decode func(dst []T, src []byte)) ([]T, error) {
+	out := make([]T, n)
+	buf := make([]byte, min(chunk, n*size))
+	for i := 0; i < n; {
+		k := min(len(buf)/size, n-i)
+		if err := readFull(r, buf[:k*size]); err != nil {
+			return nil, err
+		}
+		decode(out[i:i+k], buf)
+		i += k
 	}
 	return out, nil
 }

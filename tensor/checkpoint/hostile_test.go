@@ -131,6 +131,7 @@ func TestBadArchives(t *testing.T) {
 		"zip archive: zip: not a valid zip file":             archive(t, pickle, data)[:100],
 		"packing method 12, want stored or deflated":         method(archive(t, pickle, data), 12),
 		"pickle of more than 4194304 opcodes":                archive(t, member{"a/data.pkl", proto + strings.Repeat("N0", 3<<20), zip.Store}),
+		"pickle of more than 66":                             archive(t, member{"a/data.pkl", proto + strings.Repeat("}", 1<<20), zip.Deflate}),
 	} {
 		_, err := decode(raw)
 		assert.ErrorContains(t, err, "checkpoint: w.pth: ")
@@ -154,6 +155,7 @@ func TestBadStreams(t *testing.T) {
 	object := dict(str("w"), view(storage("Float", "0", 2), 0, []int{2}, []int{1}))
 	good := string(torchLegacy(object, 4, "\x00\x00\x80?\x00\x00\x80?"))
 	decoded(t, []byte(good))
+	decoded(t, []byte("\x80\x04\x95\x0d\x00\x00\x00\x00\x00\x00\x00"+good[2:])) // as protocol 4 begins
 	for want, raw := range map[string]string{
 		"legacy stream: protocol is not 1001":           strings.Replace(good, "M\xe9\x03.", "M\xea\x03.", 1),
 		"legacy stream: byte order is not little":       strings.Replace(good, "little_endian"+yes, "little_endian\x89", 1),

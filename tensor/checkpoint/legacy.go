@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// legacyMagic is the first pickle of the stream that torch.save wrote before
-// PyTorch 1.6, after the opcode and number of the protocol: the integer
-// 0x1950a86a20f9469cfc6c (torch/serialization.py, MAGIC_NUMBER).
+// legacyMagic is in the first pickle of the stream that torch.save wrote before
+// PyTorch 1.6: the integer 0x1950a86a20f9469cfc6c (torch/serialization.py,
+// MAGIC_NUMBER). The protocol, and from protocol 4 on a frame, come before.
 const legacyMagic = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 
 // legacyProtocol is the number in the second pickle.
@@ -91,5 +91,5 @@ func (st *storages) locate(r io.ReaderAt, at int64, keys any) error {
 
 // isLegacy reports whether a file that begins with head is a legacy stream.
 func isLegacy(head []byte) bool {
-	return len(head) > 2 && head[0] == 0x80 && strings.HasPrefix(string(head[2:]), legacyMagic)
+	return len(head) > 0 && head[0] == 0x80 && strings.Contains(string(head), legacyMagic)
 }

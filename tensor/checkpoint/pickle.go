@@ -14,10 +14,13 @@ import (
 // global.go, where there is nothing to call.
 
 // Limits on one pickle. That of a large model, its optimizer's state included,
-// has some 100,000 opcodes; one opcode costs about 100 bytes at worst.
+// has some 100,000 opcodes; one opcode costs about 100 bytes at worst. A file
+// smaller than its pickle's opcodes is packed, and may have spareOpcodes more
+// of them than it has bytes.
 const (
-	maxPickle  = 32 << 20 // bytes
-	maxOpcodes = 4 << 20
+	maxPickle    = 32 << 20 // bytes
+	maxOpcodes   = 4 << 20
+	spareOpcodes = 1 << 16
 )
 
 // The values of a pickle are nil, bool, int64, float64, string and these.
@@ -46,7 +49,8 @@ type machine struct {
 // it speaks of are entered in st.
 func unpickle(s *source, st *storages) (any, error) {
 	m := &machine{source: s, storages: st, memo: map[uint64]any{}}
-	for range maxOpcodes {
+	most := min(maxOpcodes, st.fileSize+spareOpcodes)
+	for range most {
 		at := m.pos
 		op, err := m.number(1)
 		if err != nil {
@@ -65,7 +69,7 @@ func unpickle(s *source, st *storages) (any, error) {
 			return nil, fmt.Errorf("pickle: opcode %#02x at byte %d: %w", op, at, err)
 		}
 	}
-	return nil, fmt.Errorf("pickle of more than %d opcodes", maxOpcodes)
+	return nil, fmt.Errorf("pickle of more than %d opcodes", most)
 }
 
 // operand gives the bytes of the number that follows an opcode: a value, an

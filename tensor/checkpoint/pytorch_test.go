@@ -58,6 +58,24 @@ func TestEveryElementType(t *testing.T) {
 	assert.EqualError(t, err, "checkpoint: testdata/dtypes.pt: tensor none: not there: the file holds 11 others")
 }
 
+// PyTorch 2 has types without a class of storage.
+func TestTensorOfUntypedStorage(t *testing.T) {
+	tensor := func(dtype string) string {
+		return call(glob("torch._utils", "_rebuild_tensor_v3"), tup(str("storage"), glob("torch.storage", "UntypedStorage"), str("0"), str("cpu"), num(4))+"Q",
+			num(1), nums([]int{1}), nums([]int{1}), yes, none, glob("torch", dtype))
+	}
+	f := decoded(t, torchZip(t, dict(str("half"), tensor("float16"), str("short"), tensor("uint16")), "\x00\x00\x00\x40"))
+	x, err := f.Tensor("half")
+	require.NoError(t, err)
+	assert.Equal(t, []float32{2}, x.Data())
+	_, err = f.Tensor("short")
+	assert.ErrorContains(t, err, `tensor short: dtype "U16" cannot be read`)
+	_, ok := f.Info("long")
+	assert.False(t, ok)
+	_, err = decode(torchZip(t, dict(str("double"), tensor("float64")), "\x00\x00\x00\x40"))
+	assert.ErrorContains(t, err, "reach beyond storage 0 of 0 elements")
+}
+
 func TestViewsOfOneStorage(t *testing.T) {
 	want := map[string]struct {
 		shape []int

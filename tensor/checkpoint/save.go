@@ -1,7 +1,6 @@
 package checkpoint
 
 import (
-	"bufio"
 	"bytes"
 	"crypto/rand"
 	"encoding/binary"
@@ -73,19 +72,22 @@ func write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]s
 	if err != nil {
 		return err
 	}
-	b := bufio.NewWriterSize(w, chunk)
-	b.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(h)))) // bufio keeps the first error for Flush
-	b.Write(h)
+	if _, err := w.Write(append(binary.LittleEndian.AppendUint64(nil, uint64(len(h))), h...)); err != nil {
+		return err
+	}
+	buf := make([]byte, 0, chunk)
 	for _, name := range names {
-		var word [4]byte
-		for _, v := range tensors[name].Contig().Data() {
-			binary.LittleEndian.PutUint32(word[:], math.Float32bits(v))
-			if _, err := b.Write(word[:]); err != nil {
+		for part := range slices.Chunk(tensors[name].Contig().Data(), chunk/4) {
+			buf = buf[:0]
+			for _, v := range part {
+				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
+			}
+			if _, err := w.Write(buf); err != nil {
 				return err
 			}
 		}
 	}
-	return b.Flush()
+	return nil
 }
 
 // header returns the JSON header, padded with spaces to a multiple of 8 bytes.

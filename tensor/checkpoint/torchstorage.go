@@ -44,7 +44,7 @@ func (st *storages) find(id any) (*torchStorage, error) {
 	if !ok || n < 0 || n > maxElements {
 		return nil, fmt.Errorf("size of storage %s is not possible", clean(key))
 	}
-	// Before PyTorch 0.4 a storage could be part of another.
+	// The first PyTorch releases let a storage be part of another.
 	if len(t) > 5 && t[5] != nil {
 		return nil, fmt.Errorf("storage %s is a view of another: not supported", clean(key))
 	}
