@@ -98,8 +98,11 @@ func (c Config) Validate() error {
 			break
 		}
 	}
-	if size := c.Depth*(4*c.Dim*c.Dim+2*c.Dim*c.Hidden) + c.Labels*c.Dim; len(faults) == 0 && size > maxSize {
-		fault("it would have %d parameters, want at most %d", size, maxSize)
+	if len(faults) == 0 {
+		size := c.Depth*(4*c.Dim*c.Dim+2*c.Dim*c.Hidden) + (c.posRows()+c.Registers+3*c.PatchSize*c.PatchSize+c.Labels)*c.Dim
+		if size > maxSize {
+			fault("it would have %d parameters, want at most %d", size, maxSize)
+		}
 	}
 	if len(faults) > 0 {
 		return fmt.Errorf("vit: config %q: %w", c.Name, errors.Join(faults...))

@@ -75,6 +75,7 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		"Mean is [NaN":     func(c *Config) { c.Mean[0] = float32(math.NaN()) },
 		"Std is [0.229 0 ": func(c *Config) { c.Std[1] = 0 },
 		"parameters, want": func(c *Config) { c.Dim, c.Hidden, c.Depth = 384*100, 384*100, 1000 },
+		"103100450304 par": func(c *Config) { c.PatchSize, c.ImageSize = 1, [2]int{1 << 14, 1 << 14} },
 	} {
 		c := good
 		spoil(&c)

@@ -56,7 +56,7 @@ func detect(h Header) (Config, error) {
 	if seen.Labels == 1000 {
 		likely = filter(fit, func(c Config) bool { return c.Labels == 1000 })
 	}
-	if family := familyHint(h); len(likely) > 1 && family != "" {
+	if family := familyHint(h); len(likely) != 1 && family != "" {
 		likely = filter(fit, func(c Config) bool { return strings.HasPrefix(c.Name, family+"-") })
 	}
 	if len(likely) != 1 {
