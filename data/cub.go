@@ -96,7 +96,10 @@ func parseCUB(text [4][]byte) (*Set, error) {
 			return nil, fmt.Errorf("%s:%d: split %q: want 1 (training) or 0 (test)", cubLists[3], part.line, part.value)
 		}
 	}
-	return s, s.check()
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // parseList reads lines of an id and a value. Blank lines, a byte order mark
