@@ -8,19 +8,25 @@
 //	tape := &autograd.Tape{}
 //	for range steps {
 //		loss := autograd.CrossEntropy(model.Forward(tape.Const(images)), labels)
-//		optimizer.Step(tape.Backward(loss))
+//		optimizer.Step(rate, tape.Backward(loss))
 //		tape.Reset()
 //	}
+//
+// Tensors, labels and Params given to a tape are looked at, not copied: they
+// must not change before Backward has returned.
 //
 // The tape owns the memory of every result and gradient. Reset takes it back
 // for the next step, so that a step after the first allocates nearly nothing;
 // it also ends every Var, tensor and Grads that came from the tape. Under the
-// race detector or with -tags poison, memory taken back is filled with NaN, so that a use
-// after that shows.
+// race detector or with -tags poison, memory is filled with NaN before its
+// first use and when it is taken back, so that a use too early or too late shows.
 //
 // Nothing is computed or kept for a gradient that nobody wants: that of a
-// frozen Param, of a constant, or of anything on a tape with NoGrad. A Tape is for one goroutine;
-// several tapes may use the same Params at once as long as nobody changes them.
+// frozen Param, of a constant, or of anything on a tape with NoGrad. A Tape is
+// for one goroutine; several tapes may use the same Params at once as long as
+// nobody changes them.
 //
-// Each operation and its adjoint are one file. Reading order: tape.go, linear.go, then any other.
+// Each operation and its adjoint are one file. Operands whose shapes do not
+// fit are a bug of the caller: the operation panics with a *tensor.ShapeError.
+// Reading order: tape.go, linear.go, then any other.
 package autograd

@@ -1,7 +1,8 @@
 package autograd
 
 // Dropout sets each element of x to zero with probability p and scales the
-// others by 1/(1-p) (Srivastava et al., JMLR 2014). In evaluation, and for p = 0, it returns x.
+// others by 1/(1-p) (Srivastava et al., JMLR 2014). On a tape without Rand, and
+// for p = 0, it returns x itself.
 func Dropout(x *Var, p float32) *Var {
 	if p <= 0 || x.tape.Rand == nil {
 		return x
@@ -11,7 +12,8 @@ func Dropout(x *Var, p float32) *Var {
 
 // DropPath sets all of x [B, ...] to zero for an image with probability p and
 // scales the other images by 1/(1-p): stochastic depth (Huang et al., arXiv
-// 1603.09382), to be used before x joins its residual. In evaluation, and for p = 0, it returns x.
+// 1603.09382), to be used before x joins its residual. On a tape without Rand,
+// and for p = 0, it returns x itself.
 func DropPath(x *Var, p float32) *Var {
 	if p <= 0 || x.tape.Rand == nil {
 		return x

@@ -81,8 +81,8 @@ func (v *Var) Dim(i int) int { return v.Value().Dim(i) }
 func (v *Var) Tape() *Tape { return v.tape }
 
 // Release says that the caller will not use v again. Once v, and every Var
-// that looks at the same memory by Reshape, Slice or Split, are released, the memory is recycled,
-// unless an adjoint will read it.
+// that looks at the same memory by Reshape, Slice or Split, are released, the
+// memory is recycled, unless an adjoint will read it.
 func (v *Var) Release() {
 	o := v.owner
 	if o == nil || v.released {
@@ -96,8 +96,8 @@ func (v *Var) Release() {
 }
 
 // Backward returns the gradient of loss, a single number, with respect to each
-// Param that is not frozen and on which it depends. The gradients are the tape's and end with Reset;
-// a second Backward before that adds to them.
+// Param that is not frozen and on which it depends. The gradients are the
+// tape's and end with Reset; a second Backward before that adds to them.
 // It panics if loss is not one number or nothing it depends on wants a gradient.
 func (tp *Tape) Backward(loss *Var) Grads {
 	if n := loss.Value().Len(); loss.tape != tp {

@@ -7,15 +7,16 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Uniform fills t with numbers drawn evenly from [-limit, limit).
+// Uniform fills t with numbers drawn evenly between -limit and limit.
 func Uniform(rng *rand.Rand, t *tensor.Tensor, limit float64) {
 	for i, d := 0, t.Data(); i < len(d); i++ {
 		d[i] = float32((2*rng.Float64() - 1) * limit)
 	}
 }
 
-// TruncatedNormal fills t with numbers of a normal distribution of mean 0,
-// drawn again while they are more than two standard deviations off: the start of timm's ViT weights.
+// TruncatedNormal fills t with numbers of a normal distribution of mean 0 and
+// standard deviation std, drawn again while they are more than 2·std off, as
+// timm's trunc_normal_tf_ does. What is left has a standard deviation of 0.88·std.
 func TruncatedNormal(rng *rand.Rand, t *tensor.Tensor, std float64) {
 	for i, d := 0, t.Data(); i < len(d); i++ {
 		x := rng.NormFloat64()

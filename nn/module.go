@@ -67,10 +67,13 @@ func Freeze(m any) {
 	}
 }
 
-// State returns the tensors of m's Params by name, not copies.
+// State returns the tensors of m's Params by name, not copies. It panics if two have one name.
 func State(m any) map[string]*tensor.Tensor {
 	state := map[string]*tensor.Tensor{}
 	for name, p := range Params(m) {
+		if state[name] != nil {
+			panic("nn: two parameters named " + name)
+		}
 		state[name] = p.Value
 	}
 	return state

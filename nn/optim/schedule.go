@@ -14,9 +14,9 @@ type Schedule struct {
 // At returns the learning rate after so many epochs, which need not be whole:
 // At(float64(step)/stepsPerEpoch) follows the curve from step to step.
 //
-// At a whole number it is the step function that the authors' code means. Theirs is one epoch
-// late: it advances the schedule before the first epoch has counted, so that
-// the first two epochs are both trained at the start of the warm-up.
+// At(float64(n)) for all of epoch n, counted from 0, is the staircase that the
+// authors' code means to use. Theirs comes one epoch late: it trains
+// two epochs at the start of the warm-up, and so one fewer near the end.
 func (s Schedule) At(epoch float64) float32 {
 	switch {
 	case epoch < s.Warmup:
@@ -25,5 +25,5 @@ func (s Schedule) At(epoch float64) float32 {
 		return s.Base
 	}
 	t := min((epoch-s.Warmup)/(s.Epochs-s.Warmup), 1)
-	return float32(float64(s.Min) + float64(s.Base-s.Min)*(1+math.Cos(math.Pi*t))/2)
+	return float32(float64(s.Min) + (float64(s.Base)-float64(s.Min))*(1+math.Cos(math.Pi*t))/2)
 }

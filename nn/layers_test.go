@@ -1,0 +1,155 @@
+package nn_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/autograd/gradcheck"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/tensortest"
+)
+
+// row applies a linear layer to one row, in float64.
+func row(l *nn.Linear, x []float64) []float64 {
+	y := make([]float64, l.Weight.Value.Dim(0))
+	for o := range y {
+		if l.Bias != nil {
+			y[o] = float64(l.Bias.Value.At(o))
+		}
+		for i, v := range x {
+			y[o] += float64(l.Weight.Value.At(o, i)) * v
+		}
+	}
+	return y
+}
+
+// rowsOf applies f to each row of x and puts the results after one another.
+func rowsOf(x *tensor.Tensor, f func([]float64) []float64) []float64 {
+	var y []float64
+	n := x.Dim(-1)
+	for i := 0; i < x.Len(); i += n {
+		var r []float64
+		for _, v := range x.Data()[i : i+n] {
+			r = append(r, float64(v))
+		}
+		y = append(y, f(r)...)
+	}
+	return y
+}
+
+func randomise(rng *rand.Rand, m any) {
+	for _, p := range nn.Params(m) {
+		copy(p.Value.Data(), tensortest.Random(rng, p.Value.Shape()...).Data())
+	}
+}
+
+func TestLinear(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	l := nn.NewLinear(5, 6)
+	randomise(rng, l)
+	x := tensortest.Random(rng, 2, 3, 5)
+	tp := &autograd.Tape{}
+
+	y := l.Forward(tp.Const(x))
+	assert.Equal(t, []int{2, 3, 6}, y.Shape())
+	tensortest.Close(t, rowsOf(x, func(r []float64) []float64 { return row(l, r) }), y.Value(), 1e-5)
+
+	part := l.Rows(tp.Const(x), 2, 5)
+	assert.Equal(t, []int{2, 3, 3}, part.Shape())
+	tensortest.Close(t, rowsOf(x, func(r []float64) []float64 { return row(l, r)[2:5] }), part.Value(), 1e-5)
+	assert.Panics(t, func() { l.Rows(tp.Const(x), 2, 7) })
+
+	l.Bias = nil
+	part = l.Rows(tp.Const(x), 0, 2)
+	tensortest.Close(t, rowsOf(x, func(r []float64) []float64 { return row(l, r)[:2] }), part.Value(), 1e-5)
+
+	// The parts' gradients come together in one.
+	off, err := gradcheck.Error(rng, func(tp *autograd.Tape) *autograd.Var {
+		return autograd.Concat(l.Rows(tp.Const(x), 0, 3), l.Rows(tp.Const(x), 3, 6), l.Rows(tp.Const(x), 1, 4))
+	}, l.Weight)
+	require.NoError(t, err)
+	assert.Less(t, off, 5e-4)
+}
+
+func TestLayerNorm(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	n := nn.NewLayerNorm(7, 1e-3)
+	x := tensortest.Random(rng, 2, 3, 7)
+	for range 2 {
+		want := rowsOf(x, func(r []float64) []float64 {
+			var mean, variance float64
+			for _, v := range r {
+				mean += v / 7
+			}
+			for _, v := range r {
+				variance += (v - mean) * (v - mean) / 7
+			}
+			y := make([]float64, 7)
+			for i, v := range r {
+				y[i] = (v-mean)/math.Sqrt(variance+1e-3)*float64(n.Weight.Value.At(i)) + float64(n.Bias.Value.At(i))
+			}
+			return y
+		})
+		tensortest.Close(t, want, n.Forward((&autograd.Tape{}).Const(x)).Value(), 1e-5)
+		randomise(rng, n) // the first time round it only normalises
+	}
+}
+
+func TestMLP(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, act := range []struct {
+		f    func(*autograd.Var) *autograd.Var
+		want func(float64) float64
+	}{
+		{autograd.GELU, func(v float64) float64 { return v * (1 + math.Erf(v/math.Sqrt2)) / 2 }},
+		{autograd.QuickGELU, func(v float64) float64 { return v / (1 + math.Exp(-1.702*v)) }},
+	} {
+		m := nn.NewMLP(4, 9, act.f)
+		randomise(rng, m)
+		x := tensortest.Random(rng, 2, 3, 4)
+		want := rowsOf(x, func(r []float64) []float64 {
+			h := row(m.FC1, r)
+			for i := range h {
+				h[i] = act.want(h[i])
+			}
+			return row(m.FC2, h)
+		})
+		for _, tp := range []*autograd.Tape{{}, {NoGrad: true}} {
+			tensortest.Close(t, want, m.Forward(tp.Const(x)).Value(), 2e-5)
+		}
+		var params []*autograd.Param
+		for _, p := range nn.Params(m) {
+			params = append(params, p)
+		}
+		off, err := gradcheck.Error(rng, func(tp *autograd.Tape) *autograd.Var { return m.Forward(tp.Const(x)) }, params...)
+		require.NoError(t, err)
+		assert.Less(t, off, 5e-4)
+	}
+}
+
+func TestDropPath(t *testing.T) {
+	x := tensor.New(200, 3).Fill(1)
+	tp := &autograd.Tape{}
+	v := tp.Const(x)
+	assert.Same(t, v, nn.DropPath(0.25).Forward(v))
+	tp.Rand = rand.New(rand.NewPCG(1, 2))
+	assert.Same(t, v, nn.DropPath(0).Forward(v))
+	y := nn.DropPath(0.25).Forward(v).Value()
+	dropped := 0
+	for i := range 200 {
+		r := y.Select(0, i).Data()
+		assert.Equal(t, []float32{r[0], r[0], r[0]}, r, "an image is dropped as a whole")
+		if r[0] == 0 {
+			dropped++
+		} else {
+			assert.InDelta(t, 4.0/3, r[0], 1e-6)
+		}
+	}
+	assert.InDelta(t, 50, dropped, 20)
+}
