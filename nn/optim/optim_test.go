@@ -1,0 +1,184 @@
+package optim_test
+
+import (
+	"iter"
+	"maps"
+	"math"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/optim"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
+	"github.com/promptcam/promptcam/tensor/tensortest"
+)
+
+// pair is a model of two parameters, of which the second is frozen on demand.
+type pair struct {
+	A *autograd.Param `state:"a"`
+	B *autograd.Param `state:"b"`
+}
+
+func newPair() *pair {
+	m := &pair{nn.NewParam(4), nn.NewParam(2, 1)}
+	copy(m.A.Value.Data(), []float32{0.5, -1.25, 2, 0})
+	copy(m.B.Value.Data(), []float32{1, -1})
+	return m
+}
+
+// gradsAt returns the gradients of step t: for a, a_i·(i+1)/4 + (t+1)·(i-1.5)/10.
+func (m *pair) gradsAt(t int) autograd.Grads {
+	g := autograd.Grads{m.A: tensor.New(4), m.B: tensor.New(2, 1).Fill(float32(t) - 3)}
+	for i, v := range m.A.Value.Data() {
+		g[m.A].Data()[i] = float32(float64(v)*float64(i+1)/4 + float64(t+1)*(float64(i)-1.5)/10)
+	}
+	return g
+}
+
+var optimizers = []struct {
+	name string
+	lr   float32
+	make func(iter.Seq2[string, *autograd.Param]) optim.Optimizer
+	want []float64 // a after ten steps of PyTorch 1.13 with the same settings
+	keys []string
+}{
+	{"SGD", 0.05, sgd(optim.SGD{Momentum: 0.9, WeightDecay: 1e-3}),
+		[]float64{1.50917792, 0.172057599, -0.574240506, -1.00607634}, []string{"a.momentum", "b.momentum"}},
+	{"SGD without momentum", 0.05, sgd(optim.SGD{WeightDecay: 1e-3}),
+		[]float64{0.838030159, -0.842247605, 1.24087679, -0.356349558}, nil},
+	{"AdamW", 0.01, adamW(optim.AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.05}),
+		[]float64{0.591085434, -1.14271498, 1.88954961, -0.0984389335},
+		[]string{"a.exp_avg", "a.exp_avg_sq", "b.exp_avg", "b.exp_avg_sq", "step"}},
+}
+
+func sgd(c optim.SGD) func(iter.Seq2[string, *autograd.Param]) optim.Optimizer {
+	return func(p iter.Seq2[string, *autograd.Param]) optim.Optimizer { return optim.NewSGD(c, p) }
+}
+
+func adamW(c optim.AdamW) func(iter.Seq2[string, *autograd.Param]) optim.Optimizer {
+	return func(p iter.Seq2[string, *autograd.Param]) optim.Optimizer { return optim.NewAdamW(c, p) }
+}
+
+func TestAsPyTorch(t *testing.T) {
+	for _, c := range optimizers {
+		m := newPair()
+		opt := c.make(nn.Params(m))
+		for step := range 10 {
+			opt.Step(c.lr, m.gradsAt(step))
+		}
+		tensortest.Close(t, c.want, m.A.Value, 1e-6)
+		assert.Equal(t, c.keys, slices.Sorted(maps.Keys(opt.State())), c.name)
+	}
+}
+
+func TestResume(t *testing.T) {
+	for _, c := range optimizers {
+		t.Run(c.name, func(t *testing.T) {
+			whole, m := newPair(), newPair()
+			opt, first := c.make(nn.Params(whole)), c.make(nn.Params(m))
+			for step := range 10 {
+				opt.Step(c.lr, whole.gradsAt(step))
+			}
+			for step := range 5 {
+				first.Step(c.lr, m.gradsAt(step))
+			}
+			path := filepath.Join(t.TempDir(), "state.safetensors")
+			require.NoError(t, checkpoint.Save(path, first.State(), nil))
+			f, err := checkpoint.Open(path)
+			require.NoError(t, err)
+			defer f.Close()
+			second := c.make(nn.Params(m))
+			require.NoError(t, second.Load(f))
+			for step := 5; step < 10; step++ {
+				second.Step(c.lr, m.gradsAt(step))
+			}
+			assert.Equal(t, whole.A.Value.Data(), m.A.Value.Data())
+			assert.Equal(t, whole.B.Value.Data(), m.B.Value.Data())
+			assert.Equal(t, opt.State(), second.State())
+		})
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	m := newPair()
+	opt := optim.NewAdamW(optim.DefaultAdamW(), nn.Params(m))
+	opt.Step(0.1, m.gradsAt(0))
+	before := nn.Tensors{}
+	for name, v := range opt.State() {
+		before[name] = v.Clone()
+	}
+	bad := maps.Clone(before)
+	delete(bad, "step")
+	bad["b.exp_avg"] = tensor.New(2)
+	assert.EqualError(t, opt.Load(bad), "1 tensor missing (step); b.exp_avg is [2], want [2 1]")
+	assert.Equal(t, map[string]*tensor.Tensor(before), opt.State())
+	assert.ErrorContains(t, optim.NewSGD(optim.SGD{Momentum: 0.9}, nn.Params(m)).Load(before), "a.momentum, b.momentum")
+}
+
+func TestWhatStays(t *testing.T) {
+	for _, c := range optimizers {
+		t.Run(c.name, func(t *testing.T) {
+			m, start := newPair(), newPair()
+			m.B.Frozen = true
+			opt := c.make(nn.Params(m))
+			for name := range opt.State() {
+				assert.NotEqual(t, "b", name[:1], "frozen parameters have no state")
+			}
+			opt.Step(c.lr, m.gradsAt(0))
+			assert.Equal(t, start.B, &autograd.Param{Value: m.B.Value}, "frozen")
+			assert.NotEqual(t, start.A.Value.Data(), m.A.Value.Data())
+
+			m = newPair()
+			opt = c.make(nn.Params(m))
+			opt.Step(c.lr, autograd.Grads{m.B: tensor.New(2, 1).Fill(1)})
+			assert.Equal(t, start.A, m.A, "without a gradient")
+			assert.NotEqual(t, start.B, m.B)
+
+			m = newPair()
+			c.make(nn.Params(m)).Step(0, m.gradsAt(0))
+			assert.Equal(t, start, m, "a learning rate of 0")
+		})
+	}
+}
+
+// TestTied has one parameter under two names: it takes one step, not two.
+func TestTied(t *testing.T) {
+	p := nn.NewParam(1)
+	opt := optim.NewSGD(optim.SGD{Momentum: 0.9}, nn.Params(&pair{p, p}))
+	opt.Step(1, autograd.Grads{p: tensor.New(1).Fill(1)})
+	assert.Equal(t, float32(-1), p.Value.At(0))
+	assert.Len(t, opt.State(), 1)
+}
+
+func TestStepsAllocateNothing(t *testing.T) {
+	for _, c := range optimizers {
+		m := newPair()
+		opt, grads := c.make(nn.Params(m)), m.gradsAt(0)
+		assert.Zero(t, testing.AllocsPerRun(10, func() { opt.Step(c.lr, grads) }), c.name)
+	}
+}
+
+func TestSchedule(t *testing.T) {
+	s := optim.Schedule{Base: 0.005, Min: 1e-6, Warmup: 20, Epochs: 130}
+	for epoch, want := range map[float64]float64{
+		-1: 0, 0: 0, 1: 0.00025, 10.5: 0.002625, 20: 0.005, // the line
+		75: (0.005 + 1e-6) / 2, 47.5: 1e-6 + (0.005-1e-6)*(1+math.Sqrt2/2)/2, // the cosine
+		130: 1e-6, 1000: 1e-6,
+	} {
+		assert.InDelta(t, want, s.At(epoch), 1e-9, "epoch %v", epoch)
+	}
+	assert.Equal(t, s.Base, s.At(20))
+	assert.Equal(t, s.Min, s.At(130))
+	assert.Less(t, s.At(129), s.At(128))
+
+	assert.Equal(t, float32(0.1), optim.Schedule{Base: 0.1, Epochs: 10}.At(0), "no warm-up")
+	assert.Equal(t, float32(0), optim.Schedule{Base: 0.1, Epochs: 10}.At(10))
+	assert.Equal(t, float32(0.1), optim.Schedule{Base: 0.1}.At(1000), "no end")
+	assert.Equal(t, float32(0.1), optim.Schedule{Base: 0.1, Warmup: 5, Epochs: 5}.At(5), "nothing but warm-up")
+}
