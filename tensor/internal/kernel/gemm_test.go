@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
 
 // eachTier runs a test on every implementation this processor has.
@@ -80,6 +82,8 @@ func TestGemm(t *testing.T) {
 			n = 1 + rng.IntN(8)
 		case 4:
 			n = blockN - 5 + rng.IntN(80)
+		case 5:
+			m, n = 1+rng.IntN(fewRows), 32*(1+rng.IntN(4)) // b may be read in place
 		}
 		a, b := layout(rng, m, k), layout(rng, k, n)
 		alpha := []float32{1, -0.5, 0}[rng.IntN(3)]
@@ -130,6 +134,21 @@ func TestGemmSplit(t *testing.T) {
 			require.Equal(t, whole.Data, parts.Data, "%dx%dx%d", m, k, n)
 		}
 	})
+}
+
+func TestGemmConcurrently(t *testing.T) {
+	rng := rand.New(rand.NewPCG(21, 22))
+	const m, k, n = 150, 300, 170
+	for range 10 {
+		a, b := layout(rng, m, k), layout(rng, k, n)
+		want := Matrix{make([]float32, m*n), m, n, n, 1}
+		Gemm(want, a, b, 1, 0)
+		got := Matrix{make([]float32, m*n), m, n, n, 1}
+		parallel.For(m, 20, func(from, to int) {
+			Gemm(got.view(from, 0, to-from, n), a.view(from, 0, to-from, k), b, 1, 0)
+		})
+		require.Equal(t, want.Data, got.Data)
+	}
 }
 
 func TestGemmPropagatesNaN(t *testing.T) {

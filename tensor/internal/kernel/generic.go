@@ -5,8 +5,9 @@ import "math"
 // generic is the plain Go of every loop: what runs where there is no assembly,
 // and what the assembly is held to.
 var generic = tier{
-	name: "generic",
-	mr:   2, nr: 4,
+	name:           "generic",
+	mr:             2,
+	nr:             4,
 	tile:           tileGeneric,
 	pack:           packGeneric,
 	transpose:      transposeGeneric,
@@ -40,25 +41,22 @@ var generic = tier{
 // A sum is formed the same way wherever its element lies in the tile: the rows
 // missing in a smaller tile are computed as copies of the last.
 func tileGeneric(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int) {
-	var sum [2][4]float32
-	{
-		var s00, s01, s02, s03, s10, s11, s12, s13 float32
-		second := (rows - 1) * aRow
-		for p := range k {
-			a0, a1 := a[p*aCol], a[p*aCol+second]
-			row := b[p*bRow:][:4]
-			b0, b1, b2, b3 := row[0], row[1], row[2], row[3]
-			s00 += a0 * b0
-			s01 += a0 * b1
-			s02 += a0 * b2
-			s03 += a0 * b3
-			s10 += a1 * b0
-			s11 += a1 * b1
-			s12 += a1 * b2
-			s13 += a1 * b3
-		}
-		sum = [2][4]float32{{s00, s01, s02, s03}, {s10, s11, s12, s13}}
+	var s00, s01, s02, s03, s10, s11, s12, s13 float32
+	last := (rows - 1) * aRow
+	for p := range k {
+		a0, a1 := a[p*aCol], a[p*aCol+last]
+		row := b[p*bRow:][:4]
+		b0, b1, b2, b3 := row[0], row[1], row[2], row[3]
+		s00 += a0 * b0
+		s01 += a0 * b1
+		s02 += a0 * b2
+		s03 += a0 * b3
+		s10 += a1 * b0
+		s11 += a1 * b1
+		s12 += a1 * b2
+		s13 += a1 * b3
 	}
+	sum := [2][4]float32{{s00, s01, s02, s03}, {s10, s11, s12, s13}}
 	for i := range rows {
 		row := c[i*cRow:][:cols]
 		for j := range row {

@@ -4,7 +4,7 @@ package kernel
 
 import "golang.org/x/sys/cpu"
 
-//go:generate sh -c "cd _asm && go run . -out ../kernel_amd64.s -stubs ../kernel_amd64.go -pkg kernel"
+//go:generate go run -C _asm . -out ../kernel_amd64.s -stubs ../kernel_amd64.go -pkg kernel
 
 // simdTiers returns the tiers in assembly that this processor can run, fastest first.
 func simdTiers() []tier {
@@ -12,8 +12,9 @@ func simdTiers() []tier {
 		return nil
 	}
 	narrow := tier{
-		name: "avx2",
-		mr:   6, nr: 16,
+		name:           "avx2",
+		mr:             6,
+		nr:             16,
 		tile:           tileAVX2,
 		pack:           packAVX2,
 		transpose:      transpose,
@@ -42,8 +43,9 @@ func simdTiers() []tier {
 		return []tier{narrow}
 	}
 	wide := tier{
-		name: "avx512",
-		mr:   12, nr: 32,
+		name:           "avx512",
+		mr:             12,
+		nr:             32,
 		tile:           tileAVX512,
 		pack:           packAVX512,
 		transpose:      transpose,

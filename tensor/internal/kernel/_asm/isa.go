@@ -73,7 +73,11 @@ func (v isa) constant(x float64) reg.VecVirtual {
 
 func (v isa) zero() reg.VecVirtual {
 	r := v.reg()
-	v.xor(r, r, r)
+	if v.wide() {
+		VPXORD(r, r, r)
+	} else {
+		VPXOR(r, r, r)
+	}
 	return r
 }
 
@@ -127,14 +131,6 @@ const (
 	signBit = 1 << 31
 	absBits = signBit - 1
 )
-
-func (v isa) xor(a, b, dst Op) {
-	if v.wide() {
-		VPXORD(a, b, dst)
-	} else {
-		VPXOR(a, b, dst)
-	}
-}
 
 // ifNegative emits dst = a in the lanes in which x has its sign bit set.
 func (v isa) ifNegative(x, a, dst Op) {
