@@ -54,22 +54,59 @@ func Broadcast(op string, a, b []int) []int {
 
 // AddTo writes a + b to dst, broadcast.
 func AddTo(dst, a, b *Tensor) {
-	elementwise("AddTo", dst, a, b, kernel.Add, func(x, y float32) float32 { return x + y })
+	elementwise("AddTo", dst, a, b, func(d, x, y run) {
+		if d.step == 1 && x.step == 1 && y.step == 1 {
+			kernel.Add(d.data[:d.n], x.data[:d.n], y.data[:d.n])
+			return
+		}
+		for i := range d.n {
+			d.data[i*d.step] = x.data[i*x.step] + y.data[i*y.step]
+		}
+	})
 }
 
 // SubTo writes a - b to dst, broadcast.
 func SubTo(dst, a, b *Tensor) {
-	elementwise("SubTo", dst, a, b, nil, func(x, y float32) float32 { return x - y })
+	elementwise("SubTo", dst, a, b, func(d, x, y run) {
+		for i := range d.n {
+			d.data[i*d.step] = x.data[i*x.step] - y.data[i*y.step]
+		}
+	})
 }
 
 // MulTo writes the product of a and b, element by element, to dst, broadcast.
 func MulTo(dst, a, b *Tensor) {
-	elementwise("MulTo", dst, a, b, kernel.Mul, func(x, y float32) float32 { return x * y })
+	elementwise("MulTo", dst, a, b, func(d, x, y run) {
+		switch {
+		case d.step == 1 && x.step == 1 && y.step == 1:
+			kernel.Mul(d.data[:d.n], x.data[:d.n], y.data[:d.n])
+		case d.step == 1 && x.step == 1 && y.step == 0: // one factor for the run, such as DropPath's
+			kernel.Scale(d.data[:d.n], y.data[0], x.data[:d.n])
+		default:
+			for i := range d.n {
+				d.data[i*d.step] = x.data[i*x.step] * y.data[i*y.step]
+			}
+		}
+	})
 }
 
 // DivTo writes a / b, element by element, to dst, broadcast.
 func DivTo(dst, a, b *Tensor) {
-	elementwise("DivTo", dst, a, b, nil, func(x, y float32) float32 { return x / y })
+	elementwise("DivTo", dst, a, b, func(d, x, y run) {
+		for i := range d.n {
+			d.data[i*d.step] = x.data[i*x.step] / y.data[i*y.step]
+		}
+	})
+}
+
+// elementwise calls f with matching runs of dst and of a and b, broadcast.
+func elementwise(op string, dst, a, b *Tensor, f func(dst, a, b run)) {
+	if !slices.Equal(dst.shape, a.shape) || !slices.Equal(dst.shape, b.shape) {
+		if !slices.Equal(dst.shape, Broadcast(op, a.shape, b.shape)) {
+			panic(&ShapeError{op, [][]int{dst.shape, a.shape, b.shape}, "the first is not the broadcast of the others"})
+		}
+	}
+	eachRun(dst, a.expand(op, dst.shape), b.expand(op, dst.shape), f)
 }
 
 // ScaleTo writes alpha times a to dst, of the same shape.
@@ -110,24 +147,6 @@ func CopyTo(dst, src *Tensor) {
 		}
 		for i := range d.n {
 			d.data[i*d.step] = x.data[i*x.step]
-		}
-	})
-}
-
-// elementwise writes f(a, b) to dst. vec, if not nil, is f over contiguous runs.
-func elementwise(op string, dst, a, b *Tensor, vec func(dst, a, b []float32), f func(x, y float32) float32) {
-	if !slices.Equal(dst.shape, a.shape) || !slices.Equal(dst.shape, b.shape) {
-		if !slices.Equal(dst.shape, Broadcast(op, a.shape, b.shape)) {
-			panic(&ShapeError{op, [][]int{dst.shape, a.shape, b.shape}, "the first is not the broadcast of the others"})
-		}
-	}
-	eachRun(dst, a.expand(op, dst.shape), b.expand(op, dst.shape), func(d, x, y run) {
-		if vec != nil && d.step == 1 && x.step == 1 && y.step == 1 {
-			vec(d.data[:d.n], x.data[:d.n], y.data[:d.n])
-			return
-		}
-		for i := range d.n {
-			d.data[i*d.step] = f(x.data[i*x.step], y.data[i*y.step])
 		}
 	})
 }
