@@ -32,18 +32,16 @@ type File struct {
 // stream; see the package comment for which tensors of it) and reads its
 // table of contents. The file stays open until Close.
 func Open(path string) (*File, error) {
-	f, err := os.Open(path)
+	s, err := os.Stat(path) // before opening, which for a pipe would wait
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %w", err)
-	}
-	s, err := f.Stat()
-	if err != nil {
-		f.Close()
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	if !s.Mode().IsRegular() {
-		f.Close()
 		return nil, fmt.Errorf("checkpoint: %s: not a regular file", path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
 	c, err := Decode(f, s.Size(), path)
 	if err != nil {

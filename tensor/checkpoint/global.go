@@ -136,31 +136,12 @@ func buildOpaque(*storages, tuple) (any, error) { return opaque{}, nil }
 // buildEmptyDict leaves out defaultdict's argument, the class of its defaults.
 func buildEmptyDict(*storages, tuple) (any, error) { return &dict{}, nil }
 
-// buildDict makes a dict of the list of pairs that Python 2 gives OrderedDict.
-// Python 3 gives nothing and sets items afterwards.
+// buildDict makes the empty dict whose items are set afterwards.
 func buildDict(_ *storages, args tuple) (any, error) {
-	d := &dict{}
-	if len(args) == 0 {
-		return d, nil
+	if len(args) > 0 {
+		return nil, errors.New("made of items, want none: was it saved with Python 2?")
 	}
-	pairs, ok := args[0].(*list)
-	if !ok {
-		return nil, fmt.Errorf("made of %s, want a list", kind(args[0]))
-	}
-	for _, p := range pairs.items {
-		var pair []any
-		switch p := p.(type) {
-		case *list:
-			pair = p.items
-		case tuple:
-			pair = p
-		}
-		if len(pair) != 2 {
-			return nil, fmt.Errorf("an item is %s, want a pair", kind(p))
-		}
-		d.set(pair[0], pair[1])
-	}
-	return d, nil
+	return &dict{}, nil
 }
 
 // buildSize takes torch.Size for the tuple that it is a kind of.

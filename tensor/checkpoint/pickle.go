@@ -21,6 +21,7 @@ const (
 	maxPickle    = 32 << 20 // bytes
 	maxOpcodes   = 4 << 20
 	spareOpcodes = 1 << 16
+	maxName      = 4096 // bytes of a key: one long string in the memo could be hashed by every opcode
 )
 
 // The values of a pickle are nil, bool, int64, float64, string and these.
@@ -326,7 +327,12 @@ func (m *machine) setItems(items []any) error {
 	switch v := v.(type) {
 	case *dict:
 		for i := 0; i < len(items); i += 2 {
-			v.set(items[i], items[i+1])
+			if k, ok := items[i].(string); ok {
+				if len(k) > maxName {
+					return fmt.Errorf("a key of %d bytes, want at most %d", len(k), maxName)
+				}
+				v.set(k, items[i+1])
+			}
 		}
 	case opaque:
 	default:
@@ -335,21 +341,17 @@ func (m *machine) setItems(items []any) error {
 	return nil
 }
 
-func (d *dict) set(key, value any) {
-	k, ok := key.(string)
-	if !ok {
-		return
-	}
+func (d *dict) set(key string, value any) {
 	if d.items == nil {
 		d.items = map[string]any{}
 	}
-	if _, ok := d.items[k].(*entry); ok {
+	if _, ok := d.items[key].(*entry); ok {
 		d.tensors--
 	}
 	if _, ok := value.(*entry); ok {
 		d.tensors++
 	}
-	d.items[k] = value
+	d.items[key] = value
 }
 
 // global reads a global's name, a line each for the module and the rest.

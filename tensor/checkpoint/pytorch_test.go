@@ -167,7 +167,7 @@ func TestStateDictIsFound(t *testing.T) {
 		{two("module.a", "a"), "a module.a", ""},
 		{two("module.", "backbone.backbone"), "backbone module.", ""},
 		{"c__builtin__\nset\n" + tup(list(num(1))) + "R0" + one("w"), "w", ""},
-		{call(glob("collections", "OrderedDict"), list(tup(str("w"), view(storage("Float", "0", 2), 0, []int{2}, []int{1})))), "w", ""},
+		{call(glob("collections", "OrderedDict")) + "(" + one("w")[2:], "w", ""},
 		{dict(num(1), num(2), str("w"), call(glob("torch._utils", "_rebuild_parameter"),
 			view(storage("Float", "0", 2), 0, []int{2}, []int{1}), yes, none)), "w", ""},
 	} {

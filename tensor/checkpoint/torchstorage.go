@@ -37,8 +37,8 @@ func (st *storages) find(id any) (*torchStorage, error) {
 		return nil, fmt.Errorf("type of a storage is %s", kind(t[1]))
 	}
 	key, ok := t[2].(string)
-	if !ok {
-		return nil, fmt.Errorf("key of a storage is %s", kind(t[2]))
+	if !ok || len(key) > maxName {
+		return nil, fmt.Errorf("key of a storage is %s, want a string of at most %d bytes", kind(t[2]), maxName)
 	}
 	n, ok := t[4].(int64)
 	if !ok || n < 0 || n > maxElements {
@@ -129,11 +129,18 @@ func lastElement(offset int64, shape, stride []int, n int64) (last int64, ok boo
 	return last, true
 }
 
+// maxRank is more dimensions than PyTorch computes with. Without it one long
+// tuple could be the shape of many tensors.
+const maxRank = 64
+
 // sizes returns a tuple of sizes or strides.
 func sizes(v any) ([]int, error) {
 	t, ok := v.(tuple)
 	if !ok {
 		return nil, fmt.Errorf("sizes are %s, want a tuple", kind(v))
+	}
+	if len(t) > maxRank {
+		return nil, fmt.Errorf("%d dimensions, want at most %d", len(t), maxRank)
 	}
 	out := make([]int, len(t))
 	for i, x := range t {
