@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// openData opens -data and keeps -classes of it.
+func openData(s *settings) (*data.Set, error) {
+	set, err := data.Open(s.data, data.Options{TestShare: s.Test, Seed: s.Seed})
+	if err != nil {
+		return nil, fmt.Errorf("-data: %w", err)
+	}
+	if len(s.classes) > 0 {
+		var chosen []int
+		for _, name := range s.classes {
+			class, err := findClass(set.Classes, name)
+			if err != nil {
+				return nil, fmt.Errorf("-classes: %w of %s", err, s.data)
+			}
+			chosen = append(chosen, class)
+		}
+		if set, err = set.Select(chosen); err != nil {
+			return nil, fmt.Errorf("-classes: %w", err)
+		}
+	}
+	if len(set.Test) == 0 {
+		return nil, fmt.Errorf("-data %s: no test images", s.data)
+	}
+	return set, nil
+}
+
+// findClass returns the class of that name or number: CUB's own number if the
+// names carry one, else the position from 1.
+func findClass(classes []string, name string) (int, error) {
+	set := &data.Set{Classes: classes}
+	if class, err := set.Find(name); err == nil {
+		return class, nil
+	}
+	if n, err := strconv.Atoi(name); err == nil && n >= 1 && n <= len(classes) {
+		return n - 1, nil
+	}
+	return 0, fmt.Errorf("no class %q among the %d", name, len(classes))
+}
+
+// check decodes the images of all the lists, which point into set. Images that cannot be read are an
+// error that lists them, or with -skip-bad leave the lists; check returns how many did.
+func check(ctx context.Context, s *settings, c *console, set *data.Set, lists ...*[]data.Item) (skipped int, err error) {
+	all := 0
+	for _, l := range lists {
+		all += len(*l)
+	}
+	m := c.meter(all)
+	for _, l := range lists {
+		bad := set.Check(ctx, *l, func(done, total int) { m.show("checking images", m.before+done, all, "") })
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		m.end(len(*l))
+		for _, b := range bad {
+			c.warn("%v", b.Err)
+		}
+		skipped += len(bad)
+		*l = data.Without(*l, bad)
+	}
+	if skipped == 0 {
+		return 0, nil
+	}
+	if !s.skipBad {
+		return 0, fmt.Errorf("-data %s: %d of %d images cannot be read, listed above: -skip-bad goes on without them", s.data, skipped, all)
+	}
+	c.say("going on without %d of %d images, which cannot be read", skipped, all)
+	return skipped, nil
+}
+
+// enough says whether a set can be trained on and tested, which skipping images
+// may have made impossible.
+func enough(set *data.Set) error {
+	n := make([]int, len(set.Classes))
+	for _, it := range set.Train {
+		n[it.Class]++
+	}
+	for class, images := range n {
+		if images == 0 {
+			return fmt.Errorf("-data %s: no training image of class %s is left", set.Root, set.Classes[class])
+		}
+	}
+	if len(set.Test) == 0 {
+		return fmt.Errorf("-data %s: no test image is left", set.Root)
+	}
+	return nil
+}
+
+// holdOut divides set's training images into those trained on and those that
+// choose the best epoch: the folder's own if it has them.
+func holdOut(s *settings, set *data.Set) (train, val []data.Item, err error) {
+	switch {
+	case s.Val == 0:
+		return set.Train, nil, nil
+	case len(set.Val) > 0:
+		return set.Train, set.Val, nil
+	}
+	train, val = data.Split(set.Train, s.Val, s.Seed)
+	if len(val) == 0 {
+		return nil, nil, fmt.Errorf("-data %s: every class has one training image, so none can be held out to choose the best epoch: -val 0 takes the last", s.data)
+	}
+	return train, val, nil
+}
+
+// fingerprint tells lists of images and classes from others.
+func fingerprint(classes []string, lists ...[]data.Item) (string, error) {
+	text, err := json.Marshal([]any{classes, lists})
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), err
+}
+
+// matchClasses renumbers set's classes as a trained model has them, by name.
+func matchClasses(set *data.Set, classes []string) error {
+	number := make([]int, len(set.Classes))
+	var unknown []string
+	for i, name := range set.Classes {
+		if number[i] = slices.Index(classes, name); number[i] < 0 {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) > 0 {
+		return fmt.Errorf("the model knows %d classes, and %d of the folder's %d are not among them (-classes leaves classes out): %s",
+			len(classes), len(unknown), len(set.Classes), strings.Join(unknown, ", "))
+	}
+	for _, l := range [][]data.Item{set.Train, set.Val, set.Test} {
+		for i := range l {
+			l[i].Class = number[l[i].Class]
+		}
+	}
+	set.Classes = classes
+	return nil
+}
+
+// transforms returns what is done to training and to other images.
+func transforms(augment string, c vit.Config) (train, eval data.Transform) {
+	h, w := c.ImageSize[0], c.ImageSize[1]
+	eval = data.Transform{Width: w, Height: h, Mean: c.Mean, Std: c.Std}
+	train = eval
+	switch augment {
+	case "crop": // data.TrainTransform, for images that need not be square
+		train.ResizeWidth, train.ResizeHeight, train.RandomCrop, train.Flip = w*15/14, h*15/14, true, 0.5
+	case "rrc":
+		// torchvision's crops go down to 8 % of the photograph, which often have
+		// nothing of the trait that tells two species apart.
+		train.Area, train.Flip = [2]float64{0.4, 1}, 0.5
+	}
+	return train, eval
+}

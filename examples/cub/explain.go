@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"iter"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/promptcam"
+)
+
+// explained yields some test images of each class with their maps: as many that
+// were recognised as not, where there are both.
+func (r *results) explained() iter.Seq2[promptcam.Sample, error] {
+	return func(yield func(promptcam.Sample, error) bool) {
+		chosen := r.choose()
+		m := r.c.meter(len(chosen))
+		for i, p := range chosen {
+			s, err := r.sample(p)
+			m.show("report", i+1, len(chosen), "")
+			if !yield(s, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// choose picks up to -samples predictions of each class.
+func (r *results) choose() []promptcam.Prediction {
+	classes := len(r.set.Classes)
+	right, wrong := make([][]promptcam.Prediction, classes), make([][]promptcam.Prediction, classes)
+	for _, p := range r.test.Predictions {
+		if p.Predicted == p.Class {
+			right[p.Class] = append(right[p.Class], p)
+		} else {
+			wrong[p.Class] = append(wrong[p.Class], p)
+		}
+	}
+	var chosen []promptcam.Prediction
+	for class := range classes {
+		good, bad := right[class], wrong[class]
+		n := max((r.samples+1)/2, r.samples-len(bad))
+		good = good[:min(n, len(good))]
+		chosen = append(chosen, good...)
+		chosen = append(chosen, bad[:min(r.samples-len(good), len(bad))]...)
+	}
+	return chosen
+}
+
+func (r *results) sample(p promptcam.Prediction) (promptcam.Sample, error) {
+	path := r.set.Test[p.Index].Path
+	photo, err := data.ReadImage(filepath.Join(r.set.Root, path))
+	if err != nil {
+		return promptcam.Sample{}, err
+	}
+	e, err := r.model.Explain(photo, r.transform)
+	if err != nil {
+		return promptcam.Sample{}, err
+	}
+	return promptcam.Sample{
+		Name: path, Photo: seen(photo, r.transform), True: p.Class, Predicted: p.Predicted,
+		Rows: rows(r.settings, e, r.set.Classes, p.Class, p.Predicted),
+	}, nil
+}
+
+// seen returns the part of a photograph that the model sees, unstretched where
+// it sees all of it.
+func seen(photo *data.RGB, t data.Transform) image.Image {
+	if t.ShortSide == 0 && t.ResizeWidth == 0 {
+		return photo
+	}
+	return t.Apply(photo, nil)
+}
+
+// rows returns the maps of the true class, if it is known, and of the predicted one, where that is another.
+func rows(s *settings, e *promptcam.Explanation, classes []string, class, predicted int) []promptcam.Row {
+	row := func(what string, class int) promptcam.Row {
+		return e.Row(fmt.Sprintf("%s: %s, %.1f %%", what, classes[class], 100*e.Probabilities[class]), class, s.top, s.blur)
+	}
+	switch class {
+	case predicted:
+		return []promptcam.Row{row("true and predicted", class)}
+	case unknown:
+		return []promptcam.Row{row("predicted", predicted)}
+	}
+	return []promptcam.Row{row("true", class), row("predicted", predicted)}
+}
+
+const unknown = -1 // in place of a photograph's true class
+
+// explain draws and prints what -load's model sees in photographs.
+func explain(ctx context.Context, s *settings, c *console) error {
+	m, _, err := openBoth(s)
+	if err != nil {
+		return err
+	}
+	class := unknown
+	if s.class != "" {
+		if class, err = findClass(m.classes, s.class); err != nil {
+			return fmt.Errorf("-class: %w of %s", err, s.load)
+		}
+	}
+	if err := writable(s.out); err != nil {
+		return err
+	}
+	taken := map[string]bool{}
+	for _, path := range s.explain {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		photo, err := data.ReadImage(path)
+		if err != nil {
+			return fmt.Errorf("-explain: %w", err)
+		}
+		e, err := m.Explain(photo, m.transform)
+		if err != nil {
+			return fmt.Errorf("-explain %s: %w", path, err)
+		}
+		picture := filepath.Join(s.out, pictureName(path, taken))
+		sheet := promptcam.Sheet(seen(photo, m.transform), filepath.Base(path), rows(s, e, m.classes, class, e.Predicted()), s.style)
+		if err := promptcam.WritePNG(picture, sheet); err != nil {
+			return err
+		}
+		c.result("%s", description(s, path, photo, e, m.classes, class)+picture)
+	}
+	return nil
+}
+
+// pictureName returns a name of its own for a photograph's picture.
+func pictureName(path string, taken map[string]bool) string {
+	base := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+	name := base + ".png"
+	for i := 2; taken[name]; i++ {
+		name = fmt.Sprintf("%s-%d.png", base, i)
+	}
+	taken[name] = true
+	return name
+}
+
+// description says in words what the picture shows.
+func description(s *settings, path string, photo *data.RGB, e *promptcam.Explanation, classes []string, class int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %dx%d pixels\n", path, photo.W, photo.H)
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for i, c := range e.Top(5) {
+		what := "then"
+		if i == 0 {
+			what = "predicted"
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%.1f %%\n", what, classes[c], 100*e.Probabilities[c])
+	}
+	w.Flush() // a strings.Builder takes everything
+	predicted := e.Predicted()
+	if class != unknown && class != predicted {
+		describeHeads(&b, s, e, classes, class)
+	}
+	describeHeads(&b, s, e, classes, predicted)
+	return b.String()
+}
+
+// describeHeads lists the heads of a class's prompt.
+func describeHeads(b *strings.Builder, s *settings, e *promptcam.Explanation, classes []string, class int) {
+	r := e.Rank(class, s.blur)
+	fmt.Fprintf(b, "\n  heads of the prompt of %s (%.1f %%), the most important first\n", classes[class], 100*e.Probabilities[class])
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "\trank\thead\tleft if blurred\tpatches\tprompts\tCLS\tregisters\t")
+	for i, h := range r.Heads {
+		share := e.Share(class, h.Head)
+		fmt.Fprintf(w, "\t%d\t%d\t%.1f %%\t%.1f %%\t%.1f %%\t%.1f %%\t%.1f %%\t\n", i+1, h.Head,
+			100*h.Probability, 100*share.Patches, 100*share.Prompts, 100*share.CLS, 100*share.Registers)
+	}
+	w.Flush() // a strings.Builder takes everything
+	var heads []string
+	for _, h := range r.Heads[:max(0, r.Sufficient)] {
+		heads = append(heads, fmt.Sprint(h.Head))
+	}
+	switch r.Sufficient {
+	case -1:
+		fmt.Fprintln(b, "  sufficient traits: none, since the class is not the predicted one")
+	case 0:
+		fmt.Fprintln(b, "  sufficient traits: none, since the class wins with every head blurred")
+	default:
+		fmt.Fprintf(b, "  sufficient traits: heads %s; with all others blurred the class still wins\n", strings.Join(heads, ", "))
+	}
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// flags defines all flags, which fill s, with the defaults d.
+func flags(s *settings, d recipe) *flag.FlagSet {
+	s.recipe = d
+	fs := flag.NewFlagSet("cub", flag.ContinueOnError)
+	fs.SetOutput(io.Discard) // errors and help are printed by run
+
+	fs.StringVar(&s.data, "data", "", "`folder` of photographs: CUB-200-2011's layout, or {train,val|test}/CLASS/*, or CLASS/*")
+	custom(fs, &s.classes, "classes", "", "`list` of classes to use alone, by name or number: 4,5,Scott_Oriole", list)
+	fs.Float64Var(&s.Test, "test", s.Test, "share of each class's images held out for testing where the folder has no test split of its own")
+	fs.Float64Var(&s.Val, "val", s.Val, "share of the training images held out to choose the best epoch; 0: the last epoch is taken. A folder with both val and test has its own, which is used then")
+	fs.BoolVar(&s.skipBad, "skip-bad", false, "go on without images that cannot be read; otherwise they are listed and nothing is done")
+	custom(fs, &s.size, "size", "0", "image size in `pixels`, 224 or height x width 224x320; 0: the architecture's own", parseSize)
+	custom(fs, &s.Augment, "augment", s.Augment, "what is done to training images: `crop` (resize to 15/14, random crop, mirror: the authors'), rrc (random part of random shape, mirror), none",
+		choice(map[string]string{"crop": "crop", "rrc": "rrc", "none": "none"}))
+	fs.IntVar(&s.workers, "workers", 0, "images decoded at a time; 0: as many as processors")
+
+	fs.StringVar(&s.weights, "weights", "", "`file` of the pre-trained backbone: safetensors, or PyTorch's .pt, .pth, .bin")
+	fs.StringVar(&s.arch, "arch", "auto", "the backbone's architecture: auto, a preset's `name` such as dino-vitb16, or a .json file with the fields of vit.Config")
+	custom(fs, &s.Mode, "mode", string(s.Mode), "where class prompts enter: `deep` (the paper's), shallow, last, or from:N (layer N)", promptcam.ParseMode)
+	fs.IntVar(&s.Agnostic, "agnostic", s.Agnostic, "class-agnostic prompts in each layer before the class prompts; modes shallow and last have none")
+	fs.BoolVar(&s.PatchesOnly, "patches-only", false, "class prompts of the last layer look at patches alone")
+	fs.Float64Var(&s.PromptDropout, "dropout", 0, "dropout of the prompts in training")
+	fs.Float64Var(&s.DropPath, "drop-path", 0, "stochastic depth of the last block in training")
+
+	fs.IntVar(&s.Epochs, "epochs", s.Epochs, "passes over the training images")
+	fs.IntVar(&s.Batch, "batch", s.Batch, "images per step")
+	custom(fs, &s.Optimizer, "optimizer", s.Optimizer, "`sgd` (momentum 0.9) or adamw", choice(map[string]string{"sgd": "sgd", "adamw": "adamw"}))
+	fs.Float64Var(&s.LR, "lr", s.LR, "highest learning rate")
+	fs.Float64Var(&s.MinLR, "min-lr", s.MinLR, "last learning rate of the cosine")
+	fs.Float64Var(&s.Warmup, "warmup", s.Warmup, "epochs during which the learning rate rises from 0")
+	fs.Float64Var(&s.Decay, "decay", s.Decay, "weight decay")
+	fs.Int64Var(&s.Seed, "seed", s.Seed, "of everything random: splits, start, order, augmentation, dropout")
+
+	fs.StringVar(&s.out, "out", "out", "`folder` for the results")
+	fs.BoolVar(&s.resume, "resume", false, "go on with the unfinished run in -out")
+	fs.IntVar(&s.samples, "samples", 2, "test images of each class explained in the report")
+	fs.IntVar(&s.top, "top", 4, "heads shown, the most important first")
+	custom(fs, &s.blur, "blur", "patches", "how heads are ranked: by spreading their attention over the `patches` (the paper's) or over all (the authors' code)",
+		choice(map[string]promptcam.Blur{"patches": promptcam.BlurPatches, "all": promptcam.BlurAll}))
+	custom(fs, &s.style.Scale, "scale", "absolute", "of the maps' colours: `absolute` (one for all maps of a photograph) or relative (each map's own)",
+		choice(map[string]promptcam.Scale{"absolute": promptcam.Absolute, "relative": promptcam.Relative}))
+	custom(fs, &s.style.Map, "colormap", "inferno", "colours of the maps: `inferno`, viridis or jet",
+		choice(map[string]promptcam.Colormap{"inferno": promptcam.Inferno, "viridis": promptcam.Viridis, "jet": promptcam.Jet}))
+	fs.BoolVar(&s.quiet, "quiet", false, "print the final result alone")
+
+	fs.StringVar(&s.load, "load", "", "`file` of a trained model, model.safetensors (needs -weights too) or an official checkpoint: no training")
+	custom(fs, &s.explain, "explain", "", "photographs to explain by -load's model, `files` divided by commas", list)
+	fs.StringVar(&s.class, "class", "", "`name` or number of the class whose prompt is shown beside the predicted one's, such as the true one")
+
+	return fs
+}
+
+// trainingFlags have no meaning with -load.
+var trainingFlags = []string{
+	"mode", "agnostic", "patches-only", "dropout", "drop-path", "epochs", "optimizer", "lr", "min-lr", "warmup", "decay", "val", "augment",
+}
+
+func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
+
+// groups is the order in which help lists the flags.
+var groups = []struct {
+	title string
+	flags []string
+}{
+	{"Photographs", []string{"data", "classes", "test", "val", "skip-bad", "size", "augment", "workers"}},
+	{"Model", []string{"weights", "arch", "mode", "agnostic", "patches-only", "dropout", "drop-path"}},
+	{"Training", []string{"epochs", "batch", "optimizer", "lr", "min-lr", "warmup", "decay", "seed", "resume"}},
+	{"A trained model", []string{"load", "explain", "class"}},
+	{"Results", []string{"out", "samples", "top", "blur", "scale", "colormap", "quiet"}},
+}
+
+const about = `cub trains Prompt-CAM on a folder of photographs with a pre-trained vision transformer, reports its accuracy
+and draws where the prompt of each class looks.
+
+  cub -data CUB_200_2011 -weights vit_tiny_patch16_224.safetensors -out out
+      trains; stop it at any time and go on with the same line and -resume
+  cub -data CUB_200_2011 -weights vit_tiny_patch16_224.safetensors -out orioles -classes 54,55,56,57 -val 0
+      trains on four classes alone and takes the last epoch
+  cub -load out/model.safetensors -weights vit_tiny_patch16_224.safetensors -data CUB_200_2011 -out test
+      evaluates on the folder's test images; without -weights for a checkpoint of the authors' code
+  cub -load out/model.safetensors -weights vit_tiny_patch16_224.safetensors -explain oriole.jpg -class Scott_Oriole -out maps
+      draws and prints what the model looks at in one photograph
+
+Training leaves in -out: report/index.html, model.safetensors, metrics.json, history.csv, predictions.csv,
+curves.png and, until it has finished, state.safetensors.
+`
+
+// help prints all flags with their defaults.
+func help(w io.Writer, fs *flag.FlagSet) error {
+	var b strings.Builder
+	b.WriteString(about)
+	for _, g := range groups {
+		fmt.Fprintf(&b, "\n%s:\n", g.title)
+		for _, name := range g.flags {
+			f := fs.Lookup(name)
+			kind, text := flag.UnquoteUsage(f)
+			fmt.Fprintf(&b, "  %-24s %s", strings.TrimSpace("-"+name+" "+kind), text)
+			if d := f.DefValue; d != "" && d != "false" {
+				fmt.Fprintf(&b, " (default %s)", d)
+			}
+			b.WriteByte('\n')
+		}
+	}
+	fmt.Fprintf(&b, "\nArchitectures:")
+	for _, c := range vit.Presets() {
+		fmt.Fprintf(&b, " %s", c.Name)
+	}
+	fmt.Fprintln(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
+}

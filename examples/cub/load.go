@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// trained is a model from a file.
+type trained struct {
+	*promptcam.Model
+	classes   []string // nil: the file does not say
+	transform data.Transform
+}
+
+// architecture returns what -arch and -size say of the weights in a file.
+func architecture(s *settings, file string) (vit.Config, error) {
+	c, err := namedArchitecture(s.arch, file)
+	if err != nil {
+		return c, err
+	}
+	c.Labels = 0 // the pre-trained classifier is of no use here
+	if s.size != [2]int{} {
+		c.ImageSize = s.size
+	}
+	if err := c.Validate(); err != nil {
+		return c, fmt.Errorf("-arch %s, -size: %w", s.arch, err)
+	}
+	return c, nil
+}
+
+func namedArchitecture(name, file string) (c vit.Config, err error) {
+	switch {
+	case name == "auto":
+		f, err := checkpoint.Open(file)
+		if err != nil {
+			return c, fmt.Errorf("-weights: %w", err)
+		}
+		defer f.Close()
+		return vit.Detect(f)
+	case strings.HasSuffix(name, ".json"):
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return c, fmt.Errorf("-arch: %w", err)
+		}
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&c); err != nil {
+			return c, fmt.Errorf("-arch %s: want a JSON object with the fields of vit.Config: %w", name, err)
+		}
+		return c, nil
+	}
+	if c, err = vit.Preset(name); err != nil {
+		return c, fmt.Errorf("-arch: %w", err)
+	}
+	return c, nil
+}
+
+// openTrained loads -load: a model of ours on -weights, or an official checkpoint.
+func openTrained(s *settings) (*trained, error) {
+	f, err := checkpoint.Open(s.load)
+	if err != nil {
+		return nil, fmt.Errorf("-load: %w", err)
+	}
+	official := promptcam.IsOfficial(f)
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
+	if official {
+		return openOfficial(s)
+	}
+	info, err := promptcam.ReadInfo(s.load)
+	if err != nil {
+		return nil, fmt.Errorf("-load: %w", err)
+	}
+	arch := info.Backbone.Config
+	switch {
+	case s.weights == "":
+		return nil, usage("-weights is missing: %s was trained on the backbone %s with SHA-256 %s, which is not in it", s.load, arch.Name, info.Backbone.SHA256)
+	case s.given["arch"] || s.given["size"]:
+		return nil, usage("-arch and -size are in %s: %s at %dx%d pixels", s.load, arch.Name, arch.ImageSize[0], arch.ImageSize[1])
+	}
+	b, err := vit.Load(s.weights, arch)
+	if err != nil {
+		return nil, fmt.Errorf("-weights is not the %s that %s was trained on: %w", arch.Name, s.load, err)
+	}
+	m, info, err := promptcam.Load(s.load, b)
+	if err != nil {
+		return nil, fmt.Errorf("-load: %w", err)
+	}
+	return &trained{m, info.Classes, info.Transform}, nil
+}
+
+// openOfficial loads a checkpoint of the authors' code, which has the backbone
+// in it, and normalises and resizes as that code does when it tests.
+func openOfficial(s *settings) (*trained, error) {
+	if s.weights != "" {
+		return nil, usage("-weights is not needed: %s, an official checkpoint, holds its own backbone", s.load)
+	}
+	c, err := architecture(s, s.load)
+	if err != nil {
+		return nil, err
+	}
+	m, err := promptcam.LoadOfficial(s.load, c)
+	if err != nil {
+		return nil, fmt.Errorf("-load: %w", err)
+	}
+	_, eval := transforms("none", m.Backbone.Config)
+	return &trained{m, nil, eval}, nil
+}
+
+// evaluate tests a trained model on -data's test images and writes results,
+// without training.
+func evaluate(ctx context.Context, s *settings, c *console) error {
+	m, set, err := openBoth(s)
+	if err != nil {
+		return err
+	}
+	if err := writable(s.out); err != nil {
+		return err
+	}
+	skipped, err := check(ctx, s, c, set, &set.Test)
+	if err != nil {
+		return err
+	}
+	if len(set.Test) == 0 {
+		return fmt.Errorf("-data %s: no test image is left", s.data)
+	}
+	r := &results{settings: s, c: c, set: set, model: m.Model, transform: m.transform, skipped: skipped, arch: m.Backbone.Config.Name}
+	return r.publish(ctx)
+}
+
+// openBoth loads -load and, if it is given, opens -data, the classes numbered
+// as the model has them.
+func openBoth(s *settings) (*trained, *data.Set, error) {
+	m, err := openTrained(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if s.data == "" {
+		if m.classes == nil {
+			for i := range m.Config.Classes {
+				m.classes = append(m.classes, strconv.Itoa(i+1))
+			}
+		}
+		return m, nil, nil
+	}
+	set, err := openData(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	if m.classes == nil {
+		if len(set.Classes) != m.Config.Classes {
+			return nil, nil, fmt.Errorf("-load %s has %d classes, -data %s has %d", s.load, m.Config.Classes, s.data, len(set.Classes))
+		}
+		m.classes = set.Classes
+		return m, set, nil
+	}
+	if err := matchClasses(set, m.classes); err != nil {
+		return nil, nil, fmt.Errorf("-data %s does not fit -load %s: %w", s.data, s.load, err)
+	}
+	return m, set, nil
+}

@@ -1,0 +1,81 @@
+// Cub trains Prompt-CAM on a folder of photographs, reports its accuracy and
+// draws what each class's prompt looks at. Its flags are explained by -h.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the second signal ends the program at once
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if err == nil {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "cub: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	switch {
+	case errors.As(err, new(usageError)):
+		os.Exit(2)
+	case errors.Is(err, context.Canceled):
+		os.Exit(130) // as a shell reports a program that SIGINT ended
+	}
+	os.Exit(1)
+}
+
+// run is the program.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	s, err := parse(args, stdout)
+	if errors.Is(err, flag.ErrHelp) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	c := newConsole(stdout, stderr, s.quiet)
+	defer c.clear()
+	switch {
+	case len(s.explain) > 0:
+		err = explain(ctx, s, c)
+	case s.load != "":
+		err = evaluate(ctx, s, c)
+	default:
+		err = train(ctx, s, c)
+	}
+	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return interrupted{saved(s), err}
+	}
+	return err
+}
+
+// interrupted is the end of a run by a signal.
+type interrupted struct {
+	saved string
+	cause error
+}
+
+func (i interrupted) Error() string { return "interrupted; " + i.saved }
+func (i interrupted) Unwrap() error { return i.cause }
+
+// saved says what an interrupted run has left and how to go on.
+func saved(s *settings) string {
+	if s.load != "" {
+		return "start again"
+	}
+	st, err := readState(statePath(s.out))
+	if err != nil {
+		return "no epoch had finished: start again without -resume"
+	}
+	if n := len(st.History); n < s.Epochs {
+		return fmt.Sprintf("epoch %d of %d is on disk in %s: go on with the same flags and -resume", n, s.Epochs, statePath(s.out))
+	}
+	return fmt.Sprintf("training is done and on disk in %s: the same flags and -resume make the report", statePath(s.out))
+}

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/promptcam"
+)
+
+// results is what is written about a model in -out.
+type results struct {
+	*settings
+	c                  *console
+	set                *data.Set // its classes numbered as the model's
+	model              *promptcam.Model
+	transform          data.Transform
+	state              *state // nil if the model was not trained now
+	arch               string
+	trained, validated int // images
+	skipped            int
+
+	test *promptcam.Evaluation
+}
+
+// publish evaluates the test images and writes all files.
+func (r *results) publish(ctx context.Context) error {
+	began := time.Now()
+	l, err := data.NewLoader(r.set.Root, r.set.Test, data.LoaderConfig{Transform: r.transform, Batch: r.Batch, Workers: r.workers})
+	if err != nil {
+		return err
+	}
+	m := r.c.meter(l.Len())
+	if r.test, err = r.model.Evaluate(ctx, l, func(done int) { m.show("test", done, l.Len(), "") }); err != nil {
+		return err
+	}
+	if err := r.writeCSV("predictions.csv", r.predictions()); err != nil {
+		return err
+	}
+	seconds := time.Since(began).Seconds()
+	var curves []byte
+	if r.state != nil {
+		seconds = r.state.seconds()
+		if err := r.writeCSV("history.csv", r.history()); err != nil {
+			return err
+		}
+		if curves, err = drawCurves(r.state.History); err != nil {
+			return err
+		}
+		if err := promptcam.WriteFile(filepath.Join(r.out, "curves.png"), func(w io.Writer) error {
+			_, err := w.Write(curves)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	page := filepath.Join(r.out, "report", "index.html")
+	if err := r.report(curves, seconds).Write(ctx, page); err != nil {
+		return err
+	}
+	if err := r.writeMetrics(seconds); err != nil {
+		return err
+	}
+	r.c.result("test top-1 %.1f %%, top-5 %.1f %% of %d images", 100*r.test.Top1, 100*r.test.Top5, len(r.set.Test))
+	r.c.result("report: %s", page)
+	return nil
+}
+
+// metrics is metrics.json. Accuracies are in percent. What a model that was
+// only loaded does not tell is null.
+type metrics struct {
+	Test        accuracy        `json:"test"`
+	Val         *accuracy       `json:"val"`
+	TrainImages *int            `json:"train_images"`
+	TestImages  int             `json:"test_images"`
+	Epochs      *int            `json:"epochs"`
+	Seconds     float64         `json:"seconds"` // of all epochs; of the test if there was no training
+	Mode        promptcam.Mode  `json:"mode"`
+	Arch        string          `json:"arch"`
+	Seed        int64           `json:"seed"`
+	ValImages   int             `json:"val_images"`
+	BestEpoch   *int            `json:"best_epoch"`
+	Skipped     int             `json:"skipped_images"`
+	Backbone    string          `json:"backbone_sha256"`
+	Recipe      *recipe         `json:"recipe"`
+	PerClass    []classAccuracy `json:"per_class"`
+}
+
+type accuracy struct {
+	Top1 float64 `json:"top1"`
+	Top5 float64 `json:"top5"`
+}
+
+type classAccuracy struct {
+	Class  string   `json:"class"`
+	Images int      `json:"images"`
+	Top1   *float64 `json:"top1"` // null without images
+}
+
+func (r *results) writeMetrics(seconds float64) error {
+	m := metrics{
+		Test: accuracy{100 * r.test.Top1, 100 * r.test.Top5}, TestImages: len(r.set.Test), Seconds: seconds,
+		Mode: r.model.Config.Mode, Arch: r.arch, Seed: r.Seed, Skipped: r.skipped, Backbone: r.model.Backbone.SHA256,
+	}
+	if st := r.state; st != nil {
+		epochs := len(st.History)
+		m.TrainImages, m.Epochs, m.BestEpoch, m.ValImages, m.Recipe = &r.trained, &epochs, &st.Best, r.validated, &r.recipe
+		if v := st.History[st.Best-1].Val; v != nil {
+			m.Val = &accuracy{100 * v.Top1, 100 * v.Top5}
+		}
+	}
+	for class, name := range r.set.Classes {
+		a := classAccuracy{Class: name, Images: r.test.Images[class]}
+		if a.Images > 0 {
+			share := 100 * r.test.PerClass[class]
+			a.Top1 = &share
+		}
+		m.PerClass = append(m.PerClass, a)
+	}
+	return promptcam.WriteFile(filepath.Join(r.out, "metrics.json"), func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		return e.Encode(m)
+	})
+}
+
+// predictions is the table of the test images: what they are, what they were taken for, and every class's score.
+func (r *results) predictions() [][]string {
+	table := [][]string{append([]string{"path", "true", "predicted", "probability"}, r.set.Classes...)}
+	for _, p := range r.test.Predictions {
+		row := []string{r.set.Test[p.Index].Path, r.set.Classes[p.Class], r.set.Classes[p.Predicted], number(p.Probability())}
+		for _, s := range p.Scores {
+			row = append(row, strconv.FormatFloat(float64(s), 'g', -1, 32))
+		}
+		table = append(table, row)
+	}
+	return table
+}
+
+// history is the table of the epochs. Accuracies are in percent.
+func (r *results) history() [][]string {
+	table := [][]string{{"epoch", "loss", "accuracy", "val_loss", "val_top1", "val_top5", "lr", "seconds"}}
+	for i, e := range r.state.History {
+		row := []string{strconv.Itoa(i + 1), number(e.Loss), number(100 * e.Accuracy), "", "", "", number(e.LR), number(e.Seconds)}
+		if e.Val != nil {
+			row[3], row[4], row[5] = number(e.Val.Loss), number(100*e.Val.Top1), number(100*e.Val.Top5)
+		}
+		table = append(table, row)
+	}
+	return table
+}
+
+func number(x float64) string { return strconv.FormatFloat(x, 'g', 8, 64) }
+
+func (r *results) writeCSV(name string, table [][]string) error {
+	return promptcam.WriteFile(filepath.Join(r.out, name), func(w io.Writer) error { return csv.NewWriter(w).WriteAll(table) })
+}
+
+// report is the page about the run.
+func (r *results) report(curves []byte, seconds float64) *promptcam.Report {
+	p := &promptcam.Report{
+		Title: "Prompt-CAM: " + filepath.Base(r.set.Root), Curves: curves, Style: r.style,
+		Confusions: r.test.Confusions(30), Facts: r.facts(seconds),
+	}
+	for class, name := range r.set.Classes {
+		p.Classes = append(p.Classes, promptcam.ClassResult{Name: name, Images: r.test.Images[class], Correct: r.test.Confusion[class][class]})
+	}
+	if st := r.state; st != nil {
+		if v := st.History[st.Best-1].Val; v != nil {
+			p.Splits = append(p.Splits, promptcam.SplitResult{Name: "validation", Images: r.validated, Top1: v.Top1, Top5: v.Top5})
+		}
+	}
+	p.Splits = append(p.Splits, promptcam.SplitResult{Name: "test", Images: len(r.set.Test), Top1: r.test.Top1, Top5: r.test.Top5})
+	if r.samples > 0 {
+		p.Samples = r.explained()
+	}
+	return p
+}
+
+func (r *results) facts(seconds float64) []promptcam.Fact {
+	var facts []promptcam.Fact
+	add := func(name, format string, a ...any) {
+		facts = append(facts, promptcam.Fact{Name: name, Value: fmt.Sprintf(format, a...)})
+	}
+	c, b := r.model.Config, r.model.Backbone
+	add("photographs", "%s, %d classes", r.set.Root, len(r.set.Classes))
+	add("backbone", "%s at %dx%d pixels, SHA-256 %.12s…", r.arch, b.Config.ImageSize[0], b.Config.ImageSize[1], b.SHA256)
+	prompts := fmt.Sprintf("%s, %d class-agnostic prompts per layer before the class prompts", c.Mode, c.Agnostic)
+	if c.PatchesOnly {
+		prompts += ", class prompts look at patches alone"
+	}
+	add("mode", "%s", prompts)
+	if st := r.state; st != nil {
+		best := fmt.Sprintf("%d, the last", st.Best)
+		if r.validated > 0 {
+			best = fmt.Sprintf("%d of %d, by accuracy on the validation images", st.Best, len(st.History))
+		}
+		add("images", "%d to train on, %d to choose the epoch, %d to test", r.trained, r.validated, len(r.set.Test))
+		add("epoch used", "%s", best)
+		add("training", "%s, learning rate %g, weight decay %g, batch %d, %g epochs of warm-up, augmentation %s", r.Optimizer, r.LR, r.Decay, r.Batch, r.Warmup, r.Augment)
+		add("time of all epochs", "%.0f s", seconds)
+		add("seed", "%d", r.Seed)
+	}
+	if r.skipped > 0 {
+		add("images that cannot be read", "%d, left out", r.skipped)
+	}
+	return facts
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// state is a training run after an epoch: all that is needed to go on.
+type state struct {
+	identity
+	History []epoch
+	Best    int // the best epoch so far, from 1
+
+	model, optimizer, best nn.Tensors
+}
+
+// identity tells a training run from others: what it must have in common with the one that
+// it resumes.
+type identity struct {
+	Recipe   recipe
+	Data     string // SHA-256 of the lists of images and classes
+	Backbone string // SHA-256 of the weights
+	Arch     vit.Config
+}
+
+// epoch is a line of the history. Val is nil without validation images.
+type epoch struct {
+	Loss, Accuracy float64 // over the training images as they were seen; accuracy from 0 to 1
+	LR             float64
+	Seconds        float64
+	Val            *valScore `json:",omitempty"`
+}
+
+type valScore struct{ Loss, Top1, Top5 float64 }
+
+func statePath(out string) string { return filepath.Join(out, "state.safetensors") }
+
+// stateFormat changes when older states can no longer be resumed.
+const stateFormat = "promptcam run 1"
+
+// better says whether a is the better epoch: by validation accuracy, then by loss. Without
+// validation the later one is.
+func better(a, b epoch) bool {
+	if a.Val == nil {
+		return true
+	}
+	return a.Val.Top1 > b.Val.Top1 || a.Val.Top1 == b.Val.Top1 && a.Val.Loss < b.Val.Loss
+}
+
+// add appends an epoch, after which the model and the optimizer are these.
+func (st *state) add(e epoch, model, optimizer nn.Tensors) {
+	st.History = append(st.History, e)
+	st.model, st.optimizer = model, optimizer
+	if st.Best == 0 || better(e, st.History[st.Best-1]) {
+		st.Best = len(st.History)
+		st.best = nn.Tensors{}
+		for name, t := range model {
+			st.best[name] = t.Clone()
+		}
+	}
+}
+
+// seconds is the time that all epochs took.
+func (st *state) seconds() float64 {
+	var sum float64
+	for _, e := range st.History {
+		sum += e.Seconds
+	}
+	return sum
+}
+
+// The names of the three sets of tensors in the file begin so.
+const (
+	modelPrefix     = "model."
+	optimizerPrefix = "optimizer."
+	bestPrefix      = "best."
+)
+
+// save writes the state, in place of the last epoch's, whole or not at all.
+func (st *state) save(path string) error {
+	text, err := json.Marshal(st)
+	if err != nil {
+		return fmt.Errorf("save %s: %w", path, err)
+	}
+	all := map[string]*tensor.Tensor{}
+	for prefix, set := range map[string]nn.Tensors{modelPrefix: st.model, optimizerPrefix: st.optimizer, bestPrefix: st.best} {
+		for name, t := range set {
+			all[prefix+name] = t
+		}
+	}
+	return checkpoint.Save(path, all, map[string]string{"format": stateFormat, "state": string(text)})
+}
+
+// readState reads what save wrote.
+func readState(path string) (*state, error) {
+	f, err := checkpoint.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if got := f.Metadata()["format"]; got != stateFormat {
+		return nil, fmt.Errorf("%s: not the state of a training run: its format is %q, want %q", path, got, stateFormat)
+	}
+	st := &state{model: nn.Tensors{}, optimizer: nn.Tensors{}, best: nn.Tensors{}}
+	if err := json.Unmarshal([]byte(f.Metadata()["state"]), st); err != nil {
+		return nil, fmt.Errorf("%s: its description: %w", path, err)
+	}
+	if n := len(st.History); n == 0 || st.Best < 1 || st.Best > n {
+		return nil, fmt.Errorf("%s: its best epoch is %d of %d", path, st.Best, n)
+	}
+	for _, name := range f.Names() {
+		t, err := f.Tensor(name)
+		if err != nil {
+			return nil, err
+		}
+		for prefix, set := range map[string]nn.Tensors{modelPrefix: st.model, optimizerPrefix: st.optimizer, bestPrefix: st.best} {
+			if rest, ok := strings.CutPrefix(name, prefix); ok {
+				set[rest] = t
+			}
+		}
+	}
+	return st, nil
+}
+
+// findState returns the state in out that a run with -resume goes on from, or
+// nil for a run that starts.
+func findState(out string, resume bool) (*state, error) {
+	path := statePath(out)
+	_, err := os.Stat(path)
+	switch {
+	case err == nil && !resume:
+		return nil, fmt.Errorf("-out %s holds an unfinished run: go on with -resume, or choose another -out", out)
+	case err == nil:
+		st, err := readState(path)
+		if err != nil {
+			return nil, fmt.Errorf("-resume: %w", err)
+		}
+		return st, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("-out: %w", err)
+	case !resume:
+		return nil, nil
+	}
+	if _, err := os.Stat(filepath.Join(out, "metrics.json")); err == nil {
+		return nil, fmt.Errorf("-resume: the run in %s has finished", out)
+	}
+	return nil, fmt.Errorf("-resume: no unfinished run in %s (no %s)", out, filepath.Base(path))
+}
+
+// same returns an error that names how now differs from the run that began.
+func (began identity) same(now identity, path string) error {
+	var differ []string
+	a, b := reflect.ValueOf(began.Recipe), reflect.ValueOf(now.Recipe)
+	for i := range a.NumField() {
+		if x, y := a.Field(i).Interface(), b.Field(i).Interface(); x != y {
+			differ = append(differ, fmt.Sprintf("-%s was %v, now %v", a.Type().Field(i).Tag.Get("json"), x, y))
+		}
+	}
+	if x, y := began.Arch.ImageSize, now.Arch.ImageSize; x != y {
+		differ = append(differ, fmt.Sprintf("the image size was %dx%d, now %dx%d", x[0], x[1], y[0], y[1]))
+	}
+	x, y := began.Arch, now.Arch
+	x.Name, x.ImageSize = y.Name, y.ImageSize
+	if x != y {
+		differ = append(differ, fmt.Sprintf("the architecture (-arch) was %+v, now %+v", began.Arch, now.Arch))
+	}
+	if began.Backbone != now.Backbone {
+		differ = append(differ, fmt.Sprintf("the backbone (-weights) had SHA-256 %s, now %s", began.Backbone, now.Backbone))
+	}
+	if began.Data != now.Data {
+		differ = append(differ, "the images or classes (-data, -classes, -skip-bad) are not the same")
+	}
+	if len(differ) > 0 {
+		return fmt.Errorf("-resume: %s was begun otherwise: %s", path, strings.Join(differ, "; "))
+	}
+	return nil
+}

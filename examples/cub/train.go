@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// training is a run and what it needs.
+type training struct {
+	*settings
+	c          *console
+	set        *data.Set
+	skipped    int
+	model      *promptcam.Model
+	eval       data.Transform
+	train, val *data.Loader // val is nil without validation
+	state      *state
+}
+
+// train runs or resumes a training run and leaves its results in -out.
+func train(ctx context.Context, s *settings, c *console) error {
+	st, err := findState(s.out, s.resume)
+	if err != nil {
+		return err
+	}
+	t, err := prepare(ctx, s, c)
+	if err != nil {
+		return err
+	}
+	if st != nil {
+		if err := st.same(t.state.identity, statePath(s.out)); err != nil {
+			return err
+		}
+		t.state = st
+		if err := nn.Load(t.model, st.model); err != nil {
+			return fmt.Errorf("-resume: %s: %w", statePath(s.out), err)
+		}
+		c.say("resuming after epoch %d of %d", len(st.History), s.Epochs)
+	}
+	if err := t.epochs(ctx); err != nil {
+		return err
+	}
+	return t.finish(ctx)
+}
+
+// prepare finds whatever is wrong before the first step.
+func prepare(ctx context.Context, s *settings, c *console) (*training, error) {
+	set, err := openData(s)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.config(len(set.Classes)).Validate(1 << 30); err != nil {
+		return nil, err
+	}
+	backbone, err := openBackbone(s)
+	if err != nil {
+		return nil, err
+	}
+	model, err := promptcam.New(backbone, s.config(len(set.Classes)), rand.New(rand.NewPCG(uint64(s.Seed), 0)))
+	if err != nil {
+		return nil, err
+	}
+	if err := writable(s.out); err != nil {
+		return nil, err
+	}
+	t := &training{settings: s, c: c, set: set, model: model}
+	if t.skipped, err = check(ctx, s, c, set, &set.Train, &set.Val, &set.Test); err != nil {
+		return nil, err
+	}
+	if err := enough(set); err != nil {
+		return nil, err
+	}
+	if err := t.loaders(); err != nil {
+		return nil, err
+	}
+	arch := backbone.Config
+	sum, err := fingerprint(set.Classes, set.Train, set.Val, set.Test)
+	if err != nil {
+		return nil, err
+	}
+	t.state = &state{identity: identity{Recipe: s.recipe, Data: sum, Backbone: backbone.SHA256, Arch: arch}}
+	return t, nil
+}
+
+// loaders makes the loaders of the images to train on and to validate with.
+func (t *training) loaders() error {
+	items, held, err := holdOut(t.settings, t.set)
+	if err != nil {
+		return err
+	}
+	augmented, eval := transforms(t.Augment, t.model.Backbone.Config)
+	t.eval = eval
+	t.train, err = data.NewLoader(t.set.Root, items, data.LoaderConfig{Transform: augmented, Batch: t.Batch, Shuffle: true, Seed: t.Seed, Workers: t.workers})
+	if err != nil || len(held) == 0 {
+		return err
+	}
+	t.val, err = data.NewLoader(t.set.Root, held, data.LoaderConfig{Transform: eval, Batch: t.Batch, Workers: t.workers})
+	return err
+}
+
+// openBackbone loads -weights as -arch.
+func openBackbone(s *settings) (*vit.Model, error) {
+	c, err := architecture(s, s.weights)
+	if err != nil {
+		return nil, err
+	}
+	b, err := vit.Load(s.weights, c)
+	if err != nil {
+		return nil, fmt.Errorf("-weights: %w", err)
+	}
+	return b, nil
+}
+
+// writable makes the folder out and tries to write in it.
+func writable(out string) error {
+	for _, dir := range []string{out, filepath.Join(out, "report")} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("-out: %w", err)
+		}
+		f, err := os.CreateTemp(dir, ".try.*")
+		if err != nil {
+			return fmt.Errorf("-out %s: cannot write there: %w", out, err)
+		}
+		f.Close() // nothing was written
+		if err := os.Remove(f.Name()); err != nil {
+			return fmt.Errorf("-out %s: %w", out, err)
+		}
+	}
+	return nil
+}
+
+// epochs trains from where the state is to the end, and writes the state after each epoch.
+func (t *training) epochs(ctx context.Context) error {
+	st := t.state
+	held := 0
+	if t.val != nil {
+		held = t.val.Len()
+	}
+	t.c.say("%d classes; %d images to train on, %d to choose the best epoch, %d to test; %s, mode %s",
+		len(t.set.Classes), t.train.Len(), held, len(t.set.Test), t.model.Backbone.Config.Name, t.Mode)
+	config := t.trainConfig()
+	config.Start = len(st.History)
+	if config.Start > 0 {
+		config.Resume = st.optimizer
+	}
+	m := t.c.meter((t.Epochs - config.Start) * (t.train.Len() + held))
+	config.Progress = func(s promptcam.Step) {
+		m.show(fmt.Sprintf("epoch %d/%d", s.Epoch, t.Epochs), s.Done, s.Images, fmt.Sprintf("loss %.3f  accuracy %.1f %%", s.Loss, 100*s.Accuracy))
+	}
+	if config.Start == t.Epochs {
+		return nil
+	}
+	for e, err := range promptcam.Train(ctx, t.model, t.train, config) {
+		if err != nil {
+			return err
+		}
+		m.end(e.Images)
+		began := time.Now()
+		done := epoch{Loss: e.Loss, Accuracy: e.Accuracy, LR: e.LR}
+		line := fmt.Sprintf("epoch %d/%d  loss %.4f  accuracy %.1f %%", e.Number, t.Epochs, e.Loss, 100*e.Accuracy)
+		if t.val != nil {
+			v, err := t.model.Evaluate(ctx, t.val, func(n int) { m.show(fmt.Sprintf("epoch %d/%d validation", e.Number, t.Epochs), n, held, "") })
+			if err != nil {
+				return err
+			}
+			m.end(held)
+			done.Val = &valScore{v.Loss, v.Top1, v.Top5}
+			line += fmt.Sprintf("  validation loss %.4f  accuracy %.1f %%", v.Loss, 100*v.Top1)
+		}
+		spent := e.Time + time.Since(began)
+		done.Seconds = spent.Seconds()
+		st.add(done, t.model.Tensors(), e.Optimizer)
+		if err := st.save(statePath(t.out)); err != nil {
+			return err
+		}
+		t.c.say("%s  lr %.3g  %.1f images/s  %.1f s", line, e.LR, float64(e.Images)/e.Time.Seconds(), spent.Seconds())
+	}
+	return nil
+}
+
+// finish tests the best epoch's model, once, and writes all results. The state
+// goes last: until then -resume can do this again.
+func (t *training) finish(ctx context.Context) error {
+	st := t.state
+	if err := nn.Load(t.model, st.best); err != nil {
+		return fmt.Errorf("%s: %w", statePath(t.out), err)
+	}
+	r := &results{
+		settings: t.settings, c: t.c, set: t.set, model: t.model, transform: t.eval, state: st, skipped: t.skipped,
+		trained: t.train.Len(), arch: t.model.Backbone.Config.Name,
+	}
+	if t.val != nil {
+		r.validated = t.val.Len()
+	}
+	if err := t.model.Save(filepath.Join(t.out, "model.safetensors"), t.set.Classes, t.eval); err != nil {
+		return err
+	}
+	if err := r.publish(ctx); err != nil {
+		return err
+	}
+	if err := os.Remove(statePath(t.out)); err != nil {
+		return fmt.Errorf("the results are complete, but: %w", err)
+	}
+	return nil
+}
