@@ -321,7 +321,7 @@ func (op operation) check(t *testing.T, wanted func(i int) bool) {
 		}
 		off, err := gradcheck.Error(rand.New(rand.NewPCG(3, 4)), func(tp *autograd.Tape) *autograd.Var { return run(tp, ps) }, learned...)
 		require.NoError(t, err, name)
-		assert.Less(t, off, 5e-4, name)
+		assert.Less(t, off, 1e-4, name)
 
 		tp := &autograd.Tape{}
 		grads := tp.Backward(total(run(tp, ps)))
