@@ -1,0 +1,142 @@
+package promptcam
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/tensor"
+)
+
+func TestExplainAgreesWithForward(t *testing.T) {
+	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
+		scores, attn := forward(m, g.images.Value)
+		for i := range g.labels {
+			e := m.explain(g.images.Value.Slice(0, i, i+1).Contig())
+			assert.Equal(t, scores.Select(0, i).Data(), e.Scores)
+			assert.Equal(t, scores.Slice(0, i, i+1).ArgMax()[0], e.Predicted())
+			for c := range m.Config.Classes {
+				for h := range e.Heads() {
+					heat, share := e.Heat(c, h), e.Share(c, h)
+					assert.Equal(t, attn.Select(0, i).Select(0, h).Select(0, c).Clone().Data(), heat.Values)
+					assert.InDelta(t, heat.Sum(), share.Patches, 1e-6)
+					assert.InDelta(t, 1, share.Patches+share.Prompts+share.CLS+share.Registers, 1e-5)
+					if m.Config.PatchesOnly {
+						assert.InDelta(t, 1, share.Patches, 1e-5)
+					}
+				}
+			}
+		}
+	})
+}
+
+func TestExplainAnImage(t *testing.T) {
+	g := openGolden(t, "dino")
+	m := g.model()
+	img := data.NewRGB(50, 40)
+	for i := range img.Pix {
+		img.Pix[i] = uint8(i * 7)
+	}
+	e, err := m.Explain(img, data.EvalTransform(32, g.config.Mean, g.config.Std))
+	require.NoError(t, err)
+	var sum float64
+	for _, p := range e.Probabilities {
+		sum += p
+	}
+	assert.InDelta(t, 1, sum, 1e-12)
+	assert.Len(t, e.Top(99), m.Config.Classes)
+	assert.True(t, slices.IsSortedFunc(e.Top(5), func(a, b int) int { return int(math.Copysign(1, float64(e.Scores[b]-e.Scores[a]))) }))
+
+	_, err = m.Explain(img, data.EvalTransform(48, g.config.Mean, g.config.Std))
+	assert.ErrorContains(t, err, "48x48 pixels, the backbone wants 32x32")
+	_, err = m.Explain(data.NewRGB(0, 0), data.EvalTransform(32, g.config.Mean, g.config.Std))
+	assert.ErrorContains(t, err, "empty")
+}
+
+// The score after blurring must be what the whole last layer gives when that
+// head's row of attention weights is replaced.
+func TestBlurredEqualsTheWholeLayer(t *testing.T) {
+	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
+		e := m.explain(g.images.Value.Slice(0, 2, 3).Contig())
+		const class = 1
+		for _, blur := range []Blur{BlurPatches, BlurAll} {
+			for choice := range 1 << e.Heads() {
+				blurred := make([]bool, e.Heads())
+				changed := *e
+				changed.attn = e.attn.Clone()
+				for h := range blurred {
+					if blurred[h] = choice>>h&1 == 1; !blurred[h] {
+						continue
+					}
+					row := changed.attn.Select(0, h).Select(0, class)
+					from := 0
+					if blur == BlurPatches {
+						from = row.Len() - m.patches()
+					}
+					row.Fill(0)
+					row.Slice(0, from, row.Len()).Fill(1 / float32(row.Len()-from))
+				}
+				// With nothing more to blur, the changed attention is all that counts.
+				want := changed.Blurred(class, blur, make([]bool, e.Heads()))
+				got := e.Blurred(class, blur, blurred)
+				assert.InDelta(t, want[0], got[0], 1e-5)
+				if choice == 0 {
+					assert.InDelta(t, e.Scores[class], got[0], 1e-5)
+				}
+			}
+		}
+	})
+}
+
+func TestRankStopsAtTheSufficientTraits(t *testing.T) {
+	forEachFamily(t, func(t *testing.T, g *golden) {
+		m := g.model()
+		for i := range g.labels {
+			e := m.explain(g.images.Value.Slice(0, i, i+1).Contig())
+			for class := range m.Config.Classes {
+				r := e.Rank(class, BlurPatches)
+				order := make([]int, len(r.Heads))
+				for k, h := range r.Heads {
+					order[k] = h.Head
+				}
+				assert.ElementsMatch(t, tensorRange(len(order)), order, "each head once")
+				wins := func(keep int) bool { // with all but the first keep heads blurred
+					blurred := make([]bool, len(order))
+					for _, h := range order[keep:] {
+						blurred[h] = true
+					}
+					scores := slices.Clone(e.Scores)
+					scores[class] = e.Blurred(class, BlurPatches, blurred)[0]
+					return top(scores, 1)[0] == class
+				}
+				if class != e.Predicted() {
+					assert.Equal(t, -1, r.Sufficient)
+					continue
+				}
+				for keep := len(order); keep >= r.Sufficient; keep-- {
+					assert.True(t, wins(keep))
+				}
+				if r.Sufficient > 0 {
+					assert.False(t, wins(r.Sufficient-1))
+				}
+			}
+		}
+	})
+}
+
+func tensorRange(n int) []int {
+	r := make([]int, n)
+	for i := range r {
+		r[i] = i
+	}
+	return r
+}
+
+func TestTopTakesTheFirstOfEquals(t *testing.T) {
+	assert.Equal(t, []int{1, 3, 0}, top([]float32{2, 5, 1, 5}, 3))
+	assert.Equal(t, 1, tensor.FromSlice([]float32{2, 5, 1, 5}, 1, 4).ArgMax()[0], "Evaluate and Train agree")
+}

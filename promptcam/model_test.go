@@ -1,0 +1,195 @@
+package promptcam
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/tensortest"
+)
+
+// configs are all ways in which class prompts can enter a model of three layers.
+func configs() map[string]Config {
+	return map[string]Config{
+		"deep":         {Mode: Deep, Classes: 4, Agnostic: 3},
+		"deep alone":   {Mode: Deep, Classes: 4},
+		"shallow":      {Mode: Shallow, Classes: 4},
+		"from:2":       {Mode: FromLayer(2), Classes: 4, Agnostic: 3},
+		"last":         {Mode: Last, Classes: 4},
+		"last patches": {Mode: Last, Classes: 4, PatchesOnly: true},
+	}
+}
+
+// forEachConfig runs f on an untrained model of each config on dino's backbone.
+func forEachConfig(t *testing.T, f func(t *testing.T, m *Model, g *golden)) {
+	for name, c := range configs() {
+		t.Run(name, func(t *testing.T) {
+			g := openGolden(t, "dino")
+			m, err := New(g.model().Backbone, c, rand.New(rand.NewPCG(1, 2)))
+			require.NoError(t, err)
+			f(t, m, g)
+		})
+	}
+}
+
+func forward(m *Model, images *tensor.Tensor) (scores, attn *tensor.Tensor) {
+	tp := &autograd.Tape{NoGrad: true}
+	s, a := m.Forward(tp.Const(images))
+	return s.Value(), a
+}
+
+// prepended computes the scores as the authors' code does: all rows in one
+// sequence, prompts first, each block in whole, agnostic prompts cut off after.
+func prepended(m *Model, images *tensor.Tensor) *tensor.Tensor {
+	tp := &autograd.Tape{NoGrad: true}
+	x := m.Backbone.Embed(tp.Const(images)) // [B, T, D]
+	b, tokens, c := x.Dim(0), x.Dim(1), m.Config.Classes
+	row := func(p *autograd.Param) *autograd.Var {
+		return tp.Const(p.Value.Reshape(1, p.Value.Dim(0), p.Value.Dim(1)).Expand(b, p.Value.Dim(0), p.Value.Dim(1)))
+	}
+	for i, block := range m.Backbone.Blocks {
+		n := 0
+		switch {
+		case i == m.first:
+			x = autograd.Concat(row(m.Class), x)
+		case i < m.first && len(m.Agnostic) > 0:
+			n = m.Config.Agnostic
+			x = autograd.Concat(row(m.Agnostic[i]), x)
+		}
+		x = block.Forward(x, nil)
+		x = autograd.Concat(autograd.Slice(x, 1, n, x.Dim(1)))
+	}
+	if got := x.Dim(1); got != c+tokens {
+		panic(got)
+	}
+	return m.score(autograd.Concat(autograd.Slice(x, 1, 0, c))).Value()
+}
+
+func TestEqualsPrependedPrompts(t *testing.T) {
+	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
+		if m.Config.PatchesOnly {
+			t.Skip("the authors have no such mode")
+		}
+		scores, _ := forward(m, g.images.Value)
+		tensortest.Close(t, prepended(m, g.images.Value), scores, 1e-5)
+	})
+}
+
+func TestFromLayerMeetsDeepAndShallow(t *testing.T) {
+	g := openGolden(t, "dino")
+	for mode, same := range map[Mode]Config{FromLayer(3): {Mode: Deep, Classes: 4, Agnostic: 2}, FromLayer(1): {Mode: Shallow, Classes: 4}} {
+		a, err := New(g.model().Backbone, same, rand.New(rand.NewPCG(1, 2)))
+		require.NoError(t, err)
+		same.Mode = mode
+		b, err := New(g.model().Backbone, same, rand.New(rand.NewPCG(1, 2)))
+		require.NoError(t, err)
+		want, wantAttn := forward(a, g.images.Value)
+		got, gotAttn := forward(b, g.images.Value)
+		assert.Equal(t, want, got, mode)
+		assert.Equal(t, wantAttn, gotAttn, mode)
+	}
+}
+
+func TestAnImageAloneEqualsItInABatch(t *testing.T) {
+	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
+		all, allAttn := forward(m, g.images.Value)
+		for i := range g.labels {
+			one, attn := forward(m, g.images.Value.Slice(0, i, i+1).Contig())
+			assert.Equal(t, all.Slice(0, i, i+1).Data(), one.Data())
+			assert.Equal(t, allAttn.Slice(0, i, i+1).Clone(), attn.Clone())
+		}
+	})
+}
+
+func TestPermutingClassPromptsPermutesScores(t *testing.T) {
+	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
+		scores, attn := forward(m, g.images.Value)
+		before := m.Class.Value.Clone()
+		order := []int{2, 0, 3, 1}
+		for to, from := range order {
+			tensor.CopyTo(m.Class.Value.Select(0, to), before.Select(0, from))
+		}
+		moved, movedAttn := forward(m, g.images.Value)
+		for to, from := range order {
+			tensortest.Close(t, scores.Select(1, from).Clone(), moved.Select(1, to).Clone(), 1e-5)
+			tensortest.Close(t, attn.Select(2, from).Clone(), movedAttn.Select(2, to).Clone(), 1e-5)
+		}
+	})
+}
+
+func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
+		type result struct {
+			scores *tensor.Tensor
+			grads  map[string]*tensor.Tensor
+		}
+		var results []result
+		for _, cores := range []int{1, 2, 5} {
+			runtime.GOMAXPROCS(cores)
+			tp := &autograd.Tape{}
+			scores, _ := m.Forward(tp.Const(g.images.Value))
+			grads := tp.Backward(autograd.CrossEntropy(scores, []int{0, 1, 2, 3, 0, 1}))
+			byName := map[string]*tensor.Tensor{}
+			for name, p := range nn.Params(m) {
+				byName[name] = grads[p]
+				assert.NotNil(t, grads[p], name)
+			}
+			assert.Len(t, grads, len(byName), "nothing frozen has a gradient")
+			results = append(results, result{scores.Value(), byName})
+		}
+		assert.Equal(t, results[0], results[1])
+		assert.Equal(t, results[0], results[2])
+	})
+}
+
+func TestPatchesOnlySeesNothingElse(t *testing.T) {
+	g := openGolden(t, "dino")
+	m, err := New(g.model().Backbone, Config{Mode: Last, Classes: 4, PatchesOnly: true}, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	scores, attn := forward(m, g.images.Value)
+	for _, v := range attn.Sum(3).Data() {
+		assert.InDelta(t, 1, v, 1e-5, "all attention is on the map")
+	}
+	m.Class.Value.Select(0, 1).Fill(3) // another class's prompt
+	after, _ := forward(m, g.images.Value)
+	assert.Equal(t, scores.Slice(1, 2, 4).Clone(), after.Slice(1, 2, 4).Clone())
+}
+
+func TestParseMode(t *testing.T) {
+	for _, s := range []string{"deep", "shallow", "last", "from:7"} {
+		m, err := ParseMode(s)
+		require.NoError(t, err)
+		assert.EqualValues(t, s, m)
+	}
+	assert.Equal(t, FromLayer(7), Mode("from:7"))
+	for _, s := range []string{"", "Deep", "from:", "from:x", "from:0", "from:-1", "fro:3", "from:3x"} {
+		_, err := ParseMode(s)
+		assert.ErrorContains(t, err, "mode", s)
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	for _, c := range configs() {
+		assert.NoError(t, c.Validate(3))
+	}
+	for want, c := range map[string]Config{
+		"want a layer from 1 to 3":            {Mode: FromLayer(4), Classes: 2},
+		"1 classes":                           {Mode: Deep, Classes: 1},
+		"-1 class-agnostic prompts":           {Mode: Deep, Classes: 2, Agnostic: -1},
+		"mode last has none":                  {Mode: Last, Classes: 2, Agnostic: 1},
+		"mode shallow has none":               {Mode: Shallow, Classes: 2, Agnostic: 1},
+		"mode from:1 has none":                {Mode: FromLayer(1), Classes: 2, Agnostic: 1},
+		"prompt dropout 1":                    {Mode: Last, Classes: 2, PromptDropout: 1},
+		"drop path -0.1":                      {Mode: Last, Classes: 2, DropPath: -0.1},
+		`mode "", want deep, shallow, last or`: {Classes: 2},
+	} {
+		assert.ErrorContains(t, c.Validate(3), want)
+	}
+}
