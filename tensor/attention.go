@@ -22,41 +22,55 @@ type KV struct{ K, V *Tensor }
 // q is [B, R, D], or [R, D] or [1, R, D] where every image has the same, and
 // so are keys and values. Keys and values are never copied together: each kv
 // fills its own columns of the weights. All but weights may be views whose last
-// dimension is contiguous. weights may be nil: then no more than one head of
-// one image is held at a time.
+// dimension is contiguous. weights may be nil: then no more than some rows
+// of one head of one image are held at a time.
 func AttentionTo(dst, weights, q *Tensor, heads int, kv ...KV) {
 	a := newAttention("AttentionTo", q, heads, kv)
 	a.checkRows("AttentionTo", dst, a.rows)
 	if weights != nil {
 		a.checkWeights("AttentionTo", weights)
 	}
-	parallel.For(a.batch*heads, 1, func(from, to int) {
-		var scratch *[]float32
-		if weights == nil {
-			scratch = getScratch(a.rows * a.cols)
-			defer scratchPool.Put(scratch)
-		}
+	blocks := (a.rows + attentionRows - 1) / attentionRows
+	parallel.For(a.batch*heads*blocks, 1, func(from, to int) {
 		for i := from; i < to; i++ {
-			b, h := i/heads, i%heads
-			w := a.weightsOf(weights, i, scratch)
+			b, h := i/blocks/heads, i/blocks%heads
+			first := i % blocks * a.rows / blocks
+			last := (i%blocks + 1) * a.rows / blocks
+			var scratch *[]float32
+			var w kernel.Matrix // [last-first, A1+A2+...]
+			if weights != nil {
+				w = rowsOf(a.weightsOf(weights, i/blocks), first, last)
+			} else {
+				scratch = getScratch((last - first) * a.cols)
+				w = a.matrix(*scratch, last-first)
+			}
+			q := rowsOf(a.head(q, b, h), first, last)
 			col := 0
 			for _, s := range kv {
-				kernel.Gemm(colsOf(w, col, s.K.Dim(-2)), a.head(q, b, h), a.head(s.K, b, h).T(), 1, 0)
+				kernel.Gemm(colsOf(w, col, s.K.Dim(-2)), q, a.head(s.K, b, h).T(), 1, 0)
 				col += s.K.Dim(-2)
 			}
-			for r := range a.rows {
+			for r := range w.Rows {
 				row := w.Data[r*a.cols : (r+1)*a.cols]
 				kernel.Softmax(row, row, a.scale)
 			}
-			y := a.head(dst, b, h)
+			y := rowsOf(a.head(dst, b, h), first, last)
 			col = 0
 			for j, s := range kv {
 				kernel.Gemm(y, colsOf(w, col, s.V.Dim(-2)), a.head(s.V, b, h), 1, beta(j > 0))
 				col += s.V.Dim(-2)
 			}
+			if scratch != nil {
+				scratchPool.Put(scratch)
+			}
 		}
 	})
 }
+
+// attentionRows is the most rows of one head of one image that are computed at
+// a time: their weights, 128 x 1370 for DINOv2 at 518 pixels, stay in the
+// second-level cache, and few images of few heads still make work for many cores.
+const attentionRows = 128
 
 // AttentionBackwardTo is the adjoint of AttentionTo given dy [B, R, D], the
 // gradient of its result, and the weights it wrote. It writes dq [B, R, D] and, for
@@ -82,8 +96,8 @@ func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, weights, q *Tensor, heads int
 		defer scratchPool.Put(scratch)
 		for i := from; i < to; i++ {
 			b, h := i/heads, i%heads
-			w := a.weightsOf(weights, i, nil)
-			dw := a.weightsOf(nil, i, scratch) // gradient of the weights, then of the scores
+			w := a.weightsOf(weights, i)
+			dw := a.matrix(*scratch, a.rows) // gradient of the weights, then of the scores
 			g := a.head(dy, b, h)
 			col := 0
 			for j, s := range kv {
@@ -192,16 +206,15 @@ func (a attention) head(t *Tensor, b, h int) kernel.Matrix {
 	return m
 }
 
-// weightsOf is the [R, A] matrix of one head of one image, in weights or else in scratch.
-func (a attention) weightsOf(weights *Tensor, i int, scratch *[]float32) kernel.Matrix {
+// weightsOf is the i-th [R, A1+A2+...] matrix of weights.
+func (a attention) weightsOf(weights *Tensor, i int) kernel.Matrix {
 	size := a.rows * a.cols
-	m := kernel.Matrix{Rows: a.rows, Cols: a.cols, RowStride: a.cols, ColStride: 1}
-	if weights != nil {
-		m.Data = weights.Data()[i*size : (i+1)*size]
-	} else {
-		m.Data = *scratch
-	}
-	return m
+	return a.matrix(weights.Data()[i*size:(i+1)*size], a.rows)
+}
+
+// matrix is data as rows of weights.
+func (a attention) matrix(data []float32, rows int) kernel.Matrix {
+	return kernel.Matrix{Data: data, Rows: rows, Cols: a.cols, RowStride: a.cols, ColStride: 1}
 }
 
 // colsOf is n columns of m from one on.
