@@ -2115,74 +2115,16 @@ end108:
 // func geluAVX2(dst []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·geluAVX2(SB), NOSPLIT, $0-48
-	MOVQ dst_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ dst_len+8(FP), DX
-	XORQ BX, BX
+	MOVQ  dst_base+0(FP), AX
+	MOVQ  x_base+24(FP), CX
+	VPXOR Y0, Y0, Y0
+	MOVQ  dst_len+8(FP), DX
+	XORQ  BX, BX
 
 loop109:
 	CMPQ         DX, $0x00000008
 	JLT          done110
-	VMOVUPS      (CX)(BX*4), Y0
-	VPAND        constants<>+32(SB), Y0, Y1
-	VBROADCASTSS constants<>+448(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VADDPS       constants<>+480(SB), Y1, Y2
-	VADDPS       constants<>+512(SB), Y1, Y3
-	VDIVPS       Y3, Y2, Y2
-	VMULPS       constants<>+544(SB), Y1, Y3
-	VMULPS       Y1, Y3, Y3
-	VBROADCASTSS constants<>+64(SB), Y4
-	VMAXPS       Y3, Y4, Y3
-	VBROADCASTSS constants<>+96(SB), Y4
-	VMINPS       Y3, Y4, Y3
-	VMULPS       constants<>+128(SB), Y3, Y4
-	VROUNDPS     $0x00, Y4, Y4
-	VFNMADD231PS constants<>+160(SB), Y4, Y3
-	VFNMADD231PS constants<>+192(SB), Y4, Y3
-	VBROADCASTSS constants<>+224(SB), Y5
-	VFMADD213PS  constants<>+256(SB), Y3, Y5
-	VFMADD213PS  constants<>+288(SB), Y3, Y5
-	VFMADD213PS  constants<>+320(SB), Y3, Y5
-	VFMADD213PS  constants<>+352(SB), Y3, Y5
-	VFMADD213PS  constants<>+384(SB), Y3, Y5
-	VFMADD213PS  constants<>+384(SB), Y3, Y5
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y3
-	VPSUBD       Y3, Y4, Y4
-	VPADDD       constants<>+416(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VPADDD       constants<>+416(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y5, Y5
-	VMOVAPS      Y5, Y3
-	VBROADCASTSS constants<>+576(SB), Y4
-	VFMADD213PS  constants<>+608(SB), Y2, Y4
-	VFMADD213PS  constants<>+640(SB), Y2, Y4
-	VFMADD213PS  constants<>+672(SB), Y2, Y4
-	VFMADD213PS  constants<>+704(SB), Y2, Y4
-	VFMADD213PS  constants<>+736(SB), Y2, Y4
-	VFMADD213PS  constants<>+768(SB), Y2, Y4
-	VFMADD213PS  constants<>+800(SB), Y2, Y4
-	VFMADD213PS  constants<>+832(SB), Y2, Y4
-	VFMADD213PS  constants<>+864(SB), Y2, Y4
-	VMULPS       Y1, Y3, Y3
-	VPXOR        Y1, Y1, Y1
-	VMAXPS       Y0, Y1, Y0
-	VFNMADD231PS Y3, Y4, Y0
-	VMOVUPS      Y0, (AX)(BX*4)
-	ADDQ         $0x00000008, BX
-	SUBQ         $0x00000008, DX
-	JMP          loop109
-
-done110:
-	TESTQ        DX, DX
-	JZ           end111
-	LEAQ         masks<>+32(SB), SI
-	NEGQ         DX
-	VMOVDQU      (SI)(DX*4), Y0
-	VMASKMOVPS   (CX)(BX*4), Y0, Y1
+	VMOVUPS      (CX)(BX*4), Y1
 	VPAND        constants<>+32(SB), Y1, Y2
 	VBROADCASTSS constants<>+448(SB), Y3
 	VMINPS       Y2, Y3, Y2
@@ -2227,10 +2169,67 @@ done110:
 	VFMADD213PS  constants<>+832(SB), Y3, Y5
 	VFMADD213PS  constants<>+864(SB), Y3, Y5
 	VMULPS       Y2, Y4, Y4
-	VPXOR        Y2, Y2, Y2
-	VMAXPS       Y1, Y2, Y1
+	VMAXPS       Y1, Y0, Y1
 	VFNMADD231PS Y4, Y5, Y1
-	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
+	VMOVUPS      Y1, (AX)(BX*4)
+	ADDQ         $0x00000008, BX
+	SUBQ         $0x00000008, DX
+	JMP          loop109
+
+done110:
+	TESTQ        DX, DX
+	JZ           end111
+	LEAQ         masks<>+32(SB), SI
+	NEGQ         DX
+	VMOVDQU      (SI)(DX*4), Y1
+	VMASKMOVPS   (CX)(BX*4), Y1, Y2
+	VPAND        constants<>+32(SB), Y2, Y3
+	VBROADCASTSS constants<>+448(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VADDPS       constants<>+480(SB), Y3, Y4
+	VADDPS       constants<>+512(SB), Y3, Y5
+	VDIVPS       Y5, Y4, Y4
+	VMULPS       constants<>+544(SB), Y3, Y5
+	VMULPS       Y3, Y5, Y5
+	VBROADCASTSS constants<>+64(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VBROADCASTSS constants<>+96(SB), Y6
+	VMINPS       Y5, Y6, Y5
+	VMULPS       constants<>+128(SB), Y5, Y6
+	VROUNDPS     $0x00, Y6, Y6
+	VFNMADD231PS constants<>+160(SB), Y6, Y5
+	VFNMADD231PS constants<>+192(SB), Y6, Y5
+	VBROADCASTSS constants<>+224(SB), Y7
+	VFMADD213PS  constants<>+256(SB), Y5, Y7
+	VFMADD213PS  constants<>+288(SB), Y5, Y7
+	VFMADD213PS  constants<>+320(SB), Y5, Y7
+	VFMADD213PS  constants<>+352(SB), Y5, Y7
+	VFMADD213PS  constants<>+384(SB), Y5, Y7
+	VFMADD213PS  constants<>+384(SB), Y5, Y7
+	VCVTPS2DQ    Y6, Y6
+	VPSRAD       $0x01, Y6, Y5
+	VPSUBD       Y5, Y6, Y6
+	VPADDD       constants<>+416(SB), Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VMULPS       Y5, Y7, Y7
+	VPADDD       constants<>+416(SB), Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMOVAPS      Y7, Y5
+	VBROADCASTSS constants<>+576(SB), Y6
+	VFMADD213PS  constants<>+608(SB), Y4, Y6
+	VFMADD213PS  constants<>+640(SB), Y4, Y6
+	VFMADD213PS  constants<>+672(SB), Y4, Y6
+	VFMADD213PS  constants<>+704(SB), Y4, Y6
+	VFMADD213PS  constants<>+736(SB), Y4, Y6
+	VFMADD213PS  constants<>+768(SB), Y4, Y6
+	VFMADD213PS  constants<>+800(SB), Y4, Y6
+	VFMADD213PS  constants<>+832(SB), Y4, Y6
+	VFMADD213PS  constants<>+864(SB), Y4, Y6
+	VMULPS       Y3, Y5, Y5
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y5, Y6, Y2
+	VMASKMOVPS   Y2, Y1, (AX)(BX*4)
 
 end111:
 	VZEROUPPER
@@ -6777,54 +6776,54 @@ end276:
 // func geluAVX512(dst []float32, x []float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·geluAVX512(SB), NOSPLIT, $0-48
-	MOVQ dst_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ dst_len+8(FP), DX
-	XORQ BX, BX
+	MOVQ   dst_base+0(FP), AX
+	MOVQ   x_base+24(FP), CX
+	VPXORD Z0, Z0, Z0
+	MOVQ   dst_len+8(FP), DX
+	XORQ   BX, BX
 
 loop277:
 	CMPQ              DX, $0x00000010
 	JLT               done278
-	VMOVUPS           (CX)(BX*4), Z0
-	VPANDD.BCST       constants<>+32(SB), Z0, Z1
-	VBROADCASTSS      constants<>+448(SB), Z2
-	VMINPS            Z1, Z2, Z1
-	VADDPS.BCST       constants<>+480(SB), Z1, Z2
-	VADDPS.BCST       constants<>+512(SB), Z1, Z5
-	VDIVPS            Z5, Z2, Z2
-	VMULPS.BCST       constants<>+544(SB), Z1, Z5
-	VMULPS            Z1, Z5, Z5
-	VBROADCASTSS      constants<>+64(SB), Z6
-	VMAXPS            Z5, Z6, Z5
-	VBROADCASTSS      constants<>+96(SB), Z6
-	VMINPS            Z5, Z6, Z5
-	VMULPS.BCST       constants<>+128(SB), Z5, Z6
-	VRNDSCALEPS       $0x00, Z6, Z6
-	VFNMADD231PS.BCST constants<>+160(SB), Z6, Z5
-	VFNMADD231PS.BCST constants<>+192(SB), Z6, Z5
-	VBROADCASTSS      constants<>+224(SB), Z7
-	VFMADD213PS.BCST  constants<>+256(SB), Z5, Z7
-	VFMADD213PS.BCST  constants<>+288(SB), Z5, Z7
-	VFMADD213PS.BCST  constants<>+320(SB), Z5, Z7
-	VFMADD213PS.BCST  constants<>+352(SB), Z5, Z7
-	VFMADD213PS.BCST  constants<>+384(SB), Z5, Z7
-	VFMADD213PS.BCST  constants<>+384(SB), Z5, Z7
-	VSCALEFPS         Z6, Z7, Z5
-	VBROADCASTSS      constants<>+576(SB), Z6
-	VFMADD213PS.BCST  constants<>+608(SB), Z2, Z6
-	VFMADD213PS.BCST  constants<>+640(SB), Z2, Z6
-	VFMADD213PS.BCST  constants<>+672(SB), Z2, Z6
-	VFMADD213PS.BCST  constants<>+704(SB), Z2, Z6
-	VFMADD213PS.BCST  constants<>+736(SB), Z2, Z6
-	VFMADD213PS.BCST  constants<>+768(SB), Z2, Z6
-	VFMADD213PS.BCST  constants<>+800(SB), Z2, Z6
-	VFMADD213PS.BCST  constants<>+832(SB), Z2, Z6
-	VFMADD213PS.BCST  constants<>+864(SB), Z2, Z6
-	VMULPS            Z1, Z5, Z5
-	VPXORD            Z3, Z3, Z3
-	VMAXPS            Z0, Z3, Z0
-	VFNMADD231PS      Z5, Z6, Z0
-	VMOVUPS           Z0, (AX)(BX*4)
+	VMOVUPS           (CX)(BX*4), Z1
+	VPANDD.BCST       constants<>+32(SB), Z1, Z2
+	VBROADCASTSS      constants<>+448(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VADDPS.BCST       constants<>+480(SB), Z2, Z3
+	VADDPS.BCST       constants<>+512(SB), Z2, Z4
+	VDIVPS            Z4, Z3, Z3
+	VMULPS.BCST       constants<>+544(SB), Z2, Z4
+	VMULPS            Z2, Z4, Z4
+	VBROADCASTSS      constants<>+64(SB), Z5
+	VMAXPS            Z4, Z5, Z4
+	VBROADCASTSS      constants<>+96(SB), Z5
+	VMINPS            Z4, Z5, Z4
+	VMULPS.BCST       constants<>+128(SB), Z4, Z5
+	VRNDSCALEPS       $0x00, Z5, Z5
+	VFNMADD231PS.BCST constants<>+160(SB), Z5, Z4
+	VFNMADD231PS.BCST constants<>+192(SB), Z5, Z4
+	VBROADCASTSS      constants<>+224(SB), Z6
+	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+352(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+384(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+384(SB), Z4, Z6
+	VSCALEFPS         Z5, Z6, Z4
+	VBROADCASTSS      constants<>+576(SB), Z5
+	VFMADD213PS.BCST  constants<>+608(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+640(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+672(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+704(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+736(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+768(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+800(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+832(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+864(SB), Z3, Z5
+	VMULPS            Z2, Z4, Z4
+	VMAXPS            Z1, Z0, Z1
+	VFNMADD231PS      Z4, Z5, Z1
+	VMOVUPS           Z1, (AX)(BX*4)
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
 	JMP               loop277
@@ -6835,46 +6834,45 @@ done278:
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
-	VMOVUPS.Z         (CX)(BX*4), K1, Z0
-	VPANDD.BCST       constants<>+32(SB), Z0, Z1
-	VBROADCASTSS      constants<>+448(SB), Z2
-	VMINPS            Z1, Z2, Z1
-	VADDPS.BCST       constants<>+480(SB), Z1, Z2
-	VADDPS.BCST       constants<>+512(SB), Z1, Z3
-	VDIVPS            Z3, Z2, Z2
-	VMULPS.BCST       constants<>+544(SB), Z1, Z3
-	VMULPS            Z1, Z3, Z3
+	VMOVUPS.Z         (CX)(BX*4), K1, Z1
+	VPANDD.BCST       constants<>+32(SB), Z1, Z2
+	VBROADCASTSS      constants<>+448(SB), Z3
+	VMINPS            Z2, Z3, Z2
+	VADDPS.BCST       constants<>+480(SB), Z2, Z3
+	VADDPS.BCST       constants<>+512(SB), Z2, Z4
+	VDIVPS            Z4, Z3, Z3
+	VMULPS.BCST       constants<>+544(SB), Z2, Z4
+	VMULPS            Z2, Z4, Z4
 	VBROADCASTSS      constants<>+64(SB), Z5
-	VMAXPS            Z3, Z5, Z3
+	VMAXPS            Z4, Z5, Z4
 	VBROADCASTSS      constants<>+96(SB), Z5
-	VMINPS            Z3, Z5, Z3
-	VMULPS.BCST       constants<>+128(SB), Z3, Z5
+	VMINPS            Z4, Z5, Z4
+	VMULPS.BCST       constants<>+128(SB), Z4, Z5
 	VRNDSCALEPS       $0x00, Z5, Z5
-	VFNMADD231PS.BCST constants<>+160(SB), Z5, Z3
-	VFNMADD231PS.BCST constants<>+192(SB), Z5, Z3
+	VFNMADD231PS.BCST constants<>+160(SB), Z5, Z4
+	VFNMADD231PS.BCST constants<>+192(SB), Z5, Z4
 	VBROADCASTSS      constants<>+224(SB), Z6
-	VFMADD213PS.BCST  constants<>+256(SB), Z3, Z6
-	VFMADD213PS.BCST  constants<>+288(SB), Z3, Z6
-	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z6
-	VFMADD213PS.BCST  constants<>+352(SB), Z3, Z6
-	VFMADD213PS.BCST  constants<>+384(SB), Z3, Z6
-	VFMADD213PS.BCST  constants<>+384(SB), Z3, Z6
-	VSCALEFPS         Z5, Z6, Z3
+	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+352(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+384(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+384(SB), Z4, Z6
+	VSCALEFPS         Z5, Z6, Z4
 	VBROADCASTSS      constants<>+576(SB), Z5
-	VFMADD213PS.BCST  constants<>+608(SB), Z2, Z5
-	VFMADD213PS.BCST  constants<>+640(SB), Z2, Z5
-	VFMADD213PS.BCST  constants<>+672(SB), Z2, Z5
-	VFMADD213PS.BCST  constants<>+704(SB), Z2, Z5
-	VFMADD213PS.BCST  constants<>+736(SB), Z2, Z5
-	VFMADD213PS.BCST  constants<>+768(SB), Z2, Z5
-	VFMADD213PS.BCST  constants<>+800(SB), Z2, Z5
-	VFMADD213PS.BCST  constants<>+832(SB), Z2, Z5
-	VFMADD213PS.BCST  constants<>+864(SB), Z2, Z5
-	VMULPS            Z1, Z3, Z3
-	VPXORD            Z4, Z4, Z4
-	VMAXPS            Z0, Z4, Z0
-	VFNMADD231PS      Z3, Z5, Z0
-	VMOVUPS           Z0, K1, (AX)(BX*4)
+	VFMADD213PS.BCST  constants<>+608(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+640(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+672(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+704(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+736(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+768(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+800(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+832(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+864(SB), Z3, Z5
+	VMULPS            Z2, Z4, Z4
+	VMAXPS            Z1, Z0, Z1
+	VFNMADD231PS      Z4, Z5, Z1
+	VMOVUPS           Z1, K1, (AX)(BX*4)
 
 end279:
 	VZEROUPPER

@@ -79,11 +79,12 @@ func (v isa) activations() {
 	// x*Phi(x) is max(x, 0) - t*Phi(-t).
 	v.function("gelu", "(dst, x []float32)", "is geluGeneric.")
 	dst, x := pointer("dst"), pointer("x")
+	zero := v.zero()
 	v.each("dst", func(s step) {
 		r := s.load(x)
 		t, e, tail := v.normalTail(r)
 		VMULPS(t, e, e)
-		VMAXPS(r, v.zero(), r)
+		VMAXPS(r, zero, r)
 		VFNMADD231PS(e, tail, r)
 		s.store(r, dst)
 	})
