@@ -1,18 +1,11 @@
 package data
 
 import (
-	"cmp"
-	"context"
 	"fmt"
 	"io/fs"
-	"math"
-	"math/rand/v2"
 	"os"
-	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 )
 
 // Item is one labelled image.
@@ -174,119 +167,4 @@ func (s *Set) SelectNames(names []string) (*Set, error) {
 		classes[i] = c
 	}
 	return s.Select(classes)
-}
-
-// Split holds out a share of each class's items, rounded, but at least one of
-// a class of two or more, and never a class's last. Which ones depends on the
-// seed, the class and its items alone. Both results keep the items' order. A
-// share of 0 holds out nothing. It panics unless 0 <= share < 1.
-func Split(items []Item, share float64, seed int64) (train, held []Item) {
-	if !(share >= 0 && share < 1) {
-		panic(fmt.Sprintf("data: Split: share %g: want 0 <= share < 1", share))
-	}
-	if share == 0 {
-		return slices.Clone(items), nil
-	}
-	byClass := make(map[int][]int)
-	for i, it := range items {
-		byClass[it.Class] = append(byClass[it.Class], i)
-	}
-	out := make([]bool, len(items))
-	for class, of := range byClass {
-		n := int(math.Round(share * float64(len(of))))
-		n = min(max(n, 1), len(of)-1)
-		rng := newRand(uint64(seed), uint64(class))
-		rng.Shuffle(len(of), func(i, j int) { of[i], of[j] = of[j], of[i] })
-		for _, i := range of[:n] {
-			out[i] = true
-		}
-	}
-	for i, it := range items {
-		if out[i] {
-			held = append(held, it)
-		} else {
-			train = append(train, it)
-		}
-	}
-	return train, held
-}
-
-// newRand returns a source that depends on all of its seeds; sources of
-// neighbouring seeds have nothing in common.
-func newRand(seeds ...uint64) *rand.Rand {
-	var a, b uint64 = 0x9e3779b97f4a7c15, 0xbf58476d1ce4e5b9
-	for _, s := range seeds {
-		a, b = scramble(a^s), scramble(b+s)
-	}
-	return rand.New(rand.NewPCG(a, b))
-}
-
-// scramble is the output function of SplitMix64 (Steele, Lea and Flood 2014).
-func scramble(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
-	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
-	x = (x ^ x>>27) * 0x94d049bb133111eb
-	return x ^ x>>31
-}
-
-// BadImage is an item whose file cannot be read as an image.
-type BadImage struct {
-	Index int // into the items checked
-	Item  Item
-	Err   error
-}
-
-// Check decodes the images of items on all processors and returns those that
-// fail, in order. progress, if not nil, hears of every image, one call at a
-// time. When ctx ends, Check returns what it has found so far; ctx.Err tells.
-func (s *Set) Check(ctx context.Context, items []Item, progress func(done, total int)) []BadImage {
-	var (
-		mu   sync.Mutex
-		wg   sync.WaitGroup
-		next int
-		done int
-		bad  []BadImage
-	)
-	for range min(runtime.GOMAXPROCS(0), len(items)) {
-		wg.Go(func() {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				mu.Unlock()
-				if i >= len(items) || ctx.Err() != nil {
-					return
-				}
-				_, err := ReadImage(filepath.Join(s.Root, items[i].Path))
-				mu.Lock()
-				done++
-				if err != nil {
-					bad = append(bad, BadImage{i, items[i], err})
-				}
-				if progress != nil {
-					progress(done, len(items))
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
-	slices.SortFunc(bad, func(a, b BadImage) int { return cmp.Compare(a.Index, b.Index) })
-	return bad
-}
-
-// Without returns items but for the bad ones, which Check of the same items
-// returned.
-func Without(items []Item, bad []BadImage) []Item {
-	drop := make(map[int]bool, len(bad))
-	for _, b := range bad {
-		drop[b.Index] = true
-	}
-	kept := make([]Item, 0, len(items))
-	for i, it := range items {
-		if !drop[i] {
-			kept = append(kept, it)
-		}
-	}
-	return kept
 }
