@@ -305,7 +305,7 @@ func TestAttentionPanics(t *testing.T) {
 func BenchmarkAttention(b *testing.B) {
 	for _, rows := range []int{197, 1370} {
 		b.Run(fmt.Sprint(rows), func(b *testing.B) {
-			const heads, d = 6, 384
+			const heads, d = 6, 384 // ViT-S
 			qkv := tensortest.Random(newRand(), 1, rows, 3*d)
 			y := tensor.New(1, rows, d)
 			q, kv := qkv.Slice(2, 0, d), tensor.KV{K: qkv.Slice(2, d, 2*d), V: qkv.Slice(2, 2*d, 3*d)}

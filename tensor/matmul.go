@@ -91,12 +91,14 @@ func (t *Tensor) nth(i int) kernel.Matrix {
 	return m
 }
 
-// Work per piece of a matrix product that is split among cores: rows (or
-// columns, where there are few rows) such that packing the other operand again
-// in each piece stays a few per cent of the multiplications.
+// Work per piece of a matrix product that is split among cores. Pieces of rows
+// each pack all of the right operand again: with 256 rows that stays a few per
+// cent of the multiplications. Few rows are split by columns instead, in
+// multiples of a tile's 32; these can be smaller, since the left operand is
+// packed only if it is transposed.
 const (
 	gemmRows = 256
-	gemmCols = 256
+	gemmCols = 96
 )
 
 // gemm is kernel.Gemm on all cores.

@@ -1,6 +1,7 @@
 package tensor_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -207,4 +208,19 @@ func TestLinearPanics(t *testing.T) {
 	requirePanic(t, "tensor: LinearBackwardTo: shapes [2 4] and [2 3] and [3 4]: want [..., out], [..., in] and [out, in]", func() {
 		tensor.LinearBackwardTo(nil, w.Transpose(), nil, y, x, w)
 	})
+}
+
+func BenchmarkLinear(b *testing.B) {
+	for _, s := range [][3]int{{100, 192, 192}, {197, 192, 768}, {197, 768, 3072}, {3152, 192, 768}} {
+		rows, in, out := s[0], s[1], s[2]
+		b.Run(fmt.Sprintf("%dx%dx%d", rows, in, out), func(b *testing.B) {
+			rng := newRand()
+			x, w, bias := tensortest.Random(rng, rows, in), tensortest.Random(rng, out, in), tensortest.Random(rng, out)
+			y := tensor.New(rows, out)
+			for b.Loop() {
+				tensor.LinearTo(y, x, w, bias)
+			}
+			b.ReportMetric(2*float64(rows*in*out)*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
+		})
+	}
 }
