@@ -180,14 +180,14 @@ func TestConfigValidate(t *testing.T) {
 		assert.NoError(t, c.Validate(3))
 	}
 	for want, c := range map[string]Config{
-		"want a layer from 1 to 3":            {Mode: FromLayer(4), Classes: 2},
-		"1 classes":                           {Mode: Deep, Classes: 1},
-		"-1 class-agnostic prompts":           {Mode: Deep, Classes: 2, Agnostic: -1},
-		"mode last has none":                  {Mode: Last, Classes: 2, Agnostic: 1},
-		"mode shallow has none":               {Mode: Shallow, Classes: 2, Agnostic: 1},
-		"mode from:1 has none":                {Mode: FromLayer(1), Classes: 2, Agnostic: 1},
-		"prompt dropout 1":                    {Mode: Last, Classes: 2, PromptDropout: 1},
-		"drop path -0.1":                      {Mode: Last, Classes: 2, DropPath: -0.1},
+		"want a layer from 1 to 3":             {Mode: FromLayer(4), Classes: 2},
+		"1 classes":                            {Mode: Deep, Classes: 1},
+		"-1 class-agnostic prompts":            {Mode: Deep, Classes: 2, Agnostic: -1},
+		"mode last has none":                   {Mode: Last, Classes: 2, Agnostic: 1},
+		"mode shallow has none":                {Mode: Shallow, Classes: 2, Agnostic: 1},
+		"mode from:1 has none":                 {Mode: FromLayer(1), Classes: 2, Agnostic: 1},
+		"prompt dropout 1":                     {Mode: Last, Classes: 2, PromptDropout: 1},
+		"drop path -0.1":                       {Mode: Last, Classes: 2, DropPath: -0.1},
 		`mode "", want deep, shallow, last or`: {Classes: 2},
 	} {
 		assert.ErrorContains(t, c.Validate(3), want)

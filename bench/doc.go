@@ -1,0 +1,2 @@
+// Package bench looks at the library as a whole.
+package bench

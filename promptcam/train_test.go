@@ -1,0 +1,231 @@
+package promptcam
+
+import (
+	"context"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"maps"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// spots draws images of noise, on each of which one 8x8 square, anywhere on the patch grid, has the
+// colour of its class: the trait that a class's prompt should find. It
+// returns their loader and the patch of each image's trait.
+func spots(t *testing.T, n int, shuffle bool) (l *data.Loader, trait []int) {
+	t.Helper()
+	dir := t.TempDir()
+	rng := rand.New(rand.NewPCG(5, uint64(n)))
+	colours := []color.RGBA{{230, 20, 20, 255}, {20, 200, 30, 255}, {30, 40, 230, 255}, {240, 220, 10, 255}}
+	var items []data.Item
+	for i := range n {
+		img := image.NewRGBA(image.Rect(0, 0, 32, 32))
+		for p := 0; p < len(img.Pix); p += 4 {
+			grey := uint8(90 + rng.IntN(60))
+			copy(img.Pix[p:], []uint8{grey, grey, grey, 255})
+		}
+		patch, class := rng.IntN(16), i%len(colours)
+		for y := range 8 {
+			for x := range 8 {
+				img.SetRGBA(patch%4*8+x, patch/4*8+y, colours[class])
+			}
+		}
+		name := fmt.Sprintf("%03d.png", i)
+		f, err := os.Create(filepath.Join(dir, name))
+		require.NoError(t, err)
+		require.NoError(t, png.Encode(f, img))
+		require.NoError(t, f.Close())
+		items = append(items, data.Item{Path: name, Class: class})
+		trait = append(trait, patch)
+	}
+	half := [3]float32{0.5, 0.5, 0.5}
+	l, err := data.NewLoader(dir, items, data.LoaderConfig{Transform: data.EvalTransform(32, half, half), Batch: 8, Shuffle: shuffle, Seed: 1})
+	require.NoError(t, err)
+	return l, trait
+}
+
+func trainConfig() TrainConfig {
+	return TrainConfig{Epochs: 4, Optimizer: "adamw", LR: 0.01, Warmup: 1, Decay: 1e-3, Seed: 3}
+}
+
+// train trains m and returns its epochs. after is called with each.
+func train(t *testing.T, m *Model, l *data.Loader, c TrainConfig, after func(Epoch)) []Epoch {
+	t.Helper()
+	var epochs []Epoch
+	for e, err := range Train(context.Background(), m, l, c) {
+		require.NoError(t, err)
+		if after != nil {
+			after(e)
+		}
+		epochs = append(epochs, e)
+	}
+	return epochs
+}
+
+func TestTrainingLearnsAndLeavesTheBackboneAlone(t *testing.T) {
+	l, _ := spots(t, 64, true)
+	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
+		before := map[string]*tensor.Tensor{}
+		for name, v := range nn.State(m.Backbone) {
+			before[name] = v.Clone()
+		}
+		epochs := train(t, m, l, trainConfig(), nil)
+		assert.Less(t, epochs[3].Loss, 0.9*epochs[0].Loss)
+		assert.Equal(t, before, nn.State(m.Backbone))
+		assert.Equal(t, []int{1, 2, 3, 4}, []int{epochs[0].Number, epochs[1].Number, epochs[2].Number, epochs[3].Number})
+		assert.Equal(t, 64, epochs[0].Images)
+		assert.InDelta(t, 0.01, epochs[0].LR, 1e-6, "the warm-up has ended")
+		assert.InDelta(t, 0, epochs[3].LR, 1e-6)
+	})
+}
+
+// The purpose of it all: the map of the true class lies on the trait that was drawn.
+func TestTheHottestPatchLiesOnTheTrait(t *testing.T) {
+	l, _ := spots(t, 200, true)
+	held, trait := spots(t, 60, false)
+	g := openGolden(t, "dino")
+	m, err := New(g.model().Backbone, Config{Mode: Last, Classes: 4, PatchesOnly: true}, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	c := trainConfig()
+	c.Epochs = 12
+	train(t, m, l, c, nil)
+	e, err := m.Evaluate(context.Background(), held, nil)
+	require.NoError(t, err)
+	assert.Greater(t, e.Top1, 0.9)
+
+	hits := 0
+	for batch, err := range held.Epoch(context.Background(), 0) {
+		require.NoError(t, err)
+		for i, at := range batch.Index {
+			ex := m.explain(batch.Images.Slice(0, i, i+1).Contig())
+			r := ex.Rank(batch.Labels[i], BlurPatches)
+			heat := ex.Heat(r.Class, r.Heads[0].Head)
+			if (tensor.FromSlice(heat.Values, 1, 16)).ArgMax()[0] == trait[at] {
+				hits++
+			}
+		}
+	}
+	assert.Greater(t, hits, 24, "of 60, where chance would hit 4; the backbone is random, so that its tokens are no clean mirror of their patches")
+}
+
+func TestResumedTrainingHasTheSameBits(t *testing.T) {
+	l, _ := spots(t, 40, true)
+	for _, optimizer := range []string{"sgd", "adamw"} {
+		t.Run(optimizer, func(t *testing.T) {
+			c := trainConfig()
+			c.Optimizer = optimizer
+			start := func() *Model {
+				config := configs()["deep"]
+				config.PromptDropout, config.DropPath = 0.1, 0.1
+				m, err := New(openGolden(t, "dino").model().Backbone, config, rand.New(rand.NewPCG(1, 2)))
+				require.NoError(t, err)
+				return m
+			}
+			whole := start()
+			var state, optimizerState nn.Tensors
+			train(t, whole, l, c, func(e Epoch) {
+				if e.Number == 2 {
+					state, optimizerState = cloned(nn.State(whole)), cloned(e.Optimizer)
+				}
+			})
+			resumed := start()
+			require.NoError(t, nn.Load(resumed, state))
+			c.Start, c.Resume = 2, optimizerState
+			epochs := train(t, resumed, l, c, nil)
+			assert.Len(t, epochs, 2)
+			assert.Equal(t, nn.State(whole), nn.State(resumed))
+
+			c.Resume = nn.Tensors{}
+			for _, err := range Train(context.Background(), resumed, l, c) {
+				assert.ErrorContains(t, err, "resume: optimizer: ")
+			}
+		})
+	}
+}
+
+func cloned(tensors map[string]*tensor.Tensor) nn.Tensors {
+	out := maps.Clone(tensors)
+	for name := range out {
+		out[name] = out[name].Clone()
+	}
+	return out
+}
+
+func TestTrainStops(t *testing.T) {
+	l, _ := spots(t, 24, true)
+	g := openGolden(t, "dino")
+	m, err := New(g.model().Backbone, configs()["last"], rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithCancel(context.Background())
+	c := trainConfig()
+	c.Progress = func(s Step) {
+		assert.Equal(t, Step{1, 8, 24, s.Loss, s.Accuracy}, s)
+		cancel()
+	}
+	for _, err := range Train(ctx, m, l, c) {
+		assert.ErrorIs(t, err, context.Canceled)
+	}
+
+	m.Class.Value.Fill(float32(math.NaN()))
+	for _, err := range Train(context.Background(), m, l, trainConfig()) {
+		assert.ErrorContains(t, err, "the loss of epoch 1, step 1 is NaN")
+	}
+	for want, change := range map[string]func(*TrainConfig){
+		`optimizer "adam", want sgd or adamw`:       func(c *TrainConfig) { c.Optimizer = "adam" },
+		"0 epochs, want at least 1":                 func(c *TrainConfig) { c.Epochs = 0 },
+		"start at epoch 5 of 4":                     func(c *TrainConfig) { c.Start = 5 },
+		"learning rate 0, want a positive number":   func(c *TrainConfig) { c.LR = 0 },
+		"learning rate NaN, want a positive number": func(c *TrainConfig) { c.LR = float32(math.NaN()) },
+		"warm-up -1": func(c *TrainConfig) { c.Warmup = -1 },
+	} {
+		c := trainConfig()
+		change(&c)
+		for _, err := range Train(context.Background(), m, l, c) {
+			assert.ErrorContains(t, err, want)
+		}
+	}
+}
+
+func TestEvaluate(t *testing.T) {
+	l, _ := spots(t, 30, false)
+	g := openGolden(t, "dino")
+	m, err := New(g.model().Backbone, configs()["deep"], rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	var done []int
+	e, err := m.Evaluate(context.Background(), l, func(n int) { done = append(done, n) })
+	require.NoError(t, err)
+	assert.Equal(t, []int{8, 16, 24, 30}, done)
+	assert.Equal(t, []int{8, 8, 7, 7}, e.Images)
+	assert.EqualValues(t, 1, e.Top5, "there are four classes")
+
+	right, byClass := 0, make([]int, 4)
+	for i, p := range e.Predictions {
+		assert.Equal(t, i, p.Index)
+		assert.Equal(t, i%4, p.Class)
+		assert.Equal(t, tensor.FromSlice(p.Scores, 1, 4).ArgMax()[0], p.Predicted)
+		assert.InDelta(t, softmax(p.Scores)[p.Predicted], p.Probability(), 1e-12)
+		if p.Class == p.Predicted {
+			right++
+			byClass[p.Class]++
+		}
+		e.Confusion[p.Class][p.Predicted]--
+	}
+	assert.InDelta(t, float64(right)/30, e.Top1, 1e-12)
+	for c, n := range byClass {
+		assert.InDelta(t, float64(n)/float64(e.Images[c]), e.PerClass[c], 1e-12)
+	}
+	assert.Equal(t, [][]int{{0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}}, e.Confusion)
+}

@@ -1,0 +1,16 @@
+// Package vit holds vision transformers and loads their published weights.
+//
+//	config, err := vit.Preset("dino-vitb16")
+//	model, err := vit.Load("dino_vitbase16_pretrain.pth", config)
+//	scores := model.Features(tape.Const(images)) // [B, 1+M, D]
+//
+// The parameters have timm's names, such as blocks.0.attn.qkv.weight. Load also
+// reads the names of the original code and of Hugging Face's transformers, in
+// safetensors and PyTorch files, and resizes position embeddings to the image size asked for.
+//
+// A block keeps apart the rows that it updates and those that are only looked at,
+// which is what makes Prompt-CAM cheap: see Block.
+//
+// Reading order: model.go, block.go, attention.go; config.go for the presets;
+// load.go, names.go and detect.go for files.
+package vit
