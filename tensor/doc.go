@@ -17,7 +17,7 @@
 // GOMAXPROCS, since work is split over rows, images and heads but never
 // over an index that is summed.
 //
-// Reading order: tensor.go, view.go, arith.go, matmul.go, then the fused
-// operations softmax.go, layernorm.go, gelu.go, attention.go and
+// Reading order: tensor.go, view.go, arith.go, run.go, reduce.go, matmul.go, then
+// the fused operations softmax.go, layernorm.go, gelu.go, attention.go and
 // crossentropy.go. The loops themselves are in internal/kernel.
 package tensor

@@ -70,7 +70,10 @@ func matMul(op string, dst, a, b *Tensor, beta float32) {
 func (t *Tensor) matrix() kernel.Matrix {
 	r := len(t.shape)
 	m := kernel.Matrix{Data: t.data, Rows: t.shape[r-2], Cols: t.shape[r-1], RowStride: t.stride[r-2], ColStride: t.stride[r-1]}
-	if m.Cols == 1 {
+	switch {
+	case m.Rows == 0 || m.Cols == 0:
+		return kernel.Matrix{Rows: m.Rows, Cols: m.Cols, ColStride: 1} // a view's strides may lead past the end
+	case m.Cols == 1:
 		m.ColStride = 1
 	}
 	return m
