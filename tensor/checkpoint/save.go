@@ -2,7 +2,6 @@ package checkpoint
 
 import (
 	"bytes"
-	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -10,47 +9,17 @@ import (
 	"io"
 	"maps"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"unicode/utf8"
 
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Save writes tensors and metadata to a safetensors file of F32. It writes to
-// a temporary name in the same folder, flushes to disk and renames, so that
-// path holds either what it held before or all of the new file.
-func Save(path string, tensors map[string]*tensor.Tensor, metadata map[string]string) (err error) {
-	temporary := path + ".tmp-" + rand.Text()
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return fmt.Errorf("checkpoint: save %s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			f.Close() // already closed where the failure came later
-			os.Remove(temporary)
-			err = fmt.Errorf("checkpoint: save %s: %w", path, err)
-		}
-	}()
-	if err := write(f, tensors, metadata); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(temporary, path); err != nil {
-		return err
-	}
-	// The rename itself is on disk once the folder is. Not every system can
-	// flush a folder, and the file is whole either way.
-	if dir, err := os.Open(filepath.Dir(path)); err == nil {
-		dir.Sync()
-		dir.Close()
+// Save writes tensors and metadata to a safetensors file of F32, whole or not
+// at all: see WriteFile.
+func Save(path string, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
+	if err := WriteFile(path, func(w io.Writer) error { return write(w, tensors, metadata) }); err != nil {
+		return fmt.Errorf("checkpoint: save %w", err)
 	}
 	return nil
 }

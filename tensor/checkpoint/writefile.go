@@ -1,0 +1,52 @@
+package checkpoint
+
+import (
+	"bufio"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// WriteFile lets write fill a file of any kind, whole or not at all: under a temporary
+// name in the same folder, which is flushed to disk and then renamed. path
+// holds either what it held before or all of the new file, and after an error nothing else is left. Errors
+// begin with path.
+func WriteFile(path string, write func(io.Writer) error) (err error) {
+	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp-"+rand.Text())
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			f.Close() // already closed where the failure came later
+			os.Remove(temporary)
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+	}()
+	w := bufio.NewWriterSize(f, 1<<16)
+	if err := write(w); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		return err
+	}
+	// The rename itself is on disk once the folder is. Not every system can
+	// flush a folder, and the file is whole either way.
+	if dir, err := os.Open(filepath.Dir(path)); err == nil {
+		dir.Sync()
+		dir.Close()
+	}
+	return nil
+}
