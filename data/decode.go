@@ -221,7 +221,8 @@ func decodeJPEG(s *source) (*RGB, error) {
 }
 
 // decodeGIF returns the first picture of a GIF file on the file's whole
-// canvas. What it leaves free has the palette's first colour, as in Pillow.
+// canvas. What it leaves free has the palette's first colour, as in Pillow;
+// transparent pixels are black, since package gif forgets their colour.
 func decodeGIF(s *source) (*RGB, error) {
 	m, err := gif.Decode(s.open())
 	if err != nil {

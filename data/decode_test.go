@@ -213,6 +213,8 @@ func TestBadImages(t *testing.T) {
 		binary.BigEndian.PutUint32(huge[29:], crc32.ChecksumIEEE(huge[12:29]))
 		return huge
 	}
+	var emptyBMP bytes.Buffer
+	require.NoError(t, bmp.Encode(&emptyBMP, NewRGB(0, 0)))
 	progressive, err := os.ReadFile("testdata/progressive.jpg")
 	require.NoError(t, err)
 	for _, c := range []struct {
@@ -227,6 +229,8 @@ func TestBadImages(t *testing.T) {
 		{"progressive.jpg", "data: progressive.jpg: truncated JPEG: unexpected EOF", progressive[:len(progressive)*2/3]},
 		{"half.png", "data: half.png: truncated PNG: unexpected EOF", pngFile[:len(pngFile)/2]},
 		{"bomb.png", "data: bomb.png: 40000x40000 pixels, more than the limit of 178956970", header(40000, 40000)},
+		{"long.png", "data: long.png: 2097152x2 pixels, more than the limit of 1048576 for one side", header(1<<21, 2)},
+		{"none.bmp", "data: none.bmp: empty image (0x0 pixels)", emptyBMP.Bytes()},
 		{"promise.png", "data: promise.png: header promises 13000x13000 pixels, more than a file of ", header(13000, 13000)},
 		{"damaged.png", "data: damaged.png: damaged or unsupported PNG: ", append(bytes.Clone(pngFile[:50]), bytes.Repeat([]byte{7}, len(pngFile)-50)...)},
 		{"a.webp", "data: a.webp: damaged or unsupported WebP: ", []byte("RIFF\x04\x00\x00\x00WEBP")},

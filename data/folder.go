@@ -24,7 +24,7 @@ func openFolders(dir string, o Options) (*Set, error) {
 		return nil, err
 	}
 	if len(folders) == 0 {
-		return nil, errors.New("empty: no class folders in it")
+		return nil, errors.New("no class folders in it: want CLASS/IMAGE, or train/CLASS/IMAGE and test/CLASS/IMAGE, or CUB's images.txt")
 	}
 	val := ""
 	for _, name := range valNames {

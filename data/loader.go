@@ -2,7 +2,6 @@ package data
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"path/filepath"
@@ -102,7 +101,6 @@ func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] 
 		defer wg.Wait()
 		defer cancel()
 
-		order := l.order(epoch)
 		jobs := make(chan job)
 		free := make(chan *slot, ahead)  // ready to be filled
 		queue := make(chan *slot, ahead) // in the order of the epoch
@@ -120,26 +118,10 @@ func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] 
 				}
 			})
 		}
-		wg.Go(func() { // hands the work out, one batch after the other
+		wg.Go(func() {
 			defer close(jobs)
 			defer close(queue)
-			for b := range l.Batches() {
-				var s *slot
-				select {
-				case s = <-free:
-				case <-ctx.Done():
-					return
-				}
-				s.reset(order[b*l.c.Batch:min((b+1)*l.c.Batch, len(order))], l)
-				queue <- s // never blocks: there are no more slots than room for them
-				for at := range s.batch.Index {
-					select {
-					case jobs <- job{s, at}:
-					case <-ctx.Done():
-						return
-					}
-				}
-			}
+			l.feed(ctx, epoch, free, queue, jobs)
 		})
 
 		for s := range queue {
@@ -147,23 +129,43 @@ func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] 
 			case <-s.ready:
 			case <-ctx.Done():
 			}
-			err := outer.Err()
-			if err != nil {
-				err = fmt.Errorf("data: loader: %w", outer.Err())
-			} else if i := slices.IndexFunc(s.errs, func(err error) bool { return err != nil }); i >= 0 {
-				err = s.errs[i]
+			if outer.Err() != nil {
+				break
 			}
-			if err != nil {
-				yield(nil, err)
+			if i := slices.IndexFunc(s.errs, func(err error) bool { return err != nil }); i >= 0 {
+				yield(nil, s.errs[i])
 				return
 			}
 			if !yield(&s.batch, nil) {
 				return
 			}
-			free <- s // never blocks either
+			free <- s // never blocks: there are no more slots than room for them
 		}
 		if err := outer.Err(); err != nil {
-			yield(nil, fmt.Errorf("data: loader: %w", outer.Err()))
+			yield(nil, fmt.Errorf("data: loader: %w", err))
+		}
+	}
+}
+
+// feed hands the epoch's images out as jobs, one batch after the other, as
+// slots come free.
+func (l *Loader) feed(ctx context.Context, epoch int, free <-chan *slot, queue chan<- *slot, jobs chan<- job) {
+	order := l.order(epoch)
+	for b := range l.Batches() {
+		var s *slot
+		select {
+		case s = <-free:
+		case <-ctx.Done():
+			return
+		}
+		s.reset(order[b*l.c.Batch:min((b+1)*l.c.Batch, len(order))], l)
+		queue <- s // never blocks either
+		for at := range s.batch.Index {
+			select {
+			case jobs <- job{s, at}:
+			case <-ctx.Done():
+				return
+			}
 		}
 	}
 }
@@ -206,18 +208,14 @@ func (s *slot) reset(index []int, l *Loader) {
 	s.ready = make(chan struct{})
 }
 
-var errStopped = errors.New("data: loader: stopped")
-
-// load makes one image of a batch and tells when it was the last.
+// load makes one image of a batch and tells when it was the last. Once ctx has
+// ended nobody looks at the batch, and there is nothing to make.
 func (l *Loader) load(ctx context.Context, j job, epoch int) {
-	s := j.slot
-	if ctx.Err() != nil {
-		s.errs[j.at] = errStopped
-	} else {
-		s.errs[j.at] = l.image(s, j.at, epoch)
+	if ctx.Err() == nil {
+		j.slot.errs[j.at] = l.image(j.slot, j.at, epoch)
 	}
-	if s.left.Add(-1) == 0 {
-		close(s.ready)
+	if j.slot.left.Add(-1) == 0 {
+		close(j.slot.ready)
 	}
 }
 

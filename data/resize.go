@@ -160,14 +160,11 @@ func (t *taps) row(dst, src []uint8) {
 		weights := t.weight[i*t.size:][:n]
 		p := src[3*from:][:3*n]
 		r, g, b := int32(1<<(precision-1)), int32(1<<(precision-1)), int32(1<<(precision-1))
-		for _, k := range weights {
-			if len(p) < 3 {
-				break // never: lets the compiler drop three bounds checks
-			}
-			r += int32(p[0]) * k
-			g += int32(p[1]) * k
-			b += int32(p[2]) * k
-			p = p[3:]
+		for j, k := range weights {
+			q := p[3*j : 3*j+3 : 3*j+3]
+			r += int32(q[0]) * k
+			g += int32(q[1]) * k
+			b += int32(q[2]) * k
 		}
 		d := dst[3*i : 3*i+3 : 3*i+3]
 		d[0], d[1], d[2] = clip(r>>precision), clip(g>>precision), clip(b>>precision)

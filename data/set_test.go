@@ -102,8 +102,8 @@ func TestOpenErrors(t *testing.T) {
 		files      []string
 		share      float64
 	}{
-		{"empty", ": empty: no class folders in it", nil, 0.2},
-		{"only images", ": empty: no class folders in it", []string{"a.jpg"}, 0.2},
+		{"empty", ": no class folders in it: want CLASS/IMAGE, or train/CLASS/IMAGE and test/CLASS/IMAGE, or CUB's images.txt", nil, 0.2},
+		{"only images", ": no class folders in it: want CLASS/IMAGE, or train/CLASS/IMAGE and test/CLASS/IMAGE, or CUB's images.txt", []string{"a.jpg"}, 0.2},
 		{"one class", ": 1 class found (x), need at least 2", []string{"x/a.jpg"}, 0.2},
 		{"one training class", ": 1 class found (x), need at least 2", []string{"train/x/a.jpg", "val/x/b.jpg"}, 0.2},
 		{"no images", ": no training image in class y", []string{"x/a.jpg", "x/b.jpg", "y/a.txt"}, 0.2},

@@ -60,7 +60,7 @@ func fromYCbCr(m *image.YCbCr, c ycc) *RGB {
 	if wide == 2 && (width <= 2 || x0&1 != 0) || high == 2 && y0&1 != 0 {
 		wide = 0
 	}
-	cb, cr := make([]uint8, out.W+1), make([]uint8, out.W+1)
+	cb, cr := make([]uint8, out.W+1), make([]uint8, out.W+1) // room for two values per sample
 	sums := make([]int32, width)
 	for y := range out.H {
 		near := m.COffset(x0, y0+y)
@@ -120,10 +120,6 @@ func widen(dst []uint8, sums []int32, even, odd int32, shift uint) {
 		next := s
 		if i+1 < len(sums) {
 			next = sums[i+1]
-		}
-		if 2*i+1 >= len(dst) {
-			dst[2*i] = uint8((3*s + last + even) >> shift)
-			return
 		}
 		d := dst[2*i : 2*i+2 : 2*i+2]
 		d[0] = uint8((3*s + last + even) >> shift)
