@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
+	"strconv"
 
 	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -28,7 +30,8 @@ func drawCurves(history []epoch) ([]byte, error) {
 		return points
 	}
 	loss, accuracy, rate := panel("loss"), panel("accuracy, %"), panel("learning rate")
-	accuracy.Y.Min, accuracy.Y.Max = 0, 100
+	accuracy.Y.Max = 100
+	accuracy.Legend.Top = false // where curves seldom are
 	if err := line(loss, "training", trainColor, of(func(e epoch) float64 { return e.Loss })); err != nil {
 		return nil, err
 	}
@@ -66,7 +69,13 @@ func panel(title string) *plot.Plot {
 	p.Title.Text = title
 	p.X.Label.Text = "epoch"
 	p.X.Tick.Marker = wholeTicks{}
+	p.Y.Min = 0
 	p.Legend.Top = true
+	for _, f := range []*font.Font{
+		&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font,
+	} {
+		f.Variant = "Sans"
+	}
 	p.Add(plotter.NewGrid())
 	return p
 }
@@ -93,7 +102,10 @@ type wholeTicks struct{}
 func (wholeTicks) Ticks(low, high float64) []plot.Tick {
 	var whole []plot.Tick
 	for _, t := range (plot.DefaultTicks{}).Ticks(low, high) {
-		if t.Value == float64(int(t.Value)) {
+		if n := int(t.Value); t.Value == float64(n) {
+			if t.Label != "" {
+				t.Label = strconv.Itoa(n)
+			}
 			whole = append(whole, t)
 		}
 	}

@@ -165,13 +165,14 @@ func description(s *settings, path string, photo *data.RGB, e *promptcam.Explana
 // describeHeads lists the heads of a class's prompt.
 func describeHeads(b *strings.Builder, s *settings, e *promptcam.Explanation, classes []string, class int) {
 	r := e.Rank(class, s.blur)
-	fmt.Fprintf(b, "\n  heads of the prompt of %s (%.1f %%), the most important first\n", classes[class], 100*e.Probabilities[class])
+	fmt.Fprintf(b, "\n  heads of the prompt of %s, the most important first; where they look, and what is left of its %.1f %% with this and all lower ones blurred\n",
+		classes[class], 100*e.Probabilities[class])
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\trank\thead\tleft if blurred\tpatches\tprompts\tCLS\tregisters\t")
+	fmt.Fprintln(w, "\trank\thead\tpatches\tprompts\tCLS\tregisters\tleft\t")
 	for i, h := range r.Heads {
 		share := e.Share(class, h.Head)
 		fmt.Fprintf(w, "\t%d\t%d\t%.1f %%\t%.1f %%\t%.1f %%\t%.1f %%\t%.1f %%\t\n", i+1, h.Head,
-			100*h.Probability, 100*share.Patches, 100*share.Prompts, 100*share.CLS, 100*share.Registers)
+			100*share.Patches, 100*share.Prompts, 100*share.CLS, 100*share.Registers, 100*h.Probability)
 	}
 	w.Flush() // a strings.Builder takes everything
 	var heads []string

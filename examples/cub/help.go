@@ -20,25 +20,25 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 
 	fs.StringVar(&s.data, "data", "", "`folder` of photographs: CUB-200-2011's layout, or {train,val|test}/CLASS/*, or CLASS/*")
 	custom(fs, &s.classes, "classes", "", "`list` of classes to use alone, by name or number: 4,5,Scott_Oriole", list)
-	fs.Float64Var(&s.Test, "test", s.Test, "share of each class's images held out for testing where the folder has no test split of its own")
-	fs.Float64Var(&s.Val, "val", s.Val, "share of the training images held out to choose the best epoch; 0: the last epoch is taken. A folder with both val and test has its own, which is used then")
+	fs.Float64Var(&s.Test, "test", s.Test, "`share` of each class's images held out for testing where the folder has no test split of its own")
+	fs.Float64Var(&s.Val, "val", s.Val, "`share` of the training images held out to choose the best epoch; 0: the last epoch is taken. A folder with both val and test has its own, which is used then")
 	fs.BoolVar(&s.skipBad, "skip-bad", false, "go on without images that cannot be read; otherwise they are listed and nothing is done")
-	custom(fs, &s.size, "size", "0", "image size in `pixels`, 224 or height x width 224x320; 0: the architecture's own", parseSize)
-	custom(fs, &s.Augment, "augment", s.Augment, "what is done to training images: `crop` (resize to 15/14, random crop, mirror: the authors'), rrc (random part of random shape, mirror), none",
+	custom(fs, &s.size, "size", "0", "image size in `pixels`: 224 or height x width 224x320; 0: the architecture's own", parseSize)
+	custom(fs, &s.Augment, "augment", s.Augment, "`what` is done to training images: crop (resize to 15/14, random crop, mirror: the authors'), rrc (random part of random shape, mirror), none",
 		choice(map[string]string{"crop": "crop", "rrc": "rrc", "none": "none"}))
 	fs.IntVar(&s.workers, "workers", 0, "images decoded at a time; 0: as many as processors")
 
 	fs.StringVar(&s.weights, "weights", "", "`file` of the pre-trained backbone: safetensors, or PyTorch's .pt, .pth, .bin")
 	fs.StringVar(&s.arch, "arch", "auto", "the backbone's architecture: auto, a preset's `name` such as dino-vitb16, or a .json file with the fields of vit.Config")
-	custom(fs, &s.Mode, "mode", string(s.Mode), "where class prompts enter: `deep` (the paper's), shallow, last, or from:N (layer N)", promptcam.ParseMode)
+	custom(fs, &s.Mode, "mode", string(s.Mode), "`where` class prompts enter: deep (the last layer, with class-agnostic prompts before it: the paper's), last (the same without them), shallow (the first, and carried on), from:N (layer N, and carried on)", promptcam.ParseMode)
 	fs.IntVar(&s.Agnostic, "agnostic", s.Agnostic, "class-agnostic prompts in each layer before the class prompts; modes shallow and last have none")
 	fs.BoolVar(&s.PatchesOnly, "patches-only", false, "class prompts of the last layer look at patches alone")
-	fs.Float64Var(&s.PromptDropout, "dropout", 0, "dropout of the prompts in training")
-	fs.Float64Var(&s.DropPath, "drop-path", 0, "stochastic depth of the last block in training")
+	fs.Float64Var(&s.PromptDropout, "dropout", 0, "`probability` of an element of a prompt being zero in a training step")
+	fs.Float64Var(&s.DropPath, "drop-path", 0, "`probability` of the last block being skipped in a training step; earlier ones rise to it from 0")
 
 	fs.IntVar(&s.Epochs, "epochs", s.Epochs, "passes over the training images")
 	fs.IntVar(&s.Batch, "batch", s.Batch, "images per step")
-	custom(fs, &s.Optimizer, "optimizer", s.Optimizer, "`sgd` (momentum 0.9) or adamw", choice(map[string]string{"sgd": "sgd", "adamw": "adamw"}))
+	custom(fs, &s.Optimizer, "optimizer", s.Optimizer, "`kind`: sgd (with momentum 0.9) or adamw", choice(map[string]string{"sgd": "sgd", "adamw": "adamw"}))
 	fs.Float64Var(&s.LR, "lr", s.LR, "highest learning rate")
 	fs.Float64Var(&s.MinLR, "min-lr", s.MinLR, "last learning rate of the cosine")
 	fs.Float64Var(&s.Warmup, "warmup", s.Warmup, "epochs during which the learning rate rises from 0")
@@ -49,11 +49,11 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 	fs.BoolVar(&s.resume, "resume", false, "go on with the unfinished run in -out")
 	fs.IntVar(&s.samples, "samples", 2, "test images of each class explained in the report")
 	fs.IntVar(&s.top, "top", 4, "heads shown, the most important first")
-	custom(fs, &s.blur, "blur", "patches", "how heads are ranked: by spreading their attention over the `patches` (the paper's) or over all (the authors' code)",
+	custom(fs, &s.blur, "blur", "patches", "how heads are ranked: by spreading their attention over `rows`: patches (the paper's) or all (the authors' code)",
 		choice(map[string]promptcam.Blur{"patches": promptcam.BlurPatches, "all": promptcam.BlurAll}))
-	custom(fs, &s.style.Scale, "scale", "absolute", "of the maps' colours: `absolute` (one for all maps of a photograph) or relative (each map's own)",
+	custom(fs, &s.style.Scale, "scale", "absolute", "`kind` of scale of the maps' colours: absolute (one for all maps of a photograph) or relative (each map's own)",
 		choice(map[string]promptcam.Scale{"absolute": promptcam.Absolute, "relative": promptcam.Relative}))
-	custom(fs, &s.style.Map, "colormap", "inferno", "colours of the maps: `inferno`, viridis or jet",
+	custom(fs, &s.style.Map, "colormap", "inferno", "`colours` of the maps: inferno, viridis or jet",
 		choice(map[string]promptcam.Colormap{"inferno": promptcam.Inferno, "viridis": promptcam.Viridis, "jet": promptcam.Jet}))
 	fs.BoolVar(&s.quiet, "quiet", false, "print the final result alone")
 
@@ -108,18 +108,39 @@ func help(w io.Writer, fs *flag.FlagSet) error {
 		for _, name := range g.flags {
 			f := fs.Lookup(name)
 			kind, text := flag.UnquoteUsage(f)
-			fmt.Fprintf(&b, "  %-24s %s", strings.TrimSpace("-"+name+" "+kind), text)
-			if d := f.DefValue; d != "" && d != "false" {
-				fmt.Fprintf(&b, " (default %s)", d)
+			if kind == "int" || kind == "float" {
+				kind = "N"
 			}
-			b.WriteByte('\n')
+			if d := f.DefValue; d != "" && d != "false" && !(d == "0" && strings.Contains(text, "0:")) {
+				text += " (default " + d + ")"
+			}
+			fmt.Fprintf(&b, "  %-20s %s\n", strings.TrimSpace("-"+name+" "+kind), wrap(text, 96, strings.Repeat(" ", 23)))
 		}
 	}
-	fmt.Fprintf(&b, "\nArchitectures:")
+	var names []string
 	for _, c := range vit.Presets() {
-		fmt.Fprintf(&b, " %s", c.Name)
+		names = append(names, c.Name)
 	}
-	fmt.Fprintln(&b)
+	fmt.Fprintf(&b, "\nDefaults are those of mode deep.\n\nArchitectures:\n  %s\n", wrap(strings.Join(names, " "), 117, "  "))
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// wrap breaks text into lines of at most width bytes, all but the first indented.
+func wrap(text string, width int, indent string) string {
+	var b strings.Builder
+	at := 0
+	for i, word := range strings.Fields(text) {
+		switch {
+		case i > 0 && at+1+len(word) > width:
+			b.WriteString("\n" + indent)
+			at = 0
+		case i > 0:
+			b.WriteByte(' ')
+			at++
+		}
+		b.WriteString(word)
+		at += len(word)
+	}
+	return b.String()
 }

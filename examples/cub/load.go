@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -125,7 +126,10 @@ func evaluate(ctx context.Context, s *settings, c *console) error {
 	if err != nil {
 		return err
 	}
-	if err := writable(s.out); err != nil {
+	if _, err := os.Stat(filepath.Join(s.out, "history.csv")); err == nil && !s.given["out"] {
+		return usage("-out is missing, and the folder %s, which it means then, holds the results of a training run", s.out)
+	}
+	if err := writable(s.out, reportDir(s.out)); err != nil {
 		return err
 	}
 	skipped, err := check(ctx, s, c, set, &set.Test)

@@ -105,7 +105,7 @@ func (m *meter) show(part string, done, total int, note string) {
 		c.say("%s  %s", part, text)
 		return
 	}
-	line := part + " " + bar(done, total, min(30, c.width()-len(part)-len(text)-4)) + " " + text
+	line := part + " " + bar(done, total, min(30, c.width()-len(part)-len(text)-5)) + " " + text
 	fmt.Fprintf(c.stderr, "\r\x1b[K%.*s", c.width()-1, line)
 	c.drawn = true
 }

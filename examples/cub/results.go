@@ -29,6 +29,8 @@ type results struct {
 	test *promptcam.Evaluation
 }
 
+func reportDir(out string) string { return filepath.Join(out, "report") }
+
 // publish evaluates the test images and writes all files.
 func (r *results) publish(ctx context.Context) error {
 	began := time.Now()
@@ -60,7 +62,7 @@ func (r *results) publish(ctx context.Context) error {
 			return err
 		}
 	}
-	page := filepath.Join(r.out, "report", "index.html")
+	page := filepath.Join(reportDir(r.out), "index.html")
 	if err := r.report(curves, seconds).Write(ctx, page); err != nil {
 		return err
 	}
@@ -148,7 +150,7 @@ func (r *results) predictions() [][]string {
 func (r *results) history() [][]string {
 	table := [][]string{{"epoch", "loss", "accuracy", "val_loss", "val_top1", "val_top5", "lr", "seconds"}}
 	for i, e := range r.state.History {
-		row := []string{strconv.Itoa(i + 1), number(e.Loss), number(100 * e.Accuracy), "", "", "", number(e.LR), number(e.Seconds)}
+		row := []string{strconv.Itoa(i + 1), number(e.Loss), number(100 * e.Accuracy), "", "", "", strconv.FormatFloat(e.LR, 'g', -1, 32), number(e.Seconds)}
 		if e.Val != nil {
 			row[3], row[4], row[5] = number(e.Val.Loss), number(100*e.Val.Top1), number(100*e.Val.Top5)
 		}

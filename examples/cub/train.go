@@ -69,7 +69,7 @@ func prepare(ctx context.Context, s *settings, c *console) (*training, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := writable(s.out); err != nil {
+	if err := writable(s.out, reportDir(s.out)); err != nil {
 		return nil, err
 	}
 	t := &training{settings: s, c: c, set: set, model: model}
@@ -120,19 +120,19 @@ func openBackbone(s *settings) (*vit.Model, error) {
 	return b, nil
 }
 
-// writable makes the folder out and tries to write in it.
-func writable(out string) error {
-	for _, dir := range []string{out, filepath.Join(out, "report")} {
+// writable makes folders and tries to write in them.
+func writable(dirs ...string) error {
+	for _, dir := range dirs {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("-out: %w", err)
 		}
 		f, err := os.CreateTemp(dir, ".try.*")
 		if err != nil {
-			return fmt.Errorf("-out %s: cannot write there: %w", out, err)
+			return fmt.Errorf("-out: cannot write in %s: %w", dir, err)
 		}
 		f.Close() // nothing was written
 		if err := os.Remove(f.Name()); err != nil {
-			return fmt.Errorf("-out %s: %w", out, err)
+			return fmt.Errorf("-out: %w", err)
 		}
 	}
 	return nil

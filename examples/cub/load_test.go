@@ -1,0 +1,166 @@
+package main
+
+import (
+	"encoding/json"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/promptcam/promptcam/vit"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// trainedModel trains a little, on all but the class "green" if two is set.
+func trainedModel(t *testing.T, data string, more ...string) (out, weights string) {
+	t.Helper()
+	weights, arch := backbone(t, nil)
+	out = t.TempDir()
+	must(t, append([]string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "2", "-samples", "0", "-out", out}, more...)...)
+	return out, weights
+}
+
+func TestLoadGivesTheRunsNumbersAgain(t *testing.T) {
+	data := photographs(t, t.TempDir(), 10)
+	out, weights := trainedModel(t, data)
+	again := t.TempDir()
+	stdout := must(t, "-load", filepath.Join(out, "model.safetensors"), "-weights", weights, "-data", data, "-out", again)
+	assert.Contains(t, stdout, "test top-1")
+	assert.Equal(t, []string{"metrics.json", "predictions.csv", "report/index.html"}, files(t, again))
+	assert.Equal(t, read(t, out, "predictions.csv"), read(t, again, "predictions.csv"))
+	was, is := readMetrics(t, out), readMetrics(t, again)
+	for _, key := range []string{"test", "test_images", "mode", "arch", "per_class", "backbone_sha256"} {
+		assert.Equal(t, was[key], is[key], key)
+	}
+	for _, key := range []string{"val", "train_images", "epochs"} {
+		assert.Contains(t, is, key)
+		assert.Nil(t, is[key])
+	}
+}
+
+func TestLoadMatchesClassesByName(t *testing.T) {
+	data := photographs(t, t.TempDir(), 10)
+	out, weights := trainedModel(t, data)
+	model := filepath.Join(out, "model.safetensors")
+
+	fewer := t.TempDir() // without blue, so that all numbers differ
+	photographs(t, fewer, 10)
+	require.NoError(t, os.RemoveAll(filepath.Join(fewer, "blue")))
+	again := t.TempDir()
+	must(t, "-load", model, "-weights", weights, "-data", fewer, "-out", again)
+	rows := table(t, again, "predictions.csv")
+	assert.Equal(t, classNames, rows[0][4:])
+	whole := map[string][]string{}
+	for _, row := range table(t, out, "predictions.csv")[1:] {
+		whole[row[0]] = row
+	}
+	shared := 0
+	for _, row := range rows[1:] {
+		if want, ok := whole[row[0]]; ok {
+			assert.Equal(t, want, row)
+			shared++
+		}
+	}
+	assert.Positive(t, shared)
+
+	photograph(t, filepath.Join(fewer, "mauve", "1.png"), 0, 0)
+	photograph(t, filepath.Join(fewer, "mauve", "2.png"), 0, 1)
+	fails(t, []string{"-load", model, "-weights", weights, "-data", fewer, "-out", again}, "1 of the folder's 3 are not among them", "mauve")
+}
+
+func TestLoadRefuses(t *testing.T) {
+	data := photographs(t, t.TempDir(), 6)
+	out, weights := trainedModel(t, data)
+	model := filepath.Join(out, "model.safetensors")
+	other, _ := backbone(t, func(w tensors) { w["cls_token"].Data()[0]++ })
+	load := []string{"-load", model, "-data", data, "-out", t.TempDir()}
+
+	fails(t, load, "-weights is missing", "tiny", "SHA-256")
+	fails(t, append(load, "-weights", other), model, "was trained on backbone tiny with SHA-256")
+	fails(t, append(load, "-weights", model), "-weights is not the tiny")
+	fails(t, append(load, "-weights", weights, "-epochs", "3"), "-epochs is for training")
+	fails(t, append(load, "-weights", weights, "-size", "64"), "-arch and -size are in "+model)
+	fails(t, []string{"-load", weights, "-data", data, "-weights", weights}, weights, "not a saved Prompt-CAM")
+	fails(t, []string{"-load", filepath.Join(out, "none"), "-data", data}, "-load", "none")
+	fails(t, []string{"-load", filepath.Join(out, "metrics.json"), "-data", data}, "metrics.json", "neither safetensors nor a PyTorch file")
+	short := filepath.Join(t.TempDir(), "short.safetensors")
+	write(t, short, read(t, model)[:2000])
+	fails(t, []string{"-load", short, "-data", data, "-weights", weights}, "-load", short)
+
+	t.Chdir(filepath.Dir(out))
+	require.NoError(t, os.Rename(out, "out"))
+	fails(t, []string{"-load", "out/model.safetensors", "-weights", weights, "-data", data}, "-out is missing", "holds the results of a training run")
+}
+
+// The authors' checkpoints hold everything but the class names.
+func TestOfficialCheckpoint(t *testing.T) {
+	const model = "../../tensor/checkpoint/testdata/golden/clip/model.pt"
+	half := [3]float32{0.5, 0.5, 0.5}
+	text, err := json.Marshal(vit.Config{
+		Name: "golden-clip", ImageSize: [2]int{32, 32}, PatchSize: 16, Dim: 32, Depth: 2, Heads: 2, Hidden: 128,
+		PreNorm: true, QuickGELU: true, Eps: 1e-5, Mean: half, Std: half,
+	})
+	require.NoError(t, err)
+	arch := filepath.Join(t.TempDir(), "clip.json")
+	write(t, arch, string(text))
+	data, out := photographs(t, t.TempDir(), 5), t.TempDir()
+
+	must(t, "-load", model, "-arch", arch, "-data", data, "-out", out)
+	m := readMetrics(t, out)
+	assert.Equal(t, "deep", m["mode"])
+	assert.Equal(t, "golden-clip", m["arch"])
+	assert.Equal(t, classNames, table(t, out, "predictions.csv")[0][4:])
+
+	stdout := must(t, "-load", model, "-arch", arch, "-explain", filepath.Join(data, "red", "0.jpg"), "-class", "2", "-out", out)
+	assert.Contains(t, stdout, "heads of the prompt of 2,")
+
+	fails(t, []string{"-load", model, "-arch", arch, "-data", data, "-weights", arch}, "-weights is not needed")
+	fails(t, []string{"-load", model, "-arch", "dino-vitb16", "-data", data}, "-load", model)
+	fails(t, []string{"-load", model, "-arch", arch, "-data", data, "-classes", "1,2"}, "has 3 classes", "has 2")
+	fails(t, []string{"-load", model, "-data", data}, "clip", "-arch")
+}
+
+func TestExplain(t *testing.T) {
+	data := photographs(t, t.TempDir(), 6)
+	model, weights := trainedModel(t, data)
+	out := t.TempDir()
+	red, blue := filepath.Join(data, "red", "0.jpg"), filepath.Join(data, "blue", "0.jpg")
+	load := []string{"-load", filepath.Join(model, "model.safetensors"), "-weights", weights, "-out", out}
+
+	stdout := must(t, append(load, "-explain", red+","+blue, "-top", "2", "-blur", "all", "-colormap", "viridis", "-scale", "relative")...)
+	assert.Equal(t, []string{"0-2.png", "0.png"}, files(t, out))
+	for _, words := range []string{red, blue, "40x36 pixels", "predicted", "rank  head  patches  prompts", "sufficient traits: ", filepath.Join(out, "0-2.png")} {
+		assert.Contains(t, stdout, words)
+	}
+	one := size(t, filepath.Join(out, "0.png"))
+
+	// Whichever class is predicted, one of these is another.
+	tall := 0
+	for _, class := range []string{"red", "1"} {
+		stdout := must(t, append(load, "-explain", red, "-class", class)...)
+		if size(t, filepath.Join(out, "0.png")).Y > one.Y {
+			tall++
+			assert.Equal(t, 2, strings.Count(stdout, "heads of the prompt of"))
+			assert.Contains(t, stdout, "none, since the class is not the predicted one")
+		}
+	}
+	assert.Positive(t, tall)
+
+	fails(t, append(load, "-explain", red, "-class", "mauve"), `-class: no class "mauve" among the 3`)
+	fails(t, append(load, "-explain", filepath.Join(data, "none.jpg")), "-explain", "none.jpg")
+	fails(t, []string{"-explain", red}, "-explain needs -load")
+	fails(t, append(load, "-data", data, "-class", "red"), "-class says what to -explain")
+}
+
+func size(t *testing.T, path string) image.Point {
+	t.Helper()
+	f, err := os.Open(path)
+	require.NoError(t, err)
+	defer f.Close()
+	c, err := png.DecodeConfig(f)
+	require.NoError(t, err)
+	return image.Pt(c.Width, c.Height)
+}

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"image/png"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/promptcam/promptcam/vit"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+var complete = []string{"curves.png", "history.csv", "metrics.json", "model.safetensors", "predictions.csv", "report/index.html"}
+
+func TestEveryModeLeavesAllResults(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	data := photographs(t, t.TempDir(), 10)
+	for _, mode := range []string{"deep", "shallow", "last", "from:2"} {
+		t.Run(mode, func(t *testing.T) {
+			out := filepath.Join(t.TempDir(), "a", "b")
+			stdout := must(t, "-data", data, "-weights", weights, "-arch", arch, "-mode", mode, "-epochs", "4", "-batch", "5", "-out", out)
+			assert.Equal(t, complete, files(t, out))
+			assert.Contains(t, stdout, "epoch 4/4")
+			assert.Contains(t, stdout, "test top-1")
+
+			m := readMetrics(t, out)
+			assert.Equal(t, mode, m["mode"])
+			assert.Equal(t, "tiny", m["arch"])
+			assert.EqualValues(t, 1, m["seed"])
+			assert.EqualValues(t, 4, m["epochs"])
+			assert.EqualValues(t, 21, m["train_images"])
+			assert.EqualValues(t, 3, m["val_images"])
+			assert.EqualValues(t, 6, m["test_images"])
+			assert.Positive(t, m["seconds"])
+			assert.Contains(t, m["val"], "top1")
+
+			history := table(t, out, "history.csv")
+			require.Len(t, history, 5)
+			best := m["best_epoch"].(float64)
+			top1, err := strconv.ParseFloat(history[int(best)][4], 64)
+			require.NoError(t, err)
+			assert.InDelta(t, m["val"].(map[string]any)["top1"], top1, 1e-4)
+
+			predictions := table(t, out, "predictions.csv")
+			require.Len(t, predictions, 7)
+			assert.Equal(t, append([]string{"path", "true", "predicted", "probability"}, classNames...), predictions[0])
+			right := 0.0
+			for _, row := range predictions[1:] {
+				if row[1] == row[2] {
+					right++
+				}
+			}
+			assert.InDelta(t, 100*right/6, m["test"].(map[string]any)["top1"], 1e-9)
+			assert.EqualValues(t, 100, m["test"].(map[string]any)["top5"])
+
+			_, err = png.Decode(strings.NewReader(read(t, out, "curves.png")))
+			assert.NoError(t, err)
+			page := read(t, out, "report", "index.html")
+			assert.Contains(t, page, "data:image/png;base64,")
+			assert.Contains(t, page, "predicted: ")
+		})
+	}
+}
+
+// The colours are told apart after a few epochs, or nothing was learned at all.
+func TestLearns(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	data, out := photographs(t, t.TempDir(), 16), t.TempDir()
+	stdout := must(t, "-data", data, "-weights", weights, "-arch", arch, "-epochs", "15", "-lr", "0.02", "-agnostic", "2", "-val", "0", "-quiet", "-out", out)
+	assert.Len(t, strings.Split(strings.TrimSpace(stdout), "\n"), 2, stdout)
+	m := readMetrics(t, out)
+	assert.Nil(t, m["val"])
+	assert.Contains(t, m, "val")
+	assert.EqualValues(t, 15, m["best_epoch"])
+	assert.Greater(t, m["test"].(map[string]any)["top1"], 80.0)
+}
+
+func TestLayouts(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	common := []string{"-weights", weights, "-arch", arch, "-epochs", "1", "-quiet"}
+
+	t.Run("cub", func(t *testing.T) {
+		data, out := lists(t, t.TempDir(), 5, 4), t.TempDir()
+		must(t, append(common, "-data", data, "-out", out, "-classes", "1,red", "-size", "40x24", "-augment", "rrc", "-optimizer", "sgd")...)
+		m := readMetrics(t, out)
+		assert.EqualValues(t, 8, m["train_images"])
+		assert.EqualValues(t, 8, m["test_images"])
+		assert.Equal(t, []string{"001.blue", "003.red"}, table(t, out, "predictions.csv")[0][4:])
+	})
+	for _, test := range []string{"val", "test"} {
+		t.Run("train and "+test, func(t *testing.T) {
+			data, out := t.TempDir(), t.TempDir()
+			photographs(t, filepath.Join(data, "train"), 6)
+			photographs(t, filepath.Join(data, test), 2)
+			must(t, append(common, "-data", data, "-out", out, "-augment", "none", "-dropout", "0.1", "-drop-path", "0.1", "-patches-only")...)
+			m := readMetrics(t, out)
+			assert.EqualValues(t, 15, m["train_images"])
+			assert.EqualValues(t, 3, m["val_images"])
+			assert.EqualValues(t, 6, m["test_images"])
+		})
+	}
+	t.Run("train, val and test", func(t *testing.T) {
+		data, out := t.TempDir(), t.TempDir()
+		photographs(t, filepath.Join(data, "train"), 4)
+		photographs(t, filepath.Join(data, "val"), 3)
+		photographs(t, filepath.Join(data, "test"), 2)
+		must(t, append(common, "-data", data, "-out", out)...)
+		m := readMetrics(t, out)
+		assert.EqualValues(t, 12, m["train_images"])
+		assert.EqualValues(t, 9, m["val_images"])
+	})
+	t.Run("one class without a test image", func(t *testing.T) {
+		data, out := t.TempDir(), t.TempDir()
+		photographs(t, filepath.Join(data, "train"), 3)
+		photograph(t, filepath.Join(data, "test", "red", "0.png"), 2, 0)
+		must(t, append(common, "-data", data, "-out", out)...)
+		classes := readMetrics(t, out)["per_class"].([]any)
+		require.Len(t, classes, 3)
+		assert.Nil(t, classes[0].(map[string]any)["top1"])
+		assert.NotNil(t, classes[2].(map[string]any)["top1"])
+	})
+}
+
+func TestHelpNamesEveryFlag(t *testing.T) {
+	stdout := must(t, "-h")
+	listed := 0
+	for _, g := range groups {
+		listed += len(g.flags)
+		for _, name := range g.flags {
+			assert.Contains(t, stdout, "\n  -"+name)
+		}
+	}
+	all := 0
+	flags(&settings{}, defaults("deep")).VisitAll(func(*flag.Flag) { all++ })
+	assert.Equal(t, all, listed)
+	for _, c := range vit.Presets() {
+		assert.Contains(t, stdout, c.Name)
+	}
+}
+
+func TestBar(t *testing.T) {
+	var screen bytes.Buffer
+	c := &console{stdout: &screen, stderr: &screen, width: func() int { return 90 }}
+	m := c.meter(200)
+	c.last = c.last.Add(-barEvery)
+	m.show("epoch 1/2", 50, 100, "loss 1.000")
+	assert.Contains(t, screen.String(), "epoch 1/2 [")
+	assert.Contains(t, screen.String(), "50/100  loss 1.000")
+	assert.Contains(t, screen.String(), " left")
+	c.say("done")
+	assert.True(t, strings.HasSuffix(screen.String(), "\r\x1b[Kdone\n"), "the bar is gone before a line is printed")
+
+	assert.Equal(t, "[###---]", bar(5, 10, 6)[:8])
+	assert.Equal(t, "", bar(5, 10, 3))
+	assert.Equal(t, "2:05", clock(125e9))
+	assert.Equal(t, "1:00:01", clock(3601e9))
+}

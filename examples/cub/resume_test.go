@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// watcher calls see with everything that is printed.
+type watcher struct{ see func(string) }
+
+func (w watcher) Write(p []byte) (int, error) {
+	w.see(string(p))
+	return len(p), nil
+}
+
+// sameResults requires the same bits in out as in want, but for how long it took.
+func sameResults(t *testing.T, want, out string) {
+	t.Helper()
+	assert.Equal(t, files(t, want), files(t, out))
+	for _, name := range []string{"model.safetensors", "predictions.csv"} {
+		assert.Equal(t, read(t, want, name), read(t, out, name), name)
+	}
+	a, b := table(t, want, "history.csv"), table(t, out, "history.csv")
+	require.Len(t, b, len(a))
+	for i := range a {
+		last := len(a[i]) - 1
+		assert.Equal(t, a[i][:last], b[i][:last])
+	}
+}
+
+func TestResumeEndsWithTheSameBits(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	data := photographs(t, t.TempDir(), 10)
+	for _, optimizer := range []string{"adamw", "sgd"} {
+		t.Run(optimizer, func(t *testing.T) {
+			args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "5", "-batch", "4", "-dropout", "0.1",
+				"-drop-path", "0.2", "-optimizer", optimizer, "-samples", "1", "-out"}
+			want := t.TempDir()
+			began := time.Now()
+			must(t, append(args, want)...)
+			whole := time.Since(began)
+
+			t.Run("after each epoch", func(t *testing.T) {
+				out := t.TempDir()
+				next := append(args, out)
+				for _, epoch := range []string{"epoch 1/5", "epoch 2/5", "epoch 4/5", "epoch 5/5"} {
+					ctx, cancel := context.WithCancel(t.Context())
+					var all strings.Builder
+					err := run(ctx, next, watcher{func(line string) {
+						all.WriteString(line)
+						if strings.HasPrefix(line, epoch) {
+							cancel()
+						}
+					}}, io.Discard)
+					require.ErrorIs(t, err, context.Canceled, all.String())
+					if epoch == "epoch 5/5" {
+						assert.Contains(t, err.Error(), "training is done and on disk in "+statePath(out))
+					} else {
+						assert.Contains(t, err.Error(), epoch[:7]+" of 5 is on disk in "+statePath(out))
+					}
+					assert.Contains(t, err.Error(), "-resume")
+					assert.FileExists(t, statePath(out))
+					next = append(args, out, "-resume")
+				}
+				before := read(t, statePath(out))
+				must(t, next...)
+				sameResults(t, want, out)
+
+				// Killed after the last file and before the state's removal.
+				write(t, statePath(out), before)
+				must(t, next...)
+				sameResults(t, want, out)
+			})
+			t.Run("anywhere", func(t *testing.T) {
+				out, rng := t.TempDir(), rand.New(rand.NewPCG(3, 4))
+				for i := 0; ; i++ {
+					require.Less(t, i, 100)
+					next := append(args, out)
+					if _, err := os.Stat(statePath(out)); err == nil {
+						next = append(next, "-resume")
+					}
+					// Longer each time, so that an epoch is finished however slow the machine gets.
+					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rng.Float64()*float64(whole)*float64(4+i)/8))
+					err := run(ctx, next, io.Discard, io.Discard)
+					cancel()
+					if err == nil {
+						break
+					}
+					require.ErrorIs(t, err, context.DeadlineExceeded)
+					require.Contains(t, err.Error(), "interrupted; ")
+					for _, name := range files(t, out) {
+						require.NotContains(t, name, "tmp", "a temporary file is left")
+						require.False(t, strings.HasPrefix(filepath.Base(name), "."), name)
+					}
+				}
+				sameResults(t, want, out)
+			})
+		})
+	}
+}
+
+func TestResumeRefuses(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	data, out := photographs(t, t.TempDir(), 6), t.TempDir()
+	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "3", "-out", out}
+	fails(t, append(args, "-resume"), "-resume: no unfinished run in "+out)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	err := run(ctx, args, watcher{func(line string) {
+		if strings.HasPrefix(line, "epoch 1/3") {
+			cancel()
+		}
+	}}, io.Discard)
+	require.ErrorIs(t, err, context.Canceled)
+
+	fails(t, args, "-out "+out+" holds an unfinished run", "-resume")
+	fails(t, append(args, "-resume", "-lr", "0.1", "-seed", "2"), "-lr was 0.003, now 0.1", "-seed was 1, now 2")
+	fails(t, append(args, "-resume", "-size", "64"), "the image size was 32x32, now 64x64")
+	fails(t, append(args, "-resume", "-classes", "red,green"), "the images or classes")
+	other, _ := backbone(t, func(w tensors) { w["cls_token"].Data()[0]++ })
+	fails(t, append(args, "-resume", "-weights", other), "the backbone (-weights) had SHA-256")
+	changed := filepath.Join(t.TempDir(), "other.json")
+	write(t, changed, strings.Replace(read(t, arch), `"QuickGELU":false`, `"QuickGELU":true`, 1))
+	fails(t, append(args, "-resume", "-arch", changed), "the architecture (-arch)")
+
+	state := read(t, statePath(out))
+	for name, text := range map[string]string{"truncated": state[:len(state)/2], "text": "no state", "empty": ""} {
+		write(t, statePath(out), text)
+		fails(t, append(args, "-resume"), "-resume: ", statePath(out))
+		_ = name
+	}
+	write(t, statePath(out), read(t, weights))
+	fails(t, append(args, "-resume"), "not the state of a training run")
+
+	write(t, statePath(out), state)
+	must(t, append(args, "-resume", "-workers", "1", "-samples", "3")...) // these change no bit of the model
+	fails(t, append(args, "-resume"), "the run in "+out+" has finished")
+	must(t, args...) // a finished run may be replaced
+}
+
+func TestBestEpoch(t *testing.T) {
+	st := &state{}
+	for _, e := range []epoch{
+		{Val: &valScore{Top1: 0.5, Loss: 1}},
+		{Val: &valScore{Top1: 0.6, Loss: 2}},
+		{Val: &valScore{Top1: 0.6, Loss: 2}},
+		{Val: &valScore{Top1: 0.6, Loss: 1.5}},
+		{Val: &valScore{Top1: 0.5, Loss: 0.1}},
+	} {
+		st.add(e, nil, nil)
+	}
+	assert.Equal(t, 4, st.Best, "accuracy, then loss, then the earlier")
+
+	st = &state{}
+	st.add(epoch{}, nil, nil)
+	st.add(epoch{}, nil, nil)
+	assert.Equal(t, 2, st.Best, "without validation the last")
+}
