@@ -21,7 +21,7 @@ func main() {
 	if err == nil {
 		return
 	}
-	fmt.Fprintln(os.Stderr, "cub: "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	fmt.Fprintln(os.Stderr, "cub: "+oneLine(err))
 	switch {
 	case errors.As(err, new(usageError)):
 		os.Exit(2)
@@ -79,3 +79,6 @@ func saved(s *settings) string {
 	}
 	return fmt.Sprintf("training is done and on disk in %s: the same flags and -resume make the report", statePath(s.out))
 }
+
+// oneLine is for errors that list several faults, each on its line.
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

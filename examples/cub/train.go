@@ -115,7 +115,7 @@ func openBackbone(s *settings) (*vit.Model, error) {
 	}
 	b, err := vit.Load(s.weights, c)
 	if err != nil {
-		return nil, fmt.Errorf("-weights: %w", err)
+		return nil, fmt.Errorf("-weights, -arch %s: %w", s.arch, err)
 	}
 	return b, nil
 }

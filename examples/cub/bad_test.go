@@ -1,0 +1,178 @@
+package main
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever is wrong is said in one line, before training, and nothing is left in -out but the folders.
+func TestBadInput(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	good := photographs(t, t.TempDir(), 6)
+	dir := t.TempDir()
+	// changed is good with one file more or less.
+	changed := func(change func(dir string)) string {
+		data := photographs(t, t.TempDir(), 6)
+		change(data)
+		return data
+	}
+	add := func(name, text string) string {
+		return changed(func(d string) { write(t, filepath.Join(d, "red", name), text) })
+	}
+	photo := read(t, good, "red", "0.jpg")
+	regular := filepath.Join(dir, "regular")
+	write(t, regular, "")
+	one := changed(func(d string) {
+		require.NoError(t, os.RemoveAll(filepath.Join(d, "red")))
+		require.NoError(t, os.RemoveAll(filepath.Join(d, "blue")))
+	})
+	single := changed(func(d string) {
+		for _, name := range []string{"1.png", "2.jpg", "3.png", "4.jpg", "5.png"} {
+			require.NoError(t, os.Remove(filepath.Join(d, "red", name)))
+		}
+	})
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		write(t, path, text)
+		return path
+	}
+	all := read(t, weights)
+	nan, _ := backbone(t, func(w tensors) { w["blocks.1.norm1.bias"].Data()[3] = float32(math.NaN()) })
+	missing, _ := backbone(t, func(w tensors) { delete(w, "norm.weight") })
+	misshapen, _ := backbone(t, func(w tensors) { w["cls_token"] = tensor.New(1, 1, 23) })
+
+	for name, c := range map[string]struct {
+		args  []string
+		words []string
+	}{
+		"missing folder":      {[]string{"-data", filepath.Join(dir, "none")}, []string{"-data", filepath.Join(dir, "none")}},
+		"empty folder":        {[]string{"-data", t.TempDir()}, []string{"-data", "no class folders"}},
+		"a file as folder":    {[]string{"-data", regular}, []string{"-data", regular}},
+		"one class":           {[]string{"-data", one}, []string{one, "1 class found (green), need at least 2"}},
+		"class of one image":  {[]string{"-data", single}, []string{single, "only one image in class red"}},
+		"text as JPEG":        {[]string{"-data", add("text.jpg", "no photograph")}, []string{"red/text.jpg", "1 of 19 images cannot be read", "-skip-bad"}},
+		"truncated JPEG":      {[]string{"-data", add("cut.jpg", photo[:len(photo)/2])}, []string{"red/cut.jpg", "1 of 19"}},
+		"0-byte image":        {[]string{"-data", add("empty.png", "")}, []string{"red/empty.png", "1 of 19"}},
+		"huge image":          {[]string{"-data", add("huge.png", hugePNG())}, []string{"red/huge.png", "40000"}},
+		"unknown class":       {[]string{"-classes", "red,mauve"}, []string{"-classes", `no class "mauve" among the 3`}},
+		"a single class":      {[]string{"-classes", "red"}, []string{"-classes", "need at least 2"}},
+		"class twice":         {[]string{"-classes", "red,3"}, []string{"-classes", "listed twice"}},
+		"missing weights":     {[]string{"-weights", filepath.Join(dir, "no.pth")}, []string{"-weights", "no.pth"}},
+		"truncated weights":   {[]string{"-weights", file("cut.safetensors", all[:len(all)-100])}, []string{"-weights", "cut.safetensors"}},
+		"empty weights":       {[]string{"-weights", regular}, []string{"-weights", regular, "empty file"}},
+		"text as weights":     {[]string{"-weights", file("text.pth", "hello, world")}, []string{"text.pth", "neither safetensors nor a PyTorch file"}},
+		"NaN weights":         {[]string{"-weights", nan}, []string{nan, "blocks.1.norm1.bias", "NaN"}},
+		"missing tensor":      {[]string{"-weights", missing}, []string{missing, "1 tensor missing (norm.weight)"}},
+		"misshapen tensor":    {[]string{"-weights", misshapen}, []string{misshapen, "cls_token is [1 1 23], want [1 1 24]"}},
+		"wrong architecture":  {[]string{"-arch", "dino-vits16"}, []string{weights, "dino-vits16", "missing"}},
+		"unknown preset":      {[]string{"-arch", "dino-vit16"}, []string{"-arch", "near it"}},
+		"undetectable":        {[]string{"-arch", "auto"}, []string{weights, "-arch"}},
+		"arch file missing":   {[]string{"-arch", "no.json"}, []string{"-arch", "no.json"}},
+		"arch file of text":   {[]string{"-arch", file("text.json", "hello")}, []string{"-arch", "text.json", "JSON"}},
+		"arch file, bad name": {[]string{"-arch", file("bad.json", `{"Width": 3}`)}, []string{"bad.json", "Width"}},
+		"arch file, zeros":    {[]string{"-arch", file("zero.json", `{}`)}, []string{"zero.json", "PatchSize is 0"}},
+		"size":                {[]string{"-size", "33"}, []string{"-size", "multiple of the patch size 8"}},
+		"layer":               {[]string{"-mode", "from:9"}, []string{"from:9", "1 to 3"}},
+		"unwritable out":      {[]string{"-out", filepath.Join(regular, "out")}, []string{"-out", regular}},
+		"nothing to resume":   {[]string{"-resume"}, []string{"-resume", "no unfinished run"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := t.TempDir()
+			args := append([]string{"-data", good, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out}, c.args...)
+			stdout, stderr, err := cub(t, t.Context(), args...)
+			require.Error(t, err)
+			for _, word := range c.words {
+				assert.Contains(t, err.Error()+"\n"+stderr, word)
+			}
+			assert.NotContains(t, oneLine(err), "\n")
+			assert.NotContains(t, stdout, "epoch 1/1")
+			assert.Empty(t, files(t, out))
+		})
+	}
+}
+
+// hugePNG is the header of a picture of 40,000 x 40,000 pixels.
+func hugePNG() string {
+	header := []byte("IHDR")
+	header = binary.BigEndian.AppendUint32(header, 40000)
+	header = binary.BigEndian.AppendUint32(header, 40000)
+	header = append(header, 8, 2, 0, 0, 0)
+	png := append([]byte("\x89PNG\r\n\x1a\n"), 0, 0, 0, 13)
+	png = append(png, header...)
+	return string(binary.BigEndian.AppendUint32(png, crc32.ChecksumIEEE(header)))
+}
+
+func TestUsage(t *testing.T) {
+	base := []string{"-data", "d", "-weights", "w"}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{nil, "-data is missing"},
+		{[]string{"-data", "d"}, "-weights is missing"},
+		{[]string{"-lrate", "1"}, "-lrate"},
+		{[]string{"photos"}, `"photos" is no flag`},
+		{append(base, "-epochs", "many"), "-epochs"},
+		{append(base, "-epochs", "0"), "0 epochs"},
+		{append(base, "-lr", "-1"), "learning rate -1"},
+		{append(base, "-lr", "NaN"), "learning rate NaN"},
+		{append(base, "-batch", "0"), "-batch is 0"},
+		{append(base, "-val", "1"), "-val is 1"},
+		{append(base, "-test", "0"), "-test is 0"},
+		{append(base, "-mode", "wide"), `mode "wide", want deep, shallow, last or from:N`},
+		{append(base, "-mode", "last", "-agnostic", "3"), "mode last has none"},
+		{append(base, "-optimizer", "lion"), "want one of adamw, sgd"},
+		{append(base, "-augment", "all"), "want one of crop, none, rrc"},
+		{append(base, "-size", "wide"), "want pixels such as 224"},
+		{append(base, "-dropout", "1"), "prompt dropout 1"},
+		{append(base, "-top", "0"), "-top is 0"},
+		{append(base, "-out", ""), "-out is empty"},
+		{append(base, "-load", "m", "-resume"), "-resume is for training"},
+	} {
+		_, _, err := cub(t, t.Context(), c.args...)
+		var wrong usageError
+		require.ErrorAs(t, err, &wrong, "%v", c.args)
+		assert.Contains(t, err.Error(), c.want)
+	}
+}
+
+func TestSkipBad(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	data, out := photographs(t, t.TempDir(), 6), t.TempDir()
+	write(t, filepath.Join(data, "red", "text.jpg"), "no photograph")
+	write(t, filepath.Join(data, "blue", "empty.png"), "")
+	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out}
+	fails(t, args, "red/text.jpg", "blue/empty.png", "2 of 20 images cannot be read")
+
+	stdout, stderr, err := cub(t, t.Context(), append(args, "-skip-bad")...)
+	require.NoError(t, err)
+	assert.Contains(t, stdout, "without 2 of 20 images")
+	assert.Equal(t, 2, strings.Count(stderr, "\n"), stderr)
+	m := readMetrics(t, out)
+	assert.EqualValues(t, 2, m["skipped_images"])
+	assert.EqualValues(t, 18, m["train_images"].(float64)+m["val_images"].(float64)+m["test_images"].(float64))
+	assert.Contains(t, read(t, out, "report", "index.html"), "2, left out")
+
+	for i := range 6 {
+		write(t, filepath.Join(data, "green", []string{"0.jpg", "1.png", "2.jpg", "3.png", "4.jpg", "5.png"}[i]), "")
+	}
+	fails(t, append(args, "-skip-bad"), "no training image of class green is left")
+}
+
+// A class of one image can be trained on where the folder has test images of its own.
+func TestClassOfOneImage(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	data, out := lists(t, t.TempDir(), 1, 2), t.TempDir()
+	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out}
+	fails(t, args, "every class has one training image", "-val 0")
+	must(t, append(args, "-val", "0")...)
+}
