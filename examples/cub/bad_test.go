@@ -160,12 +160,19 @@ func TestSkipBad(t *testing.T) {
 	m := readMetrics(t, out)
 	assert.EqualValues(t, 2, m["skipped_images"])
 	assert.EqualValues(t, 18, m["train_images"].(float64)+m["val_images"].(float64)+m["test_images"].(float64))
-	assert.Contains(t, read(t, out, "report", "index.html"), "2, left out")
+	assert.Contains(t, read(t, out, "report", "index.html"), "2 images that cannot be read")
 
 	for i := range 6 {
 		write(t, filepath.Join(data, "green", []string{"0.jpg", "1.png", "2.jpg", "3.png", "4.jpg", "5.png"}[i]), "")
 	}
 	fails(t, append(args, "-skip-bad"), "no training image of class green is left")
+}
+
+func TestDiverging(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	data, out := photographs(t, t.TempDir(), 6), t.TempDir()
+	fails(t, []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "3", "-batch", "4", "-lr", "1e38", "-optimizer", "sgd", "-warmup", "0", "-out", out},
+		"loss of epoch", "learning rate below")
 }
 
 // A class of one image can be trained on where the folder has test images of its own.

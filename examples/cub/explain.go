@@ -165,14 +165,22 @@ func description(s *settings, path string, photo *data.RGB, e *promptcam.Explana
 // describeHeads lists the heads of a class's prompt.
 func describeHeads(b *strings.Builder, s *settings, e *promptcam.Explanation, classes []string, class int) {
 	r := e.Rank(class, s.blur)
-	fmt.Fprintf(b, "\n  heads of the prompt of %s, the most important first; where they look, and what is left of its %.1f %% with this and all lower ones blurred\n",
+	fmt.Fprintf(b, "\n  heads of the prompt of %s, the most important first; left: what remains\n  of its %.1f %% with this head and all below blurred\n",
 		classes[class], 100*e.Probabilities[class])
+	registers := e.Share(class, 0).Registers > 0
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "\trank\thead\tpatches\tprompts\tCLS\tregisters\tleft\t")
+	fmt.Fprint(w, "\trank\thead\tpatches\tprompts\tCLS\t")
+	if registers {
+		fmt.Fprint(w, "registers\t")
+	}
+	fmt.Fprintln(w, "left\t")
 	for i, h := range r.Heads {
 		share := e.Share(class, h.Head)
-		fmt.Fprintf(w, "\t%d\t%d\t%.1f %%\t%.1f %%\t%.1f %%\t%.1f %%\t%.1f %%\t\n", i+1, h.Head,
-			100*share.Patches, 100*share.Prompts, 100*share.CLS, 100*share.Registers, 100*h.Probability)
+		fmt.Fprintf(w, "\t%d\t%d\t%.1f %%\t%.1f %%\t%.1f %%\t", i+1, h.Head, 100*share.Patches, 100*share.Prompts, 100*share.CLS)
+		if registers {
+			fmt.Fprintf(w, "%.1f %%\t", 100*share.Registers)
+		}
+		fmt.Fprintf(w, "%.1f %%\t\n", 100*h.Probability)
 	}
 	w.Flush() // a strings.Builder takes everything
 	var heads []string

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 
@@ -17,12 +17,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const limitEnv = "CUB_TEST_FILE_SIZE"
+// asProgram makes the test binary the program itself. Its value is the size in
+// bytes beyond which no file can grow, as if the disk were full.
+const asProgram = "CUB_TEST_AS_PROGRAM"
 
-// TestMain lets a test run the program as a process of its own, in which no
-// file can grow beyond a limit.
 func TestMain(m *testing.M) {
-	limit, err := strconv.ParseUint(os.Getenv(limitEnv), 10, 64)
+	limit, err := strconv.ParseUint(os.Getenv(asProgram), 10, 64)
 	if err != nil {
 		os.Exit(m.Run())
 	}
@@ -30,11 +30,42 @@ func TestMain(m *testing.M) {
 	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: limit, Max: limit}); err != nil {
 		panic(err)
 	}
-	if err := run(context.Background(), os.Args[1:], os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, oneLine(err))
-		os.Exit(1)
-	}
+	main()
 	os.Exit(0)
+}
+
+// program returns a process of its own.
+func program(limit int, args ...string) *exec.Cmd {
+	c := exec.Command(os.Args[0], args...)
+	c.Env = append(os.Environ(), fmt.Sprintf("%s=%d", asProgram, limit))
+	return c
+}
+
+func TestExitCodes(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	data, out := photographs(t, t.TempDir(), 6), t.TempDir()
+	exit := func(c *exec.Cmd, code int) string {
+		var stderr strings.Builder
+		c.Stderr = &stderr
+		err := c.Run()
+		var failed *exec.ExitError
+		require.ErrorAs(t, err, &failed)
+		assert.Equal(t, code, failed.ExitCode(), stderr.String())
+		assert.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
+		return stderr.String()
+	}
+	assert.Contains(t, exit(program(1<<30), 2), "cub: -data is missing")
+	assert.Contains(t, exit(program(1<<30, "-data", filepath.Join(data, "none"), "-weights", weights, "-out", out), 1), "none")
+
+	c := program(1<<30, "-data", data, "-weights", weights, "-arch", arch, "-epochs", "10000", "-out", out)
+	var once sync.Once // a second signal would end it at once
+	c.Stdout = watcher{func(lines string) {
+		if strings.Contains(lines, "epoch 2/") {
+			once.Do(func() { assert.NoError(t, c.Process.Signal(os.Interrupt)) })
+		}
+	}}
+	assert.Contains(t, exit(c, 130), " of 10000 is on disk in "+statePath(out))
+	assert.Equal(t, []string{"state.safetensors"}, files(t, out))
 }
 
 // A disk that is full ends the run with an error that names the file, leaves
@@ -46,14 +77,11 @@ func TestFullDisk(t *testing.T) {
 	must(t, append(args, want)...)
 
 	limited := func(limit int, more ...string) string {
-		c := exec.Command(os.Args[0], append(append(args, out), more...)...)
-		c.Env = append(os.Environ(), fmt.Sprintf("%s=%d", limitEnv, limit))
-		text, err := c.CombinedOutput()
+		text, err := program(limit, append(append(args, out), more...)...).CombinedOutput()
 		require.Error(t, err)
-		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
-		last := lines[len(lines)-1]
-		assert.Contains(t, last, syscall.EFBIG.Error())
-		return last
+		_, message, _ := strings.Cut(string(text), "cub: ")
+		assert.Contains(t, message, syscall.EFBIG.Error())
+		return message
 	}
 	assert.Contains(t, limited(4096), "state.safetensors")
 	assert.Empty(t, files(t, out))

@@ -192,9 +192,12 @@ func (r *results) facts(seconds float64) []promptcam.Fact {
 		facts = append(facts, promptcam.Fact{Name: name, Value: fmt.Sprintf(format, a...)})
 	}
 	c, b := r.model.Config, r.model.Backbone
-	add("photographs", "%s, %d classes", r.set.Root, len(r.set.Classes))
+	add("data", "%s, %d classes", r.set.Root, len(r.set.Classes))
 	add("backbone", "%s at %dx%d pixels, SHA-256 %.12s…", r.arch, b.Config.ImageSize[0], b.Config.ImageSize[1], b.SHA256)
-	prompts := fmt.Sprintf("%s, %d class-agnostic prompts per layer before the class prompts", c.Mode, c.Agnostic)
+	prompts := string(c.Mode)
+	if c.Agnostic > 0 {
+		prompts += fmt.Sprintf(", %d class-agnostic prompts in each layer before the class prompts", c.Agnostic)
+	}
 	if c.PatchesOnly {
 		prompts += ", class prompts look at patches alone"
 	}
@@ -207,11 +210,11 @@ func (r *results) facts(seconds float64) []promptcam.Fact {
 		add("images", "%d to train on, %d to choose the epoch, %d to test", r.trained, r.validated, len(r.set.Test))
 		add("epoch used", "%s", best)
 		add("training", "%s, learning rate %g, weight decay %g, batch %d, %g epochs of warm-up, augmentation %s", r.Optimizer, r.LR, r.Decay, r.Batch, r.Warmup, r.Augment)
-		add("time of all epochs", "%.0f s", seconds)
+		add("time", "%.0f s for all epochs", seconds)
 		add("seed", "%d", r.Seed)
 	}
 	if r.skipped > 0 {
-		add("images that cannot be read", "%d, left out", r.skipped)
+		add("left out", "%d images that cannot be read", r.skipped)
 	}
 	return facts
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -171,6 +172,9 @@ func (t *training) epochs(ctx context.Context) error {
 			v, err := t.model.Evaluate(ctx, t.val, func(n int) { m.show(fmt.Sprintf("epoch %d/%d validation", e.Number, t.Epochs), n, held, "") })
 			if err != nil {
 				return err
+			}
+			if math.IsNaN(v.Loss) || math.IsInf(v.Loss, 0) {
+				return fmt.Errorf("the validation loss of epoch %d is %v: try an -lr below %g", e.Number, v.Loss, t.LR)
 			}
 			m.end(held)
 			done.Val = &valScore{v.Loss, v.Top1, v.Top5}
