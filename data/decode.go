@@ -114,18 +114,18 @@ func (r *reader) ReadAt(p []byte, off int64) (int, error) {
 // Exif orientation asks. A file that is not an image, is damaged or promises
 // more than MaxPixels is refused with an error that names it.
 func ReadImage(path string) (*RGB, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
+	info, err := os.Stat(path) // before Open, which waits for a pipe's other end
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, fmt.Errorf("data: %s: not a file, but a %s", path, kind(info.Mode()))
 	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("data: %w", err)
+	}
+	defer f.Close()
 	if info.Size() > maxFile {
 		return nil, fmt.Errorf("data: %s: %d bytes, more than any image of %d pixels needs", path, info.Size(), MaxPixels)
 	}

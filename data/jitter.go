@@ -103,7 +103,7 @@ func turnHue(m *RGB, turn float32) {
 		case hue >= 6:
 			hue -= 6
 		}
-		sector := int(hue)
+		sector := min(int(hue), 5) // the sum with 6 may round up to 6
 		part := hue - float32(sector)
 		falling := uint8(float32(high) - float32(span*part) + 0.5)
 		rising := uint8(float32(low) + float32(span*part) + 0.5)

@@ -224,6 +224,13 @@ func TestJitter(t *testing.T) {
 	assert.Equal(t, picture(30, 20), tr.Apply(picture(30, 20), nil))
 }
 
+// Just short of red, -3e-8 + 6 sixths of the circle are 6 in float32.
+func TestTurnHueUpToTheFullCircle(t *testing.T) {
+	m := flat(1, 1, 200, 0, 100) // half a sixth short of red
+	turnHue(m, math.Nextafter32(1./12, 0))
+	assert.Equal(t, []uint8{200, 0, 0}, m.Pix)
+}
+
 // hsv and rgb are the textbook's (Smith 1978).
 func hsv(p []float64) (h, s, v float64) {
 	high, low := max(p[0], p[1], p[2]), min(p[0], p[1], p[2])
