@@ -24,19 +24,6 @@ const (
 	maxName      = 4096 // bytes of a key: one long string in the memo could be hashed by every opcode
 )
 
-// The values of a pickle are nil, bool, int64, float64, string and these.
-type (
-	tuple []any
-	list  struct{ items []any }
-	dict  struct {
-		items   map[string]any // keys other than strings are left out: no tensor hides behind one
-		tensors int            // how many of the values are tensors
-	}
-	global string   // a name that global.go knows, such as torch.FloatStorage
-	opaque struct{} // anything that matters to no tensor
-	long   string   // an integer beyond int64, little-endian two's complement
-)
-
 // machine runs one pickle.
 type machine struct {
 	*source
@@ -341,19 +328,6 @@ func (m *machine) setItems(items []any) error {
 	return nil
 }
 
-func (d *dict) set(key string, value any) {
-	if d.items == nil {
-		d.items = map[string]any{}
-	}
-	if _, ok := d.items[key].(*entry); ok {
-		d.tensors--
-	}
-	if _, ok := value.(*entry); ok {
-		d.tensors++
-	}
-	d.items[key] = value
-}
-
 // global reads a global's name, a line each for the module and the rest.
 func (m *machine) global(op byte) error {
 	module, err := m.line()
@@ -393,47 +367,4 @@ func (m *machine) call(n int) error {
 	made, err := g.call(m.storages, args)
 	m.push(made)
 	return err
-}
-
-// integer decodes a little-endian two's complement integer of any length.
-func integer(b []byte) any {
-	if len(b) > 8 {
-		return long(b)
-	}
-	var w [8]byte
-	copy(w[:], b)
-	v := int64(binary.LittleEndian.Uint64(w[:]))
-	if unused := 64 - 8*len(b); unused < 64 {
-		v = v << unused >> unused
-	}
-	return v
-}
-
-// kind names a value's type. The value itself may contain itself.
-func kind(v any) string {
-	switch v := v.(type) {
-	case nil:
-		return "None"
-	case bool:
-		return "a bool"
-	case int64, long:
-		return "an integer"
-	case float64:
-		return "a float"
-	case string:
-		return "a string"
-	case tuple:
-		return "a tuple"
-	case *list:
-		return "a list"
-	case *dict:
-		return "a dict"
-	case global:
-		return string(v)
-	case *torchStorage:
-		return "a storage"
-	case *entry:
-		return "a tensor"
-	}
-	return "another object"
 }

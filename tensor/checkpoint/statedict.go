@@ -40,13 +40,13 @@ func (f *File) collect(v any) error {
 		}
 	}
 	found := path[len(path)-1]
-	names := map[string]string{} // without prefixes, to the dict's own
+	names := map[string]bool{} // without prefixes
 	for name, v := range found.items {
 		if _, ok := v.(*entry); ok {
-			names[bare(name)] = name
+			names[bare(name)] = true
 		}
 	}
-	cut := len(names) == found.tensors
+	cut := len(names) == found.tensors // else two would get one name
 	for name, v := range found.items {
 		if e, ok := v.(*entry); ok {
 			if cut {

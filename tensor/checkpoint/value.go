@@ -1,0 +1,73 @@
+package checkpoint
+
+import "encoding/binary"
+
+// The values of a pickle are nil, bool, int64, float64, string and these.
+type (
+	tuple []any
+	list  struct{ items []any }
+	dict  struct {
+		items   map[string]any // keys other than strings are left out: no tensor hides behind one
+		tensors int            // how many of the values are tensors
+	}
+	global string   // a name that global.go knows, such as torch.FloatStorage
+	opaque struct{} // anything that matters to no tensor
+	long   string   // an integer beyond int64, little-endian two's complement
+)
+
+// set enters a value, and keeps count of those that are tensors.
+func (d *dict) set(key string, value any) {
+	if d.items == nil {
+		d.items = map[string]any{}
+	}
+	if _, ok := d.items[key].(*entry); ok {
+		d.tensors--
+	}
+	if _, ok := value.(*entry); ok {
+		d.tensors++
+	}
+	d.items[key] = value
+}
+
+// integer decodes a little-endian two's complement integer of any length.
+func integer(b []byte) any {
+	if len(b) > 8 {
+		return long(b)
+	}
+	var w [8]byte
+	copy(w[:], b)
+	v := int64(binary.LittleEndian.Uint64(w[:]))
+	if unused := 64 - 8*len(b); unused < 64 {
+		v = v << unused >> unused
+	}
+	return v
+}
+
+// kind names a value's type. The value itself may contain itself.
+func kind(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		return "a bool"
+	case int64, long:
+		return "an integer"
+	case float64:
+		return "a float"
+	case string:
+		return "a string"
+	case tuple:
+		return "a tuple"
+	case *list:
+		return "a list"
+	case *dict:
+		return "a dict"
+	case global:
+		return string(v)
+	case *torchStorage:
+		return "a storage"
+	case *entry:
+		return "a tensor"
+	}
+	return "another object"
+}
