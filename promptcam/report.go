@@ -18,6 +18,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
 // Report is what one training run has to show: scores, curves, confusions, and
@@ -86,7 +88,7 @@ type Sample struct {
 // samples. It returns ctx's error if ctx ends first.
 func (r *Report) Write(ctx context.Context, path string) error {
 	if err := r.write(ctx, path); err != nil {
-		return fmt.Errorf("promptcam: write report %s: %w", path, err)
+		return fmt.Errorf("promptcam: write report %w", err)
 	}
 	return nil
 }
@@ -101,12 +103,12 @@ func (r *Report) write(ctx context.Context, path string) (err error) {
 	defer func() { err = errors.Join(err, spool.Close(), os.Remove(spool.Name())) }()
 	links, err := r.writeSamples(ctx, spool)
 	if err != nil {
-		return err
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	if _, err := spool.Seek(0, io.SeekStart); err != nil {
 		return err
 	}
-	return overwrite(path, func(w io.Writer) error {
+	return checkpoint.WriteFile(path, func(w io.Writer) error {
 		top, err := r.top(links)
 		if err != nil {
 			return err

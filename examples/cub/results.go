@@ -12,6 +12,7 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
 // results is what is written about a model in -out.
@@ -55,7 +56,7 @@ func (r *results) publish(ctx context.Context) error {
 		if curves, err = drawCurves(r.state.History); err != nil {
 			return err
 		}
-		if err := promptcam.WriteFile(filepath.Join(r.out, "curves.png"), func(w io.Writer) error {
+		if err := checkpoint.WriteFile(filepath.Join(r.out, "curves.png"), func(w io.Writer) error {
 			_, err := w.Write(curves)
 			return err
 		}); err != nil {
@@ -125,7 +126,7 @@ func (r *results) writeMetrics(seconds float64) error {
 		}
 		m.PerClass = append(m.PerClass, a)
 	}
-	return promptcam.WriteFile(filepath.Join(r.out, "metrics.json"), func(w io.Writer) error {
+	return checkpoint.WriteFile(filepath.Join(r.out, "metrics.json"), func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
 		e.SetIndent("", "  ")
@@ -162,7 +163,7 @@ func (r *results) history() [][]string {
 func number(x float64) string { return strconv.FormatFloat(x, 'g', 8, 64) }
 
 func (r *results) writeCSV(name string, table [][]string) error {
-	return promptcam.WriteFile(filepath.Join(r.out, name), func(w io.Writer) error { return csv.NewWriter(w).WriteAll(table) })
+	return checkpoint.WriteFile(filepath.Join(r.out, name), func(w io.Writer) error { return csv.NewWriter(w).WriteAll(table) })
 }
 
 // report is the page about the run.
