@@ -17,7 +17,6 @@ var generic = tier{
 	axpy:           axpyGeneric,
 	dot:            dotGeneric,
 	sum:            sumGeneric,
-	max:            maxGeneric,
 	exp:            expGeneric,
 	scaledMax:      scaledMaxGeneric,
 	expSum:         expSumGeneric,
@@ -127,14 +126,6 @@ func sumGeneric(x []float32) float32 {
 		s += v
 	}
 	return s
-}
-
-func maxGeneric(x []float32) float32 {
-	m := float32(math.Inf(-1))
-	for _, v := range x {
-		m = max(m, v)
-	}
-	return m
 }
 
 func expGeneric(dst, x []float32) {

@@ -49,11 +49,6 @@ func dotAVX2(a []float32, b []float32) float32
 //go:noescape
 func sumAVX2(x []float32) float32
 
-// maxAVX2 is maxGeneric.
-//
-//go:noescape
-func maxAVX2(x []float32) float32
-
 // expAVX2 is expGeneric.
 //
 //go:noescape
@@ -158,11 +153,6 @@ func dotAVX512(a []float32, b []float32) float32
 //
 //go:noescape
 func sumAVX512(x []float32) float32
-
-// maxAVX512 is maxGeneric.
-//
-//go:noescape
-func maxAVX512(x []float32) float32
 
 // expAVX512 is expGeneric.
 //

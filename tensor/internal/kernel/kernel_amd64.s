@@ -1414,94 +1414,6 @@ end70:
 	VZEROUPPER
 	RET
 
-// func maxAVX2(x []float32) float32
-// Requires: AVX, AVX2, SSE
-TEXT ·maxAVX2(SB), NOSPLIT, $0-28
-	MOVQ         x_base+0(FP), AX
-	VBROADCASTSS constants<>+0(SB), Y0
-	VBROADCASTSS constants<>+0(SB), Y1
-	VBROADCASTSS constants<>+0(SB), Y2
-	VBROADCASTSS constants<>+0(SB), Y3
-	VPXOR        Y4, Y4, Y4
-	MOVQ         x_len+8(FP), CX
-	XORQ         DX, DX
-
-loop71:
-	CMPQ    CX, $0x00000020
-	JLT     done72
-	VMOVUPS (AX)(DX*4), Y5
-	VPAND   constants<>+32(SB), Y5, Y6
-	VPMAXUD Y6, Y4, Y4
-	VMAXPS  Y5, Y0, Y0
-	VMOVUPS 32(AX)(DX*4), Y5
-	VPAND   constants<>+32(SB), Y5, Y6
-	VPMAXUD Y6, Y4, Y4
-	VMAXPS  Y5, Y1, Y1
-	VMOVUPS 64(AX)(DX*4), Y5
-	VPAND   constants<>+32(SB), Y5, Y6
-	VPMAXUD Y6, Y4, Y4
-	VMAXPS  Y5, Y2, Y2
-	VMOVUPS 96(AX)(DX*4), Y5
-	VPAND   constants<>+32(SB), Y5, Y6
-	VPMAXUD Y6, Y4, Y4
-	VMAXPS  Y5, Y3, Y3
-	ADDQ    $0x00000020, DX
-	SUBQ    $0x00000020, CX
-	JMP     loop71
-
-done72:
-loop73:
-	CMPQ    CX, $0x00000008
-	JLT     done74
-	VMOVUPS (AX)(DX*4), Y5
-	VPAND   constants<>+32(SB), Y5, Y6
-	VPMAXUD Y6, Y4, Y4
-	VMAXPS  Y5, Y0, Y0
-	ADDQ    $0x00000008, DX
-	SUBQ    $0x00000008, CX
-	JMP     loop73
-
-done74:
-	TESTQ        CX, CX
-	JZ           end75
-	LEAQ         masks<>+32(SB), BX
-	NEGQ         CX
-	VMOVDQU      (BX)(CX*4), Y5
-	VMASKMOVPS   (AX)(DX*4), Y5, Y6
-	VPAND        constants<>+32(SB), Y6, Y7
-	VPMAXUD      Y7, Y4, Y4
-	VBROADCASTSS constants<>+0(SB), Y7
-	VBLENDVPS    Y5, Y6, Y7, Y6
-	VMAXPS       Y6, Y0, Y0
-
-end75:
-	VEXTRACTF128 $0x01, Y4, X5
-	VPMAXUD      X5, X4, X4
-	VPERMILPD    $0x01, X4, X5
-	VPMAXUD      X5, X4, X4
-	VMOVSHDUP    X4, X5
-	VPMAXUD      X5, X4, X4
-	VMOVD        X4, AX
-	CMPL         AX, $0x7f800000
-	JHI          nan
-	VMAXPS       Y1, Y0, Y0
-	VMAXPS       Y2, Y0, Y0
-	VMAXPS       Y3, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VMAXPS       X1, X0, X0
-	VPERMILPD    $0x01, X0, X1
-	VMAXPS       X1, X0, X0
-	VMOVSHDUP    X0, X1
-	VMAXPS       X1, X0, X0
-	MOVSS        X0, ret+24(FP)
-	VZEROUPPER
-	RET
-
-nan:
-	MOVSS X4, ret+24(FP)
-	VZEROUPPER
-	RET
-
 // func expAVX2(dst []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·expAVX2(SB), NOSPLIT, $0-48
@@ -1510,75 +1422,75 @@ TEXT ·expAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 
-loop76:
+loop71:
 	CMPQ         DX, $0x00000008
-	JLT          done77
+	JLT          done72
 	VMOVUPS      (CX)(BX*4), Y0
-	VBROADCASTSS constants<>+64(SB), Y1
+	VBROADCASTSS constants<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
-	VBROADCASTSS constants<>+96(SB), Y1
+	VBROADCASTSS constants<>+32(SB), Y1
 	VMINPS       Y0, Y1, Y0
-	VMULPS       constants<>+128(SB), Y0, Y1
+	VMULPS       constants<>+64(SB), Y0, Y1
 	VROUNDPS     $0x00, Y1, Y1
-	VFNMADD231PS constants<>+160(SB), Y1, Y0
-	VFNMADD231PS constants<>+192(SB), Y1, Y0
-	VBROADCASTSS constants<>+224(SB), Y2
+	VFNMADD231PS constants<>+96(SB), Y1, Y0
+	VFNMADD231PS constants<>+128(SB), Y1, Y0
+	VBROADCASTSS constants<>+160(SB), Y2
+	VFMADD213PS  constants<>+192(SB), Y0, Y2
+	VFMADD213PS  constants<>+224(SB), Y0, Y2
 	VFMADD213PS  constants<>+256(SB), Y0, Y2
 	VFMADD213PS  constants<>+288(SB), Y0, Y2
 	VFMADD213PS  constants<>+320(SB), Y0, Y2
-	VFMADD213PS  constants<>+352(SB), Y0, Y2
-	VFMADD213PS  constants<>+384(SB), Y0, Y2
-	VFMADD213PS  constants<>+384(SB), Y0, Y2
+	VFMADD213PS  constants<>+320(SB), Y0, Y2
 	VCVTPS2DQ    Y1, Y1
 	VPSRAD       $0x01, Y1, Y0
 	VPSUBD       Y0, Y1, Y1
-	VPADDD       constants<>+416(SB), Y0, Y0
+	VPADDD       constants<>+352(SB), Y0, Y0
 	VPSLLD       $0x17, Y0, Y0
 	VMULPS       Y0, Y2, Y2
-	VPADDD       constants<>+416(SB), Y1, Y1
+	VPADDD       constants<>+352(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
 	VMULPS       Y1, Y2, Y2
 	VMOVAPS      Y2, Y0
 	VMOVUPS      Y0, (AX)(BX*4)
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop76
+	JMP          loop71
 
-done77:
+done72:
 	TESTQ        DX, DX
-	JZ           end78
+	JZ           end73
 	LEAQ         masks<>+32(SB), SI
 	NEGQ         DX
 	VMOVDQU      (SI)(DX*4), Y0
 	VMASKMOVPS   (CX)(BX*4), Y0, Y1
-	VBROADCASTSS constants<>+64(SB), Y2
+	VBROADCASTSS constants<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
-	VBROADCASTSS constants<>+96(SB), Y2
+	VBROADCASTSS constants<>+32(SB), Y2
 	VMINPS       Y1, Y2, Y1
-	VMULPS       constants<>+128(SB), Y1, Y2
+	VMULPS       constants<>+64(SB), Y1, Y2
 	VROUNDPS     $0x00, Y2, Y2
-	VFNMADD231PS constants<>+160(SB), Y2, Y1
-	VFNMADD231PS constants<>+192(SB), Y2, Y1
-	VBROADCASTSS constants<>+224(SB), Y3
+	VFNMADD231PS constants<>+96(SB), Y2, Y1
+	VFNMADD231PS constants<>+128(SB), Y2, Y1
+	VBROADCASTSS constants<>+160(SB), Y3
+	VFMADD213PS  constants<>+192(SB), Y1, Y3
+	VFMADD213PS  constants<>+224(SB), Y1, Y3
 	VFMADD213PS  constants<>+256(SB), Y1, Y3
 	VFMADD213PS  constants<>+288(SB), Y1, Y3
 	VFMADD213PS  constants<>+320(SB), Y1, Y3
-	VFMADD213PS  constants<>+352(SB), Y1, Y3
-	VFMADD213PS  constants<>+384(SB), Y1, Y3
-	VFMADD213PS  constants<>+384(SB), Y1, Y3
+	VFMADD213PS  constants<>+320(SB), Y1, Y3
 	VCVTPS2DQ    Y2, Y2
 	VPSRAD       $0x01, Y2, Y1
 	VPSUBD       Y1, Y2, Y2
-	VPADDD       constants<>+416(SB), Y1, Y1
+	VPADDD       constants<>+352(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
 	VMULPS       Y1, Y3, Y3
-	VPADDD       constants<>+416(SB), Y2, Y2
+	VPADDD       constants<>+352(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
 	VMULPS       Y2, Y3, Y3
 	VMOVAPS      Y3, Y1
 	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
 
-end78:
+end73:
 	VZEROUPPER
 	RET
 
@@ -1587,16 +1499,16 @@ end78:
 TEXT ·scaledMaxAVX2(SB), NOSPLIT, $0-36
 	MOVQ         x_base+0(FP), AX
 	VBROADCASTSS scale+24(FP), Y0
-	VBROADCASTSS constants<>+0(SB), Y1
-	VBROADCASTSS constants<>+0(SB), Y2
-	VBROADCASTSS constants<>+0(SB), Y3
-	VBROADCASTSS constants<>+0(SB), Y4
+	VBROADCASTSS constants<>+384(SB), Y1
+	VBROADCASTSS constants<>+384(SB), Y2
+	VBROADCASTSS constants<>+384(SB), Y3
+	VBROADCASTSS constants<>+384(SB), Y4
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 
-loop79:
+loop74:
 	CMPQ    CX, $0x00000020
-	JLT     done80
+	JLT     done75
 	VMOVUPS (AX)(DX*4), Y5
 	VMULPS  Y0, Y5, Y5
 	VMAXPS  Y1, Y5, Y1
@@ -1611,32 +1523,32 @@ loop79:
 	VMAXPS  Y4, Y5, Y4
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000020, CX
-	JMP     loop79
+	JMP     loop74
 
-done80:
-loop81:
+done75:
+loop76:
 	CMPQ    CX, $0x00000008
-	JLT     done82
+	JLT     done77
 	VMOVUPS (AX)(DX*4), Y5
 	VMULPS  Y0, Y5, Y5
 	VMAXPS  Y1, Y5, Y1
 	ADDQ    $0x00000008, DX
 	SUBQ    $0x00000008, CX
-	JMP     loop81
+	JMP     loop76
 
-done82:
+done77:
 	TESTQ        CX, CX
-	JZ           end83
+	JZ           end78
 	LEAQ         masks<>+32(SB), BX
 	NEGQ         CX
 	VMOVDQU      (BX)(CX*4), Y5
 	VMASKMOVPS   (AX)(DX*4), Y5, Y6
 	VMULPS       Y0, Y6, Y6
-	VBROADCASTSS constants<>+0(SB), Y0
+	VBROADCASTSS constants<>+384(SB), Y0
 	VBLENDVPS    Y5, Y6, Y0, Y6
 	VMAXPS       Y1, Y6, Y1
 
-end83:
+end78:
 	VMAXPS       Y2, Y1, Y1
 	VMAXPS       Y3, Y1, Y1
 	VMAXPS       Y4, Y1, Y1
@@ -1661,34 +1573,34 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $0-60
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop84:
+loop79:
 	CMPQ         DX, $0x00000008
-	JLT          done85
+	JLT          done80
 	VMOVUPS      (CX)(BX*4), Y3
 	VMULPS       Y0, Y3, Y3
 	VSUBPS       Y1, Y3, Y3
-	VBROADCASTSS constants<>+64(SB), Y4
+	VBROADCASTSS constants<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
-	VBROADCASTSS constants<>+96(SB), Y4
+	VBROADCASTSS constants<>+32(SB), Y4
 	VMINPS       Y3, Y4, Y3
-	VMULPS       constants<>+128(SB), Y3, Y4
+	VMULPS       constants<>+64(SB), Y3, Y4
 	VROUNDPS     $0x00, Y4, Y4
-	VFNMADD231PS constants<>+160(SB), Y4, Y3
-	VFNMADD231PS constants<>+192(SB), Y4, Y3
-	VBROADCASTSS constants<>+224(SB), Y5
+	VFNMADD231PS constants<>+96(SB), Y4, Y3
+	VFNMADD231PS constants<>+128(SB), Y4, Y3
+	VBROADCASTSS constants<>+160(SB), Y5
+	VFMADD213PS  constants<>+192(SB), Y3, Y5
+	VFMADD213PS  constants<>+224(SB), Y3, Y5
 	VFMADD213PS  constants<>+256(SB), Y3, Y5
 	VFMADD213PS  constants<>+288(SB), Y3, Y5
 	VFMADD213PS  constants<>+320(SB), Y3, Y5
-	VFMADD213PS  constants<>+352(SB), Y3, Y5
-	VFMADD213PS  constants<>+384(SB), Y3, Y5
-	VFMADD213PS  constants<>+384(SB), Y3, Y5
+	VFMADD213PS  constants<>+320(SB), Y3, Y5
 	VCVTPS2DQ    Y4, Y4
 	VPSRAD       $0x01, Y4, Y3
 	VPSUBD       Y3, Y4, Y4
-	VPADDD       constants<>+416(SB), Y3, Y3
+	VPADDD       constants<>+352(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y5, Y5
-	VPADDD       constants<>+416(SB), Y4, Y4
+	VPADDD       constants<>+352(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y5, Y5
 	VMOVAPS      Y5, Y3
@@ -1696,39 +1608,39 @@ loop84:
 	VADDPS       Y3, Y2, Y2
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop84
+	JMP          loop79
 
-done85:
+done80:
 	TESTQ        DX, DX
-	JZ           end86
+	JZ           end81
 	LEAQ         masks<>+32(SB), SI
 	NEGQ         DX
 	VMOVDQU      (SI)(DX*4), Y3
 	VMASKMOVPS   (CX)(BX*4), Y3, Y4
 	VMULPS       Y0, Y4, Y4
 	VSUBPS       Y1, Y4, Y4
-	VBROADCASTSS constants<>+64(SB), Y0
+	VBROADCASTSS constants<>+0(SB), Y0
 	VMAXPS       Y4, Y0, Y4
-	VBROADCASTSS constants<>+96(SB), Y0
+	VBROADCASTSS constants<>+32(SB), Y0
 	VMINPS       Y4, Y0, Y4
-	VMULPS       constants<>+128(SB), Y4, Y0
+	VMULPS       constants<>+64(SB), Y4, Y0
 	VROUNDPS     $0x00, Y0, Y0
-	VFNMADD231PS constants<>+160(SB), Y0, Y4
-	VFNMADD231PS constants<>+192(SB), Y0, Y4
-	VBROADCASTSS constants<>+224(SB), Y1
+	VFNMADD231PS constants<>+96(SB), Y0, Y4
+	VFNMADD231PS constants<>+128(SB), Y0, Y4
+	VBROADCASTSS constants<>+160(SB), Y1
+	VFMADD213PS  constants<>+192(SB), Y4, Y1
+	VFMADD213PS  constants<>+224(SB), Y4, Y1
 	VFMADD213PS  constants<>+256(SB), Y4, Y1
 	VFMADD213PS  constants<>+288(SB), Y4, Y1
 	VFMADD213PS  constants<>+320(SB), Y4, Y1
-	VFMADD213PS  constants<>+352(SB), Y4, Y1
-	VFMADD213PS  constants<>+384(SB), Y4, Y1
-	VFMADD213PS  constants<>+384(SB), Y4, Y1
+	VFMADD213PS  constants<>+320(SB), Y4, Y1
 	VCVTPS2DQ    Y0, Y0
 	VPSRAD       $0x01, Y0, Y4
 	VPSUBD       Y4, Y0, Y0
-	VPADDD       constants<>+416(SB), Y4, Y4
+	VPADDD       constants<>+352(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y1, Y1
-	VPADDD       constants<>+416(SB), Y0, Y0
+	VPADDD       constants<>+352(SB), Y0, Y0
 	VPSLLD       $0x17, Y0, Y0
 	VMULPS       Y0, Y1, Y1
 	VMOVAPS      Y1, Y4
@@ -1736,7 +1648,7 @@ done85:
 	VANDPS       Y3, Y4, Y4
 	VADDPS       Y4, Y2, Y2
 
-end86:
+end81:
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
 	VPERMILPD    $0x01, X2, X0
@@ -1758,9 +1670,9 @@ TEXT ·softmaxGradAVX2(SB), NOSPLIT, $0-80
 	MOVQ         dst_len+8(FP), BX
 	XORQ         SI, SI
 
-loop87:
+loop82:
 	CMPQ    BX, $0x00000008
-	JLT     done88
+	JLT     done83
 	VMOVUPS (CX)(SI*4), Y2
 	VMULPS  Y0, Y2, Y2
 	VMOVUPS (DX)(SI*4), Y3
@@ -1769,11 +1681,11 @@ loop87:
 	VMOVUPS Y2, (AX)(SI*4)
 	ADDQ    $0x00000008, SI
 	SUBQ    $0x00000008, BX
-	JMP     loop87
+	JMP     loop82
 
-done88:
+done83:
 	TESTQ      BX, BX
-	JZ         end89
+	JZ         end84
 	LEAQ       masks<>+32(SB), DI
 	NEGQ       BX
 	VMOVDQU    (DI)(BX*4), Y2
@@ -1784,7 +1696,7 @@ done88:
 	VMULPS     Y0, Y3, Y3
 	VMASKMOVPS Y3, Y2, (AX)(SI*4)
 
-end89:
+end84:
 	VZEROUPPER
 	RET
 
@@ -1800,9 +1712,9 @@ TEXT ·squaresAVX2(SB), NOSPLIT, $0-36
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 
-loop90:
+loop85:
 	CMPQ        CX, $0x00000020
-	JLT         done91
+	JLT         done86
 	VMOVUPS     (AX)(DX*4), Y5
 	VSUBPS      Y0, Y5, Y5
 	VFMADD231PS Y5, Y5, Y1
@@ -1817,22 +1729,22 @@ loop90:
 	VFMADD231PS Y5, Y5, Y4
 	ADDQ        $0x00000020, DX
 	SUBQ        $0x00000020, CX
-	JMP         loop90
+	JMP         loop85
 
-done91:
-loop92:
+done86:
+loop87:
 	CMPQ        CX, $0x00000008
-	JLT         done93
+	JLT         done88
 	VMOVUPS     (AX)(DX*4), Y5
 	VSUBPS      Y0, Y5, Y5
 	VFMADD231PS Y5, Y5, Y1
 	ADDQ        $0x00000008, DX
 	SUBQ        $0x00000008, CX
-	JMP         loop92
+	JMP         loop87
 
-done93:
+done88:
 	TESTQ       CX, CX
-	JZ          end94
+	JZ          end89
 	LEAQ        masks<>+32(SB), BX
 	NEGQ        CX
 	VMOVDQU     (BX)(CX*4), Y5
@@ -1841,7 +1753,7 @@ done93:
 	VANDPS      Y5, Y6, Y6
 	VFMADD231PS Y6, Y6, Y1
 
-end94:
+end89:
 	VADDPS       Y2, Y1, Y1
 	VADDPS       Y4, Y3, Y3
 	VADDPS       Y3, Y1, Y1
@@ -1867,9 +1779,9 @@ TEXT ·normalizeAVX2(SB), NOSPLIT, $0-104
 	MOVQ         dst_len+8(FP), SI
 	XORQ         DI, DI
 
-loop95:
+loop90:
 	CMPQ        SI, $0x00000008
-	JLT         done96
+	JLT         done91
 	VMOVUPS     (CX)(DI*4), Y2
 	VSUBPS      Y0, Y2, Y2
 	VMULPS      Y1, Y2, Y2
@@ -1879,11 +1791,11 @@ loop95:
 	VMOVUPS     Y3, (AX)(DI*4)
 	ADDQ        $0x00000008, DI
 	SUBQ        $0x00000008, SI
-	JMP         loop95
+	JMP         loop90
 
-done96:
+done91:
 	TESTQ       SI, SI
-	JZ          end97
+	JZ          end92
 	LEAQ        masks<>+32(SB), R8
 	NEGQ        SI
 	VMOVDQU     (R8)(SI*4), Y2
@@ -1895,7 +1807,7 @@ done96:
 	VFMADD231PS Y1, Y3, Y0
 	VMASKMOVPS  Y0, Y2, (AX)(DI*4)
 
-end97:
+end92:
 	VZEROUPPER
 	RET
 
@@ -1918,9 +1830,9 @@ TEXT ·normalizeSumsAVX2(SB), NOSPLIT, $0-88
 	MOVQ         dy_len+8(FP), BX
 	XORQ         SI, SI
 
-loop98:
+loop93:
 	CMPQ        BX, $0x00000020
-	JLT         done99
+	JLT         done94
 	VMOVUPS     (AX)(SI*4), Y10
 	VMOVUPS     (DX)(SI*4), Y11
 	VMULPS      Y11, Y10, Y10
@@ -1955,12 +1867,12 @@ loop98:
 	VFMADD231PS Y10, Y11, Y9
 	ADDQ        $0x00000020, SI
 	SUBQ        $0x00000020, BX
-	JMP         loop98
+	JMP         loop93
 
-done99:
-loop100:
+done94:
+loop95:
 	CMPQ        BX, $0x00000008
-	JLT         done101
+	JLT         done96
 	VMOVUPS     (AX)(SI*4), Y10
 	VMOVUPS     (DX)(SI*4), Y11
 	VMULPS      Y11, Y10, Y10
@@ -1971,11 +1883,11 @@ loop100:
 	VFMADD231PS Y10, Y11, Y6
 	ADDQ        $0x00000008, SI
 	SUBQ        $0x00000008, BX
-	JMP         loop100
+	JMP         loop95
 
-done101:
+done96:
 	TESTQ       BX, BX
-	JZ          end102
+	JZ          end97
 	LEAQ        masks<>+32(SB), DI
 	NEGQ        BX
 	VMOVDQU     (DI)(BX*4), Y10
@@ -1988,7 +1900,7 @@ done101:
 	VMULPS      Y1, Y10, Y10
 	VFMADD231PS Y11, Y10, Y6
 
-end102:
+end97:
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y5, Y4, Y4
 	VADDPS       Y4, Y2, Y2
@@ -2026,9 +1938,9 @@ TEXT ·normalizeGradAVX2(SB), NOSPLIT, $0-112
 	MOVQ         dx_len+8(FP), SI
 	XORQ         DI, DI
 
-loop103:
+loop98:
 	CMPQ         SI, $0x00000008
-	JLT          done104
+	JLT          done99
 	VMOVUPS      (CX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y5
 	VFMSUB213PS  Y2, Y5, Y4
@@ -2040,11 +1952,11 @@ loop103:
 	VMOVUPS      Y4, (AX)(DI*4)
 	ADDQ         $0x00000008, DI
 	SUBQ         $0x00000008, SI
-	JMP          loop103
+	JMP          loop98
 
-done104:
+done99:
 	TESTQ        SI, SI
-	JZ           end105
+	JZ           end100
 	LEAQ         masks<>+32(SB), R8
 	NEGQ         SI
 	VMOVDQU      (R8)(SI*4), Y4
@@ -2058,7 +1970,7 @@ done104:
 	VMULPS       Y1, Y5, Y5
 	VMASKMOVPS   Y5, Y4, (AX)(DI*4)
 
-end105:
+end100:
 	VZEROUPPER
 	RET
 
@@ -2074,9 +1986,9 @@ TEXT ·normalizeParamAVX2(SB), NOSPLIT, $0-104
 	MOVQ         dw_len+8(FP), SI
 	XORQ         DI, DI
 
-loop106:
+loop101:
 	CMPQ        SI, $0x00000008
-	JLT         done107
+	JLT         done102
 	VMOVUPS     (BX)(DI*4), Y2
 	VSUBPS      Y0, Y2, Y2
 	VMULPS      Y1, Y2, Y2
@@ -2089,11 +2001,11 @@ loop106:
 	VMOVUPS     Y3, (CX)(DI*4)
 	ADDQ        $0x00000008, DI
 	SUBQ        $0x00000008, SI
-	JMP         loop106
+	JMP         loop101
 
-done107:
+done102:
 	TESTQ       SI, SI
-	JZ          end108
+	JZ          end103
 	LEAQ        masks<>+32(SB), R8
 	NEGQ        SI
 	VMOVDQU     (R8)(SI*4), Y2
@@ -2108,7 +2020,7 @@ done107:
 	VADDPS      Y1, Y0, Y0
 	VMASKMOVPS  Y0, Y2, (CX)(DI*4)
 
-end108:
+end103:
 	VZEROUPPER
 	RET
 
@@ -2121,11 +2033,11 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-48
 	MOVQ  dst_len+8(FP), DX
 	XORQ  BX, BX
 
-loop109:
+loop104:
 	CMPQ         DX, $0x00000008
-	JLT          done110
+	JLT          done105
 	VMOVUPS      (CX)(BX*4), Y1
-	VPAND        constants<>+32(SB), Y1, Y2
+	VPAND        constants<>+416(SB), Y1, Y2
 	VBROADCASTSS constants<>+448(SB), Y3
 	VMINPS       Y2, Y3, Y2
 	VADDPS       constants<>+480(SB), Y2, Y3
@@ -2133,28 +2045,28 @@ loop109:
 	VDIVPS       Y4, Y3, Y3
 	VMULPS       constants<>+544(SB), Y2, Y4
 	VMULPS       Y2, Y4, Y4
-	VBROADCASTSS constants<>+64(SB), Y5
+	VBROADCASTSS constants<>+0(SB), Y5
 	VMAXPS       Y4, Y5, Y4
-	VBROADCASTSS constants<>+96(SB), Y5
+	VBROADCASTSS constants<>+32(SB), Y5
 	VMINPS       Y4, Y5, Y4
-	VMULPS       constants<>+128(SB), Y4, Y5
+	VMULPS       constants<>+64(SB), Y4, Y5
 	VROUNDPS     $0x00, Y5, Y5
-	VFNMADD231PS constants<>+160(SB), Y5, Y4
-	VFNMADD231PS constants<>+192(SB), Y5, Y4
-	VBROADCASTSS constants<>+224(SB), Y6
+	VFNMADD231PS constants<>+96(SB), Y5, Y4
+	VFNMADD231PS constants<>+128(SB), Y5, Y4
+	VBROADCASTSS constants<>+160(SB), Y6
+	VFMADD213PS  constants<>+192(SB), Y4, Y6
+	VFMADD213PS  constants<>+224(SB), Y4, Y6
 	VFMADD213PS  constants<>+256(SB), Y4, Y6
 	VFMADD213PS  constants<>+288(SB), Y4, Y6
 	VFMADD213PS  constants<>+320(SB), Y4, Y6
-	VFMADD213PS  constants<>+352(SB), Y4, Y6
-	VFMADD213PS  constants<>+384(SB), Y4, Y6
-	VFMADD213PS  constants<>+384(SB), Y4, Y6
+	VFMADD213PS  constants<>+320(SB), Y4, Y6
 	VCVTPS2DQ    Y5, Y5
 	VPSRAD       $0x01, Y5, Y4
 	VPSUBD       Y4, Y5, Y5
-	VPADDD       constants<>+416(SB), Y4, Y4
+	VPADDD       constants<>+352(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y6, Y6
-	VPADDD       constants<>+416(SB), Y5, Y5
+	VPADDD       constants<>+352(SB), Y5, Y5
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y5, Y6, Y6
 	VMOVAPS      Y6, Y4
@@ -2174,16 +2086,16 @@ loop109:
 	VMOVUPS      Y1, (AX)(BX*4)
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop109
+	JMP          loop104
 
-done110:
+done105:
 	TESTQ        DX, DX
-	JZ           end111
+	JZ           end106
 	LEAQ         masks<>+32(SB), SI
 	NEGQ         DX
 	VMOVDQU      (SI)(DX*4), Y1
 	VMASKMOVPS   (CX)(BX*4), Y1, Y2
-	VPAND        constants<>+32(SB), Y2, Y3
+	VPAND        constants<>+416(SB), Y2, Y3
 	VBROADCASTSS constants<>+448(SB), Y4
 	VMINPS       Y3, Y4, Y3
 	VADDPS       constants<>+480(SB), Y3, Y4
@@ -2191,28 +2103,28 @@ done110:
 	VDIVPS       Y5, Y4, Y4
 	VMULPS       constants<>+544(SB), Y3, Y5
 	VMULPS       Y3, Y5, Y5
-	VBROADCASTSS constants<>+64(SB), Y6
+	VBROADCASTSS constants<>+0(SB), Y6
 	VMAXPS       Y5, Y6, Y5
-	VBROADCASTSS constants<>+96(SB), Y6
+	VBROADCASTSS constants<>+32(SB), Y6
 	VMINPS       Y5, Y6, Y5
-	VMULPS       constants<>+128(SB), Y5, Y6
+	VMULPS       constants<>+64(SB), Y5, Y6
 	VROUNDPS     $0x00, Y6, Y6
-	VFNMADD231PS constants<>+160(SB), Y6, Y5
-	VFNMADD231PS constants<>+192(SB), Y6, Y5
-	VBROADCASTSS constants<>+224(SB), Y7
+	VFNMADD231PS constants<>+96(SB), Y6, Y5
+	VFNMADD231PS constants<>+128(SB), Y6, Y5
+	VBROADCASTSS constants<>+160(SB), Y7
+	VFMADD213PS  constants<>+192(SB), Y5, Y7
+	VFMADD213PS  constants<>+224(SB), Y5, Y7
 	VFMADD213PS  constants<>+256(SB), Y5, Y7
 	VFMADD213PS  constants<>+288(SB), Y5, Y7
 	VFMADD213PS  constants<>+320(SB), Y5, Y7
-	VFMADD213PS  constants<>+352(SB), Y5, Y7
-	VFMADD213PS  constants<>+384(SB), Y5, Y7
-	VFMADD213PS  constants<>+384(SB), Y5, Y7
+	VFMADD213PS  constants<>+320(SB), Y5, Y7
 	VCVTPS2DQ    Y6, Y6
 	VPSRAD       $0x01, Y6, Y5
 	VPSUBD       Y5, Y6, Y6
-	VPADDD       constants<>+416(SB), Y5, Y5
+	VPADDD       constants<>+352(SB), Y5, Y5
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y5, Y7, Y7
-	VPADDD       constants<>+416(SB), Y6, Y6
+	VPADDD       constants<>+352(SB), Y6, Y6
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y7, Y7
 	VMOVAPS      Y7, Y5
@@ -2231,7 +2143,7 @@ done110:
 	VFNMADD231PS Y5, Y6, Y2
 	VMASKMOVPS   Y2, Y1, (AX)(BX*4)
 
-end111:
+end106:
 	VZEROUPPER
 	RET
 
@@ -2244,11 +2156,11 @@ TEXT ·geluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop112:
+loop107:
 	CMPQ         BX, $0x00000008
-	JLT          done113
+	JLT          done108
 	VMOVUPS      (CX)(SI*4), Y0
-	VPAND        constants<>+32(SB), Y0, Y1
+	VPAND        constants<>+416(SB), Y0, Y1
 	VBROADCASTSS constants<>+448(SB), Y2
 	VMINPS       Y1, Y2, Y1
 	VADDPS       constants<>+480(SB), Y1, Y2
@@ -2256,28 +2168,28 @@ loop112:
 	VDIVPS       Y3, Y2, Y2
 	VMULPS       constants<>+544(SB), Y1, Y3
 	VMULPS       Y1, Y3, Y3
-	VBROADCASTSS constants<>+64(SB), Y4
+	VBROADCASTSS constants<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
-	VBROADCASTSS constants<>+96(SB), Y4
+	VBROADCASTSS constants<>+32(SB), Y4
 	VMINPS       Y3, Y4, Y3
-	VMULPS       constants<>+128(SB), Y3, Y4
+	VMULPS       constants<>+64(SB), Y3, Y4
 	VROUNDPS     $0x00, Y4, Y4
-	VFNMADD231PS constants<>+160(SB), Y4, Y3
-	VFNMADD231PS constants<>+192(SB), Y4, Y3
-	VBROADCASTSS constants<>+224(SB), Y5
+	VFNMADD231PS constants<>+96(SB), Y4, Y3
+	VFNMADD231PS constants<>+128(SB), Y4, Y3
+	VBROADCASTSS constants<>+160(SB), Y5
+	VFMADD213PS  constants<>+192(SB), Y3, Y5
+	VFMADD213PS  constants<>+224(SB), Y3, Y5
 	VFMADD213PS  constants<>+256(SB), Y3, Y5
 	VFMADD213PS  constants<>+288(SB), Y3, Y5
 	VFMADD213PS  constants<>+320(SB), Y3, Y5
-	VFMADD213PS  constants<>+352(SB), Y3, Y5
-	VFMADD213PS  constants<>+384(SB), Y3, Y5
-	VFMADD213PS  constants<>+384(SB), Y3, Y5
+	VFMADD213PS  constants<>+320(SB), Y3, Y5
 	VCVTPS2DQ    Y4, Y4
 	VPSRAD       $0x01, Y4, Y3
 	VPSUBD       Y3, Y4, Y4
-	VPADDD       constants<>+416(SB), Y3, Y3
+	VPADDD       constants<>+352(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y5, Y5
-	VPADDD       constants<>+416(SB), Y4, Y4
+	VPADDD       constants<>+352(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y5, Y5
 	VMOVAPS      Y5, Y3
@@ -2293,7 +2205,7 @@ loop112:
 	VFMADD213PS  constants<>+864(SB), Y2, Y4
 	VFNMADD231PS constants<>+896(SB), Y1, Y4
 	VMULPS       Y3, Y4, Y4
-	VBROADCASTSS constants<>+384(SB), Y1
+	VBROADCASTSS constants<>+320(SB), Y1
 	VSUBPS       Y4, Y1, Y1
 	VBLENDVPS    Y0, Y4, Y1, Y1
 	VMOVUPS      (DX)(SI*4), Y0
@@ -2301,16 +2213,16 @@ loop112:
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	SUBQ         $0x00000008, BX
-	JMP          loop112
+	JMP          loop107
 
-done113:
+done108:
 	TESTQ        BX, BX
-	JZ           end114
+	JZ           end109
 	LEAQ         masks<>+32(SB), DI
 	NEGQ         BX
 	VMOVDQU      (DI)(BX*4), Y0
 	VMASKMOVPS   (CX)(SI*4), Y0, Y1
-	VPAND        constants<>+32(SB), Y1, Y2
+	VPAND        constants<>+416(SB), Y1, Y2
 	VBROADCASTSS constants<>+448(SB), Y3
 	VMINPS       Y2, Y3, Y2
 	VADDPS       constants<>+480(SB), Y2, Y3
@@ -2318,28 +2230,28 @@ done113:
 	VDIVPS       Y4, Y3, Y3
 	VMULPS       constants<>+544(SB), Y2, Y4
 	VMULPS       Y2, Y4, Y4
-	VBROADCASTSS constants<>+64(SB), Y5
+	VBROADCASTSS constants<>+0(SB), Y5
 	VMAXPS       Y4, Y5, Y4
-	VBROADCASTSS constants<>+96(SB), Y5
+	VBROADCASTSS constants<>+32(SB), Y5
 	VMINPS       Y4, Y5, Y4
-	VMULPS       constants<>+128(SB), Y4, Y5
+	VMULPS       constants<>+64(SB), Y4, Y5
 	VROUNDPS     $0x00, Y5, Y5
-	VFNMADD231PS constants<>+160(SB), Y5, Y4
-	VFNMADD231PS constants<>+192(SB), Y5, Y4
-	VBROADCASTSS constants<>+224(SB), Y6
+	VFNMADD231PS constants<>+96(SB), Y5, Y4
+	VFNMADD231PS constants<>+128(SB), Y5, Y4
+	VBROADCASTSS constants<>+160(SB), Y6
+	VFMADD213PS  constants<>+192(SB), Y4, Y6
+	VFMADD213PS  constants<>+224(SB), Y4, Y6
 	VFMADD213PS  constants<>+256(SB), Y4, Y6
 	VFMADD213PS  constants<>+288(SB), Y4, Y6
 	VFMADD213PS  constants<>+320(SB), Y4, Y6
-	VFMADD213PS  constants<>+352(SB), Y4, Y6
-	VFMADD213PS  constants<>+384(SB), Y4, Y6
-	VFMADD213PS  constants<>+384(SB), Y4, Y6
+	VFMADD213PS  constants<>+320(SB), Y4, Y6
 	VCVTPS2DQ    Y5, Y5
 	VPSRAD       $0x01, Y5, Y4
 	VPSUBD       Y4, Y5, Y5
-	VPADDD       constants<>+416(SB), Y4, Y4
+	VPADDD       constants<>+352(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y6, Y6
-	VPADDD       constants<>+416(SB), Y5, Y5
+	VPADDD       constants<>+352(SB), Y5, Y5
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y5, Y6, Y6
 	VMOVAPS      Y6, Y4
@@ -2355,14 +2267,14 @@ done113:
 	VFMADD213PS  constants<>+864(SB), Y3, Y5
 	VFNMADD231PS constants<>+896(SB), Y2, Y5
 	VMULPS       Y4, Y5, Y5
-	VBROADCASTSS constants<>+384(SB), Y2
+	VBROADCASTSS constants<>+320(SB), Y2
 	VSUBPS       Y5, Y2, Y2
 	VBLENDVPS    Y1, Y5, Y2, Y2
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
-end114:
+end109:
 	VZEROUPPER
 	RET
 
@@ -2374,48 +2286,48 @@ TEXT ·quickGELUAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 
-loop115:
+loop110:
 	CMPQ         DX, $0x00000008
-	JLT          done116
+	JLT          done111
 	VMOVUPS      (CX)(BX*4), Y0
 	VBROADCASTSS constants<>+928(SB), Y1
 	VMAXPS       Y0, Y1, Y0
 	VMULPS       constants<>+960(SB), Y0, Y1
-	VBROADCASTSS constants<>+64(SB), Y2
+	VBROADCASTSS constants<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
-	VBROADCASTSS constants<>+96(SB), Y2
+	VBROADCASTSS constants<>+32(SB), Y2
 	VMINPS       Y1, Y2, Y1
-	VMULPS       constants<>+128(SB), Y1, Y2
+	VMULPS       constants<>+64(SB), Y1, Y2
 	VROUNDPS     $0x00, Y2, Y2
-	VFNMADD231PS constants<>+160(SB), Y2, Y1
-	VFNMADD231PS constants<>+192(SB), Y2, Y1
-	VBROADCASTSS constants<>+224(SB), Y3
+	VFNMADD231PS constants<>+96(SB), Y2, Y1
+	VFNMADD231PS constants<>+128(SB), Y2, Y1
+	VBROADCASTSS constants<>+160(SB), Y3
+	VFMADD213PS  constants<>+192(SB), Y1, Y3
+	VFMADD213PS  constants<>+224(SB), Y1, Y3
 	VFMADD213PS  constants<>+256(SB), Y1, Y3
 	VFMADD213PS  constants<>+288(SB), Y1, Y3
 	VFMADD213PS  constants<>+320(SB), Y1, Y3
-	VFMADD213PS  constants<>+352(SB), Y1, Y3
-	VFMADD213PS  constants<>+384(SB), Y1, Y3
-	VFMADD213PS  constants<>+384(SB), Y1, Y3
+	VFMADD213PS  constants<>+320(SB), Y1, Y3
 	VCVTPS2DQ    Y2, Y2
 	VPSRAD       $0x01, Y2, Y1
 	VPSUBD       Y1, Y2, Y2
-	VPADDD       constants<>+416(SB), Y1, Y1
+	VPADDD       constants<>+352(SB), Y1, Y1
 	VPSLLD       $0x17, Y1, Y1
 	VMULPS       Y1, Y3, Y3
-	VPADDD       constants<>+416(SB), Y2, Y2
+	VPADDD       constants<>+352(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
 	VMULPS       Y2, Y3, Y3
 	VMOVAPS      Y3, Y1
-	VADDPS       constants<>+384(SB), Y1, Y1
+	VADDPS       constants<>+320(SB), Y1, Y1
 	VDIVPS       Y1, Y0, Y0
 	VMOVUPS      Y0, (AX)(BX*4)
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop115
+	JMP          loop110
 
-done116:
+done111:
 	TESTQ        DX, DX
-	JZ           end117
+	JZ           end112
 	LEAQ         masks<>+32(SB), SI
 	NEGQ         DX
 	VMOVDQU      (SI)(DX*4), Y0
@@ -2423,36 +2335,36 @@ done116:
 	VBROADCASTSS constants<>+928(SB), Y2
 	VMAXPS       Y1, Y2, Y1
 	VMULPS       constants<>+960(SB), Y1, Y2
-	VBROADCASTSS constants<>+64(SB), Y3
+	VBROADCASTSS constants<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
-	VBROADCASTSS constants<>+96(SB), Y3
+	VBROADCASTSS constants<>+32(SB), Y3
 	VMINPS       Y2, Y3, Y2
-	VMULPS       constants<>+128(SB), Y2, Y3
+	VMULPS       constants<>+64(SB), Y2, Y3
 	VROUNDPS     $0x00, Y3, Y3
-	VFNMADD231PS constants<>+160(SB), Y3, Y2
-	VFNMADD231PS constants<>+192(SB), Y3, Y2
-	VBROADCASTSS constants<>+224(SB), Y4
+	VFNMADD231PS constants<>+96(SB), Y3, Y2
+	VFNMADD231PS constants<>+128(SB), Y3, Y2
+	VBROADCASTSS constants<>+160(SB), Y4
+	VFMADD213PS  constants<>+192(SB), Y2, Y4
+	VFMADD213PS  constants<>+224(SB), Y2, Y4
 	VFMADD213PS  constants<>+256(SB), Y2, Y4
 	VFMADD213PS  constants<>+288(SB), Y2, Y4
 	VFMADD213PS  constants<>+320(SB), Y2, Y4
-	VFMADD213PS  constants<>+352(SB), Y2, Y4
-	VFMADD213PS  constants<>+384(SB), Y2, Y4
-	VFMADD213PS  constants<>+384(SB), Y2, Y4
+	VFMADD213PS  constants<>+320(SB), Y2, Y4
 	VCVTPS2DQ    Y3, Y3
 	VPSRAD       $0x01, Y3, Y2
 	VPSUBD       Y2, Y3, Y3
-	VPADDD       constants<>+416(SB), Y2, Y2
+	VPADDD       constants<>+352(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
 	VMULPS       Y2, Y4, Y4
-	VPADDD       constants<>+416(SB), Y3, Y3
+	VPADDD       constants<>+352(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y4, Y4
 	VMOVAPS      Y4, Y2
-	VADDPS       constants<>+384(SB), Y2, Y2
+	VADDPS       constants<>+320(SB), Y2, Y2
 	VDIVPS       Y2, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
 
-end117:
+end112:
 	VZEROUPPER
 	RET
 
@@ -2465,49 +2377,49 @@ TEXT ·quickGELUGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop118:
+loop113:
 	CMPQ         BX, $0x00000008
-	JLT          done119
+	JLT          done114
 	VMOVUPS      (CX)(SI*4), Y0
-	VPAND        constants<>+32(SB), Y0, Y1
+	VPAND        constants<>+416(SB), Y0, Y1
 	VBROADCASTSS constants<>+992(SB), Y2
 	VMINPS       Y1, Y2, Y1
 	VMULPS       constants<>+1024(SB), Y1, Y1
 	VPXOR        Y2, Y2, Y2
 	VSUBPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+64(SB), Y3
+	VBROADCASTSS constants<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
-	VBROADCASTSS constants<>+96(SB), Y3
+	VBROADCASTSS constants<>+32(SB), Y3
 	VMINPS       Y2, Y3, Y2
-	VMULPS       constants<>+128(SB), Y2, Y3
+	VMULPS       constants<>+64(SB), Y2, Y3
 	VROUNDPS     $0x00, Y3, Y3
-	VFNMADD231PS constants<>+160(SB), Y3, Y2
-	VFNMADD231PS constants<>+192(SB), Y3, Y2
-	VBROADCASTSS constants<>+224(SB), Y4
+	VFNMADD231PS constants<>+96(SB), Y3, Y2
+	VFNMADD231PS constants<>+128(SB), Y3, Y2
+	VBROADCASTSS constants<>+160(SB), Y4
+	VFMADD213PS  constants<>+192(SB), Y2, Y4
+	VFMADD213PS  constants<>+224(SB), Y2, Y4
 	VFMADD213PS  constants<>+256(SB), Y2, Y4
 	VFMADD213PS  constants<>+288(SB), Y2, Y4
 	VFMADD213PS  constants<>+320(SB), Y2, Y4
-	VFMADD213PS  constants<>+352(SB), Y2, Y4
-	VFMADD213PS  constants<>+384(SB), Y2, Y4
-	VFMADD213PS  constants<>+384(SB), Y2, Y4
+	VFMADD213PS  constants<>+320(SB), Y2, Y4
 	VCVTPS2DQ    Y3, Y3
 	VPSRAD       $0x01, Y3, Y2
 	VPSUBD       Y2, Y3, Y3
-	VPADDD       constants<>+416(SB), Y2, Y2
+	VPADDD       constants<>+352(SB), Y2, Y2
 	VPSLLD       $0x17, Y2, Y2
 	VMULPS       Y2, Y4, Y4
-	VPADDD       constants<>+416(SB), Y3, Y3
+	VPADDD       constants<>+352(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y4, Y4
 	VMOVAPS      Y4, Y2
-	VBROADCASTSS constants<>+384(SB), Y3
-	VBROADCASTSS constants<>+384(SB), Y5
+	VBROADCASTSS constants<>+320(SB), Y3
+	VBROADCASTSS constants<>+320(SB), Y5
 	VADDPS       Y3, Y2, Y4
 	VDIVPS       Y4, Y3, Y4
 	VFNMADD231PS Y1, Y4, Y5
 	VMULPS       Y4, Y2, Y2
 	VMULPS       Y2, Y5, Y5
-	VBROADCASTSS constants<>+384(SB), Y1
+	VBROADCASTSS constants<>+320(SB), Y1
 	VSUBPS       Y5, Y1, Y1
 	VBLENDVPS    Y0, Y5, Y1, Y1
 	VMOVUPS      (DX)(SI*4), Y0
@@ -2515,61 +2427,61 @@ loop118:
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	SUBQ         $0x00000008, BX
-	JMP          loop118
+	JMP          loop113
 
-done119:
+done114:
 	TESTQ        BX, BX
-	JZ           end120
+	JZ           end115
 	LEAQ         masks<>+32(SB), DI
 	NEGQ         BX
 	VMOVDQU      (DI)(BX*4), Y0
 	VMASKMOVPS   (CX)(SI*4), Y0, Y1
-	VPAND        constants<>+32(SB), Y1, Y2
+	VPAND        constants<>+416(SB), Y1, Y2
 	VBROADCASTSS constants<>+992(SB), Y3
 	VMINPS       Y2, Y3, Y2
 	VMULPS       constants<>+1024(SB), Y2, Y2
 	VPXOR        Y3, Y3, Y3
 	VSUBPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+64(SB), Y4
+	VBROADCASTSS constants<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
-	VBROADCASTSS constants<>+96(SB), Y4
+	VBROADCASTSS constants<>+32(SB), Y4
 	VMINPS       Y3, Y4, Y3
-	VMULPS       constants<>+128(SB), Y3, Y4
+	VMULPS       constants<>+64(SB), Y3, Y4
 	VROUNDPS     $0x00, Y4, Y4
-	VFNMADD231PS constants<>+160(SB), Y4, Y3
-	VFNMADD231PS constants<>+192(SB), Y4, Y3
-	VBROADCASTSS constants<>+224(SB), Y5
+	VFNMADD231PS constants<>+96(SB), Y4, Y3
+	VFNMADD231PS constants<>+128(SB), Y4, Y3
+	VBROADCASTSS constants<>+160(SB), Y5
+	VFMADD213PS  constants<>+192(SB), Y3, Y5
+	VFMADD213PS  constants<>+224(SB), Y3, Y5
 	VFMADD213PS  constants<>+256(SB), Y3, Y5
 	VFMADD213PS  constants<>+288(SB), Y3, Y5
 	VFMADD213PS  constants<>+320(SB), Y3, Y5
-	VFMADD213PS  constants<>+352(SB), Y3, Y5
-	VFMADD213PS  constants<>+384(SB), Y3, Y5
-	VFMADD213PS  constants<>+384(SB), Y3, Y5
+	VFMADD213PS  constants<>+320(SB), Y3, Y5
 	VCVTPS2DQ    Y4, Y4
 	VPSRAD       $0x01, Y4, Y3
 	VPSUBD       Y3, Y4, Y4
-	VPADDD       constants<>+416(SB), Y3, Y3
+	VPADDD       constants<>+352(SB), Y3, Y3
 	VPSLLD       $0x17, Y3, Y3
 	VMULPS       Y3, Y5, Y5
-	VPADDD       constants<>+416(SB), Y4, Y4
+	VPADDD       constants<>+352(SB), Y4, Y4
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y5, Y5
 	VMOVAPS      Y5, Y3
-	VBROADCASTSS constants<>+384(SB), Y4
-	VBROADCASTSS constants<>+384(SB), Y6
+	VBROADCASTSS constants<>+320(SB), Y4
+	VBROADCASTSS constants<>+320(SB), Y6
 	VADDPS       Y4, Y3, Y5
 	VDIVPS       Y5, Y4, Y5
 	VFNMADD231PS Y2, Y5, Y6
 	VMULPS       Y5, Y3, Y3
 	VMULPS       Y3, Y6, Y6
-	VBROADCASTSS constants<>+384(SB), Y2
+	VBROADCASTSS constants<>+320(SB), Y2
 	VSUBPS       Y6, Y2, Y2
 	VBLENDVPS    Y1, Y6, Y2, Y2
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
-end120:
+end115:
 	VZEROUPPER
 	RET
 
@@ -2614,9 +2526,9 @@ TEXT ·tileAVX512(SB), NOSPLIT, $0-144
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	TESTQ  R9, R9
-	JZ     summed122
+	JZ     summed117
 
-k121:
+k116:
 	VMOVUPS      (CX), Z2
 	VMOVUPS      64(CX), Z3
 	ADDQ         DI, CX
@@ -2625,15 +2537,15 @@ k121:
 	VFMADD231PS  Z3, Z4, Z1
 	ADDQ         SI, AX
 	DECQ         R9
-	JNZ          k121
+	JNZ          k116
 
-summed122:
+summed117:
 	VBROADCASTSS alpha+24(FP), Z2
 	VMULPS       Z2, Z0, Z0
 	VMULPS       Z2, Z1, Z1
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full123
+	JEQ          full118
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -2642,7 +2554,7 @@ summed122:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z2
 	ADDL         BX, BX
-	JZ           overwrite125
+	JZ           overwrite120
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -2657,9 +2569,9 @@ summed122:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z2, Z1
 	VMOVUPS      Z1, K1, 64(AX)
-	JMP          end126
+	JMP          end121
 
-overwrite125:
+overwrite120:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -2671,14 +2583,14 @@ overwrite125:
 	MOVQ    DX, AX
 	VMOVUPS Z1, K1, 64(AX)
 
-end126:
-	JMP end124
+end121:
+	JMP end119
 
-full123:
+full118:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z2
 	ADDL         AX, AX
-	JZ           overwrite127
+	JZ           overwrite122
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z3
 	VFMADD231PS  Z3, Z2, Z0
@@ -2687,16 +2599,16 @@ full123:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z2, Z1
 	VMOVUPS      Z1, 64(AX)
-	JMP          end128
+	JMP          end123
 
-overwrite127:
+overwrite122:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	MOVQ    DX, AX
 	VMOVUPS Z1, 64(AX)
 
-end128:
-end124:
+end123:
+end119:
 	VZEROUPPER
 	RET
 
@@ -2706,9 +2618,9 @@ rows2:
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	TESTQ  R9, R9
-	JZ     summed130
+	JZ     summed125
 
-k129:
+k124:
 	VMOVUPS      (CX), Z4
 	VMOVUPS      64(CX), Z5
 	ADDQ         DI, CX
@@ -2720,9 +2632,9 @@ k129:
 	VFMADD231PS  Z5, Z6, Z3
 	ADDQ         SI, AX
 	DECQ         R9
-	JNZ          k129
+	JNZ          k124
 
-summed130:
+summed125:
 	VBROADCASTSS alpha+24(FP), Z4
 	VMULPS       Z4, Z0, Z0
 	VMULPS       Z4, Z1, Z1
@@ -2730,7 +2642,7 @@ summed130:
 	VMULPS       Z4, Z3, Z3
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full131
+	JEQ          full126
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -2739,7 +2651,7 @@ summed130:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z4
 	ADDL         BX, BX
-	JZ           overwrite133
+	JZ           overwrite128
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -2762,9 +2674,9 @@ summed130:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z4, Z3
 	VMOVUPS      Z3, K1, 64(AX)
-	JMP          end134
+	JMP          end129
 
-overwrite133:
+overwrite128:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -2780,14 +2692,14 @@ overwrite133:
 	ADDQ    R8, AX
 	VMOVUPS Z3, K1, 64(AX)
 
-end134:
-	JMP end132
+end129:
+	JMP end127
 
-full131:
+full126:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z4
 	ADDL         AX, AX
-	JZ           overwrite135
+	JZ           overwrite130
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z5
 	VFMADD231PS  Z5, Z4, Z0
@@ -2804,9 +2716,9 @@ full131:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z4, Z3
 	VMOVUPS      Z3, 64(AX)
-	JMP          end136
+	JMP          end131
 
-overwrite135:
+overwrite130:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -2816,8 +2728,8 @@ overwrite135:
 	ADDQ    R8, AX
 	VMOVUPS Z3, 64(AX)
 
-end136:
-end132:
+end131:
+end127:
 	VZEROUPPER
 	RET
 
@@ -2829,9 +2741,9 @@ rows3:
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
 	TESTQ  R9, R9
-	JZ     summed138
+	JZ     summed133
 
-k137:
+k132:
 	VMOVUPS      (CX), Z6
 	VMOVUPS      64(CX), Z7
 	ADDQ         DI, CX
@@ -2846,9 +2758,9 @@ k137:
 	VFMADD231PS  Z7, Z8, Z5
 	ADDQ         SI, AX
 	DECQ         R9
-	JNZ          k137
+	JNZ          k132
 
-summed138:
+summed133:
 	VBROADCASTSS alpha+24(FP), Z6
 	VMULPS       Z6, Z0, Z0
 	VMULPS       Z6, Z1, Z1
@@ -2858,7 +2770,7 @@ summed138:
 	VMULPS       Z6, Z5, Z5
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full139
+	JEQ          full134
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -2867,7 +2779,7 @@ summed138:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z6
 	ADDL         BX, BX
-	JZ           overwrite141
+	JZ           overwrite136
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -2898,9 +2810,9 @@ summed138:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z6, Z5
 	VMOVUPS      Z5, K1, 64(AX)
-	JMP          end142
+	JMP          end137
 
-overwrite141:
+overwrite136:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -2920,14 +2832,14 @@ overwrite141:
 	ADDQ    R8, AX
 	VMOVUPS Z5, K1, 64(AX)
 
-end142:
-	JMP end140
+end137:
+	JMP end135
 
-full139:
+full134:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z6
 	ADDL         AX, AX
-	JZ           overwrite143
+	JZ           overwrite138
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z7
 	VFMADD231PS  Z7, Z6, Z0
@@ -2952,9 +2864,9 @@ full139:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z6, Z5
 	VMOVUPS      Z5, 64(AX)
-	JMP          end144
+	JMP          end139
 
-overwrite143:
+overwrite138:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -2968,8 +2880,8 @@ overwrite143:
 	ADDQ    R8, AX
 	VMOVUPS Z5, 64(AX)
 
-end144:
-end140:
+end139:
+end135:
 	VZEROUPPER
 	RET
 
@@ -2985,9 +2897,9 @@ rows4:
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	TESTQ  R9, R9
-	JZ     summed146
+	JZ     summed141
 
-k145:
+k140:
 	VMOVUPS      (CX), Z8
 	VMOVUPS      64(CX), Z9
 	ADDQ         DI, CX
@@ -3006,9 +2918,9 @@ k145:
 	ADDQ         SI, AX
 	ADDQ         SI, R10
 	DECQ         R9
-	JNZ          k145
+	JNZ          k140
 
-summed146:
+summed141:
 	VBROADCASTSS alpha+24(FP), Z8
 	VMULPS       Z8, Z0, Z0
 	VMULPS       Z8, Z1, Z1
@@ -3020,7 +2932,7 @@ summed146:
 	VMULPS       Z8, Z7, Z7
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full147
+	JEQ          full142
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -3029,7 +2941,7 @@ summed146:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z8
 	ADDL         BX, BX
-	JZ           overwrite149
+	JZ           overwrite144
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -3068,9 +2980,9 @@ summed146:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z8, Z7
 	VMOVUPS      Z7, K1, 64(AX)
-	JMP          end150
+	JMP          end145
 
-overwrite149:
+overwrite144:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -3094,14 +3006,14 @@ overwrite149:
 	ADDQ    R8, AX
 	VMOVUPS Z7, K1, 64(AX)
 
-end150:
-	JMP end148
+end145:
+	JMP end143
 
-full147:
+full142:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z8
 	ADDL         AX, AX
-	JZ           overwrite151
+	JZ           overwrite146
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z9
 	VFMADD231PS  Z9, Z8, Z0
@@ -3134,9 +3046,9 @@ full147:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z8, Z7
 	VMOVUPS      Z7, 64(AX)
-	JMP          end152
+	JMP          end147
 
-overwrite151:
+overwrite146:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -3154,8 +3066,8 @@ overwrite151:
 	ADDQ    R8, AX
 	VMOVUPS Z7, 64(AX)
 
-end152:
-end148:
+end147:
+end143:
 	VZEROUPPER
 	RET
 
@@ -3173,9 +3085,9 @@ rows5:
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
 	TESTQ  R9, R9
-	JZ     summed154
+	JZ     summed149
 
-k153:
+k148:
 	VMOVUPS      (CX), Z10
 	VMOVUPS      64(CX), Z11
 	ADDQ         DI, CX
@@ -3197,9 +3109,9 @@ k153:
 	ADDQ         SI, AX
 	ADDQ         SI, R10
 	DECQ         R9
-	JNZ          k153
+	JNZ          k148
 
-summed154:
+summed149:
 	VBROADCASTSS alpha+24(FP), Z10
 	VMULPS       Z10, Z0, Z0
 	VMULPS       Z10, Z1, Z1
@@ -3213,7 +3125,7 @@ summed154:
 	VMULPS       Z10, Z9, Z9
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full155
+	JEQ          full150
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -3222,7 +3134,7 @@ summed154:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z10
 	ADDL         BX, BX
-	JZ           overwrite157
+	JZ           overwrite152
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -3269,9 +3181,9 @@ summed154:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z10, Z9
 	VMOVUPS      Z9, K1, 64(AX)
-	JMP          end158
+	JMP          end153
 
-overwrite157:
+overwrite152:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -3299,14 +3211,14 @@ overwrite157:
 	ADDQ    R8, AX
 	VMOVUPS Z9, K1, 64(AX)
 
-end158:
-	JMP end156
+end153:
+	JMP end151
 
-full155:
+full150:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z10
 	ADDL         AX, AX
-	JZ           overwrite159
+	JZ           overwrite154
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z11
 	VFMADD231PS  Z11, Z10, Z0
@@ -3347,9 +3259,9 @@ full155:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z10, Z9
 	VMOVUPS      Z9, 64(AX)
-	JMP          end160
+	JMP          end155
 
-overwrite159:
+overwrite154:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -3371,8 +3283,8 @@ overwrite159:
 	ADDQ    R8, AX
 	VMOVUPS Z9, 64(AX)
 
-end160:
-end156:
+end155:
+end151:
 	VZEROUPPER
 	RET
 
@@ -3392,9 +3304,9 @@ rows6:
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	TESTQ  R9, R9
-	JZ     summed162
+	JZ     summed157
 
-k161:
+k156:
 	VMOVUPS      (CX), Z12
 	VMOVUPS      64(CX), Z13
 	ADDQ         DI, CX
@@ -3419,9 +3331,9 @@ k161:
 	ADDQ         SI, AX
 	ADDQ         SI, R10
 	DECQ         R9
-	JNZ          k161
+	JNZ          k156
 
-summed162:
+summed157:
 	VBROADCASTSS alpha+24(FP), Z12
 	VMULPS       Z12, Z0, Z0
 	VMULPS       Z12, Z1, Z1
@@ -3437,7 +3349,7 @@ summed162:
 	VMULPS       Z12, Z11, Z11
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full163
+	JEQ          full158
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -3446,7 +3358,7 @@ summed162:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z12
 	ADDL         BX, BX
-	JZ           overwrite165
+	JZ           overwrite160
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -3501,9 +3413,9 @@ summed162:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z12, Z11
 	VMOVUPS      Z11, K1, 64(AX)
-	JMP          end166
+	JMP          end161
 
-overwrite165:
+overwrite160:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -3535,14 +3447,14 @@ overwrite165:
 	ADDQ    R8, AX
 	VMOVUPS Z11, K1, 64(AX)
 
-end166:
-	JMP end164
+end161:
+	JMP end159
 
-full163:
+full158:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z12
 	ADDL         AX, AX
-	JZ           overwrite167
+	JZ           overwrite162
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z13
 	VFMADD231PS  Z13, Z12, Z0
@@ -3591,9 +3503,9 @@ full163:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z12, Z11
 	VMOVUPS      Z11, 64(AX)
-	JMP          end168
+	JMP          end163
 
-overwrite167:
+overwrite162:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -3619,8 +3531,8 @@ overwrite167:
 	ADDQ    R8, AX
 	VMOVUPS Z11, 64(AX)
 
-end168:
-end164:
+end163:
+end159:
 	VZEROUPPER
 	RET
 
@@ -3644,9 +3556,9 @@ rows7:
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	TESTQ  R9, R9
-	JZ     summed170
+	JZ     summed165
 
-k169:
+k164:
 	VMOVUPS      (CX), Z14
 	VMOVUPS      64(CX), Z15
 	ADDQ         DI, CX
@@ -3675,9 +3587,9 @@ k169:
 	ADDQ         SI, R10
 	ADDQ         SI, R11
 	DECQ         R9
-	JNZ          k169
+	JNZ          k164
 
-summed170:
+summed165:
 	VBROADCASTSS alpha+24(FP), Z14
 	VMULPS       Z14, Z0, Z0
 	VMULPS       Z14, Z1, Z1
@@ -3695,7 +3607,7 @@ summed170:
 	VMULPS       Z14, Z13, Z13
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full171
+	JEQ          full166
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -3704,7 +3616,7 @@ summed170:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z14
 	ADDL         BX, BX
-	JZ           overwrite173
+	JZ           overwrite168
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -3767,9 +3679,9 @@ summed170:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z14, Z13
 	VMOVUPS      Z13, K1, 64(AX)
-	JMP          end174
+	JMP          end169
 
-overwrite173:
+overwrite168:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -3805,14 +3717,14 @@ overwrite173:
 	ADDQ    R8, AX
 	VMOVUPS Z13, K1, 64(AX)
 
-end174:
-	JMP end172
+end169:
+	JMP end167
 
-full171:
+full166:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z14
 	ADDL         AX, AX
-	JZ           overwrite175
+	JZ           overwrite170
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z15
 	VFMADD231PS  Z15, Z14, Z0
@@ -3869,9 +3781,9 @@ full171:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z14, Z13
 	VMOVUPS      Z13, 64(AX)
-	JMP          end176
+	JMP          end171
 
-overwrite175:
+overwrite170:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -3901,8 +3813,8 @@ overwrite175:
 	ADDQ    R8, AX
 	VMOVUPS Z13, 64(AX)
 
-end176:
-end172:
+end171:
+end167:
 	VZEROUPPER
 	RET
 
@@ -3928,9 +3840,9 @@ rows8:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	TESTQ  R9, R9
-	JZ     summed178
+	JZ     summed173
 
-k177:
+k172:
 	VMOVUPS      (CX), Z16
 	VMOVUPS      64(CX), Z17
 	ADDQ         DI, CX
@@ -3962,9 +3874,9 @@ k177:
 	ADDQ         SI, R10
 	ADDQ         SI, R11
 	DECQ         R9
-	JNZ          k177
+	JNZ          k172
 
-summed178:
+summed173:
 	VBROADCASTSS alpha+24(FP), Z16
 	VMULPS       Z16, Z0, Z0
 	VMULPS       Z16, Z1, Z1
@@ -3984,7 +3896,7 @@ summed178:
 	VMULPS       Z16, Z15, Z15
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full179
+	JEQ          full174
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -3993,7 +3905,7 @@ summed178:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z16
 	ADDL         BX, BX
-	JZ           overwrite181
+	JZ           overwrite176
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -4064,9 +3976,9 @@ summed178:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z16, Z15
 	VMOVUPS      Z15, K1, 64(AX)
-	JMP          end182
+	JMP          end177
 
-overwrite181:
+overwrite176:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -4106,14 +4018,14 @@ overwrite181:
 	ADDQ    R8, AX
 	VMOVUPS Z15, K1, 64(AX)
 
-end182:
-	JMP end180
+end177:
+	JMP end175
 
-full179:
+full174:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z16
 	ADDL         AX, AX
-	JZ           overwrite183
+	JZ           overwrite178
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z17
 	VFMADD231PS  Z17, Z16, Z0
@@ -4178,9 +4090,9 @@ full179:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z16, Z15
 	VMOVUPS      Z15, 64(AX)
-	JMP          end184
+	JMP          end179
 
-overwrite183:
+overwrite178:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -4214,8 +4126,8 @@ overwrite183:
 	ADDQ    R8, AX
 	VMOVUPS Z15, 64(AX)
 
-end184:
-end180:
+end179:
+end175:
 	VZEROUPPER
 	RET
 
@@ -4243,9 +4155,9 @@ rows9:
 	VPXORD Z16, Z16, Z16
 	VPXORD Z17, Z17, Z17
 	TESTQ  R9, R9
-	JZ     summed186
+	JZ     summed181
 
-k185:
+k180:
 	VMOVUPS      (CX), Z18
 	VMOVUPS      64(CX), Z19
 	ADDQ         DI, CX
@@ -4280,9 +4192,9 @@ k185:
 	ADDQ         SI, R10
 	ADDQ         SI, R11
 	DECQ         R9
-	JNZ          k185
+	JNZ          k180
 
-summed186:
+summed181:
 	VBROADCASTSS alpha+24(FP), Z18
 	VMULPS       Z18, Z0, Z0
 	VMULPS       Z18, Z1, Z1
@@ -4304,7 +4216,7 @@ summed186:
 	VMULPS       Z18, Z17, Z17
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full187
+	JEQ          full182
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -4313,7 +4225,7 @@ summed186:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z18
 	ADDL         BX, BX
-	JZ           overwrite189
+	JZ           overwrite184
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -4392,9 +4304,9 @@ summed186:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z18, Z17
 	VMOVUPS      Z17, K1, 64(AX)
-	JMP          end190
+	JMP          end185
 
-overwrite189:
+overwrite184:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -4438,14 +4350,14 @@ overwrite189:
 	ADDQ    R8, AX
 	VMOVUPS Z17, K1, 64(AX)
 
-end190:
-	JMP end188
+end185:
+	JMP end183
 
-full187:
+full182:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z18
 	ADDL         AX, AX
-	JZ           overwrite191
+	JZ           overwrite186
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z19
 	VFMADD231PS  Z19, Z18, Z0
@@ -4518,9 +4430,9 @@ full187:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z18, Z17
 	VMOVUPS      Z17, 64(AX)
-	JMP          end192
+	JMP          end187
 
-overwrite191:
+overwrite186:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -4558,8 +4470,8 @@ overwrite191:
 	ADDQ    R8, AX
 	VMOVUPS Z17, 64(AX)
 
-end192:
-end188:
+end187:
+end183:
 	VZEROUPPER
 	RET
 
@@ -4591,9 +4503,9 @@ rows10:
 	VPXORD Z18, Z18, Z18
 	VPXORD Z19, Z19, Z19
 	TESTQ  R9, R9
-	JZ     summed194
+	JZ     summed189
 
-k193:
+k188:
 	VMOVUPS      (CX), Z20
 	VMOVUPS      64(CX), Z21
 	ADDQ         DI, CX
@@ -4632,9 +4544,9 @@ k193:
 	ADDQ         SI, R11
 	ADDQ         SI, R12
 	DECQ         R9
-	JNZ          k193
+	JNZ          k188
 
-summed194:
+summed189:
 	VBROADCASTSS alpha+24(FP), Z20
 	VMULPS       Z20, Z0, Z0
 	VMULPS       Z20, Z1, Z1
@@ -4658,7 +4570,7 @@ summed194:
 	VMULPS       Z20, Z19, Z19
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full195
+	JEQ          full190
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -4667,7 +4579,7 @@ summed194:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z20
 	ADDL         BX, BX
-	JZ           overwrite197
+	JZ           overwrite192
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -4754,9 +4666,9 @@ summed194:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z20, Z19
 	VMOVUPS      Z19, K1, 64(AX)
-	JMP          end198
+	JMP          end193
 
-overwrite197:
+overwrite192:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -4804,14 +4716,14 @@ overwrite197:
 	ADDQ    R8, AX
 	VMOVUPS Z19, K1, 64(AX)
 
-end198:
-	JMP end196
+end193:
+	JMP end191
 
-full195:
+full190:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z20
 	ADDL         AX, AX
-	JZ           overwrite199
+	JZ           overwrite194
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z21
 	VFMADD231PS  Z21, Z20, Z0
@@ -4892,9 +4804,9 @@ full195:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z20, Z19
 	VMOVUPS      Z19, 64(AX)
-	JMP          end200
+	JMP          end195
 
-overwrite199:
+overwrite194:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -4936,8 +4848,8 @@ overwrite199:
 	ADDQ    R8, AX
 	VMOVUPS Z19, 64(AX)
 
-end200:
-end196:
+end195:
+end191:
 	VZEROUPPER
 	RET
 
@@ -4971,9 +4883,9 @@ rows11:
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
 	TESTQ  R9, R9
-	JZ     summed202
+	JZ     summed197
 
-k201:
+k196:
 	VMOVUPS      (CX), Z22
 	VMOVUPS      64(CX), Z23
 	ADDQ         DI, CX
@@ -5015,9 +4927,9 @@ k201:
 	ADDQ         SI, R11
 	ADDQ         SI, R12
 	DECQ         R9
-	JNZ          k201
+	JNZ          k196
 
-summed202:
+summed197:
 	VBROADCASTSS alpha+24(FP), Z22
 	VMULPS       Z22, Z0, Z0
 	VMULPS       Z22, Z1, Z1
@@ -5043,7 +4955,7 @@ summed202:
 	VMULPS       Z22, Z21, Z21
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full203
+	JEQ          full198
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -5052,7 +4964,7 @@ summed202:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z22
 	ADDL         BX, BX
-	JZ           overwrite205
+	JZ           overwrite200
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -5147,9 +5059,9 @@ summed202:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z21
 	VMOVUPS      Z21, K1, 64(AX)
-	JMP          end206
+	JMP          end201
 
-overwrite205:
+overwrite200:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -5201,14 +5113,14 @@ overwrite205:
 	ADDQ    R8, AX
 	VMOVUPS Z21, K1, 64(AX)
 
-end206:
-	JMP end204
+end201:
+	JMP end199
 
-full203:
+full198:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z22
 	ADDL         AX, AX
-	JZ           overwrite207
+	JZ           overwrite202
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z23
 	VFMADD231PS  Z23, Z22, Z0
@@ -5297,9 +5209,9 @@ full203:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z22, Z21
 	VMOVUPS      Z21, 64(AX)
-	JMP          end208
+	JMP          end203
 
-overwrite207:
+overwrite202:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -5345,8 +5257,8 @@ overwrite207:
 	ADDQ    R8, AX
 	VMOVUPS Z21, 64(AX)
 
-end208:
-end204:
+end203:
+end199:
 	VZEROUPPER
 	RET
 
@@ -5382,9 +5294,9 @@ rows12:
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
 	TESTQ  R9, R9
-	JZ     summed210
+	JZ     summed205
 
-k209:
+k204:
 	VMOVUPS      (CX), Z24
 	VMOVUPS      64(CX), Z25
 	ADDQ         DI, CX
@@ -5429,9 +5341,9 @@ k209:
 	ADDQ         SI, R11
 	ADDQ         SI, R12
 	DECQ         R9
-	JNZ          k209
+	JNZ          k204
 
-summed210:
+summed205:
 	VBROADCASTSS alpha+24(FP), Z24
 	VMULPS       Z24, Z0, Z0
 	VMULPS       Z24, Z1, Z1
@@ -5459,7 +5371,7 @@ summed210:
 	VMULPS       Z24, Z23, Z23
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full211
+	JEQ          full206
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -5468,7 +5380,7 @@ summed210:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z24
 	ADDL         BX, BX
-	JZ           overwrite213
+	JZ           overwrite208
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -5571,9 +5483,9 @@ summed210:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z23
 	VMOVUPS      Z23, K1, 64(AX)
-	JMP          end214
+	JMP          end209
 
-overwrite213:
+overwrite208:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -5629,14 +5541,14 @@ overwrite213:
 	ADDQ    R8, AX
 	VMOVUPS Z23, K1, 64(AX)
 
-end214:
-	JMP end212
+end209:
+	JMP end207
 
-full211:
+full206:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z24
 	ADDL         AX, AX
-	JZ           overwrite215
+	JZ           overwrite210
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z25
 	VFMADD231PS  Z25, Z24, Z0
@@ -5733,9 +5645,9 @@ full211:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z24, Z23
 	VMOVUPS      Z23, 64(AX)
-	JMP          end216
+	JMP          end211
 
-overwrite215:
+overwrite210:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -5785,8 +5697,8 @@ overwrite215:
 	ADDQ    R8, AX
 	VMOVUPS Z23, 64(AX)
 
-end216:
-end212:
+end211:
+end207:
 	VZEROUPPER
 	RET
 
@@ -5839,20 +5751,20 @@ TEXT ·addAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop217:
+loop212:
 	CMPQ    BX, $0x00000010
-	JLT     done218
+	JLT     done213
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop217
+	JMP     loop212
 
-done218:
+done213:
 	TESTQ     BX, BX
-	JZ        end219
+	JZ        end214
 	MOVL      $0xffffffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -5861,7 +5773,7 @@ done218:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-end219:
+end214:
 	VZEROUPPER
 	RET
 
@@ -5874,20 +5786,20 @@ TEXT ·mulAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop220:
+loop215:
 	CMPQ    BX, $0x00000010
-	JLT     done221
+	JLT     done216
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VMULPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop220
+	JMP     loop215
 
-done221:
+done216:
 	TESTQ     BX, BX
-	JZ        end222
+	JZ        end217
 	MOVL      $0xffffffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -5896,7 +5808,7 @@ done221:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-end222:
+end217:
 	VZEROUPPER
 	RET
 
@@ -5909,19 +5821,19 @@ TEXT ·scaleAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop223:
+loop218:
 	CMPQ    DX, $0x00000010
-	JLT     done224
+	JLT     done219
 	VMOVUPS (CX)(BX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	SUBQ    $0x00000010, DX
-	JMP     loop223
+	JMP     loop218
 
-done224:
+done219:
 	TESTQ     DX, DX
-	JZ        end225
+	JZ        end220
 	MOVL      $0xffffffff, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -5929,7 +5841,7 @@ done224:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-end225:
+end220:
 	VZEROUPPER
 	RET
 
@@ -5942,20 +5854,20 @@ TEXT ·axpyAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop226:
+loop221:
 	CMPQ        DX, $0x00000010
-	JLT         done227
+	JLT         done222
 	VMOVUPS     (AX)(BX*4), Z1
 	VMOVUPS     (CX)(BX*4), Z2
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, (AX)(BX*4)
 	ADDQ        $0x00000010, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop226
+	JMP         loop221
 
-done227:
+done222:
 	TESTQ       DX, DX
-	JZ          end228
+	JZ          end223
 	MOVL        $0xffffffff, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -5964,7 +5876,7 @@ done227:
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, K1, (AX)(BX*4)
 
-end228:
+end223:
 	VZEROUPPER
 	RET
 
@@ -5980,9 +5892,9 @@ TEXT ·dotAVX512(SB), NOSPLIT, $0-52
 	MOVQ   a_len+8(FP), DX
 	XORQ   BX, BX
 
-loop229:
+loop224:
 	CMPQ        DX, $0x00000040
-	JLT         done230
+	JLT         done225
 	VMOVUPS     (AX)(BX*4), Z4
 	VMOVUPS     (CX)(BX*4), Z5
 	VFMADD231PS Z4, Z5, Z0
@@ -5997,22 +5909,22 @@ loop229:
 	VFMADD231PS Z4, Z5, Z3
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000040, DX
-	JMP         loop229
+	JMP         loop224
 
-done230:
-loop231:
+done225:
+loop226:
 	CMPQ        DX, $0x00000010
-	JLT         done232
+	JLT         done227
 	VMOVUPS     (AX)(BX*4), Z4
 	VMOVUPS     (CX)(BX*4), Z5
 	VFMADD231PS Z4, Z5, Z0
 	ADDQ        $0x00000010, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop231
+	JMP         loop226
 
-done232:
+done227:
 	TESTQ       DX, DX
-	JZ          end233
+	JZ          end228
 	MOVL        $0xffffffff, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -6020,7 +5932,7 @@ done232:
 	VMOVUPS.Z   (CX)(BX*4), K1, Z5
 	VFMADD231PS Z4, Z5, Z0
 
-end233:
+end228:
 	VADDPS        Z1, Z0, Z0
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z2, Z0, Z0
@@ -6047,9 +5959,9 @@ TEXT ·sumAVX512(SB), NOSPLIT, $0-28
 	MOVQ   x_len+8(FP), CX
 	XORQ   DX, DX
 
-loop234:
+loop229:
 	CMPQ    CX, $0x00000040
-	JLT     done235
+	JLT     done230
 	VMOVUPS (AX)(DX*4), Z4
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS 64(AX)(DX*4), Z4
@@ -6060,28 +5972,28 @@ loop234:
 	VADDPS  Z4, Z3, Z3
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000040, CX
-	JMP     loop234
+	JMP     loop229
 
-done235:
-loop236:
+done230:
+loop231:
 	CMPQ    CX, $0x00000010
-	JLT     done237
+	JLT     done232
 	VMOVUPS (AX)(DX*4), Z4
 	VADDPS  Z4, Z0, Z0
 	ADDQ    $0x00000010, DX
 	SUBQ    $0x00000010, CX
-	JMP     loop236
+	JMP     loop231
 
-done237:
+done232:
 	TESTQ     CX, CX
-	JZ        end238
+	JZ        end233
 	MOVL      $0xffffffff, BX
 	BZHIL     CX, BX, BX
 	KMOVW     BX, K1
 	VMOVUPS.Z (AX)(DX*4), K1, Z4
 	VADDPS    Z4, Z0, Z0
 
-end238:
+end233:
 	VADDPS        Z1, Z0, Z0
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z2, Z0, Z0
@@ -6097,98 +6009,6 @@ end238:
 	VZEROUPPER
 	RET
 
-// func maxAVX512(x []float32) float32
-// Requires: AVX, AVX2, AVX512F, BMI2, SSE
-TEXT ·maxAVX512(SB), NOSPLIT, $0-28
-	MOVQ         x_base+0(FP), AX
-	VBROADCASTSS constants<>+0(SB), Z0
-	VBROADCASTSS constants<>+0(SB), Z1
-	VBROADCASTSS constants<>+0(SB), Z2
-	VBROADCASTSS constants<>+0(SB), Z3
-	VPXORD       Z4, Z4, Z4
-	MOVQ         x_len+8(FP), CX
-	XORQ         DX, DX
-
-loop239:
-	CMPQ        CX, $0x00000040
-	JLT         done240
-	VMOVUPS     (AX)(DX*4), Z5
-	VPANDD.BCST constants<>+32(SB), Z5, Z6
-	VPMAXUD     Z6, Z4, Z4
-	VMAXPS      Z5, Z0, Z0
-	VMOVUPS     64(AX)(DX*4), Z5
-	VPANDD.BCST constants<>+32(SB), Z5, Z6
-	VPMAXUD     Z6, Z4, Z4
-	VMAXPS      Z5, Z1, Z1
-	VMOVUPS     128(AX)(DX*4), Z5
-	VPANDD.BCST constants<>+32(SB), Z5, Z6
-	VPMAXUD     Z6, Z4, Z4
-	VMAXPS      Z5, Z2, Z2
-	VMOVUPS     192(AX)(DX*4), Z5
-	VPANDD.BCST constants<>+32(SB), Z5, Z6
-	VPMAXUD     Z6, Z4, Z4
-	VMAXPS      Z5, Z3, Z3
-	ADDQ        $0x00000040, DX
-	SUBQ        $0x00000040, CX
-	JMP         loop239
-
-done240:
-loop241:
-	CMPQ        CX, $0x00000010
-	JLT         done242
-	VMOVUPS     (AX)(DX*4), Z5
-	VPANDD.BCST constants<>+32(SB), Z5, Z6
-	VPMAXUD     Z6, Z4, Z4
-	VMAXPS      Z5, Z0, Z0
-	ADDQ        $0x00000010, DX
-	SUBQ        $0x00000010, CX
-	JMP         loop241
-
-done242:
-	TESTQ        CX, CX
-	JZ           end243
-	MOVL         $0xffffffff, BX
-	BZHIL        CX, BX, BX
-	KMOVW        BX, K1
-	VMOVUPS.Z    (AX)(DX*4), K1, Z5
-	VPANDD.BCST  constants<>+32(SB), Z5, Z6
-	VPMAXUD      Z6, Z4, Z4
-	VBROADCASTSS constants<>+0(SB), Z6
-	VBLENDMPS    Z5, Z6, K1, Z5
-	VMAXPS       Z5, Z0, Z0
-
-end243:
-	VEXTRACTF64X4 $0x01, Z4, Y5
-	VPMAXUD       Y5, Y4, Y4
-	VEXTRACTF128  $0x01, Y4, X5
-	VPMAXUD       X5, X4, X4
-	VPERMILPD     $0x01, X4, X5
-	VPMAXUD       X5, X4, X4
-	VMOVSHDUP     X4, X5
-	VPMAXUD       X5, X4, X4
-	VMOVD         X4, AX
-	CMPL          AX, $0x7f800000
-	JHI           nan
-	VMAXPS        Z1, Z0, Z0
-	VMAXPS        Z2, Z0, Z0
-	VMAXPS        Z3, Z0, Z0
-	VEXTRACTF64X4 $0x01, Z0, Y1
-	VMAXPS        Y1, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X1
-	VMAXPS        X1, X0, X0
-	VPERMILPD     $0x01, X0, X1
-	VMAXPS        X1, X0, X0
-	VMOVSHDUP     X0, X1
-	VMAXPS        X1, X0, X0
-	MOVSS         X0, ret+24(FP)
-	VZEROUPPER
-	RET
-
-nan:
-	MOVSS X4, ret+24(FP)
-	VZEROUPPER
-	RET
-
 // func expAVX512(dst []float32, x []float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·expAVX512(SB), NOSPLIT, $0-48
@@ -6197,57 +6017,57 @@ TEXT ·expAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 
-loop244:
+loop234:
 	CMPQ              DX, $0x00000010
-	JLT               done245
+	JLT               done235
 	VMOVUPS           (CX)(BX*4), Z0
-	VBROADCASTSS      constants<>+64(SB), Z1
+	VBROADCASTSS      constants<>+0(SB), Z1
 	VMAXPS            Z0, Z1, Z0
-	VBROADCASTSS      constants<>+96(SB), Z1
+	VBROADCASTSS      constants<>+32(SB), Z1
 	VMINPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+128(SB), Z0, Z1
+	VMULPS.BCST       constants<>+64(SB), Z0, Z1
 	VRNDSCALEPS       $0x00, Z1, Z1
-	VFNMADD231PS.BCST constants<>+160(SB), Z1, Z0
-	VFNMADD231PS.BCST constants<>+192(SB), Z1, Z0
-	VBROADCASTSS      constants<>+224(SB), Z2
+	VFNMADD231PS.BCST constants<>+96(SB), Z1, Z0
+	VFNMADD231PS.BCST constants<>+128(SB), Z1, Z0
+	VBROADCASTSS      constants<>+160(SB), Z2
+	VFMADD213PS.BCST  constants<>+192(SB), Z0, Z2
+	VFMADD213PS.BCST  constants<>+224(SB), Z0, Z2
 	VFMADD213PS.BCST  constants<>+256(SB), Z0, Z2
 	VFMADD213PS.BCST  constants<>+288(SB), Z0, Z2
 	VFMADD213PS.BCST  constants<>+320(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+352(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+384(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+384(SB), Z0, Z2
+	VFMADD213PS.BCST  constants<>+320(SB), Z0, Z2
 	VSCALEFPS         Z1, Z2, Z0
 	VMOVUPS           Z0, (AX)(BX*4)
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop244
+	JMP               loop234
 
-done245:
+done235:
 	TESTQ             DX, DX
-	JZ                end246
+	JZ                end236
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
 	VMOVUPS.Z         (CX)(BX*4), K1, Z0
-	VBROADCASTSS      constants<>+64(SB), Z1
+	VBROADCASTSS      constants<>+0(SB), Z1
 	VMAXPS            Z0, Z1, Z0
-	VBROADCASTSS      constants<>+96(SB), Z1
+	VBROADCASTSS      constants<>+32(SB), Z1
 	VMINPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+128(SB), Z0, Z1
+	VMULPS.BCST       constants<>+64(SB), Z0, Z1
 	VRNDSCALEPS       $0x00, Z1, Z1
-	VFNMADD231PS.BCST constants<>+160(SB), Z1, Z0
-	VFNMADD231PS.BCST constants<>+192(SB), Z1, Z0
-	VBROADCASTSS      constants<>+224(SB), Z2
+	VFNMADD231PS.BCST constants<>+96(SB), Z1, Z0
+	VFNMADD231PS.BCST constants<>+128(SB), Z1, Z0
+	VBROADCASTSS      constants<>+160(SB), Z2
+	VFMADD213PS.BCST  constants<>+192(SB), Z0, Z2
+	VFMADD213PS.BCST  constants<>+224(SB), Z0, Z2
 	VFMADD213PS.BCST  constants<>+256(SB), Z0, Z2
 	VFMADD213PS.BCST  constants<>+288(SB), Z0, Z2
 	VFMADD213PS.BCST  constants<>+320(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+352(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+384(SB), Z0, Z2
-	VFMADD213PS.BCST  constants<>+384(SB), Z0, Z2
+	VFMADD213PS.BCST  constants<>+320(SB), Z0, Z2
 	VSCALEFPS         Z1, Z2, Z0
 	VMOVUPS           Z0, K1, (AX)(BX*4)
 
-end246:
+end236:
 	VZEROUPPER
 	RET
 
@@ -6256,16 +6076,16 @@ end246:
 TEXT ·scaledMaxAVX512(SB), NOSPLIT, $0-36
 	MOVQ         x_base+0(FP), AX
 	VBROADCASTSS scale+24(FP), Z0
-	VBROADCASTSS constants<>+0(SB), Z1
-	VBROADCASTSS constants<>+0(SB), Z2
-	VBROADCASTSS constants<>+0(SB), Z3
-	VBROADCASTSS constants<>+0(SB), Z4
+	VBROADCASTSS constants<>+384(SB), Z1
+	VBROADCASTSS constants<>+384(SB), Z2
+	VBROADCASTSS constants<>+384(SB), Z3
+	VBROADCASTSS constants<>+384(SB), Z4
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 
-loop247:
+loop237:
 	CMPQ    CX, $0x00000040
-	JLT     done248
+	JLT     done238
 	VMOVUPS (AX)(DX*4), Z5
 	VMULPS  Z0, Z5, Z5
 	VMAXPS  Z1, Z5, Z1
@@ -6280,32 +6100,32 @@ loop247:
 	VMAXPS  Z4, Z5, Z4
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000040, CX
-	JMP     loop247
+	JMP     loop237
 
-done248:
-loop249:
+done238:
+loop239:
 	CMPQ    CX, $0x00000010
-	JLT     done250
+	JLT     done240
 	VMOVUPS (AX)(DX*4), Z5
 	VMULPS  Z0, Z5, Z5
 	VMAXPS  Z1, Z5, Z1
 	ADDQ    $0x00000010, DX
 	SUBQ    $0x00000010, CX
-	JMP     loop249
+	JMP     loop239
 
-done250:
+done240:
 	TESTQ        CX, CX
-	JZ           end251
+	JZ           end241
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
 	VMOVUPS.Z    (AX)(DX*4), K1, Z5
 	VMULPS       Z0, Z5, Z5
-	VBROADCASTSS constants<>+0(SB), Z0
+	VBROADCASTSS constants<>+384(SB), Z0
 	VBLENDMPS    Z5, Z0, K1, Z5
 	VMAXPS       Z1, Z5, Z1
 
-end251:
+end241:
 	VMAXPS        Z2, Z1, Z1
 	VMAXPS        Z3, Z1, Z1
 	VMAXPS        Z4, Z1, Z1
@@ -6332,64 +6152,64 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-60
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop252:
+loop242:
 	CMPQ              DX, $0x00000010
-	JLT               done253
+	JLT               done243
 	VMOVUPS           (CX)(BX*4), Z3
 	VMULPS            Z0, Z3, Z3
 	VSUBPS            Z1, Z3, Z3
-	VBROADCASTSS      constants<>+64(SB), Z4
+	VBROADCASTSS      constants<>+0(SB), Z4
 	VMAXPS            Z3, Z4, Z3
-	VBROADCASTSS      constants<>+96(SB), Z4
+	VBROADCASTSS      constants<>+32(SB), Z4
 	VMINPS            Z3, Z4, Z3
-	VMULPS.BCST       constants<>+128(SB), Z3, Z4
+	VMULPS.BCST       constants<>+64(SB), Z3, Z4
 	VRNDSCALEPS       $0x00, Z4, Z4
-	VFNMADD231PS.BCST constants<>+160(SB), Z4, Z3
-	VFNMADD231PS.BCST constants<>+192(SB), Z4, Z3
-	VBROADCASTSS      constants<>+224(SB), Z5
+	VFNMADD231PS.BCST constants<>+96(SB), Z4, Z3
+	VFNMADD231PS.BCST constants<>+128(SB), Z4, Z3
+	VBROADCASTSS      constants<>+160(SB), Z5
+	VFMADD213PS.BCST  constants<>+192(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+224(SB), Z3, Z5
 	VFMADD213PS.BCST  constants<>+256(SB), Z3, Z5
 	VFMADD213PS.BCST  constants<>+288(SB), Z3, Z5
 	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+352(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+384(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+384(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
 	VSCALEFPS         Z4, Z5, Z3
 	VMOVUPS           Z3, (AX)(BX*4)
 	VADDPS            Z3, Z2, Z2
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop252
+	JMP               loop242
 
-done253:
+done243:
 	TESTQ             DX, DX
-	JZ                end254
+	JZ                end244
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
 	VMOVUPS.Z         (CX)(BX*4), K1, Z3
 	VMULPS            Z0, Z3, Z3
 	VSUBPS            Z1, Z3, Z3
-	VBROADCASTSS      constants<>+64(SB), Z0
+	VBROADCASTSS      constants<>+0(SB), Z0
 	VMAXPS            Z3, Z0, Z3
-	VBROADCASTSS      constants<>+96(SB), Z0
+	VBROADCASTSS      constants<>+32(SB), Z0
 	VMINPS            Z3, Z0, Z3
-	VMULPS.BCST       constants<>+128(SB), Z3, Z0
+	VMULPS.BCST       constants<>+64(SB), Z3, Z0
 	VRNDSCALEPS       $0x00, Z0, Z0
-	VFNMADD231PS.BCST constants<>+160(SB), Z0, Z3
-	VFNMADD231PS.BCST constants<>+192(SB), Z0, Z3
-	VBROADCASTSS      constants<>+224(SB), Z1
+	VFNMADD231PS.BCST constants<>+96(SB), Z0, Z3
+	VFNMADD231PS.BCST constants<>+128(SB), Z0, Z3
+	VBROADCASTSS      constants<>+160(SB), Z1
+	VFMADD213PS.BCST  constants<>+192(SB), Z3, Z1
+	VFMADD213PS.BCST  constants<>+224(SB), Z3, Z1
 	VFMADD213PS.BCST  constants<>+256(SB), Z3, Z1
 	VFMADD213PS.BCST  constants<>+288(SB), Z3, Z1
 	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z1
-	VFMADD213PS.BCST  constants<>+352(SB), Z3, Z1
-	VFMADD213PS.BCST  constants<>+384(SB), Z3, Z1
-	VFMADD213PS.BCST  constants<>+384(SB), Z3, Z1
+	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z1
 	VSCALEFPS         Z0, Z1, Z3
 	VMOVUPS           Z3, K1, (AX)(BX*4)
 	VMOVAPS.Z         Z3, K1, Z3
 	VADDPS            Z3, Z2, Z2
 
-end254:
+end244:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X0
@@ -6413,9 +6233,9 @@ TEXT ·softmaxGradAVX512(SB), NOSPLIT, $0-80
 	MOVQ         dst_len+8(FP), BX
 	XORQ         SI, SI
 
-loop255:
+loop245:
 	CMPQ    BX, $0x00000010
-	JLT     done256
+	JLT     done246
 	VMOVUPS (CX)(SI*4), Z2
 	VMULPS  Z0, Z2, Z2
 	VMOVUPS (DX)(SI*4), Z3
@@ -6424,11 +6244,11 @@ loop255:
 	VMOVUPS Z2, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop255
+	JMP     loop245
 
-done256:
+done246:
 	TESTQ     BX, BX
-	JZ        end257
+	JZ        end247
 	MOVL      $0xffffffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -6439,7 +6259,7 @@ done256:
 	VMULPS    Z0, Z2, Z2
 	VMOVUPS   Z2, K1, (AX)(SI*4)
 
-end257:
+end247:
 	VZEROUPPER
 	RET
 
@@ -6455,9 +6275,9 @@ TEXT ·squaresAVX512(SB), NOSPLIT, $0-36
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 
-loop258:
+loop248:
 	CMPQ        CX, $0x00000040
-	JLT         done259
+	JLT         done249
 	VMOVUPS     (AX)(DX*4), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD231PS Z5, Z5, Z1
@@ -6472,22 +6292,22 @@ loop258:
 	VFMADD231PS Z5, Z5, Z4
 	ADDQ        $0x00000040, DX
 	SUBQ        $0x00000040, CX
-	JMP         loop258
+	JMP         loop248
 
-done259:
-loop260:
+done249:
+loop250:
 	CMPQ        CX, $0x00000010
-	JLT         done261
+	JLT         done251
 	VMOVUPS     (AX)(DX*4), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD231PS Z5, Z5, Z1
 	ADDQ        $0x00000010, DX
 	SUBQ        $0x00000010, CX
-	JMP         loop260
+	JMP         loop250
 
-done261:
+done251:
 	TESTQ       CX, CX
-	JZ          end262
+	JZ          end252
 	MOVL        $0xffffffff, BX
 	BZHIL       CX, BX, BX
 	KMOVW       BX, K1
@@ -6496,7 +6316,7 @@ done261:
 	VMOVAPS.Z   Z5, K1, Z5
 	VFMADD231PS Z5, Z5, Z1
 
-end262:
+end252:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
@@ -6524,9 +6344,9 @@ TEXT ·normalizeAVX512(SB), NOSPLIT, $0-104
 	MOVQ         dst_len+8(FP), SI
 	XORQ         DI, DI
 
-loop263:
+loop253:
 	CMPQ        SI, $0x00000010
-	JLT         done264
+	JLT         done254
 	VMOVUPS     (CX)(DI*4), Z2
 	VSUBPS      Z0, Z2, Z2
 	VMULPS      Z1, Z2, Z2
@@ -6536,11 +6356,11 @@ loop263:
 	VMOVUPS     Z3, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	SUBQ        $0x00000010, SI
-	JMP         loop263
+	JMP         loop253
 
-done264:
+done254:
 	TESTQ       SI, SI
-	JZ          end265
+	JZ          end255
 	MOVL        $0xffffffff, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
@@ -6552,7 +6372,7 @@ done264:
 	VFMADD231PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (AX)(DI*4)
 
-end265:
+end255:
 	VZEROUPPER
 	RET
 
@@ -6575,9 +6395,9 @@ TEXT ·normalizeSumsAVX512(SB), NOSPLIT, $0-88
 	MOVQ         dy_len+8(FP), BX
 	XORQ         SI, SI
 
-loop266:
+loop256:
 	CMPQ        BX, $0x00000040
-	JLT         done267
+	JLT         done257
 	VMOVUPS     (AX)(SI*4), Z10
 	VMOVUPS     (DX)(SI*4), Z11
 	VMULPS      Z11, Z10, Z10
@@ -6612,12 +6432,12 @@ loop266:
 	VFMADD231PS Z10, Z11, Z9
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000040, BX
-	JMP         loop266
+	JMP         loop256
 
-done267:
-loop268:
+done257:
+loop258:
 	CMPQ        BX, $0x00000010
-	JLT         done269
+	JLT         done259
 	VMOVUPS     (AX)(SI*4), Z10
 	VMOVUPS     (DX)(SI*4), Z11
 	VMULPS      Z11, Z10, Z10
@@ -6628,11 +6448,11 @@ loop268:
 	VFMADD231PS Z10, Z11, Z6
 	ADDQ        $0x00000010, SI
 	SUBQ        $0x00000010, BX
-	JMP         loop268
+	JMP         loop258
 
-done269:
+done259:
 	TESTQ       BX, BX
-	JZ          end270
+	JZ          end260
 	MOVL        $0xffffffff, DI
 	BZHIL       BX, DI, DI
 	KMOVW       DI, K1
@@ -6645,7 +6465,7 @@ done269:
 	VMULPS      Z1, Z11, Z11
 	VFMADD231PS Z10, Z11, Z6
 
-end270:
+end260:
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z5, Z4, Z4
 	VADDPS        Z4, Z2, Z2
@@ -6687,9 +6507,9 @@ TEXT ·normalizeGradAVX512(SB), NOSPLIT, $0-112
 	MOVQ         dx_len+8(FP), SI
 	XORQ         DI, DI
 
-loop271:
+loop261:
 	CMPQ         SI, $0x00000010
-	JLT          done272
+	JLT          done262
 	VMOVUPS      (CX)(DI*4), Z4
 	VMOVUPS      (BX)(DI*4), Z5
 	VFMSUB213PS  Z2, Z5, Z4
@@ -6701,11 +6521,11 @@ loop271:
 	VMOVUPS      Z4, (AX)(DI*4)
 	ADDQ         $0x00000010, DI
 	SUBQ         $0x00000010, SI
-	JMP          loop271
+	JMP          loop261
 
-done272:
+done262:
 	TESTQ        SI, SI
-	JZ           end273
+	JZ           end263
 	MOVL         $0xffffffff, R8
 	BZHIL        SI, R8, R8
 	KMOVW        R8, K1
@@ -6719,7 +6539,7 @@ done272:
 	VMULPS       Z1, Z4, Z4
 	VMOVUPS      Z4, K1, (AX)(DI*4)
 
-end273:
+end263:
 	VZEROUPPER
 	RET
 
@@ -6735,9 +6555,9 @@ TEXT ·normalizeParamAVX512(SB), NOSPLIT, $0-104
 	MOVQ         dw_len+8(FP), SI
 	XORQ         DI, DI
 
-loop274:
+loop264:
 	CMPQ        SI, $0x00000010
-	JLT         done275
+	JLT         done265
 	VMOVUPS     (BX)(DI*4), Z2
 	VSUBPS      Z0, Z2, Z2
 	VMULPS      Z1, Z2, Z2
@@ -6750,11 +6570,11 @@ loop274:
 	VMOVUPS     Z3, (CX)(DI*4)
 	ADDQ        $0x00000010, DI
 	SUBQ        $0x00000010, SI
-	JMP         loop274
+	JMP         loop264
 
-done275:
+done265:
 	TESTQ       SI, SI
-	JZ          end276
+	JZ          end266
 	MOVL        $0xffffffff, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
@@ -6769,7 +6589,7 @@ done275:
 	VADDPS      Z1, Z0, Z0
 	VMOVUPS     Z0, K1, (CX)(DI*4)
 
-end276:
+end266:
 	VZEROUPPER
 	RET
 
@@ -6782,11 +6602,11 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-48
 	MOVQ   dst_len+8(FP), DX
 	XORQ   BX, BX
 
-loop277:
+loop267:
 	CMPQ              DX, $0x00000010
-	JLT               done278
+	JLT               done268
 	VMOVUPS           (CX)(BX*4), Z1
-	VPANDD.BCST       constants<>+32(SB), Z1, Z2
+	VPANDD.BCST       constants<>+416(SB), Z1, Z2
 	VBROADCASTSS      constants<>+448(SB), Z3
 	VMINPS            Z2, Z3, Z2
 	VADDPS.BCST       constants<>+480(SB), Z2, Z3
@@ -6794,21 +6614,21 @@ loop277:
 	VDIVPS            Z4, Z3, Z3
 	VMULPS.BCST       constants<>+544(SB), Z2, Z4
 	VMULPS            Z2, Z4, Z4
-	VBROADCASTSS      constants<>+64(SB), Z5
+	VBROADCASTSS      constants<>+0(SB), Z5
 	VMAXPS            Z4, Z5, Z4
-	VBROADCASTSS      constants<>+96(SB), Z5
+	VBROADCASTSS      constants<>+32(SB), Z5
 	VMINPS            Z4, Z5, Z4
-	VMULPS.BCST       constants<>+128(SB), Z4, Z5
+	VMULPS.BCST       constants<>+64(SB), Z4, Z5
 	VRNDSCALEPS       $0x00, Z5, Z5
-	VFNMADD231PS.BCST constants<>+160(SB), Z5, Z4
-	VFNMADD231PS.BCST constants<>+192(SB), Z5, Z4
-	VBROADCASTSS      constants<>+224(SB), Z6
+	VFNMADD231PS.BCST constants<>+96(SB), Z5, Z4
+	VFNMADD231PS.BCST constants<>+128(SB), Z5, Z4
+	VBROADCASTSS      constants<>+160(SB), Z6
+	VFMADD213PS.BCST  constants<>+192(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+224(SB), Z4, Z6
 	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z6
 	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z6
 	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+352(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+384(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+384(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z6
 	VSCALEFPS         Z5, Z6, Z4
 	VBROADCASTSS      constants<>+576(SB), Z5
 	VFMADD213PS.BCST  constants<>+608(SB), Z3, Z5
@@ -6826,16 +6646,16 @@ loop277:
 	VMOVUPS           Z1, (AX)(BX*4)
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop277
+	JMP               loop267
 
-done278:
+done268:
 	TESTQ             DX, DX
-	JZ                end279
+	JZ                end269
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
 	VMOVUPS.Z         (CX)(BX*4), K1, Z1
-	VPANDD.BCST       constants<>+32(SB), Z1, Z2
+	VPANDD.BCST       constants<>+416(SB), Z1, Z2
 	VBROADCASTSS      constants<>+448(SB), Z3
 	VMINPS            Z2, Z3, Z2
 	VADDPS.BCST       constants<>+480(SB), Z2, Z3
@@ -6843,21 +6663,21 @@ done278:
 	VDIVPS            Z4, Z3, Z3
 	VMULPS.BCST       constants<>+544(SB), Z2, Z4
 	VMULPS            Z2, Z4, Z4
-	VBROADCASTSS      constants<>+64(SB), Z5
+	VBROADCASTSS      constants<>+0(SB), Z5
 	VMAXPS            Z4, Z5, Z4
-	VBROADCASTSS      constants<>+96(SB), Z5
+	VBROADCASTSS      constants<>+32(SB), Z5
 	VMINPS            Z4, Z5, Z4
-	VMULPS.BCST       constants<>+128(SB), Z4, Z5
+	VMULPS.BCST       constants<>+64(SB), Z4, Z5
 	VRNDSCALEPS       $0x00, Z5, Z5
-	VFNMADD231PS.BCST constants<>+160(SB), Z5, Z4
-	VFNMADD231PS.BCST constants<>+192(SB), Z5, Z4
-	VBROADCASTSS      constants<>+224(SB), Z6
+	VFNMADD231PS.BCST constants<>+96(SB), Z5, Z4
+	VFNMADD231PS.BCST constants<>+128(SB), Z5, Z4
+	VBROADCASTSS      constants<>+160(SB), Z6
+	VFMADD213PS.BCST  constants<>+192(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+224(SB), Z4, Z6
 	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z6
 	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z6
 	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+352(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+384(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+384(SB), Z4, Z6
+	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z6
 	VSCALEFPS         Z5, Z6, Z4
 	VBROADCASTSS      constants<>+576(SB), Z5
 	VFMADD213PS.BCST  constants<>+608(SB), Z3, Z5
@@ -6874,7 +6694,7 @@ done278:
 	VFNMADD231PS      Z4, Z5, Z1
 	VMOVUPS           Z1, K1, (AX)(BX*4)
 
-end279:
+end269:
 	VZEROUPPER
 	RET
 
@@ -6887,11 +6707,11 @@ TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop280:
+loop270:
 	CMPQ              BX, $0x00000010
-	JLT               done281
+	JLT               done271
 	VMOVUPS           (CX)(SI*4), Z0
-	VPANDD.BCST       constants<>+32(SB), Z0, Z1
+	VPANDD.BCST       constants<>+416(SB), Z0, Z1
 	VBROADCASTSS      constants<>+448(SB), Z2
 	VMINPS            Z1, Z2, Z1
 	VADDPS.BCST       constants<>+480(SB), Z1, Z2
@@ -6899,21 +6719,21 @@ loop280:
 	VDIVPS            Z3, Z2, Z2
 	VMULPS.BCST       constants<>+544(SB), Z1, Z3
 	VMULPS            Z1, Z3, Z3
-	VBROADCASTSS      constants<>+64(SB), Z4
+	VBROADCASTSS      constants<>+0(SB), Z4
 	VMAXPS            Z3, Z4, Z3
-	VBROADCASTSS      constants<>+96(SB), Z4
+	VBROADCASTSS      constants<>+32(SB), Z4
 	VMINPS            Z3, Z4, Z3
-	VMULPS.BCST       constants<>+128(SB), Z3, Z4
+	VMULPS.BCST       constants<>+64(SB), Z3, Z4
 	VRNDSCALEPS       $0x00, Z4, Z4
-	VFNMADD231PS.BCST constants<>+160(SB), Z4, Z3
-	VFNMADD231PS.BCST constants<>+192(SB), Z4, Z3
-	VBROADCASTSS      constants<>+224(SB), Z5
+	VFNMADD231PS.BCST constants<>+96(SB), Z4, Z3
+	VFNMADD231PS.BCST constants<>+128(SB), Z4, Z3
+	VBROADCASTSS      constants<>+160(SB), Z5
+	VFMADD213PS.BCST  constants<>+192(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+224(SB), Z3, Z5
 	VFMADD213PS.BCST  constants<>+256(SB), Z3, Z5
 	VFMADD213PS.BCST  constants<>+288(SB), Z3, Z5
 	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+352(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+384(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+384(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
 	VSCALEFPS         Z4, Z5, Z3
 	VBROADCASTSS      constants<>+576(SB), Z4
 	VFMADD213PS.BCST  constants<>+608(SB), Z2, Z4
@@ -6927,7 +6747,7 @@ loop280:
 	VFMADD213PS.BCST  constants<>+864(SB), Z2, Z4
 	VFNMADD231PS.BCST constants<>+896(SB), Z1, Z4
 	VMULPS            Z3, Z4, Z4
-	VBROADCASTSS      constants<>+384(SB), Z1
+	VBROADCASTSS      constants<>+320(SB), Z1
 	VSUBPS            Z4, Z1, Z1
 	VPTESTMD.BCST     constants<>+1056(SB), Z0, K1
 	VMOVAPS           Z4, K1, Z1
@@ -6936,16 +6756,16 @@ loop280:
 	VMOVUPS           Z1, (AX)(SI*4)
 	ADDQ              $0x00000010, SI
 	SUBQ              $0x00000010, BX
-	JMP               loop280
+	JMP               loop270
 
-done281:
+done271:
 	TESTQ             BX, BX
-	JZ                end282
+	JZ                end272
 	MOVL              $0xffffffff, DI
 	BZHIL             BX, DI, DI
 	KMOVW             DI, K1
 	VMOVUPS.Z         (CX)(SI*4), K1, Z0
-	VPANDD.BCST       constants<>+32(SB), Z0, Z1
+	VPANDD.BCST       constants<>+416(SB), Z0, Z1
 	VBROADCASTSS      constants<>+448(SB), Z2
 	VMINPS            Z1, Z2, Z1
 	VADDPS.BCST       constants<>+480(SB), Z1, Z2
@@ -6953,21 +6773,21 @@ done281:
 	VDIVPS            Z3, Z2, Z2
 	VMULPS.BCST       constants<>+544(SB), Z1, Z3
 	VMULPS            Z1, Z3, Z3
-	VBROADCASTSS      constants<>+64(SB), Z4
+	VBROADCASTSS      constants<>+0(SB), Z4
 	VMAXPS            Z3, Z4, Z3
-	VBROADCASTSS      constants<>+96(SB), Z4
+	VBROADCASTSS      constants<>+32(SB), Z4
 	VMINPS            Z3, Z4, Z3
-	VMULPS.BCST       constants<>+128(SB), Z3, Z4
+	VMULPS.BCST       constants<>+64(SB), Z3, Z4
 	VRNDSCALEPS       $0x00, Z4, Z4
-	VFNMADD231PS.BCST constants<>+160(SB), Z4, Z3
-	VFNMADD231PS.BCST constants<>+192(SB), Z4, Z3
-	VBROADCASTSS      constants<>+224(SB), Z5
+	VFNMADD231PS.BCST constants<>+96(SB), Z4, Z3
+	VFNMADD231PS.BCST constants<>+128(SB), Z4, Z3
+	VBROADCASTSS      constants<>+160(SB), Z5
+	VFMADD213PS.BCST  constants<>+192(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+224(SB), Z3, Z5
 	VFMADD213PS.BCST  constants<>+256(SB), Z3, Z5
 	VFMADD213PS.BCST  constants<>+288(SB), Z3, Z5
 	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+352(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+384(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+384(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
 	VSCALEFPS         Z4, Z5, Z3
 	VBROADCASTSS      constants<>+576(SB), Z4
 	VFMADD213PS.BCST  constants<>+608(SB), Z2, Z4
@@ -6981,7 +6801,7 @@ done281:
 	VFMADD213PS.BCST  constants<>+864(SB), Z2, Z4
 	VFNMADD231PS.BCST constants<>+896(SB), Z1, Z4
 	VMULPS            Z3, Z4, Z4
-	VBROADCASTSS      constants<>+384(SB), Z1
+	VBROADCASTSS      constants<>+320(SB), Z1
 	VSUBPS            Z4, Z1, Z1
 	VPTESTMD.BCST     constants<>+1056(SB), Z0, K2
 	VMOVAPS           Z4, K2, Z1
@@ -6989,7 +6809,7 @@ done281:
 	VMULPS            Z0, Z1, Z1
 	VMOVUPS           Z1, K1, (AX)(SI*4)
 
-end282:
+end272:
 	VZEROUPPER
 	RET
 
@@ -7001,39 +6821,39 @@ TEXT ·quickGELUAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 
-loop283:
+loop273:
 	CMPQ              DX, $0x00000010
-	JLT               done284
+	JLT               done274
 	VMOVUPS           (CX)(BX*4), Z0
 	VBROADCASTSS      constants<>+928(SB), Z1
 	VMAXPS            Z0, Z1, Z0
 	VMULPS.BCST       constants<>+960(SB), Z0, Z1
-	VBROADCASTSS      constants<>+64(SB), Z2
+	VBROADCASTSS      constants<>+0(SB), Z2
 	VMAXPS            Z1, Z2, Z1
-	VBROADCASTSS      constants<>+96(SB), Z2
+	VBROADCASTSS      constants<>+32(SB), Z2
 	VMINPS            Z1, Z2, Z1
-	VMULPS.BCST       constants<>+128(SB), Z1, Z2
+	VMULPS.BCST       constants<>+64(SB), Z1, Z2
 	VRNDSCALEPS       $0x00, Z2, Z2
-	VFNMADD231PS.BCST constants<>+160(SB), Z2, Z1
-	VFNMADD231PS.BCST constants<>+192(SB), Z2, Z1
-	VBROADCASTSS      constants<>+224(SB), Z3
+	VFNMADD231PS.BCST constants<>+96(SB), Z2, Z1
+	VFNMADD231PS.BCST constants<>+128(SB), Z2, Z1
+	VBROADCASTSS      constants<>+160(SB), Z3
+	VFMADD213PS.BCST  constants<>+192(SB), Z1, Z3
+	VFMADD213PS.BCST  constants<>+224(SB), Z1, Z3
 	VFMADD213PS.BCST  constants<>+256(SB), Z1, Z3
 	VFMADD213PS.BCST  constants<>+288(SB), Z1, Z3
 	VFMADD213PS.BCST  constants<>+320(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+352(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+384(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+384(SB), Z1, Z3
+	VFMADD213PS.BCST  constants<>+320(SB), Z1, Z3
 	VSCALEFPS         Z2, Z3, Z1
-	VADDPS.BCST       constants<>+384(SB), Z1, Z1
+	VADDPS.BCST       constants<>+320(SB), Z1, Z1
 	VDIVPS            Z1, Z0, Z0
 	VMOVUPS           Z0, (AX)(BX*4)
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop283
+	JMP               loop273
 
-done284:
+done274:
 	TESTQ             DX, DX
-	JZ                end285
+	JZ                end275
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
@@ -7041,27 +6861,27 @@ done284:
 	VBROADCASTSS      constants<>+928(SB), Z1
 	VMAXPS            Z0, Z1, Z0
 	VMULPS.BCST       constants<>+960(SB), Z0, Z1
-	VBROADCASTSS      constants<>+64(SB), Z2
+	VBROADCASTSS      constants<>+0(SB), Z2
 	VMAXPS            Z1, Z2, Z1
-	VBROADCASTSS      constants<>+96(SB), Z2
+	VBROADCASTSS      constants<>+32(SB), Z2
 	VMINPS            Z1, Z2, Z1
-	VMULPS.BCST       constants<>+128(SB), Z1, Z2
+	VMULPS.BCST       constants<>+64(SB), Z1, Z2
 	VRNDSCALEPS       $0x00, Z2, Z2
-	VFNMADD231PS.BCST constants<>+160(SB), Z2, Z1
-	VFNMADD231PS.BCST constants<>+192(SB), Z2, Z1
-	VBROADCASTSS      constants<>+224(SB), Z3
+	VFNMADD231PS.BCST constants<>+96(SB), Z2, Z1
+	VFNMADD231PS.BCST constants<>+128(SB), Z2, Z1
+	VBROADCASTSS      constants<>+160(SB), Z3
+	VFMADD213PS.BCST  constants<>+192(SB), Z1, Z3
+	VFMADD213PS.BCST  constants<>+224(SB), Z1, Z3
 	VFMADD213PS.BCST  constants<>+256(SB), Z1, Z3
 	VFMADD213PS.BCST  constants<>+288(SB), Z1, Z3
 	VFMADD213PS.BCST  constants<>+320(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+352(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+384(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+384(SB), Z1, Z3
+	VFMADD213PS.BCST  constants<>+320(SB), Z1, Z3
 	VSCALEFPS         Z2, Z3, Z1
-	VADDPS.BCST       constants<>+384(SB), Z1, Z1
+	VADDPS.BCST       constants<>+320(SB), Z1, Z1
 	VDIVPS            Z1, Z0, Z0
 	VMOVUPS           Z0, K1, (AX)(BX*4)
 
-end285:
+end275:
 	VZEROUPPER
 	RET
 
@@ -7074,40 +6894,40 @@ TEXT ·quickGELUGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop286:
+loop276:
 	CMPQ              BX, $0x00000010
-	JLT               done287
+	JLT               done277
 	VMOVUPS           (CX)(SI*4), Z0
-	VPANDD.BCST       constants<>+32(SB), Z0, Z1
+	VPANDD.BCST       constants<>+416(SB), Z0, Z1
 	VBROADCASTSS      constants<>+992(SB), Z2
 	VMINPS            Z1, Z2, Z1
 	VMULPS.BCST       constants<>+1024(SB), Z1, Z1
 	VPXORD            Z3, Z3, Z3
 	VSUBPS            Z1, Z3, Z3
-	VBROADCASTSS      constants<>+64(SB), Z2
+	VBROADCASTSS      constants<>+0(SB), Z2
 	VMAXPS            Z3, Z2, Z3
-	VBROADCASTSS      constants<>+96(SB), Z2
+	VBROADCASTSS      constants<>+32(SB), Z2
 	VMINPS            Z3, Z2, Z3
-	VMULPS.BCST       constants<>+128(SB), Z3, Z2
+	VMULPS.BCST       constants<>+64(SB), Z3, Z2
 	VRNDSCALEPS       $0x00, Z2, Z2
-	VFNMADD231PS.BCST constants<>+160(SB), Z2, Z3
-	VFNMADD231PS.BCST constants<>+192(SB), Z2, Z3
-	VBROADCASTSS      constants<>+224(SB), Z5
+	VFNMADD231PS.BCST constants<>+96(SB), Z2, Z3
+	VFNMADD231PS.BCST constants<>+128(SB), Z2, Z3
+	VBROADCASTSS      constants<>+160(SB), Z5
+	VFMADD213PS.BCST  constants<>+192(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+224(SB), Z3, Z5
 	VFMADD213PS.BCST  constants<>+256(SB), Z3, Z5
 	VFMADD213PS.BCST  constants<>+288(SB), Z3, Z5
 	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+352(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+384(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+384(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
 	VSCALEFPS         Z2, Z5, Z3
-	VBROADCASTSS      constants<>+384(SB), Z2
-	VBROADCASTSS      constants<>+384(SB), Z6
+	VBROADCASTSS      constants<>+320(SB), Z2
+	VBROADCASTSS      constants<>+320(SB), Z6
 	VADDPS            Z2, Z3, Z5
 	VDIVPS            Z5, Z2, Z5
 	VFNMADD231PS      Z1, Z5, Z6
 	VMULPS            Z5, Z3, Z3
 	VMULPS            Z3, Z6, Z6
-	VBROADCASTSS      constants<>+384(SB), Z1
+	VBROADCASTSS      constants<>+320(SB), Z1
 	VSUBPS            Z6, Z1, Z1
 	VPTESTMD.BCST     constants<>+1056(SB), Z0, K1
 	VMOVAPS           Z6, K1, Z1
@@ -7116,45 +6936,45 @@ loop286:
 	VMOVUPS           Z1, (AX)(SI*4)
 	ADDQ              $0x00000010, SI
 	SUBQ              $0x00000010, BX
-	JMP               loop286
+	JMP               loop276
 
-done287:
+done277:
 	TESTQ             BX, BX
-	JZ                end288
+	JZ                end278
 	MOVL              $0xffffffff, DI
 	BZHIL             BX, DI, DI
 	KMOVW             DI, K1
 	VMOVUPS.Z         (CX)(SI*4), K1, Z0
-	VPANDD.BCST       constants<>+32(SB), Z0, Z1
+	VPANDD.BCST       constants<>+416(SB), Z0, Z1
 	VBROADCASTSS      constants<>+992(SB), Z2
 	VMINPS            Z1, Z2, Z1
 	VMULPS.BCST       constants<>+1024(SB), Z1, Z1
 	VPXORD            Z4, Z4, Z4
 	VSUBPS            Z1, Z4, Z4
-	VBROADCASTSS      constants<>+64(SB), Z2
+	VBROADCASTSS      constants<>+0(SB), Z2
 	VMAXPS            Z4, Z2, Z4
-	VBROADCASTSS      constants<>+96(SB), Z2
+	VBROADCASTSS      constants<>+32(SB), Z2
 	VMINPS            Z4, Z2, Z4
-	VMULPS.BCST       constants<>+128(SB), Z4, Z2
+	VMULPS.BCST       constants<>+64(SB), Z4, Z2
 	VRNDSCALEPS       $0x00, Z2, Z2
-	VFNMADD231PS.BCST constants<>+160(SB), Z2, Z4
-	VFNMADD231PS.BCST constants<>+192(SB), Z2, Z4
-	VBROADCASTSS      constants<>+224(SB), Z3
+	VFNMADD231PS.BCST constants<>+96(SB), Z2, Z4
+	VFNMADD231PS.BCST constants<>+128(SB), Z2, Z4
+	VBROADCASTSS      constants<>+160(SB), Z3
+	VFMADD213PS.BCST  constants<>+192(SB), Z4, Z3
+	VFMADD213PS.BCST  constants<>+224(SB), Z4, Z3
 	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z3
 	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z3
 	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z3
-	VFMADD213PS.BCST  constants<>+352(SB), Z4, Z3
-	VFMADD213PS.BCST  constants<>+384(SB), Z4, Z3
-	VFMADD213PS.BCST  constants<>+384(SB), Z4, Z3
+	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z3
 	VSCALEFPS         Z2, Z3, Z4
-	VBROADCASTSS      constants<>+384(SB), Z2
-	VBROADCASTSS      constants<>+384(SB), Z5
+	VBROADCASTSS      constants<>+320(SB), Z2
+	VBROADCASTSS      constants<>+320(SB), Z5
 	VADDPS            Z2, Z4, Z3
 	VDIVPS            Z3, Z2, Z3
 	VFNMADD231PS      Z1, Z3, Z5
 	VMULPS            Z3, Z4, Z4
 	VMULPS            Z4, Z5, Z5
-	VBROADCASTSS      constants<>+384(SB), Z1
+	VBROADCASTSS      constants<>+320(SB), Z1
 	VSUBPS            Z5, Z1, Z1
 	VPTESTMD.BCST     constants<>+1056(SB), Z0, K2
 	VMOVAPS           Z5, K2, Z1
@@ -7162,122 +6982,122 @@ done287:
 	VMULPS            Z0, Z1, Z1
 	VMOVUPS           Z1, K1, (AX)(SI*4)
 
-end288:
+end278:
 	VZEROUPPER
 	RET
 
-DATA constants<>+0(SB)/4, $0xff800000
-DATA constants<>+4(SB)/4, $0xff800000
-DATA constants<>+8(SB)/4, $0xff800000
-DATA constants<>+12(SB)/4, $0xff800000
-DATA constants<>+16(SB)/4, $0xff800000
-DATA constants<>+20(SB)/4, $0xff800000
-DATA constants<>+24(SB)/4, $0xff800000
-DATA constants<>+28(SB)/4, $0xff800000
-DATA constants<>+32(SB)/4, $0x7fffffff
-DATA constants<>+36(SB)/4, $0x7fffffff
-DATA constants<>+40(SB)/4, $0x7fffffff
-DATA constants<>+44(SB)/4, $0x7fffffff
-DATA constants<>+48(SB)/4, $0x7fffffff
-DATA constants<>+52(SB)/4, $0x7fffffff
-DATA constants<>+56(SB)/4, $0x7fffffff
-DATA constants<>+60(SB)/4, $0x7fffffff
-DATA constants<>+64(SB)/4, $0xc2d20000
-DATA constants<>+68(SB)/4, $0xc2d20000
-DATA constants<>+72(SB)/4, $0xc2d20000
-DATA constants<>+76(SB)/4, $0xc2d20000
-DATA constants<>+80(SB)/4, $0xc2d20000
-DATA constants<>+84(SB)/4, $0xc2d20000
-DATA constants<>+88(SB)/4, $0xc2d20000
-DATA constants<>+92(SB)/4, $0xc2d20000
-DATA constants<>+96(SB)/4, $0x42b20000
-DATA constants<>+100(SB)/4, $0x42b20000
-DATA constants<>+104(SB)/4, $0x42b20000
-DATA constants<>+108(SB)/4, $0x42b20000
-DATA constants<>+112(SB)/4, $0x42b20000
-DATA constants<>+116(SB)/4, $0x42b20000
-DATA constants<>+120(SB)/4, $0x42b20000
-DATA constants<>+124(SB)/4, $0x42b20000
-DATA constants<>+128(SB)/4, $0x3fb8aa3b
-DATA constants<>+132(SB)/4, $0x3fb8aa3b
-DATA constants<>+136(SB)/4, $0x3fb8aa3b
-DATA constants<>+140(SB)/4, $0x3fb8aa3b
-DATA constants<>+144(SB)/4, $0x3fb8aa3b
-DATA constants<>+148(SB)/4, $0x3fb8aa3b
-DATA constants<>+152(SB)/4, $0x3fb8aa3b
-DATA constants<>+156(SB)/4, $0x3fb8aa3b
-DATA constants<>+160(SB)/4, $0x3f318000
-DATA constants<>+164(SB)/4, $0x3f318000
-DATA constants<>+168(SB)/4, $0x3f318000
-DATA constants<>+172(SB)/4, $0x3f318000
-DATA constants<>+176(SB)/4, $0x3f318000
-DATA constants<>+180(SB)/4, $0x3f318000
-DATA constants<>+184(SB)/4, $0x3f318000
-DATA constants<>+188(SB)/4, $0x3f318000
-DATA constants<>+192(SB)/4, $0xb95e8083
-DATA constants<>+196(SB)/4, $0xb95e8083
-DATA constants<>+200(SB)/4, $0xb95e8083
-DATA constants<>+204(SB)/4, $0xb95e8083
-DATA constants<>+208(SB)/4, $0xb95e8083
-DATA constants<>+212(SB)/4, $0xb95e8083
-DATA constants<>+216(SB)/4, $0xb95e8083
-DATA constants<>+220(SB)/4, $0xb95e8083
-DATA constants<>+224(SB)/4, $0x3ab6ba99
-DATA constants<>+228(SB)/4, $0x3ab6ba99
-DATA constants<>+232(SB)/4, $0x3ab6ba99
-DATA constants<>+236(SB)/4, $0x3ab6ba99
-DATA constants<>+240(SB)/4, $0x3ab6ba99
-DATA constants<>+244(SB)/4, $0x3ab6ba99
-DATA constants<>+248(SB)/4, $0x3ab6ba99
-DATA constants<>+252(SB)/4, $0x3ab6ba99
-DATA constants<>+256(SB)/4, $0x3c0937d3
-DATA constants<>+260(SB)/4, $0x3c0937d3
-DATA constants<>+264(SB)/4, $0x3c0937d3
-DATA constants<>+268(SB)/4, $0x3c0937d3
-DATA constants<>+272(SB)/4, $0x3c0937d3
-DATA constants<>+276(SB)/4, $0x3c0937d3
-DATA constants<>+280(SB)/4, $0x3c0937d3
-DATA constants<>+284(SB)/4, $0x3c0937d3
-DATA constants<>+288(SB)/4, $0x3d2aaa56
-DATA constants<>+292(SB)/4, $0x3d2aaa56
-DATA constants<>+296(SB)/4, $0x3d2aaa56
-DATA constants<>+300(SB)/4, $0x3d2aaa56
-DATA constants<>+304(SB)/4, $0x3d2aaa56
-DATA constants<>+308(SB)/4, $0x3d2aaa56
-DATA constants<>+312(SB)/4, $0x3d2aaa56
-DATA constants<>+316(SB)/4, $0x3d2aaa56
-DATA constants<>+320(SB)/4, $0x3e2aaa02
-DATA constants<>+324(SB)/4, $0x3e2aaa02
-DATA constants<>+328(SB)/4, $0x3e2aaa02
-DATA constants<>+332(SB)/4, $0x3e2aaa02
-DATA constants<>+336(SB)/4, $0x3e2aaa02
-DATA constants<>+340(SB)/4, $0x3e2aaa02
-DATA constants<>+344(SB)/4, $0x3e2aaa02
-DATA constants<>+348(SB)/4, $0x3e2aaa02
-DATA constants<>+352(SB)/4, $0x3f000000
-DATA constants<>+356(SB)/4, $0x3f000000
-DATA constants<>+360(SB)/4, $0x3f000000
-DATA constants<>+364(SB)/4, $0x3f000000
-DATA constants<>+368(SB)/4, $0x3f000000
-DATA constants<>+372(SB)/4, $0x3f000000
-DATA constants<>+376(SB)/4, $0x3f000000
-DATA constants<>+380(SB)/4, $0x3f000000
-DATA constants<>+384(SB)/4, $0x3f800000
-DATA constants<>+388(SB)/4, $0x3f800000
-DATA constants<>+392(SB)/4, $0x3f800000
-DATA constants<>+396(SB)/4, $0x3f800000
-DATA constants<>+400(SB)/4, $0x3f800000
-DATA constants<>+404(SB)/4, $0x3f800000
-DATA constants<>+408(SB)/4, $0x3f800000
-DATA constants<>+412(SB)/4, $0x3f800000
-DATA constants<>+416(SB)/4, $0x0000007f
-DATA constants<>+420(SB)/4, $0x0000007f
-DATA constants<>+424(SB)/4, $0x0000007f
-DATA constants<>+428(SB)/4, $0x0000007f
-DATA constants<>+432(SB)/4, $0x0000007f
-DATA constants<>+436(SB)/4, $0x0000007f
-DATA constants<>+440(SB)/4, $0x0000007f
-DATA constants<>+444(SB)/4, $0x0000007f
+DATA constants<>+0(SB)/4, $0xc2d20000
+DATA constants<>+4(SB)/4, $0xc2d20000
+DATA constants<>+8(SB)/4, $0xc2d20000
+DATA constants<>+12(SB)/4, $0xc2d20000
+DATA constants<>+16(SB)/4, $0xc2d20000
+DATA constants<>+20(SB)/4, $0xc2d20000
+DATA constants<>+24(SB)/4, $0xc2d20000
+DATA constants<>+28(SB)/4, $0xc2d20000
+DATA constants<>+32(SB)/4, $0x42b20000
+DATA constants<>+36(SB)/4, $0x42b20000
+DATA constants<>+40(SB)/4, $0x42b20000
+DATA constants<>+44(SB)/4, $0x42b20000
+DATA constants<>+48(SB)/4, $0x42b20000
+DATA constants<>+52(SB)/4, $0x42b20000
+DATA constants<>+56(SB)/4, $0x42b20000
+DATA constants<>+60(SB)/4, $0x42b20000
+DATA constants<>+64(SB)/4, $0x3fb8aa3b
+DATA constants<>+68(SB)/4, $0x3fb8aa3b
+DATA constants<>+72(SB)/4, $0x3fb8aa3b
+DATA constants<>+76(SB)/4, $0x3fb8aa3b
+DATA constants<>+80(SB)/4, $0x3fb8aa3b
+DATA constants<>+84(SB)/4, $0x3fb8aa3b
+DATA constants<>+88(SB)/4, $0x3fb8aa3b
+DATA constants<>+92(SB)/4, $0x3fb8aa3b
+DATA constants<>+96(SB)/4, $0x3f318000
+DATA constants<>+100(SB)/4, $0x3f318000
+DATA constants<>+104(SB)/4, $0x3f318000
+DATA constants<>+108(SB)/4, $0x3f318000
+DATA constants<>+112(SB)/4, $0x3f318000
+DATA constants<>+116(SB)/4, $0x3f318000
+DATA constants<>+120(SB)/4, $0x3f318000
+DATA constants<>+124(SB)/4, $0x3f318000
+DATA constants<>+128(SB)/4, $0xb95e8083
+DATA constants<>+132(SB)/4, $0xb95e8083
+DATA constants<>+136(SB)/4, $0xb95e8083
+DATA constants<>+140(SB)/4, $0xb95e8083
+DATA constants<>+144(SB)/4, $0xb95e8083
+DATA constants<>+148(SB)/4, $0xb95e8083
+DATA constants<>+152(SB)/4, $0xb95e8083
+DATA constants<>+156(SB)/4, $0xb95e8083
+DATA constants<>+160(SB)/4, $0x3ab6ba99
+DATA constants<>+164(SB)/4, $0x3ab6ba99
+DATA constants<>+168(SB)/4, $0x3ab6ba99
+DATA constants<>+172(SB)/4, $0x3ab6ba99
+DATA constants<>+176(SB)/4, $0x3ab6ba99
+DATA constants<>+180(SB)/4, $0x3ab6ba99
+DATA constants<>+184(SB)/4, $0x3ab6ba99
+DATA constants<>+188(SB)/4, $0x3ab6ba99
+DATA constants<>+192(SB)/4, $0x3c0937d3
+DATA constants<>+196(SB)/4, $0x3c0937d3
+DATA constants<>+200(SB)/4, $0x3c0937d3
+DATA constants<>+204(SB)/4, $0x3c0937d3
+DATA constants<>+208(SB)/4, $0x3c0937d3
+DATA constants<>+212(SB)/4, $0x3c0937d3
+DATA constants<>+216(SB)/4, $0x3c0937d3
+DATA constants<>+220(SB)/4, $0x3c0937d3
+DATA constants<>+224(SB)/4, $0x3d2aaa56
+DATA constants<>+228(SB)/4, $0x3d2aaa56
+DATA constants<>+232(SB)/4, $0x3d2aaa56
+DATA constants<>+236(SB)/4, $0x3d2aaa56
+DATA constants<>+240(SB)/4, $0x3d2aaa56
+DATA constants<>+244(SB)/4, $0x3d2aaa56
+DATA constants<>+248(SB)/4, $0x3d2aaa56
+DATA constants<>+252(SB)/4, $0x3d2aaa56
+DATA constants<>+256(SB)/4, $0x3e2aaa02
+DATA constants<>+260(SB)/4, $0x3e2aaa02
+DATA constants<>+264(SB)/4, $0x3e2aaa02
+DATA constants<>+268(SB)/4, $0x3e2aaa02
+DATA constants<>+272(SB)/4, $0x3e2aaa02
+DATA constants<>+276(SB)/4, $0x3e2aaa02
+DATA constants<>+280(SB)/4, $0x3e2aaa02
+DATA constants<>+284(SB)/4, $0x3e2aaa02
+DATA constants<>+288(SB)/4, $0x3f000000
+DATA constants<>+292(SB)/4, $0x3f000000
+DATA constants<>+296(SB)/4, $0x3f000000
+DATA constants<>+300(SB)/4, $0x3f000000
+DATA constants<>+304(SB)/4, $0x3f000000
+DATA constants<>+308(SB)/4, $0x3f000000
+DATA constants<>+312(SB)/4, $0x3f000000
+DATA constants<>+316(SB)/4, $0x3f000000
+DATA constants<>+320(SB)/4, $0x3f800000
+DATA constants<>+324(SB)/4, $0x3f800000
+DATA constants<>+328(SB)/4, $0x3f800000
+DATA constants<>+332(SB)/4, $0x3f800000
+DATA constants<>+336(SB)/4, $0x3f800000
+DATA constants<>+340(SB)/4, $0x3f800000
+DATA constants<>+344(SB)/4, $0x3f800000
+DATA constants<>+348(SB)/4, $0x3f800000
+DATA constants<>+352(SB)/4, $0x0000007f
+DATA constants<>+356(SB)/4, $0x0000007f
+DATA constants<>+360(SB)/4, $0x0000007f
+DATA constants<>+364(SB)/4, $0x0000007f
+DATA constants<>+368(SB)/4, $0x0000007f
+DATA constants<>+372(SB)/4, $0x0000007f
+DATA constants<>+376(SB)/4, $0x0000007f
+DATA constants<>+380(SB)/4, $0x0000007f
+DATA constants<>+384(SB)/4, $0xff800000
+DATA constants<>+388(SB)/4, $0xff800000
+DATA constants<>+392(SB)/4, $0xff800000
+DATA constants<>+396(SB)/4, $0xff800000
+DATA constants<>+400(SB)/4, $0xff800000
+DATA constants<>+404(SB)/4, $0xff800000
+DATA constants<>+408(SB)/4, $0xff800000
+DATA constants<>+412(SB)/4, $0xff800000
+DATA constants<>+416(SB)/4, $0x7fffffff
+DATA constants<>+420(SB)/4, $0x7fffffff
+DATA constants<>+424(SB)/4, $0x7fffffff
+DATA constants<>+428(SB)/4, $0x7fffffff
+DATA constants<>+432(SB)/4, $0x7fffffff
+DATA constants<>+436(SB)/4, $0x7fffffff
+DATA constants<>+440(SB)/4, $0x7fffffff
+DATA constants<>+444(SB)/4, $0x7fffffff
 DATA constants<>+448(SB)/4, $0x41680000
 DATA constants<>+452(SB)/4, $0x41680000
 DATA constants<>+456(SB)/4, $0x41680000

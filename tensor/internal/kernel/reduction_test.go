@@ -46,7 +46,6 @@ var reductions = []reduction{
 		summed(func(x []float64) float64 { return x[0] * x[1] })},
 	{"sum", 1, func(t *tier, x [][]float32) float32 { return t.sum(x[0]) },
 		summed(func(x []float64) float64 { return x[0] })},
-	{"max", 1, func(t *tier, x [][]float32) float32 { return t.max(x[0]) }, greatest(1)},
 	{"scaledMax", 1, func(t *tier, x [][]float32) float32 { return t.scaledMax(x[0], -0.3) }, greatest(float64(float32(-0.3)))},
 	{"expSum", 1, func(t *tier, x [][]float32) float32 {
 		return t.expSum(make([]float32, len(x[0])), x[0], 0.5, 1.5)

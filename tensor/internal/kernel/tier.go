@@ -16,7 +16,7 @@ type tier struct {
 	add, mul       func(dst, a, b []float32)
 	scale, axpy    func(dst []float32, alpha float32, x []float32)
 	dot            func(a, b []float32) float32
-	sum, max       func(x []float32) float32
+	sum            func(x []float32) float32
 	exp            func(dst, x []float32)
 	scaledMax      func(x []float32, scale float32) float32
 	expSum         func(dst, x []float32, scale, shift float32) float32
@@ -35,11 +35,7 @@ type tier struct {
 // tiers lists what this processor can run, fastest first. Generic is always the last.
 var tiers = append(simdTiers(), generic)
 
-// best is the tier in use.
+// best is the tier in use: the fastest that the processor and the build have.
+// GODEBUG=cpu.avx512f=off and GODEBUG=cpu.avx2=off rule one out, and the build
+// tag purego rules out all but generic.
 var best = &tiers[0]
-
-// Tier returns the name of the implementation in use: "avx512", "avx2" or
-// "generic". It is the fastest that the processor and the build have:
-// GODEBUG=cpu.avx512f=off and GODEBUG=cpu.avx2=off rule one out, and so does
-// the build tag purego all but generic.
-func Tier() string { return best.name }

@@ -39,24 +39,10 @@ func Axpy(dst []float32, alpha float32, x []float32) {
 	best.axpy(dst, alpha, x)
 }
 
-// Dot returns the sum of a[i]*b[i].
-func Dot(a, b []float32) float32 {
-	checkLen("Dot", a, b)
-	raceRead(a)
-	raceRead(b)
-	return best.dot(a, b)
-}
-
 // Sum returns the sum of x.
 func Sum(x []float32) float32 {
 	raceRead(x)
 	return best.sum(x)
-}
-
-// Max returns the largest element of x: NaN if one is NaN, -Inf if x is empty.
-func Max(x []float32) float32 {
-	raceRead(x)
-	return best.max(x)
 }
 
 // Exp sets dst[i] = exp(x[i]). dst may be x.

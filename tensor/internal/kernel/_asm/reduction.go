@@ -1,10 +1,7 @@
 package main
 
 import (
-	"math"
-
 	. "github.com/mmcloughlin/avo/build"
-	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
@@ -43,7 +40,7 @@ func (v isa) greatest(r []reg.VecVirtual) reg.VecVirtual {
 
 func giveBack(r reg.VecVirtual, result int) { Store(r.AsX(), ReturnIndex(result)) }
 
-// reductions emits Dot, Sum and Max.
+// reductions emits dot and sum.
 func (v isa) reductions() {
 	v.function("dot", "(a, b []float32) float32", "is dotGeneric.")
 	a, b := pointer("a"), pointer("b")
@@ -57,29 +54,5 @@ func (v isa) reductions() {
 	sums = v.accumulators(0)
 	v.unrolled("x", chains, func(s step) { VADDPS(s.load(x), sums[s.ahead], sums[s.ahead]) })
 	giveBack(v.total(sums), 0)
-	ret()
-
-	// The instruction that takes a maximum forgets NaN. Without the sign, NaN is
-	// what lies above Inf as an integer, so an integer maximum remembers it.
-	v.function("max", "(x []float32) float32", "is maxGeneric.")
-	x = pointer("x")
-	most := v.accumulators(math.Inf(-1))
-	size := v.zero()
-	v.unrolled("x", chains, func(s step) {
-		r, abs := s.load(x), v.reg()
-		v.andBits(absBits, r, abs)
-		VPMAXUD(abs, size, size)
-		s.elseLowest(r)
-		VMAXPS(r, most[s.ahead], most[s.ahead])
-	})
-	v.reduceLanes(VPMAXUD, size)
-	bits := GP32()
-	VMOVD(size.AsX(), bits)
-	CMPL(bits, U32(math.Float32bits(float32(math.Inf(1)))))
-	JHI(LabelRef("nan"))
-	giveBack(v.greatest(most), 0)
-	ret()
-	Label("nan")
-	giveBack(size, 0)
 	ret()
 }
