@@ -80,6 +80,9 @@ func TestResumeEndsWithTheSameBits(t *testing.T) {
 				must(t, next...)
 				sameResults(t, want, out)
 			})
+			if optimizer == "sgd" {
+				return // how often it is interrupted does not depend on the optimizer
+			}
 			t.Run("anywhere", func(t *testing.T) {
 				out, rng := t.TempDir(), rand.New(rand.NewPCG(3, 4))
 				for i := 0; ; i++ {
