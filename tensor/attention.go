@@ -76,9 +76,12 @@ const attentionRows = 128
 // gradient of its result, and the weights it wrote. It writes dq [B, R, D] and, for
 // each kv, dkv's K and V [B, A, D]; each may be nil. The gradients have an
 // image dimension even where the operand is shared by the images of a batch:
-// sum them with SumTo.
+// sum them with SumTo. Operands are views or not as in AttentionTo.
 func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, weights, q *Tensor, heads int, kv ...KV) {
 	a := newAttention("AttentionBackwardTo", q, heads, kv)
+	if len(dkv) != len(kv) {
+		panic(&ShapeError{"AttentionBackwardTo", [][]int{q.shape}, fmt.Sprintf("%d gradients for %d sets of keys and values", len(dkv), len(kv))})
+	}
 	a.checkRows("AttentionBackwardTo", dy, a.rows)
 	a.checkWeights("AttentionBackwardTo", weights)
 	if dq != nil {

@@ -298,6 +298,9 @@ func TestAttentionPanics(t *testing.T) {
 	backward := func(dq, dk *tensor.Tensor) {
 		tensor.AttentionBackwardTo(dq, []tensor.KV{{K: dk}}, x, tensor.New(2, 2, 3, 5), x, 2, kv)
 	}
+	requirePanic(t, "tensor: AttentionBackwardTo: shape [2 3 4]: 0 gradients for 1 sets of keys and values", func() {
+		tensor.AttentionBackwardTo(nil, nil, x, tensor.New(2, 2, 3, 5), x, 2, kv)
+	})
 	requirePanic(t, "tensor: AttentionBackwardTo: shape [3 4]: want [2 3 4], contiguous along the last", func() { backward(tensor.New(3, 4), nil) })
 	requirePanic(t, "tensor: AttentionBackwardTo: shape [5 4]: want [2 5 4], contiguous along the last", func() { backward(nil, tensor.New(5, 4)) })
 }

@@ -29,8 +29,9 @@ func CrossEntropyTo(probs, scores *Tensor, labels []int) (loss float32) {
 	return float32(sum / float64(len(labels)))
 }
 
-// CrossEntropyBackwardTo writes to dx the gradient of the scores, given the
-// probabilities from CrossEntropyTo and the gradient of the loss.
+// CrossEntropyBackwardTo writes to dx [B, C] the gradient of the scores, given the
+// probabilities from CrossEntropyTo and the gradient of the loss. dx must be
+// contiguous; it may be probs.
 func CrossEntropyBackwardTo(dx, probs *Tensor, labels []int, dloss float32) {
 	same("CrossEntropyBackwardTo", dx, probs)
 	labelShapes("CrossEntropyBackwardTo", dx, labels)

@@ -4,11 +4,12 @@
 // Methods such as a.Add(b) return new tensors and leave their operands alone.
 // Functions whose name ends in To, such as AddTo(dst, a, b), write their result
 // to dst, which must have the result's shape. dst may be one of the operands of
-// an elementwise operation; of any other it must not share memory with them.
+// an elementwise operation; of any other it must not share memory with them,
+// unless the function says that it may.
 // A function whose name ends in BackwardTo is the adjoint of the operation: it
 // turns the gradient of the result into the gradients of the operands.
 //
-// Reshape, Transpose, Permute, Slice and Expand return views, which share
+// Reshape, Transpose, Permute, Slice, Select and Expand return views, which share
 // elements with their tensor. Elementwise operations broadcast as NumPy does:
 // shapes are aligned at the last dimension, and a size of one fits any other.
 //

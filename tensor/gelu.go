@@ -5,38 +5,35 @@ import (
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
 
-// Exp returns e to the power of each element.
-func (t *Tensor) Exp() *Tensor {
-	dst := New(t.shape...)
-	unary("Exp", dst, t.Contig(), kernel.Exp)
-	return dst
-}
-
 // GELUTo writes x·Phi(x), with Phi the normal distribution's cumulative
 // function (Hendrycks and Gimpel, arXiv 1606.08415), to dst. Both must be contiguous.
 func GELUTo(dst, x *Tensor) { unary("GELUTo", dst, x, kernel.GELU) }
 
-// GELUBackwardTo writes to dx the gradient of GELUTo's x, given that of its result.
+// GELUBackwardTo writes to dx the gradient of GELUTo's x, given that of its
+// result. All must be contiguous; dx may be x or dy.
 func GELUBackwardTo(dx, x, dy *Tensor) { unaryGrad("GELUBackwardTo", dx, x, dy, kernel.GELUGrad) }
 
 // QuickGELUTo writes x·sigmoid(1.702 x), the form that OpenAI's CLIP uses, to
 // dst. Both must be contiguous.
 func QuickGELUTo(dst, x *Tensor) { unary("QuickGELUTo", dst, x, kernel.QuickGELU) }
 
-// QuickGELUBackwardTo writes to dx the gradient of QuickGELUTo's x, given that of its result.
+// QuickGELUBackwardTo writes to dx the gradient of QuickGELUTo's x, given that of its
+// result. All must be contiguous; dx may be x or dy.
 func QuickGELUBackwardTo(dx, x, dy *Tensor) {
 	unaryGrad("QuickGELUBackwardTo", dx, x, dy, kernel.QuickGELUGrad)
 }
 
-// geluGrain is smaller than grain: these functions cost several times an addition.
+// geluGrain is smaller than grain: an exponential costs several times an addition.
 const geluGrain = grain / 4
 
+// unary calls f, on several cores, with matching pieces of dst and x.
 func unary(op string, dst, x *Tensor, f func(dst, x []float32)) {
 	same(op, dst, x)
 	d, s := dst.Data(), x.Data()
 	parallel.For(len(d), geluGrain, func(from, to int) { f(d[from:to], s[from:to]) })
 }
 
+// unaryGrad is unary for an adjoint f.
 func unaryGrad(op string, dx, x, dy *Tensor, f func(dst, x, dy []float32)) {
 	same(op, dx, x)
 	same(op, dx, dy)

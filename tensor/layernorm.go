@@ -17,8 +17,8 @@ func LayerNormTo(dst, stats, x, weight, bias *Tensor, eps float32) {
 }
 
 // LayerNormBackwardTo is the adjoint of LayerNormTo given dy, the gradient of
-// its result. It writes to dx, and adds to dw [D] and db [D]; dx may be
-// nil, and so may dw and db together.
+// its result, and the stats it wrote. It writes to dx, and adds to dw [D] and
+// db [D]; dx may be nil or dy, and dw and db may be nil together. All must be contiguous.
 func LayerNormBackwardTo(dx, dw, db, dy, x, weight, stats *Tensor) {
 	same("LayerNormBackwardTo", dy, x)
 	n := x.Dim(-1)

@@ -12,30 +12,27 @@ import (
 // by [..., k, n] to [..., m, n]. Leading dimensions broadcast. Transposed
 // views cost nothing extra.
 func (t *Tensor) MatMul(u *Tensor) *Tensor {
-	dst := New(matMulShape(t, u)...)
+	dst := New(matMulShape("MatMul", t, u)...)
 	MatMulTo(dst, t, u)
 	return dst
 }
 
-// MatMulTo writes the matrix product of a and b to dst, whose rows must be contiguous.
-func MatMulTo(dst, a, b *Tensor) { matMul("MatMulTo", dst, a, b, 0) }
-
-// AddMatMulTo adds the matrix product of a and b to dst, whose rows must be contiguous.
-func AddMatMulTo(dst, a, b *Tensor) { matMul("AddMatMulTo", dst, a, b, 1) }
-
-func matMulShape(a, b *Tensor) []int {
+// matMulShape is the shape of the product of a and b.
+func matMulShape(op string, a, b *Tensor) []int {
 	m, n := len(a.shape), len(b.shape)
 	if m < 2 || n < 2 {
-		panic(&ShapeError{"MatMul", [][]int{a.shape, b.shape}, "both need two dimensions"})
+		panic(&ShapeError{op, [][]int{a.shape, b.shape}, "both need two dimensions"})
 	}
 	if a.shape[m-1] != b.shape[n-2] {
-		panic(&ShapeError{"MatMul", [][]int{a.shape, b.shape}, fmt.Sprintf("inner sizes %d and %d differ", a.shape[m-1], b.shape[n-2])})
+		panic(&ShapeError{op, [][]int{a.shape, b.shape}, fmt.Sprintf("inner sizes %d and %d differ", a.shape[m-1], b.shape[n-2])})
 	}
-	return append(Broadcast("MatMul", a.shape[:m-2], b.shape[:n-2]), a.shape[m-2], b.shape[n-1])
+	return append(Broadcast(op, a.shape[:m-2], b.shape[:n-2]), a.shape[m-2], b.shape[n-1])
 }
 
-func matMul(op string, dst, a, b *Tensor, beta float32) {
-	shape := matMulShape(a, b)
+// MatMulTo writes the matrix product of a and b to dst, whose rows must be contiguous.
+func MatMulTo(dst, a, b *Tensor) {
+	const op = "MatMulTo"
+	shape := matMulShape(op, a, b)
 	if !slices.Equal(dst.shape, shape) {
 		panic(&ShapeError{op, [][]int{dst.shape, a.shape, b.shape}, fmt.Sprintf("the first should be %v", shape)})
 	}
@@ -49,19 +46,19 @@ func matMul(op string, dst, a, b *Tensor, beta float32) {
 	// One product of many rows is faster than many of few: leading dimensions
 	// of a that share one b are rows of a single matrix when they lie evenly.
 	if len(b.shape) == 2 && r > 2 && dst.Contiguous() && a.Contiguous() {
-		gemm(dst.flat(), a.flat(), b.matrix(), 1, beta)
+		gemm(dst.flat(), a.flat(), b.matrix(), 0)
 		return
 	}
 	lead := shape[:r-2]
 	if Size(op, lead) == 1 {
-		gemm(dst.matrix(), a.matrix(), b.matrix(), 1, beta)
+		gemm(dst.matrix(), a.matrix(), b.matrix(), 0)
 		return
 	}
 	a = a.Expand(append(slices.Clone(lead), a.shape[len(a.shape)-2:]...)...)
 	b = b.Expand(append(slices.Clone(lead), b.shape[len(b.shape)-2:]...)...)
 	parallel.For(Size(op, lead), 1, func(from, to int) {
 		for i := from; i < to; i++ {
-			kernel.Gemm(dst.nth(i), a.nth(i), b.nth(i), 1, beta)
+			kernel.Gemm(dst.nth(i), a.nth(i), b.nth(i), 1, 0)
 		}
 	})
 }
@@ -104,20 +101,20 @@ const (
 	gemmCols = 96
 )
 
-// gemm is kernel.Gemm on all cores.
-func gemm(c, a, b kernel.Matrix, alpha, beta float32) {
+// gemm computes c = beta*c + a·b on all cores.
+func gemm(c, a, b kernel.Matrix, beta float32) {
 	if c.Rows*c.Cols*a.Cols < grain {
-		kernel.Gemm(c, a, b, alpha, beta)
+		kernel.Gemm(c, a, b, 1, beta)
 		return
 	}
 	if c.Rows > gemmRows || c.Cols <= gemmCols {
 		parallel.For(c.Rows, gemmRows, func(from, to int) {
-			kernel.Gemm(rowsOf(c, from, to), rowsOf(a, from, to), b, alpha, beta)
+			kernel.Gemm(rowsOf(c, from, to), rowsOf(a, from, to), b, 1, beta)
 		})
 		return
 	}
 	parallel.For(c.Cols, gemmCols, func(from, to int) {
-		kernel.Gemm(rowsOf(c.T(), from, to).T(), a, rowsOf(b.T(), from, to).T(), alpha, beta)
+		kernel.Gemm(rowsOf(c.T(), from, to).T(), a, rowsOf(b.T(), from, to).T(), 1, beta)
 	})
 }
 
@@ -139,7 +136,7 @@ func LinearTo(dst, x, w, b *Tensor) {
 		CopyTo(dst, b) // the product is then added to the bias
 		beta = 1
 	}
-	gemm(dst.flat(), x.flat(), w.matrix().T(), 1, beta)
+	gemm(dst.flat(), x.flat(), w.matrix().T(), beta)
 }
 
 // LinearBackwardTo is the adjoint of LinearTo given dy, the gradient of its
@@ -149,13 +146,13 @@ func LinearBackwardTo(dx, dw, db, dy, x, w *Tensor) {
 	if dx != nil {
 		linearShapes("LinearBackwardTo", dy, dx, w, db)
 		if dx.Len() > 0 {
-			gemm(dx.flat(), dy.flat(), w.matrix(), 1, 0)
+			gemm(dx.flat(), dy.flat(), w.matrix(), 0)
 		}
 	}
 	if dw != nil {
 		linearShapes("LinearBackwardTo", dy, x, dw, db)
 		if dw.Len() > 0 {
-			gemm(dw.matrix(), dy.flat().T(), x.flat(), 1, 1)
+			gemm(dw.matrix(), dy.flat().T(), x.flat(), 1)
 		}
 	}
 	if db != nil {

@@ -27,13 +27,17 @@ func (t *Tensor) Mean(dims ...int) *Tensor {
 // or none: the adjoint of broadcasting dst's shape to src's. It adds up in
 // src's row-major order, on one core.
 func SumTo(dst, src *Tensor) {
+	expanded := dst.expand("SumTo", src.shape)
 	dst.Fill(0)
-	AddSumTo(dst, src)
+	addSum(expanded, src)
 }
 
 // AddSumTo adds to dst what SumTo would write to it.
-func AddSumTo(dst, src *Tensor) {
-	for d, s := range pairs(dst.expand("SumTo", src.shape), src) {
+func AddSumTo(dst, src *Tensor) { addSum(dst.expand("AddSumTo", src.shape), src) }
+
+// addSum adds src to dst, of the same shape, whose elements may be repeated.
+func addSum(dst, src *Tensor) {
+	for d, s := range pairs(dst, src) {
 		switch {
 		case d.step == 0 && s.step == 1:
 			d.data[0] += kernel.Sum(s.data[:s.n])

@@ -69,7 +69,10 @@ func TestSumToIsAdjointOfExpand(t *testing.T) {
 			}
 		}
 	}
-	requirePanic(t, "tensor: SumTo: shapes [3] and [2 4]: the first does not broadcast to the second", func() { tensor.SumTo(tensor.New(3), tensor.New(2, 4)) })
+	dst := tensor.New(3).Fill(7)
+	requirePanic(t, "tensor: SumTo: shapes [3] and [2 4]: the first does not broadcast to the second", func() { tensor.SumTo(dst, tensor.New(2, 4)) })
+	requirePanic(t, "tensor: AddSumTo: shapes [3] and [2 4]: the first does not broadcast to the second", func() { tensor.AddSumTo(dst, tensor.New(2, 4)) })
+	assert.Equal(t, []float32{7, 7, 7}, dst.Data())
 }
 
 func TestMaxArgMax(t *testing.T) {

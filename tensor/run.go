@@ -67,7 +67,7 @@ func (t *Tensor) lines() int {
 	return t.Len() / max(1, t.shape[len(t.shape)-1])
 }
 
-// runs yields the matching runs from to to-1 along the last dimension of three
+// runs yields the matching runs [from, to) along the last dimension of three
 // tensors of one shape. It counts up the other dimensions like an odometer.
 func runs(a, b, c *Tensor, from, to int) iter.Seq[[3]run] {
 	ts := [3]*Tensor{a, b, c}

@@ -21,7 +21,7 @@ func SoftmaxTo(dst, x *Tensor) {
 }
 
 // SoftmaxBackwardTo writes to dx the gradient of the scores, given y, their
-// softmax, and dy, its gradient.
+// softmax, and dy, its gradient. All must be contiguous; dx may be y or dy.
 func SoftmaxBackwardTo(dx, y, dy *Tensor) {
 	same("SoftmaxBackwardTo", dx, y)
 	same("SoftmaxBackwardTo", dx, dy)

@@ -8,7 +8,7 @@ import (
 // Tensor is an n-dimensional array of float32, or a view of one.
 //
 // A tensor made by New or FromSlice is row-major and contiguous. Reshape,
-// Transpose, Permute, Slice and Expand return views: they share elements with
+// Transpose, Permute, Slice, Select and Expand return views: they share elements with
 // the tensor they came from. A tensor with no dimensions is a scalar.
 type Tensor struct {
 	shape  []int

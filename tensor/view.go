@@ -56,7 +56,7 @@ func (t *Tensor) Permute(order ...int) *Tensor {
 	return v
 }
 
-// Slice returns a view of elements from to to-1 along dimension dim.
+// Slice returns a view of the elements [from, to) along dimension dim.
 func (t *Tensor) Slice(dim, from, to int) *Tensor {
 	dim = t.axis("Slice", dim)
 	if from < 0 || to < from || to > t.shape[dim] {
