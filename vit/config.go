@@ -48,10 +48,16 @@ func (c Config) posRows() int {
 	return 1 + h*w
 }
 
+// size returns the number of parameters but for biases, norms and the like.
+func (c Config) size() int {
+	return c.Depth*(4*c.Dim*c.Dim+2*c.Dim*c.Hidden) + (c.posRows()+c.Registers+3*c.PatchSize*c.PatchSize+c.Labels)*c.Dim
+}
+
 // Far more than any published model has, so that a damaged checkpoint's config
 // is an error and not an attempt to allocate.
 const (
 	maxImage = 1 << 14
+	maxGrid  = 1 << 16 // patches
 	maxWidth = 1 << 16
 	maxDepth = 1 << 10
 	maxLabel = 1 << 20
@@ -99,9 +105,11 @@ func (c Config) Validate() error {
 		}
 	}
 	if len(faults) == 0 {
-		size := c.Depth*(4*c.Dim*c.Dim+2*c.Dim*c.Hidden) + (c.posRows()+c.Registers+3*c.PatchSize*c.PatchSize+c.Labels)*c.Dim
-		if size > maxSize {
-			fault("it would have %d parameters, want at most %d", size, maxSize)
+		if h, w := c.Grid(); h*w > maxGrid {
+			fault("it would have %dx%d patches, want at most %d in all", h, w, maxGrid)
+		}
+		if c.size() > maxSize {
+			fault("it would have %d parameters, want at most %d", c.size(), maxSize)
 		}
 	}
 	if len(faults) > 0 {

@@ -23,12 +23,13 @@ func ExamplePreset() {
 	// mean [0.485 0.456 0.406]
 }
 
-// Every message names what was asked for and what there is.
+// Position embeddings are resized to any multiple of the patch size. Every
+// message names what was asked for and what is possible.
 func ExampleLoad() {
 	c, _ := vit.Preset("dino-vits16")
-	c.ImageSize = [2]int{240, 320} // position embeddings are resized
-	_, err := vit.Load("no such file.pth", c)
+	c.ImageSize = [2]int{240, 330}
+	_, err := vit.Load("dino_deitsmall16_pretrain.pth", c)
 	fmt.Println(err)
 	// Output:
-	// vit: load: checkpoint: open no such file.pth: no such file or directory
+	// vit: config "dino-vits16": image width is 330, want a multiple of the patch size 16
 }

@@ -62,12 +62,26 @@ func load(src nn.Source, c Config) (*Model, error) {
 	}
 	sum := identity(weights)
 	fitPosEmbed(weights, c)
+	// nn.Load tells all that does not fit, but needs the model for it.
+	const affordable = 1 << 28
+	if held := count(weights); c.size() > held+affordable {
+		return nil, fmt.Errorf("the file holds %d numbers, architecture %q needs more than %d", held, c.Name, c.size())
+	}
 	m := newModel(c)
 	if err := nn.Load(m, weights); err != nil {
 		return nil, err
 	}
 	m.SHA256 = sum
 	return m, nil
+}
+
+// count returns how many numbers there are in all of weights.
+func count(weights nn.Tensors) int {
+	n := 0
+	for _, t := range weights {
+		n += t.Len()
+	}
+	return n
 }
 
 // Without returns src less the tensors whose names begin with one of prefixes:

@@ -89,6 +89,9 @@ func (m *Model) Features(images *autograd.Var) *autograd.Var {
 // Classify returns the scores [B, labels] of images [B, 3, H, W] by the
 // pre-trained classifier, which reads the class token. It panics if the model has none.
 func (m *Model) Classify(images *autograd.Var) *autograd.Var {
+	if m.Head == nil {
+		panic(fmt.Sprintf("vit: Classify: model %q was loaded without a classifier (Config.Labels is 0)", m.Config.Name))
+	}
 	class := autograd.Concat(autograd.Slice(m.Features(images), 1, 0, 1)) // [B, 1, D], contiguous
 	return autograd.Reshape(m.Head.Forward(class), images.Dim(0), m.Config.Labels)
 }

@@ -1,0 +1,105 @@
+package vit
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
+	"github.com/promptcam/promptcam/tensor/tensortest"
+)
+
+// random returns a model of architecture c with random weights, and n images for it.
+func random(t *testing.T, c Config, n int) (*Model, *tensor.Tensor) {
+	t.Helper()
+	m, err := LoadFrom(weightsOf(c, c.posRows(), 11), c)
+	require.NoError(t, err)
+	return m, noise(rand.New(rand.NewPCG(12, 0)), n, 3, c.ImageSize[0], c.ImageSize[1])
+}
+
+// The weights and photographs are real; the numbers are PyTorch's.
+func TestTheRealViTEqualsTimms(t *testing.T) {
+	weights := tensortest.Shared(t, "weights/vit_tiny_patch16_224.safetensors")
+	f, err := checkpoint.Open(tensortest.Shared(t, "golden/vit_tiny.safetensors"))
+	require.NoError(t, err)
+	defer f.Close()
+	want := func(name string) *tensor.Tensor {
+		v, err := f.Tensor(name)
+		require.NoError(t, err)
+		return v
+	}
+	c, err := Preset("augreg-vitti16")
+	require.NoError(t, err)
+	m, err := Load(weights, c)
+	require.NoError(t, err)
+
+	tp := &autograd.Tape{NoGrad: true}
+	images := tp.Const(want("images"))
+	tensortest.Close(t, want("logits"), m.Classify(images).Value(), 2e-3)
+	tensortest.Close(t, want("tokens"), m.Features(images).Value(), 2e-3)
+
+	x, last := m.Embed(images), c.Depth-1
+	for _, b := range m.Blocks[:last] {
+		x = b.Forward(x, nil)
+	}
+	q, kv := m.Blocks[last].Project(x)
+	_, attn := autograd.Attention(q, c.Heads, kv)
+	tensortest.Close(t, want("attn_last"), attn, 1e-4)
+}
+
+func TestClassifyReadsTheClassToken(t *testing.T) {
+	m, images := random(t, tinyHead, 3)
+	tp := &autograd.Tape{NoGrad: true}
+	scores := m.Classify(tp.Const(images)).Value()
+	tokens := m.Features(tp.Const(images)).Value() // [B, 1+M, D]
+	class := tokens.Select(1, 0).Clone()           // [B, D]
+	tensortest.Close(t, m.Head.Forward(tp.Const(class)).Value(), scores, 1e-6)
+
+	alone := m.Classify(tp.Const(images.Slice(0, 1, 2).Contig())).Value()
+	assert.Equal(t, scores.Slice(0, 1, 2).Data(), alone.Data())
+
+	bare, images := random(t, tiny, 1)
+	assert.PanicsWithValue(t, `vit: Classify: model "tiny" was loaded without a classifier (Config.Labels is 0)`, func() { bare.Classify(tp.Const(images)) })
+}
+
+func TestEmbedOrdersClassRegistersPatches(t *testing.T) {
+	m, images := random(t, tinyReg, 2)
+	tp := &autograd.Tape{NoGrad: true}
+	x := m.Embed(tp.Const(images)).Value() // [B, 1+4+M, D]
+	h, w := tinyReg.Grid()
+	assert.Equal(t, []int{2, tinyReg.Prefix() + h*w, tinyReg.Dim}, x.Shape())
+	for b := range 2 {
+		rows := x.Select(0, b)
+		assert.Equal(t, m.ClassToken.Value.Select(0, 0), rows.Slice(0, 0, 1).Clone(), "no position")
+		assert.Equal(t, m.Registers.Value.Select(0, 0), rows.Slice(0, 1, 5).Clone(), "no position")
+	}
+	patches := m.Patch.Forward(tp.Const(images)).Value().Add(m.Position.Value)
+	tensortest.Close(t, patches, x.Slice(1, 5, x.Dim(1)).Clone(), 1e-6)
+
+	assert.PanicsWithError(t, "tensor: Embed: shape [2 3 4 4]: want images of 12x12 pixels", func() { m.Embed(tp.Const(tensor.New(2, 3, 4, 4))) })
+}
+
+// Rows that are only looked at, and rows of a block in two parts, give what one sequence gives.
+func TestBlockInPartsEqualsTheWhole(t *testing.T) {
+	for _, c := range []Config{tiny, tinyClip, tinyDINO} {
+		m, images := random(t, c, 2)
+		tp := &autograd.Tape{NoGrad: true}
+		x := m.Embed(tp.Const(images)) // [B, 10, D]
+		whole := m.Blocks[0].Forward(x, nil).Value()
+		a, b := autograd.Concat(autograd.Slice(x, 1, 0, 4)), autograd.Concat(autograd.Slice(x, 1, 4, 10)) // contiguous
+		tensortest.Close(t, whole.Slice(1, 0, 4).Clone(), m.Blocks[0].Forward(a, b).Value(), 1e-5)
+		tensortest.Close(t, whole.Slice(1, 4, 10).Clone(), m.Blocks[0].Forward(b, a).Value(), 1e-5)
+	}
+}
+
+// What a damaged file says of its backbone must not decide how much memory is taken.
+func TestLoadTakesNoMemoryForWeightsThatAreNotThere(t *testing.T) {
+	huge := with(tiny, func(c *Config) { c.Dim, c.Hidden, c.Depth = 1<<14, 1<<14, 5 })
+	require.NoError(t, huge.Validate())
+	_, err := LoadFrom(weightsOf(tiny, 10, 13), huge)
+	assert.ErrorContains(t, err, `architecture "tiny" needs more than 8`)
+}
