@@ -28,5 +28,8 @@
 //
 // Each operation and its adjoint are one file. Operands whose shapes do not
 // fit are a bug of the caller: the operation panics with a *tensor.ShapeError.
+// So it does for a view with gaps, such as Slice and Split return; only those two,
+// Add, Mul, Concat, Dropout, DropPath, Linear's weight and, where the last dimension
+// has no gaps, Attention take one.
 // Reading order: tape.go, linear.go, then any other.
 package autograd

@@ -10,7 +10,7 @@ func LayerNorm(x, weight, bias *Var, eps float32) *Var {
 	tensor.LayerNormTo(y.value, stats, x.Value(), weight.Value(), bias.Value(), eps)
 	if y.needs {
 		y.adjoint(func(dy *tensor.Tensor) {
-			if weight.needs || bias.needs {
+			if weight.needs || bias.needs { // which are found together, even where one is frozen
 				dw, db := weight.gradSum(), bias.gradSum()
 				if dw == nil {
 					dw = x.tape.scratch(weight.value.Shape()...).Fill(0)

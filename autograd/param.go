@@ -4,8 +4,8 @@ import "github.com/promptcam/promptcam/tensor"
 
 // Param is a tensor that may be learned.
 type Param struct {
-	Value  *tensor.Tensor
-	Frozen bool // no gradient is wanted, and none is computed
+	Value  *tensor.Tensor // contiguous
+	Frozen bool           // no gradient is wanted, and none is computed
 }
 
 // Grads holds the gradient of a loss with respect to each parameter that it

@@ -2,7 +2,8 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// Slice returns elements from to to-1 of x along dimension dim. It looks at x's memory.
+// Slice returns the elements [from, to) of x along dimension dim, which may
+// count from the last. It looks at x's memory.
 func Slice(x *Var, dim, from, to int) *Var {
 	y := x.tape.viewOf(x, x.Value().Slice(dim, from, to))
 	if y.needs {

@@ -133,6 +133,23 @@ func TestMLP(t *testing.T) {
 	}
 }
 
+func TestDropout(t *testing.T) {
+	tp := &autograd.Tape{}
+	v := tp.Const(tensor.New(20, 30).Fill(1))
+	assert.Same(t, v, nn.Dropout(0.25).Forward(v))
+	tp.Rand = rand.New(rand.NewPCG(1, 2))
+	assert.Same(t, v, nn.Dropout(0).Forward(v))
+	dropped := 0
+	for _, y := range nn.Dropout(0.25).Forward(v).Value().Data() {
+		if y == 0 {
+			dropped++
+		} else {
+			assert.InDelta(t, 4.0/3, y, 1e-6)
+		}
+	}
+	assert.InDelta(t, 150, dropped, 40)
+}
+
 func TestDropPath(t *testing.T) {
 	x := tensor.New(200, 3).Fill(1)
 	tp := &autograd.Tape{}

@@ -21,7 +21,7 @@ func (l *Linear) Forward(x *autograd.Var) *autograd.Var {
 	return l.Rows(x, 0, l.Weight.Value.Dim(0))
 }
 
-// Rows is Forward for outputs from to to-1 alone: [..., to-from].
+// Rows is Forward for the outputs [from, to) alone: [..., to-from].
 func (l *Linear) Rows(x *autograd.Var, from, to int) *autograd.Var {
 	part := func(p *autograd.Param) *autograd.Var {
 		v := x.Tape().Param(p)

@@ -107,8 +107,9 @@ func (t Tensors) Tensor(name string) (*tensor.Tensor, error) {
 }
 
 // Load fills m's Params from src. The names must be the same on both sides,
-// and so must the shapes; numbers must be finite. Otherwise m is left as it was, and the error names every
-// missing, unknown, misshapen or broken tensor at once.
+// and so must the shapes; numbers must be finite. Otherwise m is left as it was,
+// and the error names every missing, unknown, misshapen or broken tensor at once.
+// It panics if two Params have one name.
 func Load(m any, src Source) error { return Tensors(State(m)).Load(src) }
 
 // Load copies src's tensors to those of t, under the conditions of the function Load.

@@ -94,7 +94,7 @@ func (m *Model) enter(images *autograd.Var) (x, z *autograd.Var) {
 
 // prompts returns p for use beside x: the same for every image.
 func (m *Model) prompts(x *autograd.Var, p *autograd.Param) *autograd.Var {
-	return autograd.Dropout(x.Tape().Param(p), m.Config.PromptDropout)
+	return nn.Dropout(m.Config.PromptDropout).Forward(x.Tape().Param(p))
 }
 
 // together updates two sets of rows that look at themselves and at each other.
