@@ -113,13 +113,13 @@ func elementwise(op string, dst, a, b *Tensor, f func(dst, a, b run)) {
 			panic(&ShapeError{op, [][]int{dst.shape, a.shape, b.shape}, "the first is not the broadcast of the others"})
 		}
 	}
-	eachRun(dst, a.expand(op, dst.shape), b.expand(op, dst.shape), f)
+	eachRun(op, dst, a.expand(op, dst.shape), b.expand(op, dst.shape), f)
 }
 
 // ScaleTo writes alpha times a to dst, of the same shape.
 func ScaleTo(dst *Tensor, alpha float32, a *Tensor) {
 	same("ScaleTo", dst, a)
-	eachRun(dst, a, a, func(d, x, _ run) {
+	eachRun("ScaleTo", dst, a, a, func(d, x, _ run) {
 		if d.step == 1 && x.step == 1 {
 			kernel.Scale(d.data[:d.n], alpha, x.data[:d.n])
 			return
@@ -133,7 +133,7 @@ func ScaleTo(dst *Tensor, alpha float32, a *Tensor) {
 // Axpy adds alpha times x to dst, of the same shape.
 func Axpy(dst *Tensor, alpha float32, x *Tensor) {
 	same("Axpy", dst, x)
-	eachRun(dst, x, x, func(d, x, _ run) {
+	eachRun("Axpy", dst, x, x, func(d, x, _ run) {
 		if d.step == 1 && x.step == 1 {
 			kernel.Axpy(d.data[:d.n], alpha, x.data[:d.n])
 			return
@@ -147,7 +147,7 @@ func Axpy(dst *Tensor, alpha float32, x *Tensor) {
 // CopyTo copies src, broadcast to dst's shape, to dst.
 func CopyTo(dst, src *Tensor) {
 	src = src.expand("CopyTo", dst.shape)
-	eachRun(dst, src, src, func(d, x, _ run) {
+	eachRun("CopyTo", dst, src, src, func(d, x, _ run) {
 		if d.step == 1 && x.step == 1 {
 			copy(d.data[:d.n], x.data[:d.n])
 			return

@@ -27,6 +27,7 @@ type KV struct{ K, V *Tensor }
 func AttentionTo(dst, weights, q *Tensor, heads int, kv ...KV) {
 	a := newAttention("AttentionTo", q, heads, kv)
 	a.checkRows("AttentionTo", dst, a.rows)
+	dst.writable("AttentionTo")
 	if weights != nil {
 		a.checkWeights("AttentionTo", weights)
 	}
@@ -86,11 +87,13 @@ func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, weights, q *Tensor, heads int
 	a.checkWeights("AttentionBackwardTo", weights)
 	if dq != nil {
 		a.checkRows("AttentionBackwardTo", dq, a.rows)
+		dq.writable("AttentionBackwardTo")
 	}
 	for i, s := range kv {
 		for _, g := range []*Tensor{dkv[i].K, dkv[i].V} {
 			if g != nil {
 				a.checkRows("AttentionBackwardTo", g, s.K.Dim(-2))
+				g.writable("AttentionBackwardTo")
 			}
 		}
 	}

@@ -40,6 +40,7 @@ func MatMulTo(dst, a, b *Tensor) {
 	if dst.stride[r-1] != 1 && shape[r-1] > 1 {
 		panic(&ShapeError{op, [][]int{dst.shape}, fmt.Sprintf("rows of the result have stride %d, want 1", dst.stride[r-1])})
 	}
+	dst.writable(op)
 	if dst.Len() == 0 {
 		return
 	}

@@ -27,13 +27,17 @@ func (t *Tensor) Mean(dims ...int) *Tensor {
 // or none: the adjoint of broadcasting dst's shape to src's. It adds up in
 // src's row-major order, on one core.
 func SumTo(dst, src *Tensor) {
+	dst.writable("SumTo")
 	expanded := dst.expand("SumTo", src.shape)
 	dst.Fill(0)
 	addSum(expanded, src)
 }
 
 // AddSumTo adds to dst what SumTo would write to it.
-func AddSumTo(dst, src *Tensor) { addSum(dst.expand("AddSumTo", src.shape), src) }
+func AddSumTo(dst, src *Tensor) {
+	dst.writable("AddSumTo")
+	addSum(dst.expand("AddSumTo", src.shape), src)
+}
 
 // addSum adds src to dst, of the same shape, whose elements may be repeated.
 func addSum(dst, src *Tensor) {

@@ -16,8 +16,9 @@ type run struct {
 }
 
 // eachRun calls f, on several cores, with matching runs that together cover
-// three tensors of one shape.
-func eachRun(a, b, c *Tensor, f func(a, b, c run)) {
+// three tensors of one shape, of which f writes to a.
+func eachRun(op string, a, b, c *Tensor, f func(a, b, c run)) {
+	a.writable(op)
 	n := a.Len()
 	if n == 0 {
 		return

@@ -85,8 +85,8 @@ func (t *Tensor) Select(dim, i int) *Tensor {
 }
 
 // Expand returns a view of the given shape in which t is repeated along
-// dimensions where it has size one or none, without copying. Such a view must
-// not be written to.
+// dimensions where it has size one or none, without copying. An operation that
+// would write to such a view panics.
 func (t *Tensor) Expand(shape ...int) *Tensor {
 	Size("Expand", shape)
 	return t.expand("Expand", shape).view()
@@ -108,6 +108,16 @@ func (t *Tensor) expand(op string, shape []int) *Tensor {
 		}
 	}
 	return v
+}
+
+// writable panics if elements of t are one and the same, so that writing them
+// on several cores would race.
+func (t *Tensor) writable(op string) {
+	for i, s := range t.shape {
+		if s > 1 && t.stride[i] == 0 && t.Len() > 0 {
+			panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("the result repeats its elements along dimension %d", i)})
+		}
+	}
 }
 
 func (t *Tensor) view() *Tensor {

@@ -135,6 +135,26 @@ func TestExpand(t *testing.T) {
 	requirePanic(t, "tensor: Expand: shape [-1]: not a possible shape", func() { tensor.New(1).Expand(-1) })
 }
 
+func TestExpandedViewsAreNotWritten(t *testing.T) {
+	x, row := tensor.New(3, 2, 2), tensor.New(2, 2)
+	all := row.Expand(3, 2, 2)
+	for op, do := range map[string]func(){
+		"AddTo":       func() { tensor.AddTo(all, x, x) },
+		"ScaleTo":     func() { tensor.ScaleTo(all, 2, x) },
+		"Axpy":        func() { tensor.Axpy(all, 2, x) },
+		"CopyTo":      func() { tensor.CopyTo(all, x) },
+		"Fill":        func() { all.Fill(1) },
+		"SumTo":       func() { tensor.SumTo(all, x) },
+		"MatMulTo":    func() { tensor.MatMulTo(all, x, row) },
+		"AttentionTo": func() { tensor.AttentionTo(all, nil, x, 1, tensor.KV{K: x, V: x}) },
+	} {
+		requirePanic(t, "tensor: "+op+": shape [3 2 2]: the result repeats its elements along dimension 0", do)
+	}
+	assert.Equal(t, make([]float32, 4), row.Data())
+	tensor.CopyTo(row.Expand(1, 2, 2), x.Slice(0, 0, 1)) // repeats nothing
+	tensor.New(3, 0).Fill(1)
+}
+
 func join(shape []int) string {
 	s := fmt.Sprint(shape)
 	return s[1 : len(s)-1]
