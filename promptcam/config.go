@@ -20,11 +20,11 @@ type Config struct {
 	Agnostic int
 
 	// PatchesOnly makes class prompts in the last layer look at patches alone,
-	// not at each other, the class token or registers: nothing
-	// reaches a score but what its map shows. Not in the paper.
+	// not at each other, the class token or registers: a map then shows all
+	// that its head took in there. Not in the paper.
 	PatchesOnly bool
 
-	PromptDropout float32 // probability of an element of a prompt being zero in a training step
+	PromptDropout float32 // probability of an element of a prompt being zero in a training step, for all its images
 	DropPath      float32 // stochastic depth of the last block in training; earlier ones rise to it evenly from 0
 }
 

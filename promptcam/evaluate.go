@@ -1,7 +1,9 @@
 package promptcam
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/promptcam/promptcam/autograd"
@@ -29,8 +31,23 @@ type Evaluation struct {
 	Confusion   [][]int      // [C][C]: images of the row's class predicted as the column's
 }
 
+// accepts returns an error unless a batch has images and classes of m's.
+func (m *Model) accepts(b *data.Batch) error {
+	size := m.Backbone.Config.ImageSize
+	if h, w := b.Images.Dim(2), b.Images.Dim(3); h != size[0] || w != size[1] {
+		return fmt.Errorf("promptcam: the loader makes images of %dx%d pixels, the backbone wants %dx%d", h, w, size[0], size[1])
+	}
+	for i, label := range b.Labels {
+		if label < 0 || label >= m.Config.Classes {
+			return fmt.Errorf("promptcam: image %d of the loader has class %d, the model 0 to %d", b.Index[i], label, m.Config.Classes-1)
+		}
+	}
+	return nil
+}
+
 // Evaluate runs the model on all images of l. progress, if not nil, is called
-// after each batch with the number of images done. It returns ctx's error if that ends first.
+// after each batch with the number of images done. It returns ctx's error if that ends first, and an
+// error for images of another size or classes that the model does not have.
 func (m *Model) Evaluate(ctx context.Context, l *data.Loader, progress func(done int)) (*Evaluation, error) {
 	tape := &autograd.Tape{NoGrad: true}
 	c := m.Config.Classes
@@ -40,6 +57,9 @@ func (m *Model) Evaluate(ctx context.Context, l *data.Loader, progress func(done
 	}
 	for batch, err := range l.Epoch(ctx, 0) {
 		if err != nil {
+			return nil, err
+		}
+		if err := m.accepts(batch); err != nil {
 			return nil, err
 		}
 		scores, _ := m.Forward(tape.Const(batch.Images)) // [B, C]
@@ -72,4 +92,19 @@ func (m *Model) Evaluate(ctx context.Context, l *data.Loader, progress func(done
 	e.Top5 /= n
 	e.Loss /= n
 	return e, nil
+}
+
+// Confusions returns the n pairs of classes that were confused most often, the
+// most frequent first; all of them if there are no more than n.
+func (e *Evaluation) Confusions(n int) []Confusion {
+	var all []Confusion
+	for i, row := range e.Confusion {
+		for j, count := range row {
+			if i != j && count > 0 {
+				all = append(all, Confusion{i, j, count})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b Confusion) int { return cmp.Compare(b.Count, a.Count) })
+	return all[:min(n, len(all))]
 }

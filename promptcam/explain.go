@@ -14,7 +14,9 @@ import (
 
 // Explanation is what one forward pass tells of one image: every class's
 // score, where each head of each class's prompt looks, and enough of the last
-// layer to say what the scores would be had a head looked elsewhere.
+// layer to say what the scores would be had a head looked elsewhere. It reads
+// the model's last layer and head again for that, so it ends where training goes on.
+// Its methods are safe for concurrent use; they panic for a class or head that is not there.
 type Explanation struct {
 	Scores        []float32 // [C]
 	Probabilities []float64 // [C], their softmax
@@ -29,7 +31,7 @@ type Explanation struct {
 // the backbone's image size. It is safe for concurrent use.
 func (m *Model) Explain(img image.Image, t data.Transform) (*Explanation, error) {
 	if err := m.fits(t); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("promptcam: explain: %w", err)
 	}
 	if img.Bounds().Empty() {
 		return nil, fmt.Errorf("promptcam: explain: the image is empty")
@@ -45,7 +47,7 @@ func (m *Model) fits(t data.Transform) error {
 		return err
 	}
 	if size := m.Backbone.Config.ImageSize; t.Height != size[0] || t.Width != size[1] {
-		return fmt.Errorf("promptcam: the transform makes images of %dx%d pixels, the backbone wants %dx%d", t.Height, t.Width, size[0], size[1])
+		return fmt.Errorf("the transform makes images of %dx%d pixels, the backbone wants %dx%d", t.Height, t.Width, size[0], size[1])
 	}
 	return nil
 }

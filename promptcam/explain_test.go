@@ -3,6 +3,7 @@ package promptcam
 import (
 	"math"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -139,4 +140,23 @@ func tensorRange(n int) []int {
 func TestTopTakesTheFirstOfEquals(t *testing.T) {
 	assert.Equal(t, []int{1, 3, 0}, top([]float32{2, 5, 1, 5}, 3))
 	assert.Equal(t, 1, tensor.FromSlice([]float32{2, 5, 1, 5}, 1, 4).ArgMax()[0], "Evaluate and Train agree")
+}
+
+func TestExplainIsSafeForConcurrentUse(t *testing.T) {
+	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
+		image := func(i int) *tensor.Tensor { return g.images.Value.Slice(0, i, i+1).Contig() }
+		rankings := make([]Ranking, len(g.labels))
+		var wg sync.WaitGroup
+		for i := range g.labels {
+			wg.Go(func() {
+				e := m.explain(image(i))
+				rankings[i] = e.Rank(e.Predicted(), BlurPatches)
+			})
+		}
+		wg.Wait()
+		for i, r := range rankings {
+			e := m.explain(image(i))
+			assert.Equal(t, e.Rank(e.Predicted(), BlurPatches), r)
+		}
+	})
 }

@@ -98,7 +98,8 @@ func (m *Model) prompts(x *autograd.Var, p *autograd.Param) *autograd.Var {
 }
 
 // together updates two sets of rows that look at themselves and at each other.
-// Each is projected once.
+// Each is projected once. Under DropPath an image may lose the branch of one
+// set and keep the other's; in one sequence it would lose both or none.
 func together(b *vit.Block, x, z *autograd.Var) (x1, z1 *autograd.Var) {
 	qx, kx := b.Project(x)
 	qz, kz := b.Project(z)

@@ -81,6 +81,55 @@ func TestEqualsPrependedPrompts(t *testing.T) {
 	})
 }
 
+// One layer is the first and the last: no tokens are updated, no prompts are agnostic.
+func TestModelsOfOneLayer(t *testing.T) {
+	for name, c := range map[string]Config{
+		"deep":    {Mode: Deep, Classes: 4},
+		"shallow": {Mode: Shallow, Classes: 4},
+		"from:1":  {Mode: FromLayer(1), Classes: 4},
+		"last":    {Mode: Last, Classes: 4},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := openGolden(t, "dino")
+			b := g.model().Backbone
+			b.Blocks, b.Config.Depth = b.Blocks[:1], 1
+			m, err := New(b, c, rand.New(rand.NewPCG(1, 2)))
+			require.NoError(t, err)
+			scores, _ := forward(m, g.images.Value)
+			tensortest.Close(t, prepended(m, g.images.Value), scores, 1e-5)
+
+			tp := &autograd.Tape{}
+			s, _ := m.Forward(tp.Const(g.images.Value))
+			assert.Len(t, tp.Backward(autograd.CrossEntropy(s, []int{0, 1, 2, 3, 0, 1})), 3, "class prompts and head")
+
+			c.Agnostic = 2
+			_, err = New(b, c, rand.New(rand.NewPCG(1, 2)))
+			assert.ErrorContains(t, err, "has none")
+		})
+	}
+}
+
+// The registers' columns stand between the class token's and the patches'.
+func TestModelsWithRegisters(t *testing.T) {
+	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
+		b := m.Backbone
+		b.Config.Registers = 2
+		b.Registers = nn.NewParam(1, 2, b.Config.Dim)
+		nn.Uniform(rand.New(rand.NewPCG(3, 4)), b.Registers.Value, 1)
+		nn.Freeze(b)
+		scores, attn := forward(m, g.images.Value)
+		assert.Equal(t, m.patches(), attn.Dim(3))
+		if !m.Config.PatchesOnly {
+			tensortest.Close(t, prepended(m, g.images.Value), scores, 1e-5)
+		}
+		e := m.explain(g.images.Value.Slice(0, 0, 1).Contig())
+		share := e.Share(1, 2)
+		assert.InDelta(t, 1, share.Patches+share.Prompts+share.CLS+share.Registers, 1e-5)
+		assert.Equal(t, m.Config.PatchesOnly, share.Registers == 0)
+		assert.InDelta(t, e.Scores[1], e.Blurred(1, BlurAll, make([]bool, e.Heads()))[0], 1e-5)
+	})
+}
+
 func TestFromLayerMeetsDeepAndShallow(t *testing.T) {
 	g := openGolden(t, "dino")
 	for mode, same := range map[Mode]Config{FromLayer(3): {Mode: Deep, Classes: 4, Agnostic: 2}, FromLayer(1): {Mode: Shallow, Classes: 4}} {

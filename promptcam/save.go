@@ -6,6 +6,7 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
 )
@@ -31,7 +32,8 @@ const format = "promptcam 1"
 func (m *Model) Tensors() nn.Tensors { return nn.State(m) }
 
 // Save writes the prompts and the head of m, and all of Info, to one small
-// safetensors file. The backbone is not in it: its identity is. classes names the classes in order.
+// safetensors file. The backbone is not in it: its identity is. classes names the classes in order,
+// t is the transform of images to evaluate, which must end at the backbone's image size.
 func (m *Model) Save(path string, classes []string, t data.Transform) error {
 	metadata, err := m.metadata(classes, t)
 	if err != nil {
@@ -43,6 +45,9 @@ func (m *Model) Save(path string, classes []string, t data.Transform) error {
 func (m *Model) metadata(classes []string, t data.Transform) (map[string]string, error) {
 	if len(classes) != m.Config.Classes {
 		return nil, fmt.Errorf("promptcam: save: %d class names for %d classes", len(classes), m.Config.Classes)
+	}
+	if err := m.fits(t); err != nil {
+		return nil, fmt.Errorf("promptcam: save: %w", err)
 	}
 	info, err := json.Marshal(Info{m.Config, classes, t, BackboneInfo{m.Backbone.SHA256, m.Backbone.Config}})
 	if err != nil {
@@ -85,7 +90,8 @@ func readInfo(f *checkpoint.File) (*Info, error) {
 }
 
 // Load reads a model written by Save for backbone b, which must be the one
-// that it was trained on.
+// that it was trained on: the same weights, architecture, image size and
+// normalisation, of whatever name. The error for another says which it was.
 func Load(path string, b *vit.Model) (*Model, *Info, error) {
 	f, err := checkpoint.Open(path)
 	if err != nil {
@@ -96,20 +102,62 @@ func Load(path string, b *vit.Model) (*Model, *Info, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if want := info.Backbone; b.SHA256 != want.SHA256 {
-		return nil, nil, fmt.Errorf("promptcam: %s was trained on backbone %s with SHA-256 %s, got %s with %s", path, want.Config.Name, want.SHA256, b.Config.Name, b.SHA256)
+	if err := info.Backbone.match(b); err != nil {
+		return nil, nil, fmt.Errorf("promptcam: %s was trained %w", path, err)
 	}
-	if want := info.Backbone.Config.ImageSize; b.Config.ImageSize != want {
-		return nil, nil, fmt.Errorf("promptcam: %s was trained at %dx%d pixels, the backbone is set to %dx%d", path, want[0], want[1], b.Config.ImageSize[0], b.Config.ImageSize[1])
-	}
-	m, err := newModel(b, info.Config)
+	m, err := info.model(b, f)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("promptcam: load %s: %w", path, err)
 	}
 	if err := nn.Load(m, f); err != nil {
 		return nil, nil, fmt.Errorf("promptcam: load %s: %w", path, err)
 	}
 	return m, info, nil
+}
+
+// match returns an error unless b is the backbone that i tells of.
+func (i BackboneInfo) match(b *vit.Model) error {
+	want, got := i.Config, b.Config
+	if b.SHA256 != i.SHA256 {
+		return fmt.Errorf("on backbone %s with SHA-256 %s, got %s with %s", want.Name, i.SHA256, got.Name, b.SHA256)
+	}
+	if want, got := want.ImageSize, got.ImageSize; got != want {
+		return fmt.Errorf("at %dx%d pixels, the backbone is set to %dx%d", want[0], want[1], got[0], got[1])
+	}
+	// The same weights compute something else with other heads, GELU or pixels.
+	want.Name, want.Labels = got.Name, got.Labels
+	if got != want {
+		return fmt.Errorf("on backbone %+v, got %+v", want, got)
+	}
+	return nil
+}
+
+// model returns the model that i tells of with parameters of zero, for f to fill.
+func (i *Info) model(b *vit.Model, f *checkpoint.File) (*Model, error) {
+	first, err := i.Config.Mode.first(b.Config.Depth)
+	if err != nil {
+		return nil, err
+	}
+	held := 0
+	for _, name := range f.Names() {
+		if t, ok := f.Info(name); ok {
+			held += tensor.Size("Load", t.Shape)
+		}
+	}
+	// nn.Load tells all that does not fit, but needs the model for it.
+	const affordable = 1 << 24
+	if want := (i.Config.Classes + first*i.Config.Agnostic) * b.Config.Dim; want > held+affordable {
+		return nil, fmt.Errorf("%d class prompts and %d times %d agnostic ones of width %d are more than the %d numbers it holds",
+			i.Config.Classes, first, i.Config.Agnostic, b.Config.Dim, held)
+	}
+	m, err := newModel(b, i.Config)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.fits(i.Transform); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // IsOfficial reports whether a file holds a whole model of the authors' code,

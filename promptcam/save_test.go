@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -12,6 +13,7 @@ import (
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
+	"github.com/promptcam/promptcam/vit"
 )
 
 var fourNames = []string{"Orchard Oriole", "Scott Oriole", "Hooded Oriole", "Baltimore Oriole"}
@@ -47,6 +49,21 @@ func TestLoadRefusesAnotherBackbone(t *testing.T) {
 	_, _, err = Load(path, other)
 	assert.ErrorContains(t, err, "was trained on backbone dino with SHA-256 "+m.Backbone.SHA256+", got other with 0123")
 
+	for name, change := range map[string]func(*vit.Config){
+		"heads":         func(c *vit.Config) { c.Heads = 2 },
+		"activation":    func(c *vit.Config) { c.QuickGELU = true },
+		"normalisation": func(c *vit.Config) { c.Mean[0] = 0.4 },
+	} {
+		other := g.model().Backbone
+		change(&other.Config)
+		_, _, err = Load(path, other)
+		assert.ErrorContains(t, err, "was trained on backbone {Name:dino ImageSize:[32 32] PatchSize:8 Dim:48 Depth:3 Heads:4 ", name)
+	}
+	renamed := g.model().Backbone
+	renamed.Config.Name, renamed.Config.Labels = "mine", 7
+	_, _, err = Load(path, renamed)
+	assert.NoError(t, err, "neither changes what is computed")
+
 	larger := g.config
 	larger.ImageSize = [2]int{64, 64}
 	resized, err := LoadOfficial(g.path("model.safetensors"), larger)
@@ -61,6 +78,7 @@ func TestLoadRefusesWhatIsNoModel(t *testing.T) {
 	m, err := New(g.model().Backbone, configs()["deep"], rand.New(rand.NewPCG(1, 2)))
 	require.NoError(t, err)
 	assert.ErrorContains(t, m.Save(filepath.Join(t.TempDir(), "m"), fourNames[:3], data.Transform{}), "3 class names for 4 classes")
+	assert.ErrorContains(t, m.Save(filepath.Join(t.TempDir(), "m"), fourNames, data.EvalTransform(48, g.config.Mean, g.config.Std)), "save: the transform makes images of 48x48 pixels")
 
 	metadata, err := m.metadata(fourNames, data.EvalTransform(32, g.config.Mean, g.config.Std))
 	require.NoError(t, err)
@@ -72,6 +90,12 @@ func TestLoadRefusesWhatIsNoModel(t *testing.T) {
 		"head.weight is [4 48], want [1 48]": func(_ map[string]string, s nn.Tensors) { s["head.weight"] = s["class"] },
 		"agnostic.1 holds NaN or infinity": func(_ map[string]string, s nn.Tensors) {
 			s["agnostic.1"] = s["agnostic.1"].Scale(0).Div(s["agnostic.1"].Scale(0))
+		},
+		"4 class prompts and 2 times 1048576 agnostic ones of width 48 are more than the 529 numbers it holds": func(md map[string]string, _ nn.Tensors) {
+			md["promptcam"] = strings.Replace(md["promptcam"], `"Agnostic":3`, `"Agnostic":1048576`, 1)
+		},
+		"the transform makes images of 64x64 pixels, the backbone wants 32x32": func(md map[string]string, _ nn.Tensors) {
+			md["promptcam"] = strings.Replace(md["promptcam"], `"Transform":{"Width":32,"Height":32`, `"Transform":{"Width":64,"Height":64`, 1)
 		},
 		"PatchSize is 0, want 1 to 16384": func(md map[string]string, _ nn.Tensors) { md["promptcam"] = "{}" },
 	} {

@@ -229,3 +229,24 @@ func TestEvaluate(t *testing.T) {
 	}
 	assert.Equal(t, [][]int{{0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}, {0, 0, 0, 0}}, e.Confusion)
 }
+
+func TestTrainAndEvaluateRefuseWhatDoesNotFit(t *testing.T) {
+	l, _ := spots(t, 8, false) // of four classes
+	g := openGolden(t, "dino")
+	two, err := New(g.model().Backbone, Config{Mode: Last, Classes: 2}, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	larger := g.config
+	larger.ImageSize = [2]int{64, 64}
+	wide, err := LoadOfficial(g.path("model.safetensors"), larger)
+	require.NoError(t, err)
+	for want, m := range map[string]*Model{
+		"image 2 of the loader has class 2, the model 0 to 1":               two,
+		"the loader makes images of 32x32 pixels, the backbone wants 64x64": wide,
+	} {
+		_, err := m.Evaluate(context.Background(), l, nil)
+		assert.ErrorContains(t, err, want)
+		for _, err := range Train(context.Background(), m, l, trainConfig()) {
+			assert.ErrorContains(t, err, want)
+		}
+	}
+}

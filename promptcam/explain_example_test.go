@@ -1,0 +1,58 @@
+package promptcam_test
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// bird is a yellow body with a black wing before a blue sky.
+func bird() image.Image {
+	m := image.NewRGBA(image.Rect(0, 0, 64, 64))
+	for y := range 64 {
+		for x := range 64 {
+			c := color.RGBA{120, 170, 230, 255}
+			if (x-32)*(x-32)+(y-36)*(y-36) < 400 {
+				c = color.RGBA{250, 220, 10, 255}
+			}
+			if x > 36 && x < 50 && y > 30 && y < 44 {
+				c = color.RGBA{20, 20, 20, 255}
+			}
+			m.SetRGBA(x, y, c)
+		}
+	}
+	return m
+}
+
+// The whole way from a file to a trait. The checkpoint is a small one with
+// random weights; a real one's config comes from vit.Preset or vit.Detect.
+func ExampleModel_Explain() {
+	config := vit.Config{
+		ImageSize: [2]int{32, 32}, PatchSize: 8, Dim: 48, Depth: 3, Heads: 4, Hidden: 192,
+		Eps: 1e-6, Std: [3]float32{1, 1, 1},
+	}
+	model, err := promptcam.LoadOfficial("testdata/golden/dino/model.safetensors", config)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	pixels := model.Backbone.Config // an official checkpoint sets mean and std to 0.5
+	e, err := model.Explain(bird(), data.EvalTransform(32, pixels.Mean, pixels.Std))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	class := e.Predicted()
+	best := e.Rank(class, promptcam.BlurPatches).Heads[0].Head
+	share := e.Share(class, best)
+	fmt.Printf("class %d; head %d matters most, with %.0f %% of its attention on patches\n", class, best, 100*share.Patches)
+	overlay := promptcam.Overlay(bird(), e.Heat(class, best), promptcam.Style{})
+	fmt.Println("a picture of", overlay.Bounds().Size())
+	// Output:
+	// class 2; head 3 matters most, with 76 % of its attention on patches
+	// a picture of (64,64)
+}
