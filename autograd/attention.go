@@ -47,6 +47,19 @@ func attention(q *Var, weights *tensor.Tensor, shape []int, heads int, kv []KV) 
 	y := q.tape.result(shape, operands...)
 	tensor.AttentionTo(y.value, weights, q.Value(), heads, segments...)
 	if y.needs {
+		var keep []*Var // what each other's gradient reads
+		keys := slices.ContainsFunc(kv, func(s KV) bool { return s.K.needs })
+		if keys {
+			keep = append(keep, q)
+		}
+		for _, s := range kv {
+			if q.needs {
+				keep = append(keep, s.K)
+			}
+			if q.needs || keys {
+				keep = append(keep, s.V)
+			}
+		}
 		y.adjoint(func(dy *tensor.Tensor) {
 			batch := tensor.Size("Attention", dy.Shape()[:dy.Rank()-2])
 			dq := imageGrad(q, batch)
@@ -60,7 +73,7 @@ func attention(q *Var, weights *tensor.Tensor, shape []int, heads int, kv []KV) 
 				passImageGrad(s.K, dkv[i].K)
 				passImageGrad(s.V, dkv[i].V)
 			}
-		}, operands...)
+		}, keep...)
 	}
 	return y
 }

@@ -3,6 +3,7 @@ package tensor
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 
 	"github.com/promptcam/promptcam/tensor/internal/kernel"
@@ -77,7 +78,9 @@ const attentionRows = 128
 // gradient of its result, and the weights it wrote. It writes dq [B, R, D] and, for
 // each kv, dkv's K and V [B, A, D]; each may be nil. The gradients have an
 // image dimension even where the operand is shared by the images of a batch:
-// sum them with SumTo. Operands are views or not as in AttentionTo.
+// sum them with SumTo. Operands are views or not as in AttentionTo. What no
+// gradient asked for depends on is not read: q without one of K, K without dq,
+// V without either.
 func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, weights, q *Tensor, heads int, kv ...KV) {
 	a := newAttention("AttentionBackwardTo", q, heads, kv)
 	if len(dkv) != len(kv) {
@@ -97,6 +100,7 @@ func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, weights, q *Tensor, heads int
 			}
 		}
 	}
+	scores := dq != nil || slices.ContainsFunc(dkv, func(s KV) bool { return s.K != nil })
 	parallel.For(a.batch*heads, 1, func(from, to int) {
 		scratch := getScratch(a.rows * a.cols)
 		defer scratchPool.Put(scratch)
@@ -108,11 +112,16 @@ func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, weights, q *Tensor, heads int
 			col := 0
 			for j, s := range kv {
 				n := s.K.Dim(-2)
-				kernel.Gemm(colsOf(dw, col, n), g, a.head(s.V, b, h).T(), 1, 0)
+				if scores {
+					kernel.Gemm(colsOf(dw, col, n), g, a.head(s.V, b, h).T(), 1, 0)
+				}
 				if dkv[j].V != nil {
 					kernel.Gemm(a.head(dkv[j].V, b, h), colsOf(w, col, n).T(), g, 1, 0)
 				}
 				col += n
+			}
+			if !scores {
+				continue
 			}
 			for r := range a.rows {
 				y, d := w.Data[r*a.cols:(r+1)*a.cols], dw.Data[r*a.cols:(r+1)*a.cols]
