@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/tensor"
 )
@@ -58,35 +59,38 @@ func TestExplainAnImage(t *testing.T) {
 	assert.ErrorContains(t, err, "empty")
 }
 
-// The score after blurring must be what the whole last layer gives when that
-// head's row of attention weights is replaced.
+// The score after blurring must be what the whole last layer gives, all
+// classes' rows of it, when that head's row of attention weights is replaced.
 func TestBlurredEqualsTheWholeLayer(t *testing.T) {
 	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
 		e := m.explain(g.images.Value.Slice(0, 2, 3).Contig())
+		heads, d := e.Heads(), e.value.Dim(1)
 		const class = 1
 		for _, blur := range []Blur{BlurPatches, BlurAll} {
-			for choice := range 1 << e.Heads() {
-				blurred := make([]bool, e.Heads())
-				changed := *e
-				changed.attn = e.attn.Clone()
-				for h := range blurred {
-					if blurred[h] = choice>>h&1 == 1; !blurred[h] {
-						continue
+			for choice := range 1 << heads {
+				blurred, attn := make([]bool, heads), e.attn.Clone()
+				y := tensor.New(1, m.Config.Classes, d)
+				for h := range heads {
+					if blurred[h] = choice>>h&1 == 1; blurred[h] {
+						row := attn.Select(0, h).Select(0, class)
+						from := 0
+						if blur == BlurPatches {
+							from = row.Len() - m.patches()
+						}
+						row.Fill(0)
+						row.Slice(0, from, row.Len()).Fill(1 / float32(row.Len()-from))
 					}
-					row := changed.attn.Select(0, h).Select(0, class)
-					from := 0
-					if blur == BlurPatches {
-						from = row.Len() - m.patches()
-					}
-					row.Fill(0)
-					row.Slice(0, from, row.Len()).Fill(1 / float32(row.Len()-from))
+					gathered := attn.Select(0, h).MatMul(e.value.Slice(1, h*d/heads, (h+1)*d/heads)) // [C, d]
+					tensor.CopyTo(y.Select(0, 0).Slice(1, h*d/heads, (h+1)*d/heads), gathered)
 				}
-				// With nothing more to blur, the changed attention is all that counts.
-				want := changed.Blurred(class, blur, make([]bool, e.Heads()))
-				got := e.Blurred(class, blur, blurred)
-				assert.InDelta(t, want[0], got[0], 1e-5)
-				if choice == 0 {
-					assert.InDelta(t, e.Scores[class], got[0], 1e-5)
+				tp := &autograd.Tape{NoGrad: true}
+				block := m.Backbone.Blocks[len(m.Backbone.Blocks)-1]
+				want := m.score(block.Update(tp.Const(e.rows), tp.Const(y))).Value() // [1, C]
+				for c, score := range e.Scores {
+					if c == class {
+						score = e.Blurred(class, blur, blurred)[0]
+					}
+					assert.InDelta(t, want.At(0, c), score, 1e-5)
 				}
 			}
 		}

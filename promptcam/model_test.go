@@ -198,6 +198,31 @@ func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
 	})
 }
 
+// Dropout and drop path act in training alone, drop path the more the later the block.
+func TestDropsActInTrainingAlone(t *testing.T) {
+	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
+		want, _ := forward(m, g.images.Value)
+		train := func(c Config) *tensor.Tensor {
+			dropping, err := newModel(m.Backbone, c)
+			require.NoError(t, err)
+			require.NoError(t, nn.Load(dropping, nn.Tensors(nn.State(m))))
+			still, _ := forward(dropping, g.images.Value)
+			assert.Equal(t, want, still, "without Rand nothing drops")
+			s, _ := dropping.Forward((&autograd.Tape{NoGrad: true, Rand: rand.New(rand.NewPCG(1, 2))}).Const(g.images.Value))
+			return s.Value()
+		}
+		c := m.Config
+		assert.Equal(t, want, train(c), "nor where the probabilities are 0")
+		c.PromptDropout = 0.5
+		assert.NotEqual(t, want, train(c))
+		c.PromptDropout, c.DropPath = 0, 0.5
+		assert.NotEqual(t, want, train(c))
+		for i, b := range m.Backbone.Blocks {
+			assert.EqualValues(t, 0.25*float32(i), b.DropPath)
+		}
+	})
+}
+
 func TestPatchesOnlySeesNothingElse(t *testing.T) {
 	g := openGolden(t, "dino")
 	m, err := New(g.model().Backbone, Config{Mode: Last, Classes: 4, PatchesOnly: true}, rand.New(rand.NewPCG(1, 2)))
