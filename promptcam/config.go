@@ -14,9 +14,9 @@ type Config struct {
 
 	// Agnostic is P, the number of class-agnostic prompts that join the tokens
 	// in each layer before the class prompts, and whose outputs are thrown
-	// away. The authors' code has P = C; a hundred untrained prompts
-	// in each layer drown the tokens, so it is a setting of its own here.
-	// Modes Shallow and Last have none.
+	// away. The authors' code has P = C; a hundred untrained prompts in each
+	// layer drown the tokens, so it is a setting of its own here. Modes Shallow
+	// and Last have none.
 	Agnostic int
 
 	// PatchesOnly makes class prompts in the last layer look at patches alone,
@@ -35,16 +35,17 @@ const (
 	// Deep is the paper's form: class-agnostic prompts in all layers but the
 	// last, class prompts in the last.
 	Deep Mode = "deep"
-	// Shallow has class prompts enter the first layer and carries them through all.
+	// Shallow has class prompts enter the first layer and carries them through
+	// all.
 	Shallow Mode = "shallow"
 	// Last has class prompts in the last layer and no others: what enters that
 	// layer depends on nothing that is learned.
 	Last Mode = "last"
 )
 
-// FromLayer is the mode with class-agnostic prompts before layer i, counted from 1, where class
-// prompts enter and are carried on. FromLayer(1) is Shallow; at the
-// number of layers it is Deep.
+// FromLayer is the mode with class-agnostic prompts before layer i, counted
+// from 1, where class prompts enter and are carried on. FromLayer(1) is
+// Shallow; at the number of layers it is Deep.
 func FromLayer(i int) Mode { return Mode(fmt.Sprintf("from:%d", i)) }
 
 // ParseMode reads "deep", "shallow", "last" or "from:N".
@@ -56,7 +57,8 @@ func ParseMode(s string) (Mode, error) {
 	return m, nil
 }
 
-// first returns the index of the layer, of depth in all, at which class prompts enter.
+// first returns the index of the layer, of depth in all, at which class prompts
+// enter.
 func (m Mode) first(depth int) (int, error) {
 	switch m {
 	case Deep, Last:
@@ -75,7 +77,8 @@ func (m Mode) first(depth int) (int, error) {
 	return i - 1, nil
 }
 
-// Validate says what is wrong with c for a backbone of depth layers, or returns nil.
+// Validate says what is wrong with c for a backbone of depth layers, or returns
+// nil.
 func (c Config) Validate(depth int) error {
 	first, err := c.Mode.first(depth)
 	switch {

@@ -3,10 +3,10 @@
 //
 // Prompt-CAM (Chowdhury et al., CVPR 2025, arXiv 2501.09333) gives a frozen
 // transformer one learned prompt per class. In the last layer each class's
-// prompt looks at the image with several attention heads, and one score vector, the same
-// for all classes, reads the prompt's output. A class can therefore only win
-// by where its prompt looks, and the attention maps of a class's heads are
-// its traits.
+// prompt looks at the image with several attention heads, and one score vector,
+// the same for all classes, reads the prompt's output. A class can therefore
+// only win by where its prompt looks, and the attention maps of a class's heads
+// are its traits.
 //
 //	backbone, err := vit.Load("vit.safetensors", config)
 //	model, err := promptcam.New(backbone, promptcam.Config{Mode: promptcam.Deep, Classes: 200, Agnostic: 10}, rng)
@@ -17,18 +17,21 @@
 //
 // # What differs from the authors' code
 //
-// Nothing is prepended to the tokens or cut off again: class prompts are rows of their own, and
-// class-agnostic prompts only keys and values. Scores, gradients and attention are the
-// same, in about half the work. Heads are ranked without further forward passes.
+// Nothing is prepended to the tokens or cut off again: class prompts are rows
+// of their own, and class-agnostic prompts only keys and values. Scores,
+// gradients and attention are the same, in about half the work. Heads are
+// ranked without further forward passes.
 //
-// The paper's mode is Deep; Shallow and FromLayer carry class prompts through several
-// layers; Last is ours: no prompts but the class prompts of the last layer. The number of class-agnostic prompts
-// need not be the number of classes.
+// The paper's mode is Deep; Shallow and FromLayer carry class prompts through
+// several layers; Last is ours: no prompts but the class prompts of the last
+// layer. The number of class-agnostic prompts need not be the number of
+// classes.
 //
-// Each backbone keeps the normalisation it was trained with; the authors' 0.5 for all is kept for
-// their own checkpoints. Maps are drawn in true colours and on an absolute scale, and Share tells how much
-// of a head's attention is on the image at all.
+// Each backbone keeps the normalisation it was trained with; the authors' 0.5
+// for all is kept for their own checkpoints. Maps are drawn in true colours and
+// on an absolute scale, and Share tells how much of a head's attention is on
+// the image at all.
 //
-// Reading order: model.go, then vit/block.go; explain.go and rank.go; train.go and evaluate.go; heat.go, overlay.go and
-// report.go draw.
+// Reading order: model.go, then vit/block.go; explain.go and rank.go; train.go
+// and evaluate.go; heat.go, overlay.go and report.go draw.
 package promptcam

@@ -21,7 +21,8 @@ type Prediction struct {
 // Probability returns the softmax of the predicted class's score.
 func (p Prediction) Probability() float64 { return softmax(p.Scores)[p.Predicted] }
 
-// Evaluation sums up the predictions for a set of images. Shares are from 0 to 1.
+// Evaluation sums up the predictions for a set of images. Shares are from 0 to
+// 1.
 type Evaluation struct {
 	Predictions []Prediction // in the order of the loader's items
 	Top1, Top5  float64      // share whose class is predicted, or among the five highest scores
@@ -46,8 +47,9 @@ func (m *Model) accepts(b *data.Batch) error {
 }
 
 // Evaluate runs the model on all images of l. progress, if not nil, is called
-// after each batch with the number of images done. It returns ctx's error if that ends first, and an
-// error for images of another size or classes that the model does not have.
+// after each batch with the number of images done. It returns ctx's error if
+// that ends first, and an error for images of another size or classes that the
+// model does not have.
 func (m *Model) Evaluate(ctx context.Context, l *data.Loader, progress func(done int)) (*Evaluation, error) {
 	tape := &autograd.Tape{NoGrad: true}
 	c := m.Config.Classes

@@ -12,11 +12,12 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Explanation is what one forward pass tells of one image: every class's
-// score, where each head of each class's prompt looks, and enough of the last
-// layer to say what the scores would be had a head looked elsewhere. It reads
-// the model's last layer and head again for that, so it ends where training goes on.
-// Its methods are safe for concurrent use; they panic for a class or head that is not there.
+// Explanation is what one forward pass tells of one image: every class's score,
+// where each head of each class's prompt looks, and enough of the last layer to
+// say what the scores would be had a head looked elsewhere. It reads the
+// model's last layer and head again for that, so it ends where training goes
+// on. Its methods are safe for concurrent use; they panic for a class or head
+// that is not there.
 type Explanation struct {
 	Scores        []float32 // [C]
 	Probabilities []float64 // [C], their softmax
@@ -27,8 +28,8 @@ type Explanation struct {
 	rows  *tensor.Tensor // [C, D]: the class prompts that enter the last layer
 }
 
-// Explain runs the model on one image of any size, transformed by t, which must end at
-// the backbone's image size. It is safe for concurrent use.
+// Explain runs the model on one image of any size, transformed by t, which must
+// end at the backbone's image size. It is safe for concurrent use.
 func (m *Model) Explain(img image.Image, t data.Transform) (*Explanation, error) {
 	if err := m.fits(t); err != nil {
 		return nil, fmt.Errorf("promptcam: explain: %w", err)
@@ -75,7 +76,8 @@ func (m *Model) explain(pixels *tensor.Tensor) *Explanation {
 	return e
 }
 
-// flat drops the leading dimension of an image [1, R, D]; rows [R, D] stay as they are.
+// flat drops the leading dimension of an image [1, R, D]; rows [R, D] stay as
+// they are.
 func flat(t *tensor.Tensor) *tensor.Tensor {
 	if t.Rank() == 3 {
 		return t.Select(0, 0)
@@ -117,8 +119,8 @@ func top(scores []float32, n int) []int {
 // Heads returns H, the number of attention heads.
 func (e *Explanation) Heads() int { return e.attn.Dim(0) }
 
-// Heat returns where one head of a class's prompt looks: over the patches,
-// each value a share of all of that head's attention. Heads are never averaged.
+// Heat returns where one head of a class's prompt looks: over the patches, each
+// value a share of all of that head's attention. Heads are never averaged.
 func (e *Explanation) Heat(class, head int) Heat {
 	h, w := e.model.Backbone.Config.Grid()
 	cols := e.attn.Dim(2)
@@ -126,7 +128,8 @@ func (e *Explanation) Heat(class, head int) Heat {
 	return Heat{W: w, H: h, Values: slices.Clone(row.Slice(0, cols-h*w, cols).Data())}
 }
 
-// Share returns how one head of a class's prompt divides its attention over the kinds of token.
+// Share returns how one head of a class's prompt divides its attention over the
+// kinds of token.
 func (e *Explanation) Share(class, head int) Share {
 	row := e.attn.Select(0, head).Select(0, class).Data() // [columns]
 	m := e.model

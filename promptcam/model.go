@@ -24,9 +24,9 @@ type Model struct {
 	first int // layer at which class prompts enter
 }
 
-// New returns an untrained Prompt-CAM on backbone b, which it freezes and
-// whose blocks' DropPath it sets. Prompts
-// start as the authors' do: evenly from ±sqrt(6 / (3P² + D)), P the patch size.
+// New returns an untrained Prompt-CAM on backbone b, which it freezes and whose
+// blocks' DropPath it sets. Prompts start as the authors' do: evenly from
+// ±sqrt(6 / (3P² + D)), P the patch size.
 func New(b *vit.Model, c Config, rng *rand.Rand) (*Model, error) {
 	m, err := newModel(b, c)
 	if err != nil {
@@ -62,8 +62,8 @@ func newModel(b *vit.Model, c Config) (*Model, error) {
 	return m, nil
 }
 
-// Forward returns the scores [B, C] of images [B, 3, H, W] and, of the
-// last layer, how much each head of each class's prompt looks at each patch:
+// Forward returns the scores [B, C] of images [B, 3, H, W] and, of the last
+// layer, how much each head of each class's prompt looks at each patch:
 // [B, H, C, M], which ends with the tape's Reset.
 func (m *Model) Forward(images *autograd.Var) (scores *autograd.Var, attn *tensor.Tensor) {
 	x, z := m.enter(images)

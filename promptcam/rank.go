@@ -11,21 +11,25 @@ import (
 type Blur int
 
 const (
-	// BlurPatches spreads a head's attention over the patches, as the paper says.
+	// BlurPatches spreads a head's attention over the patches, as the paper
+	// says.
 	BlurPatches Blur = iota
-	// BlurAll spreads it over all rows it can see, prompts and class token too, as the authors' code does
-	// (it sets the scores before the softmax to zero).
+	// BlurAll spreads it over all rows it can see, prompts and class token too,
+	// as the authors' code does (it sets the scores before the softmax to
+	// zero).
 	BlurAll
 )
 
-// Ranking orders the heads of one class's prompt by what they matter for its score.
+// Ranking orders the heads of one class's prompt by what they matter for its
+// score.
 type Ranking struct {
 	Class int
 	Heads []HeadScore // the most important first
-	// Sufficient is how many of the first heads make the sufficient traits: with all others
-	// blurred the image is still classified as Class, and blurring
-	// whichever of these matters least changes that. It is 0 if the class wins with every
-	// head blurred, and -1 if it does not win to begin with.
+	// Sufficient is how many of the first heads make the sufficient traits:
+	// with all others blurred the image is still classified as Class, and
+	// blurring whichever of these matters least changes that. It is 0 if the
+	// class wins with every head blurred, and -1 if it does not win to begin
+	// with.
 	Sufficient int
 }
 
@@ -37,9 +41,11 @@ type HeadScore struct {
 	Probability float64
 }
 
-// Rank blurs the heads of a class's prompt one after the other, each time the one whose loss
-// leaves the class's score highest (the paper, section 3.4), until none is left. No forward pass is needed: a
-// head is a slice of one row of the last layer's attention output, and the other classes' scores do not depend on it.
+// Rank blurs the heads of a class's prompt one after the other, each time the
+// one whose loss leaves the class's score highest (the paper, section 3.4),
+// until none is left. No forward pass is needed: a head is a slice of one row
+// of the last layer's attention output, and the other classes' scores do not
+// depend on it.
 func (e *Explanation) Rank(class int, blur Blur) Ranking {
 	n := e.Heads()
 	r := Ranking{Class: class, Heads: make([]HeadScore, n), Sufficient: -1}
@@ -83,8 +89,8 @@ func (e *Explanation) Row(title string, class, n int, blur Blur) Row {
 	return row
 }
 
-// wins says whether class would be predicted with that score. As in
-// Predicted, the first of equals wins.
+// wins says whether class would be predicted with that score. As in Predicted,
+// the first of equals wins.
 func (e *Explanation) wins(class int, score float32) bool {
 	for c, s := range e.Scores {
 		if s > score && c != class || s == score && c < class {
@@ -101,8 +107,9 @@ func (e *Explanation) probability(class int, score float32) float64 {
 	return softmax(scores)[class]
 }
 
-// Blurred returns the score of a class for each choice of heads to blur: of
-// H truth values, true where the head is blurred. Other classes' scores stay as they are.
+// Blurred returns the score of a class for each choice of heads to blur: of H
+// truth values, true where the head is blurred. Other classes' scores stay as
+// they are.
 func (e *Explanation) Blurred(class int, blur Blur, choices ...[]bool) []float32 {
 	sharp, even := e.gathered(class, blur)
 	n, d := e.Heads(), len(sharp)
@@ -124,8 +131,8 @@ func (e *Explanation) Blurred(class int, blur Blur, choices ...[]bool) []float32
 	return slices.Clone(scores.Value().Data())
 }
 
-// gathered returns what all heads of a class's prompt gather, side by side, [D] each: as
-// they look, and if they looked evenly.
+// gathered returns what all heads of a class's prompt gather, side by side, [D]
+// each: as they look, and if they looked evenly.
 func (e *Explanation) gathered(class int, blur Blur) (sharp, even []float32) {
 	n, cols, d := e.attn.Dim(0), e.attn.Dim(2), e.value.Dim(1)
 	from := 0

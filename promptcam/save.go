@@ -28,12 +28,14 @@ type BackboneInfo struct {
 // format marks our files; it changes when older ones can no longer be read.
 const format = "promptcam 1"
 
-// Tensors returns what Save writes of m as a set: prompts and head, without the backbone.
+// Tensors returns what Save writes of m as a set: prompts and head, without the
+// backbone.
 func (m *Model) Tensors() nn.Tensors { return nn.State(m) }
 
 // Save writes the prompts and the head of m, and all of Info, to one small
-// safetensors file. The backbone is not in it: its identity is. classes names the classes in order,
-// t is the transform of images to evaluate, which must end at the backbone's image size.
+// safetensors file. The backbone is not in it: its identity is. classes names
+// the classes in order, t is the transform of images to evaluate, which must
+// end at the backbone's image size.
 func (m *Model) Save(path string, classes []string, t data.Transform) error {
 	metadata, err := m.metadata(classes, t)
 	if err != nil {
@@ -89,8 +91,8 @@ func readInfo(f *checkpoint.File) (*Info, error) {
 	return &info, nil
 }
 
-// Load reads a model written by Save for backbone b, which must be the one
-// that it was trained on: the same weights, architecture, image size and
+// Load reads a model written by Save for backbone b, which must be the one that
+// it was trained on: the same weights, architecture, image size and
 // normalisation, of whatever name. The error for another says which it was.
 func Load(path string, b *vit.Model) (*Model, *Info, error) {
 	f, err := checkpoint.Open(path)
@@ -132,7 +134,8 @@ func (i BackboneInfo) match(b *vit.Model) error {
 	return nil
 }
 
-// model returns the model that i tells of with parameters of zero, for f to fill.
+// model returns the model that i tells of with parameters of zero, for f to
+// fill.
 func (i *Info) model(b *vit.Model, f *checkpoint.File) (*Model, error) {
 	first, err := i.Config.Mode.first(b.Config.Depth)
 	if err != nil {
@@ -170,9 +173,10 @@ func IsOfficial(f *checkpoint.File) bool {
 const officialPrompts = "vpt.prompt_embeddings" // [N, C, D]
 
 // LoadOfficial reads a checkpoint of the authors' code, which holds backbone,
-// prompts and head in one file. c is the backbone's architecture. Its normalisation becomes mean = std = 0.5,
-// whatever the backbone was trained with, and so should the transform's: the
-// authors' code normalises so for every backbone, and their prompts need it.
+// prompts and head in one file. c is the backbone's architecture. Its
+// normalisation becomes mean = std = 0.5, whatever the backbone was trained
+// with, and so should the transform's: the authors' code normalises so for
+// every backbone, and their prompts need it.
 func LoadOfficial(path string, c vit.Config) (*Model, error) {
 	f, err := checkpoint.Open(path)
 	if err != nil {

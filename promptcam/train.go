@@ -26,8 +26,9 @@ type TrainConfig struct {
 	Seed      uint64  // of dropout
 
 	// Start is the number of epochs already done, and Resume the optimizer's
-	// State after them; the model holds its parameters. Training then ends with the same bits as if
-	// it had not been interrupted. With a nil Resume the optimizer starts afresh.
+	// State after them; the model holds its parameters. Training then ends with
+	// the same bits as if it had not been interrupted. With a nil Resume the
+	// optimizer starts afresh.
 	Start  int
 	Resume nn.Source
 
@@ -35,9 +36,10 @@ type TrainConfig struct {
 	Progress func(Step)
 }
 
-// OfficialTrain is the recipe of the authors' code for DINO ViT-B on CUB (for DINOv2
-// LR is 0.001). To it belong batches of 16, data.TrainTransform, and a Config with C agnostic
-// prompts and, for DINO, PromptDropout and DropPath of 0.1.
+// OfficialTrain is the recipe of the authors' code for DINO ViT-B on CUB (for
+// DINOv2 LR is 0.001). To it belong batches of 16, data.TrainTransform, and a
+// Config with C agnostic prompts and, for DINO, PromptDropout and DropPath of
+// 0.1.
 func OfficialTrain() TrainConfig {
 	return TrainConfig{Epochs: 130, Optimizer: "sgd", LR: 0.005, MinLR: 1e-6, Warmup: 20, Decay: 1e-3}
 }
@@ -76,9 +78,10 @@ type Epoch struct {
 	Optimizer      map[string]*tensor.Tensor // its state, for TrainConfig.Resume; valid until the next epoch
 }
 
-// Train fits the prompts and the score vector of m to the images of l, and yields each
-// finished epoch; stop by leaving the loop. The first error ends it: a bad config or image, images or
-// classes that are not m's, ctx's end, or a loss that is no longer a number. A step's bits depend on the seeds, not on
+// Train fits the prompts and the score vector of m to the images of l, and
+// yields each finished epoch; stop by leaving the loop. The first error ends
+// it: a bad config or image, images or classes that are not m's, ctx's end, or
+// a loss that is no longer a number. A step's bits depend on the seeds, not on
 // GOMAXPROCS.
 func Train(ctx context.Context, m *Model, l *data.Loader, c TrainConfig) iter.Seq2[Epoch, error] {
 	return func(yield func(Epoch, error) bool) {
