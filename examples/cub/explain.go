@@ -193,6 +193,6 @@ func describeHeads(b *strings.Builder, s *settings, e *promptcam.Explanation, cl
 	case 0:
 		fmt.Fprintln(b, "  sufficient traits: none, since the class wins with every head blurred")
 	default:
-		fmt.Fprintf(b, "  sufficient traits: heads %s; with all others blurred the class still wins\n", strings.Join(heads, ", "))
+		fmt.Fprintf(b, "  sufficient traits: head %s; with all others blurred the class still wins\n", strings.Join(heads, ", head "))
 	}
 }

@@ -210,7 +210,7 @@ func (r *results) facts(seconds float64) []promptcam.Fact {
 		}
 		add("images", "%d to train on, %d to choose the epoch, %d to test", r.trained, r.validated, len(r.set.Test))
 		add("epoch used", "%s", best)
-		add("training", "%s, learning rate %g, weight decay %g, batch %d, %g epochs of warm-up, augmentation %s", r.Optimizer, r.LR, r.Decay, r.Batch, r.Warmup, r.Augment)
+		add("training", "%s, learning rate %g, weight decay %g, batch %d, warm-up %g, augmentation %s", r.Optimizer, r.LR, r.Decay, r.Batch, r.Warmup, r.Augment)
 		add("time", "%.0f s for all epochs", seconds)
 		add("seed", "%d", r.Seed)
 	}
