@@ -103,7 +103,7 @@ func TestOpenCUB100(t *testing.T) {
 	assert.Len(t, s.Classes, 100)
 	assert.Len(t, s.Train, 2903)
 	assert.Len(t, s.Test, 2999)
-	ten, err := s.SelectNames([]string{"4", "5", "35"})
+	ten, err := s.Select([]int{3, 4, 34})
 	require.NoError(t, err)
 	assert.Empty(t, ten.Check(t.Context(), ten.Train, nil))
 }

@@ -20,7 +20,6 @@ type LoaderConfig struct {
 	Shuffle   bool  // a new order every epoch
 	Seed      int64 // of the order and of the transform's randomness
 	Workers   int   // images decoded at a time; 0 means GOMAXPROCS
-	DropLast  bool  // leave out a last batch that is not full
 }
 
 // Loader decodes, transforms and batches images. It does not change after
@@ -39,8 +38,7 @@ type Batch struct {
 }
 
 // NewLoader returns a loader of items, whose paths are relative to root. It
-// keeps a copy of items. An invalid setting is an error, and so is a list
-// of items that makes no batch.
+// keeps a copy of items. An invalid setting is an error, and so is an empty list.
 func NewLoader(root string, items []Item, c LoaderConfig) (*Loader, error) {
 	if err := c.Transform.Validate(); err != nil {
 		return nil, err
@@ -52,8 +50,6 @@ func NewLoader(root string, items []Item, c LoaderConfig) (*Loader, error) {
 		return nil, fmt.Errorf("data: loader: %d workers, need at least 1, or 0 for all processors", c.Workers)
 	case len(items) == 0:
 		return nil, fmt.Errorf("data: loader: no images of %s", root)
-	case c.DropLast && len(items) < c.Batch:
-		return nil, fmt.Errorf("data: loader: %d images of %s do not fill a batch of %d, and DropLast is set", len(items), root, c.Batch)
 	}
 	return &Loader{root, slices.Clone(items), c}, nil
 }
@@ -63,9 +59,6 @@ func (l *Loader) Len() int { return len(l.items) }
 
 // Batches returns the number of batches in an epoch.
 func (l *Loader) Batches() int {
-	if l.c.DropLast {
-		return len(l.items) / l.c.Batch
-	}
 	return (len(l.items) + l.c.Batch - 1) / l.c.Batch
 }
 

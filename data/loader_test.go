@@ -68,12 +68,6 @@ func TestLoader(t *testing.T) {
 		c.Transform.Normalise(want, c.Transform.Apply(m, nil))
 		assert.Equal(t, maphash.String(hashSeed, fmt.Sprint(want)), got.images[i])
 	}
-
-	c.DropLast = true
-	l, err = NewLoader(root, items, c)
-	require.NoError(t, err)
-	assert.Equal(t, 2, l.Batches())
-	assert.Len(t, run(t, l, 0).index, 8)
 }
 
 // Order and augmentation follow from (seed, epoch, item) alone.
@@ -237,7 +231,6 @@ func TestNewLoaderErrors(t *testing.T) {
 		{func(c *LoaderConfig) { c.Batch = 0 }, items, "data: loader: batch of 0 images, need at least 1"},
 		{func(c *LoaderConfig) { c.Workers = -1 }, items, "data: loader: -1 workers, need at least 1, or 0 for all processors"},
 		{func(c *LoaderConfig) { c.Transform.Width = 0 }, items, "data: transform: result of 0x16 pixels: both sides must be positive"},
-		{func(c *LoaderConfig) { c.DropLast = true }, items, "data: loader: 2 images of birds do not fill a batch of 4, and DropLast is set"},
 		{func(c *LoaderConfig) {}, nil, "data: loader: no images of birds"},
 	} {
 		config := ok

@@ -155,16 +155,3 @@ func (s *Set) Select(classes []int) (*Set, error) {
 	out.Train, out.Val, out.Test = keep(s.Train), keep(s.Val), keep(s.Test)
 	return out, nil
 }
-
-// SelectNames is Select by names, each as Find takes it.
-func (s *Set) SelectNames(names []string) (*Set, error) {
-	classes := make([]int, len(names))
-	for i, name := range names {
-		c, err := s.Find(name)
-		if err != nil {
-			return nil, err
-		}
-		classes[i] = c
-	}
-	return s.Select(classes)
-}

@@ -2,6 +2,7 @@ package tensor
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -70,7 +71,7 @@ func Size(op string, shape []int) int {
 	return n
 }
 
-const maxLen = 1 << 48 // more than any machine holds, far from overflow
+const maxLen = math.MaxInt >> 3 // of elements whose bytes can still be counted
 
 // Shape returns the sizes of the dimensions. The caller must not change them.
 func (t *Tensor) Shape() []int { return t.shape }
