@@ -32,7 +32,7 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 	fs.StringVar(&s.arch, "arch", "auto", "the backbone's architecture: auto, a preset's `name` such as dino-vitb16, or a .json file with the fields of vit.Config")
 	custom(fs, &s.Mode, "mode", string(s.Mode), "`where` class prompts enter: deep (the last layer, with class-agnostic prompts before it: the paper's), last (the same without them), shallow (the first, and carried on), from:N (layer N, and carried on)", promptcam.ParseMode)
 	fs.IntVar(&s.Agnostic, "agnostic", s.Agnostic, "class-agnostic prompts in each layer before the class prompts; modes shallow and last have none")
-	fs.BoolVar(&s.PatchesOnly, "patches-only", s.PatchesOnly, "class prompts of the last layer look at patches alone; mode last's default")
+	fs.BoolVar(&s.PatchesOnly, "patches-only", s.PatchesOnly, "class prompts of the last layer look at patches alone")
 	fs.Float64Var(&s.PromptDropout, "dropout", 0, "`probability` of an element of a prompt being zero in a training step")
 	fs.Float64Var(&s.DropPath, "drop-path", 0, "`probability` of the last block being skipped in a training step; earlier ones rise to it from 0")
 
@@ -121,7 +121,7 @@ func help(w io.Writer, fs *flag.FlagSet) error {
 	for _, c := range vit.Presets() {
 		names = append(names, c.Name)
 	}
-	fmt.Fprintf(&b, "\nDefaults are those of mode deep.\n\nArchitectures:\n  %s\n", wrap(strings.Join(names, " "), 117, "  "))
+	fmt.Fprintf(&b, "\nDefaults are those of mode deep with adamw; -mode last -h or -optimizer sgd -h show others.\n\nArchitectures:\n  %s\n", wrap(strings.Join(names, " "), 117, "  "))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

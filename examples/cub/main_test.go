@@ -135,7 +135,7 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 		}
 	}
 	all := 0
-	flags(&settings{}, defaults("deep")).VisitAll(func(*flag.Flag) { all++ })
+	flags(&settings{}, defaults("deep", "sgd")).VisitAll(func(*flag.Flag) { all++ })
 	assert.Equal(t, all, listed)
 	for _, c := range vit.Presets() {
 		assert.Contains(t, stdout, c.Name)
