@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"image"
 	"iter"
+	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -120,7 +122,7 @@ func explain(ctx context.Context, s *settings, c *console) error {
 		if err != nil {
 			return fmt.Errorf("-explain %s: %w", path, err)
 		}
-		picture := filepath.Join(s.out, pictureName(path, taken))
+		picture := pictureName(s.out, path, s.explain, taken)
 		sheet := promptcam.Sheet(seen(photo, m.transform), filepath.Base(path), rows(s, e, m.classes, class, e.Predicted()), s.style)
 		if err := promptcam.WritePNG(picture, sheet); err != nil {
 			return err
@@ -130,15 +132,26 @@ func explain(ctx context.Context, s *settings, c *console) error {
 	return nil
 }
 
-// pictureName returns a name of its own for a photograph's picture.
-func pictureName(path string, taken map[string]bool) string {
-	base := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
+// pictureName returns a name in out of its own for a photograph's picture, which
+// is none of the photographs' either: out may be their folder.
+func pictureName(out, path string, photos []string, taken map[string]bool) string {
+	base := filepath.Join(out, strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))+"-maps")
 	name := base + ".png"
-	for i := 2; taken[name]; i++ {
+	for i := 2; taken[name] || slices.ContainsFunc(photos, func(p string) bool { return sameFile(p, name) }); i++ {
 		name = fmt.Sprintf("%s-%d.png", base, i)
 	}
 	taken[name] = true
 	return name
+}
+
+// sameFile says whether both paths lead to one file.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
 }
 
 // description says in words what the picture shows.

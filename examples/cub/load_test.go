@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// trainedModel trains a little, on all but the class "green" if two is set.
+// trainedModel trains a little, with more flags.
 func trainedModel(t *testing.T, data string, more ...string) (out, weights string) {
 	t.Helper()
 	weights, arch := backbone(t, nil)
@@ -131,23 +131,32 @@ func TestExplain(t *testing.T) {
 	load := []string{"-load", filepath.Join(model, "model.safetensors"), "-weights", weights, "-out", out}
 
 	stdout := must(t, append(load, "-explain", red+","+blue, "-top", "2", "-blur", "all", "-colormap", "viridis", "-scale", "relative")...)
-	assert.Equal(t, []string{"0-2.png", "0.png"}, files(t, out))
-	for _, words := range []string{red, blue, "40x36 pixels", "predicted", "rank  head  patches  prompts", "sufficient traits: ", filepath.Join(out, "0-2.png")} {
+	assert.Equal(t, []string{"0-maps-2.png", "0-maps.png"}, files(t, out))
+	for _, words := range []string{red, blue, "40x36 pixels", "predicted", "rank  head  patches  prompts", "sufficient traits: ", filepath.Join(out, "0-maps-2.png")} {
 		assert.Contains(t, stdout, words)
 	}
-	one := size(t, filepath.Join(out, "0.png"))
+	one := size(t, filepath.Join(out, "0-maps.png"))
 
 	// Whichever class is predicted, one of these is another.
 	tall := 0
 	for _, class := range []string{"red", "1"} {
 		stdout := must(t, append(load, "-explain", red, "-class", class)...)
-		if size(t, filepath.Join(out, "0.png")).Y > one.Y {
+		if size(t, filepath.Join(out, "0-maps.png")).Y > one.Y {
 			tall++
 			assert.Equal(t, 2, strings.Count(stdout, "heads of the prompt of"))
 			assert.Contains(t, stdout, "none, since the class is not the predicted one")
 		}
 	}
 	assert.Positive(t, tall)
+
+	// Photographs in -out stay what they are, whatever they are called.
+	photo, other := filepath.Join(out, "1.png"), filepath.Join(out, "1-maps.png")
+	photograph(t, photo, 0, 0)
+	photograph(t, other, 1, 0)
+	before := read(t, photo) + read(t, other)
+	must(t, append(load, "-explain", photo+", "+other)...)
+	assert.Equal(t, before, read(t, photo)+read(t, other))
+	assert.Subset(t, files(t, out), []string{"1-maps-2.png", "1-maps-maps.png"})
 
 	fails(t, append(load, "-explain", red, "-class", "mauve"), `-class: no class "mauve" among the 3`)
 	fails(t, append(load, "-explain", filepath.Join(data, "none.jpg")), "-explain", "none.jpg")
