@@ -56,7 +56,8 @@ func TestBadInput(t *testing.T) {
 	}{
 		"missing folder":      {[]string{"-data", filepath.Join(dir, "none")}, []string{"-data", filepath.Join(dir, "none")}},
 		"empty folder":        {[]string{"-data", t.TempDir()}, []string{"-data", "no class folders"}},
-		"a file as folder":    {[]string{"-data", regular}, []string{"-data", regular}},
+		"a file as folder":    {[]string{"-data", regular}, []string{"-data", regular, "want a folder"}},
+		"results in a class":  {[]string{"-out", filepath.Join(good, "red", "out")}, []string{"-out", good, "want a folder outside"}},
 		"one class":           {[]string{"-data", one}, []string{one, "1 class found (green), need at least 2"}},
 		"class of one image":  {[]string{"-data", single}, []string{single, "only one image in class red"}},
 		"text as JPEG":        {[]string{"-data", add("text.jpg", "no photograph")}, []string{"red/text.jpg", "1 of 19 images cannot be read", "-skip-bad"}},
@@ -82,6 +83,7 @@ func TestBadInput(t *testing.T) {
 		"arch file, zeros":    {[]string{"-arch", file("zero.json", `{}`)}, []string{"zero.json", "PatchSize is 0"}},
 		"size":                {[]string{"-size", "33"}, []string{"-size", "multiple of the patch size 8"}},
 		"layer":               {[]string{"-mode", "from:9"}, []string{"from:9", "1 to 3"}},
+		"a file as out":       {[]string{"-out", regular}, []string{"-out", regular, "want a folder"}},
 		"unwritable out":      {[]string{"-out", filepath.Join(regular, "out")}, []string{"-out", regular}},
 		"nothing to resume":   {[]string{"-resume"}, []string{"-resume", "no unfinished run"}},
 	} {

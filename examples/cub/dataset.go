@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +17,13 @@ import (
 )
 
 // openData opens -data and keeps -classes of it.
-func openData(s *settings) (*data.Set, error) {
+func openData(s *settings, c *console) (*data.Set, error) {
+	if err := outside(s.data, s.out); err != nil {
+		return nil, err
+	}
+	if dir := filepath.Dir(filepath.Clean(s.data)); filepath.Base(s.data) == "images" && exists(dir, "images.txt") {
+		c.warn("-data %s: read as class folders, of which -test are held out; -data %s has the published test images", s.data, dir)
+	}
 	set, err := data.Open(s.data, data.Options{TestShare: s.Test, Seed: s.Seed})
 	if err != nil {
 		return nil, fmt.Errorf("-data: %w", err)
@@ -37,6 +45,29 @@ func openData(s *settings) (*data.Set, error) {
 		return nil, fmt.Errorf("-data %s: no test images", s.data)
 	}
 	return set, nil
+}
+
+// outside returns an error if results in out would be read as a class of the
+// photographs in dir the next time. CUB's lists and train name what is read.
+func outside(dir, out string) error {
+	root, err := filepath.Abs(dir)
+	if err != nil {
+		return fmt.Errorf("-data: %w", err)
+	}
+	at, err := filepath.Abs(out)
+	if err != nil {
+		return fmt.Errorf("-out: %w", err)
+	}
+	within, err := filepath.Rel(root, at)
+	if err != nil || !filepath.IsLocal(within) || exists(dir, "images.txt") || exists(dir, "train") {
+		return nil
+	}
+	return fmt.Errorf("-out %s is in -data %s, whose folders are the classes: want a folder outside", out, dir)
+}
+
+func exists(path ...string) bool {
+	_, err := os.Stat(filepath.Join(path...))
+	return err == nil
 }
 
 // findClass returns the class of that name or number: CUB's own number if the

@@ -96,7 +96,7 @@ const unknown = -1 // in place of a photograph's true class
 
 // explain draws and prints what -load's model sees in photographs.
 func explain(ctx context.Context, s *settings, c *console) error {
-	m, _, err := openBoth(s)
+	m, _, err := openBoth(s, c)
 	if err != nil {
 		return err
 	}

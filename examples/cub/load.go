@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -122,11 +121,11 @@ func openOfficial(s *settings) (*trained, error) {
 // evaluate tests a trained model on -data's test images and writes results,
 // without training.
 func evaluate(ctx context.Context, s *settings, c *console) error {
-	m, set, err := openBoth(s)
+	m, set, err := openBoth(s, c)
 	if err != nil {
 		return err
 	}
-	if _, err := os.Stat(filepath.Join(s.out, "history.csv")); err == nil && !s.given["out"] {
+	if exists(s.out, "history.csv") && !s.given["out"] {
 		return usage("-out is missing, and the folder %s, which it means then, holds the results of a training run", s.out)
 	}
 	if err := writable(s.out, reportDir(s.out)); err != nil {
@@ -145,7 +144,7 @@ func evaluate(ctx context.Context, s *settings, c *console) error {
 
 // openBoth loads -load and, if it is given, opens -data, the classes numbered
 // as the model has them.
-func openBoth(s *settings) (*trained, *data.Set, error) {
+func openBoth(s *settings, c *console) (*trained, *data.Set, error) {
 	m, err := openTrained(s)
 	if err != nil {
 		return nil, nil, err
@@ -158,7 +157,7 @@ func openBoth(s *settings) (*trained, *data.Set, error) {
 		}
 		return m, nil, nil
 	}
-	set, err := openData(s)
+	set, err := openData(s, c)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -93,6 +93,7 @@ func TestLoadRefuses(t *testing.T) {
 	t.Chdir(filepath.Dir(out))
 	require.NoError(t, os.Rename(out, "out"))
 	fails(t, []string{"-load", "out/model.safetensors", "-weights", weights, "-data", data}, "-out is missing", "holds the results of a training run")
+	fails(t, []string{"-data", data, "-weights", weights}, "-out is missing", "holds the results of another run")
 }
 
 // The authors' checkpoints hold everything but the class names.

@@ -40,6 +40,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if err := folders(s); err != nil {
+		return err
+	}
 	c := newConsole(stdout, stderr, s.quiet)
 	defer c.clear()
 	switch {
@@ -54,6 +57,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return interrupted{saved(s), err}
 	}
 	return err
+}
+
+// folders says whether one of the folders is a file.
+func folders(s *settings) error {
+	for _, f := range []struct{ name, dir string }{{"data", s.data}, {"out", s.out}} {
+		if info, err := os.Stat(f.dir); err == nil && !info.IsDir() {
+			return fmt.Errorf("-%s %s is a file, want a folder", f.name, f.dir)
+		}
+	}
+	return nil
 }
 
 // interrupted is the end of a run by a signal.

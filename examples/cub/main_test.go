@@ -90,6 +90,12 @@ func TestLayouts(t *testing.T) {
 		assert.EqualValues(t, 8, m["train_images"])
 		assert.EqualValues(t, 8, m["test_images"])
 		assert.Equal(t, []string{"001.blue", "003.red"}, table(t, out, "predictions.csv")[0][4:])
+
+		// Neither the lists nor the results are passed over without a word.
+		_, stderr, err := cub(t, t.Context(), append(common, "-data", filepath.Join(data, "images"), "-out", out)...)
+		require.NoError(t, err)
+		assert.Contains(t, stderr, "-data "+data+" has the published test images")
+		assert.Contains(t, stderr, "-out "+out+" holds the results of another run")
 	})
 	for _, test := range []string{"val", "test"} {
 		t.Run("train and "+test, func(t *testing.T) {

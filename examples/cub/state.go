@@ -152,7 +152,7 @@ func findState(out string, resume bool) (*state, error) {
 	case !resume:
 		return nil, nil
 	}
-	if _, err := os.Stat(filepath.Join(out, "metrics.json")); err == nil {
+	if exists(out, "metrics.json") {
 		return nil, fmt.Errorf("-resume: the run in %s has finished", out)
 	}
 	return nil, fmt.Errorf("-resume: no unfinished run in %s (no %s)", out, filepath.Base(path))

@@ -33,6 +33,12 @@ func train(ctx context.Context, s *settings, c *console) error {
 	if err != nil {
 		return err
 	}
+	if st == nil && exists(s.out, "metrics.json") {
+		if !s.given["out"] {
+			return usage("-out is missing, and the folder %s, which it means then, holds the results of another run", s.out)
+		}
+		c.warn("-out %s holds the results of another run, which this one's will replace when it ends", s.out)
+	}
 	t, err := prepare(ctx, s, c)
 	if err != nil {
 		return err
@@ -55,7 +61,7 @@ func train(ctx context.Context, s *settings, c *console) error {
 
 // prepare finds whatever is wrong before the first step.
 func prepare(ctx context.Context, s *settings, c *console) (*training, error) {
-	set, err := openData(s)
+	set, err := openData(s, c)
 	if err != nil {
 		return nil, err
 	}
