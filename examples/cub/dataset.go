@@ -80,7 +80,34 @@ func findClass(classes []string, name string) (int, error) {
 	if n, err := strconv.Atoi(name); err == nil && n >= 1 && n <= len(classes) {
 		return n - 1, nil
 	}
-	return 0, fmt.Errorf("no class %q among the %d", name, len(classes))
+	near := slices.MinFunc(classes, func(a, b string) int { return distance(a, name) - distance(b, name) })
+	return 0, fmt.Errorf("no class %q among the %d; nearest is %s", name, len(classes), near)
+}
+
+// distance is how many letters must be changed, added or left out to turn the
+// class's name, without CUB's number, into what was typed.
+func distance(class, typed string) int {
+	if number, rest, ok := strings.Cut(class, "."); ok && strings.Trim(number, "0123456789") == "" {
+		class = rest
+	}
+	a, b := []rune(strings.ToLower(class)), []rune(strings.ToLower(typed))
+	row := make([]int, len(b)+1) // of the beginning of a and each beginning of b
+	for j := range row {
+		row[j] = j
+	}
+	for i, x := range a {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j, y := range b {
+			replaced := diagonal
+			if x != y {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
 }
 
 // check decodes the images of all the lists, which point into set. Images that cannot be read are an

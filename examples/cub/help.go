@@ -58,7 +58,7 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 	fs.BoolVar(&s.quiet, "quiet", false, "print the final result alone")
 
 	fs.StringVar(&s.load, "load", "", "`file` of a trained model, model.safetensors (needs -weights too) or an official checkpoint: no training. Where the folder has no test split of its own, -test and -seed must be those of the training")
-	custom(fs, &s.explain, "explain", "", "photographs to explain by -load's model, `files` divided by commas", list)
+	custom(fs, &s.explain, "explain", "", "photographs to explain by -load's model, `files` divided by commas", readPhotos)
 	fs.StringVar(&s.class, "class", "", "`name` or number of the class whose prompt is shown beside the predicted one's, such as the true one")
 
 	return fs

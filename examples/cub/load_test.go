@@ -158,6 +158,9 @@ func TestExplain(t *testing.T) {
 	must(t, append(load, "-explain", photo+", "+other)...)
 	assert.Equal(t, before, read(t, photo)+read(t, other))
 	assert.Subset(t, files(t, out), []string{"1-maps-2.png", "1-maps-maps.png"})
+	require.NoError(t, os.Rename(photo, filepath.Join(out, "one, two.png")))
+	must(t, append(load, "-explain", filepath.Join(out, "one, two.png"))...)
+	assert.Contains(t, files(t, out), "one, two-maps.png")
 
 	fails(t, append(load, "-explain", red, "-class", "mauve"), `-class: no class "mauve" among the 3`)
 	fails(t, append(load, "-explain", filepath.Join(data, "none.jpg")), "-explain", "none.jpg")

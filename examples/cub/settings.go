@@ -103,6 +103,15 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	if err != nil {
 		return nil, usageError{err}
 	}
+	fs.Visit(func(f *flag.Flag) {
+		// A variable of the shell that is empty lets the next flag slip into its place.
+		if name, ok := strings.CutPrefix(f.Value.String(), "-"); ok && fs.Lookup(name) != nil && err == nil {
+			err = usage("-%s has no value: -%s comes next", f.Name, name)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
 	if fs.NArg() > 0 {
 		return nil, usage("%q is no flag: every argument needs a flag before it, such as -data", fs.Arg(0))
 	}
@@ -156,6 +165,14 @@ func list(text string) ([]string, error) {
 		}
 	}
 	return words, nil
+}
+
+// readPhotos reads a list of files, or one whose name has a comma.
+func readPhotos(text string) ([]string, error) {
+	if text != "" && exists(text) {
+		return []string{text}, nil
+	}
+	return list(text)
 }
 
 // parseSize reads "224" or "224x320", height by width; "0" leaves it open.
