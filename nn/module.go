@@ -108,8 +108,8 @@ func (t Tensors) Tensor(name string) (*tensor.Tensor, error) {
 
 // Load fills m's Params from src. The names must be the same on both sides,
 // and so must the shapes; numbers must be finite. Otherwise m is left as it was,
-// and the error names every missing, unknown, misshapen or broken tensor at once.
-// It panics if two Params have one name.
+// and the error counts the tensors that are missing, unknown, and misshapen or
+// broken, and names the first of each. It panics if two Params have one name.
 func Load(m any, src Source) error { return Tensors(State(m)).Load(src) }
 
 // Load copies src's tensors to those of t, under the conditions of the function Load.
@@ -142,18 +142,31 @@ func (t Tensors) Load(src Source) error {
 	}
 	var faults []string
 	if n := len(missing); n > 0 {
-		faults = append(faults, fmt.Sprintf("%s missing (%s)", count(n), strings.Join(missing, ", ")))
+		faults = append(faults, fmt.Sprintf("%s missing (%s)", count(n), some(missing, ", ")))
 	}
 	if n := len(unknown); n > 0 {
-		faults = append(faults, fmt.Sprintf("%s unknown (%s)", count(n), strings.Join(unknown, ", ")))
+		faults = append(faults, fmt.Sprintf("%s unknown (%s)", count(n), some(unknown, ", ")))
 	}
-	if faults = append(faults, wrong...); len(faults) > 0 {
+	if len(wrong) > 0 {
+		faults = append(faults, some(wrong, "; "))
+	}
+	if len(faults) > 0 {
 		return fmt.Errorf("%s", strings.Join(faults, "; "))
 	}
 	for _, name := range t.Names() {
 		tensor.CopyTo(t[name], read[name])
 	}
 	return nil
+}
+
+// some joins the first of words and says how many more there are: with weights
+// of another architecture hardly a tensor fits.
+func some(words []string, between string) string {
+	const most = 6
+	if n := len(words); n > most {
+		return strings.Join(words[:most], between) + fmt.Sprintf("%sand %d more", between, n-most)
+	}
+	return strings.Join(words, between)
 }
 
 func count(n int) string {

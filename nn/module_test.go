@@ -2,6 +2,7 @@ package nn_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -120,6 +121,11 @@ func TestLoad(t *testing.T) {
 		want   string
 	}{
 		{func(s nn.Tensors) { delete(s, "gamma") }, "1 tensor missing (gamma)"},
+		{func(s nn.Tensors) {
+			for i := range 8 {
+				s[fmt.Sprint("x", i)] = tensor.New(1)
+			}
+		}, "8 tensors unknown (x0, x1, x2, x3, x4, x5, and 2 more)"},
 		{func(s nn.Tensors) { s["foo"], s["bar"] = tensor.New(1), tensor.New(2) }, "2 tensors unknown (bar, foo)"},
 		{func(s nn.Tensors) { s["gamma"] = tensor.New(1, 2) }, "gamma is [1 2], want [2]"},
 		{func(s nn.Tensors) { s["gamma"].Set(float32(math.NaN()), 1) }, "gamma holds NaN or infinity"},

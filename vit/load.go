@@ -42,8 +42,8 @@ func Load(path string, c Config) (*Model, error) {
 // c.ImageSize. With c.Labels = 0 a
 // classifier is passed over. What only training needs (decoders, projection
 // heads, mask tokens, the text tower) is passed over too; any other tensor that
-// does not fit is an error, which names every missing, unknown and misshapen
-// tensor at once, and so are NaN and infinite weights.
+// does not fit is an error, which counts the missing, unknown and misshapen
+// tensors and names the first of each, and so are NaN and infinite weights.
 func LoadFrom(src nn.Source, c Config) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err

@@ -133,17 +133,17 @@ func TestLoadFromNamesEveryFault(t *testing.T) {
 func TestLoadFromRefuses(t *testing.T) {
 	file := func() nn.Tensors { return weightsOf(tiny, 10, 7) }
 	for want, spoil := range map[string]func(nn.Tensors, *Config){
-		"blocks.1.norm2.bias holds NaN":             func(w nn.Tensors, _ *Config) { w["blocks.1.norm2.bias"].Data()[2] = float32(math.NaN()) },
-		"pos_embed holds NaN":                       func(w nn.Tensors, c *Config) { w["pos_embed"].Data()[9] = float32(math.Inf(1)); c.ImageSize[0] = 20 },
-		"pos_embed is [1 9 8], want [1 10 8]":       func(w nn.Tensors, _ *Config) { w["pos_embed"] = tensor.New(1, 9, 8) },
-		"pos_embed is [1 0 8], want [1 10 8]":       func(w nn.Tensors, _ *Config) { w["pos_embed"] = tensor.New(1, 0, 8) },
-		"pos_embed is [2 10 8], want [1 10 8]":      func(w nn.Tensors, _ *Config) { w["pos_embed"] = tensor.New(2, 10, 8) },
-		"pos_embed is [1 1 1], want [1 10 8]":       func(w nn.Tensors, _ *Config) { w["pos_embed"] = tensor.New() },
-		"cls_token is [1 1 9], want [1 1 8]":        func(w nn.Tensors, c *Config) { w["cls_token"] = tensor.New(9); c.NoClassPos = false },
-		"blocks.2.norm1.weight":                     func(_ nn.Tensors, c *Config) { c.Depth = 3 },
-		"blocks.1.ls2.gamma":                        func(_ nn.Tensors, c *Config) { c.LayerScale = true },
-		"head.weight":                               func(_ nn.Tensors, c *Config) { c.Labels = 3 },
-		"not those of any known vision transformer": func(w nn.Tensors, _ *Config) { clear(w); w["conv1.weight"] = tensor.New(1) },
+		"blocks.1.norm2.bias holds NaN":                 func(w nn.Tensors, _ *Config) { w["blocks.1.norm2.bias"].Data()[2] = float32(math.NaN()) },
+		"pos_embed holds NaN":                           func(w nn.Tensors, c *Config) { w["pos_embed"].Data()[9] = float32(math.Inf(1)); c.ImageSize[0] = 20 },
+		"pos_embed is [1 9 8], want [1 10 8]":           func(w nn.Tensors, _ *Config) { w["pos_embed"] = tensor.New(1, 9, 8) },
+		"pos_embed is [1 0 8], want [1 10 8]":           func(w nn.Tensors, _ *Config) { w["pos_embed"] = tensor.New(1, 0, 8) },
+		"pos_embed is [2 10 8], want [1 10 8]":          func(w nn.Tensors, _ *Config) { w["pos_embed"] = tensor.New(2, 10, 8) },
+		"pos_embed is [1 1 1], want [1 10 8]":           func(w nn.Tensors, _ *Config) { w["pos_embed"] = tensor.New() },
+		"cls_token is [1 1 9], want [1 1 8]":            func(w nn.Tensors, c *Config) { w["cls_token"] = tensor.New(9); c.NoClassPos = false },
+		"12 tensors missing (blocks.2.attn.proj.bias, ": func(_ nn.Tensors, c *Config) { c.Depth = 3 },
+		"blocks.1.ls2.gamma":                            func(_ nn.Tensors, c *Config) { c.LayerScale = true },
+		"head.weight":                                   func(_ nn.Tensors, c *Config) { c.Labels = 3 },
+		"not those of any known vision transformer":     func(w nn.Tensors, _ *Config) { clear(w); w["conv1.weight"] = tensor.New(1) },
 		`more than one backbone: under "", "ema."`: func(w nn.Tensors, _ *Config) {
 			for _, name := range w.Names() {
 				w["ema."+name] = w[name]
