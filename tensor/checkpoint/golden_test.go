@@ -100,7 +100,7 @@ func TestOtherFilesAreNamed(t *testing.T) {
 		"<!DOCTYPE html>":                  `neither safetensors nor a PyTorch file: it begins with "<!DOCTYPE html>"`,
 		"version https://git-lfs.github.c": `begins with "version https://git-lfs`,
 		"\x80\x04\x95":                     "a Python pickle, but not one of torch.save",
-		"PK\x03\x04":                       "zip archive: zip: not a valid zip file",
+		"PK\x03\x04":                       "zip archive cut short or damaged: zip: not a valid zip file",
 	} {
 		path := filepath.Join(t.TempDir(), "w.pth")
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o666))

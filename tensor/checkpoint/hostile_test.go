@@ -130,7 +130,7 @@ func TestBadArchives(t *testing.T) {
 		"members take more than 100 times the archive's":     []byte(bomb(8 << 20)),
 		"pickle ends early: wants 1 bytes of the 0 left":     archive(t, member{name: "a/data.pkl"}, data),
 		"a/data.pkl: pickle: opcode 0x58 at byte 3: wants 1": archive(t, member{name: "a/data.pkl", data: proto + "}X\x01\x00\x00\x00"}, data),
-		"zip archive: zip: not a valid zip file":             archive(t, pickle, data)[:100],
+		"zip archive cut short or damaged: ":                 archive(t, pickle, data)[:100],
 		"packing method 12, want stored or deflated":         method(archive(t, pickle, data), 12),
 		"pickle of more than 4194304 opcodes":                archive(t, member{"a/data.pkl", proto + strings.Repeat("N0", 3<<20), zip.Store}),
 		"pickle of more than 66":                             archive(t, member{"a/data.pkl", proto + strings.Repeat("}", 1<<20), zip.Deflate}),

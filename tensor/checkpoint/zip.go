@@ -22,7 +22,8 @@ const unpacking = 100
 func (f *File) decodeZip(r io.ReaderAt) error {
 	z, err := zip.NewReader(r, f.size)
 	if err != nil {
-		return fmt.Errorf("zip archive: %w", err)
+		// A download that broke off has no directory, which stands at the end.
+		return fmt.Errorf("zip archive cut short or damaged: %w", err)
 	}
 	members := make(map[string]*zip.File, len(z.File))
 	pickle := ""
