@@ -86,11 +86,12 @@ func (m *Model) Evaluate(ctx context.Context, l *data.Loader, progress func(done
 	n := float64(len(e.Predictions))
 	for i, images := range e.Images {
 		right := float64(e.Confusion[i][i])
-		e.Top1 += right / n
+		e.Top1 += right
 		if images > 0 {
 			e.PerClass[i] = right / float64(images)
 		}
 	}
+	e.Top1 /= n
 	e.Top5 /= n
 	e.Loss /= n
 	return e, nil
