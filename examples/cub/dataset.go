@@ -31,9 +31,9 @@ func openData(s *settings, c *console) (*data.Set, error) {
 	if len(s.classes) > 0 {
 		var chosen []int
 		for _, name := range s.classes {
-			class, err := findClass(set.Classes, name)
+			class, err := findClass(s.data, set.Classes, name)
 			if err != nil {
-				return nil, fmt.Errorf("-classes: %w of %s", err, s.data)
+				return nil, fmt.Errorf("-classes: %w", err)
 			}
 			chosen = append(chosen, class)
 		}
@@ -70,9 +70,9 @@ func exists(path ...string) bool {
 	return err == nil
 }
 
-// findClass returns the class of that name or number: CUB's own number if the
+// findClass returns the class of file with that name or number: CUB's own number if the
 // names carry one, else the position from 1.
-func findClass(classes []string, name string) (int, error) {
+func findClass(file string, classes []string, name string) (int, error) {
 	set := &data.Set{Classes: classes}
 	if class, err := set.Find(name); err == nil {
 		return class, nil
@@ -81,7 +81,7 @@ func findClass(classes []string, name string) (int, error) {
 		return n - 1, nil
 	}
 	near := slices.MinFunc(classes, func(a, b string) int { return distance(a, name) - distance(b, name) })
-	return 0, fmt.Errorf("no class %q among the %d; nearest is %s", name, len(classes), near)
+	return 0, fmt.Errorf("no class %q among the %d of %s; nearest is %s", name, len(classes), file, near)
 }
 
 // distance is how many letters must be changed, added or left out to turn the

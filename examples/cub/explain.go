@@ -102,8 +102,8 @@ func explain(ctx context.Context, s *settings, c *console) error {
 	}
 	class := unknown
 	if s.class != "" {
-		if class, err = findClass(m.classes, s.class); err != nil {
-			return fmt.Errorf("-class: %w of %s", err, s.load)
+		if class, err = findClass(s.load, m.classes, s.class); err != nil {
+			return fmt.Errorf("-class: %w", err)
 		}
 	}
 	if err := writable(s.out); err != nil {
