@@ -86,7 +86,6 @@ func TestBadInput(t *testing.T) {
 		"layer":               {[]string{"-mode", "from:9"}, []string{"from:9", "1 to 3"}},
 		"a file as out":       {[]string{"-out", regular}, []string{"-out", regular, "want a folder"}},
 		"unwritable out":      {[]string{"-out", filepath.Join(regular, "out")}, []string{"-out", regular}},
-		"nothing to resume":   {[]string{"-resume"}, []string{"-resume", "no unfinished run"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out := t.TempDir()

@@ -85,7 +85,7 @@ func saved(s *settings) string {
 	}
 	st, err := readState(statePath(s.out))
 	if err != nil {
-		return "no epoch had finished: start again without -resume"
+		return "no epoch had finished: the same flags start again"
 	}
 	if n := len(st.History); n < s.Epochs {
 		return fmt.Sprintf("epoch %d of %d is on disk in %s: go on with the same flags and -resume", n, s.Epochs, statePath(s.out))

@@ -134,7 +134,7 @@ func readState(path string) (*state, error) {
 }
 
 // findState returns the state in out that a run with -resume goes on from, or
-// nil for a run that starts.
+// nil for a run that starts: also with -resume, if no epoch had finished.
 func findState(out string, resume bool) (*state, error) {
 	path := statePath(out)
 	_, err := os.Stat(path)
@@ -149,13 +149,10 @@ func findState(out string, resume bool) (*state, error) {
 		return st, nil
 	case !errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("-out: %w", err)
-	case !resume:
-		return nil, nil
-	}
-	if exists(out, "metrics.json") {
+	case resume && exists(out, "metrics.json"):
 		return nil, fmt.Errorf("-resume: the run in %s has finished", out)
 	}
-	return nil, fmt.Errorf("-resume: no unfinished run in %s (no %s)", out, filepath.Base(path))
+	return nil, nil
 }
 
 // same returns an error that names how now differs from the run that began.

@@ -33,6 +33,9 @@ func train(ctx context.Context, s *settings, c *console) error {
 	if err != nil {
 		return err
 	}
+	if st == nil && s.resume {
+		c.warn("-resume: no epoch had finished in %s: starting with the first", s.out)
+	}
 	if st == nil && exists(s.out, "metrics.json") {
 		if !s.given["out"] {
 			return usage("-out is missing, and the folder %s, which it means then, holds the results of another run", s.out)
