@@ -1,5 +1,5 @@
-// Package checkpoint reads and writes files of named tensors: safetensors, and
-// the two formats of PyTorch's torch.save.
+// Package checkpoint reads and writes files of named tensors: safetensors, the
+// two formats of PyTorch's torch.save, and the archives of torch.jit.save.
 //
 // Open tells the format by the file's content, never by its extension, and
 // reads no more than the table of contents; Tensor reads one tensor's bytes
@@ -22,6 +22,19 @@
 // prefixes on names. They are cut from each name that has one, both orders of
 // both included; if this would give two tensors one name, all keep theirs.
 // Names in safetensors files are never changed.
+//
+// # TorchScript archives
+//
+// What torch.jit.save writes since PyTorch 1.4, and OpenAI published CLIP as,
+// is one module with others within. Its tensors are those that are attributes
+// of a module, under the dotted names of a state dict (visual.conv1.weight),
+// prefixes cut as above; a shared tensor or module has all its names. Scalars
+// of the outermost module appear in Metadata; lists, dicts and all else are
+// left out.
+//
+// The code in the archive is never read. So a module is refused if it keeps
+// anything but a dict of attributes for a __setstate__ of its own to restore,
+// as quantized layers do; so are enumerations and quantized or sparse tensors.
 //
 // # What is checked
 //

@@ -28,9 +28,9 @@ type File struct {
 	meta    map[string]string
 }
 
-// Open opens a safetensors file or a PyTorch file (zip archive or legacy
-// stream; see the package comment for which tensors of it) and reads its
-// table of contents. The file stays open until Close.
+// Open opens a safetensors file or a PyTorch file (zip archive, of TorchScript
+// too, or legacy stream; see the package comment for which tensors of it) and
+// reads its table of contents. The file stays open until Close.
 func Open(path string) (*File, error) {
 	s, err := os.Stat(path) // before opening, which for a pipe would wait
 	if err != nil {
@@ -110,7 +110,7 @@ func (f *File) Info(name string) (info Info, ok bool) {
 
 // Metadata returns a copy of what the file says beside its tensors: the
 // __metadata__ of safetensors; of a PyTorch file the strings, integers, floats
-// and bools beside the state dict, as Go prints them.
+// and bools beside the state dict or of a TorchScript module, as Go prints them.
 func (f *File) Metadata() map[string]string { return maps.Clone(f.meta) }
 
 // Tensor reads the named tensor, whatever its type in the file, as a

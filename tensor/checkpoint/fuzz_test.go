@@ -60,6 +60,8 @@ func FuzzPickle(f *testing.F) {
 		dict(str("args"), call(glob("argparse", "Namespace")), str("f"), "G\x40\x00\x00\x00\x00\x00\x00\x00"),
 		"\x95\x00\x00\x00\x00\x00\x00\x00\x00}\x94(\x8c\x01w\x94\x8c\x05torch\x94\x8c\x04Size\x94\x93K\x01K\x02\x86\x85R0Nu",
 		glob("os", "system"),
+		scripted("Model", str("visual"), scripted("Tower", str("proj"), view(storage("Half", "0", 8), 0, []int{8}, []int{1})),
+			str("sizes"), call(glob("torch.jit._pickle", "build_intlist"), list(num(1)))),
 	} {
 		f.Add([]byte(s))
 	}
@@ -70,7 +72,7 @@ func FuzzPickle(f *testing.F) {
 }
 
 func FuzzZip(f *testing.F) {
-	seed(f, "testdata/views.pt", "testdata/views_protocol4.pt", "testdata/dtypes.pt", "testdata/full.pt")
+	seed(f, "testdata/views.pt", "testdata/views_protocol4.pt", "testdata/dtypes.pt", "testdata/full.pt", "testdata/script.pt", "testdata/trace.pt")
 	raw, err := os.ReadFile("testdata/views.pt")
 	require.NoError(f, err)
 	f.Add(deflate(f, raw))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // refusal is the error for a global that global.go does not know.
@@ -21,9 +22,12 @@ func clean(s string) string {
 	return q[1 : len(q)-1]
 }
 
-// newGlobal returns the global of that name, or a refusal.
-func newGlobal(module, name string) (global, error) {
+// newGlobal returns the global or class of that name, or a refusal.
+func newGlobal(module, name string) (any, error) {
 	full := module + "." + name
+	if strings.HasPrefix(full, scriptPrefix) {
+		return class(clean(full)), nil
+	}
 	if _, ok := storageTypes[full]; ok {
 		return global(full), nil
 	}
@@ -33,7 +37,7 @@ func newGlobal(module, name string) (global, error) {
 	if _, ok := builders[full]; ok {
 		return global(full), nil
 	}
-	return "", refusal(clean(full))
+	return nil, refusal(clean(full))
 }
 
 // call returns what calling g with args describes.
@@ -96,6 +100,13 @@ var builders = map[string]builder{
 	"torch._utils._rebuild_tensor_v3":            buildTensorV3,
 	"torch._utils._rebuild_parameter":            buildParameter,
 	"torch._utils._rebuild_parameter_with_state": buildParameter,
+
+	// Attributes of TorchScript modules: lists, and dicts with their type.
+	"torch.jit._pickle.build_intlist":    buildOpaque,
+	"torch.jit._pickle.build_doublelist": buildOpaque,
+	"torch.jit._pickle.build_boollist":   buildOpaque,
+	"torch.jit._pickle.build_tensorlist": buildOpaque,
+	"torch.jit._pickle.restore_type_tag": buildOpaque,
 
 	// Command-line arguments, metrics and containers of them, found beside
 	// published weights.

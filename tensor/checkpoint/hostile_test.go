@@ -187,6 +187,7 @@ func readAll(f *checkpoint.File) error {
 
 var fixtures = []string{
 	"testdata/dtypes.pt", "testdata/views.pt", "testdata/views_legacy.pt", "testdata/views_protocol4.pt", "testdata/full.pt",
+	"testdata/script.pt", "testdata/trace.pt",
 	"testdata/golden/clip/model.safetensors", "testdata/golden/clip/model.pt", "testdata/golden/clip/model_legacy.pt",
 }
 

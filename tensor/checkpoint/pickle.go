@@ -222,11 +222,18 @@ func (m *machine) step(op byte) error {
 		m.push(g)
 		return err
 	case 'R', 0x81: // REDUCE, NEWOBJ
-		return m.call(2)
+		return m.call(op, 2)
 	case 0x92: // NEWOBJ_EX
-		return m.call(3)
+		return m.call(op, 3)
 	case 'b': // BUILD sets attributes: those of a dict, class or tensor change no tensor's elements
-		_, err := m.pop()
+		state, err := m.pop()
+		if err != nil {
+			return err
+		}
+		v, err := m.top()
+		if inner, ok := v.(*module); ok {
+			return inner.build(state)
+		}
 		return err
 	case 'Q': // BINPERSID
 		id, err := m.pop()
@@ -346,9 +353,9 @@ func (m *machine) global(op byte) error {
 	return err
 }
 
-// call replaces the last n values, a global, its arguments and perhaps its
-// keyword arguments, by what the global would make of them.
-func (m *machine) call(n int) error {
+// call replaces the last n values, a global or class, its arguments and perhaps
+// its keyword arguments, by what op would make of them.
+func (m *machine) call(op byte, n int) error {
 	if err := m.tuple(n); err != nil {
 		return err
 	}
@@ -356,15 +363,22 @@ func (m *machine) call(n int) error {
 	if err != nil {
 		return err
 	}
-	g, ok := v.(tuple)[0].(global)
-	if !ok {
-		return fmt.Errorf("calls %s", kind(v.(tuple)[0]))
+	callee, args := v.(tuple)[0], v.(tuple)[1]
+	switch callee.(type) {
+	case global, class:
+	default:
+		return fmt.Errorf("calls %s", kind(callee))
 	}
-	args, ok := v.(tuple)[1].(tuple)
+	t, ok := args.(tuple)
 	if !ok {
-		return fmt.Errorf("calls %s with %s, want a tuple", g, kind(v.(tuple)[1]))
+		return fmt.Errorf("calls %s with %s, want a tuple", kind(callee), kind(args))
 	}
-	made, err := g.call(m.storages, args)
+	var made any
+	if c, ok := callee.(class); ok {
+		made, err = c.create(op, t)
+	} else {
+		made, err = callee.(global).call(m.storages, t)
+	}
 	m.push(made)
 	return err
 }

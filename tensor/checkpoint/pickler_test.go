@@ -37,6 +37,11 @@ func call(f string, args ...string) string {
 	return f + tup(args...) + "R"
 }
 
+// scripted is an object of a TorchScript class.
+func scripted(name string, attrs ...string) string {
+	return glob("__torch__", name) + ")\x81" + dict(attrs...) + "b"
+}
+
 func nums(ns []int) string {
 	out := ""
 	for _, n := range ns {

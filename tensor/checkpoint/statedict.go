@@ -23,14 +23,22 @@ var prefixes = []string{"module.", "backbone."}
 
 // collect takes the tensors and scalars of a PyTorch file's object.
 func (f *File) collect(v any) error {
-	d, ok := v.(*dict)
-	if !ok {
+	var path []*dict
+	switch v := v.(type) {
+	case *dict:
+		path = stateDict(v)
+		if path == nil {
+			return fmt.Errorf("no state dict: tensors neither at the top nor under %s; keys are %s",
+				strings.Join(stateDictKeys, ", "), firstKeys(v))
+		}
+	case *module:
+		d, err := v.flat(f.size)
+		if err != nil {
+			return err
+		}
+		path = []*dict{d}
+	default:
 		return fmt.Errorf("the file holds %s, want a dict of tensors", kind(v))
-	}
-	path := stateDict(d)
-	if path == nil {
-		return fmt.Errorf("no state dict: tensors neither at the top nor under %s; keys are %s",
-			strings.Join(stateDictKeys, ", "), firstKeys(d))
 	}
 	for _, d := range path {
 		for key, v := range d.items {

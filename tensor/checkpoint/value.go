@@ -64,6 +64,10 @@ func kind(v any) string {
 		return "a dict"
 	case global:
 		return string(v)
+	case class:
+		return string(v)
+	case *module:
+		return "a TorchScript module"
 	case *torchStorage:
 		return "a storage"
 	case *entry:

@@ -17,8 +17,9 @@ const zipMagic = "PK\x03\x04"
 // get smaller by it; deflate by itself reaches 1032.
 const unpacking = 100
 
-// decodeZip reads torch.save's archive: NAME/data.pkl, NAME/data/KEY for each
-// storage, and perhaps NAME/byteorder.
+// decodeZip reads the archive of torch.save or torch.jit.save: NAME/data.pkl,
+// NAME/data/KEY for each storage, and perhaps NAME/byteorder. The latter's
+// other members (code, constants.pkl, constants/KEY) hold no attributes.
 func (f *File) decodeZip(r io.ReaderAt) error {
 	z, err := zip.NewReader(r, f.size)
 	if err != nil {

@@ -1,6 +1,7 @@
 """Makes the PyTorch fixtures of this folder; see README.md."""
 import argparse
 import collections
+import zipfile
 
 import numpy as np
 import torch
@@ -38,3 +39,64 @@ torch.save({
     "args": argparse.Namespace(lr=0.1, device=torch.device("cpu"), dtype=torch.float16, size=torch.Size([2])),
     "dino_loss": {"center": torch.zeros(1, 4)}, "history": collections.defaultdict(list, {"a": [1, 2.5, None, {3}]}), "array": np.zeros(2),
 }, "full.pt")
+
+
+class Norm(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(-ramp(2))
+        self.register_buffer("mean", ramp(4).reshape(2, 2).t())
+        self.eps = 1e-5
+
+    def forward(self, x):
+        return (x - self.mean[0]) * self.weight + self.eps
+
+
+class Tower(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv1 = torch.nn.Conv2d(1, 2, 1)
+        self.conv1.weight.data = ramp(2).reshape(2, 1, 1, 1)
+        self.conv1.bias.data = ramp(2)
+        self.proj = torch.nn.Parameter(ramp(6, torch.float16).reshape(2, 3))
+        self.blocks = torch.nn.Sequential(Norm(), Norm())
+        self.sizes = [1, 2]
+        self.rates = [0.5]
+        self.flags = [True]
+        self.by_name = {"a": 1}
+        self.pair = (1, "b")
+        self.nothing = None
+
+    def forward(self, x):
+        return self.blocks(self.conv1(x).flatten(1)) @ self.proj.float()
+
+
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.visual = Tower()
+        self.head = torch.nn.Linear(2, 2, bias=False)
+        self.head.weight.data = ramp(4).reshape(2, 2)
+        self.tied = self.head.weight
+        self.register_buffer("input_resolution", torch.tensor(224))
+        self.context = 77
+        self.name = "tower"
+
+    def forward(self, x):
+        return self.visual(x)
+
+
+def save(module, path):
+    """Leaves out where each line of the source came from: paths of the machine."""
+    torch.jit.save(module, path)
+    with zipfile.ZipFile(path) as z:
+        members = [(m, z.read(m)) for m in z.infolist() if not m.filename.endswith(".debug_pkl")]
+    with zipfile.ZipFile(path, "w") as z:
+        for m, data in members:
+            z.writestr(m, data)
+    torch.jit.load(path)
+
+
+model = Model().eval()
+save(torch.jit.script(model), "script.pt")
+save(torch.jit.trace(model, torch.ones(1, 1, 1, 1)), "trace.pt")

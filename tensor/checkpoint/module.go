@@ -1,0 +1,101 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// torch.jit.save writes a module as its class's name under __torch__, made by
+// NEWOBJ without arguments, and a dict of attributes set by BUILD
+// (torch/csrc/jit/serialization/pickler.cpp, pushIValueImpl). The class is
+// source text in the archive's folder code, which is never looked at.
+
+// scriptPrefix begins the full names of TorchScript's classes.
+const scriptPrefix = "__torch__."
+
+// class is the name of a TorchScript class, fit for a message.
+type class string
+
+// module is an object of a TorchScript class.
+type module struct {
+	class class
+	attrs *dict // nil until BUILD
+}
+
+// create is NEWOBJ. Anything else that calls a class, as an enumeration's
+// value does, is refused.
+func (c class) create(op byte, args tuple) (*module, error) {
+	if op != 0x81 || len(args) > 0 {
+		return nil, fmt.Errorf("calls %s with %d arguments: its code is not run", c, len(args))
+	}
+	return &module{class: c}, nil
+}
+
+// build is BUILD. A class with a __setstate__ of its own has a state of any
+// kind, that only code could turn into attributes.
+func (m *module) build(state any) error {
+	d, ok := state.(*dict)
+	if !ok {
+		return fmt.Errorf("state of %s is %s, want a dict of attributes: its code is not run", m.class, kind(state))
+	}
+	if m.attrs != nil {
+		return fmt.Errorf("sets the attributes of %s twice", m.class)
+	}
+	m.attrs = d
+	return nil
+}
+
+// Modules may be attributes of several others, each of which gives their
+// tensors a name, and in a hostile file of themselves.
+const (
+	maxDepth  = 64
+	nameBytes = 16 // that all names may take for each byte of the file
+	attrBytes = 32 // that an attribute takes beside its name
+)
+
+// flat returns a dict of the tensors of m and of the modules within it, by
+// dotted names, and of m's own scalars. fileSize bounds what it may take.
+func (m *module) flat(fileSize int64) (*dict, error) {
+	out := &dict{}
+	left := nameBytes*fileSize + 1<<20
+	var walk func(m *module, prefix string, depth int) error
+	walk = func(m *module, prefix string, depth int) error {
+		if depth > maxDepth {
+			return fmt.Errorf("modules within modules, deeper than %d", maxDepth)
+		}
+		if m.attrs == nil {
+			return nil
+		}
+		for key, v := range m.attrs.items {
+			if left -= int64(len(prefix) + len(key) + attrBytes); left < 0 {
+				return fmt.Errorf("names of tensors take more than %d times the file's %d bytes", nameBytes, fileSize)
+			}
+			switch v := v.(type) {
+			case *entry, *module:
+				if key == "" || strings.Contains(key, ".") {
+					return fmt.Errorf("attribute %q of %s: want a name without dots", clean(key), m.class)
+				}
+				if inner, ok := v.(*module); ok {
+					if err := walk(inner, prefix+key+".", depth+1); err != nil {
+						return err
+					}
+					continue
+				}
+				out.set(prefix+key, v)
+			default:
+				if depth == 0 {
+					out.set(key, v)
+				}
+			}
+		}
+		return nil
+	}
+	if err := walk(m, "", 0); err != nil {
+		return nil, fmt.Errorf("TorchScript module: %w", err)
+	}
+	if out.tensors == 0 {
+		return nil, errors.New("TorchScript module without tensors")
+	}
+	return out, nil
+}
