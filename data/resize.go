@@ -16,6 +16,7 @@ const (
 
 var filterNames = [...]string{"bilinear", "bicubic"}
 
+// String returns the name by which settings and saved models call a filter.
 func (f Filter) String() string {
 	if f < 0 || int(f) >= len(filterNames) {
 		return fmt.Sprintf("Filter(%d)", int(f))

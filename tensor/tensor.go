@@ -181,6 +181,7 @@ type ShapeError struct {
 	Reason string
 }
 
+// Error names the operation, the shapes and what does not fit.
 func (e *ShapeError) Error() string {
 	s := "tensor: " + e.Op + ": "
 	switch len(e.Shapes) {
