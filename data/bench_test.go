@@ -30,14 +30,14 @@ func BenchmarkDecode(b *testing.B) {
 
 func BenchmarkApply(b *testing.B) {
 	m := photograph()
-	jitter := TrainTransform(224, half, half)
+	jitter := TrainTransform([2]int{224, 224}, half, half)
 	jitter.Brightness, jitter.Contrast, jitter.Saturation, jitter.Hue = 0.4, 0.4, 0.4, 0.1
-	bicubic := EvalTransform(224, half, half)
+	bicubic := EvalTransform([2]int{224, 224}, half, half)
 	bicubic.Filter = Bicubic
 	for _, c := range []struct {
 		name string
 		t    Transform
-	}{{"train", TrainTransform(224, half, half)}, {"eval", EvalTransform(224, half, half)}, {"bicubic", bicubic}, {"jitter", jitter}} {
+	}{{"train", TrainTransform([2]int{224, 224}, half, half)}, {"eval", EvalTransform([2]int{224, 224}, half, half)}, {"bicubic", bicubic}, {"jitter", jitter}} {
 		b.Run(c.name, func(b *testing.B) {
 			rng := newRand(1)
 			b.ReportAllocs()
@@ -47,7 +47,7 @@ func BenchmarkApply(b *testing.B) {
 		})
 	}
 	b.Run("normalise", func(b *testing.B) {
-		t := EvalTransform(224, half, half)
+		t := EvalTransform([2]int{224, 224}, half, half)
 		small, dst := t.Apply(m, nil), make([]float32, 3*224*224)
 		for b.Loop() {
 			t.Normalise(dst, small)

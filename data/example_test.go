@@ -56,7 +56,7 @@ func Example() {
 
 	half := [3]float32{0.5, 0.5, 0.5}
 	loader, err := data.NewLoader(set.Root, train, data.LoaderConfig{
-		Transform: data.TrainTransform(28, half, half),
+		Transform: data.TrainTransform([2]int{28, 28}, half, half),
 		Batch:     5,
 		Shuffle:   true,
 		Seed:      1,

@@ -96,17 +96,7 @@ func (s *Set) divide(o Options) error {
 	if o.TestShare == 0 {
 		return nil
 	}
-	n := make([]int, len(s.Classes))
-	for _, it := range s.Train {
-		n[it.Class]++
-	}
-	var single []string
-	for c, name := range s.Classes {
-		if n[c] == 1 {
-			single = append(single, name)
-		}
-	}
-	if len(single) > 0 {
+	if single := s.withTraining(1); len(single) > 0 {
 		return fmt.Errorf("only one image in %s: it cannot be divided into training and test images", list("class", "classes", single))
 	}
 	s.Train, s.Test = Split(s.Train, o.TestShare, o.Seed)

@@ -73,7 +73,7 @@ func TestLoader(t *testing.T) {
 // Order and augmentation follow from (seed, epoch, item) alone.
 func TestLoaderIsDeterministic(t *testing.T) {
 	root, items := folderOf(t, 23)
-	c := LoaderConfig{Transform: TrainTransform(14, half, half), Batch: 5, Shuffle: true, Seed: 3}
+	c := LoaderConfig{Transform: TrainTransform([2]int{14, 14}, half, half), Batch: 5, Shuffle: true, Seed: 3}
 	c.Transform.Hue, c.Transform.Contrast = 0.2, 0.5
 	load := func(c LoaderConfig, epoch int) seen {
 		l, err := NewLoader(root, items, c)
@@ -125,7 +125,7 @@ func goroutines(most int) int {
 func TestLoaderStopsEarly(t *testing.T) {
 	root, items := folderOf(t, 30)
 	before := runtime.NumGoroutine()
-	l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform(16, half, half), Batch: 2, Workers: 4})
+	l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2, Workers: 4})
 	require.NoError(t, err)
 	for range 20 {
 		for _, err := range l.Epoch(t.Context(), 0) {
@@ -157,7 +157,7 @@ func TestLoaderStopsEarly(t *testing.T) {
 func TestLoaderContext(t *testing.T) {
 	root, items := folderOf(t, 30)
 	before := runtime.NumGoroutine()
-	l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform(16, half, half), Batch: 2})
+	l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -190,7 +190,7 @@ func TestLoaderBadImage(t *testing.T) {
 	root, items := folderOf(t, 30)
 	items[13].Path, items[14].Path, items[29].Path = "gone13.jpg", "gone14.jpg", "gone29.jpg"
 	for _, workers := range []int{1, 8} {
-		l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform(16, half, half), Batch: 4, Workers: workers})
+		l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 4, Workers: workers})
 		require.NoError(t, err)
 		n := 0
 		var errs []error
@@ -210,7 +210,7 @@ func TestLoaderBadImage(t *testing.T) {
 // Memory does not grow with the epoch: the tensors' buffers are used again.
 func TestLoaderMemory(t *testing.T) {
 	root, items := folderOf(t, 40)
-	l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform(16, half, half), Batch: 2})
+	l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2})
 	require.NoError(t, err)
 	buffers := make(map[*float32]bool)
 	for b, err := range l.Epoch(t.Context(), 0) {
@@ -222,7 +222,7 @@ func TestLoaderMemory(t *testing.T) {
 
 func TestNewLoaderErrors(t *testing.T) {
 	items := []Item{{"a.jpg", 0}, {"b.jpg", 1}}
-	ok := LoaderConfig{Transform: EvalTransform(16, half, half), Batch: 4}
+	ok := LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 4}
 	for _, c := range []struct {
 		change func(*LoaderConfig)
 		items  []Item

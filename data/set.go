@@ -77,20 +77,24 @@ func (s *Set) check() error {
 	case 1:
 		return fmt.Errorf("1 class found (%s), need at least 2", s.Classes[0])
 	}
-	n := make([]int, len(s.Classes))
-	for _, it := range s.Train {
-		n[it.Class]++
-	}
-	var empty []string
-	for c, name := range s.Classes {
-		if n[c] == 0 {
-			empty = append(empty, name)
-		}
-	}
-	if len(empty) > 0 {
+	if empty := s.withTraining(0); len(empty) > 0 {
 		return fmt.Errorf("no training image in %s", list("class", "classes", empty))
 	}
 	return nil
+}
+
+// withTraining returns the names of the classes that have n training images.
+func (s *Set) withTraining(n int) (names []string) {
+	count := make([]int, len(s.Classes))
+	for _, it := range s.Train {
+		count[it.Class]++
+	}
+	for c, name := range s.Classes {
+		if count[c] == n {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // list names at most five of names.

@@ -38,20 +38,20 @@ type Transform struct {
 	Mean, Std                 [3]float32 // of red, green, blue in units of full brightness; a zero Std means no division
 }
 
-// TrainTransform returns the authors' augmentation: resize to 15/14 of size
-// (240 for 224), a random crop, a random mirror image.
-func TrainTransform(size int, mean, std [3]float32) Transform {
-	larger := size * 15 / 14
-	return Transform{
-		Width: size, Height: size, ResizeWidth: larger, ResizeHeight: larger,
-		RandomCrop: true, Flip: 0.5, Mean: mean, Std: std,
-	}
+// TrainTransform returns the authors' augmentation for images of size, height
+// and width: resize to 15/14 of it (240 for 224), a random crop, a random
+// mirror image.
+func TrainTransform(size [2]int, mean, std [3]float32) Transform {
+	t := EvalTransform(size, mean, std)
+	t.ResizeHeight, t.ResizeWidth = size[0]*15/14, size[1]*15/14
+	t.RandomCrop, t.Flip = true, 0.5
+	return t
 }
 
-// EvalTransform returns the authors' evaluation: straight to size x size,
-// whatever the aspect ratio.
-func EvalTransform(size int, mean, std [3]float32) Transform {
-	return Transform{Width: size, Height: size, Mean: mean, Std: std}
+// EvalTransform returns the authors' evaluation: straight to size, height and
+// width, whatever the aspect ratio.
+func EvalTransform(size [2]int, mean, std [3]float32) Transform {
+	return Transform{Width: size[1], Height: size[0], Mean: mean, Std: std}
 }
 
 // Validate returns an error that names the first field that makes no sense.

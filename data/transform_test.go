@@ -14,7 +14,7 @@ import (
 var half = [3]float32{0.5, 0.5, 0.5}
 
 func TestTransformIsAValue(t *testing.T) {
-	a := TrainTransform(224, half, half)
+	a := TrainTransform([2]int{224, 224}, half, half)
 	a.Filter, a.Area, a.Hue = Bicubic, [2]float64{0.3, 1}, 0.1
 	text, err := json.Marshal(a)
 	require.NoError(t, err)
@@ -23,7 +23,7 @@ func TestTransformIsAValue(t *testing.T) {
 	assert.True(t, a == b, "%s", text)
 	assert.Equal(t, 240, a.ResizeWidth)
 
-	text, err = json.Marshal(EvalTransform(224, half, half))
+	text, err = json.Marshal(EvalTransform([2]int{224, 224}, half, half))
 	require.NoError(t, err)
 	assert.JSONEq(t, `{"Width":224,"Height":224,"Filter":"bilinear","Mean":[0.5,0.5,0.5],"Std":[0.5,0.5,0.5]}`, string(text))
 }
@@ -32,14 +32,14 @@ func TestTransformIsAValue(t *testing.T) {
 func TestApplyWithoutRand(t *testing.T) {
 	m := picture(50, 40)
 	before := picture(50, 40)
-	tr := TrainTransform(28, half, half)
+	tr := TrainTransform([2]int{28, 28}, half, half)
 	tr.Area, tr.Hue, tr.Brightness = [2]float64{0.1, 1}, 0.5, 1
 	got := tr.Apply(m, nil)
 	assert.Equal(t, Resize(m, 30, 30, Bilinear).Crop(1, 1, 28, 28), got)
 	assert.Equal(t, before, m)
 
 	// Image already of the right size: still a copy.
-	got = EvalTransform(40, half, half).Apply(picture(40, 40), nil)
+	got = EvalTransform([2]int{40, 40}, half, half).Apply(picture(40, 40), nil)
 	assert.Equal(t, picture(40, 40), got)
 }
 
@@ -135,7 +135,7 @@ func TestNormalise(t *testing.T) {
 	m := noise(6, 5, 6)
 	mean, std := [3]float32{0.485, 0.456, 0.406}, [3]float32{0.229, 0.224, 0.225}
 	dst := make([]float32, 3*30)
-	EvalTransform(6, mean, std).Normalise(dst, m)
+	EvalTransform([2]int{6, 6}, mean, std).Normalise(dst, m)
 	for c := range 3 {
 		for i := range 30 {
 			want := (float64(m.Pix[3*i+c])/255 - float64(mean[c])) / float64(std[c])
@@ -258,7 +258,7 @@ func rgb(h, s, v float64) []float64 {
 }
 
 func TestValidate(t *testing.T) {
-	ok := TrainTransform(224, half, half)
+	ok := TrainTransform([2]int{224, 224}, half, half)
 	require.NoError(t, ok.Validate())
 	nan := math.NaN()
 	for _, c := range []struct {
@@ -292,7 +292,7 @@ func TestApplyToOddSizes(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	for _, m := range []*RGB{picture(1, 1), picture(1, 200), picture(200, 1), picture(3, 5)} {
 		for _, tr := range []Transform{
-			EvalTransform(16, half, half), TrainTransform(16, half, half),
+			EvalTransform([2]int{16, 16}, half, half), TrainTransform([2]int{16, 16}, half, half),
 			{Width: 16, Height: 12, ShortSide: 16, Filter: Bicubic},
 			{Width: 16, Height: 12, Area: [2]float64{0.08, 1}, Filter: Bicubic, Contrast: 1, Hue: 0.5},
 		} {

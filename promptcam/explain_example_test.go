@@ -41,7 +41,7 @@ func ExampleModel_Explain() {
 		return
 	}
 	pixels := model.Backbone.Config // an official checkpoint sets mean and std to 0.5
-	e, err := model.Explain(bird(), data.EvalTransform(32, pixels.Mean, pixels.Std))
+	e, err := model.Explain(bird(), data.EvalTransform([2]int{32, 32}, pixels.Mean, pixels.Std))
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -43,7 +43,7 @@ func TestExplainAnImage(t *testing.T) {
 	for i := range img.Pix {
 		img.Pix[i] = uint8(i * 7)
 	}
-	e, err := m.Explain(img, data.EvalTransform(32, g.config.Mean, g.config.Std))
+	e, err := m.Explain(img, data.EvalTransform([2]int{32, 32}, g.config.Mean, g.config.Std))
 	require.NoError(t, err)
 	var sum float64
 	for _, p := range e.Probabilities {
@@ -53,9 +53,9 @@ func TestExplainAnImage(t *testing.T) {
 	assert.Len(t, e.Top(99), m.Config.Classes)
 	assert.True(t, slices.IsSortedFunc(e.Top(5), func(a, b int) int { return int(math.Copysign(1, float64(e.Scores[b]-e.Scores[a]))) }))
 
-	_, err = m.Explain(img, data.EvalTransform(48, g.config.Mean, g.config.Std))
+	_, err = m.Explain(img, data.EvalTransform([2]int{48, 48}, g.config.Mean, g.config.Std))
 	assert.ErrorContains(t, err, "48x48 pixels, the backbone wants 32x32")
-	_, err = m.Explain(data.NewRGB(0, 0), data.EvalTransform(32, g.config.Mean, g.config.Std))
+	_, err = m.Explain(data.NewRGB(0, 0), data.EvalTransform([2]int{32, 32}, g.config.Mean, g.config.Std))
 	assert.ErrorContains(t, err, "empty")
 }
 

@@ -65,7 +65,7 @@ func TestReadme(t *testing.T) {
 	require.NoError(t, err)
 	dir := t.TempDir()
 	trained, photo, out := filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "bird.png"), filepath.Join(dir, "trait.png")
-	require.NoError(t, model.Save(trained, []string{"Orchard Oriole", "Scott Oriole"}, data.EvalTransform(32, config.Mean, config.Std)))
+	require.NoError(t, model.Save(trained, []string{"Orchard Oriole", "Scott Oriole"}, data.EvalTransform([2]int{32, 32}, config.Mean, config.Std)))
 	require.NoError(t, promptcam.WritePNG(photo, bird()))
 	backbone := filepath.Join(dir, "backbone.safetensors")
 	require.NoError(t, checkpoint.Save(backbone, nn.State(official.Backbone), nil))

@@ -21,7 +21,7 @@ var fourNames = []string{"Orchard Oriole", "Scott Oriole", "Hooded Oriole", "Bal
 func TestSaveAndLoad(t *testing.T) {
 	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
 		path := filepath.Join(t.TempDir(), "model.safetensors")
-		transform := data.EvalTransform(32, g.config.Mean, g.config.Std)
+		transform := data.EvalTransform([2]int{32, 32}, g.config.Mean, g.config.Std)
 		require.NoError(t, m.Save(path, fourNames, transform))
 		size, err := os.Stat(path)
 		require.NoError(t, err)
@@ -42,7 +42,7 @@ func TestLoadRefusesAnotherBackbone(t *testing.T) {
 	m, err := New(g.model().Backbone, configs()["deep"], rand.New(rand.NewPCG(1, 2)))
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "model.safetensors")
-	require.NoError(t, m.Save(path, fourNames, data.EvalTransform(32, g.config.Mean, g.config.Std)))
+	require.NoError(t, m.Save(path, fourNames, data.EvalTransform([2]int{32, 32}, g.config.Mean, g.config.Std)))
 
 	other := g.model().Backbone
 	other.Config.Name, other.SHA256 = "other", "0123"
@@ -78,9 +78,9 @@ func TestLoadRefusesWhatIsNoModel(t *testing.T) {
 	m, err := New(g.model().Backbone, configs()["deep"], rand.New(rand.NewPCG(1, 2)))
 	require.NoError(t, err)
 	assert.ErrorContains(t, m.Save(filepath.Join(t.TempDir(), "m"), fourNames[:3], data.Transform{}), "3 class names for 4 classes")
-	assert.ErrorContains(t, m.Save(filepath.Join(t.TempDir(), "m"), fourNames, data.EvalTransform(48, g.config.Mean, g.config.Std)), "save: the transform makes images of 48x48 pixels")
+	assert.ErrorContains(t, m.Save(filepath.Join(t.TempDir(), "m"), fourNames, data.EvalTransform([2]int{48, 48}, g.config.Mean, g.config.Std)), "save: the transform makes images of 48x48 pixels")
 
-	metadata, err := m.metadata(fourNames, data.EvalTransform(32, g.config.Mean, g.config.Std))
+	metadata, err := m.metadata(fourNames, data.EvalTransform([2]int{32, 32}, g.config.Mean, g.config.Std))
 	require.NoError(t, err)
 	for want, change := range map[string]func(metadata map[string]string, state nn.Tensors){
 		"not a saved Prompt-CAM: its format is \"\"": func(md map[string]string, _ nn.Tensors) { delete(md, "format") },

@@ -205,12 +205,11 @@ func matchClasses(set *data.Set, classes []string) error {
 
 // transforms returns what is done to training and to other images.
 func transforms(augment string, c vit.Config) (train, eval data.Transform) {
-	h, w := c.ImageSize[0], c.ImageSize[1]
-	eval = data.Transform{Width: w, Height: h, Mean: c.Mean, Std: c.Std}
+	eval = data.EvalTransform(c.ImageSize, c.Mean, c.Std)
 	train = eval
 	switch augment {
-	case "crop": // data.TrainTransform, for images that need not be square
-		train.ResizeWidth, train.ResizeHeight, train.RandomCrop, train.Flip = w*15/14, h*15/14, true, 0.5
+	case "crop":
+		train = data.TrainTransform(c.ImageSize, c.Mean, c.Std)
 	case "rrc":
 		// torchvision's crops go down to 8 % of the photograph, which often have
 		// nothing of the trait that tells two species apart.
