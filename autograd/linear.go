@@ -11,7 +11,7 @@ func Linear(x, w, b *Var) *Var {
 	if b != nil {
 		bias = b.Value()
 	}
-	tensor.LinearTo(y.value, x.Value(), w.Value(), bias)
+	tensor.LinearTo(y.value, x.Value(), w.Value(), nil, tensor.After{Bias: bias})
 	if y.needs {
 		var keep [2]*Var // what each other's gradient reads
 		if w.needs {

@@ -125,53 +125,6 @@ func rowsOf(m kernel.Matrix, from, to int) kernel.Matrix {
 	return m
 }
 
-// LinearTo writes x·wᵀ + b to dst: x [..., in], w [out, in], b [out] or nil,
-// dst [..., out]. x and dst must be contiguous.
-func LinearTo(dst, x, w, b *Tensor) {
-	linearShapes("LinearTo", dst, x, w, b)
-	if dst.Len() == 0 {
-		return
-	}
-	beta := float32(0)
-	if b != nil {
-		CopyTo(dst, b) // the product is then added to the bias
-		beta = 1
-	}
-	gemm(dst.flat(), x.flat(), w.matrix().T(), beta)
-}
-
-// LinearBackwardTo is the adjoint of LinearTo given dy, the gradient of its
-// result. It writes to dx, and adds to dw and db; each may be nil, and so may
-// x if dw is. dx, dy and x must be contiguous, and the rows of dw.
-func LinearBackwardTo(dx, dw, db, dy, x, w *Tensor) {
-	if dx != nil {
-		linearShapes("LinearBackwardTo", dy, dx, w, db)
-		if dx.Len() > 0 {
-			gemm(dx.flat(), dy.flat(), w.matrix(), 0)
-		}
-	}
-	if dw != nil {
-		linearShapes("LinearBackwardTo", dy, x, dw, db)
-		if dw.Len() > 0 {
-			gemm(dw.matrix(), dy.flat().T(), x.flat(), 1)
-		}
-	}
-	if db != nil {
-		AddSumTo(db, dy)
-	}
-}
-
-// linearShapes checks y = x·wᵀ + b; b may be nil.
-func linearShapes(op string, y, x, w, b *Tensor) {
-	if len(w.shape) != 2 || x.Dim(-1) != w.shape[1] || y.Dim(-1) != w.shape[0] ||
-		!slices.Equal(x.shape[:len(x.shape)-1], y.shape[:len(y.shape)-1]) {
-		panic(&ShapeError{op, [][]int{y.shape, x.shape, w.shape}, "want [..., out], [..., in] and [out, in]"})
-	}
-	if b != nil && !slices.Equal(b.shape, w.shape[:1]) {
-		panic(&ShapeError{op, [][]int{b.shape}, fmt.Sprintf("want a bias [%d]", w.shape[0])})
-	}
-}
-
 // flat describes a contiguous tensor as one matrix whose rows are its rows
 // along the last dimension.
 func (t *Tensor) flat() kernel.Matrix {

@@ -142,9 +142,9 @@ func TestLinear(t *testing.T) {
 			flat := x.Reshape(-1, in)
 			want := product(flat, w.Transpose())
 			y := tensor.New(dy.Shape()...).Fill(nan)
-			tensor.LinearTo(y, x, w.Tensor, nil)
+			tensor.LinearTo(y, x, w.Tensor, nil, tensor.After{})
 			tensortest.Close(t, want.RawMatrix().Data, y.Data(), 1e-5)
-			tensor.LinearTo(y, x, w.Tensor, b)
+			tensor.LinearTo(y, x, w.Tensor, nil, tensor.After{Bias: b})
 			want.Apply(func(_, j int, v float64) float64 { return v + float64(b.At(j)) }, want)
 			tensortest.Close(t, want.RawMatrix().Data, y.Data(), 1e-5)
 
@@ -169,9 +169,9 @@ func TestLinear(t *testing.T) {
 func TestLinearOfNothing(t *testing.T) {
 	b := tensortest.Ramp(3)
 	y := tensor.New(2, 3)
-	tensor.LinearTo(y, tensor.New(2, 0), tensor.New(3, 0), b)
+	tensor.LinearTo(y, tensor.New(2, 0), tensor.New(3, 0), nil, tensor.After{Bias: b})
 	tensortest.Close(t, b.Expand(2, 3), y, 0)
-	tensor.LinearTo(tensor.New(0, 3), tensor.New(0, 4), tensor.New(3, 4), b)
+	tensor.LinearTo(tensor.New(0, 3), tensor.New(0, 4), tensor.New(3, 4), nil, tensor.After{Bias: b})
 
 	dx, dw, db := tensor.New(0, 4), tensortest.Ramp(3, 4), tensortest.Ramp(3)
 	tensor.LinearBackwardTo(dx, dw, db, tensor.New(0, 3), tensor.New(0, 4), tensor.New(3, 4))
@@ -186,9 +186,9 @@ func TestLinearSameBits(t *testing.T) {
 	rng := newRand()
 	x, w, b := tensortest.Random(rng, 4, 197, 96), tensortest.Random(rng, 300, 96), tensortest.Random(rng, 300)
 	y := tensor.New(4, 197, 300)
-	sameBits(t, func() *tensor.Tensor { tensor.LinearTo(y, x, w, b); return y.Clone() })
+	sameBits(t, func() *tensor.Tensor { tensor.LinearTo(y, x, w, nil, tensor.After{Bias: b}); return y.Clone() })
 	alone := tensor.New(197, 300)
-	tensor.LinearTo(alone, x.Select(0, 2), w, b)
+	tensor.LinearTo(alone, x.Select(0, 2), w, nil, tensor.After{Bias: b})
 	tensortest.Close(t, y.Select(0, 2), alone, 0)
 	sameBits(t, func() *tensor.Tensor {
 		dw := tensor.New(300, 96)
@@ -199,10 +199,10 @@ func TestLinearSameBits(t *testing.T) {
 
 func TestLinearPanics(t *testing.T) {
 	x, w, y := tensor.New(2, 3), tensor.New(4, 3), tensor.New(2, 4)
-	requirePanic(t, "tensor: LinearTo: shapes [2 4] and [2 4] and [4 3]: want [..., out], [..., in] and [out, in]", func() { tensor.LinearTo(y, y, w, nil) })
-	requirePanic(t, "tensor: LinearTo: shapes [4] and [2 3] and [4 3]: want [..., out], [..., in] and [out, in]", func() { tensor.LinearTo(tensor.New(4), x, w, nil) })
-	requirePanic(t, "tensor: LinearTo: shape [3]: want a bias [4]", func() { tensor.LinearTo(y, x, w, tensor.New(3)) })
-	requirePanic(t, "tensor: Data: shape [2 3]: a view with strides [1 2] is not contiguous", func() { tensor.LinearTo(y, tensor.New(3, 2).Transpose(), w, nil) })
+	requirePanic(t, "tensor: LinearTo: shapes [2 4] and [2 4] and [4 3]: want [..., out], [..., in] and [out, in]", func() { tensor.LinearTo(y, y, w, nil, tensor.After{}) })
+	requirePanic(t, "tensor: LinearTo: shapes [4] and [2 3] and [4 3]: want [..., out], [..., in] and [out, in]", func() { tensor.LinearTo(tensor.New(4), x, w, nil, tensor.After{}) })
+	requirePanic(t, "tensor: LinearTo: shape [3]: want a bias [4]", func() { tensor.LinearTo(y, x, w, nil, tensor.After{Bias: tensor.New(3)}) })
+	requirePanic(t, "tensor: Data: shape [2 3]: a view with strides [1 2] is not contiguous", func() { tensor.LinearTo(y, tensor.New(3, 2).Transpose(), w, nil, tensor.After{}) })
 	requirePanic(t, "tensor: LinearBackwardTo: shapes [2 4] and [2 4] and [4 3]: want [..., out], [..., in] and [out, in]", func() {
 		tensor.LinearBackwardTo(y, nil, nil, y, x, w)
 	})
@@ -219,7 +219,7 @@ func BenchmarkLinear(b *testing.B) {
 			x, w, bias := tensortest.Random(rng, rows, in), tensortest.Random(rng, out, in), tensortest.Random(rng, out)
 			y := tensor.New(rows, out)
 			for b.Loop() {
-				tensor.LinearTo(y, x, w, bias)
+				tensor.LinearTo(y, x, w, nil, tensor.After{Bias: bias})
 			}
 			b.ReportMetric(2*float64(rows*in*out)*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
 		})

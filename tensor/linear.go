@@ -1,0 +1,125 @@
+package tensor
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Activation is a function of each element.
+type Activation int
+
+const (
+	Identity  Activation = iota
+	GELU                 // x·Phi(x), see GELUTo
+	QuickGELU            // x·sigmoid(1.702 x), see QuickGELUTo
+)
+
+// After says what LinearTo does with x·wᵀ while it is still in the cache, in this
+// order. Each tensor may be nil, which means none.
+type After struct {
+	Bias     *Tensor    // [out], added
+	Pre      *Tensor    // [..., out], receives the sum so far: what Act is applied to
+	Act      Activation // applied
+	Scale    *Tensor    // [out], multiplied by
+	Residual *Tensor    // [..., out], added last; may be the result itself
+}
+
+// Packed is a copy of a weight [out, in] in the order in which LinearTo reads it.
+type Packed struct{}
+
+// Pack returns a copy of w [out, in] for LinearTo: worth its memory where the
+// same weight multiplies few rows many times.
+func Pack(w *Tensor) *Packed { return nil }
+
+// Rows returns the outputs [from, to), without copying; nil if they do not begin
+// where the kernels can begin.
+func (p *Packed) Rows(from, to int) *Packed { return nil }
+
+// LinearTo writes to dst what After makes of x·wᵀ: x [..., in], w [out, in], dst
+// [..., out]. packed is Pack(w) or nil. All must be contiguous, but w may be any view.
+func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
+	const op = "LinearTo"
+	linearShapes(op, dst, x, w, after.Bias)
+	for _, t := range []*Tensor{after.Pre, after.Residual} {
+		if t != nil {
+			same(op, dst, t)
+		}
+	}
+	if s := after.Scale; s != nil && !slices.Equal(s.shape, w.shape[:1]) {
+		panic(&ShapeError{op, [][]int{s.shape}, fmt.Sprintf("want a scale [%d]", w.shape[0])})
+	}
+	if dst.Len() == 0 {
+		return
+	}
+	y := dst
+	if after.Residual == dst {
+		y = New(dst.shape...)
+	}
+	beta := float32(0)
+	if after.Bias != nil {
+		CopyTo(y, after.Bias) // the product is then added to the bias
+		beta = 1
+	}
+	gemm(y.flat(), x.flat(), w.matrix().T(), beta)
+	if after.Pre != nil {
+		CopyTo(after.Pre, y)
+	}
+	switch after.Act {
+	case GELU:
+		GELUTo(y, y)
+	case QuickGELU:
+		QuickGELUTo(y, y)
+	}
+	if after.Scale != nil {
+		MulTo(y, y, after.Scale)
+	}
+	if after.Residual != nil {
+		AddTo(dst, after.Residual, y)
+	}
+}
+
+// LinearBackwardTo is the adjoint of x·wᵀ + b given dy, the gradient of its
+// result. It writes to dx, and adds to dw and db; each may be nil, and so may
+// x if dw is. dx, dy and x must be contiguous, and the rows of dw.
+func LinearBackwardTo(dx, dw, db, dy, x, w *Tensor) {
+	if dx != nil {
+		linearShapes("LinearBackwardTo", dy, dx, w, db)
+		if dx.Len() > 0 {
+			gemm(dx.flat(), dy.flat(), w.matrix(), 0)
+		}
+	}
+	if dw != nil {
+		linearShapes("LinearBackwardTo", dy, x, dw, db)
+		if dw.Len() > 0 {
+			gemm(dw.matrix(), dy.flat().T(), x.flat(), 1)
+		}
+	}
+	if db != nil {
+		AddSumTo(db, dy)
+	}
+}
+
+// LinearBackwardActTo writes to dx the gradient of pre, given dy, that of
+// act(pre)·wᵀ: dx = (dy·w)·act'(pre), element by element. dx and pre are
+// [..., in]. All must be contiguous, but w may be any view.
+func LinearBackwardActTo(dx, dy, w, pre *Tensor, act Activation) {
+	same("LinearBackwardActTo", dx, pre)
+	LinearBackwardTo(dx, nil, nil, dy, nil, w)
+	switch act {
+	case GELU:
+		GELUBackwardTo(dx, pre, dx)
+	case QuickGELU:
+		QuickGELUBackwardTo(dx, pre, dx)
+	}
+}
+
+// linearShapes checks y = x·wᵀ + b; b may be nil.
+func linearShapes(op string, y, x, w, b *Tensor) {
+	if len(w.shape) != 2 || x.Dim(-1) != w.shape[1] || y.Dim(-1) != w.shape[0] ||
+		!slices.Equal(x.shape[:len(x.shape)-1], y.shape[:len(y.shape)-1]) {
+		panic(&ShapeError{op, [][]int{y.shape, x.shape, w.shape}, "want [..., out], [..., in] and [out, in]"})
+	}
+	if b != nil && !slices.Equal(b.shape, w.shape[:1]) {
+		panic(&ShapeError{op, [][]int{b.shape}, fmt.Sprintf("want a bias [%d]", w.shape[0])})
+	}
+}
