@@ -1,66 +1,68 @@
 // Package parallel runs a loop on several goroutines.
+//
+// The goroutines that help a caller are started when they are first needed,
+// serve all loops of the program, and stay: an idle one sleeps and costs its
+// stack. So a loop neither starts a goroutine nor allocates, and loops of some
+// microseconds are worth sharing.
 package parallel
 
 import (
 	"runtime"
-	"sync"
 	"sync/atomic"
 )
 
-// For calls f(from, to) for chunks that together cover [0, n) once, on at most
-// GOMAXPROCS goroutines of which the caller is one, and returns when all calls
-// have returned. Every chunk is grain long and starts at a multiple of grain,
-// but for the last, which may be shorter: where the chunks lie depends on n and
-// grain alone, so what is computed per chunk has the same bits on any number of
-// processors. Chunks are handed out in order but may run in any order.
+// Task is what a loop does for the elements [from, to).
+type Task interface{ Do(from, to int) }
+
+// Func is a function as a Task.
+type Func func(from, to int)
+
+// Do calls f.
+func (f Func) Do(from, to int) { f(from, to) }
+
+// For is Run for a function.
+func For(n, grain int, f func(from, to int)) { Run(n, grain, Func(f)) }
+
+// Run calls t.Do(from, to) for chunks that together cover [0, n) once, on at
+// most GOMAXPROCS goroutines of which the caller is one, and returns when all
+// calls have returned. Every chunk is grain long and starts at a multiple of
+// grain, but for the last, which may be shorter: where the chunks lie depends
+// on n and grain alone, so what is computed per chunk has the same bits on any
+// number of processors. Chunks are handed out in order but may run in any order.
 //
-// f may itself call For. If calls of f panic, no further chunk is started and
-// For panics with the value of one of them once the running calls are done.
-// For panics if grain is not positive; n <= 0 calls nothing.
-func For(n, grain int, f func(from, to int)) {
+// t.Do may itself call Run; all loops of the program, nested ones too, have
+// GOMAXPROCS-1 helpers together. If calls of t.Do panic, no further chunk is
+// started and Run panics with the value of one of them once the running calls
+// are done. Run panics if grain is not positive; n <= 0 calls nothing.
+func Run(n, grain int, t Task) {
 	if grain <= 0 {
-		panic("parallel: For: grain must be positive")
+		panic("parallel: Run: grain must be positive")
 	}
 	if n <= 0 {
 		return
 	}
-	chunks := (n-1)/grain + 1
-	workers := min(chunks, runtime.GOMAXPROCS(0))
+	workers := min((n-1)/grain+1, runtime.GOMAXPROCS(0))
 	if workers == 1 {
 		for from := 0; from < n; from += grain {
-			f(from, min(from+grain, n))
+			t.Do(from, min(from+grain, n))
 		}
 		return
 	}
-	l := &loop{n: n, grain: grain, chunks: int64(chunks), f: f}
-	l.helpers.Add(workers - 1)
-	for range workers - 1 {
-		go l.help()
-	}
+	l := helpers.open(t, n, grain, workers-1)
+	defer helpers.close(l)
 	l.run()
-	// The caller only waits for helpers that are running or about to: none of
-	// them waits for anything but its own calls of f, so nesting cannot deadlock.
-	l.helpers.Wait()
-	if l.panicked.Load() {
-		panic(l.value)
-	}
 }
 
-// loop is one call of For, shared by its goroutines.
+// loop is one call of Run, shared by its goroutines.
 type loop struct {
+	task     Task
 	n, grain int
 	chunks   int64
-	f        func(from, to int)
-	next     atomic.Int64 // the first chunk not handed out
-	helpers  sync.WaitGroup
+	next     atomic.Int64  // the first chunk not handed out
+	inside   atomic.Int32  // goroutines that have not left, of which the caller is one
+	empty    chan struct{} // told by the last to leave if that is a helper
 	panicked atomic.Bool
-	once     sync.Once
 	value    any // of the first panic
-}
-
-func (l *loop) help() {
-	defer l.helpers.Done()
-	l.run()
 }
 
 // run takes chunks until none is left.
@@ -71,10 +73,11 @@ func (l *loop) run() {
 			return
 		}
 		// A panic may not leave a helper, where it would end the program
-		// whatever the caller of For has deferred: the caller raises it instead.
+		// whatever the caller of Run has deferred: the caller raises it instead.
 		v := recover()
-		l.once.Do(func() { l.value = v })
-		l.panicked.Store(true)
+		if l.panicked.CompareAndSwap(false, true) {
+			l.value = v
+		}
 		l.next.Store(l.chunks)
 	}()
 	for {
@@ -83,7 +86,7 @@ func (l *loop) run() {
 			break
 		}
 		from := int(i) * l.grain
-		l.f(from, min(from+l.grain, l.n))
+		l.task.Do(from, min(from+l.grain, l.n))
 	}
 	done = true
 }

@@ -1,6 +1,7 @@
 package parallel
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -49,7 +50,7 @@ func TestChunksDependOnLengthAndGrainAlone(t *testing.T) {
 func TestNothingToDo(t *testing.T) {
 	assert.Empty(t, chunks(0, 3))
 	assert.Empty(t, chunks(-1, 3))
-	assert.PanicsWithValue(t, "parallel: For: grain must be positive", func() { For(1, 0, nil) })
+	assert.PanicsWithValue(t, "parallel: Run: grain must be positive", func() { For(1, 0, nil) })
 }
 
 func TestSeveralGoroutinesTakePart(t *testing.T) {
@@ -111,9 +112,127 @@ func TestPanicStopsTheLoop(t *testing.T) {
 	assert.LessOrEqual(t, calls.Load(), int64(2), "each goroutine stops at its first panic")
 }
 
-func BenchmarkFor(b *testing.B) {
-	b.ReportAllocs()
-	for b.Loop() {
-		For(64, 1, func(int, int) {})
+// counter is a task whose calls nest, to a depth.
+type counter struct {
+	depth int
+	inner *counter
+	count atomic.Int64
+}
+
+func newCounter(depth int) *counter {
+	c := &counter{depth: depth}
+	if depth > 0 {
+		c.inner = newCounter(depth - 1)
+	}
+	return c
+}
+
+func (c *counter) Do(from, to int) {
+	c.count.Add(int64(to - from))
+	if c.depth > 0 {
+		Run(to-from, 1, c.inner)
+	}
+}
+
+// total is how often the innermost task was called.
+func (c *counter) total() int64 {
+	if c.depth > 0 {
+		return c.inner.total()
+	}
+	return c.count.Load()
+}
+
+func TestLoopsDoNotAllocate(t *testing.T) {
+	for _, p := range []int{1, 2, 4} {
+		processors(t, p)
+		c := newCounter(1)
+		Run(100, 3, c) // starts the helpers
+		assert.Zero(t, testing.AllocsPerRun(100, func() { Run(100, 3, c) }), "%d processors", p)
+	}
+}
+
+func TestManyCallers(t *testing.T) {
+	for _, p := range []int{2, 3, 16} {
+		processors(t, p)
+		var callers sync.WaitGroup
+		for range 20 {
+			callers.Go(func() {
+				for range 50 {
+					c := newCounter(2)
+					Run(30, 4, c)
+					assert.EqualValues(t, 30, c.total())
+				}
+			})
+		}
+		callers.Wait()
+	}
+}
+
+func TestNoMoreHelpersThanProcessors(t *testing.T) {
+	processors(t, 3)
+	var now, most atomic.Int64
+	var callers sync.WaitGroup
+	for range 5 {
+		callers.Go(func() {
+			For(40, 1, func(int, int) {
+				n := now.Add(1)
+				for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+				}
+				runtime.Gosched()
+				now.Add(-1)
+			})
+		})
+	}
+	callers.Wait()
+	assert.LessOrEqual(t, most.Load(), int64(5+2), "callers and helpers")
+}
+
+// A task may end its goroutine, as a test's FailNow does: others take the place of helpers lost.
+func TestTaskEndsItsGoroutine(t *testing.T) {
+	processors(t, 3)
+	for range 5 {
+		ended := make(chan any)
+		go func() {
+			defer func() { ended <- recover() }()
+			var met sync.WaitGroup
+			met.Add(3)
+			For(3, 1, func(int, int) {
+				met.Done()
+				met.Wait()
+				runtime.Goexit()
+			})
+		}()
+		<-ended
+	}
+}
+
+// work is a task of some microseconds in all, such as a small layer norm.
+type work [4096]float32
+
+func (w *work) Do(from, to int) {
+	for i := from; i < to; i++ {
+		x := w[i]
+		for range 8 {
+			x = x*0.999 + 0.001
+		}
+		w[i] = x
+	}
+}
+
+func BenchmarkRun(b *testing.B) {
+	b.Run("empty", func(b *testing.B) {
+		c := newCounter(0)
+		b.ReportAllocs()
+		for b.Loop() {
+			Run(64, 1, c)
+		}
+	})
+	for _, chunks := range []int{1, 2, 8} {
+		b.Run(fmt.Sprintf("small in %d chunks", chunks), func(b *testing.B) {
+			w := new(work)
+			for b.Loop() {
+				Run(len(w), len(w)/chunks, w)
+			}
+		})
 	}
 }
