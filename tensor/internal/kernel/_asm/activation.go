@@ -6,13 +6,15 @@ import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/promptcam/promptcam/tensor/internal/kernel/asm/approx"
 )
 
 // exp emits x = exp(x). With n = x/ln 2 rounded to an integer and r = x - n ln 2,
 // exp(x) is 2^n exp(r), and exp(r) a polynomial. The relative error is about
 // 1e-7; results that are denormal are rounded, not flushed to 0.
 func (v isa) exp(x reg.VecVirtual) {
-	v.clamp(-105, 89, x) // beyond, the result is 0 or Inf: ln of the extremes is -103.98 and 88.73
+	v.clamp(approx.ExpMin, approx.ExpMax, x)
 	n := v.reg()
 	v.mulConst(math.Log2E, x, n)
 	if v.wide() {
@@ -20,11 +22,9 @@ func (v isa) exp(x reg.VecVirtual) {
 	} else {
 		VROUNDPS(U8(0), n, n)
 	}
-	// ln 2 in two parts: the first has zeros at its end, so n times it is exact.
-	const ln2High = 355. / 512
-	v.subProduct(ln2High, n, x)
-	v.subProduct(math.Ln2-ln2High, n, x)
-	e := v.polynomial(x, expCoefficients)
+	v.subProduct(approx.Ln2High, n, x)
+	v.subProduct(approx.Ln2Low, n, x)
+	e := v.polynomial(x, approx.Exp)
 	if v.wide() {
 		VSCALEFPS(n, e, x)
 		return
@@ -43,36 +43,20 @@ func (v isa) exp(x reg.VecVirtual) {
 	VMOVAPS(e, x)
 }
 
-// expCoefficients is exp on [-ln(2)/2, ln(2)/2].
-var expCoefficients = fit(math.Exp, -math.Ln2/2, math.Ln2/2, 6)
-
-// normalTail emits what GELU needs at t = |x|, which it clamps to normalMax: the
-// functions E = exp(-t²/2) and R with Phi(-t) = E*R. R falls slowly from 1/2 like
-// 1/(t√2π), and over the whole half-line it is close to a polynomial in
-// w = (t-k)/(t+k): the substitution of Shepherd and Laframboise, "Chebyshev
-// Approximation of (1+2x)exp(x²)erfc x in 0≤x<∞", Math. Comp. 36 (1981).
+// normalTail emits what GELU needs at t = |x|, which it clamps: the functions
+// E = exp(-t²/2) and R = approx.NormalTail with Phi(-t) = E*R.
 func (v isa) normalTail(x Op) (t, e, r reg.VecVirtual) {
-	t = v.abs(x, normalMax)
+	t = v.abs(x, approx.NormalMax)
 	w, sum := v.reg(), v.reg()
-	v.addConst(-normalPivot, t, w)
-	v.addConst(normalPivot, t, sum)
+	v.addConst(-approx.NormalPivot, t, w)
+	v.addConst(approx.NormalPivot, t, sum)
 	VDIVPS(sum, w, w)
 	e = v.reg()
 	v.mulConst(-0.5, t, e)
 	VMULPS(t, e, e)
 	v.exp(e)
-	return t, e, v.polynomial(w, tailCoefficients)
+	return t, e, v.polynomial(w, approx.NormalTail)
 }
-
-const (
-	normalMax   = 14.5 // exp(-t²/2) is 0 from here on
-	normalPivot = 2.5
-)
-
-var tailCoefficients = fit(func(w float64) float64 {
-	t := normalPivot * (1 + w) / (1 - w)
-	return math.Exp(t*t/2) * math.Erfc(t/math.Sqrt2) / 2
-}, -1, (normalMax-normalPivot)/(normalMax+normalPivot), 9)
 
 // activations emits GELU, QuickGELU and their adjoints.
 func (v isa) activations() {
@@ -109,9 +93,9 @@ func (v isa) activations() {
 	dst, x = pointer("dst"), pointer("x")
 	v.each("dst", func(s step) {
 		r := s.load(x)
-		VMAXPS(r, v.constant(-quickGELUEnd), r)
+		VMAXPS(r, v.constant(-approx.QuickGELUEnd), r)
 		e := v.reg()
-		v.mulConst(-quickGELUSlope, r, e)
+		v.mulConst(-approx.QuickGELUSlope, r, e)
 		v.exp(e)
 		v.addConst(1, e, e)
 		VDIVPS(e, r, r)
@@ -125,8 +109,8 @@ func (v isa) activations() {
 	dst, x, dy = pointer("dst"), pointer("x"), pointer("dy")
 	v.each("dst", func(s step) {
 		r := s.load(x)
-		t := v.abs(r, quickGELUEnd)
-		v.mulConst(quickGELUSlope, t, t)
+		t := v.abs(r, approx.QuickGELUEnd)
+		v.mulConst(approx.QuickGELUSlope, t, t)
 		e := v.zero()
 		VSUBPS(t, e, e)
 		v.exp(e)
@@ -142,12 +126,6 @@ func (v isa) activations() {
 	})
 	ret()
 }
-
-// As in package kernel.
-const (
-	quickGELUSlope = 1.702
-	quickGELUEnd   = 88
-)
 
 // abs returns |x|, but most where |x| is larger; NaN stays NaN.
 func (v isa) abs(x Op, most float64) reg.VecVirtual {
