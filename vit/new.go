@@ -1,0 +1,56 @@
+package vit
+
+import (
+	"math/rand/v2"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/nn"
+)
+
+// New returns an untrained model of architecture c, all of whose parameters may
+// be learned. It starts as timm's vision transformers do: the weights of Linears
+// and the position embeddings normal with deviation 0.02, class token and
+// registers 1e-6, biases zero, the patch embedding by nn.KaimingUniform, and layer
+// scale 1e-5 throughout. Its SHA256 is that of this start, and does not follow
+// training. An invalid config is an error.
+func New(c Config, rng *rand.Rand) (*Model, error) {
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	normal := func(p *autograd.Param, deviation float64) {
+		for i, d := 0, p.Value.Data(); i < len(d); i++ {
+			d[i] = float32(deviation * rng.NormFloat64())
+		}
+	}
+	m := newModel(c)
+	normal(m.ClassToken, 1e-6)
+	if m.Registers != nil {
+		normal(m.Registers, 1e-6)
+	}
+	normal(m.Position, 0.02)
+	m.Patch.initialize(rng)
+	for _, b := range m.Blocks {
+		for _, l := range []*nn.Linear{b.Attn.QKV, b.Attn.Proj, b.MLP.FC1, b.MLP.FC2} {
+			normal(l.Weight, 0.02)
+		}
+		if c.LayerScale {
+			b.LS1.Gamma.Value.Fill(1e-5)
+			b.LS2.Gamma.Value.Fill(1e-5)
+		}
+	}
+	if m.Head != nil {
+		normal(m.Head.Weight, 0.02)
+	}
+	m.SHA256 = identity(nn.State(m))
+	return m, nil
+}
+
+// initialize is PyTorch's start of a convolution.
+func (e *PatchEmbed) initialize(rng *rand.Rand) {
+	weight := e.Weight.Value.Reshape(e.Weight.Value.Dim(0), -1) // [D, 3·P·P]
+	if e.Bias == nil {
+		nn.KaimingUniform(rng, weight, nil)
+	} else {
+		nn.KaimingUniform(rng, weight, e.Bias.Value)
+	}
+}
