@@ -40,12 +40,15 @@ func binary(op string, to func(dst, a, b *Tensor), a, b *Tensor) *Tensor {
 
 // Broadcast returns the shape to which both shapes broadcast. It panics with
 // a *ShapeError naming op if there is none.
-func Broadcast(op string, a, b []int) []int {
+func Broadcast(op string, a, b []int) []int { return broadcast(nil, op, a, b) }
+
+// broadcast is Broadcast in the memory of room, if that is enough.
+func broadcast(room []int, op string, a, b []int) []int {
 	long, short := a, b
 	if len(a) < len(b) {
 		long, short = b, a
 	}
-	shape := slices.Clone(long)
+	shape := append(room, long...)
 	lead := len(long) - len(short)
 	for i, s := range short {
 		switch {
@@ -61,7 +64,7 @@ func Broadcast(op string, a, b []int) []int {
 
 // AddTo writes a + b to dst, broadcast.
 func AddTo(dst, a, b *Tensor) {
-	elementwise("AddTo", dst, a, b, func(d, x, y run) {
+	elementwise("AddTo", dst, a, b, func(_ float32, d, x, y run) {
 		if d.step == 1 && x.step == 1 && y.step == 1 {
 			kernel.Add(d.data[:d.n], x.data[:d.n], y.data[:d.n])
 			return
@@ -74,7 +77,7 @@ func AddTo(dst, a, b *Tensor) {
 
 // SubTo writes a - b to dst, broadcast.
 func SubTo(dst, a, b *Tensor) {
-	elementwise("SubTo", dst, a, b, func(d, x, y run) {
+	elementwise("SubTo", dst, a, b, func(_ float32, d, x, y run) {
 		for i := range d.n {
 			d.data[i*d.step] = x.data[i*x.step] - y.data[i*y.step]
 		}
@@ -83,7 +86,7 @@ func SubTo(dst, a, b *Tensor) {
 
 // MulTo writes the product of a and b, element by element, to dst, broadcast.
 func MulTo(dst, a, b *Tensor) {
-	elementwise("MulTo", dst, a, b, func(d, x, y run) {
+	elementwise("MulTo", dst, a, b, func(_ float32, d, x, y run) {
 		switch {
 		case d.step == 1 && x.step == 1 && y.step == 1:
 			kernel.Mul(d.data[:d.n], x.data[:d.n], y.data[:d.n])
@@ -99,7 +102,7 @@ func MulTo(dst, a, b *Tensor) {
 
 // DivTo writes a / b, element by element, to dst, broadcast.
 func DivTo(dst, a, b *Tensor) {
-	elementwise("DivTo", dst, a, b, func(d, x, y run) {
+	elementwise("DivTo", dst, a, b, func(_ float32, d, x, y run) {
 		for i := range d.n {
 			d.data[i*d.step] = x.data[i*x.step] / y.data[i*y.step]
 		}
@@ -107,19 +110,20 @@ func DivTo(dst, a, b *Tensor) {
 }
 
 // elementwise calls f with matching runs of dst and of a and b, broadcast.
-func elementwise(op string, dst, a, b *Tensor, f func(dst, a, b run)) {
+func elementwise(op string, dst, a, b *Tensor, f func(_ float32, dst, a, b run)) {
 	if !slices.Equal(dst.shape, a.shape) || !slices.Equal(dst.shape, b.shape) {
-		if !slices.Equal(dst.shape, Broadcast(op, a.shape, b.shape)) {
+		var room [8]int // on the stack
+		if !slices.Equal(dst.shape, broadcast(room[:0], op, a.shape, b.shape)) {
 			panic(&ShapeError{op, [][]int{dst.shape, a.shape, b.shape}, "the first is not the broadcast of the others"})
 		}
 	}
-	eachRun(op, dst, a.expand(op, dst.shape), b.expand(op, dst.shape), f)
+	eachRun(op, 0, dst, a, b, f)
 }
 
 // ScaleTo writes alpha times a to dst, of the same shape.
 func ScaleTo(dst *Tensor, alpha float32, a *Tensor) {
 	same("ScaleTo", dst, a)
-	eachRun("ScaleTo", dst, a, a, func(d, x, _ run) {
+	eachRun("ScaleTo", alpha, dst, a, a, func(alpha float32, d, x, _ run) {
 		if d.step == 1 && x.step == 1 {
 			kernel.Scale(d.data[:d.n], alpha, x.data[:d.n])
 			return
@@ -133,7 +137,7 @@ func ScaleTo(dst *Tensor, alpha float32, a *Tensor) {
 // Axpy adds alpha times x to dst, of the same shape.
 func Axpy(dst *Tensor, alpha float32, x *Tensor) {
 	same("Axpy", dst, x)
-	eachRun("Axpy", dst, x, x, func(d, x, _ run) {
+	eachRun("Axpy", alpha, dst, x, x, func(alpha float32, d, x, _ run) {
 		if d.step == 1 && x.step == 1 {
 			kernel.Axpy(d.data[:d.n], alpha, x.data[:d.n])
 			return
@@ -146,8 +150,7 @@ func Axpy(dst *Tensor, alpha float32, x *Tensor) {
 
 // CopyTo copies src, broadcast to dst's shape, to dst.
 func CopyTo(dst, src *Tensor) {
-	src = src.expand("CopyTo", dst.shape)
-	eachRun("CopyTo", dst, src, src, func(d, x, _ run) {
+	eachRun("CopyTo", 0, dst, src, src, func(_ float32, d, x, _ run) {
 		if d.step == 1 && x.step == 1 {
 			copy(d.data[:d.n], x.data[:d.n])
 			return

@@ -1,9 +1,6 @@
 package tensor
 
-import (
-	"github.com/promptcam/promptcam/tensor/internal/kernel"
-	"github.com/promptcam/promptcam/tensor/internal/parallel"
-)
+import "github.com/promptcam/promptcam/tensor/internal/kernel"
 
 // GELUTo writes x·Phi(x), with Phi the normal distribution's cumulative
 // function (Hendrycks and Gimpel, arXiv 1606.08415), to dst. Both must be contiguous.
@@ -29,14 +26,32 @@ const geluGrain = grain / 4
 // unary calls f, on several cores, with matching pieces of dst and x.
 func unary(op string, dst, x *Tensor, f func(dst, x []float32)) {
 	same(op, dst, x)
-	d, s := dst.Data(), x.Data()
-	parallel.For(len(d), geluGrain, func(from, to int) { f(d[from:to], s[from:to]) })
+	d := dst.Data()
+	pieceTasks.run(len(d), geluGrain, pieces{dst: d, x: x.Data(), f: f})
 }
 
-// unaryGrad is unary for an adjoint f.
-func unaryGrad(op string, dx, x, dy *Tensor, f func(dst, x, dy []float32)) {
+// unaryGrad is unary for an adjoint.
+func unaryGrad(op string, dx, x, dy *Tensor, grad func(dst, x, dy []float32)) {
 	same(op, dx, x)
 	same(op, dx, dy)
-	d, s, g := dx.Data(), x.Data(), dy.Data()
-	parallel.For(len(d), geluGrain, func(from, to int) { f(d[from:to], s[from:to], g[from:to]) })
+	d := dx.Data()
+	pieceTasks.run(len(d), geluGrain, pieces{dst: d, x: x.Data(), dy: dy.Data(), grad: grad})
+}
+
+// pieces is a function of each element, or its adjoint.
+type pieces struct {
+	dst, x, dy []float32
+	f          func(dst, x []float32)
+	grad       func(dst, x, dy []float32)
+}
+
+var pieceTasks tasks[pieces, *pieces]
+
+// Do does the elements [from, to).
+func (p *pieces) Do(from, to int) {
+	if p.grad != nil {
+		p.grad(p.dst[from:to], p.x[from:to], p.dy[from:to])
+		return
+	}
+	p.f(p.dst[from:to], p.x[from:to])
 }

@@ -7,45 +7,106 @@ import "github.com/promptcam/promptcam/tensor/internal/kernel"
 // then scaled by weight [D] and shifted by bias [D]. stats [rows, 2] receives
 // each row's mean and 1/sqrt(var + eps) for the adjoint. All must be contiguous.
 func LayerNormTo(dst, stats, x, weight, bias *Tensor, eps float32) {
-	same("LayerNormTo", dst, x)
-	n := x.Dim(-1)
-	layerNormShapes("LayerNormTo", x, stats, weight, bias)
-	d, s, m, w, b := dst.Data(), x.Data(), stats.Data(), weight.Data(), bias.Data()
-	eachRow(x, func(i, j int) {
-		m[i/n*2], m[i/n*2+1] = kernel.LayerNorm(d[i:j], s[i:j], w, b, eps)
-	})
+	const op = "LayerNormTo"
+	same(op, dst, x)
+	layerNormShapes(op, x, stats, weight)
+	layerNormShapes(op, x, stats, bias)
+	layerNormTasks.eachRow(x, layerNorm{layerNormRows{x.Data(), stats.Data(), x.Dim(-1)}, dst.Data(), weight.Data(), bias.Data(), eps})
 }
 
 // LayerNormBackwardTo is the adjoint of LayerNormTo given dy, the gradient of
 // its result, and the stats it wrote. It writes to dx, and adds to dw [D] and
 // db [D]; dx may be nil or dy, and dw and db may be nil together. All must be contiguous.
 func LayerNormBackwardTo(dx, dw, db, dy, x, weight, stats *Tensor) {
-	same("LayerNormBackwardTo", dy, x)
-	n := x.Dim(-1)
-	layerNormShapes("LayerNormBackwardTo", x, stats, weight)
-	g, s, m, w := dy.Data(), x.Data(), stats.Data(), weight.Data()
+	const op = "LayerNormBackwardTo"
+	same(op, dy, x)
+	layerNormShapes(op, x, stats, weight)
+	rows := layerNormRows{x.Data(), stats.Data(), x.Dim(-1)}
 	if dw != nil {
-		layerNormShapes("LayerNormBackwardTo", x, stats, dw, db)
-		dw, db := dw.Data(), db.Data()
-		// One core: the rows are summed in one order.
-		for i := 0; i < len(s); i += n {
-			kernel.LayerNormParamGrad(dw, db, g[i:i+n], s[i:i+n], m[i/n*2], m[i/n*2+1])
+		layerNormShapes(op, x, stats, dw)
+		layerNormShapes(op, x, stats, db)
+		if x.Len() > 0 {
+			layerNormParamGrad(rows, dw.Data(), db.Data(), dy.Data())
 		}
 	}
 	if dx != nil {
-		same("LayerNormBackwardTo", dx, x)
-		d := dx.Data()
-		eachRow(x, func(i, j int) {
-			kernel.LayerNormGrad(d[i:j], g[i:j], s[i:j], w, m[i/n*2], m[i/n*2+1])
-		})
+		same(op, dx, x)
+		layerNormGradTasks.eachRow(x, layerNormGrad{rows, dx.Data(), dy.Data(), weight.Data()})
 	}
 }
 
-// layerNormShapes checks x, its statistics and parameters of the width of its rows.
-func layerNormShapes(op string, x, stats *Tensor, params ...*Tensor) {
-	for _, p := range params {
-		if p.Len() != x.Dim(-1) || stats.Len()*x.Dim(-1) != 2*x.Len() {
-			panic(&ShapeError{op, [][]int{x.shape, p.shape, stats.shape}, "want [rows, D], [D] and [rows, 2]"})
-		}
+// layerNormRows is what the tasks of a layer norm read: rows of n elements, and
+// the mean and the inverse deviation of each.
+type layerNormRows struct {
+	x, stats []float32
+	n        int
+}
+
+type layerNorm struct {
+	layerNormRows
+	dst, weight, bias []float32
+	eps               float32
+}
+
+type layerNormGrad struct {
+	layerNormRows
+	dx, dy, weight []float32
+}
+
+type layerNormParam struct {
+	layerNormRows
+	dy        []float32
+	blockSums // of dw, then db
+}
+
+var (
+	layerNormTasks      tasks[layerNorm, *layerNorm]
+	layerNormGradTasks  tasks[layerNormGrad, *layerNormGrad]
+	layerNormParamTasks tasks[layerNormParam, *layerNormParam]
+)
+
+// Do does the rows [from, to).
+func (l *layerNorm) Do(from, to int) {
+	for r := from; r < to; r++ {
+		i, j := r*l.n, (r+1)*l.n
+		l.stats[2*r], l.stats[2*r+1] = kernel.LayerNorm(l.dst[i:j], l.x[i:j], l.weight, l.bias, l.eps)
+	}
+}
+
+// Do does the rows [from, to).
+func (l *layerNormGrad) Do(from, to int) {
+	for r := from; r < to; r++ {
+		i, j := r*l.n, (r+1)*l.n
+		kernel.LayerNormGrad(l.dx[i:j], l.dy[i:j], l.x[i:j], l.weight, l.stats[2*r], l.stats[2*r+1])
+	}
+}
+
+// layerNormParamGrad adds the gradients of weight and bias to dw and db.
+func layerNormParamGrad(rows layerNormRows, dw, db, dy []float32) {
+	n := rows.n
+	l := layerNormParamTasks.get()
+	l.layerNormRows, l.dy, l.width = rows, dy, 2*n
+	l.run(len(dy)/n, l)
+	for b := range l.blocks() {
+		kernel.Axpy(dw, 1, b[:n])
+		kernel.Axpy(db, 1, b[n:])
+	}
+	l.layerNormRows, l.dy = layerNormRows{}, nil
+	layerNormParamTasks.free.Put(l)
+}
+
+// Do does the rows [from, to).
+func (l *layerNormParam) Do(from, to int) {
+	b := l.block(from)
+	for r := from; r < to; r++ {
+		i, j := r*l.n, (r+1)*l.n
+		kernel.LayerNormParamGrad(b[:l.n], b[l.n:], l.dy[i:j], l.x[i:j], l.stats[2*r], l.stats[2*r+1])
+	}
+}
+
+// layerNormShapes checks x, its statistics and a parameter of the width of its rows.
+func layerNormShapes(op string, x, stats, param *Tensor) {
+	if param.Len() != x.Dim(-1) || stats.Len()*x.Dim(-1) != 2*x.Len() {
+		panic(&ShapeError{op, [][]int{x.shape, param.shape, stats.shape}, "want [rows, D], [D] and [rows, 2]"})
 	}
 }

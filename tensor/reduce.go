@@ -2,9 +2,11 @@ package tensor
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/promptcam/promptcam/tensor/internal/kernel"
+	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
 
 // Sum returns the sum over the given dimensions, which are dropped; over all
@@ -24,36 +26,124 @@ func (t *Tensor) Mean(dims ...int) *Tensor {
 }
 
 // SumTo sums src into dst over every dimension along which dst has size one
-// or none: the adjoint of broadcasting dst's shape to src's. It adds up in
-// src's row-major order, on one core.
+// or none: the adjoint of broadcasting dst's shape to src's. The order depends on
+// the shapes alone.
 func SumTo(dst, src *Tensor) {
 	dst.writable("SumTo")
-	expanded := dst.expand("SumTo", src.shape)
+	dst.expand("SumTo", src.shape) // panics before anything is written
 	dst.Fill(0)
-	addSum(expanded, src)
+	addSum("SumTo", dst, src)
 }
 
 // AddSumTo adds to dst what SumTo would write to it.
 func AddSumTo(dst, src *Tensor) {
 	dst.writable("AddSumTo")
-	addSum(dst.expand("AddSumTo", src.shape), src)
+	addSum("AddSumTo", dst, src)
 }
 
-// addSum adds src to dst, of the same shape, whose elements may be repeated.
-func addSum(dst, src *Tensor) {
-	for d, s := range pairs(dst, src) {
-		switch {
-		case d.step == 0 && s.step == 1:
-			d.data[0] += kernel.Sum(s.data[:s.n])
-		case d.step == 1 && s.step == 1:
-			kernel.Axpy(d.data[:s.n], 1, s.data[:s.n])
-		default:
-			for i := range s.n {
-				d.data[i*d.step] += s.data[i*s.step]
+// addSum adds src to dst, broadcast.
+func addSum(op string, dst, src *Tensor) {
+	if src.Len() == 0 {
+		dst.expand(op, src.shape)
+		return
+	}
+	s := sumTasks.get()
+	s.dst.expandOf(op, dst, src.shape)
+	s.src.expandOf(op, src, src.shape)
+	last := len(src.shape) - 1
+	dim := 0 // the first along which elements of dst differ
+	for dim <= last && (s.dst.stride[dim] == 0 || src.shape[dim] == 1) {
+		dim++
+	}
+	switch {
+	case dim > last:
+		lines(&s.dst, &s.src, &s.src, 0, src.lines(), addRun)
+	case dim == last:
+		s.width = src.shape[last]
+		s.run(src.lines(), s)
+		for b := range s.blocks() {
+			addRun(run{s.dst.data, s.width, s.dst.stride[last]}, run{b, s.width, 1}, run{})
+		}
+		s.width = 0
+	default:
+		s.outer, s.size, s.inner = 1, src.shape[dim], 1
+		for i, n := range src.shape[:last] {
+			switch {
+			case i < dim:
+				s.outer *= n
+			case i > dim:
+				s.inner *= n
 			}
+		}
+		parallel.Run(s.size, max(1, grain/(src.Len()/s.size)), s)
+	}
+	s.dst.data, s.src.data = nil, nil
+	sumTasks.free.Put(s)
+}
+
+// sum adds src to dst, of the same shape, whose elements are repeated along some
+// dimensions. It is a task on a dimension along which they are not, of a size
+// between outer and inner lines; where that is the last, on all lines.
+type sum struct {
+	dst, src           Tensor
+	outer, size, inner int
+	blockSums
+}
+
+var sumTasks tasks[sum, *sum]
+
+// Do does what lies in [from, to) of the dimension, or these lines.
+func (s *sum) Do(from, to int) {
+	if s.width > 0 {
+		b := s.block(from)
+		lines(&s.src, &s.src, &s.src, from, to, func(r, _, _ run) { addRun(run{b, s.width, 1}, r, r) })
+		return
+	}
+	for i := range s.outer {
+		lines(&s.dst, &s.src, &s.src, (i*s.size+from)*s.inner, (i*s.size+to)*s.inner, addRun)
+	}
+}
+
+// addRun adds s to d.
+func addRun(d, s, _ run) {
+	switch {
+	case d.step == 0 && s.step == 1:
+		d.data[0] += kernel.Sum(s.data[:s.n])
+	case d.step == 1 && s.step == 1:
+		kernel.Axpy(d.data[:s.n], 1, s.data[:s.n])
+	default:
+		for i := range s.n {
+			d.data[i*d.step] += s.data[i*s.step]
 		}
 	}
 }
+
+// blockSums holds the sums over blocks of rows, each found by one core: they are
+// then added up in one order. Nothing but the number and width of the rows says where
+// the blocks lie.
+type blockSums struct {
+	sums  []float32 // [blocks, width]
+	width int       // 0 where not in use
+	rows  int       // of a block
+}
+
+// run runs t on each block of so many rows; t adds up rows [from, to) in block(from).
+func (b *blockSums) run(rows int, t parallel.Task) {
+	b.rows = max(1, 4*grain/b.width)
+	n := (rows + b.rows - 1) / b.rows * b.width
+	b.sums = slices.Grow(b.sums[:0], n)[:n]
+	parallel.Run(rows, b.rows, t)
+}
+
+// block returns zeros for the sums of the block whose first row this is.
+func (b *blockSums) block(from int) []float32 {
+	i := from / b.rows * b.width
+	clear(b.sums[i : i+b.width])
+	return b.sums[i : i+b.width]
+}
+
+// blocks yields the sums of each block in order.
+func (b *blockSums) blocks() iter.Seq[[]float32] { return slices.Chunk(b.sums, b.width) }
 
 // reduced returns t's shape with the given dimensions set to one, and without them.
 func (t *Tensor) reduced(op string, dims []int) (ones, kept []int) {
@@ -81,10 +171,10 @@ func (t *Tensor) Max() *Tensor {
 	t.nonEmptyRows("Max")
 	dst := New(t.shape[:len(t.shape)-1]...)
 	i := 0
-	for r := range t.rows() {
+	t.rows(func(r run) {
 		dst.data[i] = r.data[argMax(r)*r.step]
 		i++
-	}
+	})
 	return dst
 }
 
@@ -92,10 +182,8 @@ func (t *Tensor) Max() *Tensor {
 // element is; the first of equals.
 func (t *Tensor) ArgMax() []int {
 	t.nonEmptyRows("ArgMax")
-	var best []int
-	for r := range t.rows() {
-		best = append(best, argMax(r))
-	}
+	best := make([]int, 0, t.lines())
+	t.rows(func(r run) { best = append(best, argMax(r)) })
 	return best
 }
 

@@ -1,7 +1,7 @@
 package tensor
 
 import (
-	"iter"
+	"sync"
 
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
@@ -9,55 +9,95 @@ import (
 // grain is how many elements of cheap work are worth handing to another core.
 const grain = 1 << 15
 
+// tasks lends the memory of one kind of task, so that an operation allocates nothing.
+type tasks[T any, P interface {
+	*T
+	parallel.Task
+}] struct{ free sync.Pool }
+
+// run runs t.
+func (l *tasks[T, P]) run(n, grain int, t T) {
+	p := l.get()
+	*p = t
+	parallel.Run(n, grain, p)
+	*p = *new(T)
+	l.free.Put(p)
+}
+
+// get returns a task that may hold what its last user left; put it back into free.
+func (l *tasks[T, P]) get() P {
+	if p, ok := l.free.Get().(P); ok {
+		return p
+	}
+	return new(T)
+}
+
+// eachRow runs t, a task on rows along the last dimension of x.
+func (l *tasks[T, P]) eachRow(x *Tensor, t T) {
+	if x.Len() == 0 {
+		return
+	}
+	n := x.Dim(-1)
+	l.run(x.Len()/n, max(1, grain/n), t)
+}
+
 // run is a stretch of a tensor's elements: element i of n is data[i*step].
 type run struct {
 	data    []float32
 	n, step int
 }
 
-// eachRun calls f, on several cores, with matching runs that together cover
-// three tensors of one shape, of which f writes to a.
-func eachRun(op string, a, b, c *Tensor, f func(a, b, c run)) {
+// runs is an operation on the matching runs of three tensors of one shape, of
+// which it writes the first.
+type runs struct {
+	t     [3]Tensor // headers of the operands, in the first one's shape
+	flat  bool      // all are contiguous
+	alpha float32   // handed on to do
+	do    func(alpha float32, a, b, c run)
+}
+
+var runsTasks tasks[runs, *runs]
+
+// eachRun calls do, on several cores, with matching runs that together cover a, which
+// do writes to, and b and c, broadcast to a's shape.
+func eachRun(op string, alpha float32, a, b, c *Tensor, do func(alpha float32, a, b, c run)) {
 	a.writable(op)
 	n := a.Len()
 	if n == 0 {
 		return
 	}
-	if a.Contiguous() && b.Contiguous() && c.Contiguous() {
-		parallel.For(n, grain, func(from, to int) {
-			n := to - from
-			f(run{a.data[from:to], n, 1}, run{b.data[from:to], n, 1}, run{c.data[from:to], n, 1})
-		})
+	r := runsTasks.get()
+	r.alpha, r.do, r.flat = alpha, do, true
+	for i, t := range [...]*Tensor{a, b, c} {
+		r.t[i].expandOf(op, t, a.shape)
+		r.flat = r.flat && r.t[i].Contiguous()
+	}
+	if r.flat {
+		parallel.Run(n, grain, r)
+	} else {
+		row := a.Dim(-1)
+		parallel.Run(n/row, max(1, grain/row), r)
+	}
+	for i := range r.t {
+		r.t[i].data = nil
+	}
+	runsTasks.free.Put(r)
+}
+
+// Do does the elements, or where there are gaps the lines, [from, to).
+func (r *runs) Do(from, to int) {
+	a, b, c := &r.t[0], &r.t[1], &r.t[2]
+	if r.flat {
+		n := to - from
+		r.do(r.alpha, run{a.data[from:to], n, 1}, run{b.data[from:to], n, 1}, run{c.data[from:to], n, 1})
 		return
 	}
-	row := a.Dim(-1)
-	parallel.For(n/row, max(1, grain/row), func(from, to int) {
-		for r := range runs(a, b, c, from, to) {
-			f(r[0], r[1], r[2])
-		}
-	})
+	lines(a, b, c, from, to, func(a, b, c run) { r.do(r.alpha, a, b, c) })
 }
 
-// rows yields the runs of t along its last dimension, in order.
-func (t *Tensor) rows() iter.Seq[run] {
-	return func(yield func(run) bool) {
-		for r := range runs(t, t, t, 0, t.lines()) {
-			if !yield(r[0]) {
-				return
-			}
-		}
-	}
-}
-
-// pairs yields the matching runs along the last dimension of two tensors of one shape, in order.
-func pairs(a, b *Tensor) iter.Seq2[run, run] {
-	return func(yield func(run, run) bool) {
-		for r := range runs(a, b, b, 0, a.lines()) {
-			if !yield(r[0], r[1]) {
-				return
-			}
-		}
-	}
+// rows calls do with the runs of t along its last dimension, in order.
+func (t *Tensor) rows(do func(r run)) {
+	lines(t, t, t, 0, t.lines(), func(r, _, _ run) { do(r) })
 }
 
 // lines is the number of runs along t's last dimension; 1 for a scalar.
@@ -68,40 +108,40 @@ func (t *Tensor) lines() int {
 	return t.Len() / max(1, t.shape[len(t.shape)-1])
 }
 
-// runs yields the matching runs [from, to) along the last dimension of three
-// tensors of one shape. It counts up the other dimensions like an odometer.
-func runs(a, b, c *Tensor, from, to int) iter.Seq[[3]run] {
-	ts := [3]*Tensor{a, b, c}
-	return func(yield func([3]run) bool) {
-		shape := a.shape
-		last := len(shape) - 1
-		var rs [3]run
-		for i, t := range ts {
-			rs[i] = run{t.data, 1, 1}
-			if last >= 0 {
-				rs[i] = run{t.data, shape[last], t.stride[last]}
+// lines calls do, in order, with the matching runs [from, to) along the last
+// dimension of three tensors of one shape. It counts up the other dimensions like
+// an odometer.
+func lines(a, b, c *Tensor, from, to int, do func(a, b, c run)) {
+	if from == to {
+		return
+	}
+	shape := a.shape
+	last := len(shape) - 1
+	n, steps := 1, [3]int{1, 1, 1}
+	if last >= 0 {
+		n, steps = shape[last], [3]int{a.stride[last], b.stride[last], c.stride[last]}
+	}
+	var room [8]int // on the stack
+	index := append(room[:0], shape...)[:max(last, 0)]
+	var offset [3]int
+	for d, rest := last-1, from; d >= 0; d-- {
+		index[d], rest = rest%shape[d], rest/shape[d]
+		offset[0] += index[d] * a.stride[d]
+		offset[1] += index[d] * b.stride[d]
+		offset[2] += index[d] * c.stride[d]
+	}
+	for range to - from {
+		do(run{a.data[offset[0]:], n, steps[0]}, run{b.data[offset[1]:], n, steps[1]}, run{c.data[offset[2]:], n, steps[2]})
+		for d := last - 1; d >= 0; d-- {
+			back := 0
+			if index[d]++; index[d] == shape[d] {
+				back, index[d] = shape[d], 0
 			}
-		}
-		index := make([]int, max(last, 0))
-		for d, rest := last-1, from; d >= 0 && rest > 0; d-- {
-			index[d], rest = rest%shape[d], rest/shape[d]
-		}
-		for range to - from {
-			for i, t := range ts {
-				o := 0
-				for d, x := range index {
-					o += x * t.stride[d]
-				}
-				rs[i].data = t.data[o:]
-			}
-			if !yield(rs) {
-				return
-			}
-			for d := last - 1; d >= 0; d-- {
-				if index[d]++; index[d] < shape[d] {
-					break
-				}
-				index[d] = 0
+			offset[0] += (1 - back) * a.stride[d]
+			offset[1] += (1 - back) * b.stride[d]
+			offset[2] += (1 - back) * c.stride[d]
+			if back == 0 {
+				break
 			}
 		}
 	}

@@ -1,9 +1,6 @@
 package tensor
 
-import (
-	"github.com/promptcam/promptcam/tensor/internal/kernel"
-	"github.com/promptcam/promptcam/tensor/internal/parallel"
-)
+import "github.com/promptcam/promptcam/tensor/internal/kernel"
 
 // Softmax returns the softmax along the last dimension.
 func (t *Tensor) Softmax() *Tensor {
@@ -16,8 +13,7 @@ func (t *Tensor) Softmax() *Tensor {
 // must be contiguous. A score of -Inf gets 0; a row with a NaN becomes NaN.
 func SoftmaxTo(dst, x *Tensor) {
 	same("SoftmaxTo", dst, x)
-	d, s := dst.Data(), x.Data()
-	eachRow(x, func(i, j int) { kernel.Softmax(d[i:j], s[i:j], 1) })
+	softmaxTasks.eachRow(dst, softmax{dst: dst.Data(), x: x.Data(), n: dst.Dim(-1)})
 }
 
 // SoftmaxBackwardTo writes to dx the gradient of the scores, given y, their
@@ -25,20 +21,25 @@ func SoftmaxTo(dst, x *Tensor) {
 func SoftmaxBackwardTo(dx, y, dy *Tensor) {
 	same("SoftmaxBackwardTo", dx, y)
 	same("SoftmaxBackwardTo", dx, dy)
-	d, p, g := dx.Data(), y.Data(), dy.Data()
-	eachRow(dx, func(i, j int) { kernel.SoftmaxGrad(d[i:j], p[i:j], g[i:j], 1) })
+	softmaxTasks.eachRow(dx, softmax{dst: dx.Data(), x: y.Data(), dy: dy.Data(), n: dx.Dim(-1)})
 }
 
-// eachRow calls f, on several cores, with where each row along the last
-// dimension of a contiguous tensor starts and ends.
-func eachRow(t *Tensor, f func(from, to int)) {
-	if t.Len() == 0 {
-		return
-	}
-	n := t.Dim(-1)
-	parallel.For(t.Len()/n, max(1, grain/n), func(from, to int) {
-		for r := from; r < to; r++ {
-			f(r*n, r*n+n)
+// softmax is the softmax of rows of n elements, or where dy is given its adjoint.
+type softmax struct {
+	dst, x, dy []float32
+	n          int
+}
+
+var softmaxTasks tasks[softmax, *softmax]
+
+// Do does the rows [from, to).
+func (s *softmax) Do(from, to int) {
+	for i := from * s.n; i < to*s.n; i += s.n {
+		j := i + s.n
+		if s.dy != nil {
+			kernel.SoftmaxGrad(s.dst[i:j], s.x[i:j], s.dy[i:j], 1)
+			continue
 		}
-	})
+		kernel.Softmax(s.dst[i:j], s.x[i:j], 1)
+	}
 }

@@ -165,11 +165,11 @@ func (t *Tensor) offset(op string, index []int) int {
 // Fill sets every element to v and returns t.
 func (t *Tensor) Fill(v float32) *Tensor {
 	t.writable("Fill")
-	for r := range t.rows() {
+	t.rows(func(r run) {
 		for i := range r.n {
 			r.data[i*r.step] = v
 		}
-	}
+	})
 	return t
 }
 

@@ -97,16 +97,28 @@ func (t *Tensor) expand(op string, shape []int) *Tensor {
 	if slices.Equal(t.shape, shape) {
 		return t
 	}
+	return new(Tensor).expandOf(op, t, shape)
+}
+
+// expandOf makes v the view of t that expand returns, in v's own memory but for
+// the shape.
+func (v *Tensor) expandOf(op string, t *Tensor, shape []int) *Tensor {
 	lead := len(shape) - len(t.shape)
-	v := &Tensor{shape, make([]int, len(shape)), t.data}
+	stride := v.stride[:0]
+	for range lead {
+		stride = append(stride, 0)
+	}
 	for i, s := range t.shape {
-		if lead < 0 || (s != 1 && s != shape[lead+i]) {
+		switch {
+		case lead < 0 || (s != 1 && s != shape[lead+i]):
 			panic(&ShapeError{op, [][]int{t.shape, slices.Clone(shape)}, "the first does not broadcast to the second"})
-		}
-		if s == shape[lead+i] {
-			v.stride[lead+i] = t.stride[i]
+		case s == shape[lead+i]:
+			stride = append(stride, t.stride[i])
+		default:
+			stride = append(stride, 0)
 		}
 	}
+	*v = Tensor{shape, stride, t.data}
 	return v
 }
 
