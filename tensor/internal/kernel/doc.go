@@ -8,5 +8,8 @@
 //
 // Reading order: gemm.go (how a product is cut into tiles), generic.go (the
 // plain loops), vector.go (the entry points), tier.go (which implementation is
-// used where), _asm (the generator of the assembly).
+// used where), _asm (the generator of the assembly for amd64, AVX2 and AVX-512)
+// and _asm/neon (that for arm64).
 package kernel
+
+//go:generate go run -C _asm ./neon -out ../kernel_arm64.s -stubs ../kernel_arm64.go

@@ -1,0 +1,272 @@
+package main
+
+import "fmt"
+
+// A tile of Gemm is 8 by 8. Its sums fill 16 registers, enough to keep busy
+// four multiply-adders that take four cycles each, as the Apple M series and
+// Neoverse V1 have them. Four elements of each of eight rows of a fit beside
+// them, in another 8: so four summands take 16 loads for 64 multiply-adds, half
+// as many as two load units can do meanwhile. A tile of 8 by 12 loads more often, since
+// its 24 sums leave no room for four elements of every row.
+const (
+	tileRows = 8
+	tileCols = 8
+)
+
+// tile emits the tile of Gemm. There is one loop for every number of rows that
+// may be asked for, so that none is computed in vain.
+func tile(p *program) {
+	f := p.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)",
+		fmt.Sprintf("is tileGeneric for tiles of up to %d by %d.", tileRows, tileCols))
+	f.frame = 4 * tileRows * tileCols
+	t := tiling{
+		function: f,
+		a:        f.pointer("a"), aRow: f.stride("aRow"), aCol: f.stride("aCol"),
+		b: f.pointer("b"), bRow: f.stride("bRow"),
+		c: f.pointer("c"), cRow: f.stride("cRow"),
+		k: f.integer("k"), rows: f.integer("rows"), cols: f.integer("cols"),
+	}
+	for n := tileRows; n > 1; n-- {
+		f.emit("CMP $%d, R%d", n, t.rows)
+		f.branch(rowsLabel(n), "BEQ")
+	}
+	for n := 1; n <= tileRows; n++ {
+		f.label(rowsLabel(n))
+		t.sums(n)
+	}
+	t.narrow()
+}
+
+func rowsLabel(n int) string { return fmt.Sprint("rows", n) }
+
+// tiling is the tile's function with its parameters; strides are in bytes.
+type tiling struct {
+	*function
+	a, aRow, aCol, b, bRow, c, cRow, k, rows, cols *register
+}
+
+// sums emits the tile of n rows.
+func (t tiling) sums(n int) {
+	rows := []*register{t.a}
+	for i := 1; i < n; i++ {
+		p := general()
+		t.emit("ADD R%d, R%d, R%d", t.aRow, rows[i-1], p)
+		rows = append(rows, p)
+	}
+	sums := make([][2]*register, n)
+	for i := range sums {
+		sums[i] = [2]*register{t.zero(), t.zero()}
+	}
+	// row adds to the sums what a row of b contributes: x holds the elements of a, in the given lane.
+	row := func(x []*register, lane int) {
+		b0, b1 := vector(), vector()
+		t.emit("FLDPQ (R%d), (F%d, F%d)", t.b, b0, b1)
+		t.emit("ADD R%d, R%d, R%d", t.bRow, t.b, t.b)
+		for i := range x {
+			t.addProductLane(sums[i][0], b0, x[i], lane)
+			t.addProductLane(sums[i][1], b1, x[i], lane)
+		}
+	}
+	vectors := func(n int) []*register {
+		x := make([]*register, n)
+		for i := range x {
+			x[i] = vector()
+		}
+		return x
+	}
+
+	// Four summands at a time if a's elements lie side by side, then one by one.
+	one, oneMore, done := t.newLabel("one"), t.newLabel("oneMore"), t.newLabel("summed")
+	t.emit("CMP $4, R%d", t.aCol)
+	t.branch(one, "BNE")
+	four := t.newLabel("four")
+	t.emit("SUBS $4, R%d, R%d", t.k, t.k)
+	t.branch(four+"done", "BLT")
+	t.label(four)
+	x := vectors(n)
+	for i := range x {
+		t.emit("FMOVQ.P 16(R%d), F%d", rows[i], x[i])
+	}
+	for lane := range 4 {
+		row(x, lane)
+	}
+	t.emit("SUBS $4, R%d, R%d", t.k, t.k)
+	t.branch(four, "BGE")
+	t.label(four + "done")
+	t.emit("ADD $4, R%d, R%d", t.k, t.k)
+	t.label(one)
+	t.branch(done, "CBZ R%d,", t.k)
+	t.label(oneMore)
+	x = vectors(n)
+	for i := range x {
+		t.emit("FMOVS (R%d), F%d", rows[i], x[i])
+		t.emit("ADD R%d, R%d, R%d", t.aCol, rows[i], rows[i])
+	}
+	row(x, 0)
+	t.emit("SUBS $1, R%d, R%d", t.k, t.k)
+	t.branch(oneMore, "BNE")
+	t.label(done)
+
+	alpha := vector()
+	t.emit("FMOVS "+t.address("alpha", "")+", F%d", alpha)
+	for i := range sums {
+		for j := range sums[i] {
+			t.mulLane(sums[i][j], alpha)
+		}
+	}
+	full := t.newLabel("full")
+	t.emit("CMP $%d, R%d", tileCols, t.cols)
+	t.branch(full, "BEQ")
+	stack := t.stack()
+	for i := range sums {
+		t.emit("FSTPQ.P (F%d, F%d), 32(R%d)", sums[i][0], sums[i][1], stack)
+	}
+	t.branch("narrow", "B")
+	t.label(full)
+	t.update(func(beta *register) {
+		for _, s := range sums {
+			if beta != nil {
+				c0, c1 := vector(), vector()
+				t.emit("FLDPQ (R%d), (F%d, F%d)", t.c, c0, c1)
+				t.addProduct(s[0], c0, beta)
+				t.addProduct(s[1], c1, beta)
+			}
+			t.emit("FSTPQ (F%d, F%d), (R%d)", s[0], s[1], t.c)
+			t.emit("ADD R%d, R%d, R%d", t.cRow, t.c, t.c)
+		}
+	})
+	t.ret()
+}
+
+// stack returns the address of room for a tile.
+func (t tiling) stack() *register {
+	r := general()
+	t.emit("MOVD $sums-%d(SP), R%d", t.frame, r)
+	return r
+}
+
+// update runs body twice, to emit c = beta*c + sums and, with nil, c = sums.
+func (t tiling) update(body func(beta *register)) {
+	overwrite, end := t.newLabel("overwrite"), t.newLabel("end")
+	bits := general()
+	t.emit("MOVWU "+t.address("beta", "")+", R%d", bits)
+	t.emit("LSLW $1, R%d, R%d", bits, bits) // -0 counts as 0 here, as it does in Go
+	t.branch(overwrite, "CBZW R%d,", bits)
+	body(t.broadcast("beta"))
+	t.branch(end, "B")
+	t.label(overwrite)
+	body(nil)
+	t.label(end)
+}
+
+// narrow emits what follows the sums of a tile of less than full width, which
+// lie on the stack: of every row the four, two and one columns that cols is made up of.
+func (t tiling) narrow() {
+	t.label("narrow")
+	stack := t.stack()
+	t.update(func(beta *register) {
+		row := t.newLabel("row")
+		t.label(row)
+		s, next := vector(), vector()
+		t.emit("FLDPQ.P 32(R%d), (F%d, F%d)", stack, s, next)
+		to := general()
+		t.emit("MOVD R%d, R%d", t.c, to)
+		for _, part := range []struct {
+			bit  int
+			size string
+		}{{2, "Q"}, {1, "D"}, {0, "S"}} {
+			skip := t.newLabel("skip")
+			t.branch(skip, "TBZ $%d, R%d,", part.bit, t.cols)
+			if beta != nil {
+				old := vector()
+				t.emit("FMOV"+part.size+" (R%d), F%d", to, old)
+				t.addProduct(s, old, beta)
+			}
+			t.emit("FMOV"+part.size+".P F%d, %d(R%d)", s, 4<<part.bit, to)
+			switch part.size {
+			case "Q":
+				t.emit("VMOV V%d.B16, V%d.B16", next, s)
+			case "D":
+				t.emit("VDUP V%d.D[1], V%d.D2", s, s)
+			}
+			t.label(skip)
+		}
+		t.emit("ADD R%d, R%d, R%d", t.cRow, t.c, t.c)
+		t.emit("SUBS $1, R%d, R%d", t.rows, t.rows)
+		t.branch(row, "BNE")
+	})
+	t.ret()
+}
+
+// pack emits the copying of panels, two vectors wide.
+func pack(p *program) {
+	f := p.function("pack", "(dst, src []float32, srcRow, rows, panels int)", fmt.Sprintf("is packGeneric for panels of %d columns.", tileCols))
+	dst, src := f.pointer("dst"), f.pointer("src")
+	srcRow, rows, panels := f.stride("srcRow"), f.integer("rows"), f.integer("panels")
+	panel := general() // bytes from one panel of dst to the next
+	f.emit("LSL $5, R%d, R%d", rows, panel)
+	f.branch("end", "CBZ R%d,", panels)
+	f.branch("end", "CBZ R%d,", rows)
+	f.label("row")
+	from, to, left := general(), general(), general()
+	f.emit("MOVD R%d, R%d", src, from)
+	f.emit("MOVD R%d, R%d", dst, to)
+	f.emit("MOVD R%d, R%d", panels, left)
+	f.label("panel")
+	x, y := vector(), vector()
+	f.emit("FLDPQ.P 32(R%d), (F%d, F%d)", from, x, y)
+	f.emit("FSTPQ (F%d, F%d), (R%d)", x, y, to)
+	f.emit("ADD R%d, R%d, R%d", panel, to, to)
+	f.emit("SUBS $1, R%d, R%d", left, left)
+	f.branch("panel", "BNE")
+	f.emit("ADD R%d, R%d, R%d", srcRow, src, src)
+	f.emit("ADD $%d, R%d, R%d", 4*tileCols, dst, dst)
+	f.emit("SUBS $1, R%d, R%d", rows, rows)
+	f.branch("row", "BNE")
+	f.label("end")
+	f.ret()
+}
+
+// transpose8x4 emits a transposition of eight rows, four columns at a time.
+func transpose8x4(p *program) {
+	f := p.function("transpose8x4", "(dst []float32, dstRow int, src []float32, srcRow, k int)",
+		"is transposeGeneric for 8 rows and a multiple of 4 columns.")
+	dst, src := f.pointer("dst"), f.pointer("src")
+	dstRow, srcRow, k := f.stride("dstRow"), f.stride("srcRow"), f.integer("k")
+	rows := []*register{src}
+	for i := 1; i < 8; i++ {
+		r := general()
+		f.emit("ADD R%d, R%d, R%d", srcRow, rows[i-1], r)
+		rows = append(rows, r)
+	}
+	f.branch("end", "CBZ R%d,", k)
+	f.label("loop")
+	var columns [4][2]*register // a row of dst is two vectors
+	for half := range 2 {
+		var r [4]*register
+		for i := range r {
+			r[i] = vector()
+			f.emit("FMOVQ.P 16(R%d), F%d", rows[4*half+i], r[i])
+		}
+		zip := func(name, lanes string, a, b *register) *register {
+			d := vector()
+			f.emit(name+" V%d."+lanes+", V%d."+lanes+", V%d."+lanes, b, a, d)
+			return d
+		}
+		// Rows 0 and 1, then 2 and 3, in pairs of elements; then in fours.
+		even01, odd01 := zip("VTRN1", "S4", r[0], r[1]), zip("VTRN2", "S4", r[0], r[1])
+		even23, odd23 := zip("VTRN1", "S4", r[2], r[3]), zip("VTRN2", "S4", r[2], r[3])
+		columns[0][half] = zip("VTRN1", "D2", even01, even23)
+		columns[1][half] = zip("VTRN1", "D2", odd01, odd23)
+		columns[2][half] = zip("VTRN2", "D2", even01, even23)
+		columns[3][half] = zip("VTRN2", "D2", odd01, odd23)
+	}
+	for _, c := range columns {
+		f.emit("FSTPQ (F%d, F%d), (R%d)", c[0], c[1], dst)
+		f.emit("ADD R%d, R%d, R%d", dstRow, dst, dst)
+	}
+	f.emit("SUBS $4, R%d, R%d", k, k)
+	f.branch("loop", "BNE")
+	f.label("end")
+	f.ret()
+}

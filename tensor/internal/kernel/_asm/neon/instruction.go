@@ -1,0 +1,140 @@
+package main
+
+// Arithmetic on vectors of four float32s. Where Go's assembler lacks an
+// instruction, it is emitted as a number; the numbers are those of the Arm
+// Architecture Reference Manual, section C7.2, with all registers 0.
+
+const (
+	opFADD = 0x4e20d400
+	opFMAX = 0x4e20f400
+)
+
+// three emits an instruction that sets d from a and b. It returns d.
+func (f *function) three(name string, op uint32, d, a, b *register) *register {
+	f.code = append(f.code, &instruction{
+		format:   name + " V%d.4S, V%d.4S, V%d.4S",
+		operands: []any{d, a, b},
+		encode:   func(r []int) uint32 { return op | uint32(r[2]<<16|r[1]<<5|r[0]) },
+	})
+	return d
+}
+
+func (f *function) add(a, b *register) *register { return f.three("FADD", opFADD, vector(), a, b) }
+func (f *function) sub(a, b *register) *register { return f.three("FSUB", 0x4ea0d400, vector(), a, b) }
+func (f *function) mul(a, b *register) *register { return f.three("FMUL", 0x6e20dc00, vector(), a, b) }
+func (f *function) div(a, b *register) *register { return f.three("FDIV", 0x6e20fc00, vector(), a, b) }
+
+// max and min return NaN where one operand is NaN.
+func (f *function) max(a, b *register) *register { return f.three("FMAX", opFMAX, vector(), a, b) }
+func (f *function) min(a, b *register) *register { return f.three("FMIN", 0x4ea0f400, vector(), a, b) }
+
+// accumulate emits sum += x, and raise most = max(most, x).
+func (f *function) accumulate(sum, x *register) { f.three("FADD", opFADD, sum, sum, x) }
+func (f *function) raise(most, x *register)     { f.three("FMAX", opFMAX, most, most, x) }
+
+// pairs returns the sums of neighbouring lanes, first of a, then of b.
+func (f *function) pairs(a, b *register) *register {
+	return f.three("FADDP", 0x6e20d400, vector(), a, b)
+}
+
+// two returns the result of an instruction on one vector.
+func (f *function) two(format string, op uint32, a *register) *register {
+	d := vector()
+	f.code = append(f.code, &instruction{
+		format:   format,
+		operands: []any{d, a},
+		encode:   func(r []int) uint32 { return op | uint32(r[1]<<5|r[0]) },
+	})
+	return d
+}
+
+func (f *function) abs(a *register) *register { return f.two("FABS V%d.4S, V%d.4S", 0x4ea0f800, a) }
+func (f *function) neg(a *register) *register { return f.two("FNEG V%d.4S, V%d.4S", 0x6ea0f800, a) }
+
+// round returns the nearest integers, as float32s; integers converts these to int32s.
+func (f *function) round(a *register) *register {
+	return f.two("FRINTN V%d.4S, V%d.4S", 0x4e218800, a)
+}
+func (f *function) integers(a *register) *register {
+	return f.two("FCVTZS V%d.4S, V%d.4S", 0x4ea1b800, a)
+}
+
+// halved shifts int32s right by one.
+func (f *function) halved(a *register) *register {
+	return f.two("SSHR V%d.4S, V%d.4S, #1", 0x4f3f0400, a)
+}
+
+// negative sets all bits of the lanes that have their sign bit set.
+func (f *function) negative(a *register) *register {
+	return f.two("CMLT V%d.4S, V%d.4S, #0", 0x4ea0a800, a)
+}
+
+// greatestLane returns the maximum of the lanes, in the lowest.
+func (f *function) greatestLane(a *register) *register {
+	return f.two("FMAXV S%d, V%d.4S", 0x6e30f800, a)
+}
+
+// addProduct emits sum += a * b.
+func (f *function) addProduct(sum, a, b *register) {
+	f.emit("VFMLA V%d.S4, V%d.S4, V%d.S4", b, a, sum)
+}
+
+// subProduct emits sum -= a * b.
+func (f *function) subProduct(sum, a, b *register) {
+	f.emit("VFMLS V%d.S4, V%d.S4, V%d.S4", b, a, sum)
+}
+
+// addProductLane emits sum += a * b's element of the given lane.
+func (f *function) addProductLane(sum, a, b *register, lane int) {
+	f.code = append(f.code, &instruction{
+		format:   "FMLA V%d.4S, V%d.4S, V%d.S[%d]",
+		operands: []any{sum, a, b, lane},
+		encode: func(r []int) uint32 {
+			return 0x4f801000 | uint32(lane&1<<21|lane>>1<<11|r[2]<<16|r[1]<<5|r[0])
+		},
+	})
+}
+
+// mulLane emits a *= b's lowest element.
+func (f *function) mulLane(a, b *register) {
+	f.code = append(f.code, &instruction{
+		format:   "FMUL V%d.4S, V%d.4S, V%d.S[0]",
+		operands: []any{a, a, b},
+		encode:   func(r []int) uint32 { return 0x4f809000 | uint32(r[2]<<16|r[1]<<5|r[0]) },
+	})
+}
+
+// choose emits dst = a in the lanes in which mask is set.
+func (f *function) choose(mask, a, dst *register) {
+	f.emit("VBIT V%d.B16, V%d.B16, V%d.B16", mask, a, dst)
+}
+
+func (f *function) zero() *register {
+	r := vector()
+	f.emit("VEOR V%d.B16, V%d.B16, V%d.B16", r, r, r)
+	return r
+}
+
+func (f *function) copy(a *register) *register {
+	r := vector()
+	f.emit("VMOV V%d.B16, V%d.B16", a, r)
+	return r
+}
+
+// clamp returns min(max(x, lo), hi), which keeps NaN.
+func (f *function) clamp(x *register, lo, hi float64) *register {
+	return f.min(f.max(x, f.constant(lo)), f.constant(hi))
+}
+
+// polynomial returns the value at x of the polynomial with the given
+// coefficients, the constant one first, by Horner's rule.
+func (f *function) polynomial(x *register, coefficients []float64) *register {
+	n := len(coefficients) - 1
+	p := f.constant(coefficients[n])
+	for i := n - 1; i >= 0; i-- {
+		c := f.constant(coefficients[i])
+		f.addProduct(c, p, x)
+		p = c
+	}
+	return p
+}

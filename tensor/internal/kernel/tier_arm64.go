@@ -1,0 +1,55 @@
+//go:build !purego
+
+package kernel
+
+import "golang.org/x/sys/cpu"
+
+// simdTiers returns the tiers in assembly that this processor can run: every
+// 64-bit Arm has NEON.
+func simdTiers() []tier {
+	if !cpu.ARM64.HasASIMD {
+		return nil
+	}
+	neon := generic // for what has no version of its own
+	neon.name = "neon"
+	neon.mr = 8
+	neon.nr = 8
+	neon.tile = tileNEON
+	neon.pack = packNEON
+	neon.transpose = transpose
+	neon.add = addNEON
+	neon.mul = mulNEON
+	neon.scale = scaleNEON
+	neon.axpy = axpyNEON
+	neon.dot = dotNEON
+	neon.sum = sumNEON
+	neon.exp = expNEON
+	neon.scaledMax = scaledMaxNEON
+	neon.expSum = expSumNEON
+	neon.softmaxGrad = softmaxGradNEON
+	neon.squares = squaresNEON
+	neon.normalize = normalizeNEON
+	neon.normalizeSums = normalizeSumsNEON
+	neon.normalizeGrad = normalizeGradNEON
+	neon.normalizeParam = normalizeParamNEON
+	neon.gelu = geluNEON
+	neon.geluGrad = geluGradNEON
+	neon.quickGELU = quickGELUNEON
+	neon.quickGELUGrad = quickGELUGradNEON
+	return []tier{neon}
+}
+
+// transpose is transposeGeneric with eight rows and four columns at a time in assembly.
+func transpose(dst []float32, dstRow int, src []float32, srcRow, rows, k int) {
+	fast := k &^ 3
+	i := 0
+	for ; i+8 <= rows && fast > 0; i += 8 {
+		transpose8x4NEON(dst[i:], dstRow, src[i*srcRow:], srcRow, fast)
+		if fast < k {
+			transposeGeneric(dst[fast*dstRow+i:], dstRow, src[i*srcRow+fast:], srcRow, 8, k-fast)
+		}
+	}
+	if i < rows {
+		transposeGeneric(dst[i:], dstRow, src[i*srcRow:], srcRow, rows-i, k)
+	}
+}
