@@ -27,13 +27,8 @@ func Attention(q *Var, heads int, kv ...KV) (y *Var, weights *tensor.Tensor) {
 	return attention(q, weights, shape, heads, kv), weights
 }
 
-// Attend is Attention for when nobody reads the weights: without a gradient to be found
-// they never exist as a whole.
+// Attend is Attention for when nobody reads the weights, which then never exist as a whole.
 func Attend(q *Var, heads int, kv ...KV) *Var {
-	if q.needs || slices.ContainsFunc(kv, func(s KV) bool { return s.K.needs || s.V.needs }) {
-		y, _ := Attention(q, heads, kv...)
-		return y
-	}
 	shape, _ := attentionShape(q, kv)
 	return attention(q, nil, shape, heads, kv)
 }
@@ -45,62 +40,57 @@ func attention(q *Var, weights *tensor.Tensor, shape []int, heads int, kv []KV) 
 		segments[i] = tensor.KV{K: s.K.Value(), V: s.V.Value()}
 	}
 	y := q.tape.result(shape, operands...)
-	tensor.AttentionTo(y.value, weights, q.Value(), heads, segments...)
-	if y.needs {
-		var keep []*Var // what each other's gradient reads
-		keys := slices.ContainsFunc(kv, func(s KV) bool { return s.K.needs })
-		if keys {
-			keep = append(keep, q)
-		}
-		for _, s := range kv {
-			if q.needs {
-				keep = append(keep, s.K)
-			}
-			if q.needs || keys {
-				keep = append(keep, s.V)
-			}
-		}
-		y.adjoint(func(dy *tensor.Tensor) {
-			batch := tensor.Size("Attention", dy.Shape()[:dy.Rank()-2])
-			dq := imageGrad(q, batch)
-			dkv := make([]tensor.KV, len(kv))
-			for i, s := range kv {
-				dkv[i] = tensor.KV{K: imageGrad(s.K, batch), V: imageGrad(s.V, batch)}
-			}
-			tensor.AttentionBackwardTo(dq, dkv, dy, weights, q.value, heads, segments...)
-			passImageGrad(q, dq)
-			for i, s := range kv {
-				passImageGrad(s.K, dkv[i].K)
-				passImageGrad(s.V, dkv[i].V)
-			}
-		}, keep...)
+	if !y.needs {
+		tensor.AttentionTo(y.value, nil, weights, q.Value(), heads, segments...)
+		return y
 	}
+	stats := q.tape.scratch(tensor.Size("Attention", shape[:len(shape)-2]), heads, 2, q.Dim(-2))
+	tensor.AttentionTo(y.value, stats, weights, q.Value(), heads, segments...)
+	keep := []*Var{q} // the adjoint computes the weights again
+	scores := q.needs || slices.ContainsFunc(kv, func(s KV) bool { return s.K.needs })
+	if scores {
+		keep = append(keep, y)
+	}
+	for _, s := range kv {
+		keep = append(keep, s.K)
+		if scores {
+			keep = append(keep, s.V)
+		}
+	}
+	y.adjoint(func(dy *tensor.Tensor) {
+		dq, dkv := q.firstGrad(), make([]tensor.KV, len(kv))
+		for i, s := range kv {
+			dkv[i] = tensor.KV{K: s.K.firstGrad(), V: s.V.firstGrad()}
+		}
+		tensor.AttentionBackwardTo(dq, dkv, dy, y.value, stats, q.value, heads, segments...)
+		q.passGrad(dq)
+		for i, s := range kv {
+			s.K.passGrad(dkv[i].K)
+			s.V.passGrad(dkv[i].V)
+		}
+	}, keep...)
 	return y
 }
 
-// imageGrad returns memory for the gradient of an operand, image by image:
-// v's own gradient where it is the first and v has images, else scratch memory.
-func imageGrad(v *Var, batch int) *tensor.Tensor {
+// firstGrad returns memory for an adjoint to write a gradient to that passGrad is
+// then given: v's own gradient if this is the first; nil if none is wanted.
+func (v *Var) firstGrad() *tensor.Tensor {
 	if !v.needs {
 		return nil
 	}
-	if v.grad == nil && v.value.Len() == batch*v.value.Dim(-1)*v.value.Dim(-2) {
+	if v.grad == nil {
 		v.grad = v.newGrad()
 		return v.grad
 	}
-	return v.tape.tensors.next().Remake(v.tape.memory.get(batch*v.value.Dim(-2)*v.value.Dim(-1)), batch, v.value.Dim(-2), v.value.Dim(-1))
+	return v.tape.tensors.next().Remake(v.tape.memory.get(v.value.Len()), v.value.Shape()...)
 }
 
-// passImageGrad adds what imageGrad returned for v, now filled, to v's gradient.
-func passImageGrad(v *Var, g *tensor.Tensor) {
+// passGrad adds what firstGrad returned, unless it is v's gradient itself.
+func (v *Var) passGrad(g *tensor.Tensor) {
 	if g == nil || g == v.grad {
 		return
 	}
-	if v.value.Rank() == 2 || v.value.Dim(0) < g.Dim(0) {
-		tensor.AddSumTo(v.gradSum(), g)
-	} else {
-		tensor.Axpy(v.gradSum(), 1, g)
-	}
+	tensor.Axpy(v.grad, 1, g)
 	v.tape.memory.put(g.Data())
 }
 

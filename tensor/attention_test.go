@@ -112,11 +112,34 @@ func keysAndValues(kv []tensor.KV) (k, v []*tensor.Tensor) {
 func (c attentionCase) attention(t *testing.T, q *tensor.Tensor, kv ...tensor.KV) (y, w *tensor.Tensor) {
 	t.Helper()
 	y, w = tensor.New(c.batch, c.rows, c.d).Fill(nan), tensor.New(c.batch, c.heads, c.rows, c.cols()).Fill(nan)
-	tensor.AttentionTo(y, w, q, c.heads, kv...)
+	tensor.AttentionTo(y, nil, w, q, c.heads, kv...)
 	without := tensor.New(c.batch, c.rows, c.d).Fill(nan)
-	tensor.AttentionTo(without, nil, q, c.heads, kv...)
+	tensor.AttentionTo(without, nil, nil, q, c.heads, kv...)
 	require.Equal(t, y.Data(), without.Data(), "weights or not")
+	withStats, _ := c.withStats(q, kv...)
+	require.Equal(t, y.Data(), withStats.Data(), "stats or not")
 	return y, w
+}
+
+// withStats returns the result and what the adjoint wants.
+func (c attentionCase) withStats(q *tensor.Tensor, kv ...tensor.KV) (y, stats *tensor.Tensor) {
+	y, stats = tensor.New(c.batch, c.rows, c.d).Fill(nan), tensor.New(c.batch, c.heads, 2, c.rows).Fill(nan)
+	tensor.AttentionTo(y, stats, nil, q, c.heads, kv...)
+	return y, stats
+}
+
+// likeOf returns memory for the gradient of x.
+func likeOf(x *tensor.Tensor) *tensor.Tensor { return tensor.New(x.Shape()...).Fill(nan) }
+
+// gradients returns the gradients of all operands.
+func (c attentionCase) gradients(dy, q *tensor.Tensor, kv ...tensor.KV) (dq *tensor.Tensor, dkv []tensor.KV) {
+	y, stats := c.withStats(q, kv...)
+	dq = likeOf(q)
+	for _, s := range kv {
+		dkv = append(dkv, tensor.KV{K: likeOf(s.K), V: likeOf(s.V)})
+	}
+	tensor.AttentionBackwardTo(dq, dkv, dy, y, stats, q, c.heads, kv...)
+	return dq, dkv
 }
 
 func TestAttention(t *testing.T) {
@@ -137,13 +160,8 @@ func TestAttentionBackward(t *testing.T) {
 	for _, c := range attentionCases {
 		t.Run(c.name, func(t *testing.T) {
 			q, kv := c.operands()
-			_, w := c.attention(t, q, kv...)
 			dy := tensortest.Random(newRand(), c.batch, c.rows, c.d)
-			dq, dkv := tensor.New(c.batch, c.rows, c.d).Fill(nan), make([]tensor.KV, len(kv))
-			for i, n := range c.segments {
-				dkv[i] = tensor.KV{K: tensor.New(c.batch, n, c.d).Fill(nan), V: tensor.New(c.batch, n, c.d).Fill(nan)}
-			}
-			tensor.AttentionBackwardTo(dq, dkv, dy, w, q, c.heads, kv...)
+			dq, dkv := c.gradients(dy, q, kv...)
 
 			k, v := keysAndValues(kv)
 			qs, ks, vs := doubles(c.joined(q)), doubles(c.joined(k...)), doubles(c.joined(v...))
@@ -151,26 +169,46 @@ func TestAttentionBackward(t *testing.T) {
 				_, y := attend(q, k, v, c.batch, c.heads, c.rows, c.cols(), c.d)
 				return dot(dy, y)
 			}
+			c.checkGradient(t, gradient(func(x []float64) float64 { return loss(x, ks, vs) }, qs), dq)
 			dk, dv := keysAndValues(dkv)
-			tensortest.Close(t, gradient(func(x []float64) float64 { return loss(x, ks, vs) }, qs), dq.Data(), 1e-5)
-			tensortest.Close(t, gradient(func(x []float64) float64 { return loss(qs, x, vs) }, ks), c.joined(dk...).Data(), 1e-5)
-			tensortest.Close(t, gradient(func(x []float64) float64 { return loss(qs, ks, x) }, vs), c.joined(dv...).Data(), 1e-5)
+			c.checkGradient(t, gradient(func(x []float64) float64 { return loss(qs, x, vs) }, ks), dk...)
+			c.checkGradient(t, gradient(func(x []float64) float64 { return loss(qs, ks, x) }, vs), dv...)
 
 			// Each gradient is the same alone.
+			y, stats := c.withStats(q, kv...)
 			none := make([]tensor.KV, len(kv))
-			alone := tensor.New(c.batch, c.rows, c.d).Fill(nan)
-			tensor.AttentionBackwardTo(alone, none, dy, w, q, c.heads, kv...)
+			alone := likeOf(q)
+			tensor.AttentionBackwardTo(alone, none, dy, y, stats, q, c.heads, kv...)
 			assert.Equal(t, dq.Data(), alone.Data())
-			for i, n := range c.segments {
+			for i, s := range kv {
 				only := append([]tensor.KV{}, none...)
-				only[i].K = tensor.New(c.batch, n, c.d).Fill(nan)
-				tensor.AttentionBackwardTo(nil, only, dy, w, q, c.heads, kv...)
+				only[i].K = likeOf(s.K)
+				tensor.AttentionBackwardTo(nil, only, dy, y, stats, q, c.heads, kv...)
 				tensortest.Close(t, dkv[i].K, only[i].K, 0)
-				only[i] = tensor.KV{V: only[i].K.Fill(nan)}
-				tensor.AttentionBackwardTo(nil, only, dy, w, q, c.heads, kv...)
+				only[i] = tensor.KV{V: likeOf(s.V)}
+				tensor.AttentionBackwardTo(nil, only, dy, y, stats, q, c.heads, kv...)
 				tensortest.Close(t, dkv[i].V, only[i].V, 0)
 			}
 		})
+	}
+}
+
+// checkGradient compares gradients of operands, whose rows lie one below the
+// other, with want [B, A, D].
+func (c attentionCase) checkGradient(t *testing.T, want []float64, got ...*tensor.Tensor) {
+	t.Helper()
+	n := len(want) / c.batch / c.d // all rows
+	from := 0
+	for _, g := range got {
+		rows := g.Dim(-2)
+		expected := make([]float64, g.Len())
+		for b := range c.batch {
+			for i := range rows * c.d {
+				expected[(b*rows*c.d+i)%g.Len()] += want[(b*n+from)*c.d+i] // shared: the sum over images
+			}
+		}
+		tensortest.Close(t, expected, g.Data(), 1e-5)
+		from += rows
 	}
 }
 
@@ -188,12 +226,12 @@ func TestAttentionOnViews(t *testing.T) {
 	assert.Equal(t, w.Data(), wv.Data())
 
 	dy := tensortest.Random(newRand(), batch, rows, d)
-	dq, dk, dv := tensor.New(batch, rows, d), tensor.New(batch, rows, d), tensor.New(batch, rows, d)
-	tensor.AttentionBackwardTo(dq, []tensor.KV{{K: dk, V: dv}}, dy, w, q, heads, tensor.KV{K: k, V: v})
+	dq, dkv := c.gradients(dy, q, tensor.KV{K: k, V: v})
 	all, wide := tensor.New(batch, rows, 3*d), tensortest.Random(newRand(), batch, rows, 2*d)
 	tensor.CopyTo(part(wide, 1), dy)
-	tensor.AttentionBackwardTo(part(all, 0), []tensor.KV{{K: part(all, 1), V: part(all, 2)}}, part(wide, 1), w, part(qkv, 0), heads, views)
-	for i, g := range []*tensor.Tensor{dq, dk, dv} {
+	_, stats := c.withStats(q, tensor.KV{K: k, V: v})
+	tensor.AttentionBackwardTo(part(all, 0), []tensor.KV{{K: part(all, 1), V: part(all, 2)}}, part(wide, 1), y, stats, part(qkv, 0), heads, views)
+	for i, g := range []*tensor.Tensor{dq, dkv[0].K, dkv[0].V} {
 		tensortest.Close(t, g, part(all, i), 0)
 	}
 
@@ -226,9 +264,12 @@ func TestAttentionSameBits(t *testing.T) {
 	y, w := c.attention(t, q, kv...)
 	sameBits(t, func() *tensor.Tensor { y, _ := c.attention(t, q, kv...); return y })
 	sameBits(t, func() *tensor.Tensor {
-		dq := tensor.New(c.batch, c.rows, c.d)
-		tensor.AttentionBackwardTo(dq, make([]tensor.KV, 2), y, w, q, c.heads, kv...)
+		dq, _ := c.gradients(y, q, kv...)
 		return dq
+	})
+	sameBits(t, func() *tensor.Tensor {
+		_, dkv := c.gradients(y, q, kv...)
+		return dkv[1].K
 	})
 
 	one := c
@@ -252,10 +293,10 @@ func TestAttentionOfNotNumbers(t *testing.T) {
 	k := tensor.FromSlice([]float32{1e30, 1e30}, 2, 1)
 	v := tensor.FromSlice([]float32{2, 4}, 2, 1)
 	y := tensor.New(3, 1)
-	tensor.AttentionTo(y, nil, q, 1, tensor.KV{K: k, V: v})
+	tensor.AttentionTo(y, nil, nil, q, 1, tensor.KV{K: k, V: v})
 	tensortest.Close(t, []float32{3, nan, 3}, y.Data(), 0)
 	k.Set(-inf, 0, 0)
-	tensor.AttentionTo(y, nil, q, 1, tensor.KV{K: k, V: v})
+	tensor.AttentionTo(y, nil, nil, q, 1, tensor.KV{K: k, V: v})
 	tensortest.Close(t, []float32{4, nan, 4}, y.Data(), 0)
 }
 
@@ -292,29 +333,41 @@ func TestAttentionPanics(t *testing.T) {
 		{"shape [2 2 5 3]: want contiguous weights [2 2 3 5]", x, tensor.New(2, 2, 5, 3), x, 2, kv},
 	}
 	for _, c := range cases {
-		requirePanic(t, "tensor: AttentionTo: "+c.want, func() { tensor.AttentionTo(c.y, c.w, c.q, c.heads, c.kv) })
+		requirePanic(t, "tensor: AttentionTo: "+c.want, func() { tensor.AttentionTo(c.y, nil, c.w, c.q, c.heads, c.kv) })
 	}
-	requirePanic(t, "tensor: AttentionTo: shape [2 3 4]: want keys, and rows of a width that 2 heads divide", func() { tensor.AttentionTo(x, nil, x, 2) })
+	requirePanic(t, "tensor: AttentionTo: shape [2 3 4]: want keys, and rows of a width that 2 heads divide", func() { tensor.AttentionTo(x, nil, nil, x, 2) })
+	stats := tensor.New(2, 2, 2, 3)
+	requirePanic(t, "tensor: AttentionTo: shape [2 2 3]: want contiguous stats [2 2 2 3]", func() { tensor.AttentionTo(x, tensor.New(2, 2, 3), nil, x, 2, kv) })
 	backward := func(dq, dk *tensor.Tensor) {
-		tensor.AttentionBackwardTo(dq, []tensor.KV{{K: dk}}, x, tensor.New(2, 2, 3, 5), x, 2, kv)
+		tensor.AttentionBackwardTo(dq, []tensor.KV{{K: dk}}, x, x, stats, x, 2, kv)
 	}
 	requirePanic(t, "tensor: AttentionBackwardTo: shape [2 3 4]: 0 gradients for 1 sets of keys and values", func() {
-		tensor.AttentionBackwardTo(nil, nil, x, tensor.New(2, 2, 3, 5), x, 2, kv)
+		tensor.AttentionBackwardTo(nil, nil, x, x, stats, x, 2, kv)
 	})
 	requirePanic(t, "tensor: AttentionBackwardTo: shape [3 4]: want [2 3 4], contiguous along the last", func() { backward(tensor.New(3, 4), nil) })
-	requirePanic(t, "tensor: AttentionBackwardTo: shape [5 4]: want [2 5 4], contiguous along the last", func() { backward(nil, tensor.New(5, 4)) })
+	requirePanic(t, "tensor: AttentionBackwardTo: shape [2 5 4]: want [5 4], contiguous along the last", func() { backward(nil, tensor.New(2, 5, 4)) })
 }
 
 func BenchmarkAttention(b *testing.B) {
-	for _, rows := range []int{197, 1370} {
-		b.Run(fmt.Sprint(rows), func(b *testing.B) {
-			const heads, d = 6, 384 // ViT-S
-			qkv := tensortest.Random(newRand(), 1, rows, 3*d)
-			y := tensor.New(1, rows, d)
-			q, kv := qkv.Slice(2, 0, d), tensor.KV{K: qkv.Slice(2, d, 2*d), V: qkv.Slice(2, 2*d, 3*d)}
-			for b.Loop() {
-				tensor.AttentionTo(y, nil, q, heads, kv)
-			}
-		})
+	for _, c := range []struct{ batch, heads, rows, d int }{{8, 6, 197, 64}, {8, 12, 397, 64}, {1, 6, 1370, 64}} {
+		qkv := tensortest.Random(newRand(), c.batch, c.rows, 3*c.heads*c.d)
+		part := func(x *tensor.Tensor, i int) *tensor.Tensor { return x.Slice(2, i*c.heads*c.d, (i+1)*c.heads*c.d) }
+		q, kv := part(qkv, 0), tensor.KV{K: part(qkv, 1), V: part(qkv, 2)}
+		y, stats := tensor.New(c.batch, c.rows, c.heads*c.d), tensor.New(c.batch, c.heads, 2, c.rows)
+		dqkv := tensor.New(c.batch, c.rows, 3*c.heads*c.d)
+		dq, dkv := part(dqkv, 0), []tensor.KV{{K: part(dqkv, 1), V: part(dqkv, 2)}}
+		flops := 2 * float64(c.batch*c.heads*c.rows*c.rows*c.d) // of one product
+		name := fmt.Sprintf("%dx%dx%dx%dx%d", c.batch, c.heads, c.rows, c.rows, c.d)
+		run := func(name string, flops float64, f func()) {
+			b.Run(name, func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					f()
+				}
+				b.ReportMetric(flops*float64(b.N)/b.Elapsed().Seconds()/1e9, "GFLOP/s")
+			})
+		}
+		run("attention/"+name, 2*flops, func() { tensor.AttentionTo(y, stats, nil, q, c.heads, kv) })
+		run("attention backward/"+name, 5*flops, func() { tensor.AttentionBackwardTo(dq, dkv, y, y, stats, q, c.heads, kv) })
 	}
 }

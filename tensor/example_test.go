@@ -58,7 +58,7 @@ func ExampleAttentionTo() {
 	own := tensor.FromSlice([]float32{1, 0, 0, 1}, 1, 2, 2)
 	shared := tensor.FromSlice([]float32{2, 5}, 1, 2)
 	y, weights := tensor.New(1, 1, 2), tensor.New(1, 1, 1, 3)
-	tensor.AttentionTo(y, weights, q, 1, tensor.KV{K: own, V: own}, tensor.KV{K: shared, V: shared})
+	tensor.AttentionTo(y, nil, weights, q, 1, tensor.KV{K: own, V: own}, tensor.KV{K: shared, V: shared})
 	fmt.Printf("%.2f %.2f\n", y.Data(), weights.Data())
 	// Output: [1.00 2.00] [0.33 0.33 0.33]
 }

@@ -146,7 +146,7 @@ func TestExpandedViewsAreNotWritten(t *testing.T) {
 		"Fill":        func() { all.Fill(1) },
 		"SumTo":       func() { tensor.SumTo(all, x) },
 		"MatMulTo":    func() { tensor.MatMulTo(all, x, row) },
-		"AttentionTo": func() { tensor.AttentionTo(all, nil, x, 1, tensor.KV{K: x, V: x}) },
+		"AttentionTo": func() { tensor.AttentionTo(all, nil, nil, x, 1, tensor.KV{K: x, V: x}) },
 	} {
 		requirePanic(t, "tensor: "+op+": shape [3 2 2]: the result repeats its elements along dimension 0", do)
 	}

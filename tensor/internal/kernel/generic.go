@@ -21,6 +21,9 @@ var generic = tier{
 	scaledMax:      scaledMaxGeneric,
 	expSum:         expSumGeneric,
 	softmaxGrad:    softmaxGradGeneric,
+	maxRows:        maxRowsGeneric,
+	exp2Rows:       exp2RowsGeneric,
+	scaleRows:      scaleRowsGeneric,
 	squares:        squaresGeneric,
 	normalize:      normalizeGeneric,
 	normalizeSums:  normalizeSumsGeneric,
@@ -158,6 +161,34 @@ func expSumGeneric(dst, x []float32, scale, shift float32) float32 {
 func softmaxGradGeneric(dst, y, dy []float32, scale, dot float32) {
 	for i := range dst {
 		dst[i] = scale * y[i] * (dy[i] - dot)
+	}
+}
+
+// maxRowsGeneric sets most[r] to the largest of x[r*row+j], j < cols, for each r; it may ignore NaN.
+func maxRowsGeneric(most, x []float32, row, cols int) {
+	for r := range most {
+		most[r] = scaledMaxGeneric(x[r*row:][:cols], 1)
+	}
+}
+
+// exp2RowsGeneric sets x[r*row+j] to 2^(x[r*row+j] - shift[r]), j < cols, and
+// sum[r] to the sum over j, for each r. No exponent is above 0, but for
+// roundings; where one is below -126 the power may be 0.
+func exp2RowsGeneric(sum, x []float32, row, cols int, shift []float32) {
+	for r := range sum {
+		sum[r] = 0
+		for j, v := range x[r*row:][:cols] {
+			e := float32(math.Exp2(float64(v - shift[r])))
+			x[r*row+j] = e
+			sum[r] += e
+		}
+	}
+}
+
+// scaleRowsGeneric multiplies x[r*row+j], j < cols, by scale[r], for each r.
+func scaleRowsGeneric(x []float32, row, cols int, scale []float32) {
+	for r, s := range scale {
+		scaleGeneric(x[r*row:][:cols], s, x[r*row:])
 	}
 }
 

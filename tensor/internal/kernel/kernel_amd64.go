@@ -69,6 +69,21 @@ func expSumAVX2(dst []float32, x []float32, scale float32, shift float32) float3
 //go:noescape
 func softmaxGradAVX2(dst []float32, y []float32, dy []float32, scale float32, dot float32)
 
+// maxRowsAVX2 is maxRowsGeneric.
+//
+//go:noescape
+func maxRowsAVX2(most []float32, x []float32, row int, cols int)
+
+// exp2RowsAVX2 is exp2RowsGeneric.
+//
+//go:noescape
+func exp2RowsAVX2(sum []float32, x []float32, row int, cols int, shift []float32)
+
+// scaleRowsAVX2 is scaleRowsGeneric.
+//
+//go:noescape
+func scaleRowsAVX2(x []float32, row int, cols int, scale []float32)
+
 // squaresAVX2 is squaresGeneric.
 //
 //go:noescape
@@ -173,6 +188,21 @@ func expSumAVX512(dst []float32, x []float32, scale float32, shift float32) floa
 //
 //go:noescape
 func softmaxGradAVX512(dst []float32, y []float32, dy []float32, scale float32, dot float32)
+
+// maxRowsAVX512 is maxRowsGeneric.
+//
+//go:noescape
+func maxRowsAVX512(most []float32, x []float32, row int, cols int)
+
+// exp2RowsAVX512 is exp2RowsGeneric.
+//
+//go:noescape
+func exp2RowsAVX512(sum []float32, x []float32, row int, cols int, shift []float32)
+
+// scaleRowsAVX512 is scaleRowsGeneric.
+//
+//go:noescape
+func scaleRowsAVX512(x []float32, row int, cols int, scale []float32)
 
 // squaresAVX512 is squaresGeneric.
 //

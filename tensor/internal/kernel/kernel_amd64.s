@@ -1700,6 +1700,316 @@ end84:
 	VZEROUPPER
 	RET
 
+// func maxRowsAVX2(most []float32, x []float32, row int, cols int)
+// Requires: AVX
+TEXT ·maxRowsAVX2(SB), NOSPLIT, $0-64
+	MOVQ most_base+0(FP), AX
+	MOVQ most_len+8(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ row+48(FP), BX
+	MOVQ cols+56(FP), SI
+	SHLQ $0x02, BX
+	XORQ DI, DI
+
+row85:
+	CMPQ         DI, CX
+	JGE          rows86
+	MOVQ         SI, R8
+	VBROADCASTSS constants<>+384(SB), Y0
+	VBROADCASTSS constants<>+384(SB), Y1
+	VBROADCASTSS constants<>+384(SB), Y2
+	VBROADCASTSS constants<>+384(SB), Y3
+	XORQ         R9, R9
+
+loop87:
+	CMPQ    R8, $0x00000020
+	JLT     done88
+	VMOVUPS (DX)(R9*4), Y4
+	VMAXPS  Y0, Y4, Y0
+	VMOVUPS 32(DX)(R9*4), Y4
+	VMAXPS  Y1, Y4, Y1
+	VMOVUPS 64(DX)(R9*4), Y4
+	VMAXPS  Y2, Y4, Y2
+	VMOVUPS 96(DX)(R9*4), Y4
+	VMAXPS  Y3, Y4, Y3
+	ADDQ    $0x00000020, R9
+	SUBQ    $0x00000020, R8
+	JMP     loop87
+
+done88:
+loop89:
+	CMPQ    R8, $0x00000008
+	JLT     done90
+	VMOVUPS (DX)(R9*4), Y4
+	VMAXPS  Y0, Y4, Y0
+	ADDQ    $0x00000008, R9
+	SUBQ    $0x00000008, R8
+	JMP     loop89
+
+done90:
+	TESTQ        R8, R8
+	JZ           end91
+	LEAQ         masks<>+32(SB), R10
+	NEGQ         R8
+	VMOVDQU      (R10)(R8*4), Y4
+	VMASKMOVPS   (DX)(R9*4), Y4, Y5
+	VBROADCASTSS constants<>+384(SB), Y6
+	VBLENDVPS    Y4, Y5, Y6, Y5
+	VMAXPS       Y0, Y5, Y0
+
+end91:
+	VMAXPS       Y1, Y0, Y0
+	VMAXPS       Y2, Y0, Y0
+	VMAXPS       Y3, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VMAXPS       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VMAXPS       X1, X0, X0
+	VMOVSHDUP    X0, X1
+	VMAXPS       X1, X0, X0
+	VMOVSS       X0, (AX)(DI*4)
+	ADDQ         BX, DX
+	INCQ         DI
+	JMP          row85
+
+rows86:
+	VZEROUPPER
+	RET
+
+// func exp2RowsAVX2(sum []float32, x []float32, row int, cols int, shift []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·exp2RowsAVX2(SB), NOSPLIT, $0-88
+	MOVQ sum_base+0(FP), AX
+	MOVQ shift_base+64(FP), CX
+	MOVQ sum_len+8(FP), DX
+	MOVQ x_base+24(FP), BX
+	MOVQ row+48(FP), SI
+	MOVQ cols+56(FP), DI
+	SHLQ $0x02, SI
+	XORQ R8, R8
+
+row92:
+	CMPQ         R8, DX
+	JGE          rows93
+	MOVQ         DI, R9
+	VBROADCASTSS (CX)(R8*4), Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	XORQ         R10, R10
+
+loop94:
+	CMPQ         R9, $0x00000020
+	JLT          done95
+	VMOVUPS      (BX)(R10*4), Y5
+	VSUBPS       Y0, Y5, Y5
+	VBROADCASTSS constants<>+416(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VADDPS       constants<>+448(SB), Y5, Y6
+	VADDPS       constants<>+480(SB), Y6, Y7
+	VSUBPS       Y7, Y5, Y5
+	VBROADCASTSS constants<>+512(SB), Y7
+	VFMADD213PS  constants<>+544(SB), Y5, Y7
+	VFMADD213PS  constants<>+576(SB), Y5, Y7
+	VFMADD213PS  constants<>+608(SB), Y5, Y7
+	VFMADD213PS  constants<>+640(SB), Y5, Y7
+	VFMADD213PS  constants<>+672(SB), Y5, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMOVUPS      Y7, (BX)(R10*4)
+	VADDPS       Y7, Y1, Y1
+	VMOVUPS      32(BX)(R10*4), Y5
+	VSUBPS       Y0, Y5, Y5
+	VBROADCASTSS constants<>+416(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VADDPS       constants<>+448(SB), Y5, Y6
+	VADDPS       constants<>+480(SB), Y6, Y7
+	VSUBPS       Y7, Y5, Y5
+	VBROADCASTSS constants<>+512(SB), Y7
+	VFMADD213PS  constants<>+544(SB), Y5, Y7
+	VFMADD213PS  constants<>+576(SB), Y5, Y7
+	VFMADD213PS  constants<>+608(SB), Y5, Y7
+	VFMADD213PS  constants<>+640(SB), Y5, Y7
+	VFMADD213PS  constants<>+672(SB), Y5, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMOVUPS      Y7, 32(BX)(R10*4)
+	VADDPS       Y7, Y2, Y2
+	VMOVUPS      64(BX)(R10*4), Y5
+	VSUBPS       Y0, Y5, Y5
+	VBROADCASTSS constants<>+416(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VADDPS       constants<>+448(SB), Y5, Y6
+	VADDPS       constants<>+480(SB), Y6, Y7
+	VSUBPS       Y7, Y5, Y5
+	VBROADCASTSS constants<>+512(SB), Y7
+	VFMADD213PS  constants<>+544(SB), Y5, Y7
+	VFMADD213PS  constants<>+576(SB), Y5, Y7
+	VFMADD213PS  constants<>+608(SB), Y5, Y7
+	VFMADD213PS  constants<>+640(SB), Y5, Y7
+	VFMADD213PS  constants<>+672(SB), Y5, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMOVUPS      Y7, 64(BX)(R10*4)
+	VADDPS       Y7, Y3, Y3
+	VMOVUPS      96(BX)(R10*4), Y5
+	VSUBPS       Y0, Y5, Y5
+	VBROADCASTSS constants<>+416(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VADDPS       constants<>+448(SB), Y5, Y6
+	VADDPS       constants<>+480(SB), Y6, Y7
+	VSUBPS       Y7, Y5, Y5
+	VBROADCASTSS constants<>+512(SB), Y7
+	VFMADD213PS  constants<>+544(SB), Y5, Y7
+	VFMADD213PS  constants<>+576(SB), Y5, Y7
+	VFMADD213PS  constants<>+608(SB), Y5, Y7
+	VFMADD213PS  constants<>+640(SB), Y5, Y7
+	VFMADD213PS  constants<>+672(SB), Y5, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMOVUPS      Y7, 96(BX)(R10*4)
+	VADDPS       Y7, Y4, Y4
+	ADDQ         $0x00000020, R10
+	SUBQ         $0x00000020, R9
+	JMP          loop94
+
+done95:
+loop96:
+	CMPQ         R9, $0x00000008
+	JLT          done97
+	VMOVUPS      (BX)(R10*4), Y5
+	VSUBPS       Y0, Y5, Y5
+	VBROADCASTSS constants<>+416(SB), Y6
+	VMAXPS       Y5, Y6, Y5
+	VADDPS       constants<>+448(SB), Y5, Y6
+	VADDPS       constants<>+480(SB), Y6, Y7
+	VSUBPS       Y7, Y5, Y5
+	VBROADCASTSS constants<>+512(SB), Y7
+	VFMADD213PS  constants<>+544(SB), Y5, Y7
+	VFMADD213PS  constants<>+576(SB), Y5, Y7
+	VFMADD213PS  constants<>+608(SB), Y5, Y7
+	VFMADD213PS  constants<>+640(SB), Y5, Y7
+	VFMADD213PS  constants<>+672(SB), Y5, Y7
+	VPSLLD       $0x17, Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMOVUPS      Y7, (BX)(R10*4)
+	VADDPS       Y7, Y1, Y1
+	ADDQ         $0x00000008, R10
+	SUBQ         $0x00000008, R9
+	JMP          loop96
+
+done97:
+	TESTQ        R9, R9
+	JZ           end98
+	LEAQ         masks<>+32(SB), R11
+	NEGQ         R9
+	VMOVDQU      (R11)(R9*4), Y5
+	VMASKMOVPS   (BX)(R10*4), Y5, Y6
+	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS constants<>+416(SB), Y0
+	VMAXPS       Y6, Y0, Y6
+	VADDPS       constants<>+448(SB), Y6, Y0
+	VADDPS       constants<>+480(SB), Y0, Y7
+	VSUBPS       Y7, Y6, Y6
+	VBROADCASTSS constants<>+512(SB), Y7
+	VFMADD213PS  constants<>+544(SB), Y6, Y7
+	VFMADD213PS  constants<>+576(SB), Y6, Y7
+	VFMADD213PS  constants<>+608(SB), Y6, Y7
+	VFMADD213PS  constants<>+640(SB), Y6, Y7
+	VFMADD213PS  constants<>+672(SB), Y6, Y7
+	VPSLLD       $0x17, Y0, Y0
+	VMULPS       Y0, Y7, Y7
+	VMASKMOVPS   Y7, Y5, (BX)(R10*4)
+	VANDPS       Y5, Y7, Y7
+	VADDPS       Y7, Y1, Y1
+
+end98:
+	VADDPS       Y2, Y1, Y1
+	VADDPS       Y4, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPS       X0, X1, X1
+	VPERMILPD    $0x01, X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSHDUP    X1, X0
+	VADDPS       X0, X1, X1
+	VMOVSS       X1, (AX)(R8*4)
+	ADDQ         SI, BX
+	INCQ         R8
+	JMP          row92
+
+rows93:
+	VZEROUPPER
+	RET
+
+// func scaleRowsAVX2(x []float32, row int, cols int, scale []float32)
+// Requires: AVX
+TEXT ·scaleRowsAVX2(SB), NOSPLIT, $0-64
+	MOVQ scale_base+40(FP), AX
+	MOVQ scale_len+48(FP), CX
+	MOVQ x_base+0(FP), DX
+	MOVQ row+24(FP), BX
+	MOVQ cols+32(FP), SI
+	SHLQ $0x02, BX
+	XORQ DI, DI
+
+row99:
+	CMPQ         DI, CX
+	JGE          rows100
+	MOVQ         SI, R8
+	VBROADCASTSS (AX)(DI*4), Y0
+	XORQ         R9, R9
+
+loop101:
+	CMPQ    R8, $0x00000020
+	JLT     done102
+	VMOVUPS (DX)(R9*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (DX)(R9*4)
+	VMOVUPS 32(DX)(R9*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 32(DX)(R9*4)
+	VMOVUPS 64(DX)(R9*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 64(DX)(R9*4)
+	VMOVUPS 96(DX)(R9*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, 96(DX)(R9*4)
+	ADDQ    $0x00000020, R9
+	SUBQ    $0x00000020, R8
+	JMP     loop101
+
+done102:
+loop103:
+	CMPQ    R8, $0x00000008
+	JLT     done104
+	VMOVUPS (DX)(R9*4), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (DX)(R9*4)
+	ADDQ    $0x00000008, R9
+	SUBQ    $0x00000008, R8
+	JMP     loop103
+
+done104:
+	TESTQ      R8, R8
+	JZ         end105
+	LEAQ       masks<>+32(SB), R10
+	NEGQ       R8
+	VMOVDQU    (R10)(R8*4), Y1
+	VMASKMOVPS (DX)(R9*4), Y1, Y2
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (DX)(R9*4)
+
+end105:
+	ADDQ BX, DX
+	INCQ DI
+	JMP  row99
+
+rows100:
+	VZEROUPPER
+	RET
+
 // func squaresAVX2(x []float32, mean float32) float32
 // Requires: AVX, AVX2, FMA3, SSE
 TEXT ·squaresAVX2(SB), NOSPLIT, $0-36
@@ -1712,9 +2022,9 @@ TEXT ·squaresAVX2(SB), NOSPLIT, $0-36
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 
-loop85:
+loop106:
 	CMPQ        CX, $0x00000020
-	JLT         done86
+	JLT         done107
 	VMOVUPS     (AX)(DX*4), Y5
 	VSUBPS      Y0, Y5, Y5
 	VFMADD231PS Y5, Y5, Y1
@@ -1729,22 +2039,22 @@ loop85:
 	VFMADD231PS Y5, Y5, Y4
 	ADDQ        $0x00000020, DX
 	SUBQ        $0x00000020, CX
-	JMP         loop85
+	JMP         loop106
 
-done86:
-loop87:
+done107:
+loop108:
 	CMPQ        CX, $0x00000008
-	JLT         done88
+	JLT         done109
 	VMOVUPS     (AX)(DX*4), Y5
 	VSUBPS      Y0, Y5, Y5
 	VFMADD231PS Y5, Y5, Y1
 	ADDQ        $0x00000008, DX
 	SUBQ        $0x00000008, CX
-	JMP         loop87
+	JMP         loop108
 
-done88:
+done109:
 	TESTQ       CX, CX
-	JZ          end89
+	JZ          end110
 	LEAQ        masks<>+32(SB), BX
 	NEGQ        CX
 	VMOVDQU     (BX)(CX*4), Y5
@@ -1753,7 +2063,7 @@ done88:
 	VANDPS      Y5, Y6, Y6
 	VFMADD231PS Y6, Y6, Y1
 
-end89:
+end110:
 	VADDPS       Y2, Y1, Y1
 	VADDPS       Y4, Y3, Y3
 	VADDPS       Y3, Y1, Y1
@@ -1779,9 +2089,9 @@ TEXT ·normalizeAVX2(SB), NOSPLIT, $0-104
 	MOVQ         dst_len+8(FP), SI
 	XORQ         DI, DI
 
-loop90:
+loop111:
 	CMPQ        SI, $0x00000008
-	JLT         done91
+	JLT         done112
 	VMOVUPS     (CX)(DI*4), Y2
 	VSUBPS      Y0, Y2, Y2
 	VMULPS      Y1, Y2, Y2
@@ -1791,11 +2101,11 @@ loop90:
 	VMOVUPS     Y3, (AX)(DI*4)
 	ADDQ        $0x00000008, DI
 	SUBQ        $0x00000008, SI
-	JMP         loop90
+	JMP         loop111
 
-done91:
+done112:
 	TESTQ       SI, SI
-	JZ          end92
+	JZ          end113
 	LEAQ        masks<>+32(SB), R8
 	NEGQ        SI
 	VMOVDQU     (R8)(SI*4), Y2
@@ -1807,7 +2117,7 @@ done91:
 	VFMADD231PS Y1, Y3, Y0
 	VMASKMOVPS  Y0, Y2, (AX)(DI*4)
 
-end92:
+end113:
 	VZEROUPPER
 	RET
 
@@ -1830,9 +2140,9 @@ TEXT ·normalizeSumsAVX2(SB), NOSPLIT, $0-88
 	MOVQ         dy_len+8(FP), BX
 	XORQ         SI, SI
 
-loop93:
+loop114:
 	CMPQ        BX, $0x00000020
-	JLT         done94
+	JLT         done115
 	VMOVUPS     (AX)(SI*4), Y10
 	VMOVUPS     (DX)(SI*4), Y11
 	VMULPS      Y11, Y10, Y10
@@ -1867,12 +2177,12 @@ loop93:
 	VFMADD231PS Y10, Y11, Y9
 	ADDQ        $0x00000020, SI
 	SUBQ        $0x00000020, BX
-	JMP         loop93
+	JMP         loop114
 
-done94:
-loop95:
+done115:
+loop116:
 	CMPQ        BX, $0x00000008
-	JLT         done96
+	JLT         done117
 	VMOVUPS     (AX)(SI*4), Y10
 	VMOVUPS     (DX)(SI*4), Y11
 	VMULPS      Y11, Y10, Y10
@@ -1883,11 +2193,11 @@ loop95:
 	VFMADD231PS Y10, Y11, Y6
 	ADDQ        $0x00000008, SI
 	SUBQ        $0x00000008, BX
-	JMP         loop95
+	JMP         loop116
 
-done96:
+done117:
 	TESTQ       BX, BX
-	JZ          end97
+	JZ          end118
 	LEAQ        masks<>+32(SB), DI
 	NEGQ        BX
 	VMOVDQU     (DI)(BX*4), Y10
@@ -1900,7 +2210,7 @@ done96:
 	VMULPS      Y1, Y10, Y10
 	VFMADD231PS Y11, Y10, Y6
 
-end97:
+end118:
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y5, Y4, Y4
 	VADDPS       Y4, Y2, Y2
@@ -1938,9 +2248,9 @@ TEXT ·normalizeGradAVX2(SB), NOSPLIT, $0-112
 	MOVQ         dx_len+8(FP), SI
 	XORQ         DI, DI
 
-loop98:
+loop119:
 	CMPQ         SI, $0x00000008
-	JLT          done99
+	JLT          done120
 	VMOVUPS      (CX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y5
 	VFMSUB213PS  Y2, Y5, Y4
@@ -1952,11 +2262,11 @@ loop98:
 	VMOVUPS      Y4, (AX)(DI*4)
 	ADDQ         $0x00000008, DI
 	SUBQ         $0x00000008, SI
-	JMP          loop98
+	JMP          loop119
 
-done99:
+done120:
 	TESTQ        SI, SI
-	JZ           end100
+	JZ           end121
 	LEAQ         masks<>+32(SB), R8
 	NEGQ         SI
 	VMOVDQU      (R8)(SI*4), Y4
@@ -1970,7 +2280,7 @@ done99:
 	VMULPS       Y1, Y5, Y5
 	VMASKMOVPS   Y5, Y4, (AX)(DI*4)
 
-end100:
+end121:
 	VZEROUPPER
 	RET
 
@@ -1986,9 +2296,9 @@ TEXT ·normalizeParamAVX2(SB), NOSPLIT, $0-104
 	MOVQ         dw_len+8(FP), SI
 	XORQ         DI, DI
 
-loop101:
+loop122:
 	CMPQ        SI, $0x00000008
-	JLT         done102
+	JLT         done123
 	VMOVUPS     (BX)(DI*4), Y2
 	VSUBPS      Y0, Y2, Y2
 	VMULPS      Y1, Y2, Y2
@@ -2001,11 +2311,11 @@ loop101:
 	VMOVUPS     Y3, (CX)(DI*4)
 	ADDQ        $0x00000008, DI
 	SUBQ        $0x00000008, SI
-	JMP         loop101
+	JMP         loop122
 
-done102:
+done123:
 	TESTQ       SI, SI
-	JZ          end103
+	JZ          end124
 	LEAQ        masks<>+32(SB), R8
 	NEGQ        SI
 	VMOVDQU     (R8)(SI*4), Y2
@@ -2020,7 +2330,7 @@ done102:
 	VADDPS      Y1, Y0, Y0
 	VMASKMOVPS  Y0, Y2, (CX)(DI*4)
 
-end103:
+end124:
 	VZEROUPPER
 	RET
 
@@ -2033,17 +2343,17 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-48
 	MOVQ  dst_len+8(FP), DX
 	XORQ  BX, BX
 
-loop104:
+loop125:
 	CMPQ         DX, $0x00000008
-	JLT          done105
+	JLT          done126
 	VMOVUPS      (CX)(BX*4), Y1
-	VPAND        constants<>+416(SB), Y1, Y2
-	VBROADCASTSS constants<>+448(SB), Y3
+	VPAND        constants<>+704(SB), Y1, Y2
+	VBROADCASTSS constants<>+736(SB), Y3
 	VMINPS       Y2, Y3, Y2
-	VADDPS       constants<>+480(SB), Y2, Y3
-	VADDPS       constants<>+512(SB), Y2, Y4
+	VADDPS       constants<>+768(SB), Y2, Y3
+	VADDPS       constants<>+800(SB), Y2, Y4
 	VDIVPS       Y4, Y3, Y3
-	VMULPS       constants<>+544(SB), Y2, Y4
+	VMULPS       constants<>+832(SB), Y2, Y4
 	VMULPS       Y2, Y4, Y4
 	VBROADCASTSS constants<>+0(SB), Y5
 	VMAXPS       Y4, Y5, Y4
@@ -2070,38 +2380,38 @@ loop104:
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y5, Y6, Y6
 	VMOVAPS      Y6, Y4
-	VBROADCASTSS constants<>+576(SB), Y5
-	VFMADD213PS  constants<>+608(SB), Y3, Y5
-	VFMADD213PS  constants<>+640(SB), Y3, Y5
-	VFMADD213PS  constants<>+672(SB), Y3, Y5
-	VFMADD213PS  constants<>+704(SB), Y3, Y5
-	VFMADD213PS  constants<>+736(SB), Y3, Y5
-	VFMADD213PS  constants<>+768(SB), Y3, Y5
-	VFMADD213PS  constants<>+800(SB), Y3, Y5
-	VFMADD213PS  constants<>+832(SB), Y3, Y5
-	VFMADD213PS  constants<>+864(SB), Y3, Y5
+	VBROADCASTSS constants<>+864(SB), Y5
+	VFMADD213PS  constants<>+896(SB), Y3, Y5
+	VFMADD213PS  constants<>+928(SB), Y3, Y5
+	VFMADD213PS  constants<>+960(SB), Y3, Y5
+	VFMADD213PS  constants<>+992(SB), Y3, Y5
+	VFMADD213PS  constants<>+1024(SB), Y3, Y5
+	VFMADD213PS  constants<>+1056(SB), Y3, Y5
+	VFMADD213PS  constants<>+1088(SB), Y3, Y5
+	VFMADD213PS  constants<>+1120(SB), Y3, Y5
+	VFMADD213PS  constants<>+1152(SB), Y3, Y5
 	VMULPS       Y2, Y4, Y4
 	VMAXPS       Y1, Y0, Y1
 	VFNMADD231PS Y4, Y5, Y1
 	VMOVUPS      Y1, (AX)(BX*4)
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop104
+	JMP          loop125
 
-done105:
+done126:
 	TESTQ        DX, DX
-	JZ           end106
+	JZ           end127
 	LEAQ         masks<>+32(SB), SI
 	NEGQ         DX
 	VMOVDQU      (SI)(DX*4), Y1
 	VMASKMOVPS   (CX)(BX*4), Y1, Y2
-	VPAND        constants<>+416(SB), Y2, Y3
-	VBROADCASTSS constants<>+448(SB), Y4
+	VPAND        constants<>+704(SB), Y2, Y3
+	VBROADCASTSS constants<>+736(SB), Y4
 	VMINPS       Y3, Y4, Y3
-	VADDPS       constants<>+480(SB), Y3, Y4
-	VADDPS       constants<>+512(SB), Y3, Y5
+	VADDPS       constants<>+768(SB), Y3, Y4
+	VADDPS       constants<>+800(SB), Y3, Y5
 	VDIVPS       Y5, Y4, Y4
-	VMULPS       constants<>+544(SB), Y3, Y5
+	VMULPS       constants<>+832(SB), Y3, Y5
 	VMULPS       Y3, Y5, Y5
 	VBROADCASTSS constants<>+0(SB), Y6
 	VMAXPS       Y5, Y6, Y5
@@ -2128,22 +2438,22 @@ done105:
 	VPSLLD       $0x17, Y6, Y6
 	VMULPS       Y6, Y7, Y7
 	VMOVAPS      Y7, Y5
-	VBROADCASTSS constants<>+576(SB), Y6
-	VFMADD213PS  constants<>+608(SB), Y4, Y6
-	VFMADD213PS  constants<>+640(SB), Y4, Y6
-	VFMADD213PS  constants<>+672(SB), Y4, Y6
-	VFMADD213PS  constants<>+704(SB), Y4, Y6
-	VFMADD213PS  constants<>+736(SB), Y4, Y6
-	VFMADD213PS  constants<>+768(SB), Y4, Y6
-	VFMADD213PS  constants<>+800(SB), Y4, Y6
-	VFMADD213PS  constants<>+832(SB), Y4, Y6
-	VFMADD213PS  constants<>+864(SB), Y4, Y6
+	VBROADCASTSS constants<>+864(SB), Y6
+	VFMADD213PS  constants<>+896(SB), Y4, Y6
+	VFMADD213PS  constants<>+928(SB), Y4, Y6
+	VFMADD213PS  constants<>+960(SB), Y4, Y6
+	VFMADD213PS  constants<>+992(SB), Y4, Y6
+	VFMADD213PS  constants<>+1024(SB), Y4, Y6
+	VFMADD213PS  constants<>+1056(SB), Y4, Y6
+	VFMADD213PS  constants<>+1088(SB), Y4, Y6
+	VFMADD213PS  constants<>+1120(SB), Y4, Y6
+	VFMADD213PS  constants<>+1152(SB), Y4, Y6
 	VMULPS       Y3, Y5, Y5
 	VMAXPS       Y2, Y0, Y2
 	VFNMADD231PS Y5, Y6, Y2
 	VMASKMOVPS   Y2, Y1, (AX)(BX*4)
 
-end106:
+end127:
 	VZEROUPPER
 	RET
 
@@ -2156,17 +2466,17 @@ TEXT ·geluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop107:
+loop128:
 	CMPQ         BX, $0x00000008
-	JLT          done108
+	JLT          done129
 	VMOVUPS      (CX)(SI*4), Y0
-	VPAND        constants<>+416(SB), Y0, Y1
-	VBROADCASTSS constants<>+448(SB), Y2
+	VPAND        constants<>+704(SB), Y0, Y1
+	VBROADCASTSS constants<>+736(SB), Y2
 	VMINPS       Y1, Y2, Y1
-	VADDPS       constants<>+480(SB), Y1, Y2
-	VADDPS       constants<>+512(SB), Y1, Y3
+	VADDPS       constants<>+768(SB), Y1, Y2
+	VADDPS       constants<>+800(SB), Y1, Y3
 	VDIVPS       Y3, Y2, Y2
-	VMULPS       constants<>+544(SB), Y1, Y3
+	VMULPS       constants<>+832(SB), Y1, Y3
 	VMULPS       Y1, Y3, Y3
 	VBROADCASTSS constants<>+0(SB), Y4
 	VMAXPS       Y3, Y4, Y3
@@ -2193,17 +2503,17 @@ loop107:
 	VPSLLD       $0x17, Y4, Y4
 	VMULPS       Y4, Y5, Y5
 	VMOVAPS      Y5, Y3
-	VBROADCASTSS constants<>+576(SB), Y4
-	VFMADD213PS  constants<>+608(SB), Y2, Y4
-	VFMADD213PS  constants<>+640(SB), Y2, Y4
-	VFMADD213PS  constants<>+672(SB), Y2, Y4
-	VFMADD213PS  constants<>+704(SB), Y2, Y4
-	VFMADD213PS  constants<>+736(SB), Y2, Y4
-	VFMADD213PS  constants<>+768(SB), Y2, Y4
-	VFMADD213PS  constants<>+800(SB), Y2, Y4
-	VFMADD213PS  constants<>+832(SB), Y2, Y4
-	VFMADD213PS  constants<>+864(SB), Y2, Y4
-	VFNMADD231PS constants<>+896(SB), Y1, Y4
+	VBROADCASTSS constants<>+864(SB), Y4
+	VFMADD213PS  constants<>+896(SB), Y2, Y4
+	VFMADD213PS  constants<>+928(SB), Y2, Y4
+	VFMADD213PS  constants<>+960(SB), Y2, Y4
+	VFMADD213PS  constants<>+992(SB), Y2, Y4
+	VFMADD213PS  constants<>+1024(SB), Y2, Y4
+	VFMADD213PS  constants<>+1056(SB), Y2, Y4
+	VFMADD213PS  constants<>+1088(SB), Y2, Y4
+	VFMADD213PS  constants<>+1120(SB), Y2, Y4
+	VFMADD213PS  constants<>+1152(SB), Y2, Y4
+	VFNMADD231PS constants<>+1184(SB), Y1, Y4
 	VMULPS       Y3, Y4, Y4
 	VBROADCASTSS constants<>+320(SB), Y1
 	VSUBPS       Y4, Y1, Y1
@@ -2213,22 +2523,22 @@ loop107:
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	SUBQ         $0x00000008, BX
-	JMP          loop107
+	JMP          loop128
 
-done108:
+done129:
 	TESTQ        BX, BX
-	JZ           end109
+	JZ           end130
 	LEAQ         masks<>+32(SB), DI
 	NEGQ         BX
 	VMOVDQU      (DI)(BX*4), Y0
 	VMASKMOVPS   (CX)(SI*4), Y0, Y1
-	VPAND        constants<>+416(SB), Y1, Y2
-	VBROADCASTSS constants<>+448(SB), Y3
+	VPAND        constants<>+704(SB), Y1, Y2
+	VBROADCASTSS constants<>+736(SB), Y3
 	VMINPS       Y2, Y3, Y2
-	VADDPS       constants<>+480(SB), Y2, Y3
-	VADDPS       constants<>+512(SB), Y2, Y4
+	VADDPS       constants<>+768(SB), Y2, Y3
+	VADDPS       constants<>+800(SB), Y2, Y4
 	VDIVPS       Y4, Y3, Y3
-	VMULPS       constants<>+544(SB), Y2, Y4
+	VMULPS       constants<>+832(SB), Y2, Y4
 	VMULPS       Y2, Y4, Y4
 	VBROADCASTSS constants<>+0(SB), Y5
 	VMAXPS       Y4, Y5, Y4
@@ -2255,17 +2565,17 @@ done108:
 	VPSLLD       $0x17, Y5, Y5
 	VMULPS       Y5, Y6, Y6
 	VMOVAPS      Y6, Y4
-	VBROADCASTSS constants<>+576(SB), Y5
-	VFMADD213PS  constants<>+608(SB), Y3, Y5
-	VFMADD213PS  constants<>+640(SB), Y3, Y5
-	VFMADD213PS  constants<>+672(SB), Y3, Y5
-	VFMADD213PS  constants<>+704(SB), Y3, Y5
-	VFMADD213PS  constants<>+736(SB), Y3, Y5
-	VFMADD213PS  constants<>+768(SB), Y3, Y5
-	VFMADD213PS  constants<>+800(SB), Y3, Y5
-	VFMADD213PS  constants<>+832(SB), Y3, Y5
-	VFMADD213PS  constants<>+864(SB), Y3, Y5
-	VFNMADD231PS constants<>+896(SB), Y2, Y5
+	VBROADCASTSS constants<>+864(SB), Y5
+	VFMADD213PS  constants<>+896(SB), Y3, Y5
+	VFMADD213PS  constants<>+928(SB), Y3, Y5
+	VFMADD213PS  constants<>+960(SB), Y3, Y5
+	VFMADD213PS  constants<>+992(SB), Y3, Y5
+	VFMADD213PS  constants<>+1024(SB), Y3, Y5
+	VFMADD213PS  constants<>+1056(SB), Y3, Y5
+	VFMADD213PS  constants<>+1088(SB), Y3, Y5
+	VFMADD213PS  constants<>+1120(SB), Y3, Y5
+	VFMADD213PS  constants<>+1152(SB), Y3, Y5
+	VFNMADD231PS constants<>+1184(SB), Y2, Y5
 	VMULPS       Y4, Y5, Y5
 	VBROADCASTSS constants<>+320(SB), Y2
 	VSUBPS       Y5, Y2, Y2
@@ -2274,7 +2584,7 @@ done108:
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
-end109:
+end130:
 	VZEROUPPER
 	RET
 
@@ -2286,13 +2596,13 @@ TEXT ·quickGELUAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 
-loop110:
+loop131:
 	CMPQ         DX, $0x00000008
-	JLT          done111
+	JLT          done132
 	VMOVUPS      (CX)(BX*4), Y0
-	VBROADCASTSS constants<>+928(SB), Y1
+	VBROADCASTSS constants<>+1216(SB), Y1
 	VMAXPS       Y0, Y1, Y0
-	VMULPS       constants<>+960(SB), Y0, Y1
+	VMULPS       constants<>+1248(SB), Y0, Y1
 	VBROADCASTSS constants<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
 	VBROADCASTSS constants<>+32(SB), Y2
@@ -2323,18 +2633,18 @@ loop110:
 	VMOVUPS      Y0, (AX)(BX*4)
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop110
+	JMP          loop131
 
-done111:
+done132:
 	TESTQ        DX, DX
-	JZ           end112
+	JZ           end133
 	LEAQ         masks<>+32(SB), SI
 	NEGQ         DX
 	VMOVDQU      (SI)(DX*4), Y0
 	VMASKMOVPS   (CX)(BX*4), Y0, Y1
-	VBROADCASTSS constants<>+928(SB), Y2
+	VBROADCASTSS constants<>+1216(SB), Y2
 	VMAXPS       Y1, Y2, Y1
-	VMULPS       constants<>+960(SB), Y1, Y2
+	VMULPS       constants<>+1248(SB), Y1, Y2
 	VBROADCASTSS constants<>+0(SB), Y3
 	VMAXPS       Y2, Y3, Y2
 	VBROADCASTSS constants<>+32(SB), Y3
@@ -2364,7 +2674,7 @@ done111:
 	VDIVPS       Y2, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
 
-end112:
+end133:
 	VZEROUPPER
 	RET
 
@@ -2377,14 +2687,14 @@ TEXT ·quickGELUGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop113:
+loop134:
 	CMPQ         BX, $0x00000008
-	JLT          done114
+	JLT          done135
 	VMOVUPS      (CX)(SI*4), Y0
-	VPAND        constants<>+416(SB), Y0, Y1
-	VBROADCASTSS constants<>+992(SB), Y2
+	VPAND        constants<>+704(SB), Y0, Y1
+	VBROADCASTSS constants<>+1280(SB), Y2
 	VMINPS       Y1, Y2, Y1
-	VMULPS       constants<>+1024(SB), Y1, Y1
+	VMULPS       constants<>+1312(SB), Y1, Y1
 	VPXOR        Y2, Y2, Y2
 	VSUBPS       Y1, Y2, Y2
 	VBROADCASTSS constants<>+0(SB), Y3
@@ -2427,19 +2737,19 @@ loop113:
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	SUBQ         $0x00000008, BX
-	JMP          loop113
+	JMP          loop134
 
-done114:
+done135:
 	TESTQ        BX, BX
-	JZ           end115
+	JZ           end136
 	LEAQ         masks<>+32(SB), DI
 	NEGQ         BX
 	VMOVDQU      (DI)(BX*4), Y0
 	VMASKMOVPS   (CX)(SI*4), Y0, Y1
-	VPAND        constants<>+416(SB), Y1, Y2
-	VBROADCASTSS constants<>+992(SB), Y3
+	VPAND        constants<>+704(SB), Y1, Y2
+	VBROADCASTSS constants<>+1280(SB), Y3
 	VMINPS       Y2, Y3, Y2
-	VMULPS       constants<>+1024(SB), Y2, Y2
+	VMULPS       constants<>+1312(SB), Y2, Y2
 	VPXOR        Y3, Y3, Y3
 	VSUBPS       Y2, Y3, Y3
 	VBROADCASTSS constants<>+0(SB), Y4
@@ -2481,7 +2791,7 @@ done114:
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
-end115:
+end136:
 	VZEROUPPER
 	RET
 
@@ -2526,9 +2836,9 @@ TEXT ·tileAVX512(SB), NOSPLIT, $0-144
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	TESTQ  R9, R9
-	JZ     summed117
+	JZ     summed138
 
-k116:
+k137:
 	VMOVUPS      (CX), Z2
 	VMOVUPS      64(CX), Z3
 	ADDQ         DI, CX
@@ -2537,15 +2847,15 @@ k116:
 	VFMADD231PS  Z3, Z4, Z1
 	ADDQ         SI, AX
 	DECQ         R9
-	JNZ          k116
+	JNZ          k137
 
-summed117:
+summed138:
 	VBROADCASTSS alpha+24(FP), Z2
 	VMULPS       Z2, Z0, Z0
 	VMULPS       Z2, Z1, Z1
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full118
+	JEQ          full139
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -2554,7 +2864,7 @@ summed117:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z2
 	ADDL         BX, BX
-	JZ           overwrite120
+	JZ           overwrite141
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -2569,9 +2879,9 @@ summed117:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z2, Z1
 	VMOVUPS      Z1, K1, 64(AX)
-	JMP          end121
+	JMP          end142
 
-overwrite120:
+overwrite141:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -2583,14 +2893,14 @@ overwrite120:
 	MOVQ    DX, AX
 	VMOVUPS Z1, K1, 64(AX)
 
-end121:
-	JMP end119
+end142:
+	JMP end140
 
-full118:
+full139:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z2
 	ADDL         AX, AX
-	JZ           overwrite122
+	JZ           overwrite143
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z3
 	VFMADD231PS  Z3, Z2, Z0
@@ -2599,16 +2909,16 @@ full118:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z2, Z1
 	VMOVUPS      Z1, 64(AX)
-	JMP          end123
+	JMP          end144
 
-overwrite122:
+overwrite143:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	MOVQ    DX, AX
 	VMOVUPS Z1, 64(AX)
 
-end123:
-end119:
+end144:
+end140:
 	VZEROUPPER
 	RET
 
@@ -2618,9 +2928,9 @@ rows2:
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	TESTQ  R9, R9
-	JZ     summed125
+	JZ     summed146
 
-k124:
+k145:
 	VMOVUPS      (CX), Z4
 	VMOVUPS      64(CX), Z5
 	ADDQ         DI, CX
@@ -2632,9 +2942,9 @@ k124:
 	VFMADD231PS  Z5, Z6, Z3
 	ADDQ         SI, AX
 	DECQ         R9
-	JNZ          k124
+	JNZ          k145
 
-summed125:
+summed146:
 	VBROADCASTSS alpha+24(FP), Z4
 	VMULPS       Z4, Z0, Z0
 	VMULPS       Z4, Z1, Z1
@@ -2642,7 +2952,7 @@ summed125:
 	VMULPS       Z4, Z3, Z3
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full126
+	JEQ          full147
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -2651,7 +2961,7 @@ summed125:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z4
 	ADDL         BX, BX
-	JZ           overwrite128
+	JZ           overwrite149
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -2674,9 +2984,9 @@ summed125:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z4, Z3
 	VMOVUPS      Z3, K1, 64(AX)
-	JMP          end129
+	JMP          end150
 
-overwrite128:
+overwrite149:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -2692,14 +3002,14 @@ overwrite128:
 	ADDQ    R8, AX
 	VMOVUPS Z3, K1, 64(AX)
 
-end129:
-	JMP end127
+end150:
+	JMP end148
 
-full126:
+full147:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z4
 	ADDL         AX, AX
-	JZ           overwrite130
+	JZ           overwrite151
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z5
 	VFMADD231PS  Z5, Z4, Z0
@@ -2716,9 +3026,9 @@ full126:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z4, Z3
 	VMOVUPS      Z3, 64(AX)
-	JMP          end131
+	JMP          end152
 
-overwrite130:
+overwrite151:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -2728,8 +3038,8 @@ overwrite130:
 	ADDQ    R8, AX
 	VMOVUPS Z3, 64(AX)
 
-end131:
-end127:
+end152:
+end148:
 	VZEROUPPER
 	RET
 
@@ -2741,9 +3051,9 @@ rows3:
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
 	TESTQ  R9, R9
-	JZ     summed133
+	JZ     summed154
 
-k132:
+k153:
 	VMOVUPS      (CX), Z6
 	VMOVUPS      64(CX), Z7
 	ADDQ         DI, CX
@@ -2758,9 +3068,9 @@ k132:
 	VFMADD231PS  Z7, Z8, Z5
 	ADDQ         SI, AX
 	DECQ         R9
-	JNZ          k132
+	JNZ          k153
 
-summed133:
+summed154:
 	VBROADCASTSS alpha+24(FP), Z6
 	VMULPS       Z6, Z0, Z0
 	VMULPS       Z6, Z1, Z1
@@ -2770,7 +3080,7 @@ summed133:
 	VMULPS       Z6, Z5, Z5
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full134
+	JEQ          full155
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -2779,7 +3089,7 @@ summed133:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z6
 	ADDL         BX, BX
-	JZ           overwrite136
+	JZ           overwrite157
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -2810,9 +3120,9 @@ summed133:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z6, Z5
 	VMOVUPS      Z5, K1, 64(AX)
-	JMP          end137
+	JMP          end158
 
-overwrite136:
+overwrite157:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -2832,14 +3142,14 @@ overwrite136:
 	ADDQ    R8, AX
 	VMOVUPS Z5, K1, 64(AX)
 
-end137:
-	JMP end135
+end158:
+	JMP end156
 
-full134:
+full155:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z6
 	ADDL         AX, AX
-	JZ           overwrite138
+	JZ           overwrite159
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z7
 	VFMADD231PS  Z7, Z6, Z0
@@ -2864,9 +3174,9 @@ full134:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z6, Z5
 	VMOVUPS      Z5, 64(AX)
-	JMP          end139
+	JMP          end160
 
-overwrite138:
+overwrite159:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -2880,8 +3190,8 @@ overwrite138:
 	ADDQ    R8, AX
 	VMOVUPS Z5, 64(AX)
 
-end139:
-end135:
+end160:
+end156:
 	VZEROUPPER
 	RET
 
@@ -2897,9 +3207,9 @@ rows4:
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	TESTQ  R9, R9
-	JZ     summed141
+	JZ     summed162
 
-k140:
+k161:
 	VMOVUPS      (CX), Z8
 	VMOVUPS      64(CX), Z9
 	ADDQ         DI, CX
@@ -2918,9 +3228,9 @@ k140:
 	ADDQ         SI, AX
 	ADDQ         SI, R10
 	DECQ         R9
-	JNZ          k140
+	JNZ          k161
 
-summed141:
+summed162:
 	VBROADCASTSS alpha+24(FP), Z8
 	VMULPS       Z8, Z0, Z0
 	VMULPS       Z8, Z1, Z1
@@ -2932,7 +3242,7 @@ summed141:
 	VMULPS       Z8, Z7, Z7
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full142
+	JEQ          full163
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -2941,7 +3251,7 @@ summed141:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z8
 	ADDL         BX, BX
-	JZ           overwrite144
+	JZ           overwrite165
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -2980,9 +3290,9 @@ summed141:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z8, Z7
 	VMOVUPS      Z7, K1, 64(AX)
-	JMP          end145
+	JMP          end166
 
-overwrite144:
+overwrite165:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -3006,14 +3316,14 @@ overwrite144:
 	ADDQ    R8, AX
 	VMOVUPS Z7, K1, 64(AX)
 
-end145:
-	JMP end143
+end166:
+	JMP end164
 
-full142:
+full163:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z8
 	ADDL         AX, AX
-	JZ           overwrite146
+	JZ           overwrite167
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z9
 	VFMADD231PS  Z9, Z8, Z0
@@ -3046,9 +3356,9 @@ full142:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z8, Z7
 	VMOVUPS      Z7, 64(AX)
-	JMP          end147
+	JMP          end168
 
-overwrite146:
+overwrite167:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -3066,8 +3376,8 @@ overwrite146:
 	ADDQ    R8, AX
 	VMOVUPS Z7, 64(AX)
 
-end147:
-end143:
+end168:
+end164:
 	VZEROUPPER
 	RET
 
@@ -3085,9 +3395,9 @@ rows5:
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
 	TESTQ  R9, R9
-	JZ     summed149
+	JZ     summed170
 
-k148:
+k169:
 	VMOVUPS      (CX), Z10
 	VMOVUPS      64(CX), Z11
 	ADDQ         DI, CX
@@ -3109,9 +3419,9 @@ k148:
 	ADDQ         SI, AX
 	ADDQ         SI, R10
 	DECQ         R9
-	JNZ          k148
+	JNZ          k169
 
-summed149:
+summed170:
 	VBROADCASTSS alpha+24(FP), Z10
 	VMULPS       Z10, Z0, Z0
 	VMULPS       Z10, Z1, Z1
@@ -3125,7 +3435,7 @@ summed149:
 	VMULPS       Z10, Z9, Z9
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full150
+	JEQ          full171
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -3134,7 +3444,7 @@ summed149:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z10
 	ADDL         BX, BX
-	JZ           overwrite152
+	JZ           overwrite173
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -3181,9 +3491,9 @@ summed149:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z10, Z9
 	VMOVUPS      Z9, K1, 64(AX)
-	JMP          end153
+	JMP          end174
 
-overwrite152:
+overwrite173:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -3211,14 +3521,14 @@ overwrite152:
 	ADDQ    R8, AX
 	VMOVUPS Z9, K1, 64(AX)
 
-end153:
-	JMP end151
+end174:
+	JMP end172
 
-full150:
+full171:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z10
 	ADDL         AX, AX
-	JZ           overwrite154
+	JZ           overwrite175
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z11
 	VFMADD231PS  Z11, Z10, Z0
@@ -3259,9 +3569,9 @@ full150:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z10, Z9
 	VMOVUPS      Z9, 64(AX)
-	JMP          end155
+	JMP          end176
 
-overwrite154:
+overwrite175:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -3283,8 +3593,8 @@ overwrite154:
 	ADDQ    R8, AX
 	VMOVUPS Z9, 64(AX)
 
-end155:
-end151:
+end176:
+end172:
 	VZEROUPPER
 	RET
 
@@ -3304,9 +3614,9 @@ rows6:
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	TESTQ  R9, R9
-	JZ     summed157
+	JZ     summed178
 
-k156:
+k177:
 	VMOVUPS      (CX), Z12
 	VMOVUPS      64(CX), Z13
 	ADDQ         DI, CX
@@ -3331,9 +3641,9 @@ k156:
 	ADDQ         SI, AX
 	ADDQ         SI, R10
 	DECQ         R9
-	JNZ          k156
+	JNZ          k177
 
-summed157:
+summed178:
 	VBROADCASTSS alpha+24(FP), Z12
 	VMULPS       Z12, Z0, Z0
 	VMULPS       Z12, Z1, Z1
@@ -3349,7 +3659,7 @@ summed157:
 	VMULPS       Z12, Z11, Z11
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full158
+	JEQ          full179
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -3358,7 +3668,7 @@ summed157:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z12
 	ADDL         BX, BX
-	JZ           overwrite160
+	JZ           overwrite181
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -3413,9 +3723,9 @@ summed157:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z12, Z11
 	VMOVUPS      Z11, K1, 64(AX)
-	JMP          end161
+	JMP          end182
 
-overwrite160:
+overwrite181:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -3447,14 +3757,14 @@ overwrite160:
 	ADDQ    R8, AX
 	VMOVUPS Z11, K1, 64(AX)
 
-end161:
-	JMP end159
+end182:
+	JMP end180
 
-full158:
+full179:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z12
 	ADDL         AX, AX
-	JZ           overwrite162
+	JZ           overwrite183
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z13
 	VFMADD231PS  Z13, Z12, Z0
@@ -3503,9 +3813,9 @@ full158:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z12, Z11
 	VMOVUPS      Z11, 64(AX)
-	JMP          end163
+	JMP          end184
 
-overwrite162:
+overwrite183:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -3531,8 +3841,8 @@ overwrite162:
 	ADDQ    R8, AX
 	VMOVUPS Z11, 64(AX)
 
-end163:
-end159:
+end184:
+end180:
 	VZEROUPPER
 	RET
 
@@ -3556,9 +3866,9 @@ rows7:
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	TESTQ  R9, R9
-	JZ     summed165
+	JZ     summed186
 
-k164:
+k185:
 	VMOVUPS      (CX), Z14
 	VMOVUPS      64(CX), Z15
 	ADDQ         DI, CX
@@ -3587,9 +3897,9 @@ k164:
 	ADDQ         SI, R10
 	ADDQ         SI, R11
 	DECQ         R9
-	JNZ          k164
+	JNZ          k185
 
-summed165:
+summed186:
 	VBROADCASTSS alpha+24(FP), Z14
 	VMULPS       Z14, Z0, Z0
 	VMULPS       Z14, Z1, Z1
@@ -3607,7 +3917,7 @@ summed165:
 	VMULPS       Z14, Z13, Z13
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full166
+	JEQ          full187
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -3616,7 +3926,7 @@ summed165:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z14
 	ADDL         BX, BX
-	JZ           overwrite168
+	JZ           overwrite189
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -3679,9 +3989,9 @@ summed165:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z14, Z13
 	VMOVUPS      Z13, K1, 64(AX)
-	JMP          end169
+	JMP          end190
 
-overwrite168:
+overwrite189:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -3717,14 +4027,14 @@ overwrite168:
 	ADDQ    R8, AX
 	VMOVUPS Z13, K1, 64(AX)
 
-end169:
-	JMP end167
+end190:
+	JMP end188
 
-full166:
+full187:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z14
 	ADDL         AX, AX
-	JZ           overwrite170
+	JZ           overwrite191
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z15
 	VFMADD231PS  Z15, Z14, Z0
@@ -3781,9 +4091,9 @@ full166:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z14, Z13
 	VMOVUPS      Z13, 64(AX)
-	JMP          end171
+	JMP          end192
 
-overwrite170:
+overwrite191:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -3813,8 +4123,8 @@ overwrite170:
 	ADDQ    R8, AX
 	VMOVUPS Z13, 64(AX)
 
-end171:
-end167:
+end192:
+end188:
 	VZEROUPPER
 	RET
 
@@ -3840,9 +4150,9 @@ rows8:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	TESTQ  R9, R9
-	JZ     summed173
+	JZ     summed194
 
-k172:
+k193:
 	VMOVUPS      (CX), Z16
 	VMOVUPS      64(CX), Z17
 	ADDQ         DI, CX
@@ -3874,9 +4184,9 @@ k172:
 	ADDQ         SI, R10
 	ADDQ         SI, R11
 	DECQ         R9
-	JNZ          k172
+	JNZ          k193
 
-summed173:
+summed194:
 	VBROADCASTSS alpha+24(FP), Z16
 	VMULPS       Z16, Z0, Z0
 	VMULPS       Z16, Z1, Z1
@@ -3896,7 +4206,7 @@ summed173:
 	VMULPS       Z16, Z15, Z15
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full174
+	JEQ          full195
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -3905,7 +4215,7 @@ summed173:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z16
 	ADDL         BX, BX
-	JZ           overwrite176
+	JZ           overwrite197
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -3976,9 +4286,9 @@ summed173:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z16, Z15
 	VMOVUPS      Z15, K1, 64(AX)
-	JMP          end177
+	JMP          end198
 
-overwrite176:
+overwrite197:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -4018,14 +4328,14 @@ overwrite176:
 	ADDQ    R8, AX
 	VMOVUPS Z15, K1, 64(AX)
 
-end177:
-	JMP end175
+end198:
+	JMP end196
 
-full174:
+full195:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z16
 	ADDL         AX, AX
-	JZ           overwrite178
+	JZ           overwrite199
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z17
 	VFMADD231PS  Z17, Z16, Z0
@@ -4090,9 +4400,9 @@ full174:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z16, Z15
 	VMOVUPS      Z15, 64(AX)
-	JMP          end179
+	JMP          end200
 
-overwrite178:
+overwrite199:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -4126,8 +4436,8 @@ overwrite178:
 	ADDQ    R8, AX
 	VMOVUPS Z15, 64(AX)
 
-end179:
-end175:
+end200:
+end196:
 	VZEROUPPER
 	RET
 
@@ -4155,9 +4465,9 @@ rows9:
 	VPXORD Z16, Z16, Z16
 	VPXORD Z17, Z17, Z17
 	TESTQ  R9, R9
-	JZ     summed181
+	JZ     summed202
 
-k180:
+k201:
 	VMOVUPS      (CX), Z18
 	VMOVUPS      64(CX), Z19
 	ADDQ         DI, CX
@@ -4192,9 +4502,9 @@ k180:
 	ADDQ         SI, R10
 	ADDQ         SI, R11
 	DECQ         R9
-	JNZ          k180
+	JNZ          k201
 
-summed181:
+summed202:
 	VBROADCASTSS alpha+24(FP), Z18
 	VMULPS       Z18, Z0, Z0
 	VMULPS       Z18, Z1, Z1
@@ -4216,7 +4526,7 @@ summed181:
 	VMULPS       Z18, Z17, Z17
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full182
+	JEQ          full203
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -4225,7 +4535,7 @@ summed181:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z18
 	ADDL         BX, BX
-	JZ           overwrite184
+	JZ           overwrite205
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -4304,9 +4614,9 @@ summed181:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z18, Z17
 	VMOVUPS      Z17, K1, 64(AX)
-	JMP          end185
+	JMP          end206
 
-overwrite184:
+overwrite205:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -4350,14 +4660,14 @@ overwrite184:
 	ADDQ    R8, AX
 	VMOVUPS Z17, K1, 64(AX)
 
-end185:
-	JMP end183
+end206:
+	JMP end204
 
-full182:
+full203:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z18
 	ADDL         AX, AX
-	JZ           overwrite186
+	JZ           overwrite207
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z19
 	VFMADD231PS  Z19, Z18, Z0
@@ -4430,9 +4740,9 @@ full182:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z18, Z17
 	VMOVUPS      Z17, 64(AX)
-	JMP          end187
+	JMP          end208
 
-overwrite186:
+overwrite207:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -4470,8 +4780,8 @@ overwrite186:
 	ADDQ    R8, AX
 	VMOVUPS Z17, 64(AX)
 
-end187:
-end183:
+end208:
+end204:
 	VZEROUPPER
 	RET
 
@@ -4503,9 +4813,9 @@ rows10:
 	VPXORD Z18, Z18, Z18
 	VPXORD Z19, Z19, Z19
 	TESTQ  R9, R9
-	JZ     summed189
+	JZ     summed210
 
-k188:
+k209:
 	VMOVUPS      (CX), Z20
 	VMOVUPS      64(CX), Z21
 	ADDQ         DI, CX
@@ -4544,9 +4854,9 @@ k188:
 	ADDQ         SI, R11
 	ADDQ         SI, R12
 	DECQ         R9
-	JNZ          k188
+	JNZ          k209
 
-summed189:
+summed210:
 	VBROADCASTSS alpha+24(FP), Z20
 	VMULPS       Z20, Z0, Z0
 	VMULPS       Z20, Z1, Z1
@@ -4570,7 +4880,7 @@ summed189:
 	VMULPS       Z20, Z19, Z19
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full190
+	JEQ          full211
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -4579,7 +4889,7 @@ summed189:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z20
 	ADDL         BX, BX
-	JZ           overwrite192
+	JZ           overwrite213
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -4666,9 +4976,9 @@ summed189:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z20, Z19
 	VMOVUPS      Z19, K1, 64(AX)
-	JMP          end193
+	JMP          end214
 
-overwrite192:
+overwrite213:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -4716,14 +5026,14 @@ overwrite192:
 	ADDQ    R8, AX
 	VMOVUPS Z19, K1, 64(AX)
 
-end193:
-	JMP end191
+end214:
+	JMP end212
 
-full190:
+full211:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z20
 	ADDL         AX, AX
-	JZ           overwrite194
+	JZ           overwrite215
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z21
 	VFMADD231PS  Z21, Z20, Z0
@@ -4804,9 +5114,9 @@ full190:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z20, Z19
 	VMOVUPS      Z19, 64(AX)
-	JMP          end195
+	JMP          end216
 
-overwrite194:
+overwrite215:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -4848,8 +5158,8 @@ overwrite194:
 	ADDQ    R8, AX
 	VMOVUPS Z19, 64(AX)
 
-end195:
-end191:
+end216:
+end212:
 	VZEROUPPER
 	RET
 
@@ -4883,9 +5193,9 @@ rows11:
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
 	TESTQ  R9, R9
-	JZ     summed197
+	JZ     summed218
 
-k196:
+k217:
 	VMOVUPS      (CX), Z22
 	VMOVUPS      64(CX), Z23
 	ADDQ         DI, CX
@@ -4927,9 +5237,9 @@ k196:
 	ADDQ         SI, R11
 	ADDQ         SI, R12
 	DECQ         R9
-	JNZ          k196
+	JNZ          k217
 
-summed197:
+summed218:
 	VBROADCASTSS alpha+24(FP), Z22
 	VMULPS       Z22, Z0, Z0
 	VMULPS       Z22, Z1, Z1
@@ -4955,7 +5265,7 @@ summed197:
 	VMULPS       Z22, Z21, Z21
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full198
+	JEQ          full219
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -4964,7 +5274,7 @@ summed197:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z22
 	ADDL         BX, BX
-	JZ           overwrite200
+	JZ           overwrite221
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -5059,9 +5369,9 @@ summed197:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z21
 	VMOVUPS      Z21, K1, 64(AX)
-	JMP          end201
+	JMP          end222
 
-overwrite200:
+overwrite221:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -5113,14 +5423,14 @@ overwrite200:
 	ADDQ    R8, AX
 	VMOVUPS Z21, K1, 64(AX)
 
-end201:
-	JMP end199
+end222:
+	JMP end220
 
-full198:
+full219:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z22
 	ADDL         AX, AX
-	JZ           overwrite202
+	JZ           overwrite223
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z23
 	VFMADD231PS  Z23, Z22, Z0
@@ -5209,9 +5519,9 @@ full198:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z22, Z21
 	VMOVUPS      Z21, 64(AX)
-	JMP          end203
+	JMP          end224
 
-overwrite202:
+overwrite223:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -5257,8 +5567,8 @@ overwrite202:
 	ADDQ    R8, AX
 	VMOVUPS Z21, 64(AX)
 
-end203:
-end199:
+end224:
+end220:
 	VZEROUPPER
 	RET
 
@@ -5294,9 +5604,9 @@ rows12:
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
 	TESTQ  R9, R9
-	JZ     summed205
+	JZ     summed226
 
-k204:
+k225:
 	VMOVUPS      (CX), Z24
 	VMOVUPS      64(CX), Z25
 	ADDQ         DI, CX
@@ -5341,9 +5651,9 @@ k204:
 	ADDQ         SI, R11
 	ADDQ         SI, R12
 	DECQ         R9
-	JNZ          k204
+	JNZ          k225
 
-summed205:
+summed226:
 	VBROADCASTSS alpha+24(FP), Z24
 	VMULPS       Z24, Z0, Z0
 	VMULPS       Z24, Z1, Z1
@@ -5371,7 +5681,7 @@ summed205:
 	VMULPS       Z24, Z23, Z23
 	MOVQ         cols+8(FP), AX
 	CMPQ         AX, $0x00000020
-	JEQ          full206
+	JEQ          full227
 	MOVQ         $0x00000010, BX
 	MOVQ         AX, CX
 	CMPQ         CX, BX
@@ -5380,7 +5690,7 @@ summed205:
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z24
 	ADDL         BX, BX
-	JZ           overwrite208
+	JZ           overwrite229
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -5483,9 +5793,9 @@ summed205:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z23
 	VMOVUPS      Z23, K1, 64(AX)
-	JMP          end209
+	JMP          end230
 
-overwrite208:
+overwrite229:
 	MOVL    $0xffffffff, BX
 	BZHIL   CX, BX, BX
 	KMOVW   BX, K1
@@ -5541,14 +5851,14 @@ overwrite208:
 	ADDQ    R8, AX
 	VMOVUPS Z23, K1, 64(AX)
 
-end209:
-	JMP end207
+end230:
+	JMP end228
 
-full206:
+full227:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z24
 	ADDL         AX, AX
-	JZ           overwrite210
+	JZ           overwrite231
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z25
 	VFMADD231PS  Z25, Z24, Z0
@@ -5645,9 +5955,9 @@ full206:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z24, Z23
 	VMOVUPS      Z23, 64(AX)
-	JMP          end211
+	JMP          end232
 
-overwrite210:
+overwrite231:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -5697,8 +6007,8 @@ overwrite210:
 	ADDQ    R8, AX
 	VMOVUPS Z23, 64(AX)
 
-end211:
-end207:
+end232:
+end228:
 	VZEROUPPER
 	RET
 
@@ -5751,20 +6061,20 @@ TEXT ·addAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop212:
+loop233:
 	CMPQ    BX, $0x00000010
-	JLT     done213
+	JLT     done234
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop212
+	JMP     loop233
 
-done213:
+done234:
 	TESTQ     BX, BX
-	JZ        end214
+	JZ        end235
 	MOVL      $0xffffffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -5773,7 +6083,7 @@ done213:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-end214:
+end235:
 	VZEROUPPER
 	RET
 
@@ -5786,20 +6096,20 @@ TEXT ·mulAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop215:
+loop236:
 	CMPQ    BX, $0x00000010
-	JLT     done216
+	JLT     done237
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VMULPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop215
+	JMP     loop236
 
-done216:
+done237:
 	TESTQ     BX, BX
-	JZ        end217
+	JZ        end238
 	MOVL      $0xffffffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -5808,7 +6118,7 @@ done216:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-end217:
+end238:
 	VZEROUPPER
 	RET
 
@@ -5821,19 +6131,19 @@ TEXT ·scaleAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop218:
+loop239:
 	CMPQ    DX, $0x00000010
-	JLT     done219
+	JLT     done240
 	VMOVUPS (CX)(BX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	SUBQ    $0x00000010, DX
-	JMP     loop218
+	JMP     loop239
 
-done219:
+done240:
 	TESTQ     DX, DX
-	JZ        end220
+	JZ        end241
 	MOVL      $0xffffffff, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -5841,7 +6151,7 @@ done219:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-end220:
+end241:
 	VZEROUPPER
 	RET
 
@@ -5854,20 +6164,20 @@ TEXT ·axpyAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop221:
+loop242:
 	CMPQ        DX, $0x00000010
-	JLT         done222
+	JLT         done243
 	VMOVUPS     (AX)(BX*4), Z1
 	VMOVUPS     (CX)(BX*4), Z2
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, (AX)(BX*4)
 	ADDQ        $0x00000010, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop221
+	JMP         loop242
 
-done222:
+done243:
 	TESTQ       DX, DX
-	JZ          end223
+	JZ          end244
 	MOVL        $0xffffffff, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -5876,7 +6186,7 @@ done222:
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, K1, (AX)(BX*4)
 
-end223:
+end244:
 	VZEROUPPER
 	RET
 
@@ -5892,9 +6202,9 @@ TEXT ·dotAVX512(SB), NOSPLIT, $0-52
 	MOVQ   a_len+8(FP), DX
 	XORQ   BX, BX
 
-loop224:
+loop245:
 	CMPQ        DX, $0x00000040
-	JLT         done225
+	JLT         done246
 	VMOVUPS     (AX)(BX*4), Z4
 	VMOVUPS     (CX)(BX*4), Z5
 	VFMADD231PS Z4, Z5, Z0
@@ -5909,22 +6219,22 @@ loop224:
 	VFMADD231PS Z4, Z5, Z3
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000040, DX
-	JMP         loop224
+	JMP         loop245
 
-done225:
-loop226:
+done246:
+loop247:
 	CMPQ        DX, $0x00000010
-	JLT         done227
+	JLT         done248
 	VMOVUPS     (AX)(BX*4), Z4
 	VMOVUPS     (CX)(BX*4), Z5
 	VFMADD231PS Z4, Z5, Z0
 	ADDQ        $0x00000010, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop226
+	JMP         loop247
 
-done227:
+done248:
 	TESTQ       DX, DX
-	JZ          end228
+	JZ          end249
 	MOVL        $0xffffffff, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -5932,7 +6242,7 @@ done227:
 	VMOVUPS.Z   (CX)(BX*4), K1, Z5
 	VFMADD231PS Z4, Z5, Z0
 
-end228:
+end249:
 	VADDPS        Z1, Z0, Z0
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z2, Z0, Z0
@@ -5959,9 +6269,9 @@ TEXT ·sumAVX512(SB), NOSPLIT, $0-28
 	MOVQ   x_len+8(FP), CX
 	XORQ   DX, DX
 
-loop229:
+loop250:
 	CMPQ    CX, $0x00000040
-	JLT     done230
+	JLT     done251
 	VMOVUPS (AX)(DX*4), Z4
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS 64(AX)(DX*4), Z4
@@ -5972,28 +6282,28 @@ loop229:
 	VADDPS  Z4, Z3, Z3
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000040, CX
-	JMP     loop229
+	JMP     loop250
 
-done230:
-loop231:
+done251:
+loop252:
 	CMPQ    CX, $0x00000010
-	JLT     done232
+	JLT     done253
 	VMOVUPS (AX)(DX*4), Z4
 	VADDPS  Z4, Z0, Z0
 	ADDQ    $0x00000010, DX
 	SUBQ    $0x00000010, CX
-	JMP     loop231
+	JMP     loop252
 
-done232:
+done253:
 	TESTQ     CX, CX
-	JZ        end233
+	JZ        end254
 	MOVL      $0xffffffff, BX
 	BZHIL     CX, BX, BX
 	KMOVW     BX, K1
 	VMOVUPS.Z (AX)(DX*4), K1, Z4
 	VADDPS    Z4, Z0, Z0
 
-end233:
+end254:
 	VADDPS        Z1, Z0, Z0
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z2, Z0, Z0
@@ -6017,9 +6327,9 @@ TEXT ·expAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 
-loop234:
+loop255:
 	CMPQ              DX, $0x00000010
-	JLT               done235
+	JLT               done256
 	VMOVUPS           (CX)(BX*4), Z0
 	VBROADCASTSS      constants<>+0(SB), Z1
 	VMAXPS            Z0, Z1, Z0
@@ -6040,11 +6350,11 @@ loop234:
 	VMOVUPS           Z0, (AX)(BX*4)
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop234
+	JMP               loop255
 
-done235:
+done256:
 	TESTQ             DX, DX
-	JZ                end236
+	JZ                end257
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
@@ -6067,7 +6377,7 @@ done235:
 	VSCALEFPS         Z1, Z2, Z0
 	VMOVUPS           Z0, K1, (AX)(BX*4)
 
-end236:
+end257:
 	VZEROUPPER
 	RET
 
@@ -6083,9 +6393,9 @@ TEXT ·scaledMaxAVX512(SB), NOSPLIT, $0-36
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 
-loop237:
+loop258:
 	CMPQ    CX, $0x00000040
-	JLT     done238
+	JLT     done259
 	VMOVUPS (AX)(DX*4), Z5
 	VMULPS  Z0, Z5, Z5
 	VMAXPS  Z1, Z5, Z1
@@ -6100,22 +6410,22 @@ loop237:
 	VMAXPS  Z4, Z5, Z4
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000040, CX
-	JMP     loop237
+	JMP     loop258
 
-done238:
-loop239:
+done259:
+loop260:
 	CMPQ    CX, $0x00000010
-	JLT     done240
+	JLT     done261
 	VMOVUPS (AX)(DX*4), Z5
 	VMULPS  Z0, Z5, Z5
 	VMAXPS  Z1, Z5, Z1
 	ADDQ    $0x00000010, DX
 	SUBQ    $0x00000010, CX
-	JMP     loop239
+	JMP     loop260
 
-done240:
+done261:
 	TESTQ        CX, CX
-	JZ           end241
+	JZ           end262
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -6125,7 +6435,7 @@ done240:
 	VBLENDMPS    Z5, Z0, K1, Z5
 	VMAXPS       Z1, Z5, Z1
 
-end241:
+end262:
 	VMAXPS        Z2, Z1, Z1
 	VMAXPS        Z3, Z1, Z1
 	VMAXPS        Z4, Z1, Z1
@@ -6152,9 +6462,9 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-60
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop242:
+loop263:
 	CMPQ              DX, $0x00000010
-	JLT               done243
+	JLT               done264
 	VMOVUPS           (CX)(BX*4), Z3
 	VMULPS            Z0, Z3, Z3
 	VSUBPS            Z1, Z3, Z3
@@ -6178,11 +6488,11 @@ loop242:
 	VADDPS            Z3, Z2, Z2
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop242
+	JMP               loop263
 
-done243:
+done264:
 	TESTQ             DX, DX
-	JZ                end244
+	JZ                end265
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
@@ -6209,7 +6519,7 @@ done243:
 	VMOVAPS.Z         Z3, K1, Z3
 	VADDPS            Z3, Z2, Z2
 
-end244:
+end265:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X0
@@ -6233,9 +6543,9 @@ TEXT ·softmaxGradAVX512(SB), NOSPLIT, $0-80
 	MOVQ         dst_len+8(FP), BX
 	XORQ         SI, SI
 
-loop245:
+loop266:
 	CMPQ    BX, $0x00000010
-	JLT     done246
+	JLT     done267
 	VMOVUPS (CX)(SI*4), Z2
 	VMULPS  Z0, Z2, Z2
 	VMOVUPS (DX)(SI*4), Z3
@@ -6244,11 +6554,11 @@ loop245:
 	VMOVUPS Z2, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop245
+	JMP     loop266
 
-done246:
+done267:
 	TESTQ     BX, BX
-	JZ        end247
+	JZ        end268
 	MOVL      $0xffffffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -6259,7 +6569,321 @@ done246:
 	VMULPS    Z0, Z2, Z2
 	VMOVUPS   Z2, K1, (AX)(SI*4)
 
-end247:
+end268:
+	VZEROUPPER
+	RET
+
+// func maxRowsAVX512(most []float32, x []float32, row int, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·maxRowsAVX512(SB), NOSPLIT, $0-64
+	MOVQ most_base+0(FP), AX
+	MOVQ most_len+8(FP), CX
+	MOVQ x_base+24(FP), DX
+	MOVQ row+48(FP), BX
+	MOVQ cols+56(FP), SI
+	SHLQ $0x02, BX
+	XORQ DI, DI
+
+row269:
+	CMPQ         DI, CX
+	JGE          rows270
+	MOVQ         SI, R8
+	VBROADCASTSS constants<>+384(SB), Z0
+	VBROADCASTSS constants<>+384(SB), Z1
+	VBROADCASTSS constants<>+384(SB), Z2
+	VBROADCASTSS constants<>+384(SB), Z3
+	XORQ         R9, R9
+
+loop271:
+	CMPQ    R8, $0x00000040
+	JLT     done272
+	VMOVUPS (DX)(R9*4), Z4
+	VMAXPS  Z0, Z4, Z0
+	VMOVUPS 64(DX)(R9*4), Z4
+	VMAXPS  Z1, Z4, Z1
+	VMOVUPS 128(DX)(R9*4), Z4
+	VMAXPS  Z2, Z4, Z2
+	VMOVUPS 192(DX)(R9*4), Z4
+	VMAXPS  Z3, Z4, Z3
+	ADDQ    $0x00000040, R9
+	SUBQ    $0x00000040, R8
+	JMP     loop271
+
+done272:
+loop273:
+	CMPQ    R8, $0x00000010
+	JLT     done274
+	VMOVUPS (DX)(R9*4), Z4
+	VMAXPS  Z0, Z4, Z0
+	ADDQ    $0x00000010, R9
+	SUBQ    $0x00000010, R8
+	JMP     loop273
+
+done274:
+	TESTQ        R8, R8
+	JZ           end275
+	MOVL         $0xffffffff, R10
+	BZHIL        R8, R10, R10
+	KMOVW        R10, K1
+	VMOVUPS.Z    (DX)(R9*4), K1, Z4
+	VBROADCASTSS constants<>+384(SB), Z5
+	VBLENDMPS    Z4, Z5, K1, Z4
+	VMAXPS       Z0, Z4, Z0
+
+end275:
+	VMAXPS        Z1, Z0, Z0
+	VMAXPS        Z2, Z0, Z0
+	VMAXPS        Z3, Z0, Z0
+	VEXTRACTF64X4 $0x01, Z0, Y1
+	VMAXPS        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VMAXPS        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VMAXPS        X1, X0, X0
+	VMOVSHDUP     X0, X1
+	VMAXPS        X1, X0, X0
+	VMOVSS        X0, (AX)(DI*4)
+	ADDQ          BX, DX
+	INCQ          DI
+	JMP           row269
+
+rows270:
+	VZEROUPPER
+	RET
+
+// func exp2RowsAVX512(sum []float32, x []float32, row int, cols int, shift []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·exp2RowsAVX512(SB), NOSPLIT, $0-88
+	MOVQ sum_base+0(FP), AX
+	MOVQ shift_base+64(FP), CX
+	MOVQ sum_len+8(FP), DX
+	MOVQ x_base+24(FP), BX
+	MOVQ row+48(FP), SI
+	MOVQ cols+56(FP), DI
+	SHLQ $0x02, SI
+	XORQ R8, R8
+
+row276:
+	CMPQ         R8, DX
+	JGE          rows277
+	MOVQ         DI, R9
+	VBROADCASTSS (CX)(R8*4), Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	XORQ         R10, R10
+
+loop278:
+	CMPQ             R9, $0x00000040
+	JLT              done279
+	VMOVUPS          (BX)(R10*4), Z5
+	VSUBPS           Z0, Z5, Z5
+	VBROADCASTSS     constants<>+416(SB), Z6
+	VMAXPS           Z5, Z6, Z5
+	VADDPS.BCST      constants<>+448(SB), Z5, Z6
+	VADDPS.BCST      constants<>+480(SB), Z6, Z7
+	VSUBPS           Z7, Z5, Z5
+	VBROADCASTSS     constants<>+512(SB), Z7
+	VFMADD213PS.BCST constants<>+544(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+576(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+608(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+640(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+672(SB), Z5, Z7
+	VPSLLD           $0x17, Z6, Z6
+	VMULPS           Z6, Z7, Z7
+	VMOVUPS          Z7, (BX)(R10*4)
+	VADDPS           Z7, Z1, Z1
+	VMOVUPS          64(BX)(R10*4), Z5
+	VSUBPS           Z0, Z5, Z5
+	VBROADCASTSS     constants<>+416(SB), Z6
+	VMAXPS           Z5, Z6, Z5
+	VADDPS.BCST      constants<>+448(SB), Z5, Z6
+	VADDPS.BCST      constants<>+480(SB), Z6, Z7
+	VSUBPS           Z7, Z5, Z5
+	VBROADCASTSS     constants<>+512(SB), Z7
+	VFMADD213PS.BCST constants<>+544(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+576(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+608(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+640(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+672(SB), Z5, Z7
+	VPSLLD           $0x17, Z6, Z6
+	VMULPS           Z6, Z7, Z7
+	VMOVUPS          Z7, 64(BX)(R10*4)
+	VADDPS           Z7, Z2, Z2
+	VMOVUPS          128(BX)(R10*4), Z5
+	VSUBPS           Z0, Z5, Z5
+	VBROADCASTSS     constants<>+416(SB), Z6
+	VMAXPS           Z5, Z6, Z5
+	VADDPS.BCST      constants<>+448(SB), Z5, Z6
+	VADDPS.BCST      constants<>+480(SB), Z6, Z7
+	VSUBPS           Z7, Z5, Z5
+	VBROADCASTSS     constants<>+512(SB), Z7
+	VFMADD213PS.BCST constants<>+544(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+576(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+608(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+640(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+672(SB), Z5, Z7
+	VPSLLD           $0x17, Z6, Z6
+	VMULPS           Z6, Z7, Z7
+	VMOVUPS          Z7, 128(BX)(R10*4)
+	VADDPS           Z7, Z3, Z3
+	VMOVUPS          192(BX)(R10*4), Z5
+	VSUBPS           Z0, Z5, Z5
+	VBROADCASTSS     constants<>+416(SB), Z6
+	VMAXPS           Z5, Z6, Z5
+	VADDPS.BCST      constants<>+448(SB), Z5, Z6
+	VADDPS.BCST      constants<>+480(SB), Z6, Z7
+	VSUBPS           Z7, Z5, Z5
+	VBROADCASTSS     constants<>+512(SB), Z7
+	VFMADD213PS.BCST constants<>+544(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+576(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+608(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+640(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+672(SB), Z5, Z7
+	VPSLLD           $0x17, Z6, Z6
+	VMULPS           Z6, Z7, Z7
+	VMOVUPS          Z7, 192(BX)(R10*4)
+	VADDPS           Z7, Z4, Z4
+	ADDQ             $0x00000040, R10
+	SUBQ             $0x00000040, R9
+	JMP              loop278
+
+done279:
+loop280:
+	CMPQ             R9, $0x00000010
+	JLT              done281
+	VMOVUPS          (BX)(R10*4), Z5
+	VSUBPS           Z0, Z5, Z5
+	VBROADCASTSS     constants<>+416(SB), Z6
+	VMAXPS           Z5, Z6, Z5
+	VADDPS.BCST      constants<>+448(SB), Z5, Z6
+	VADDPS.BCST      constants<>+480(SB), Z6, Z7
+	VSUBPS           Z7, Z5, Z5
+	VBROADCASTSS     constants<>+512(SB), Z7
+	VFMADD213PS.BCST constants<>+544(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+576(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+608(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+640(SB), Z5, Z7
+	VFMADD213PS.BCST constants<>+672(SB), Z5, Z7
+	VPSLLD           $0x17, Z6, Z6
+	VMULPS           Z6, Z7, Z7
+	VMOVUPS          Z7, (BX)(R10*4)
+	VADDPS           Z7, Z1, Z1
+	ADDQ             $0x00000010, R10
+	SUBQ             $0x00000010, R9
+	JMP              loop280
+
+done281:
+	TESTQ            R9, R9
+	JZ               end282
+	MOVL             $0xffffffff, R11
+	BZHIL            R9, R11, R11
+	KMOVW            R11, K1
+	VMOVUPS.Z        (BX)(R10*4), K1, Z5
+	VSUBPS           Z0, Z5, Z5
+	VBROADCASTSS     constants<>+416(SB), Z0
+	VMAXPS           Z5, Z0, Z5
+	VADDPS.BCST      constants<>+448(SB), Z5, Z0
+	VADDPS.BCST      constants<>+480(SB), Z0, Z6
+	VSUBPS           Z6, Z5, Z5
+	VBROADCASTSS     constants<>+512(SB), Z6
+	VFMADD213PS.BCST constants<>+544(SB), Z5, Z6
+	VFMADD213PS.BCST constants<>+576(SB), Z5, Z6
+	VFMADD213PS.BCST constants<>+608(SB), Z5, Z6
+	VFMADD213PS.BCST constants<>+640(SB), Z5, Z6
+	VFMADD213PS.BCST constants<>+672(SB), Z5, Z6
+	VPSLLD           $0x17, Z0, Z0
+	VMULPS           Z0, Z6, Z6
+	VMOVUPS          Z6, K1, (BX)(R10*4)
+	VMOVAPS.Z        Z6, K1, Z6
+	VADDPS           Z6, Z1, Z1
+
+end282:
+	VADDPS        Z2, Z1, Z1
+	VADDPS        Z4, Z3, Z3
+	VADDPS        Z3, Z1, Z1
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VADDPS        Y0, Y1, Y1
+	VEXTRACTF128  $0x01, Y1, X0
+	VADDPS        X0, X1, X1
+	VPERMILPD     $0x01, X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSHDUP     X1, X0
+	VADDPS        X0, X1, X1
+	VMOVSS        X1, (AX)(R8*4)
+	ADDQ          SI, BX
+	INCQ          R8
+	JMP           row276
+
+rows277:
+	VZEROUPPER
+	RET
+
+// func scaleRowsAVX512(x []float32, row int, cols int, scale []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·scaleRowsAVX512(SB), NOSPLIT, $0-64
+	MOVQ scale_base+40(FP), AX
+	MOVQ scale_len+48(FP), CX
+	MOVQ x_base+0(FP), DX
+	MOVQ row+24(FP), BX
+	MOVQ cols+32(FP), SI
+	SHLQ $0x02, BX
+	XORQ DI, DI
+
+row283:
+	CMPQ         DI, CX
+	JGE          rows284
+	MOVQ         SI, R8
+	VBROADCASTSS (AX)(DI*4), Z0
+	XORQ         R9, R9
+
+loop285:
+	CMPQ    R8, $0x00000040
+	JLT     done286
+	VMOVUPS (DX)(R9*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (DX)(R9*4)
+	VMOVUPS 64(DX)(R9*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 64(DX)(R9*4)
+	VMOVUPS 128(DX)(R9*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 128(DX)(R9*4)
+	VMOVUPS 192(DX)(R9*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, 192(DX)(R9*4)
+	ADDQ    $0x00000040, R9
+	SUBQ    $0x00000040, R8
+	JMP     loop285
+
+done286:
+loop287:
+	CMPQ    R8, $0x00000010
+	JLT     done288
+	VMOVUPS (DX)(R9*4), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (DX)(R9*4)
+	ADDQ    $0x00000010, R9
+	SUBQ    $0x00000010, R8
+	JMP     loop287
+
+done288:
+	TESTQ     R8, R8
+	JZ        end289
+	MOVL      $0xffffffff, R10
+	BZHIL     R8, R10, R10
+	KMOVW     R10, K1
+	VMOVUPS.Z (DX)(R9*4), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (DX)(R9*4)
+
+end289:
+	ADDQ BX, DX
+	INCQ DI
+	JMP  row283
+
+rows284:
 	VZEROUPPER
 	RET
 
@@ -6275,9 +6899,9 @@ TEXT ·squaresAVX512(SB), NOSPLIT, $0-36
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 
-loop248:
+loop290:
 	CMPQ        CX, $0x00000040
-	JLT         done249
+	JLT         done291
 	VMOVUPS     (AX)(DX*4), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD231PS Z5, Z5, Z1
@@ -6292,22 +6916,22 @@ loop248:
 	VFMADD231PS Z5, Z5, Z4
 	ADDQ        $0x00000040, DX
 	SUBQ        $0x00000040, CX
-	JMP         loop248
+	JMP         loop290
 
-done249:
-loop250:
+done291:
+loop292:
 	CMPQ        CX, $0x00000010
-	JLT         done251
+	JLT         done293
 	VMOVUPS     (AX)(DX*4), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD231PS Z5, Z5, Z1
 	ADDQ        $0x00000010, DX
 	SUBQ        $0x00000010, CX
-	JMP         loop250
+	JMP         loop292
 
-done251:
+done293:
 	TESTQ       CX, CX
-	JZ          end252
+	JZ          end294
 	MOVL        $0xffffffff, BX
 	BZHIL       CX, BX, BX
 	KMOVW       BX, K1
@@ -6316,7 +6940,7 @@ done251:
 	VMOVAPS.Z   Z5, K1, Z5
 	VFMADD231PS Z5, Z5, Z1
 
-end252:
+end294:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
@@ -6344,9 +6968,9 @@ TEXT ·normalizeAVX512(SB), NOSPLIT, $0-104
 	MOVQ         dst_len+8(FP), SI
 	XORQ         DI, DI
 
-loop253:
+loop295:
 	CMPQ        SI, $0x00000010
-	JLT         done254
+	JLT         done296
 	VMOVUPS     (CX)(DI*4), Z2
 	VSUBPS      Z0, Z2, Z2
 	VMULPS      Z1, Z2, Z2
@@ -6356,11 +6980,11 @@ loop253:
 	VMOVUPS     Z3, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	SUBQ        $0x00000010, SI
-	JMP         loop253
+	JMP         loop295
 
-done254:
+done296:
 	TESTQ       SI, SI
-	JZ          end255
+	JZ          end297
 	MOVL        $0xffffffff, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
@@ -6372,7 +6996,7 @@ done254:
 	VFMADD231PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (AX)(DI*4)
 
-end255:
+end297:
 	VZEROUPPER
 	RET
 
@@ -6395,9 +7019,9 @@ TEXT ·normalizeSumsAVX512(SB), NOSPLIT, $0-88
 	MOVQ         dy_len+8(FP), BX
 	XORQ         SI, SI
 
-loop256:
+loop298:
 	CMPQ        BX, $0x00000040
-	JLT         done257
+	JLT         done299
 	VMOVUPS     (AX)(SI*4), Z10
 	VMOVUPS     (DX)(SI*4), Z11
 	VMULPS      Z11, Z10, Z10
@@ -6432,12 +7056,12 @@ loop256:
 	VFMADD231PS Z10, Z11, Z9
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000040, BX
-	JMP         loop256
+	JMP         loop298
 
-done257:
-loop258:
+done299:
+loop300:
 	CMPQ        BX, $0x00000010
-	JLT         done259
+	JLT         done301
 	VMOVUPS     (AX)(SI*4), Z10
 	VMOVUPS     (DX)(SI*4), Z11
 	VMULPS      Z11, Z10, Z10
@@ -6448,11 +7072,11 @@ loop258:
 	VFMADD231PS Z10, Z11, Z6
 	ADDQ        $0x00000010, SI
 	SUBQ        $0x00000010, BX
-	JMP         loop258
+	JMP         loop300
 
-done259:
+done301:
 	TESTQ       BX, BX
-	JZ          end260
+	JZ          end302
 	MOVL        $0xffffffff, DI
 	BZHIL       BX, DI, DI
 	KMOVW       DI, K1
@@ -6465,7 +7089,7 @@ done259:
 	VMULPS      Z1, Z11, Z11
 	VFMADD231PS Z10, Z11, Z6
 
-end260:
+end302:
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z5, Z4, Z4
 	VADDPS        Z4, Z2, Z2
@@ -6507,9 +7131,9 @@ TEXT ·normalizeGradAVX512(SB), NOSPLIT, $0-112
 	MOVQ         dx_len+8(FP), SI
 	XORQ         DI, DI
 
-loop261:
+loop303:
 	CMPQ         SI, $0x00000010
-	JLT          done262
+	JLT          done304
 	VMOVUPS      (CX)(DI*4), Z4
 	VMOVUPS      (BX)(DI*4), Z5
 	VFMSUB213PS  Z2, Z5, Z4
@@ -6521,11 +7145,11 @@ loop261:
 	VMOVUPS      Z4, (AX)(DI*4)
 	ADDQ         $0x00000010, DI
 	SUBQ         $0x00000010, SI
-	JMP          loop261
+	JMP          loop303
 
-done262:
+done304:
 	TESTQ        SI, SI
-	JZ           end263
+	JZ           end305
 	MOVL         $0xffffffff, R8
 	BZHIL        SI, R8, R8
 	KMOVW        R8, K1
@@ -6539,7 +7163,7 @@ done262:
 	VMULPS       Z1, Z4, Z4
 	VMOVUPS      Z4, K1, (AX)(DI*4)
 
-end263:
+end305:
 	VZEROUPPER
 	RET
 
@@ -6555,9 +7179,9 @@ TEXT ·normalizeParamAVX512(SB), NOSPLIT, $0-104
 	MOVQ         dw_len+8(FP), SI
 	XORQ         DI, DI
 
-loop264:
+loop306:
 	CMPQ        SI, $0x00000010
-	JLT         done265
+	JLT         done307
 	VMOVUPS     (BX)(DI*4), Z2
 	VSUBPS      Z0, Z2, Z2
 	VMULPS      Z1, Z2, Z2
@@ -6570,11 +7194,11 @@ loop264:
 	VMOVUPS     Z3, (CX)(DI*4)
 	ADDQ        $0x00000010, DI
 	SUBQ        $0x00000010, SI
-	JMP         loop264
+	JMP         loop306
 
-done265:
+done307:
 	TESTQ       SI, SI
-	JZ          end266
+	JZ          end308
 	MOVL        $0xffffffff, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
@@ -6589,7 +7213,7 @@ done265:
 	VADDPS      Z1, Z0, Z0
 	VMOVUPS     Z0, K1, (CX)(DI*4)
 
-end266:
+end308:
 	VZEROUPPER
 	RET
 
@@ -6602,17 +7226,17 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-48
 	MOVQ   dst_len+8(FP), DX
 	XORQ   BX, BX
 
-loop267:
+loop309:
 	CMPQ              DX, $0x00000010
-	JLT               done268
+	JLT               done310
 	VMOVUPS           (CX)(BX*4), Z1
-	VPANDD.BCST       constants<>+416(SB), Z1, Z2
-	VBROADCASTSS      constants<>+448(SB), Z3
+	VPANDD.BCST       constants<>+704(SB), Z1, Z2
+	VBROADCASTSS      constants<>+736(SB), Z3
 	VMINPS            Z2, Z3, Z2
-	VADDPS.BCST       constants<>+480(SB), Z2, Z3
-	VADDPS.BCST       constants<>+512(SB), Z2, Z4
+	VADDPS.BCST       constants<>+768(SB), Z2, Z3
+	VADDPS.BCST       constants<>+800(SB), Z2, Z4
 	VDIVPS            Z4, Z3, Z3
-	VMULPS.BCST       constants<>+544(SB), Z2, Z4
+	VMULPS.BCST       constants<>+832(SB), Z2, Z4
 	VMULPS            Z2, Z4, Z4
 	VBROADCASTSS      constants<>+0(SB), Z5
 	VMAXPS            Z4, Z5, Z4
@@ -6630,38 +7254,38 @@ loop267:
 	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z6
 	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z6
 	VSCALEFPS         Z5, Z6, Z4
-	VBROADCASTSS      constants<>+576(SB), Z5
-	VFMADD213PS.BCST  constants<>+608(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+640(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+672(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+704(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+736(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+768(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+800(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+832(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+864(SB), Z3, Z5
+	VBROADCASTSS      constants<>+864(SB), Z5
+	VFMADD213PS.BCST  constants<>+896(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+928(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+960(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+992(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+1024(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+1056(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+1088(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+1120(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+1152(SB), Z3, Z5
 	VMULPS            Z2, Z4, Z4
 	VMAXPS            Z1, Z0, Z1
 	VFNMADD231PS      Z4, Z5, Z1
 	VMOVUPS           Z1, (AX)(BX*4)
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop267
+	JMP               loop309
 
-done268:
+done310:
 	TESTQ             DX, DX
-	JZ                end269
+	JZ                end311
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
 	VMOVUPS.Z         (CX)(BX*4), K1, Z1
-	VPANDD.BCST       constants<>+416(SB), Z1, Z2
-	VBROADCASTSS      constants<>+448(SB), Z3
+	VPANDD.BCST       constants<>+704(SB), Z1, Z2
+	VBROADCASTSS      constants<>+736(SB), Z3
 	VMINPS            Z2, Z3, Z2
-	VADDPS.BCST       constants<>+480(SB), Z2, Z3
-	VADDPS.BCST       constants<>+512(SB), Z2, Z4
+	VADDPS.BCST       constants<>+768(SB), Z2, Z3
+	VADDPS.BCST       constants<>+800(SB), Z2, Z4
 	VDIVPS            Z4, Z3, Z3
-	VMULPS.BCST       constants<>+544(SB), Z2, Z4
+	VMULPS.BCST       constants<>+832(SB), Z2, Z4
 	VMULPS            Z2, Z4, Z4
 	VBROADCASTSS      constants<>+0(SB), Z5
 	VMAXPS            Z4, Z5, Z4
@@ -6679,22 +7303,22 @@ done268:
 	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z6
 	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z6
 	VSCALEFPS         Z5, Z6, Z4
-	VBROADCASTSS      constants<>+576(SB), Z5
-	VFMADD213PS.BCST  constants<>+608(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+640(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+672(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+704(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+736(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+768(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+800(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+832(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+864(SB), Z3, Z5
+	VBROADCASTSS      constants<>+864(SB), Z5
+	VFMADD213PS.BCST  constants<>+896(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+928(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+960(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+992(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+1024(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+1056(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+1088(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+1120(SB), Z3, Z5
+	VFMADD213PS.BCST  constants<>+1152(SB), Z3, Z5
 	VMULPS            Z2, Z4, Z4
 	VMAXPS            Z1, Z0, Z1
 	VFNMADD231PS      Z4, Z5, Z1
 	VMOVUPS           Z1, K1, (AX)(BX*4)
 
-end269:
+end311:
 	VZEROUPPER
 	RET
 
@@ -6707,17 +7331,17 @@ TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop270:
+loop312:
 	CMPQ              BX, $0x00000010
-	JLT               done271
+	JLT               done313
 	VMOVUPS           (CX)(SI*4), Z0
-	VPANDD.BCST       constants<>+416(SB), Z0, Z1
-	VBROADCASTSS      constants<>+448(SB), Z2
+	VPANDD.BCST       constants<>+704(SB), Z0, Z1
+	VBROADCASTSS      constants<>+736(SB), Z2
 	VMINPS            Z1, Z2, Z1
-	VADDPS.BCST       constants<>+480(SB), Z1, Z2
-	VADDPS.BCST       constants<>+512(SB), Z1, Z3
+	VADDPS.BCST       constants<>+768(SB), Z1, Z2
+	VADDPS.BCST       constants<>+800(SB), Z1, Z3
 	VDIVPS            Z3, Z2, Z2
-	VMULPS.BCST       constants<>+544(SB), Z1, Z3
+	VMULPS.BCST       constants<>+832(SB), Z1, Z3
 	VMULPS            Z1, Z3, Z3
 	VBROADCASTSS      constants<>+0(SB), Z4
 	VMAXPS            Z3, Z4, Z3
@@ -6735,43 +7359,43 @@ loop270:
 	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
 	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
 	VSCALEFPS         Z4, Z5, Z3
-	VBROADCASTSS      constants<>+576(SB), Z4
-	VFMADD213PS.BCST  constants<>+608(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+640(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+672(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+704(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+736(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+768(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+800(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+832(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+864(SB), Z2, Z4
-	VFNMADD231PS.BCST constants<>+896(SB), Z1, Z4
+	VBROADCASTSS      constants<>+864(SB), Z4
+	VFMADD213PS.BCST  constants<>+896(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+928(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+960(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+992(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+1024(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+1056(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+1088(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+1120(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+1152(SB), Z2, Z4
+	VFNMADD231PS.BCST constants<>+1184(SB), Z1, Z4
 	VMULPS            Z3, Z4, Z4
 	VBROADCASTSS      constants<>+320(SB), Z1
 	VSUBPS            Z4, Z1, Z1
-	VPTESTMD.BCST     constants<>+1056(SB), Z0, K1
+	VPTESTMD.BCST     constants<>+1344(SB), Z0, K1
 	VMOVAPS           Z4, K1, Z1
 	VMOVUPS           (DX)(SI*4), Z0
 	VMULPS            Z0, Z1, Z1
 	VMOVUPS           Z1, (AX)(SI*4)
 	ADDQ              $0x00000010, SI
 	SUBQ              $0x00000010, BX
-	JMP               loop270
+	JMP               loop312
 
-done271:
+done313:
 	TESTQ             BX, BX
-	JZ                end272
+	JZ                end314
 	MOVL              $0xffffffff, DI
 	BZHIL             BX, DI, DI
 	KMOVW             DI, K1
 	VMOVUPS.Z         (CX)(SI*4), K1, Z0
-	VPANDD.BCST       constants<>+416(SB), Z0, Z1
-	VBROADCASTSS      constants<>+448(SB), Z2
+	VPANDD.BCST       constants<>+704(SB), Z0, Z1
+	VBROADCASTSS      constants<>+736(SB), Z2
 	VMINPS            Z1, Z2, Z1
-	VADDPS.BCST       constants<>+480(SB), Z1, Z2
-	VADDPS.BCST       constants<>+512(SB), Z1, Z3
+	VADDPS.BCST       constants<>+768(SB), Z1, Z2
+	VADDPS.BCST       constants<>+800(SB), Z1, Z3
 	VDIVPS            Z3, Z2, Z2
-	VMULPS.BCST       constants<>+544(SB), Z1, Z3
+	VMULPS.BCST       constants<>+832(SB), Z1, Z3
 	VMULPS            Z1, Z3, Z3
 	VBROADCASTSS      constants<>+0(SB), Z4
 	VMAXPS            Z3, Z4, Z3
@@ -6789,27 +7413,27 @@ done271:
 	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
 	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
 	VSCALEFPS         Z4, Z5, Z3
-	VBROADCASTSS      constants<>+576(SB), Z4
-	VFMADD213PS.BCST  constants<>+608(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+640(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+672(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+704(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+736(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+768(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+800(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+832(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+864(SB), Z2, Z4
-	VFNMADD231PS.BCST constants<>+896(SB), Z1, Z4
+	VBROADCASTSS      constants<>+864(SB), Z4
+	VFMADD213PS.BCST  constants<>+896(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+928(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+960(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+992(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+1024(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+1056(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+1088(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+1120(SB), Z2, Z4
+	VFMADD213PS.BCST  constants<>+1152(SB), Z2, Z4
+	VFNMADD231PS.BCST constants<>+1184(SB), Z1, Z4
 	VMULPS            Z3, Z4, Z4
 	VBROADCASTSS      constants<>+320(SB), Z1
 	VSUBPS            Z4, Z1, Z1
-	VPTESTMD.BCST     constants<>+1056(SB), Z0, K2
+	VPTESTMD.BCST     constants<>+1344(SB), Z0, K2
 	VMOVAPS           Z4, K2, Z1
 	VMOVUPS.Z         (DX)(SI*4), K1, Z0
 	VMULPS            Z0, Z1, Z1
 	VMOVUPS           Z1, K1, (AX)(SI*4)
 
-end272:
+end314:
 	VZEROUPPER
 	RET
 
@@ -6821,13 +7445,13 @@ TEXT ·quickGELUAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 
-loop273:
+loop315:
 	CMPQ              DX, $0x00000010
-	JLT               done274
+	JLT               done316
 	VMOVUPS           (CX)(BX*4), Z0
-	VBROADCASTSS      constants<>+928(SB), Z1
+	VBROADCASTSS      constants<>+1216(SB), Z1
 	VMAXPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+960(SB), Z0, Z1
+	VMULPS.BCST       constants<>+1248(SB), Z0, Z1
 	VBROADCASTSS      constants<>+0(SB), Z2
 	VMAXPS            Z1, Z2, Z1
 	VBROADCASTSS      constants<>+32(SB), Z2
@@ -6849,18 +7473,18 @@ loop273:
 	VMOVUPS           Z0, (AX)(BX*4)
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop273
+	JMP               loop315
 
-done274:
+done316:
 	TESTQ             DX, DX
-	JZ                end275
+	JZ                end317
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
 	VMOVUPS.Z         (CX)(BX*4), K1, Z0
-	VBROADCASTSS      constants<>+928(SB), Z1
+	VBROADCASTSS      constants<>+1216(SB), Z1
 	VMAXPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+960(SB), Z0, Z1
+	VMULPS.BCST       constants<>+1248(SB), Z0, Z1
 	VBROADCASTSS      constants<>+0(SB), Z2
 	VMAXPS            Z1, Z2, Z1
 	VBROADCASTSS      constants<>+32(SB), Z2
@@ -6881,7 +7505,7 @@ done274:
 	VDIVPS            Z1, Z0, Z0
 	VMOVUPS           Z0, K1, (AX)(BX*4)
 
-end275:
+end317:
 	VZEROUPPER
 	RET
 
@@ -6894,14 +7518,14 @@ TEXT ·quickGELUGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop276:
+loop318:
 	CMPQ              BX, $0x00000010
-	JLT               done277
+	JLT               done319
 	VMOVUPS           (CX)(SI*4), Z0
-	VPANDD.BCST       constants<>+416(SB), Z0, Z1
-	VBROADCASTSS      constants<>+992(SB), Z2
+	VPANDD.BCST       constants<>+704(SB), Z0, Z1
+	VBROADCASTSS      constants<>+1280(SB), Z2
 	VMINPS            Z1, Z2, Z1
-	VMULPS.BCST       constants<>+1024(SB), Z1, Z1
+	VMULPS.BCST       constants<>+1312(SB), Z1, Z1
 	VPXORD            Z3, Z3, Z3
 	VSUBPS            Z1, Z3, Z3
 	VBROADCASTSS      constants<>+0(SB), Z2
@@ -6929,26 +7553,26 @@ loop276:
 	VMULPS            Z3, Z6, Z6
 	VBROADCASTSS      constants<>+320(SB), Z1
 	VSUBPS            Z6, Z1, Z1
-	VPTESTMD.BCST     constants<>+1056(SB), Z0, K1
+	VPTESTMD.BCST     constants<>+1344(SB), Z0, K1
 	VMOVAPS           Z6, K1, Z1
 	VMOVUPS           (DX)(SI*4), Z0
 	VMULPS            Z0, Z1, Z1
 	VMOVUPS           Z1, (AX)(SI*4)
 	ADDQ              $0x00000010, SI
 	SUBQ              $0x00000010, BX
-	JMP               loop276
+	JMP               loop318
 
-done277:
+done319:
 	TESTQ             BX, BX
-	JZ                end278
+	JZ                end320
 	MOVL              $0xffffffff, DI
 	BZHIL             BX, DI, DI
 	KMOVW             DI, K1
 	VMOVUPS.Z         (CX)(SI*4), K1, Z0
-	VPANDD.BCST       constants<>+416(SB), Z0, Z1
-	VBROADCASTSS      constants<>+992(SB), Z2
+	VPANDD.BCST       constants<>+704(SB), Z0, Z1
+	VBROADCASTSS      constants<>+1280(SB), Z2
 	VMINPS            Z1, Z2, Z1
-	VMULPS.BCST       constants<>+1024(SB), Z1, Z1
+	VMULPS.BCST       constants<>+1312(SB), Z1, Z1
 	VPXORD            Z4, Z4, Z4
 	VSUBPS            Z1, Z4, Z4
 	VBROADCASTSS      constants<>+0(SB), Z2
@@ -6976,13 +7600,13 @@ done277:
 	VMULPS            Z4, Z5, Z5
 	VBROADCASTSS      constants<>+320(SB), Z1
 	VSUBPS            Z5, Z1, Z1
-	VPTESTMD.BCST     constants<>+1056(SB), Z0, K2
+	VPTESTMD.BCST     constants<>+1344(SB), Z0, K2
 	VMOVAPS           Z5, K2, Z1
 	VMOVUPS.Z         (DX)(SI*4), K1, Z0
 	VMULPS            Z0, Z1, Z1
 	VMOVUPS           Z1, K1, (AX)(SI*4)
 
-end278:
+end320:
 	VZEROUPPER
 	RET
 
@@ -7090,175 +7714,247 @@ DATA constants<>+400(SB)/4, $0xff800000
 DATA constants<>+404(SB)/4, $0xff800000
 DATA constants<>+408(SB)/4, $0xff800000
 DATA constants<>+412(SB)/4, $0xff800000
-DATA constants<>+416(SB)/4, $0x7fffffff
-DATA constants<>+420(SB)/4, $0x7fffffff
-DATA constants<>+424(SB)/4, $0x7fffffff
-DATA constants<>+428(SB)/4, $0x7fffffff
-DATA constants<>+432(SB)/4, $0x7fffffff
-DATA constants<>+436(SB)/4, $0x7fffffff
-DATA constants<>+440(SB)/4, $0x7fffffff
-DATA constants<>+444(SB)/4, $0x7fffffff
-DATA constants<>+448(SB)/4, $0x41680000
-DATA constants<>+452(SB)/4, $0x41680000
-DATA constants<>+456(SB)/4, $0x41680000
-DATA constants<>+460(SB)/4, $0x41680000
-DATA constants<>+464(SB)/4, $0x41680000
-DATA constants<>+468(SB)/4, $0x41680000
-DATA constants<>+472(SB)/4, $0x41680000
-DATA constants<>+476(SB)/4, $0x41680000
-DATA constants<>+480(SB)/4, $0xc0200000
-DATA constants<>+484(SB)/4, $0xc0200000
-DATA constants<>+488(SB)/4, $0xc0200000
-DATA constants<>+492(SB)/4, $0xc0200000
-DATA constants<>+496(SB)/4, $0xc0200000
-DATA constants<>+500(SB)/4, $0xc0200000
-DATA constants<>+504(SB)/4, $0xc0200000
-DATA constants<>+508(SB)/4, $0xc0200000
-DATA constants<>+512(SB)/4, $0x40200000
-DATA constants<>+516(SB)/4, $0x40200000
-DATA constants<>+520(SB)/4, $0x40200000
-DATA constants<>+524(SB)/4, $0x40200000
-DATA constants<>+528(SB)/4, $0x40200000
-DATA constants<>+532(SB)/4, $0x40200000
-DATA constants<>+536(SB)/4, $0x40200000
-DATA constants<>+540(SB)/4, $0x40200000
-DATA constants<>+544(SB)/4, $0xbf000000
-DATA constants<>+548(SB)/4, $0xbf000000
-DATA constants<>+552(SB)/4, $0xbf000000
-DATA constants<>+556(SB)/4, $0xbf000000
-DATA constants<>+560(SB)/4, $0xbf000000
-DATA constants<>+564(SB)/4, $0xbf000000
-DATA constants<>+568(SB)/4, $0xbf000000
-DATA constants<>+572(SB)/4, $0xbf000000
-DATA constants<>+576(SB)/4, $0xb781ced8
-DATA constants<>+580(SB)/4, $0xb781ced8
-DATA constants<>+584(SB)/4, $0xb781ced8
-DATA constants<>+588(SB)/4, $0xb781ced8
-DATA constants<>+592(SB)/4, $0xb781ced8
-DATA constants<>+596(SB)/4, $0xb781ced8
-DATA constants<>+600(SB)/4, $0xb781ced8
-DATA constants<>+604(SB)/4, $0xb781ced8
-DATA constants<>+608(SB)/4, $0xb935006f
-DATA constants<>+612(SB)/4, $0xb935006f
-DATA constants<>+616(SB)/4, $0xb935006f
-DATA constants<>+620(SB)/4, $0xb935006f
-DATA constants<>+624(SB)/4, $0xb935006f
-DATA constants<>+628(SB)/4, $0xb935006f
-DATA constants<>+632(SB)/4, $0xb935006f
-DATA constants<>+636(SB)/4, $0xb935006f
-DATA constants<>+640(SB)/4, $0xb9a40008
-DATA constants<>+644(SB)/4, $0xb9a40008
-DATA constants<>+648(SB)/4, $0xb9a40008
-DATA constants<>+652(SB)/4, $0xb9a40008
-DATA constants<>+656(SB)/4, $0xb9a40008
-DATA constants<>+660(SB)/4, $0xb9a40008
-DATA constants<>+664(SB)/4, $0xb9a40008
-DATA constants<>+668(SB)/4, $0xb9a40008
-DATA constants<>+672(SB)/4, $0x3a56ff77
-DATA constants<>+676(SB)/4, $0x3a56ff77
-DATA constants<>+680(SB)/4, $0x3a56ff77
-DATA constants<>+684(SB)/4, $0x3a56ff77
-DATA constants<>+688(SB)/4, $0x3a56ff77
-DATA constants<>+692(SB)/4, $0x3a56ff77
-DATA constants<>+696(SB)/4, $0x3a56ff77
-DATA constants<>+700(SB)/4, $0x3a56ff77
-DATA constants<>+704(SB)/4, $0x3b405587
-DATA constants<>+708(SB)/4, $0x3b405587
-DATA constants<>+712(SB)/4, $0x3b405587
-DATA constants<>+716(SB)/4, $0x3b405587
-DATA constants<>+720(SB)/4, $0x3b405587
-DATA constants<>+724(SB)/4, $0x3b405587
-DATA constants<>+728(SB)/4, $0x3b405587
-DATA constants<>+732(SB)/4, $0x3b405587
-DATA constants<>+736(SB)/4, $0xbba7ef86
-DATA constants<>+740(SB)/4, $0xbba7ef86
-DATA constants<>+744(SB)/4, $0xbba7ef86
-DATA constants<>+748(SB)/4, $0xbba7ef86
-DATA constants<>+752(SB)/4, $0xbba7ef86
-DATA constants<>+756(SB)/4, $0xbba7ef86
-DATA constants<>+760(SB)/4, $0xbba7ef86
-DATA constants<>+764(SB)/4, $0xbba7ef86
-DATA constants<>+768(SB)/4, $0xbcc91667
-DATA constants<>+772(SB)/4, $0xbcc91667
-DATA constants<>+776(SB)/4, $0xbcc91667
-DATA constants<>+780(SB)/4, $0xbcc91667
-DATA constants<>+784(SB)/4, $0xbcc91667
-DATA constants<>+788(SB)/4, $0xbcc91667
-DATA constants<>+792(SB)/4, $0xbcc91667
-DATA constants<>+796(SB)/4, $0xbcc91667
-DATA constants<>+800(SB)/4, $0x3de7b3d0
-DATA constants<>+804(SB)/4, $0x3de7b3d0
-DATA constants<>+808(SB)/4, $0x3de7b3d0
-DATA constants<>+812(SB)/4, $0x3de7b3d0
-DATA constants<>+816(SB)/4, $0x3de7b3d0
-DATA constants<>+820(SB)/4, $0x3de7b3d0
-DATA constants<>+824(SB)/4, $0x3de7b3d0
-DATA constants<>+828(SB)/4, $0x3de7b3d0
-DATA constants<>+832(SB)/4, $0xbe698b26
-DATA constants<>+836(SB)/4, $0xbe698b26
-DATA constants<>+840(SB)/4, $0xbe698b26
-DATA constants<>+844(SB)/4, $0xbe698b26
-DATA constants<>+848(SB)/4, $0xbe698b26
-DATA constants<>+852(SB)/4, $0xbe698b26
-DATA constants<>+856(SB)/4, $0xbe698b26
-DATA constants<>+860(SB)/4, $0xbe698b26
-DATA constants<>+864(SB)/4, $0x3e10b929
-DATA constants<>+868(SB)/4, $0x3e10b929
-DATA constants<>+872(SB)/4, $0x3e10b929
-DATA constants<>+876(SB)/4, $0x3e10b929
-DATA constants<>+880(SB)/4, $0x3e10b929
-DATA constants<>+884(SB)/4, $0x3e10b929
-DATA constants<>+888(SB)/4, $0x3e10b929
-DATA constants<>+892(SB)/4, $0x3e10b929
-DATA constants<>+896(SB)/4, $0x3ecc422a
-DATA constants<>+900(SB)/4, $0x3ecc422a
-DATA constants<>+904(SB)/4, $0x3ecc422a
-DATA constants<>+908(SB)/4, $0x3ecc422a
-DATA constants<>+912(SB)/4, $0x3ecc422a
-DATA constants<>+916(SB)/4, $0x3ecc422a
-DATA constants<>+920(SB)/4, $0x3ecc422a
-DATA constants<>+924(SB)/4, $0x3ecc422a
-DATA constants<>+928(SB)/4, $0xc2b00000
-DATA constants<>+932(SB)/4, $0xc2b00000
-DATA constants<>+936(SB)/4, $0xc2b00000
-DATA constants<>+940(SB)/4, $0xc2b00000
-DATA constants<>+944(SB)/4, $0xc2b00000
-DATA constants<>+948(SB)/4, $0xc2b00000
-DATA constants<>+952(SB)/4, $0xc2b00000
-DATA constants<>+956(SB)/4, $0xc2b00000
-DATA constants<>+960(SB)/4, $0xbfd9db23
-DATA constants<>+964(SB)/4, $0xbfd9db23
-DATA constants<>+968(SB)/4, $0xbfd9db23
-DATA constants<>+972(SB)/4, $0xbfd9db23
-DATA constants<>+976(SB)/4, $0xbfd9db23
-DATA constants<>+980(SB)/4, $0xbfd9db23
-DATA constants<>+984(SB)/4, $0xbfd9db23
-DATA constants<>+988(SB)/4, $0xbfd9db23
-DATA constants<>+992(SB)/4, $0x42b00000
-DATA constants<>+996(SB)/4, $0x42b00000
-DATA constants<>+1000(SB)/4, $0x42b00000
-DATA constants<>+1004(SB)/4, $0x42b00000
-DATA constants<>+1008(SB)/4, $0x42b00000
-DATA constants<>+1012(SB)/4, $0x42b00000
-DATA constants<>+1016(SB)/4, $0x42b00000
-DATA constants<>+1020(SB)/4, $0x42b00000
-DATA constants<>+1024(SB)/4, $0x3fd9db23
-DATA constants<>+1028(SB)/4, $0x3fd9db23
-DATA constants<>+1032(SB)/4, $0x3fd9db23
-DATA constants<>+1036(SB)/4, $0x3fd9db23
-DATA constants<>+1040(SB)/4, $0x3fd9db23
-DATA constants<>+1044(SB)/4, $0x3fd9db23
-DATA constants<>+1048(SB)/4, $0x3fd9db23
-DATA constants<>+1052(SB)/4, $0x3fd9db23
-DATA constants<>+1056(SB)/4, $0x80000000
-DATA constants<>+1060(SB)/4, $0x80000000
-DATA constants<>+1064(SB)/4, $0x80000000
-DATA constants<>+1068(SB)/4, $0x80000000
-DATA constants<>+1072(SB)/4, $0x80000000
-DATA constants<>+1076(SB)/4, $0x80000000
-DATA constants<>+1080(SB)/4, $0x80000000
-DATA constants<>+1084(SB)/4, $0x80000000
-GLOBL constants<>(SB), RODATA|NOPTR, $1088
+DATA constants<>+416(SB)/4, $0xc2fe0000
+DATA constants<>+420(SB)/4, $0xc2fe0000
+DATA constants<>+424(SB)/4, $0xc2fe0000
+DATA constants<>+428(SB)/4, $0xc2fe0000
+DATA constants<>+432(SB)/4, $0xc2fe0000
+DATA constants<>+436(SB)/4, $0xc2fe0000
+DATA constants<>+440(SB)/4, $0xc2fe0000
+DATA constants<>+444(SB)/4, $0xc2fe0000
+DATA constants<>+448(SB)/4, $0x4b40007f
+DATA constants<>+452(SB)/4, $0x4b40007f
+DATA constants<>+456(SB)/4, $0x4b40007f
+DATA constants<>+460(SB)/4, $0x4b40007f
+DATA constants<>+464(SB)/4, $0x4b40007f
+DATA constants<>+468(SB)/4, $0x4b40007f
+DATA constants<>+472(SB)/4, $0x4b40007f
+DATA constants<>+476(SB)/4, $0x4b40007f
+DATA constants<>+480(SB)/4, $0xcb40007f
+DATA constants<>+484(SB)/4, $0xcb40007f
+DATA constants<>+488(SB)/4, $0xcb40007f
+DATA constants<>+492(SB)/4, $0xcb40007f
+DATA constants<>+496(SB)/4, $0xcb40007f
+DATA constants<>+500(SB)/4, $0xcb40007f
+DATA constants<>+504(SB)/4, $0xcb40007f
+DATA constants<>+508(SB)/4, $0xcb40007f
+DATA constants<>+512(SB)/4, $0x3aaf8448
+DATA constants<>+516(SB)/4, $0x3aaf8448
+DATA constants<>+520(SB)/4, $0x3aaf8448
+DATA constants<>+524(SB)/4, $0x3aaf8448
+DATA constants<>+528(SB)/4, $0x3aaf8448
+DATA constants<>+532(SB)/4, $0x3aaf8448
+DATA constants<>+536(SB)/4, $0x3aaf8448
+DATA constants<>+540(SB)/4, $0x3aaf8448
+DATA constants<>+544(SB)/4, $0x3c1e8838
+DATA constants<>+548(SB)/4, $0x3c1e8838
+DATA constants<>+552(SB)/4, $0x3c1e8838
+DATA constants<>+556(SB)/4, $0x3c1e8838
+DATA constants<>+560(SB)/4, $0x3c1e8838
+DATA constants<>+564(SB)/4, $0x3c1e8838
+DATA constants<>+568(SB)/4, $0x3c1e8838
+DATA constants<>+572(SB)/4, $0x3c1e8838
+DATA constants<>+576(SB)/4, $0x3d6357b6
+DATA constants<>+580(SB)/4, $0x3d6357b6
+DATA constants<>+584(SB)/4, $0x3d6357b6
+DATA constants<>+588(SB)/4, $0x3d6357b6
+DATA constants<>+592(SB)/4, $0x3d6357b6
+DATA constants<>+596(SB)/4, $0x3d6357b6
+DATA constants<>+600(SB)/4, $0x3d6357b6
+DATA constants<>+604(SB)/4, $0x3d6357b6
+DATA constants<>+608(SB)/4, $0x3e75fc83
+DATA constants<>+612(SB)/4, $0x3e75fc83
+DATA constants<>+616(SB)/4, $0x3e75fc83
+DATA constants<>+620(SB)/4, $0x3e75fc83
+DATA constants<>+624(SB)/4, $0x3e75fc83
+DATA constants<>+628(SB)/4, $0x3e75fc83
+DATA constants<>+632(SB)/4, $0x3e75fc83
+DATA constants<>+636(SB)/4, $0x3e75fc83
+DATA constants<>+640(SB)/4, $0x3f317218
+DATA constants<>+644(SB)/4, $0x3f317218
+DATA constants<>+648(SB)/4, $0x3f317218
+DATA constants<>+652(SB)/4, $0x3f317218
+DATA constants<>+656(SB)/4, $0x3f317218
+DATA constants<>+660(SB)/4, $0x3f317218
+DATA constants<>+664(SB)/4, $0x3f317218
+DATA constants<>+668(SB)/4, $0x3f317218
+DATA constants<>+672(SB)/4, $0x3f800001
+DATA constants<>+676(SB)/4, $0x3f800001
+DATA constants<>+680(SB)/4, $0x3f800001
+DATA constants<>+684(SB)/4, $0x3f800001
+DATA constants<>+688(SB)/4, $0x3f800001
+DATA constants<>+692(SB)/4, $0x3f800001
+DATA constants<>+696(SB)/4, $0x3f800001
+DATA constants<>+700(SB)/4, $0x3f800001
+DATA constants<>+704(SB)/4, $0x7fffffff
+DATA constants<>+708(SB)/4, $0x7fffffff
+DATA constants<>+712(SB)/4, $0x7fffffff
+DATA constants<>+716(SB)/4, $0x7fffffff
+DATA constants<>+720(SB)/4, $0x7fffffff
+DATA constants<>+724(SB)/4, $0x7fffffff
+DATA constants<>+728(SB)/4, $0x7fffffff
+DATA constants<>+732(SB)/4, $0x7fffffff
+DATA constants<>+736(SB)/4, $0x41680000
+DATA constants<>+740(SB)/4, $0x41680000
+DATA constants<>+744(SB)/4, $0x41680000
+DATA constants<>+748(SB)/4, $0x41680000
+DATA constants<>+752(SB)/4, $0x41680000
+DATA constants<>+756(SB)/4, $0x41680000
+DATA constants<>+760(SB)/4, $0x41680000
+DATA constants<>+764(SB)/4, $0x41680000
+DATA constants<>+768(SB)/4, $0xc0200000
+DATA constants<>+772(SB)/4, $0xc0200000
+DATA constants<>+776(SB)/4, $0xc0200000
+DATA constants<>+780(SB)/4, $0xc0200000
+DATA constants<>+784(SB)/4, $0xc0200000
+DATA constants<>+788(SB)/4, $0xc0200000
+DATA constants<>+792(SB)/4, $0xc0200000
+DATA constants<>+796(SB)/4, $0xc0200000
+DATA constants<>+800(SB)/4, $0x40200000
+DATA constants<>+804(SB)/4, $0x40200000
+DATA constants<>+808(SB)/4, $0x40200000
+DATA constants<>+812(SB)/4, $0x40200000
+DATA constants<>+816(SB)/4, $0x40200000
+DATA constants<>+820(SB)/4, $0x40200000
+DATA constants<>+824(SB)/4, $0x40200000
+DATA constants<>+828(SB)/4, $0x40200000
+DATA constants<>+832(SB)/4, $0xbf000000
+DATA constants<>+836(SB)/4, $0xbf000000
+DATA constants<>+840(SB)/4, $0xbf000000
+DATA constants<>+844(SB)/4, $0xbf000000
+DATA constants<>+848(SB)/4, $0xbf000000
+DATA constants<>+852(SB)/4, $0xbf000000
+DATA constants<>+856(SB)/4, $0xbf000000
+DATA constants<>+860(SB)/4, $0xbf000000
+DATA constants<>+864(SB)/4, $0xb781ced8
+DATA constants<>+868(SB)/4, $0xb781ced8
+DATA constants<>+872(SB)/4, $0xb781ced8
+DATA constants<>+876(SB)/4, $0xb781ced8
+DATA constants<>+880(SB)/4, $0xb781ced8
+DATA constants<>+884(SB)/4, $0xb781ced8
+DATA constants<>+888(SB)/4, $0xb781ced8
+DATA constants<>+892(SB)/4, $0xb781ced8
+DATA constants<>+896(SB)/4, $0xb935006f
+DATA constants<>+900(SB)/4, $0xb935006f
+DATA constants<>+904(SB)/4, $0xb935006f
+DATA constants<>+908(SB)/4, $0xb935006f
+DATA constants<>+912(SB)/4, $0xb935006f
+DATA constants<>+916(SB)/4, $0xb935006f
+DATA constants<>+920(SB)/4, $0xb935006f
+DATA constants<>+924(SB)/4, $0xb935006f
+DATA constants<>+928(SB)/4, $0xb9a40008
+DATA constants<>+932(SB)/4, $0xb9a40008
+DATA constants<>+936(SB)/4, $0xb9a40008
+DATA constants<>+940(SB)/4, $0xb9a40008
+DATA constants<>+944(SB)/4, $0xb9a40008
+DATA constants<>+948(SB)/4, $0xb9a40008
+DATA constants<>+952(SB)/4, $0xb9a40008
+DATA constants<>+956(SB)/4, $0xb9a40008
+DATA constants<>+960(SB)/4, $0x3a56ff77
+DATA constants<>+964(SB)/4, $0x3a56ff77
+DATA constants<>+968(SB)/4, $0x3a56ff77
+DATA constants<>+972(SB)/4, $0x3a56ff77
+DATA constants<>+976(SB)/4, $0x3a56ff77
+DATA constants<>+980(SB)/4, $0x3a56ff77
+DATA constants<>+984(SB)/4, $0x3a56ff77
+DATA constants<>+988(SB)/4, $0x3a56ff77
+DATA constants<>+992(SB)/4, $0x3b405587
+DATA constants<>+996(SB)/4, $0x3b405587
+DATA constants<>+1000(SB)/4, $0x3b405587
+DATA constants<>+1004(SB)/4, $0x3b405587
+DATA constants<>+1008(SB)/4, $0x3b405587
+DATA constants<>+1012(SB)/4, $0x3b405587
+DATA constants<>+1016(SB)/4, $0x3b405587
+DATA constants<>+1020(SB)/4, $0x3b405587
+DATA constants<>+1024(SB)/4, $0xbba7ef86
+DATA constants<>+1028(SB)/4, $0xbba7ef86
+DATA constants<>+1032(SB)/4, $0xbba7ef86
+DATA constants<>+1036(SB)/4, $0xbba7ef86
+DATA constants<>+1040(SB)/4, $0xbba7ef86
+DATA constants<>+1044(SB)/4, $0xbba7ef86
+DATA constants<>+1048(SB)/4, $0xbba7ef86
+DATA constants<>+1052(SB)/4, $0xbba7ef86
+DATA constants<>+1056(SB)/4, $0xbcc91667
+DATA constants<>+1060(SB)/4, $0xbcc91667
+DATA constants<>+1064(SB)/4, $0xbcc91667
+DATA constants<>+1068(SB)/4, $0xbcc91667
+DATA constants<>+1072(SB)/4, $0xbcc91667
+DATA constants<>+1076(SB)/4, $0xbcc91667
+DATA constants<>+1080(SB)/4, $0xbcc91667
+DATA constants<>+1084(SB)/4, $0xbcc91667
+DATA constants<>+1088(SB)/4, $0x3de7b3d0
+DATA constants<>+1092(SB)/4, $0x3de7b3d0
+DATA constants<>+1096(SB)/4, $0x3de7b3d0
+DATA constants<>+1100(SB)/4, $0x3de7b3d0
+DATA constants<>+1104(SB)/4, $0x3de7b3d0
+DATA constants<>+1108(SB)/4, $0x3de7b3d0
+DATA constants<>+1112(SB)/4, $0x3de7b3d0
+DATA constants<>+1116(SB)/4, $0x3de7b3d0
+DATA constants<>+1120(SB)/4, $0xbe698b26
+DATA constants<>+1124(SB)/4, $0xbe698b26
+DATA constants<>+1128(SB)/4, $0xbe698b26
+DATA constants<>+1132(SB)/4, $0xbe698b26
+DATA constants<>+1136(SB)/4, $0xbe698b26
+DATA constants<>+1140(SB)/4, $0xbe698b26
+DATA constants<>+1144(SB)/4, $0xbe698b26
+DATA constants<>+1148(SB)/4, $0xbe698b26
+DATA constants<>+1152(SB)/4, $0x3e10b929
+DATA constants<>+1156(SB)/4, $0x3e10b929
+DATA constants<>+1160(SB)/4, $0x3e10b929
+DATA constants<>+1164(SB)/4, $0x3e10b929
+DATA constants<>+1168(SB)/4, $0x3e10b929
+DATA constants<>+1172(SB)/4, $0x3e10b929
+DATA constants<>+1176(SB)/4, $0x3e10b929
+DATA constants<>+1180(SB)/4, $0x3e10b929
+DATA constants<>+1184(SB)/4, $0x3ecc422a
+DATA constants<>+1188(SB)/4, $0x3ecc422a
+DATA constants<>+1192(SB)/4, $0x3ecc422a
+DATA constants<>+1196(SB)/4, $0x3ecc422a
+DATA constants<>+1200(SB)/4, $0x3ecc422a
+DATA constants<>+1204(SB)/4, $0x3ecc422a
+DATA constants<>+1208(SB)/4, $0x3ecc422a
+DATA constants<>+1212(SB)/4, $0x3ecc422a
+DATA constants<>+1216(SB)/4, $0xc2b00000
+DATA constants<>+1220(SB)/4, $0xc2b00000
+DATA constants<>+1224(SB)/4, $0xc2b00000
+DATA constants<>+1228(SB)/4, $0xc2b00000
+DATA constants<>+1232(SB)/4, $0xc2b00000
+DATA constants<>+1236(SB)/4, $0xc2b00000
+DATA constants<>+1240(SB)/4, $0xc2b00000
+DATA constants<>+1244(SB)/4, $0xc2b00000
+DATA constants<>+1248(SB)/4, $0xbfd9db23
+DATA constants<>+1252(SB)/4, $0xbfd9db23
+DATA constants<>+1256(SB)/4, $0xbfd9db23
+DATA constants<>+1260(SB)/4, $0xbfd9db23
+DATA constants<>+1264(SB)/4, $0xbfd9db23
+DATA constants<>+1268(SB)/4, $0xbfd9db23
+DATA constants<>+1272(SB)/4, $0xbfd9db23
+DATA constants<>+1276(SB)/4, $0xbfd9db23
+DATA constants<>+1280(SB)/4, $0x42b00000
+DATA constants<>+1284(SB)/4, $0x42b00000
+DATA constants<>+1288(SB)/4, $0x42b00000
+DATA constants<>+1292(SB)/4, $0x42b00000
+DATA constants<>+1296(SB)/4, $0x42b00000
+DATA constants<>+1300(SB)/4, $0x42b00000
+DATA constants<>+1304(SB)/4, $0x42b00000
+DATA constants<>+1308(SB)/4, $0x42b00000
+DATA constants<>+1312(SB)/4, $0x3fd9db23
+DATA constants<>+1316(SB)/4, $0x3fd9db23
+DATA constants<>+1320(SB)/4, $0x3fd9db23
+DATA constants<>+1324(SB)/4, $0x3fd9db23
+DATA constants<>+1328(SB)/4, $0x3fd9db23
+DATA constants<>+1332(SB)/4, $0x3fd9db23
+DATA constants<>+1336(SB)/4, $0x3fd9db23
+DATA constants<>+1340(SB)/4, $0x3fd9db23
+DATA constants<>+1344(SB)/4, $0x80000000
+DATA constants<>+1348(SB)/4, $0x80000000
+DATA constants<>+1352(SB)/4, $0x80000000
+DATA constants<>+1356(SB)/4, $0x80000000
+DATA constants<>+1360(SB)/4, $0x80000000
+DATA constants<>+1364(SB)/4, $0x80000000
+DATA constants<>+1368(SB)/4, $0x80000000
+DATA constants<>+1372(SB)/4, $0x80000000
+GLOBL constants<>(SB), RODATA|NOPTR, $1376
 
 DATA masks<>+0(SB)/4, $0xffffffff
 DATA masks<>+4(SB)/4, $0xffffffff

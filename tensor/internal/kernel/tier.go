@@ -21,6 +21,9 @@ type tier struct {
 	scaledMax      func(x []float32, scale float32) float32
 	expSum         func(dst, x []float32, scale, shift float32) float32
 	softmaxGrad    func(dst, y, dy []float32, scale, dot float32)
+	maxRows        func(most, x []float32, row, cols int)
+	exp2Rows       func(sum, x []float32, row, cols int, shift []float32)
+	scaleRows      func(x []float32, row, cols int, scale []float32)
 	squares        func(x []float32, mean float32) float32
 	normalize      func(dst, x, weight, bias []float32, mean, rstd float32)
 	normalizeSums  func(dy, x, weight []float32, mean, rstd float32) (sum, dot float32)

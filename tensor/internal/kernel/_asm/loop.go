@@ -93,7 +93,11 @@ func (v isa) each(slice string, body func(s step)) { v.unrolled(slice, 1, body) 
 
 // unrolled is each that takes n vectors at a time as long as there are that many.
 func (v isa) unrolled(slice string, n int, body func(s step)) {
-	left := Load(Param(slice).Len(), GP64())
+	v.elements(Load(Param(slice).Len(), GP64()), n, body)
+}
+
+// elements is unrolled for a number of elements, left, which ends up as less.
+func (v isa) elements(left reg.Register, n int, body func(s step)) {
 	i := GP64()
 	XORQ(i, i)
 	widths := []int{1}

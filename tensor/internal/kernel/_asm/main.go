@@ -13,6 +13,7 @@ func main() {
 		v.elementwise()
 		v.reductions()
 		v.softmax()
+		v.attention()
 		v.layerNorm()
 		v.activations()
 	}

@@ -41,3 +41,15 @@ const (
 	QuickGELUSlope = 1.702
 	QuickGELUEnd   = 88
 )
+
+// Exp2 is exp2 on [-1/2, 1/2].
+var Exp2 = fit(math.Exp2, -0.5, 0.5, 5)
+
+const (
+	// Exp2Rounder added to x, which is not below Exp2Min nor far above 0, rounds
+	// it: a float32 of that size has no bits for fractions. Its lowest bits are
+	// then those of the exponent of 2^x, as the exponent's bias is part of it.
+	Exp2Rounder = 3<<22 + 127
+	// Exp2Min is where that exponent is that of 0. There are no denormal results.
+	Exp2Min = -127
+)

@@ -1,0 +1,283 @@
+package kernel
+
+import (
+	"math"
+	"sync"
+)
+
+// KV is rows to attend to: their keys and values, [A, d] each.
+type KV struct{ K, V Matrix }
+
+// Stats is what AttentionGrad needs to know of the softmax in Attention, for
+// each row: with scores s in units of ln 2, the weights are 2^(s-Max)*Inv.
+type Stats struct{ Max, Inv []float32 }
+
+// Attention is one head of scaled dot-product attention: with K and V the rows of
+// all kv in turn, A together,
+//
+//	weights = softmax(scale*q·Kᵀ)    [R, A]
+//	y       = weights·V              [R, d]
+//
+// Softmax is as in Softmax. Weights are written if weights has rows, and stats
+// if its slices have elements; y does not depend on either, nor does a row on
+// other rows. Columns of all matrices are contiguous. With no rows to attend to y is 0.
+func Attention(y, weights Matrix, stats Stats, q Matrix, scale float32, kv []KV) {
+	y.raceWrite()
+	weights.raceWrite()
+	raceWrite(stats.Max)
+	raceWrite(stats.Inv)
+	q.raceRead()
+	for _, s := range kv {
+		s.K.raceRead()
+		s.V.raceRead()
+	}
+	attention(best, y, weights, stats, q, scale, kv)
+}
+
+// Unlike FlashAttention (Dao et al., arXiv 2205.14135), this holds the scores of
+// all keys at once, if only for a few queries: even thousands of them fit a
+// second-level cache, and no sum must be corrected for a maximum found later.
+// What it shares is that scores never reach memory, that the division by
+// a row's sum waits for the d elements of the result, and that the adjoint
+// computes the weights again.
+const (
+	// attentionRows is about how many queries' scores are held at a time.
+	attentionRows = 48
+	// attentionGradRows is the same in the adjoint, which holds two such blocks and
+	// sums over their rows: fewer would mean that keys' gradients are read and
+	// written more often.
+	attentionGradRows = 128
+)
+
+// space is the memory that a call of attention or attentionGrad copies operands into.
+type space struct{ keys, values, rows, right, scores, grads, few []float32 }
+
+var spaces = sync.Pool{New: func() any { return new(space) }}
+
+// sized returns *s with room for n elements.
+func sized(s *[]float32, n int) []float32 {
+	if cap(*s) < n {
+		*s = make([]float32, n)
+	}
+	return (*s)[:n]
+}
+
+func attention(t *tier, y, weights Matrix, stats Stats, q Matrix, scale float32, kv []KV) {
+	w := spaces.Get().(*space)
+	defer spaces.Put(w)
+	cols := 0
+	for _, s := range kv {
+		cols += s.K.Rows
+	}
+	keys := sized(&w.keys, roundUp(cols, t.nr)*q.Cols)
+	values := sized(&w.values, cols*roundUp(q.Cols, t.nr))
+	clear(keys[cols/t.nr*t.nr*q.Cols:]) // the last panel: columns to spare do not matter, but might be slow to compute with
+	from := 0
+	for _, s := range kv {
+		t.packColumns(keys, from, s.K)
+		t.packRows(values, from, cols, s.V)
+		from += s.K.Rows
+	}
+	block := blockRows(q.Rows, attentionRows, t.mr)
+	row := roundUp(cols, cacheLine)
+	scores := sized(&w.scores, block*row)
+	few := sized(&w.few, 2*block)
+	for i := 0; i < q.Rows; i += block {
+		n := min(block, q.Rows-i)
+		most, inv := few[:n], few[block:][:n]
+		p := Matrix{scores, n, cols, row, 1}
+		t.multiply(p, q.view(i, 0, n, q.Cols), keys, scale*math.Log2E, 0)
+		t.maxRows(most, scores, row, cols)
+		t.exp2Rows(inv, scores, row, cols, most)
+		for r, sum := range inv {
+			if sum != 0 { // as it is if there are no keys, and y is 0 without
+				inv[r] = 1 / sum
+			}
+		}
+		out := y.view(i, 0, n, y.Cols)
+		t.multiply(out, p, values, 1, 0)
+		t.scaleRows(out.Data, out.RowStride, out.Cols, inv)
+		if len(stats.Max) > 0 {
+			copy(stats.Max[i:], most)
+			copy(stats.Inv[i:], inv)
+		}
+		if weights.Rows > 0 {
+			for r := range n {
+				t.scale(weights.Data[(i+r)*weights.RowStride:][:cols], inv[r], scores[r*row:][:cols])
+			}
+		}
+	}
+}
+
+const cacheLine = 16 // float32s
+
+func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
+
+// blockRows divides rows evenly into blocks of at most about most rows, multiples of unit.
+func blockRows(rows, most, unit int) int {
+	blocks := max(1, (rows+most-1)/most)
+	return roundUp((rows+blocks-1)/blocks, unit)
+}
+
+// multiply computes c = beta*c + alpha*a·b for b in panels, of which all
+// summands are taken in at a time.
+func (t *tier) multiply(c, a Matrix, b []float32, alpha, beta float32) {
+	k := a.Cols
+	for j := 0; j < c.Cols; j += t.nr {
+		for i := 0; i < c.Rows; i += t.mr {
+			t.tile(min(t.mr, c.Rows-i), min(t.nr, c.Cols-j), k, alpha, a.Data[i*a.RowStride:], a.RowStride, a.ColStride,
+				b[j*k:], t.nr, beta, c.Data[i*c.RowStride+j:], c.RowStride)
+		}
+	}
+}
+
+// packColumns copies the rows of m, transposed, to the columns from from on of
+// panels of nr columns, as packB does with all columns.
+func (t *tier) packColumns(panels []float32, from int, m Matrix) {
+	for i := 0; i < m.Rows && m.Cols > 0; {
+		j := (from + i) % t.nr
+		n := min(t.nr-j, m.Rows-i)
+		t.transpose(panels[(from+i-j)*m.Cols+j:], t.nr, m.Data[i*m.RowStride:], m.RowStride, n, m.Cols)
+		i += n
+	}
+}
+
+// packRows copies m to the rows from from on of panels of nr columns and rows
+// rows, as packB does with all rows.
+func (t *tier) packRows(panels []float32, from, rows int, m Matrix) {
+	if m.Rows == 0 {
+		return
+	}
+	full := m.Cols / t.nr
+	for p := range full {
+		t.pack(panels[(p*rows+from)*t.nr:], m.Data[p*t.nr:], m.RowStride, m.Rows, 1)
+	}
+	if rest := m.Cols - full*t.nr; rest > 0 {
+		last := panels[(full*rows+from)*t.nr:]
+		for i := range m.Rows {
+			clear(last[i*t.nr:][copy(last[i*t.nr:][:rest], m.Data[i*m.RowStride+full*t.nr:]):t.nr])
+		}
+	}
+}
+
+// Grad is a gradient to compute: its elements become Beta times what they are,
+// not read if Beta is 0, plus the gradient. One without rows is not wanted.
+type Grad struct {
+	Matrix
+	Beta float32
+}
+
+// KVGrad is the gradients of a KV.
+type KVGrad struct{ K, V Grad }
+
+// AttentionGrad is the adjoint of Attention: from dy, the gradient of its
+// result y, and the stats it wrote, it computes the weights again and of them the
+// gradients. With P the weights, dP = dy·Vᵀ and dS = scale * P * (dP - rows' sums of dy*y),
+//
+//	dq = dS·K,  dK = dSᵀ·q,  dV = Pᵀ·dy
+//
+// q has rows. What is not wanted is not computed, and V and y are not read if neither
+// dq nor a dK is wanted.
+func AttentionGrad(dq Grad, dkv []KVGrad, dy, y Matrix, stats Stats, q Matrix, scale float32, kv []KV) {
+	dq.raceWrite()
+	dy.raceRead()
+	y.raceRead()
+	raceRead(stats.Max)
+	raceRead(stats.Inv)
+	q.raceRead()
+	for i, s := range kv {
+		dkv[i].K.raceWrite()
+		dkv[i].V.raceWrite()
+		s.K.raceRead()
+		s.V.raceRead()
+	}
+	attentionGrad(best, dq, dkv, dy, y, stats, q, scale, kv)
+}
+
+func attentionGrad(t *tier, dq Grad, dkv []KVGrad, dy, y Matrix, stats Stats, q Matrix, scale float32, kv []KV) {
+	w := spaces.Get().(*space)
+	defer spaces.Put(w)
+	cols, wantK, wantV := 0, false, false
+	for i, s := range kv {
+		cols += s.K.Rows
+		wantK = wantK || dkv[i].K.Rows > 0
+		wantV = wantV || dkv[i].V.Rows > 0
+	}
+	wantQ := dq.Rows > 0
+	d, width := q.Cols, roundUp(q.Cols, t.nr)
+	keys := sized(&w.keys, roundUp(cols, t.nr)*d)     // Kᵀ
+	values := sized(&w.values, roundUp(cols, t.nr)*d) // Vᵀ
+	keyRows := sized(&w.rows, cols*width)             // K
+	last := cols / t.nr * t.nr * d                    // panels, which may have columns to spare
+	clear(keys[last:])
+	clear(values[last:])
+	from := 0
+	for _, s := range kv {
+		t.packColumns(keys, from, s.K)
+		if wantQ || wantK {
+			t.packColumns(values, from, s.V)
+		}
+		if wantQ {
+			t.packRows(keyRows, from, cols, s.K)
+		}
+		from += s.K.Rows
+	}
+	block := blockRows(q.Rows, attentionGradRows, t.mr)
+	row := roundUp(cols, cacheLine)
+	scores, grads := sized(&w.scores, block*row), sized(&w.grads, block*row)
+	right := sized(&w.right, block*width)
+	sums := sized(&w.few, block)
+	for i := 0; i < q.Rows; i += block {
+		n := min(block, q.Rows-i)
+		p, ds := Matrix{scores, n, cols, row, 1}, Matrix{grads, n, cols, row, 1}
+		qs, dys, inv := q.view(i, 0, n, d), dy.view(i, 0, n, d), stats.Inv[i:][:n]
+		t.multiply(p, qs, keys, scale*math.Log2E, 0)
+		t.exp2Rows(sums[:n], scores, row, cols, stats.Max[i:])
+		// The rows of p are still to be multiplied by inv, which it is cheaper to
+		// do where they are used.
+		if wantV {
+			t.packRows(right, 0, n, dys)
+			for j := 0; j < d; j += t.nr {
+				t.scaleRows(right[j*n:], t.nr, t.nr, inv)
+			}
+			from := 0
+			for j, s := range kv {
+				t.addProduct(dkv[j].V, p, from, s.V.Rows, right, i > 0)
+				from += s.V.Rows
+			}
+		}
+		if !wantQ && !wantK {
+			continue
+		}
+		t.multiply(ds, dys, values, 1, 0)
+		for r := range n {
+			dot := t.dot(dys.Data[r*dys.RowStride:][:d], y.Data[(i+r)*y.RowStride:][:d])
+			to := grads[r*row:][:cols]
+			t.softmaxGrad(to, scores[r*row:][:cols], to, scale*inv[r], dot)
+		}
+		if wantQ {
+			t.multiply(dq.view(i, 0, n, d), ds, keyRows, 1, dq.Beta)
+		}
+		if wantK {
+			t.packRows(right, 0, n, qs)
+			from := 0
+			for j, s := range kv {
+				t.addProduct(dkv[j].K, ds, from, s.K.Rows, right, i > 0)
+				from += s.K.Rows
+			}
+		}
+	}
+}
+
+// addProduct adds to g, or sets it, the product of n columns of p from one on,
+// transposed, with panels of as many rows as p has.
+func (t *tier) addProduct(g Grad, p Matrix, from, n int, panels []float32, add bool) {
+	if g.Rows == 0 {
+		return
+	}
+	beta := g.Beta
+	if add {
+		beta = 1
+	}
+	t.multiply(g.Matrix, p.view(0, from, p.Rows, n).T(), panels, 1, beta)
+}
