@@ -1,9 +1,11 @@
 package data
 
 import (
+	"encoding/binary"
 	"fmt"
 	"image"
 	"math"
+	"slices"
 )
 
 // Filter is how Resize weighs neighbouring pixels.
@@ -64,10 +66,6 @@ func (f Filter) support() float64 {
 	return 1
 }
 
-// Weights are whole numbers of 2^-precision: an accumulator of 32 bits then
-// holds 8 bits of pixel and 2 bits of overshoot.
-const precision = 32 - 8 - 2
-
 // Resize returns img scaled to w x h pixels, antialiased: where it shrinks,
 // the filter widens with the scale. The result is bit for bit Pillow's
 // Image.resize, whose arithmetic it follows (Pillow, src/libImaging/Resample.c):
@@ -75,118 +73,229 @@ const precision = 32 - 8 - 2
 // A side that keeps its length is not filtered. It panics if w or h is not
 // positive or img is empty.
 func Resize(img *RGB, w, h int, f Filter) *RGB {
-	return resample(img, img.Bounds(), image.Pt(w, h), image.Rect(0, 0, w, h), f)
+	out := NewRGB(max(w, 0), max(h, 0))
+	new(scaler).resample(out, img, img.Bounds(), image.Pt(w, h), out.Bounds(), f)
+	return out
+}
+
+// A scaler resizes images. It keeps its memory, and weights that fit again, for
+// the next one.
+type scaler struct {
+	across, down taps
+	pair         [][3]uint64 // two rows of the image: see join
+	middle       RGB         // the rows that matter, scaled in width only
 }
 
 // resample scales the part from of img to the given size, as if that part were
-// all there is, and returns the pixels window of the result. No others are
-// computed.
-func resample(img *RGB, from image.Rectangle, size image.Point, window image.Rectangle, f Filter) *RGB {
+// all there is, and writes the pixels window of the result to dst, which is of
+// that size. No others are computed.
+func (s *scaler) resample(dst, img *RGB, from image.Rectangle, size image.Point, window image.Rectangle, f Filter) {
 	if size.X <= 0 || size.Y <= 0 || from.Empty() {
 		panic(fmt.Sprintf("data: Resize: from %dx%d to %dx%d: a side is not positive", from.Dx(), from.Dy(), size.X, size.Y))
 	}
 	sameW, sameH := from.Dx() == size.X, from.Dy() == size.Y
-	var down *taps
-	rows := window.Add(from.Min) // of img; used are Min.Y and Max.Y
+	top, height := window.Min.Y, window.Dy() // the rows of the part that matter
 	if !sameH {
-		down = newTaps(from.Dy(), size.Y, window.Min.Y, window.Max.Y, f)
-		last := len(down.first) - 1
-		rows.Min.Y = from.Min.Y + down.first[0]
-		rows.Max.Y = from.Min.Y + down.first[last] + down.count[last]
+		s.down.set(from.Dy(), size.Y, window.Min.Y, window.Max.Y, f)
+		top, height = s.down.span()
 	}
-
-	var across *RGB
+	top += from.Min.Y
+	var src []uint8 // the rows that matter
+	var stride int
 	if sameW {
-		across = img.Crop(rows.Min.X, rows.Min.Y, window.Dx(), rows.Dy())
+		src, stride = img.Pix[3*(top*img.W+from.Min.X+window.Min.X):], 3*img.W
 	} else {
-		t := newTaps(from.Dx(), size.X, window.Min.X, window.Max.X, f)
-		across = NewRGB(window.Dx(), rows.Dy())
-		for y := range across.H {
-			t.row(across.row(y), img.row(rows.Min.Y + y)[3*from.Min.X:])
+		s.across.set(from.Dx(), size.X, window.Min.X, window.Max.X, f)
+		middle := dst
+		if !sameH {
+			s.middle.resize(dst.W, height)
+			middle = &s.middle
+		}
+		left, width := s.across.span()
+		s.pair = slices.Grow(s.pair[:0], width)[:width]
+		left += from.Min.X
+		for y := 0; y < height; y += 2 {
+			y2 := min(y+1, height-1) // an odd last row twice
+			join(s.pair, img.row(top + y)[3*left:], img.row(top + y2)[3*left:])
+			s.across.rows(middle.row(y), middle.row(y2), s.pair)
+		}
+		src, stride = middle.Pix, 3*middle.W
+	}
+	for y := range dst.H {
+		switch {
+		case !sameH:
+			s.down.column(dst.row(y), src, stride, y)
+		case sameW:
+			copy(dst.row(y), src[y*stride:])
 		}
 	}
-	if sameH {
-		return across
-	}
-	out := NewRGB(window.Dx(), window.Dy())
-	sums := make([]int32, 3*out.W)
-	for y := range out.H {
-		down.column(out.row(y), across, from.Min.Y-rows.Min.Y, y, sums)
-	}
-	return out
 }
 
 // taps are the source pixels and weights of each target pixel of a line.
 type taps struct {
+	line   line
 	first  []int   // first source pixel per target pixel
-	count  []int   // source pixels per target pixel
-	weight []int32 // size weights per target pixel, count of them used
-	size   int
+	count  int     // source pixels per target pixel; what one does not need weighs nothing
+	weight []int32 // count per target pixel
 }
 
-// newTaps computes the weights to scale a line of in pixels to out pixels, of
-// which those from start to before end are wanted.
-func newTaps(in, out, start, end int, f Filter) *taps {
+// A line of in pixels is scaled to out pixels, of which those from start to
+// before end are wanted.
+type line struct {
+	in, out, start, end int
+	filter              Filter
+}
+
+// set makes t the taps of such a line.
+func (t *taps) set(in, out, start, end int, f Filter) {
+	l := line{in, out, start, end, f}
+	if t.line == l {
+		return
+	}
 	scale := float64(in) / float64(out)
 	wider := max(scale, 1)
 	support := f.support() * wider
-	size := int(math.Ceil(support))*2 + 1
+	centre := func(i int) float64 { return (float64(start+i) + 0.5) * scale }
+	bounds := func(i int) (from, to int) {
+		return max(0, int(centre(i)-support+0.5)), min(in, int(centre(i)+support+0.5))
+	}
 	n := end - start
-	t := &taps{first: make([]int, n), count: make([]int, n), weight: make([]int32, n*size), size: size}
-	line := make([]float64, size)
-	for i := range n {
-		centre := (float64(start+i) + 0.5) * scale
-		from := max(0, int(centre-support+0.5))
-		count := min(in, int(centre+support+0.5)) - from
+	t.line, t.count = l, 0
+	t.first = slices.Grow(t.first[:0], n)[:n]
+	for i := range t.first {
+		from, to := bounds(i)
+		t.first[i], t.count = from, max(t.count, to-from)
+	}
+	t.weight = slices.Grow(t.weight[:0], n*t.count)[:n*t.count]
+	clear(t.weight)
+	values := make([]float64, t.count)
+	for i := range t.first {
+		from, to := bounds(i)
+		values = values[:to-from]
 		sum := 0.0
-		for j := range count {
-			line[j] = f.weight((float64(j+from) - centre + 0.5) * (1 / wider))
-			sum += line[j]
+		for j := range values {
+			values[j] = f.weight((float64(j+from) - centre(i) + 0.5) * (1 / wider))
+			sum += values[j]
 		}
-		t.first[i], t.count[i] = from, count
-		for j, v := range line[:count] {
+		t.first[i] = min(from, in-t.count)
+		weight := t.weight[i*t.count+from-t.first[i]:]
+		for j, v := range values {
 			if sum != 0 {
 				v /= sum
 			}
-			t.weight[i*size+j] = int32(math.Trunc(v*(1<<precision) + math.Copysign(0.5, v)))
+			weight[j] = int32(math.Trunc(v*(1<<precision) + math.Copysign(0.5, v)))
 		}
 	}
-	return t
 }
 
-// row scales a line of pixels.
-func (t *taps) row(dst, src []uint8) {
+// span returns the first source pixel that is needed and how many.
+func (t *taps) span() (first, n int) {
+	return t.first[0], t.first[len(t.first)-1] + t.count - t.first[0]
+}
+
+// The products of weights and pixels are summed two by two: the halves of a
+// uint64 are two sums, and one multiplication serves both. A half is a number
+// of precision fractional bits and never negative, because it starts at base,
+// far enough above what negative weights can take away: it lends or borrows
+// nothing from the other half.
+const (
+	precision = 32 - 8 - 2 // Pillow's: 8 bits of pixel and 2 bits of overshoot
+	both      = 1<<32 + 1  // times a number: that number in both halves
+	mask      = 0xff * both
+	base      = 288 // enough for YCbCr too, whose colours reach from -278 to 536
+	begin     = (base<<precision + 1<<(precision-1)) * both
+)
+
+// limit[v] is v - base, limited to 0..255.
+var limit = func() (table [1 << (32 - precision)]uint8) {
+	for v := range table {
+		table[v] = uint8(min(max(v-base, 0), 255))
+	}
+	return table
+}()
+
+// finish returns the pixels' values of two sums.
+func finish(sums uint64) (low, high uint8) {
+	return limit[uint32(sums)>>precision], limit[sums>>(32+precision)]
+}
+
+// join writes the channels of the pixels of two rows side by side.
+func join(pair [][3]uint64, a, b []uint8) {
+	for x := range pair {
+		p, q := a[3*x:3*x+3:3*x+3], b[3*x:3*x+3:3*x+3]
+		v := &pair[x]
+		v[0] = uint64(p[0]) | uint64(q[0])<<32
+		v[1] = uint64(p[1]) | uint64(q[1])<<32
+		v[2] = uint64(p[2]) | uint64(q[2])<<32
+	}
+}
+
+// rows scales two rows, joined from the first pixel that is needed on.
+func (t *taps) rows(a, b []uint8, pair [][3]uint64) {
+	weights, start := t.weight, t.first[0]
 	for i, from := range t.first {
-		n := t.count[i]
-		weights := t.weight[i*t.size:][:n]
-		p := src[3*from:][:3*n]
-		r, g, b := int32(1<<(precision-1)), int32(1<<(precision-1)), int32(1<<(precision-1))
-		for j, k := range weights {
-			q := p[3*j : 3*j+3 : 3*j+3]
-			r += int32(q[0]) * k
-			g += int32(q[1]) * k
-			b += int32(q[2]) * k
-		}
-		d := dst[3*i : 3*i+3 : 3*i+3]
-		d[0], d[1], d[2] = clip(r>>precision), clip(g>>precision), clip(b>>precision)
+		red, green, blue := sumPixels(weights[:t.count], pair[from-start:])
+		weights = weights[t.count:]
+		p, q := a[3*i:3*i+3:3*i+3], b[3*i:3*i+3:3*i+3]
+		p[0], q[0] = finish(red)
+		p[1], q[1] = finish(green)
+		p[2], q[2] = finish(blue)
 	}
 }
 
-// column computes row i of the scaled image from the rows of src, which holds
-// the line's pixel 0 in row top (negative: above src). sums is scratch space
-// of dst's length.
-func (t *taps) column(dst []uint8, src *RGB, top, i int, sums []int32) {
-	sums = sums[:len(dst)]
-	for j := range sums {
-		sums[j] = 1 << (precision - 1)
+// sumPixels returns the weighted sums of the channels of joined pixels. Inlined,
+// its sums would not stay in registers.
+//
+//go:noinline
+func sumPixels(weights []int32, pair [][3]uint64) (red, green, blue uint64) {
+	red, green, blue = begin, begin, begin
+	pair = pair[:len(weights)]
+	for j, w := range weights {
+		v, k := &pair[j], uint64(w)
+		red += v[0] * k
+		green += v[1] * k
+		blue += v[2] * k
 	}
-	for j, k := range t.weight[i*t.size:][:t.count[i]] {
-		row := src.row(top + t.first[i] + j)[:len(sums)]
-		for c, v := range row {
-			sums[c] += int32(v) * k
+	return red, green, blue
+}
+
+// column computes row i of the scaled image from rows stride apart, the first
+// of which is the first that any row needs.
+func (t *taps) column(dst, src []uint8, stride, i int) {
+	weights := t.weight[i*t.count:][:t.count]
+	src = src[(t.first[i]-t.first[0])*stride:]
+	x := 0
+	for ; x+8 <= len(dst); x += 8 {
+		s04, s15, s26, s37 := sumBytes(weights, src[x:], stride)
+		d := dst[x : x+8 : x+8]
+		d[0], d[4] = finish(s04)
+		d[1], d[5] = finish(s15)
+		d[2], d[6] = finish(s26)
+		d[3], d[7] = finish(s37)
+	}
+	for ; x < len(dst); x++ {
+		sum := uint64(begin)
+		for j, k := range weights {
+			sum += uint64(src[j*stride+x]) * uint64(k)
 		}
+		dst[x], _ = finish(sum)
 	}
-	for c, s := range sums {
-		dst[c] = clip(s >> precision)
+}
+
+// sumBytes returns the weighted sums of eight columns, 0 and 4 together and so
+// on, of rows stride apart. Inlined, they would not stay in registers.
+//
+//go:noinline
+func sumBytes(weights []int32, src []uint8, stride int) (s04, s15, s26, s37 uint64) {
+	s04, s15, s26, s37 = begin, begin, begin, begin
+	at := 0
+	for _, w := range weights {
+		v, k := binary.LittleEndian.Uint64(src[at:]), uint64(w)
+		s04 += (v & mask) * k
+		s15 += (v >> 8 & mask) * k
+		s26 += (v >> 16 & mask) * k
+		s37 += (v >> 24 & mask) * k
+		at += stride
 	}
+	return s04, s15, s26, s37
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"slices"
 )
 
 // RGB is an 8-bit colour image without alpha: H rows of W interleaved
@@ -44,6 +45,12 @@ func (m *RGB) Set(x, y int, c color.Color) {
 		p := m.Pix[3*(y*m.W+x):]
 		p[0], p[1], p[2] = r, g, b
 	}
+}
+
+// resize makes m an image of w x h pixels, of any content, in the memory it has
+// where that is enough.
+func (m *RGB) resize(w, h int) {
+	m.Pix, m.W, m.H = slices.Grow(m.Pix[:0], 3*w*h)[:3*w*h], w, h
 }
 
 // row returns row y.

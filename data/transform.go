@@ -107,22 +107,28 @@ func (t Transform) Apply(img *RGB, rng *rand.Rand) *RGB {
 	if err := t.Validate(); err != nil {
 		panic(err)
 	}
-	out := t.place(img, rng)
+	out := NewRGB(t.Width, t.Height)
+	t.apply(out, img, rng, new(scaler))
+	return out
+}
+
+// apply is Apply into out, which is of the right size, for a valid transform.
+func (t Transform) apply(out, img *RGB, rng *rand.Rand, s *scaler) {
+	t.place(out, img, rng, s)
 	if rng == nil {
-		return out
+		return
 	}
 	if t.Flip > 0 && rng.Float64() < t.Flip {
 		mirror(out)
 	}
 	t.jitter(out, rng)
-	return out
 }
 
-// place does steps 1 and 2: everything that moves pixels but the mirror. The
-// result is never img itself.
-func (t Transform) place(img *RGB, rng *rand.Rand) *RGB {
+// place does steps 1 and 2: everything that moves pixels but the mirror.
+func (t Transform) place(out, img *RGB, rng *rand.Rand, s *scaler) {
 	if rng != nil && t.Area != [2]float64{} {
-		return resample(img, t.part(img.W, img.H, rng), image.Pt(t.Width, t.Height), image.Rect(0, 0, t.Width, t.Height), t.Filter)
+		s.resample(out, img, t.part(img.W, img.H, rng), image.Pt(t.Width, t.Height), out.Bounds(), t.Filter)
+		return
 	}
 	w, h := t.Width, t.Height
 	switch {
@@ -139,7 +145,7 @@ func (t Transform) place(img *RGB, rng *rand.Rand) *RGB {
 	if rng != nil && t.RandomCrop {
 		x, y = rng.IntN(w-t.Width+1), rng.IntN(h-t.Height+1)
 	}
-	return resample(img, img.Bounds(), image.Pt(w, h), image.Rect(x, y, x+t.Width, y+t.Height), t.Filter)
+	s.resample(out, img, img.Bounds(), image.Pt(w, h), out.Bounds().Add(image.Pt(x, y)), t.Filter)
 }
 
 // part draws the part of a w x h image that a random resized crop keeps, with
