@@ -11,6 +11,7 @@ import (
 	"image/png"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/image/bmp"
@@ -77,7 +78,7 @@ func with(decode func(io.Reader) (image.Image, error)) func(*source) (*RGB, erro
 		if err != nil {
 			return nil, err
 		}
-		return ToRGB(m), nil
+		return toRGB(m, s.pix), nil
 	}
 }
 
@@ -86,6 +87,7 @@ func with(decode func(io.Reader) (image.Image, error)) func(*source) (*RGB, erro
 type source struct {
 	data []byte
 	over bool
+	pix  []uint8 // memory for the image
 }
 
 // open returns a reader of s from the start.
@@ -113,7 +115,20 @@ func (r *reader) ReadAt(p []byte, off int64) (int, error) {
 // or WebP, recognised by its content, not its name, and turned upright as its
 // Exif orientation asks. A file that is not an image, is damaged or promises
 // more than MaxPixels is refused with an error that names it.
-func ReadImage(path string) (*RGB, error) {
+func ReadImage(path string) (*RGB, error) { return new(decoder).read(path) }
+
+// DecodeImage is ReadImage for a file's contents; name stands for the file in
+// errors.
+func DecodeImage(data []byte, name string) (*RGB, error) { return new(decoder).decode(data, name) }
+
+// A decoder reads images one after the other into the same memory.
+type decoder struct {
+	file []byte
+	pix  []uint8
+}
+
+// read is ReadImage; the image is valid until the next one is read.
+func (d *decoder) read(path string) (*RGB, error) {
 	info, err := os.Stat(path) // before Open, which waits for a pipe's other end
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
@@ -129,11 +144,11 @@ func ReadImage(path string) (*RGB, error) {
 	if info.Size() > maxFile {
 		return nil, fmt.Errorf("data: %s: %d bytes, more than any image of %d pixels needs", path, info.Size(), MaxPixels)
 	}
-	data := make([]byte, info.Size())
-	if _, err := io.ReadFull(f, data); err != nil {
+	d.file = slices.Grow(d.file[:0], int(info.Size()))[:info.Size()]
+	if _, err := io.ReadFull(f, d.file); err != nil {
 		return nil, fmt.Errorf("data: %s: %w", path, err)
 	}
-	return DecodeImage(data, path)
+	return d.decode(d.file, path)
 }
 
 func kind(m os.FileMode) string {
@@ -143,15 +158,14 @@ func kind(m os.FileMode) string {
 	return "device, pipe or socket"
 }
 
-// DecodeImage is ReadImage for a file's contents; name stands for the file in
-// errors.
-func DecodeImage(data []byte, name string) (*RGB, error) {
+// decode is DecodeImage; the image is valid until the next one is decoded.
+func (d *decoder) decode(data []byte, name string) (*RGB, error) {
 	fail := func(err error) (*RGB, error) { return nil, fmt.Errorf("data: %s: %w", name, err) }
 	f, err := sniff(data)
 	if err != nil {
 		return fail(err)
 	}
-	s := &source{data: data}
+	s := &source{data: data, pix: d.pix}
 	c, err := f.config(s.open())
 	if err != nil {
 		return fail(f.explain(err, s.over))
@@ -164,6 +178,7 @@ func DecodeImage(data []byte, name string) (*RGB, error) {
 	if err != nil {
 		return fail(f.explain(err, s.over))
 	}
+	d.pix = m.Pix
 	return upright(m, orientation(f, data)), nil
 }
 
@@ -217,7 +232,7 @@ func decodeJPEG(s *source) (*RGB, error) {
 	if err != nil {
 		return nil, err
 	}
-	return ToRGB(m), nil
+	return toRGB(m, s.pix), nil
 }
 
 // decodeGIF returns the first picture of a GIF file on the file's whole
@@ -232,7 +247,7 @@ func decodeGIF(s *source) (*RGB, error) {
 	if err != nil {
 		return nil, err
 	}
-	frame := ToRGB(m)
+	frame := toRGB(m, s.pix)
 	at := m.Bounds()
 	if at == image.Rect(0, 0, c.Width, c.Height) {
 		return frame, nil
@@ -258,9 +273,9 @@ func decodeWebP(s *source) (*RGB, error) {
 	}
 	switch m := m.(type) {
 	case *image.YCbCr:
-		return fromYCbCr(m, videoRange), nil
+		return fromYCbCr(m, videoRange, s.pix), nil
 	case *image.NYCbCrA:
-		return fromYCbCr(&m.YCbCr, videoRange), nil
+		return fromYCbCr(&m.YCbCr, videoRange, s.pix), nil
 	}
-	return ToRGB(m), nil
+	return toRGB(m, s.pix), nil
 }

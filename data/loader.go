@@ -106,8 +106,9 @@ func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] 
 		}
 		for range min(workers, len(l.items)) {
 			wg.Go(func() {
+				var w worker
 				for j := range jobs {
-					l.load(ctx, j, epoch)
+					l.load(ctx, &w, j, epoch)
 				}
 			})
 		}
@@ -201,26 +202,35 @@ func (s *slot) reset(index []int, l *Loader) {
 	s.ready = make(chan struct{})
 }
 
+// A worker makes images, each in the memory of the one before.
+type worker struct {
+	decoder decoder
+	scaler  scaler
+	img     RGB
+}
+
 // load makes one image of a batch and tells when it was the last. Once ctx has
 // ended nobody looks at the batch, and there is nothing to make.
-func (l *Loader) load(ctx context.Context, j job, epoch int) {
+func (l *Loader) load(ctx context.Context, w *worker, j job, epoch int) {
 	if ctx.Err() == nil {
-		j.slot.errs[j.at] = l.image(j.slot, j.at, epoch)
+		j.slot.errs[j.at] = l.image(w, j.slot, j.at, epoch)
 	}
 	if j.slot.left.Add(-1) == 0 {
 		close(j.slot.ready)
 	}
 }
 
-func (l *Loader) image(s *slot, at, epoch int) error {
+func (l *Loader) image(w *worker, s *slot, at, epoch int) error {
 	i := s.batch.Index[at]
-	img, err := ReadImage(filepath.Join(l.root, l.items[i].Path))
+	photo, err := w.decoder.read(filepath.Join(l.root, l.items[i].Path))
 	if err != nil {
 		return err
 	}
+	t := l.c.Transform
+	w.img.resize(t.Width, t.Height)
 	// One more seed than for the order, so that the two never share a source.
-	img = l.c.Transform.Apply(img, newRand(uint64(l.c.Seed), uint64(epoch), uint64(i)))
-	n := 3 * img.W * img.H
-	l.c.Transform.Normalise(s.pixels[at*n:][:n], img)
+	t.apply(&w.img, photo, newRand(uint64(l.c.Seed), uint64(epoch), uint64(i)), &w.scaler)
+	n := len(w.img.Pix)
+	t.Normalise(s.pixels[at*n:][:n], &w.img)
 	return nil
 }

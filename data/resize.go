@@ -202,14 +202,14 @@ const (
 	precision = 32 - 8 - 2 // Pillow's: 8 bits of pixel and 2 bits of overshoot
 	both      = 1<<32 + 1  // times a number: that number in both halves
 	mask      = 0xff * both
-	base      = 288 // enough for YCbCr too, whose colours reach from -278 to 536
+	base      = 256 // enough for colours made of YCbCr too, which go from -227 to 481
 	begin     = (base<<precision + 1<<(precision-1)) * both
 )
 
 // limit[v] is v - base, limited to 0..255.
 var limit = func() (table [1 << (32 - precision)]uint8) {
 	for v := range table {
-		table[v] = uint8(min(max(v-base, 0), 255))
+		table[v] = clip(int32(v) - base)
 	}
 	return table
 }()

@@ -47,6 +47,13 @@ func (m *RGB) Set(x, y int, c color.Color) {
 	}
 }
 
+// reuseRGB returns an image of any content in the memory pix if that is enough.
+func reuseRGB(pix []uint8, w, h int) *RGB {
+	m := &RGB{Pix: pix}
+	m.resize(w, h)
+	return m
+}
+
 // resize makes m an image of w x h pixels, of any content, in the memory it has
 // where that is enough.
 func (m *RGB) resize(w, h int) {
@@ -98,17 +105,20 @@ func unmultiply(v, a uint8) uint8 {
 // their high byte (Pillow clips 16-bit grey to 255 instead, which makes most
 // such pictures white); YCbCr is JPEG's full range with halved chroma planes
 // interpolated as libjpeg does it. An *RGB is returned as it is, not copied.
-func ToRGB(m image.Image) *RGB {
+func ToRGB(m image.Image) *RGB { return toRGB(m, nil) }
+
+// toRGB is ToRGB into the memory pix if that is enough.
+func toRGB(m image.Image, pix []uint8) *RGB {
 	switch m := m.(type) {
 	case *RGB:
 		return m
 	case *image.YCbCr:
-		return fromYCbCr(m, jpegRange)
+		return fromYCbCr(m, jpegRange, pix)
 	case *image.NYCbCrA:
-		return fromYCbCr(&m.YCbCr, jpegRange)
+		return fromYCbCr(&m.YCbCr, jpegRange, pix)
 	}
 	b := m.Bounds()
-	out := NewRGB(b.Dx(), b.Dy())
+	out := reuseRGB(pix, b.Dx(), b.Dy())
 	for y := range out.H {
 		convertRow(out.row(y), m, b.Min.X, b.Min.Y+y)
 	}

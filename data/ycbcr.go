@@ -1,45 +1,75 @@
 package data
 
-import "image"
+import (
+	"encoding/binary"
+	"image"
+)
 
-// A ycc holds the fixed-point numbers that turn Y, Cb, Cr into R, G, B:
-// (y Y + rCr Cr + r) >> shift and so on. The offsets r, g, b undo the centring
-// of chroma at 128 and round.
+// A ycc is a way to turn Y, Cb, Cr into R, G, B.
 type ycc struct {
-	y, rCr, gCb, gCr, bCb int32
-	r, g, b               int32
-	shift                 uint
-	odd                   int32 // rounds 16ths of interpolated chroma in odd columns; even ones add 8
+	row func(dst, ys, cbs, crs []uint8) // converts a row of full-size planes
+	odd uint64                          // rounds 16ths of interpolated chroma in odd columns; even ones add 8
 }
 
-// jpegRange is JFIF's conversion, R = Y + 1.402 (Cr - 128), G = Y - 0.34414
+var (
+	jpegRange  = ycc{jpegRow, 7}
+	videoRange = ycc{videoRow, 8}
+)
+
+// The tables of jpegRow. Three numbers share a word, each base too large so
+// that it is never negative: red from bit 54 on, blue from bit 40 on and green
+// from bit 16 on, below which lies its fraction, for green alone is a sum.
+var jpegCb, jpegCr = func() (cb, cr [256]uint64) {
+	for i := range int64(256) {
+		c := i - 128
+		cb[i] = uint64((116130*c+1<<15)>>16+base)<<40 - uint64(22554*c)
+		cr[i] = uint64((91881*c+1<<15)>>16+base)<<54 + uint64(base<<16+1<<15-46802*c)
+	}
+	return cb, cr
+}()
+
+// jpegRow is JFIF's conversion, R = Y + 1.402 (Cr - 128), G = Y - 0.34414
 // (Cb - 128) - 0.71414 (Cr - 128), B = Y + 1.772 (Cb - 128), in the 16-bit
 // fixed point of libjpeg's jdcolor.c.
-var jpegRange = ycc{
-	y: 1 << 16, rCr: 91881, gCb: -22554, gCr: -46802, bCb: 116130,
-	r: 1<<15 - 91881*128, g: 1<<15 + (22554+46802)*128, b: 1<<15 - 116130*128,
-	shift: 16, odd: 7,
+func jpegRow(dst, ys, cbs, crs []uint8) {
+	n := len(dst) / 3
+	ys, cbs, crs = ys[:n], cbs[:n], crs[:n]
+	for i, y := range ys {
+		rgb := jpegCb[cbs[i]] + jpegCr[crs[i]] + uint64(y)*(1<<54+1<<40+1<<16)
+		d := dst[3*i : 3*i+3 : 3*i+3]
+		d[0], d[1], d[2] = limit[rgb>>54], limit[rgb>>16%1024], limit[rgb>>40%1024]
+	}
 }
 
-// videoRange is ITU-R BT.601 with black at 16 and white at 235, which WebP
-// uses: R = 1.164 (Y - 16) + 1.596 (Cr - 128) and so on, with libwebp's
-// constants (src/dsp/yuv.h). Package webp hands such samples out in an
-// image.YCbCr, whose own conversion takes them for full range.
-var videoRange = ycc{
-	y: 19077, rCr: 26149, gCb: -6419, gCr: -13320, bCb: 33050,
-	r: -14234 << 8, g: 8708 << 8, b: -17685 << 8,
-	shift: 14, odd: 8,
+// videoRow is the conversion of ITU-R BT.601 with black at 16 and white at
+// 235, which WebP uses: R = 1.164 (Y - 16) + 1.596 (Cr - 128) and so on, with
+// libwebp's constants (src/dsp/yuv.h). Package webp hands such samples out in
+// an image.YCbCr, whose own conversion takes them for full range.
+func videoRow(dst, ys, cbs, crs []uint8) {
+	n := len(dst) / 3
+	ys, cbs, crs = ys[:n], cbs[:n], crs[:n]
+	for i, y := range ys {
+		l, cb, cr := 19077*int32(y), int32(cbs[i]), int32(crs[i])
+		d := dst[3*i : 3*i+3 : 3*i+3]
+		d[0] = clip((l + 26149*cr - 14234<<8) >> 14)
+		d[1] = clip((l - 6419*cb - 13320*cr + 8708<<8) >> 14)
+		d[2] = clip((l + 33050*cb - 17685<<8) >> 14)
+	}
 }
+
+// clip limits v to 0..255.
+func clip(v int32) uint8 { return uint8(min(max(v, 0), 255)) }
 
 // fromYCbCr converts m, interpolating chroma planes of half width or half
 // height between their samples, three parts of the nearer to one of the
 // farther (libjpeg's "fancy upsampling", jdsample.c); other ratios repeat the
 // nearest sample. On 150 photographs of CUB 97.9 % of the values are then
 // libjpeg's, none more than 3 levels off; repeating samples, as the image
-// package does, 58 % and up to 67 levels.
-func fromYCbCr(m *image.YCbCr, c ycc) *RGB {
+// package does, 58 % and up to 67 levels. The result takes the memory pix if
+// it is large enough.
+func fromYCbCr(m *image.YCbCr, c ycc, pix []uint8) *RGB {
 	x0, y0 := m.Rect.Min.X, m.Rect.Min.Y
-	out := NewRGB(m.Rect.Dx(), m.Rect.Dy())
+	out := reuseRGB(pix, m.Rect.Dx(), m.Rect.Dy())
 	if out.W == 0 || out.H == 0 {
 		return out
 	}
@@ -60,93 +90,78 @@ func fromYCbCr(m *image.YCbCr, c ycc) *RGB {
 	if wide == 2 && (width <= 2 || x0&1 != 0) || high == 2 && y0&1 != 0 {
 		wide = 0
 	}
-	cb, cr := make([]uint8, out.W+1), make([]uint8, out.W+1) // room for two values per sample
-	sums := make([]int32, width)
+	var rows [2][]uint8  // of Cb and Cr
+	room := 2*width + 10 // what widen needs
+	scratch := make([]uint8, 3*room)
+	rows[0], rows[1], scratch = scratch[:room:room], scratch[room:2*room:2*room], scratch[2*room:]
 	for y := range out.H {
+		ys := m.Y[m.YOffset(x0, y0+y):]
 		near := m.COffset(x0, y0+y)
-		switch {
-		case wide == 0:
-			for x := range out.W {
-				o := m.COffset(x0+x, y0+y)
-				cb[x], cr[x] = m.Cb[o], m.Cr[o]
-			}
-			c.row(out.row(y), m.Y[m.YOffset(x0, y0+y):], cb, cr)
-			continue
-		case wide == 1 && high == 1:
-			c.row(out.row(y), m.Y[m.YOffset(x0, y0+y):], m.Cb[near:], m.Cr[near:])
-			continue
-		case wide == 2 && high == 1:
-			for i, plane := range [2][]uint8{m.Cb, m.Cr} {
-				for j, v := range plane[near:][:width] {
-					sums[j] = int32(v)
+		// The other row that counts is the one this row of pixels is closer to.
+		far := near
+		if high == 2 && y&1 == 0 && y > 0 {
+			far -= m.CStride
+		} else if high == 2 && y&1 == 1 && y/2+1 < height {
+			far += m.CStride
+		}
+		for i, plane := range [2][]uint8{m.Cb, m.Cr} {
+			switch {
+			case wide == 0:
+				for x := range out.W {
+					rows[i][x] = plane[m.COffset(x0+x, y0+y)]
 				}
-				widen([2][]uint8{cb, cr}[i], sums, 1, 2, 2)
-			}
-		default:
-			// Three parts of the row this pixel lies in, one of the row it is closer to.
-			far := near
-			if y&1 == 0 && y > 0 {
-				far -= m.CStride
-			} else if y&1 == 1 && y/2+1 < height {
-				far += m.CStride
-			}
-			for i, plane := range [2][]uint8{m.Cb, m.Cr} {
-				dst := [2][]uint8{cb, cr}[i]
-				if wide == 1 {
-					b := plane[far:][:out.W]
-					for j, v := range plane[near:][:out.W] {
-						dst[j] = uint8((3*int32(v) + int32(b[j]) + 1 + int32(y&1)) >> 2)
-					}
-					continue
+			case wide == 2 && high == 1:
+				widen(rows[i], plane[near:][:width], plane[near:][:width], scratch, 4, 8)
+			case wide == 2:
+				widen(rows[i], plane[near:][:width], plane[far:][:width], scratch, 8, c.odd)
+			case high == 2:
+				b := plane[far:][:out.W]
+				for x, v := range plane[near:][:out.W] {
+					rows[i][x] = uint8((3*int32(v) + int32(b[x]) + 1 + int32(y&1)) >> 2)
 				}
-				b := plane[far:][:width]
-				for j, v := range plane[near:][:width] {
-					sums[j] = 3*int32(v) + int32(b[j])
-				}
-				widen(dst, sums, 8, c.odd, 4)
+			default:
+				rows[i] = plane[near:]
 			}
 		}
-		c.row(out.row(y), m.Y[m.YOffset(x0, y0+y):], cb, cr)
+		c.row(out.row(y), ys, rows[0], rows[1])
 	}
 	return out
 }
 
-// widen writes two values for each of sums, three parts the sum itself and
-// one part its neighbour on that side, divided by 1<<shift.
-func widen(dst []uint8, sums []int32, even, odd int32, shift uint) {
-	shift &= 31
-	last := sums[0]
-	for i, s := range sums {
-		next := s
-		if i+1 < len(sums) {
-			next = sums[i+1]
-		}
-		d := dst[2*i : 2*i+2 : 2*i+2]
-		d[0] = uint8((3*s + last + even) >> shift)
-		d[1] = uint8((3*s + next + odd) >> shift)
-		last = s
+// widen writes two values for each sample of a row of chroma. With the sum
+// s = 3 near + far of a sample and t of its neighbour on the value's side, it
+// is (3 s + t + even or odd) / 16. The arithmetic is done on four 16-bit
+// numbers in a word. dst and scratch have room for 2 len(near) + 10 bytes.
+func widen(dst, near, far, scratch []uint8, even, odd uint64) {
+	n := len(near)
+	far = far[:n]
+	// The sums stand in scratch from its second number on, between copies of
+	// the first and last.
+	i := 0
+	for ; i+4 <= n; i += 4 {
+		a, b := binary.LittleEndian.Uint32(near[i:i+4]), binary.LittleEndian.Uint32(far[i:i+4])
+		binary.LittleEndian.PutUint64(scratch[2*i+2:], 3*spread(a)+spread(b))
+	}
+	for ; i < n; i++ {
+		binary.LittleEndian.PutUint16(scratch[2*i+2:], 3*uint16(near[i])+uint16(far[i]))
+	}
+	copy(scratch[:2], scratch[2:4])
+	copy(scratch[2*n+2:2*n+4], scratch[2*n:])
+	const (
+		each = 1<<48 + 1<<32 + 1<<16 + 1
+		low  = 0xff * each
+	)
+	even, odd = even*each, odd*each
+	for i := 0; i < 2*n; i += 8 {
+		sums := scratch[i : i+12]
+		last, s, next := binary.LittleEndian.Uint64(sums), 3*binary.LittleEndian.Uint64(sums[2:]), binary.LittleEndian.Uint64(sums[4:])
+		binary.LittleEndian.PutUint64(dst[i:i+8], (s+last+even)>>4&low|(s+next+odd)>>4&low<<8)
 	}
 }
 
-// row converts one row of full-size planes.
-func (c *ycc) row(dst, ys, cbs, crs []uint8) {
-	n := len(dst) / 3
-	ys, cbs, crs = ys[:n], cbs[:n], crs[:n]
-	k, shift := *c, c.shift&31
-	for i, y := range ys {
-		cb, cr := int32(cbs[i]), int32(crs[i])
-		l := int32(y) * k.y
-		d := dst[3*i : 3*i+3 : 3*i+3]
-		d[0] = clip((l + k.rCr*cr + k.r) >> shift)
-		d[1] = clip((l + k.gCb*cb + k.gCr*cr + k.g) >> shift)
-		d[2] = clip((l + k.bCb*cb + k.b) >> shift)
-	}
-}
-
-// clip limits v to 0..255.
-func clip(v int32) uint8 {
-	if uint32(v) > 255 {
-		v = ^(v >> 31) // 0 for negative v, all ones above
-	}
-	return uint8(v)
+// spread moves four bytes apart, into 16 bits each.
+func spread(v uint32) uint64 {
+	x := uint64(v)
+	x = (x | x<<16) & 0x0000ffff0000ffff
+	return (x | x<<8) & 0x00ff00ff00ff00ff
 }
