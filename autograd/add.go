@@ -8,15 +8,27 @@ import (
 
 // Add returns a + b, broadcast.
 func Add(a, b *Var) *Var {
-	y := a.tape.result(tensor.Broadcast("Add", a.Shape(), b.Shape()), a, b)
+	y := a.tape.result(broadcast("Add", a, b), a, b)
 	tensor.AddTo(y.value, a.Value(), b.Value())
 	if y.needs {
-		y.adjoint(func(dy *tensor.Tensor) {
-			addBroadcast(a, dy)
-			addBroadcast(b, dy)
-		})
+		*record[add](y) = add{a, b}
 	}
 	return y
+}
+
+type add struct{ a, b *Var }
+
+func (n *add) back(dy *tensor.Tensor) {
+	addBroadcast(n.a, dy)
+	addBroadcast(n.b, dy)
+}
+
+// broadcast returns the shape to which a and b broadcast.
+func broadcast(op string, a, b *Var) []int {
+	if slices.Equal(a.Shape(), b.Shape()) {
+		return a.Shape()
+	}
+	return tensor.Broadcast(op, a.Shape(), b.Shape())
 }
 
 // addBroadcast adds dy, summed over the dimensions along which v was broadcast, to v's gradient.

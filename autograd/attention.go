@@ -1,10 +1,6 @@
 package autograd
 
-import (
-	"slices"
-
-	"github.com/promptcam/promptcam/tensor"
-)
+import "github.com/promptcam/promptcam/tensor"
 
 // KV is a set of rows to attend to: keys and values, [B, A, D] each, or
 // [A, D] where every image of the batch has the same.
@@ -21,55 +17,74 @@ func (s KV) Release() {
 // images), and the attention weights [B, H, R, A1+A2+...], one column per row
 // of kv in turn. See tensor.AttentionTo. The weights are the tape's and end with Reset.
 func Attention(q *Var, heads int, kv ...KV) (y *Var, weights *tensor.Tensor) {
-	shape, cols := attentionShape(q, kv)
-	batch := tensor.Size("Attention", shape[:len(shape)-2])
-	weights = q.tape.scratch(batch, heads, shape[len(shape)-2], cols)
-	return attention(q, weights, shape, heads, kv), weights
+	var room [3]int // on the stack
+	shape := attentionShape(room[:0], q, kv)
+	cols := 0
+	for _, s := range kv {
+		cols += s.K.Dim(-2)
+	}
+	weights = q.tape.scratch(tensor.Size("Attention", shape[:len(shape)-2]), heads, q.Dim(-2), cols)
+	return attend(q, weights, heads, kv), weights
 }
 
 // Attend is Attention for when nobody reads the weights, which then never exist as a whole.
-func Attend(q *Var, heads int, kv ...KV) *Var {
-	shape, _ := attentionShape(q, kv)
-	return attention(q, nil, shape, heads, kv)
-}
+func Attend(q *Var, heads int, kv ...KV) *Var { return attend(q, nil, heads, kv) }
 
-func attention(q *Var, weights *tensor.Tensor, shape []int, heads int, kv []KV) *Var {
-	operands, segments := []*Var{q}, make([]tensor.KV, len(kv))
-	for i, s := range kv {
-		operands = append(operands, s.K, s.V)
-		segments[i] = tensor.KV{K: s.K.Value(), V: s.V.Value()}
+func attend(q *Var, weights *tensor.Tensor, heads int, kv []KV) *Var {
+	var room [3]int // on the stack
+	shape := attentionShape(room[:0], q, kv)
+	y := q.tape.result(shape, q)
+	scores := q.needs // whether the weights' gradient is wanted
+	for _, s := range kv {
+		y.operands(s.K, s.V)
+		scores = scores || s.K.needs
 	}
-	y := q.tape.result(shape, operands...)
+	var few [fewKV]tensor.KV
 	if !y.needs {
-		tensor.AttentionTo(y.value, nil, weights, q.Value(), heads, segments...)
+		tensor.AttentionTo(y.value, nil, weights, q.Value(), heads, values(few[:0], kv)...)
 		return y
 	}
 	stats := q.tape.scratch(tensor.Size("Attention", shape[:len(shape)-2]), heads, 2, q.Dim(-2))
-	tensor.AttentionTo(y.value, stats, weights, q.Value(), heads, segments...)
-	keep := []*Var{q} // the adjoint computes the weights again
-	scores := q.needs || slices.ContainsFunc(kv, func(s KV) bool { return s.K.needs })
-	if scores {
-		keep = append(keep, y)
-	}
+	tensor.AttentionTo(y.value, stats, weights, q.Value(), heads, values(few[:0], kv)...)
+	n := record[attention](y, q, keepIf(scores, y)) // the adjoint computes the weights again
 	for _, s := range kv {
-		keep = append(keep, s.K)
-		if scores {
-			keep = append(keep, s.V)
-		}
+		y.keep(s.K, keepIf(scores, s.V))
 	}
-	y.adjoint(func(dy *tensor.Tensor) {
-		dq, dkv := q.firstGrad(), make([]tensor.KV, len(kv))
-		for i, s := range kv {
-			dkv[i] = tensor.KV{K: s.K.firstGrad(), V: s.V.firstGrad()}
-		}
-		tensor.AttentionBackwardTo(dq, dkv, dy, y.value, stats, q.value, heads, segments...)
-		q.passGrad(dq)
-		for i, s := range kv {
-			s.K.passGrad(dkv[i].K)
-			s.V.passGrad(dkv[i].V)
-		}
-	}, keep...)
+	n.q, n.kv, n.y, n.stats, n.heads = q, append(n.kv[:0], kv...), y, stats, heads
 	return y
+}
+
+// fewKV is how many sets of rows need no memory of their own.
+const fewKV = 4
+
+type attention struct {
+	q, y  *Var
+	kv    []KV
+	stats *tensor.Tensor
+	heads int
+}
+
+func (n *attention) back(dy *tensor.Tensor) {
+	dq := n.q.firstGrad()
+	var few, fewGrads [fewKV]tensor.KV
+	dkv := fewGrads[:0]
+	for _, s := range n.kv {
+		dkv = append(dkv, tensor.KV{K: s.K.firstGrad(), V: s.V.firstGrad()})
+	}
+	tensor.AttentionBackwardTo(dq, dkv, dy, n.y.value, n.stats, n.q.value, n.heads, values(few[:0], n.kv)...)
+	n.q.passGrad(dq)
+	for i, s := range n.kv {
+		s.K.passGrad(dkv[i].K)
+		s.V.passGrad(dkv[i].V)
+	}
+}
+
+// values appends the tensors of kv to list.
+func values(list []tensor.KV, kv []KV) []tensor.KV {
+	for _, s := range kv {
+		list = append(list, tensor.KV{K: s.K.value, V: s.V.value})
+	}
+	return list
 }
 
 // firstGrad returns memory for an adjoint to write a gradient to that passGrad is
@@ -82,7 +97,7 @@ func (v *Var) firstGrad() *tensor.Tensor {
 		v.grad = v.newGrad()
 		return v.grad
 	}
-	return v.tape.tensors.next().Remake(v.tape.memory.get(v.value.Len()), v.value.Shape()...)
+	return v.tape.room(v.value.Shape()...)
 }
 
 // passGrad adds what firstGrad returned, unless it is v's gradient itself.
@@ -94,19 +109,21 @@ func (v *Var) passGrad(g *tensor.Tensor) {
 	v.tape.memory.put(g.Data())
 }
 
-// attentionShape returns the result's shape and the number of rows attended to.
-func attentionShape(q *Var, kv []KV) (shape []int, cols int) {
-	images := []int(nil)
-	if q.Value().Rank() == 3 {
-		images = q.Shape()[:1]
-	}
-	for _, s := range kv {
-		for _, v := range []*Var{s.K, s.V} {
-			if v.Value().Rank() == 3 {
-				images = tensor.Broadcast("Attention", images, v.Shape()[:1])
-			}
+// attentionShape appends the result's shape to shape.
+func attentionShape(shape []int, q *Var, kv []KV) []int {
+	images := func(v *Var) {
+		switch {
+		case v.Value().Rank() != 3:
+		case len(shape) == 0:
+			shape = append(shape, v.Dim(0))
+		case shape[0] != v.Dim(0):
+			shape[0] = tensor.Broadcast("Attention", shape[:1], v.Shape()[:1])[0]
 		}
-		cols += s.K.Dim(-2)
 	}
-	return append(slices.Clone(images), q.Dim(-2), q.Dim(-1)), cols
+	images(q)
+	for _, s := range kv {
+		images(s.K)
+		images(s.V)
+	}
+	return append(shape, q.Dim(-2), q.Dim(-1))
 }

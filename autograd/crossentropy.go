@@ -9,11 +9,17 @@ func CrossEntropy(scores *Var, labels []int) *Var {
 	probs := scores.tape.scratch(scores.Shape()...)
 	y.value.Fill(tensor.CrossEntropyTo(probs, scores.Value(), labels))
 	if y.needs {
-		y.adjoint(func(dy *tensor.Tensor) {
-			scores.addGrad(func(g *tensor.Tensor) {
-				tensor.CrossEntropyBackwardTo(g, probs, labels, dy.At())
-			})
-		})
+		*record[crossEntropy](y) = crossEntropy{scores, probs, labels}
 	}
 	return y
+}
+
+type crossEntropy struct {
+	scores *Var
+	probs  *tensor.Tensor
+	labels []int
+}
+
+func (n *crossEntropy) back(dy *tensor.Tensor) {
+	n.scores.addGrad(func(g *tensor.Tensor) { tensor.CrossEntropyBackwardTo(g, n.probs, n.labels, dy.At()) })
 }

@@ -8,11 +8,15 @@ func GELU(x *Var) *Var {
 	y := x.tape.result(x.Shape(), x)
 	tensor.GELUTo(y.value, x.Value())
 	if y.needs {
-		y.adjoint(func(dy *tensor.Tensor) {
-			x.addGrad(func(g *tensor.Tensor) { tensor.GELUBackwardTo(g, x.value, dy) })
-		}, x)
+		*record[gelu](y, x) = gelu{x}
 	}
 	return y
+}
+
+type gelu struct{ x *Var }
+
+func (n *gelu) back(dy *tensor.Tensor) {
+	n.x.addGrad(func(g *tensor.Tensor) { tensor.GELUBackwardTo(g, n.x.value, dy) })
 }
 
 // QuickGELU returns x·sigmoid(1.702 x) of any shape, as OpenAI's CLIP has it.
@@ -20,9 +24,13 @@ func QuickGELU(x *Var) *Var {
 	y := x.tape.result(x.Shape(), x)
 	tensor.QuickGELUTo(y.value, x.Value())
 	if y.needs {
-		y.adjoint(func(dy *tensor.Tensor) {
-			x.addGrad(func(g *tensor.Tensor) { tensor.QuickGELUBackwardTo(g, x.value, dy) })
-		}, x)
+		*record[quickGELU](y, x) = quickGELU{x}
 	}
 	return y
+}
+
+type quickGELU struct{ x *Var }
+
+func (n *quickGELU) back(dy *tensor.Tensor) {
+	n.x.addGrad(func(g *tensor.Tensor) { tensor.QuickGELUBackwardTo(g, n.x.value, dy) })
 }

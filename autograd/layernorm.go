@@ -9,21 +9,28 @@ func LayerNorm(x, weight, bias *Var, eps float32) *Var {
 	stats := x.tape.scratch(x.Value().Len()/x.Dim(-1), 2)
 	tensor.LayerNormTo(y.value, stats, x.Value(), weight.Value(), bias.Value(), eps)
 	if y.needs {
-		y.adjoint(func(dy *tensor.Tensor) {
-			if weight.needs || bias.needs { // which are found together, even where one is frozen
-				dw, db := weight.gradSum(), bias.gradSum()
-				if dw == nil {
-					dw = x.tape.scratch(weight.value.Shape()...).Fill(0)
-				}
-				if db == nil {
-					db = x.tape.scratch(bias.value.Shape()...).Fill(0)
-				}
-				tensor.LayerNormBackwardTo(nil, dw, db, dy, x.value, weight.value, stats)
-			}
-			x.addGrad(func(g *tensor.Tensor) {
-				tensor.LayerNormBackwardTo(g, nil, nil, dy, x.value, weight.value, stats)
-			})
-		}, x, weight)
+		*record[layerNorm](y, x, weight) = layerNorm{x, weight, bias, stats}
 	}
 	return y
+}
+
+type layerNorm struct {
+	x, weight, bias *Var
+	stats           *tensor.Tensor
+}
+
+func (n *layerNorm) back(dy *tensor.Tensor) {
+	if n.weight.needs || n.bias.needs { // which are found together, even where one is frozen
+		dw, db := n.weight.gradSum(), n.bias.gradSum()
+		if dw == nil {
+			dw = n.x.tape.scratch(n.weight.value.Shape()...).Fill(0)
+		}
+		if db == nil {
+			db = n.x.tape.scratch(n.bias.value.Shape()...).Fill(0)
+		}
+		tensor.LayerNormBackwardTo(nil, dw, db, dy, n.x.value, n.weight.value, n.stats)
+	}
+	n.x.addGrad(func(g *tensor.Tensor) {
+		tensor.LayerNormBackwardTo(g, nil, nil, dy, n.x.value, n.weight.value, n.stats)
+	})
 }

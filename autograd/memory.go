@@ -116,3 +116,20 @@ func (s *slab[T]) reset() {
 		s.chunks = nil // so that a value used after this is not mistaken for its successor
 	}
 }
+
+// arena hands out slices of undefined values that are used again after reset.
+type arena[T any] struct{ room []T }
+
+func (a *arena[T]) next(n int) []T {
+	if len(a.room)+n > cap(a.room) {
+		a.room = make([]T, 0, max(n, slabChunk, 2*cap(a.room))) // those handed out keep theirs
+	}
+	from := len(a.room)
+	a.room = a.room[:from+n]
+	return a.room[from : from+n : from+n]
+}
+
+func (a *arena[T]) reset() {
+	clear(a.room)
+	a.room = a.room[:0]
+}

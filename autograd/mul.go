@@ -8,21 +8,19 @@ import (
 
 // Mul returns the product of a and b, element by element, broadcast.
 func Mul(a, b *Var) *Var {
-	y := a.tape.result(tensor.Broadcast("Mul", a.Shape(), b.Shape()), a, b)
+	y := a.tape.result(broadcast("Mul", a, b), a, b)
 	tensor.MulTo(y.value, a.Value(), b.Value())
 	if y.needs {
-		factor := func(v, other *Var) *Var {
-			if v.needs {
-				return other // whose value v's gradient needs
-			}
-			return nil
-		}
-		y.adjoint(func(dy *tensor.Tensor) {
-			mulGrad(a, b, dy)
-			mulGrad(b, a, dy)
-		}, factor(a, b), factor(b, a))
+		*record[mul](y, keepIf(a.needs, b), keepIf(b.needs, a)) = mul{a, b}
 	}
 	return y
+}
+
+type mul struct{ a, b *Var }
+
+func (n *mul) back(dy *tensor.Tensor) {
+	mulGrad(n.a, n.b, dy)
+	mulGrad(n.b, n.a, dy)
 }
 
 // mulGrad adds dy times other, summed over the dimensions along which v was broadcast, to v's gradient.
@@ -35,9 +33,8 @@ func mulGrad(v, other *Var, dy *tensor.Tensor) {
 	if g == nil {
 		return
 	}
-	data := v.tape.memory.get(dy.Len())
-	product := v.tape.tensors.next().Remake(data, dy.Shape()...)
+	product := v.tape.room(dy.Shape()...)
 	tensor.MulTo(product, dy, other.value)
 	tensor.AddSumTo(g, product)
-	v.tape.memory.put(data)
+	v.tape.memory.put(product.Data())
 }

@@ -70,6 +70,32 @@ var operations = []operation{
 	{"Linear by itself", s(3, 3), func(x []*autograd.Var) *autograd.Var { return autograd.Linear(x[0], x[0], nil) },
 		func(x []array) array { return refLinear(x[0], x[0], nil) }},
 
+	{"LinearAdd", s(2, 3, 5).s(2, 3, 4).s(5, 4).s(5), func(x []*autograd.Var) *autograd.Var {
+		return autograd.LinearAdd(autograd.Residual{X: x[0]}, x[1], x[2], x[3])
+	}, func(x []array) array { return refAdd([]array{x[0], refLinear(x[1], x[2], &x[3])}) }},
+	{"LinearAdd scaled to shared rows", s(3, 5).s(2, 3, 4).s(5, 4), func(x []*autograd.Var) *autograd.Var {
+		return autograd.LinearAdd(autograd.Residual{X: x[0], Scale: scale(x[0], 5)}, x[1], x[2], nil)
+	}, func(x []array) array { return refAdd([]array{x[0], refScale(refLinear(x[1], x[2], nil))}) }},
+	{"LinearAdd to its input", s(2, 3, 4).s(4, 4), func(x []*autograd.Var) *autograd.Var {
+		return autograd.LinearAdd(autograd.Residual{X: x[0]}, x[0], x[1], nil)
+	}, func(x []array) array { return refAdd([]array{x[0], refLinear(x[0], x[1], nil)}) }},
+	{"LinearAdd scaled to nothing", s(2, 3, 4).s(5, 4), func(x []*autograd.Var) *autograd.Var {
+		return autograd.LinearAdd(autograd.Residual{Scale: scale(x[0], 5)}, x[0], x[1], nil)
+	}, func(x []array) array { return refScale(refLinear(x[0], x[1], nil)) }},
+
+	{"MLP", s(2, 3, 4).s(6, 4).s(6).s(5, 6).s(5), mlp(tensor.GELU), refMLP(refGELU)},
+	{"MLP of QuickGELU", s(2, 3, 4).s(6, 4).s(6).s(5, 6).s(5), mlp(tensor.QuickGELU), refMLP(refQuickGELU)},
+	{"MLP without activation", s(2, 3, 4).s(6, 4).s(6).s(5, 6).s(5), mlp(tensor.Identity), refMLP(func(x array) array { return x })},
+	{"MLP without biases", s(2, 3, 4).s(6, 4).s(5, 6), func(x []*autograd.Var) *autograd.Var {
+		return autograd.MLP(autograd.Residual{}, x[0], x[1], nil, x[2], nil, tensor.GELU)
+	}, func(x []array) array { return refLinear(refGELU(refLinear(x[0], x[1], nil)), x[2], nil) }},
+	{"MLP scaled to a residual", s(2, 3, 5).s(2, 3, 4).s(6, 4).s(6).s(5, 6).s(5), func(x []*autograd.Var) *autograd.Var {
+		return autograd.MLP(autograd.Residual{X: x[0], Scale: scale(x[0], 5)}, x[1], x[2], x[3], x[4], x[5], tensor.GELU)
+	}, func(x []array) array { return refAdd([]array{x[0], refScale(refMLP(refGELU)(x[1:]))}) }},
+	{"MLP to shared rows", s(3, 5).s(2, 3, 4).s(6, 4).s(6).s(5, 6).s(5), func(x []*autograd.Var) *autograd.Var {
+		return autograd.MLP(autograd.Residual{X: x[0]}, x[1], x[2], x[3], x[4], x[5], tensor.GELU)
+	}, func(x []array) array { return refAdd([]array{x[0], refMLP(refGELU)(x[1:])}) }},
+
 	{"LayerNorm", s(2, 3, 8).s(8).s(8), func(x []*autograd.Var) *autograd.Var { return autograd.LayerNorm(x[0], x[1], x[2], 1e-2) },
 		func(x []array) array { return refLayerNorm(x[0], x[1], x[2], 1e-2) }},
 
@@ -197,6 +223,30 @@ func pairs(x []*autograd.Var) []autograd.KV {
 func attention(x []*autograd.Var) *autograd.Var {
 	y, _ := autograd.Attention(x[0], 2, pairs(x[1:])...)
 	return y
+}
+
+func mlp(act tensor.Activation) func(x []*autograd.Var) *autograd.Var {
+	return func(x []*autograd.Var) *autograd.Var {
+		return autograd.MLP(autograd.Residual{}, x[0], x[1], x[2], x[3], x[4], act)
+	}
+}
+
+func refMLP(act func(array) array) func(x []array) array {
+	return func(x []array) array { return refLinear(act(refLinear(x[0], x[1], &x[2])), x[3], &x[4]) }
+}
+
+// scale is 1, 2, ..., n on x's tape, of which no gradient is wanted.
+func scale(x *autograd.Var, n int) *autograd.Var {
+	t := tensor.New(n)
+	for i := range n {
+		t.Set(float32(i+1), i)
+	}
+	return x.Tape().Const(t)
+}
+
+// refScale multiplies by scale's.
+func refScale(x array) array {
+	return each(x.shape, func(i []int) float64 { return x.at(i...) * float64(i[len(i)-1]+1) })
 }
 
 func refAttend(shape ...int) func(x []array) array {

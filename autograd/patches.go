@@ -16,18 +16,30 @@ func Patches(images *Var, p int) *Var {
 		panic(&tensor.ShapeError{Op: "Patches", Shapes: [][]int{x.Shape()}, Reason: fmt.Sprintf("want [B, C, H, W] with H and W multiples of %d", p)})
 	}
 	b, c, h, w := x.Dim(0), x.Dim(1), x.Dim(2)/p, x.Dim(3)/p
-	// [B, C, h, p, w, p] to [B, h, w, C, p, p]
-	cut := func(t *tensor.Tensor) *tensor.Tensor {
-		return t.Reshape(b, c, h, p, w, p).Permute(0, 2, 4, 1, 3, 5)
-	}
+	n := patches{images, b, c, h, w, p}
 	y := images.tape.result([]int{b, h * w, c * p * p}, images)
-	tensor.CopyTo(y.value.Reshape(b, h, w, c, p, p), cut(x))
+	tensor.CopyTo(n.rows(y.value), n.cut(x))
 	if y.needs {
-		y.adjoint(func(dy *tensor.Tensor) {
-			images.addGrad(func(g *tensor.Tensor) {
-				tensor.CopyTo(cut(g), dy.Reshape(b, h, w, c, p, p))
-			})
-		})
+		*record[patches](y) = n
 	}
 	return y
+}
+
+type patches struct {
+	images        *Var
+	b, c, h, w, p int
+}
+
+func (n *patches) back(dy *tensor.Tensor) {
+	n.images.addGrad(func(g *tensor.Tensor) { tensor.CopyTo(n.cut(g), n.rows(dy)) })
+}
+
+// cut views images [B, C, H, W] as [B, h, w, C, p, p].
+func (n *patches) cut(t *tensor.Tensor) *tensor.Tensor {
+	return t.Reshape(n.b, n.c, n.h, n.p, n.w, n.p).Permute(0, 2, 4, 1, 3, 5)
+}
+
+// rows views rows [B, h·w, C·p·p] as [B, h, w, C, p, p].
+func (n *patches) rows(t *tensor.Tensor) *tensor.Tensor {
+	return t.Reshape(n.b, n.h, n.w, n.c, n.p, n.p)
 }

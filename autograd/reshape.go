@@ -1,12 +1,21 @@
 package autograd
 
+import "github.com/promptcam/promptcam/tensor"
+
 // Reshape returns x, which must be contiguous, with another shape of as many
 // elements. It looks at x's memory; one size may be -1.
 func Reshape(x *Var, shape ...int) *Var {
-	x.Value().Data() // panics if a copy would be needed
-	y := x.tape.viewOf(x, x.Value().Reshape(shape...))
+	y := x.tape.viewOf(x)
+	y.header.RemakeReshape(x.Value(), shape...) // panics if a copy would be needed
+	if len(shape) > 0 && x.value.Rank() > 0 && shape[0] == x.value.Dim(0) {
+		y.frozen = x.frozen
+	}
 	if y.needs {
-		y.adjoint(x.giveGrad)
+		*record[reshape](y) = reshape{x}
 	}
 	return y
 }
+
+type reshape struct{ x *Var }
+
+func (n *reshape) back(dy *tensor.Tensor) { n.x.giveGrad(dy) }

@@ -5,11 +5,22 @@ import "github.com/promptcam/promptcam/tensor"
 // Slice returns the elements [from, to) of x along dimension dim, which may
 // count from the last. It looks at x's memory.
 func Slice(x *Var, dim, from, to int) *Var {
-	y := x.tape.viewOf(x, x.Value().Slice(dim, from, to))
+	y := x.tape.viewOf(x)
+	y.header.RemakeSlice(x.Value(), dim, from, to)
+	if f := x.frozen; f.param != nil && (dim == 0 || dim == -x.value.Rank()) {
+		y.frozen = frozen{f.param, f.from + from, f.from + to}
+	}
 	if y.needs {
-		y.adjoint(func(dy *tensor.Tensor) {
-			tensor.Axpy(x.gradSum().Slice(dim, from, to), 1, dy)
-		})
+		*record[slice](y) = slice{x, dim, from, to}
 	}
 	return y
+}
+
+type slice struct {
+	x             *Var
+	dim, from, to int
+}
+
+func (n *slice) back(dy *tensor.Tensor) {
+	tensor.Axpy(n.x.tape.slice(n.x.gradSum(), n.dim, n.from, n.to), 1, dy)
 }

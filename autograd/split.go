@@ -8,31 +8,41 @@ import (
 
 // Split returns the n equal parts of x [..., n·d] along its last dimension,
 // [..., d] each. They look at x's memory, and adjoints write their
-// gradients side by side into x's, so that nothing is copied either way.
+// gradients side by side into x's, so that nothing is copied either way. The
+// slice, too, ends with Reset.
 func Split(x *Var, n int) []*Var {
 	if n < 1 || x.Dim(-1)%n != 0 {
 		panic(&tensor.ShapeError{Op: "Split", Shapes: [][]int{x.Shape()}, Reason: fmt.Sprintf("%d parts do not divide the last dimension", n)})
 	}
 	d := x.Dim(-1) / n
-	whole := x.tape.viewOf(x, x.Value()) // holds the parts' gradients, nobody's to use
-	parts := make([]*Var, n)
+	whole := x.tape.viewOf(x) // holds the parts' gradients, nobody's to use
+	whole.header.RemakeSlice(x.Value(), -1, 0, n*d)
+	parts := x.tape.lists.next(n)
 	for i := range parts {
-		parts[i] = x.tape.viewOf(x, x.Value().Slice(-1, i*d, i*d+d))
+		parts[i] = x.tape.viewOf(x)
+		parts[i].header.RemakeSlice(x.Value(), -1, i*d, i*d+d)
 		parts[i].whole, parts[i].part = whole, i
 	}
 	whole.Release()
 	if whole.needs {
-		whole.adjoint(func(dy *tensor.Tensor) {
-			for i, p := range parts {
-				if p.grad == nil {
-					dy.Slice(-1, i*d, i*d+d).Fill(0)
-				}
-				p.grad = nil
-			}
-			x.giveGrad(dy)
-		})
+		*record[split](whole) = split{x, parts}
 	}
 	return parts
+}
+
+type split struct {
+	x     *Var
+	parts []*Var
+}
+
+func (n *split) back(dy *tensor.Tensor) {
+	for _, p := range n.parts {
+		if p.grad == nil {
+			partOf(dy, p).Fill(0)
+		}
+		p.grad = nil
+	}
+	n.x.giveGrad(dy)
 }
 
 // partGrad returns the room that v's gradient has for that of its part p.
@@ -40,6 +50,11 @@ func (v *Var) partGrad(p *Var) *tensor.Tensor {
 	if v.grad == nil {
 		v.grad = v.newGrad()
 	}
+	return partOf(v.grad, p)
+}
+
+// partOf returns where the gradient of part p lies in that of the whole.
+func partOf(g *tensor.Tensor, p *Var) *tensor.Tensor {
 	d := p.value.Dim(-1)
-	return v.grad.Slice(-1, p.part*d, p.part*d+d)
+	return p.tape.slice(g, -1, p.part*d, p.part*d+d)
 }

@@ -13,9 +13,11 @@ type Tape struct {
 	NoGrad bool       // record nothing: results have no gradient
 	Rand   *rand.Rand // for Dropout and DropPath; nil means evaluation, which drops nothing
 
-	recorded []*Var // results that have an adjoint, in the order they were computed
+	recorded []*Var    // results that have an adjoint, in the order they were computed
+	adjoints []adjoint // theirs, then those left over from a longer step
 	vars     slab[Var]
 	tensors  slab[tensor.Tensor] // headers of memory that is no Var's value
+	lists    arena[*Var]
 	memory   memory
 	params   map[*Param]*Var
 	grads    Grads
@@ -26,11 +28,11 @@ type Tape struct {
 type Var struct {
 	tape  *Tape
 	value *tensor.Tensor
-	needs bool                    // a gradient is wanted
-	back  func(dy *tensor.Tensor) // adds to the operands' gradients; nil for leaves
+	needs bool // a gradient is wanted
 	grad  *tensor.Tensor
 	param *Param
 
+	frozen   frozen        // what of a frozen Param the value is, for Linear
 	header   tensor.Tensor // value, where the tape made it
 	owner    *Var          // whose memory value looks at: v itself, or what v is a view of; nil where not the tape's
 	buffer   []float32     // memory of an owner, until it is recycled
@@ -40,6 +42,10 @@ type Var struct {
 	whole    *Var          // for a part made by Split: the Var whose gradient has room for v's
 	part     int           // which one
 }
+
+// adjoint undoes an operation: back adds to the operands' gradients, given dy, that of the
+// result. It may use dy's memory up.
+type adjoint interface{ back(dy *tensor.Tensor) }
 
 // Const returns a Var of t that has no gradient.
 func (tp *Tape) Const(t *tensor.Tensor) *Var {
@@ -56,6 +62,11 @@ func (tp *Tape) Param(p *Param) *Var {
 	v := tp.Const(p.Value)
 	v.param = p
 	v.needs = !p.Frozen && !tp.NoGrad
+	if p.Frozen {
+		v.frozen = frozen{p, 0, p.Value.Dim(0)}
+	} else {
+		p.Changed()
+	}
 	if tp.params == nil {
 		tp.params = map[*Param]*Var{}
 	}
@@ -116,7 +127,7 @@ func (tp *Tape) Backward(loss *Var) Grads {
 			continue // the loss does not depend on v
 		}
 		v.grad, tp.taken = nil, false
-		v.back(dy)
+		tp.adjoints[i].back(dy)
 		if !tp.taken {
 			tp.memory.put(dy.Data())
 		}
@@ -135,6 +146,7 @@ func (tp *Tape) Reset() {
 	tp.memory.reclaim()
 	tp.vars.reset()
 	tp.tensors.reset()
+	tp.lists.reset()
 	clear(tp.recorded)
 	tp.recorded = tp.recorded[:0]
 	clear(tp.params)
@@ -148,21 +160,24 @@ func (tp *Tape) result(shape []int, operands ...*Var) *Var {
 	v.buffer = tp.memory.get(tensor.Size("result", shape))
 	v.value = v.header.Remake(v.buffer, shape...)
 	v.owner, v.users = v, 1
-	v.operands(operands)
+	v.operands(operands...)
 	return v
 }
 
-// viewOf returns a Var whose value t looks at v's memory.
-func (tp *Tape) viewOf(v *Var, t *tensor.Tensor) *Var {
-	y := tp.Const(t)
+// viewOf returns a Var that looks at v's memory, for an operation to set its header.
+func (tp *Tape) viewOf(v *Var) *Var {
+	v.Value() // panics if it is gone
+	y := tp.Const(nil)
+	y.value = &y.header
 	if y.owner = v.owner; y.owner != nil {
 		y.owner.users++
 	}
-	y.operands([]*Var{v})
+	y.operands(v)
 	return y
 }
 
-func (v *Var) operands(operands []*Var) {
+// operands notes what v is computed from; nil operands are passed over.
+func (v *Var) operands(operands ...*Var) {
 	for _, o := range operands {
 		if o == nil {
 			continue
@@ -174,15 +189,43 @@ func (v *Var) operands(operands []*Var) {
 	}
 }
 
-// adjoint notes how to undo v. Each Var in keep has a value that back reads.
-func (v *Var) adjoint(back func(dy *tensor.Tensor), keep ...*Var) {
-	v.back = back
-	v.tape.recorded = append(v.tape.recorded, v)
-	for _, k := range keep {
+// record notes that v has an adjoint, for the caller to fill in. Each Var in keep
+// has a value that it reads; nil is passed over. Steps repeat, so that v's adjoint is as
+// a rule the one that stood in its place in the last step.
+func record[T any, P interface {
+	*T
+	adjoint
+}](v *Var, keep ...*Var) P {
+	v.keep(keep...)
+	tp := v.tape
+	i := len(tp.recorded)
+	tp.recorded = append(tp.recorded, v)
+	if i < len(tp.adjoints) {
+		if a, ok := tp.adjoints[i].(P); ok {
+			return a
+		}
+		tp.adjoints = tp.adjoints[:i] // this is another kind of step
+	}
+	a := P(new(T))
+	tp.adjoints = append(tp.adjoints, a)
+	return a
+}
+
+// keep notes values that v's adjoint reads.
+func (v *Var) keep(read ...*Var) {
+	for _, k := range read {
 		if k != nil && k.owner != nil {
 			k.owner.kept = true
 		}
 	}
+}
+
+// keepIf returns v if something else reads it.
+func keepIf(read bool, v *Var) *Var {
+	if read {
+		return v
+	}
+	return nil
 }
 
 // scratch returns a tensor of undefined values that lasts until Reset.
@@ -190,6 +233,16 @@ func (tp *Tape) scratch(shape ...int) *tensor.Tensor {
 	data := tp.memory.get(tensor.Size("scratch", shape))
 	tp.memory.lend(data)
 	return tp.tensors.next().Remake(data, shape...)
+}
+
+// room returns a tensor of undefined values whose memory the caller gives back.
+func (tp *Tape) room(shape ...int) *tensor.Tensor {
+	return tp.tensors.next().Remake(tp.memory.get(tensor.Size("room", shape)), shape...)
+}
+
+// slice is t.Slice with a header of the tape's.
+func (tp *Tape) slice(t *tensor.Tensor, dim, from, to int) *tensor.Tensor {
+	return tp.tensors.next().RemakeSlice(t, dim, from, to)
 }
 
 // addGrad adds to v's gradient what write writes, if a gradient is wanted.
@@ -202,11 +255,10 @@ func (v *Var) addGrad(write func(g *tensor.Tensor)) {
 		write(v.grad)
 		return
 	}
-	data := v.tape.memory.get(v.value.Len())
-	g := v.tape.tensors.next().Remake(data, v.value.Shape()...)
+	g := v.tape.room(v.value.Shape()...)
 	write(g)
 	tensor.Axpy(v.grad, 1, g)
-	v.tape.memory.put(data)
+	v.tape.memory.put(g.Data())
 }
 
 // gradSum returns v's gradient for an adjoint to add to; nil if none is wanted.
@@ -248,6 +300,6 @@ func (v *Var) newGrad() *tensor.Tensor {
 	case v.whole != nil:
 		return v.whole.partGrad(v)
 	default:
-		return v.tape.tensors.next().Remake(v.tape.memory.get(v.value.Len()), v.value.Shape()...)
+		return v.tape.room(v.value.Shape()...)
 	}
 }

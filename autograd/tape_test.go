@@ -65,6 +65,10 @@ func TestMisuse(t *testing.T) {
 		autograd.Attend(autograd.Reshape(x, 1, 2), 1, autograd.KV{K: autograd.Reshape(x, 1, 2), V: autograd.Reshape(other.Param(a), 1, 2)})
 	})
 
+	assert.PanicsWithValue(t, "autograd: the scale of a Residual has no gradient: use Mul and Add", func() {
+		autograd.LinearAdd(autograd.Residual{Scale: x}, tp.Const(tensor.New(3, 3)), tp.Const(tensor.New(2, 3)), nil)
+	})
+
 	y := autograd.GELU(x)
 	tp.Reset()
 	assert.PanicsWithValue(t, "autograd: Var used after Release or Reset", func() { y.Value() })
@@ -75,6 +79,9 @@ func TestMisuse(t *testing.T) {
 		"Concat":  func() { autograd.Concat(tp.Const(tensor.New(1, 2, 3)), tp.Const(tensor.New(2, 3))) },
 		"images":  func() { autograd.Concat(tp.Const(tensor.New(2, 2, 3)), tp.Const(tensor.New(3, 2, 3))) },
 		"Patches": func() { autograd.Patches(tp.Const(tensor.New(1, 3, 4, 5)), 2) },
+		"LinearAdd": func() {
+			autograd.LinearAdd(autograd.Residual{X: tp.Const(tensor.New(4, 2))}, tp.Const(tensor.New(3, 3)), tp.Const(tensor.New(2, 3)), nil)
+		},
 		"gaps":    func() { autograd.Patches(tp.Const(tensor.New(1, 3, 4, 8).Slice(3, 0, 4)), 2) },
 		"Reshape": func() { autograd.Reshape(tp.Const(tensor.New(4, 8).Transpose()), 32) },
 	} {

@@ -9,7 +9,13 @@ import (
 // elements. One size may be -1: it is worked out from the others. A
 // view with gaps is copied first, since no strides could describe the result.
 func (t *Tensor) Reshape(shape ...int) *Tensor {
-	shape = slices.Clone(shape)
+	return new(Tensor).RemakeReshape(t.Contig(), shape...)
+}
+
+// RemakeReshape turns v into t.Reshape(shape...) without allocating a new header,
+// as Remake does. t must be contiguous.
+func (v *Tensor) RemakeReshape(t *Tensor, shape ...int) *Tensor {
+	data := t.Data()
 	n, free := 1, -1
 	for i, s := range shape {
 		if s == -1 && free < 0 {
@@ -18,14 +24,16 @@ func (t *Tensor) Reshape(shape ...int) *Tensor {
 		}
 		n *= s
 	}
+	var room [8]int // on the stack
+	full := append(room[:0], shape...)
 	if free >= 0 && n > 0 {
-		shape[free] = t.Len() / n
-		n *= shape[free]
+		full[free] = len(data) / n
+		n *= full[free]
 	}
-	if n != t.Len() || slices.ContainsFunc(shape, func(s int) bool { return s < 0 }) {
-		panic(&ShapeError{"Reshape", [][]int{t.shape, shape}, fmt.Sprintf("%d elements do not fill the second", t.Len())})
+	if n != len(data) || slices.ContainsFunc(full, func(s int) bool { return s < 0 }) {
+		panic(&ShapeError{"Reshape", [][]int{t.shape, slices.Clone(full)}, fmt.Sprintf("%d elements do not fill the second", len(data))})
 	}
-	return FromSlice(t.Contig().Data(), shape...)
+	return v.Remake(data, full...)
 }
 
 // Transpose returns a view with the last two dimensions exchanged.
@@ -57,18 +65,21 @@ func (t *Tensor) Permute(order ...int) *Tensor {
 }
 
 // Slice returns a view of the elements [from, to) along dimension dim.
-func (t *Tensor) Slice(dim, from, to int) *Tensor {
+func (t *Tensor) Slice(dim, from, to int) *Tensor { return new(Tensor).RemakeSlice(t, dim, from, to) }
+
+// RemakeSlice turns v into t.Slice(dim, from, to) without allocating a new header,
+// as Remake does.
+func (v *Tensor) RemakeSlice(t *Tensor, dim, from, to int) *Tensor {
 	dim = t.axis("Slice", dim)
 	if from < 0 || to < from || to > t.shape[dim] {
 		panic(&ShapeError{"Slice", [][]int{t.shape}, fmt.Sprintf("[%d, %d) is outside dimension %d", from, to, dim)})
 	}
-	v := t.view()
+	v.shape, v.stride = append(v.shape[:0], t.shape...), append(v.stride[:0], t.stride...)
 	v.shape[dim] = to - from
-	if v.Len() == 0 {
-		v.data = nil
-		return v
+	v.data = nil
+	if v.Len() > 0 {
+		v.data = t.data[from*t.stride[dim]:]
 	}
-	v.data = t.data[from*t.stride[dim]:]
 	return v
 }
 
