@@ -104,11 +104,11 @@ func TestLayerNorm(t *testing.T) {
 func TestMLP(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, act := range []struct {
-		f    func(*autograd.Var) *autograd.Var
+		f    tensor.Activation
 		want func(float64) float64
 	}{
-		{autograd.GELU, func(v float64) float64 { return v * (1 + math.Erf(v/math.Sqrt2)) / 2 }},
-		{autograd.QuickGELU, func(v float64) float64 { return v / (1 + math.Exp(-1.702*v)) }},
+		{tensor.GELU, func(v float64) float64 { return v * (1 + math.Erf(v/math.Sqrt2)) / 2 }},
+		{tensor.QuickGELU, func(v float64) float64 { return v / (1 + math.Exp(-1.702*v)) }},
 	} {
 		m := nn.NewMLP(4, 9, act.f)
 		randomise(rng, m)

@@ -17,23 +17,30 @@ func NewLinear(in, out int) *Linear {
 }
 
 // Forward turns x [..., in] to [..., out].
-func (l *Linear) Forward(x *autograd.Var) *autograd.Var {
-	return l.Rows(x, 0, l.Weight.Value.Dim(0))
+func (l *Linear) Forward(x *autograd.Var) *autograd.Var { return l.ForwardAdd(autograd.Residual{}, x) }
+
+// ForwardAdd adds Forward(x) to r.
+func (l *Linear) ForwardAdd(r autograd.Residual, x *autograd.Var) *autograd.Var {
+	w, b := l.params(x.Tape())
+	return autograd.LinearAdd(r, x, w, b)
 }
 
 // Rows is Forward for the outputs [from, to) alone: [..., to-from].
 func (l *Linear) Rows(x *autograd.Var, from, to int) *autograd.Var {
-	part := func(p *autograd.Param) *autograd.Var {
-		v := x.Tape().Param(p)
-		if to-from == p.Value.Dim(0) {
-			return v
-		}
-		return autograd.Slice(v, 0, from, to)
+	w, b := l.params(x.Tape())
+	w = autograd.Slice(w, 0, from, to)
+	if b != nil {
+		b = autograd.Slice(b, 0, from, to)
 	}
-	if l.Bias == nil {
-		return autograd.Linear(x, part(l.Weight), nil)
+	return autograd.Linear(x, w, b)
+}
+
+// params returns the weight and the bias, or nil, on a tape.
+func (l *Linear) params(tp *autograd.Tape) (w, b *autograd.Var) {
+	if l.Bias != nil {
+		b = tp.Param(l.Bias)
 	}
-	return autograd.Linear(x, part(l.Weight), part(l.Bias))
+	return tp.Param(l.Weight), b
 }
 
 // NewParam returns a Param of zeros.

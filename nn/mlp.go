@@ -1,25 +1,29 @@
 package nn
 
-import "github.com/promptcam/promptcam/autograd"
+import (
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/tensor"
+)
 
 // MLP is a hidden layer between two Linears, as in a transformer block.
 type MLP struct {
 	FC1 *Linear `state:"fc1"` // [hidden, D]
 	FC2 *Linear `state:"fc2"` // [D, hidden]
-	Act func(*autograd.Var) *autograd.Var
+	Act tensor.Activation
 }
 
-// NewMLP returns an MLP of zeros. act is autograd.GELU or autograd.QuickGELU.
-func NewMLP(dim, hidden int, act func(*autograd.Var) *autograd.Var) *MLP {
+// NewMLP returns an MLP of zeros.
+func NewMLP(dim, hidden int, act tensor.Activation) *MLP {
 	return &MLP{NewLinear(dim, hidden), NewLinear(hidden, dim), act}
 }
 
 // Forward turns x [..., D] to [..., D].
-func (m *MLP) Forward(x *autograd.Var) *autograd.Var {
-	h := m.FC1.Forward(x) // [..., hidden]
-	a := m.Act(h)
-	h.Release()
-	y := m.FC2.Forward(a) // [..., D]
-	a.Release()
-	return y
+func (m *MLP) Forward(x *autograd.Var) *autograd.Var { return m.ForwardAdd(autograd.Residual{}, x) }
+
+// ForwardAdd adds Forward(x) to r.
+func (m *MLP) ForwardAdd(r autograd.Residual, x *autograd.Var) *autograd.Var {
+	tp := x.Tape()
+	w1, b1 := m.FC1.params(tp)
+	w2, b2 := m.FC2.params(tp)
+	return autograd.MLP(r, x, w1, b1, w2, b2, m.Act)
 }

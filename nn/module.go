@@ -110,7 +110,15 @@ func (t Tensors) Tensor(name string) (*tensor.Tensor, error) {
 // and so must the shapes; numbers must be finite. Otherwise m is left as it was,
 // and the error counts the tensors that are missing, unknown, and misshapen or
 // broken, and names the first of each. It panics if two Params have one name.
-func Load(m any, src Source) error { return Tensors(State(m)).Load(src) }
+func Load(m any, src Source) error {
+	if err := Tensors(State(m)).Load(src); err != nil {
+		return err
+	}
+	for _, p := range Params(m) {
+		p.Changed()
+	}
+	return nil
+}
 
 // Load copies src's tensors to those of t, under the conditions of the function Load.
 func (t Tensors) Load(src Source) error {

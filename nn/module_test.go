@@ -39,7 +39,7 @@ func newModel() *model {
 		Layers: []*nn.Linear{nn.NewLinear(2, 3), nil, {Weight: nn.NewParam(3, 2)}},
 		Rows:   []*autograd.Param{nn.NewParam(2), nn.NewParam(3)},
 		Norm:   *nn.NewLayerNorm(4, 1e-6),
-		MLP:    nn.NewMLP(2, 4, autograd.GELU),
+		MLP:    nn.NewMLP(2, 4, tensor.GELU),
 	}
 	m.Inner.Gamma = nn.NewParam(2)
 	return m

@@ -3,6 +3,7 @@ package vit
 import (
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
 )
 
 // Block is one layer of the transformer, in its pre-norm form:
@@ -26,9 +27,9 @@ type Block struct {
 }
 
 func newBlock(c Config) *Block {
-	act := autograd.GELU
+	act := tensor.GELU
 	if c.QuickGELU {
-		act = autograd.QuickGELU
+		act = tensor.QuickGELU
 	}
 	b := &Block{
 		Norm1: nn.NewLayerNorm(c.Dim, c.Eps),
@@ -87,31 +88,43 @@ func (b *Block) Query(x *autograd.Var) *autograd.Var {
 // Update returns the rows x after the block, given y, what they gathered by
 // attention: the projection, the MLP and both residuals. It releases y.
 func (b *Block) Update(x, y *autograd.Var) *autograd.Var {
-	h := b.Attn.Proj.Forward(y)
-	y.Release()
-	x = b.add(x, b.LS1, h)
+	x = b.add(x, b.LS1, b.Attn.Proj, y)
 	n := b.Norm2.Forward(x)
-	h = b.MLP.Forward(n)
-	n.Release()
-	y = b.add(x, b.LS2, h)
+	y = b.add(x, b.LS2, b.MLP, n)
 	x.Release()
 	return y
 }
 
-// add returns x plus a branch, and releases the branch.
-func (b *Block) add(x *autograd.Var, scale *LayerScale, branch *autograd.Var) *autograd.Var {
+// branch is what a block adds to its rows: the projection or the MLP.
+type branch interface {
+	Forward(x *autograd.Var) *autograd.Var
+	ForwardAdd(r autograd.Residual, x *autograd.Var) *autograd.Var
+}
+
+// add returns x plus what f makes of y, and releases y.
+func (b *Block) add(x *autograd.Var, scale *LayerScale, f branch, y *autograd.Var) *autograd.Var {
+	defer y.Release()
+	tp := x.Tape()
+	drops := b.DropPath > 0 && tp.Rand != nil
+	switch {
+	case !drops && scale == nil:
+		return f.ForwardAdd(autograd.Residual{X: x}, y)
+	case !drops && scale.Gamma.Frozen:
+		return f.ForwardAdd(autograd.Residual{X: x, Scale: tp.Param(scale.Gamma)}, y)
+	}
+	h := f.Forward(y)
 	if scale != nil {
-		scaled := scale.Forward(branch)
-		branch.Release()
-		branch = scaled
+		scaled := scale.Forward(h)
+		h.Release()
+		h = scaled
 	}
-	if kept := b.DropPath.Forward(branch); kept != branch {
-		branch.Release()
-		branch = kept
+	if kept := b.DropPath.Forward(h); kept != h {
+		h.Release()
+		h = kept
 	}
-	y := autograd.Add(x, branch)
-	branch.Release()
-	return y
+	sum := autograd.Add(x, h)
+	h.Release()
+	return sum
 }
 
 // LayerScale multiplies each channel by a learned factor (Touvron et al., arXiv 2103.17239).
