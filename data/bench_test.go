@@ -1,6 +1,8 @@
 package data
 
 import (
+	"bytes"
+	"image/jpeg"
 	"math/rand/v2"
 	"testing"
 
@@ -18,14 +20,52 @@ func photograph() *RGB {
 	return m
 }
 
-func BenchmarkDecode(b *testing.B) {
-	jpg := jpegOf(b, photograph())
-	b.SetBytes(int64(len(jpg)))
-	b.ReportAllocs()
-	for b.Loop() {
-		_, err := DecodeImage(jpg, "a.jpg")
-		require.NoError(b, err)
-	}
+// From a file's bytes (4:2:0) to the network's input, stage by stage and whole,
+// as a loader's worker does it.
+func BenchmarkPipeline(b *testing.B) {
+	file := jpegOf(b, photograph())
+	planes, err := jpeg.Decode(bytes.NewReader(file))
+	require.NoError(b, err)
+	photo := ToRGB(planes)
+	t := EvalTransform([2]int{224, 224}, half, half)
+	img, dst := NewRGB(224, 224), make([]float32, 3*224*224)
+	var w worker
+
+	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			_, err := jpeg.Decode(bytes.NewReader(file))
+			require.NoError(b, err)
+		}
+	})
+	b.Run("rgb", func(b *testing.B) {
+		b.ReportAllocs()
+		pix := make([]uint8, 3*500*375)
+		for b.Loop() {
+			toRGB(planes, pix)
+		}
+	})
+	b.Run("resize", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			t.apply(img, photo, nil, &w.scaler)
+		}
+	})
+	b.Run("normalise", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			t.Normalise(dst, img)
+		}
+	})
+	b.Run("whole", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			photo, err := w.decoder.decode(file, "a.jpg")
+			require.NoError(b, err)
+			t.apply(img, photo, nil, &w.scaler)
+			t.Normalise(dst, img)
+		}
+	})
 }
 
 func BenchmarkApply(b *testing.B) {
@@ -46,11 +86,4 @@ func BenchmarkApply(b *testing.B) {
 			}
 		})
 	}
-	b.Run("normalise", func(b *testing.B) {
-		t := EvalTransform([2]int{224, 224}, half, half)
-		small, dst := t.Apply(m, nil), make([]float32, 3*224*224)
-		for b.Loop() {
-			t.Normalise(dst, small)
-		}
-	})
 }

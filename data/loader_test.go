@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"image"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -68,6 +70,55 @@ func TestLoader(t *testing.T) {
 		c.Transform.Normalise(want, c.Transform.Apply(m, nil))
 		assert.Equal(t, maphash.String(hashSeed, fmt.Sprint(want)), got.images[i])
 	}
+}
+
+// A worker makes images of all sizes and formats in the same memory.
+func TestLoaderOfMixedFiles(t *testing.T) {
+	var items []Item
+	for i, name := range []string{
+		"orientation6.jpg", "cmyk.jpg", "baseline420.jpg", "grey.jpg", "palette.gif", "baseline444.jpg", "lzw.tif",
+		"lossy.webp", "small.jpg", "orientation6.png", "baseline422.jpg", "large.jpg", "alpha.webp", "progressive.jpg", "small.jpg",
+	} {
+		items = append(items, Item{name, i})
+	}
+	files := map[string][]byte{"small.jpg": jpegOf(t, noise(5, 3, 1)), "large.jpg": jpegOf(t, noise(130, 99, 2))}
+	for _, it := range items {
+		if files[it.Path] == nil {
+			data, err := os.ReadFile(filepath.Join("testdata", it.Path))
+			require.NoError(t, err)
+			files[it.Path] = data
+		}
+	}
+	root := write(t, files)
+	for _, tr := range []Transform{
+		{Width: 16, Height: 12, Mean: half, Std: half},
+		{Width: 45, Height: 31, ShortSide: 45, Filter: Bicubic},
+	} {
+		l, err := NewLoader(root, items, LoaderConfig{Transform: tr, Batch: 4, Workers: 1})
+		require.NoError(t, err)
+		got := run(t, l, 0)
+		for i, it := range items {
+			m, err := DecodeImage(files[it.Path], it.Path)
+			require.NoError(t, err)
+			want := make([]float32, 3*tr.Width*tr.Height)
+			tr.Normalise(want, tr.Apply(m, nil))
+			assert.Equal(t, maphash.String(hashSeed, fmt.Sprint(want)), got.images[i], it.Path)
+		}
+	}
+}
+
+// After the first image a worker takes memory only for what a format's decoder
+// returns, and a few bytes of chroma and weights.
+func TestWorkerKeepsMemory(t *testing.T) {
+	var w worker
+	photo, planes := picture(500, 375), image.NewYCbCr(image.Rect(0, 0, 500, 375), image.YCbCrSubsampleRatio420)
+	rng, x := newRand(1), make([]float32, 3*224*224)
+	w.img.resize(224, 224)
+	eval, train := EvalTransform([2]int{224, 224}, half, half), TrainTransform([2]int{224, 224}, half, half)
+	assert.Zero(t, testing.AllocsPerRun(5, func() { eval.apply(&w.img, photo, nil, &w.scaler) }))
+	assert.LessOrEqual(t, testing.AllocsPerRun(5, func() { train.apply(&w.img, photo, rng, &w.scaler) }), 2.0)
+	assert.Zero(t, testing.AllocsPerRun(5, func() { eval.Normalise(x, &w.img) }))
+	assert.LessOrEqual(t, testing.AllocsPerRun(5, func() { fromYCbCr(planes, jpegRange, photo.Pix) }), 2.0)
 }
 
 // Order and augmentation follow from (seed, epoch, item) alone.

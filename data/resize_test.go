@@ -3,7 +3,9 @@ package data
 import (
 	"encoding/json"
 	"fmt"
+	"image"
 	"math"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"testing"
@@ -129,6 +131,97 @@ func TestResize(t *testing.T) {
 	}
 	assert.Panics(t, func() { Resize(picture(3, 3), 0, 3, Bilinear) })
 	assert.Panics(t, func() { Resize(NewRGB(0, 3), 3, 3, Bilinear) })
+}
+
+// resizePlain is Pillow's arithmetic as one would write it down: the scaler's
+// without its two sums to a word.
+func resizePlain(m *RGB, w, h int, f Filter) *RGB {
+	pass := func(m *RGB, out int, f Filter) *RGB { // scales the width, and turns the image
+		in := m.W
+		scale := float64(in) / float64(out)
+		support := f.support() * max(scale, 1)
+		result := NewRGB(m.H, out)
+		for i := range out {
+			centre := (float64(i) + 0.5) * scale
+			first, end := max(0, int(centre-support+0.5)), min(in, int(centre+support+0.5))
+			sum := 0.0
+			for j := first; j < end; j++ {
+				sum += f.weight((float64(j) - centre + 0.5) * (1 / max(scale, 1)))
+			}
+			for y := range m.H {
+				for c := range 3 {
+					total := int32(1 << 21)
+					for j := first; j < end; j++ {
+						k := f.weight((float64(j)-centre+0.5)*(1/max(scale, 1))) / sum
+						total += int32(m.row(y)[3*j+c]) * int32(math.Trunc(k*(1<<22)+math.Copysign(0.5, k)))
+					}
+					result.row(i)[3*y+c] = clip(total >> 22)
+				}
+			}
+		}
+		return result
+	}
+	return pass(pass(m, w, f), h, f)
+}
+
+// One scaler, used for images, parts and windows of all sizes, gives the
+// pixels of plain arithmetic.
+func TestScaler(t *testing.T) {
+	var s scaler
+	rng := rand.New(rand.NewPCG(8, 0))
+	side := func(n int) (start, end int) { // a part of n pixels
+		start = rng.IntN(n)
+		return start, start + 1 + rng.IntN(n-start)
+	}
+	part := func(w, h int) image.Rectangle {
+		x0, x1 := side(w)
+		y0, y1 := side(h)
+		return image.Rect(x0, y0, x1, y1)
+	}
+	for range 300 {
+		m := noise(1+rng.IntN(40), 1+rng.IntN(40), rng.Uint64())
+		if rng.IntN(2) == 0 { // nothing but black and white
+			for i, v := range m.Pix {
+				m.Pix[i] = v >> 7 * 255
+			}
+		}
+		f, from, size := Filter(rng.IntN(2)), part(m.W, m.H), image.Pt(1+rng.IntN(50), 1+rng.IntN(50))
+		if rng.IntN(4) == 0 {
+			size.X = from.Dx()
+		}
+		if rng.IntN(4) == 0 {
+			size.Y = from.Dy()
+		}
+		window := part(size.X, size.Y)
+		want := resizePlain(m.Crop(from.Min.X, from.Min.Y, from.Dx(), from.Dy()), size.X, size.Y, f)
+		got := NewRGB(window.Dx(), window.Dy())
+		s.resample(got, m, from, size, window, f)
+		require.Equal(t, want.Crop(window.Min.X, window.Min.Y, got.W, got.H), got, "%v of %dx%d to %v, %v of that, %v", from, m.W, m.H, size, window, f)
+	}
+}
+
+// The halves of a word hold sums from -base to 1023 - base whole pixel levels.
+func TestWeightsFitTheirHalves(t *testing.T) {
+	var line taps
+	for _, f := range []Filter{Bilinear, Bicubic} {
+		for in := 1; in < 100; in++ {
+			for out := 1; out < 100; out++ {
+				line.set(in, out, 0, out, f)
+				for i, first := range line.first {
+					low, high, sum := 0, 0, 0
+					for _, k := range line.weight[i*line.count:][:line.count] {
+						low, high, sum = low+int(min(k, 0)), high+int(max(k, 0)), sum+int(k)
+					}
+					if first < 0 || first+line.count > in || 255*low < -base<<precision || 255*high > (1023-base)<<precision {
+						require.Fail(t, "outside", "%v from %d to %d, pixel %d: from %d on, weights %d to %d", f, in, out, i, first, low, high)
+					}
+					if sum < 1<<precision-in || sum > 1<<precision+in {
+						require.Fail(t, "not one", "%v from %d to %d, pixel %d: the weights' sum is %d", f, in, out, i, sum)
+					}
+				}
+			}
+		}
+	}
 }
 
 // Hard black and white edges overshoot by the most: values must be clipped at
