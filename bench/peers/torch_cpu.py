@@ -45,12 +45,6 @@ def step(model, images):
     return run
 
 
-def gemm():
-    for m, k, n in (1024, 1024, 1024), (197, 768, 3072), (1576, 384, 1536):
-        x, y, dst = torch.randn(m, k), torch.randn(k, n), torch.empty(m, n)
-        measure(f'Gemm/{m}x{k}x{n}', 2e-9 * m * k * n, 'GFLOP/s', lambda: torch.mm(x, y, out=dst))
-
-
 def attention_():
     for b, h, r, a, d in (8, 6, 197, 197, 64), (8, 12, 197, 397, 64):
         q, k, v = torch.randn(b, h, r, d), torch.randn(b, h, a, d), torch.randn(b, h, a, d)
@@ -90,7 +84,7 @@ def rank():
     for name, c, _ in PROMPTED:
         h = SIZES[name][1]
         m, x = PromptCAM(name, c), torch.randn(1, 3, 224, 224)
-        measure(f'Rank/{name}_C{c}', 1 / (h * (h + 1) // 2 + 1), 'images/s', without_grad(lambda: m(x)))
+        measure(f'Rank/heads/{name}_C{c}', 1 / (h * (h + 1) // 2 + 1), 'images/s', without_grad(lambda: m(x)))
 
 
 def memory():
@@ -101,5 +95,5 @@ def memory():
 
 torch.set_num_threads(THREADS)
 torch.manual_seed(0)
-groups = {'gemm': gemm, 'attention': attention_, 'block': block, 'vit': vit, 'promptcam': promptcam, 'rank': rank, 'memory': memory}
+groups = {'attention': attention_, 'block': block, 'vit': vit, 'promptcam': promptcam, 'rank': rank, 'memory': memory}
 groups[GROUP]()

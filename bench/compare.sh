@@ -1,0 +1,324 @@
+#!/bin/sh
+# Times this library and whichever peers are installed, in turn, and prints a
+# table of ratios. See README.md.
+#
+# usage: compare.sh [-write] [-table FILE | GROUP...]
+#   GROUP   gemm, tiers, attention, block, vit, promptcam, rank, image, memory, explain; all by default
+#   -write  also puts the table into README.md
+#   -table  makes the table of earlier raw figures
+# environment: ROUNDS (5), DURATION in seconds of each figure (1), RESULTS (the file to which raw figures
+#   are added), CC (cc), PYTHON (one that has torch), ORT_DIR (a folder with onnxruntime-node)
+set -u
+CDPATH= cd "$(dirname "$0")" || exit
+unset GOMAXPROCS OPENBLAS_L2_SIZE
+export CGO_ENABLED=0
+
+from() { case $1 in /*) echo "$1" ;; *) echo "$OLDPWD/$1" ;; esac; } # a path as the caller gave it
+all='gemm tiers attention block vit promptcam rank image memory explain'
+rounds=${ROUNDS:-5} duration=${DURATION:-1} write= file=
+while [ $# -gt 0 ]; do
+	case $1 in
+	-write) write=yes ;;
+	-table) file=$(from "${2:?-table needs a file}"); shift ;;
+	-*) sed -n '2,/^set/s/^# \{0,1\}//p' compare.sh >&2; exit 2 ;;
+	*) break ;;
+	esac
+	shift
+done
+[ $# -gt 0 ] || set -- $all
+for g in "$@"; do
+	case " $all " in *" $g "*) ;; *) echo "compare.sh: no group $g, there are $all" >&2; exit 2 ;; esac
+done
+
+tmp=$(mktemp -d) || exit
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 1' INT TERM
+
+# Work as in Go's names without "Benchmark"; unit; ours; threads; theirs; the peer as a reader knows it; goal.
+# Ours and theirs are PROGRAM:WORK@THREADS, of which all but the work can be
+# left out: the program is then promptcam, the number of threads the row's, and
+# theirs has our name. A goal is a ratio, or a figure that ours must keep below.
+rows() {
+	cat <<'ROWS'
+gemm 1024x1024x1024; GFLOP/s; Gemm/1024x1024x1024; 1; peak:Peak/native; peak; >=0.90
+gemm 1024x1024x1024; GFLOP/s; Gemm/1024x1024x1024; 1; openblas:; OpenBLAS; >=1.05
+gemm 1024x1024x1024; GFLOP/s; Gemm/1024x1024x1024; 1; GemmGonum/1024x1024x1024; gonum;
+gemm 1024x1024x1024; GFLOP/s; Gemm/1024x1024x1024; 2; peak:Peak/native; peak;
+gemm 1024x1024x1024; GFLOP/s; Gemm/1024x1024x1024; 2; openblas:; OpenBLAS;
+gemm 197x768x3072, packed; GFLOP/s; GemmPacked/197x768x3072; 1; peak:Peak/native; peak; >=0.88
+gemm 197x768x3072, packed; GFLOP/s; GemmPacked/197x768x3072; 1; openblas:Gemm/197x768x3072; OpenBLAS; >=1.1
+gemm 197x768x3072, packed; GFLOP/s; GemmPacked/197x768x3072; 2; openblas:Gemm/197x768x3072; OpenBLAS;
+gemm 197x768x3072; GFLOP/s; Gemm/197x768x3072; 1; openblas:; OpenBLAS;
+gemm 1576x384x1536, packed; GFLOP/s; GemmPacked/1576x384x1536; 1; peak:Peak/native; peak; >=0.88
+gemm 1576x384x1536, packed; GFLOP/s; GemmPacked/1576x384x1536; 1; openblas:Gemm/1576x384x1536; OpenBLAS; >=1.1
+gemm 1576x384x1536, packed; GFLOP/s; GemmPacked/1576x384x1536; 2; openblas:Gemm/1576x384x1536; OpenBLAS;
+gemm 1576x384x1536; GFLOP/s; Gemm/1576x384x1536; 1; openblas:; OpenBLAS;
+gemm 1024x1024x1024, AVX2; GFLOP/s; promptcam-avx2:Gemm/1024x1024x1024; 1; peak:Peak/avx2; AVX2's peak; >=0.85
+gemm 1024x1024x1024, portable Go; GFLOP/s; promptcam-purego:Gemm/1024x1024x1024; 1; promptcam-purego:GemmGonum/1024x1024x1024; gonum; >=1
+attention 8x6x197x197x64; GFLOP/s; Attention/8x6x197x197x64; 1; torch:; PyTorch; >=2
+attention 8x6x197x197x64; GFLOP/s; Attention/8x6x197x197x64; 2; torch:; PyTorch;
+attention 8x12x197x397x64; GFLOP/s; Attention/8x12x197x397x64; 1; torch:; PyTorch; >=2
+attention 8x12x197x397x64; GFLOP/s; Attention/8x12x197x397x64; 2; torch:; PyTorch;
+block forward ViT-S b8; GFLOP/s; Block/forward/ViT-S_b8; 1; torch:; PyTorch; >=1.3
+block forward ViT-S b8; GFLOP/s; Block/forward/ViT-S_b8; 2; torch:; PyTorch; >=1.3
+block forward+backward ViT-S b8; GFLOP/s; Block/forward+backward/ViT-S_b8; 1; torch:; PyTorch; >=1.15
+block forward+backward ViT-S b8; GFLOP/s; Block/forward+backward/ViT-S_b8; 2; torch:; PyTorch; >=1.15
+vit forward ViT-Ti b8; images/s; ViT/forward/ViT-Ti_b8; 1; torch:; PyTorch; >=1.15
+vit forward ViT-Ti b8; images/s; ViT/forward/ViT-Ti_b8; 1; onnxruntime:; ONNX Runtime; >=1.15
+vit forward ViT-Ti b8; images/s; ViT/forward/ViT-Ti_b8; 2; torch:; PyTorch; >=1.15
+vit forward ViT-Ti b8; images/s; ViT/forward/ViT-Ti_b8; 2; onnxruntime:; ONNX Runtime; >=1.15
+vit forward ViT-Ti b16; images/s; ViT/forward/ViT-Ti_b16; 2; torch:; PyTorch;
+vit forward ViT-S b8; images/s; ViT/forward/ViT-S_b8; 1; torch:; PyTorch; >=1.15
+vit forward ViT-S b8; images/s; ViT/forward/ViT-S_b8; 1; onnxruntime:; ONNX Runtime; >=1.15
+vit forward ViT-S b8; images/s; ViT/forward/ViT-S_b8; 2; torch:; PyTorch; >=1.15
+vit forward ViT-S b8; images/s; ViT/forward/ViT-S_b8; 2; onnxruntime:; ONNX Runtime; >=1.15
+vit forward ViT-S b8; images/s; ViT/forward/ViT-S_b8; 2; @1; ours, 1 thread; >=1.9
+vit forward ViT-B b8; images/s; ViT/forward/ViT-B_b8; 1; torch:; PyTorch; >=1.15
+vit forward ViT-B b8; images/s; ViT/forward/ViT-B_b8; 1; onnxruntime:; ONNX Runtime; >=1.15
+vit forward ViT-B b8; images/s; ViT/forward/ViT-B_b8; 2; torch:; PyTorch; >=1.15
+vit forward ViT-B b8; images/s; ViT/forward/ViT-B_b8; 2; onnxruntime:; ONNX Runtime; >=1.15
+vit forward ViT-Ti b1; images/s; ViT/forward/ViT-Ti_b1; 1; onnxruntime:; ONNX Runtime;
+vit forward ViT-S b1; images/s; ViT/forward/ViT-S_b1; 1; onnxruntime:; ONNX Runtime; >=1.1
+vit forward ViT-S b1; images/s; ViT/forward/ViT-S_b1; 2; onnxruntime:; ONNX Runtime;
+vit forward ViT-B b1; images/s; ViT/forward/ViT-B_b1; 1; onnxruntime:; ONNX Runtime;
+promptcam deep forward ViT-Ti C=100 b16; images/s; PromptCAM/forward/ViT-Ti_C100_b16; 2; torch:; the authors' way, PyTorch;
+promptcam deep forward ViT-S C=200 b8; images/s; PromptCAM/forward/ViT-S_C200_b8; 2; torch:; the authors' way, PyTorch;
+promptcam deep forward ViT-B C=200 b8; images/s; PromptCAM/forward/ViT-B_C200_b8; 2; torch:; the authors' way, PyTorch;
+promptcam deep train ViT-Ti C=100 b16; images/s; PromptCAM/train/ViT-Ti_C100_b16; 2; torch:; the authors' way, PyTorch;
+promptcam deep train ViT-S C=200 b8; images/s; PromptCAM/train/ViT-S_C200_b8; 2; torch:; the authors' way, PyTorch;
+promptcam deep train ViT-B C=200 b8; images/s; PromptCAM/train/ViT-B_C200_b8; 2; torch:; the authors' way, PyTorch; >=3
+promptcam rank heads ViT-Ti C=100; images/s; Rank/heads/ViT-Ti_C100; 2; torch:; the authors' way, PyTorch;
+promptcam rank heads ViT-S C=200; images/s; Rank/heads/ViT-S_C200; 2; torch:; the authors' way, PyTorch;
+promptcam rank heads ViT-B C=200; images/s; Rank/heads/ViT-B_C200; 2; torch:; the authors' way, PyTorch; >=100
+promptcam rank heads ViT-B C=200; images/s; Rank/heads/ViT-B_C200; 2; Rank/forward/ViT-B_C200; ours, without ranking; >=0.952
+JPEG 500x375 to tensor 224x224; images/s; Image/JPEG_500x375; 1; pillow:; Pillow, NumPy; >=0.4
+memory, deep train ViT-B C=200 b16; peak-MB; Memory/train/ViT-B_C200_b16; 2; torch:; the authors' way, PyTorch; <=3000
+allocations, deep train ViT-B C=200 b8; allocs/op; PromptCAM/train/ViT-B_C200_b8; 2; ; ; <=100
+bytes allocated, deep train ViT-B C=200 b8; B/op; PromptCAM/train/ViT-B_C200_b8; 2; ; ; <=100000
+examples/cub -load -explain ViT-Ti; s/run; Explain/ViT-Ti_C200; 2; ; ; <=0.4
+ROWS
+}
+
+# table FILE: a row for each comparison of which FILE has both figures, medians of all rounds.
+table() {
+	rows >"$tmp/rows"
+	awk -F ' *; *' '
+	function key(s, name, threads,   by) {
+		by = "promptcam"
+		if (s ~ /:/) { by = s; sub(/:.*/, "", by); sub(/[^:]*:/, "", s) }
+		if (s ~ /@/) { threads = s; sub(/.*@/, "", threads); sub(/@.*/, "", s) }
+		return by SUBSEP (s == "" ? name : s) SUBSEP threads
+	}
+	function median(s,   v, n, i, j, t) {
+		n = split(s, v, " ")
+		for (i = 2; i <= n; i++)
+			for (j = i; j > 1 && v[j] + 0 < v[j-1] + 0; j--) { t = v[j]; v[j] = v[j-1]; v[j-1] = t }
+		return n % 2 ? v[(n+1)/2] : (v[n/2] + v[n/2+1]) / 2
+	}
+	function show(x) { return x >= 100 ? sprintf("%.0f", x) : x >= 10 ? sprintf("%.1f", x) : x >= 0.1 ? sprintf("%.2f", x) : sprintf("%.4f", x) }
+	FNR == 1 { part++ }
+	part == 1 && /^Benchmark/ {
+		split($0, f, /[ \t]+/)
+		name = substr(f[1], 10); threads = 1
+		if (match(name, /-[0-9]+$/)) { threads = substr(name, RSTART + 1); name = substr(name, 1, RSTART - 1) }
+		for (i = 3; (i + 1) in f; i += 2) {
+			k = said["by"] SUBSEP name SUBSEP threads SUBSEP f[i+1]
+			figures[k] = figures[k] " " f[i]
+			if (++seen[k] > rounds) rounds = seen[k]
+		}
+		split("", f)
+		next
+	}
+	part == 1 && /^[a-z]+: / { k = $0; sub(/: .*/, "", k); v = $0; sub(/^[a-z]+: +/, "", v); said[k] = v; next }
+	part == 1 { next }
+	!head++ {
+		print said["cpu"] ", " said["date"] ", commit " said["commit"] ", " said["go"] ". Peers: " said["peers"] ". Medians of " rounds (rounds == 1 ? " round." : " rounds.")
+		print ""
+		print "| work | unit | threads | ours | peer | its figure | ratio | goal | ok |"
+		print "|---|---|---|---|---|---|---|---|---|"
+	}
+	{
+		work = $1; unit = $2; threads = $4; goal = $7
+		name = $3; sub(/.*:/, "", name)
+		mine = key($3, name, threads) SUBSEP unit
+		if (!(mine in figures)) next
+		ours = median(figures[mine]); theirs = ratio = ok = ""
+		k = key($5, name, threads) SUBSEP unit
+		if ($6 != "") {
+			if (k in figures) { theirs = median(figures[k]); ratio = ours / theirs }
+			else if (goal !~ /^<=/) next
+			else $6 = ""
+		}
+		bound = goal; sub(/^[<>]=/, "", bound)
+		if (goal ~ /^>=/) ok = ratio >= bound + 0 ? "yes" : "**no**"
+		if (goal ~ /^<=/) ok = ours <= bound + 0 ? "yes" : "**no**"
+		sub(/>=/, "at least ", goal); sub(/<=/, "at most ", goal)
+		printf "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", work, unit, threads, show(ours), $6, theirs == "" ? "" : show(theirs), ratio == "" ? "" : sprintf("%.2f", ratio), goal, ok
+	}' "$1" "$tmp/rows"
+}
+
+# finish FILE prints the table of FILE.
+finish() {
+	table "$1" >"$tmp/table"
+	cat "$tmp/table"
+	[ -z "$write" ] && return
+	awk -v table="$tmp/table" '
+		/^<!-- end -->$/ { skip = 0 }
+		!skip
+		/^<!-- compare.sh -->$/ { skip = 1; while ((getline line < table) > 0) print line }
+	' README.md >"$tmp/README.md" && cat "$tmp/README.md" >README.md
+}
+
+if [ -n "$file" ]; then
+	finish "$file"
+	exit
+fi
+
+has() { command -v "$1" >/dev/null 2>&1; }
+missing() { echo "compare.sh: without $1" >&2; }
+cpu() { grep -qw "$1" /proc/cpuinfo 2>/dev/null; }
+wanted() { case " $groups " in *" $1 "*) return 0 ;; esac; return 1; }
+groups=$*
+peers=
+found() { peers="${peers:+$peers, }$1"; }
+
+# The peers, each at its best. OpenBLAS before 0.3.22 does not know newer
+# processors with AVX-512 and takes kernels of 2004 for them.
+if [ -z "${OPENBLAS_CORETYPE:-}" ] && cpu avx512f; then
+	export OPENBLAS_CORETYPE=SkylakeX
+fi
+cc=${CC:-cc} peak= openblas= torch= ort= pillow=
+if ! has "$cc"; then
+	missing "a C compiler: no peak, no OpenBLAS"
+else
+	if $cc -O3 -march=native -o "$tmp/peak-native" peers/peak.c -lpthread 2>"$tmp/err" || $cc -O3 -o "$tmp/peak-native" peers/peak.c -lpthread; then
+		peak=native
+		found "$($cc --version | head -n 1)"
+	fi
+	if cpu avx2 && $cc -O3 -mavx2 -mfma -o "$tmp/peak-avx2" peers/peak.c -lpthread; then
+		peak="$peak avx2"
+	fi
+	if $cc -O2 -o "$tmp/openblas" peers/openblas.c -lopenblas 2>/dev/null; then
+		openblas=yes
+		found "$("$tmp/openblas" 1 0 2>&1 >/dev/null | sed 's/\([^ ]* [^ ]*\).*core/\1, core/')"
+	else
+		missing "OpenBLAS (its header and library)"
+	fi
+fi
+for python in ${PYTHON:-python3 /usr/bin/python3}; do
+	if [ -z "$torch" ] && v=$("$python" -c 'import torch; print(torch.__version__)' 2>/dev/null); then
+		torch=$python
+		found "PyTorch $v"
+	fi
+	if [ -z "$pillow" ] && v=$("$python" -c 'import PIL, numpy; print(PIL.__version__)' 2>/dev/null); then
+		pillow=$python
+		found "Pillow $v"
+	fi
+done
+[ -n "$torch" ] || missing "PyTorch"
+[ -n "$pillow" ] || missing "Pillow and NumPy"
+if [ -z "${ORT_DIR:-}" ] || ! has node || ! v=$(cd "$ORT_DIR" && node -p "require('onnxruntime-node/package.json').version" 2>/dev/null); then
+	missing "ONNX Runtime (ORT_DIR)"
+elif wanted vit; then
+	models=$ORT_DIR/models-of-promptcam ort=yes
+	for m in ViT-Ti_b1 ViT-Ti_b8 ViT-S_b1 ViT-S_b8 ViT-B_b1 ViT-B_b8; do
+		[ -e "$models/$m.onnx" ] || "${torch:-python3}" peers/export_onnx.py "$models" "${m%_b*}" "${m#*_b}" || ort=
+	done
+	[ -n "$ort" ] && found "ONNX Runtime $v" || missing "ONNX Runtime: no models (PyTorch makes them)"
+fi
+
+go test -c -o "$tmp/bench" . && go test -tags purego -c -o "$tmp/purego" . || exit
+
+slug() { tr '[:upper:]' '[:lower:]' | sed 's/(r)//g; s/[^a-z0-9][^a-z0-9]*/-/g; s/-$//'; }
+model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)
+[ -n "$model" ] || model=$(sysctl -n machdep.cpu.brand_string 2>/dev/null || uname -m)
+mkdir -p results
+results=results/$(date +%F)-$(echo "$model" | slug).txt
+[ -z "${RESULTS:-}" ] || results=$(from "$RESULTS")
+raw=$tmp/raw
+{
+	echo "date: $(date +%F)"
+	echo "commit: $(git describe --always --dirty --exclude '*' 2>/dev/null)"
+	echo "go: $(go version | cut -d ' ' -f 3-)"
+	echo "cpu: $model"
+	echo "peers: $peers"
+} | tee -a "$results" >"$raw"
+
+# run PROGRAM COMMAND... adds the figures that a command prints.
+run() {
+	by=$1
+	shift
+	if "$@" >"$tmp/out" 2>"$tmp/err"; then
+		{ echo "by: $by"; grep '^Benchmark' "$tmp/out"; } | tee -a "$results" >>"$raw"
+	else
+		echo "compare.sh: $by failed: $*" >&2
+		tail -n 3 "$tmp/out" "$tmp/err" >&2
+	fi
+}
+ours() { # BENCHMARK THREADS
+	run promptcam "$tmp/bench" -test.run '^$' -test.bench "$1" -test.cpu "$2" -test.benchtime "${3:-${duration}s}"
+}
+pytorch() { # GROUP THREADS
+	# It neither spins while it waits nor gives pages back to the system.
+	[ -z "$torch" ] || run torch env OMP_WAIT_POLICY=PASSIVE MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8589934592 \
+		MALLOC_TOP_PAD_=268435456 OMP_NUM_THREADS="$2" OPENBLAS_NUM_THREADS="$2" "$torch" peers/torch_cpu.py "$1" "$2" "$duration"
+}
+
+group() { # NAME THREADS: one figure of all its work
+	case $1 in
+	gemm)
+		ours '^BenchmarkGemm' "$2"
+		[ -z "$peak" ] || run peak "$tmp/peak-native" native "$2" "$duration"
+		[ -z "$openblas" ] || run openblas "$tmp/openblas" "$2" "$duration"
+		;;
+	tiers)
+		square='^BenchmarkGemm(Gonum)?$/^1024x1024x1024$'
+		set -- -test.run '^$' -test.bench "$square" -test.cpu 1 -test.benchtime "${duration}s"
+		run promptcam-purego "$tmp/purego" "$@"
+		case $peak in *avx2*)
+			run promptcam-avx2 env GODEBUG=cpu.avx512f=off "$tmp/bench" "$@"
+			run peak "$tmp/peak-avx2" avx2 1 "$duration"
+			;;
+		esac
+		;;
+	attention) ours '^BenchmarkAttention$' "$2"; pytorch attention "$2" ;;
+	block) ours '^BenchmarkBlock$' "$2"; pytorch block "$2" ;;
+	vit)
+		ours '^BenchmarkViT$' "$2"
+		pytorch vit "$2"
+		[ -z "$ort" ] || run onnxruntime node peers/ort.cjs "$ORT_DIR" "$models" "$2" "$duration"
+		;;
+	promptcam) ours '^BenchmarkPromptCAM$' "$2"; pytorch promptcam "$2" ;;
+	rank) ours '^BenchmarkRank$' "$2"; pytorch rank "$2" ;;
+	image)
+		PHOTO=$tmp/photograph.jpg
+		export PHOTO
+		ours '^BenchmarkImage$' "$2"
+		unset PHOTO
+		[ -z "$pillow" ] || run pillow "$pillow" peers/pillow.py "$tmp/photograph.jpg" "$duration"
+		;;
+	memory) ours '^BenchmarkMemory$' "$2" 2x; pytorch memory "$2" ;;
+	explain) ours '^BenchmarkExplain$' "$2" ;;
+	esac
+}
+
+most=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1)
+[ "$most" -gt 2 ] && most=2
+[ "$most" -eq 1 ] && missing "two threads: rows that need them are left out"
+both=1
+[ "$most" -eq 2 ] && both='1 2'
+for round in $(seq "$rounds"); do
+	for g in $groups; do
+		case $g in
+		tiers | image) threads=1 ;;
+		promptcam | rank | explain) threads=$most ;;
+		memory) [ "$round" -eq 1 ] || continue; threads=$most ;; # it is the same every time
+		*) threads=$both ;;
+		esac
+		for t in $threads; do
+			echo "round $round of $rounds: $g, threads: $t" >&2
+			group "$g" "$t"
+		done
+	done
+done
+finish "$raw"
