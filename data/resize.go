@@ -154,8 +154,9 @@ func (t *taps) set(in, out, start, end int, f Filter) {
 	}
 	scale := float64(in) / float64(out)
 	wider := max(scale, 1)
-	support := f.support() * wider
-	centre := func(i int) float64 { return (float64(start+i) + 0.5) * scale }
+	// The conversions round, so that no use of the products fuses them with an addition.
+	support := float64(f.support() * wider)
+	centre := func(i int) float64 { return float64((float64(start+i) + 0.5) * scale) }
 	bounds := func(i int) (from, to int) {
 		return max(0, int(centre(i)-support+0.5)), min(in, int(centre(i)+support+0.5))
 	}

@@ -66,6 +66,19 @@ func TestResizeEqualsPillow(t *testing.T) {
 	}
 }
 
+// Pillow's resize of the drawn picture stands in testdata.
+func TestResizeEqualsPillowOnDrawnPicture(t *testing.T) {
+	m, err := ReadImage("testdata/lzw.tif")
+	require.NoError(t, err)
+	for _, f := range []Filter{Bilinear, Bicubic} {
+		for _, size := range [][2]int{{20, 14}, {97, 60}, {11, 31}, {45, 50}} {
+			want, err := ReadImage(fmt.Sprintf("testdata/%v_%dx%d.png", f, size[0], size[1]))
+			require.NoError(t, err)
+			assert.Equal(t, want, Resize(m, size[0], size[1], f), "%v to %v", f, size)
+		}
+	}
+}
+
 // The definition in float64: every target pixel is the weighted mean of the
 // source pixels under the filter, stretched by the scale where it shrinks.
 func resizeFloat(m *RGB, w, h int, f Filter) []float64 {

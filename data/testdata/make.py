@@ -47,6 +47,10 @@ alpha.putalpha(Image.linear_gradient("L").resize(m.size))
 save(alpha, "alpha.webp", quality=85, exact=True)
 save(m, "lzw.tif", compression="tiff_lzw")
 save(m.quantize(16), "palette.gif")
+# What Pillow makes of the picture in other sizes: smaller, larger, and one side each.
+for name, how in ("bilinear", Image.Resampling.BILINEAR), ("bicubic", Image.Resampling.BICUBIC):
+    for w, h in (20, 14), (97, 60), (11, 31), (45, 50):
+        m.resize((w, h), how).save(f"{name}_{w}x{h}.png", optimize=True)
 exif = Image.Exif()
 exif[0x0112] = 6  # orientation: to be turned a quarter clockwise
 save(m, "orientation6.jpg", quality=85, exif=exif)
