@@ -15,8 +15,9 @@ type Param struct {
 	// writes to the Value of a frozen Param all the same has to call Changed.
 	Frozen bool
 
-	mu     sync.Mutex // several tapes may meet at the first use
-	packed *tensor.Packed
+	mu       sync.Mutex // several tapes may meet at the first use
+	packed   *tensor.Packed
+	isPacked bool
 }
 
 // Grads holds the gradient of a loss with respect to each parameter that it
@@ -27,7 +28,7 @@ type Grads map[*Param]*tensor.Tensor
 func (p *Param) Changed() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.packed = nil
+	p.packed, p.isPacked = nil, false
 }
 
 // frozen is the part of a frozen Param that a Var's value is: the elements [from,
@@ -45,8 +46,8 @@ func (f frozen) pack() *tensor.Packed {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.packed == nil {
-		p.packed = tensor.Pack(p.Value.Reshape(p.Value.Dim(0), -1))
+	if !p.isPacked {
+		p.packed, p.isPacked = tensor.Pack(p.Value.Reshape(p.Value.Dim(0), -1)), true
 	}
 	return p.packed.Rows(f.from, f.to)
 }

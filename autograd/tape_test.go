@@ -251,7 +251,7 @@ func TestStepsAfterTheFirstAllocateNearlyNothing(t *testing.T) {
 	}
 	t.Logf("first step: %d bytes in %d allocations; later: %d in %d", first, count1, later, count)
 	assert.Less(t, float64(later), 0.02*float64(first))
-	assert.Less(t, count, uint64(1000))
+	assert.Less(t, count, uint64(100))
 }
 
 func TestMemoryStaysBounded(t *testing.T) {
@@ -320,6 +320,9 @@ func TestResetEndsNoNewVar(t *testing.T) {
 
 func TestTapesShareParams(t *testing.T) {
 	n := newNetwork()
+	for _, b := range n.block { // the first use of what is frozen is the same for all tapes
+		b.qkv.Frozen, b.fc1.Frozen = true, true
+	}
 	images := tensortest.Random(rand.New(rand.NewPCG(1, 1)), 4, netRows, netDim)
 	losses := make(chan float32)
 	for range 4 {

@@ -77,6 +77,39 @@ func TestLinear(t *testing.T) {
 	assert.Less(t, off, 5e-4)
 }
 
+// A frozen layer keeps a copy of its weight, which must follow the weight where that changes.
+func TestFrozenLinear(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	x := tensortest.Random(rng, 3, 64)
+	l := nn.NewLinear(64, 96)
+	check := func(when string) {
+		t.Helper()
+		t.Log(when)
+		for range 2 { // the first makes the copy
+			tp := &autograd.Tape{}
+			tensortest.Close(t, rowsOf(x, func(r []float64) []float64 { return row(l, r) }), l.Forward(tp.Const(x)).Value(), 1e-5)
+			for _, part := range [][2]int{{0, 96}, {32, 96}, {0, 64}, {5, 50}, {7, 8}} {
+				want := rowsOf(x, func(r []float64) []float64 { return row(l, r)[part[0]:part[1]] })
+				tensortest.Close(t, want, l.Rows(tp.Const(x), part[0], part[1]).Value(), 1e-5)
+			}
+		}
+	}
+	randomise(rng, l)
+	check("learned")
+	nn.Freeze(l)
+	check("frozen")
+	require.NoError(t, nn.Load(l, nn.Tensors{"weight": tensortest.Random(rng, 96, 64), "bias": tensortest.Random(rng, 96)}))
+	check("loaded while frozen")
+	l.Weight.Frozen = false
+	check("learned again")
+	l.Weight.Value.Set(3, 40, 5)
+	nn.Freeze(l)
+	check("frozen again")
+	l.Weight.Value.Set(4, 40, 5)
+	l.Weight.Changed()
+	check("changed")
+}
+
 func TestLayerNorm(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	n := nn.NewLayerNorm(7, 1e-3)
