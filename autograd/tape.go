@@ -62,10 +62,11 @@ func (tp *Tape) Param(p *Param) *Var {
 	v := tp.Const(p.Value)
 	v.param = p
 	v.needs = !p.Frozen && !tp.NoGrad
-	if p.Frozen {
-		v.frozen = frozen{p, 0, p.Value.Dim(0)}
-	} else {
+	switch {
+	case !p.Frozen:
 		p.Changed()
+	case p.Value.Rank() > 1:
+		v.frozen = frozen{p, 0, p.Value.Dim(0)}
 	}
 	if tp.params == nil {
 		tp.params = map[*Param]*Var{}
