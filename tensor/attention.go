@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"slices"
 	"sync"
 
 	"github.com/promptcam/promptcam/tensor/internal/kernel"
@@ -89,159 +88,6 @@ func (t *attentionTask) Do(from, to int) {
 // fewSegments is how many sets of keys and values need no memory of their own.
 const fewSegments = 4
 
-// AttentionBackwardTo is the adjoint of AttentionTo given dy [B, R, D], the
-// gradient of its result y, and the stats it wrote; it computes the weights again. It
-// writes dq and, for each kv, dkv's K and V, each in the shape of its operand:
-// where the images share that, the gradient is the sum over them. Each may be
-// nil. Operands are views or not as in AttentionTo. V and y are not read without dq or a K.
-func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, y, stats, q *Tensor, heads int, kv ...KV) {
-	const op = "AttentionBackwardTo"
-	t := attentionGradTasks.Get().(*attentionGradTask)
-	defer attentionGradTasks.Put(t)
-	t.attention = newAttention(op, q, heads, kv)
-	if len(dkv) != len(kv) {
-		panic(&ShapeError{op, [][]int{q.shape}, fmt.Sprintf("%d gradients for %d sets of keys and values", len(dkv), len(kv))})
-	}
-	t.checkRows(op, dy)
-	t.checkRows(op, y)
-	t.checkStats(op, stats)
-	t.dy, t.y, t.stats, t.q = dy, y, stats, q
-	t.kv, t.dkv = append(t.kv[:0], kv...), t.dkv[:0]
-	t.size = 0
-	t.dq = t.gradient(op, dq, q)
-	for i, s := range kv {
-		t.dkv = append(t.dkv, kvGradient{t.gradient(op, dkv[i].K, s.K), t.gradient(op, dkv[i].V, s.V)})
-	}
-	if t.batch == 0 || t.rows == 0 {
-		for _, g := range t.dkv {
-			g.k.clear()
-			g.v.clear()
-		}
-		t.dq.clear()
-		return
-	}
-	t.groups = t.batch
-	if t.size > 0 {
-		t.groups = min(t.batch, imageGroups)
-		t.partial = slices.Grow(t.partial[:0], (t.groups-1)*t.size)[:(t.groups-1)*t.size]
-	}
-	parallel.Run(heads*t.groups, 1, t)
-	if t.size > 0 && t.groups > 1 {
-		parallel.Run(t.size, grain, (*partialSums)(t))
-	}
-}
-
-// imageGroups is into how many parts images are divided where gradients are summed
-// over them: one head of one part is computed at a time, and each part has sums of its own.
-const imageGroups = 4
-
-// attentionGradTask is a call of AttentionBackwardTo, in parts: one head of a group of images.
-type attentionGradTask struct {
-	attention
-	dy, y, stats, q *Tensor
-	dq              gradient
-	kv              []KV
-	dkv             []kvGradient
-	groups          int       // of images
-	size            int       // of all gradients that are summed over images
-	partial         []float32 // those of each group but the first, which are where the result will be
-}
-
-var attentionGradTasks = sync.Pool{New: func() any { return new(attentionGradTask) }}
-
-// gradient is where a gradient goes; t is nil where it is not wanted.
-type gradient struct {
-	t      *Tensor
-	shared bool
-	at     int // where a shared one lies among a group's partial sums
-}
-
-type kvGradient struct{ k, v gradient }
-
-// gradient checks the gradient of an operand and finds it a place.
-func (t *attentionGradTask) gradient(op string, g, operand *Tensor) gradient {
-	if g == nil {
-		return gradient{}
-	}
-	t.checkGradient(op, g, operand)
-	to := gradient{t: g, shared: t.batch > 1 && g.Len() < t.batch*g.Dim(-2)*g.Dim(-1), at: t.size}
-	if to.shared {
-		t.size += g.Len()
-	}
-	return to
-}
-
-func (g gradient) clear() {
-	if g.t != nil {
-		g.t.Fill(0)
-	}
-}
-
-// of returns where head h of image b, which belongs to a group that starts with
-// image first, adds its part of g.
-func (t *attentionGradTask) of(g gradient, group, first, b, h int) kernel.Grad {
-	if g.t == nil {
-		return kernel.Grad{}
-	}
-	m := kernel.Grad{Matrix: t.head(g.t, b, h)}
-	if g.shared {
-		m.Beta = beta(b > first)
-		if group > 0 && m.Rows > 0 {
-			d := g.t.Dim(-1)
-			m.Data, m.RowStride = t.partial[(group-1)*t.size+g.at+h*t.width:], d
-		}
-	}
-	return m
-}
-
-// Do implements parallel.Task.
-func (t *attentionGradTask) Do(from, to int) {
-	for i := from; i < to; i++ {
-		group, h := i/t.heads, i%t.heads
-		first, last := group*t.batch/t.groups, (group+1)*t.batch/t.groups
-		for b := first; b < last; b++ {
-			var few [fewSegments]kernel.KV
-			var fewGrads [fewSegments]kernel.KVGrad
-			dkv := fewGrads[:0]
-			for _, g := range t.dkv {
-				dkv = append(dkv, kernel.KVGrad{K: t.of(g.k, group, first, b, h), V: t.of(g.v, group, first, b, h)})
-			}
-			kernel.AttentionGrad(t.of(t.dq, group, first, b, h), dkv, t.head(t.dy, b, h), t.head(t.y, b, h), t.statsOf(t.stats, b*t.heads+h),
-				t.head(t.q, b, h), t.scale, t.segments(few[:0], t.kv, b, h))
-		}
-	}
-}
-
-// partialSums is the end of a call of AttentionBackwardTo: it adds up the sums
-// over groups of images.
-type partialSums attentionGradTask
-
-// Do implements parallel.Task.
-func (t *partialSums) Do(from, to int) {
-	t.add(t.dq, from, to)
-	for _, g := range t.dkv {
-		t.add(g.k, from, to)
-		t.add(g.v, from, to)
-	}
-}
-
-// add adds partial sums to those elements of g that lie within from and to.
-func (t *partialSums) add(g gradient, from, to int) {
-	if !g.shared {
-		return
-	}
-	m, d := g.t.matrix(), g.t.Dim(-1)
-	from, to = max(from-g.at, 0), min(to-g.at, g.t.Len())
-	for from < to {
-		r, c := from/d, from%d
-		n := min(d-c, to-from)
-		for group := range t.groups - 1 {
-			kernel.Axpy(m.Data[r*m.RowStride+c:][:n], 1, t.partial[group*t.size+g.at+from:][:n])
-		}
-		from += n
-	}
-}
-
 // attention holds the sizes of one call.
 type attention struct {
 	batch, rows, cols, heads, width int // B, R, A1+A2+..., H, d = D/H
@@ -302,13 +148,6 @@ func (a *attention) checkRows(op string, t *Tensor) {
 	}
 }
 
-func (a *attention) checkGradient(op string, t, operand *Tensor) {
-	if t.Rank() < 2 || t.Rank() > 3 || t.Dim(-1) != operand.Dim(-1) || t.Dim(-2) != operand.Dim(-2) || t.Len() != operand.Len() || !t.evenRows() {
-		panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("want %v, contiguous along the last", operand.shape)})
-	}
-	t.writable(op)
-}
-
 func (a *attention) checkWeights(op string, t *Tensor) {
 	if t.Rank() < 2 || t.Dim(-1) != a.cols || t.Dim(-2) != a.rows || t.Len() != a.batch*a.heads*a.rows*a.cols || !t.Contiguous() {
 		panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("want contiguous weights [%d %d %d %d]", a.batch, a.heads, a.rows, a.cols)})
@@ -357,11 +196,4 @@ func (a *attention) statsOf(stats *Tensor, i int) kernel.Stats {
 	}
 	s := stats.Data()[2*i*a.rows:][:2*a.rows]
 	return kernel.Stats{Max: s[:a.rows], Inv: s[a.rows:]}
-}
-
-func beta(add bool) float32 {
-	if add {
-		return 1
-	}
-	return 0
 }

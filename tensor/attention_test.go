@@ -55,7 +55,9 @@ var attentionCases = []attentionCase{
 	{"two segments", 2, 2, 3, 8, false, []int{4, 2}, []bool{false, true}},
 	{"shared rows", 3, 2, 3, 4, true, []int{5}, []bool{false}},
 	{"prompts", 2, 2, 3, 4, true, []int{3, 5}, []bool{true, false}},
+	{"many images", 7, 2, 3, 4, true, []int{3, 5}, []bool{true, false}},
 	{"three segments", 2, 2, 3, 4, false, []int{1, 4, 2}, []bool{true, false, true}},
+	{"five segments", 2, 2, 3, 4, false, []int{1, 4, 2, 3, 1}, []bool{true, false, true, false, false}},
 	{"an empty segment", 2, 2, 3, 4, false, []int{0, 4}, []bool{false, true}},
 }
 
