@@ -18,11 +18,11 @@ func DropPath(x *Var, p float32) *Var {
 	if p <= 0 || x.tape.Rand == nil {
 		return x
 	}
-	shape := make([]int, len(x.Shape()))
-	for i := range shape {
-		shape[i] = 1
+	var room [8]int // on the stack
+	shape := append(room[:0], x.Shape()...)
+	for i := range shape[1:] {
+		shape[1+i] = 1
 	}
-	shape[0] = x.Dim(0)
 	return drop(x, p, shape...)
 }
 
