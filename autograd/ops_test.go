@@ -382,6 +382,31 @@ func (op operation) check(t *testing.T, wanted func(i int) bool) {
 	}
 }
 
+// A tape uses the adjoints of one step again in the next, whatever that computes.
+func TestStepsOfManyKinds(t *testing.T) {
+	all := func(int) bool { return true }
+	gradients := func(tp *autograd.Tape, op operation) (gs []*tensor.Tensor) {
+		ps := op.params(all)
+		grads := tp.Backward(total(op.leaves(tp, ps)))
+		for _, p := range ps {
+			if g := grads[p]; g != nil {
+				gs = append(gs, g.Clone())
+			}
+		}
+		return gs
+	}
+	tp := &autograd.Tape{}
+	for range 2 {
+		for i := range operations {
+			for _, op := range operations[max(0, i-1) : i+1] {
+				tp.Rand = nil
+				assert.Equal(t, gradients(&autograd.Tape{}, op), gradients(tp, op), op.name)
+				tp.Reset()
+			}
+		}
+	}
+}
+
 // TestTableComplete reads the package's source: no operation may lack a row.
 func TestTableComplete(t *testing.T) {
 	tested := map[string]bool{}
