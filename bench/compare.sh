@@ -34,132 +34,9 @@ tmp=$(mktemp -d) || exit
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 1' INT TERM
 
-# Work as in Go's names without "Benchmark"; unit; ours; threads; theirs; the peer as a reader knows it; goal.
-# Ours and theirs are PROGRAM:WORK@THREADS, of which all but the work can be
-# left out: the program is then promptcam, the number of threads the row's, and
-# theirs has our name. A goal is a ratio, or a figure that ours must keep below.
-rows() {
-	cat <<'ROWS'
-gemm 1024x1024x1024; GFLOP/s; Gemm/1024x1024x1024; 1; peak:Peak/native; peak; >=0.90
-gemm 1024x1024x1024; GFLOP/s; Gemm/1024x1024x1024; 1; openblas:; OpenBLAS; >=1.05
-gemm 1024x1024x1024; GFLOP/s; Gemm/1024x1024x1024; 1; GemmGonum/1024x1024x1024; gonum;
-gemm 1024x1024x1024; GFLOP/s; Gemm/1024x1024x1024; 2; peak:Peak/native; peak;
-gemm 1024x1024x1024; GFLOP/s; Gemm/1024x1024x1024; 2; openblas:; OpenBLAS;
-gemm 197x768x3072, packed; GFLOP/s; GemmPacked/197x768x3072; 1; peak:Peak/native; peak; >=0.88
-gemm 197x768x3072, packed; GFLOP/s; GemmPacked/197x768x3072; 1; openblas:Gemm/197x768x3072; OpenBLAS; >=1.1
-gemm 197x768x3072, packed; GFLOP/s; GemmPacked/197x768x3072; 2; openblas:Gemm/197x768x3072; OpenBLAS;
-gemm 197x768x3072; GFLOP/s; Gemm/197x768x3072; 1; openblas:; OpenBLAS;
-gemm 1576x384x1536, packed; GFLOP/s; GemmPacked/1576x384x1536; 1; peak:Peak/native; peak; >=0.88
-gemm 1576x384x1536, packed; GFLOP/s; GemmPacked/1576x384x1536; 1; openblas:Gemm/1576x384x1536; OpenBLAS; >=1.1
-gemm 1576x384x1536, packed; GFLOP/s; GemmPacked/1576x384x1536; 2; openblas:Gemm/1576x384x1536; OpenBLAS;
-gemm 1576x384x1536; GFLOP/s; Gemm/1576x384x1536; 1; openblas:; OpenBLAS;
-gemm 1024x1024x1024, AVX2; GFLOP/s; promptcam-avx2:Gemm/1024x1024x1024; 1; peak:Peak/avx2; AVX2's peak; >=0.85
-gemm 1024x1024x1024, portable Go; GFLOP/s; promptcam-purego:Gemm/1024x1024x1024; 1; promptcam-purego:GemmGonum/1024x1024x1024; gonum; >=1
-attention 8x6x197x197x64; GFLOP/s; Attention/8x6x197x197x64; 1; torch:; PyTorch; >=2
-attention 8x6x197x197x64; GFLOP/s; Attention/8x6x197x197x64; 2; torch:; PyTorch;
-attention 8x12x197x397x64; GFLOP/s; Attention/8x12x197x397x64; 1; torch:; PyTorch; >=2
-attention 8x12x197x397x64; GFLOP/s; Attention/8x12x197x397x64; 2; torch:; PyTorch;
-block forward ViT-S b8; GFLOP/s; Block/forward/ViT-S_b8; 1; torch:; PyTorch; >=1.3
-block forward ViT-S b8; GFLOP/s; Block/forward/ViT-S_b8; 2; torch:; PyTorch; >=1.3
-block forward+backward ViT-S b8; GFLOP/s; Block/forward+backward/ViT-S_b8; 1; torch:; PyTorch; >=1.15
-block forward+backward ViT-S b8; GFLOP/s; Block/forward+backward/ViT-S_b8; 2; torch:; PyTorch; >=1.15
-vit forward ViT-Ti b8; images/s; ViT/forward/ViT-Ti_b8; 1; torch:; PyTorch; >=1.15
-vit forward ViT-Ti b8; images/s; ViT/forward/ViT-Ti_b8; 1; onnxruntime:; ONNX Runtime; >=1.15
-vit forward ViT-Ti b8; images/s; ViT/forward/ViT-Ti_b8; 2; torch:; PyTorch; >=1.15
-vit forward ViT-Ti b8; images/s; ViT/forward/ViT-Ti_b8; 2; onnxruntime:; ONNX Runtime; >=1.15
-vit forward ViT-Ti b16; images/s; ViT/forward/ViT-Ti_b16; 2; torch:; PyTorch;
-vit forward ViT-S b8; images/s; ViT/forward/ViT-S_b8; 1; torch:; PyTorch; >=1.15
-vit forward ViT-S b8; images/s; ViT/forward/ViT-S_b8; 1; onnxruntime:; ONNX Runtime; >=1.15
-vit forward ViT-S b8; images/s; ViT/forward/ViT-S_b8; 2; torch:; PyTorch; >=1.15
-vit forward ViT-S b8; images/s; ViT/forward/ViT-S_b8; 2; onnxruntime:; ONNX Runtime; >=1.15
-vit forward ViT-S b8; images/s; ViT/forward/ViT-S_b8; 2; @1; ours, 1 thread; >=1.9
-vit forward ViT-B b8; images/s; ViT/forward/ViT-B_b8; 1; torch:; PyTorch; >=1.15
-vit forward ViT-B b8; images/s; ViT/forward/ViT-B_b8; 1; onnxruntime:; ONNX Runtime; >=1.15
-vit forward ViT-B b8; images/s; ViT/forward/ViT-B_b8; 2; torch:; PyTorch; >=1.15
-vit forward ViT-B b8; images/s; ViT/forward/ViT-B_b8; 2; onnxruntime:; ONNX Runtime; >=1.15
-vit forward ViT-Ti b1; images/s; ViT/forward/ViT-Ti_b1; 1; onnxruntime:; ONNX Runtime;
-vit forward ViT-S b1; images/s; ViT/forward/ViT-S_b1; 1; onnxruntime:; ONNX Runtime; >=1.1
-vit forward ViT-S b1; images/s; ViT/forward/ViT-S_b1; 2; onnxruntime:; ONNX Runtime;
-vit forward ViT-B b1; images/s; ViT/forward/ViT-B_b1; 1; onnxruntime:; ONNX Runtime;
-promptcam deep forward ViT-Ti C=100 b16; images/s; PromptCAM/forward/ViT-Ti_C100_b16; 2; torch:; the authors' way, PyTorch;
-promptcam deep forward ViT-S C=200 b8; images/s; PromptCAM/forward/ViT-S_C200_b8; 2; torch:; the authors' way, PyTorch;
-promptcam deep forward ViT-B C=200 b8; images/s; PromptCAM/forward/ViT-B_C200_b8; 2; torch:; the authors' way, PyTorch;
-promptcam deep train ViT-Ti C=100 b16; images/s; PromptCAM/train/ViT-Ti_C100_b16; 2; torch:; the authors' way, PyTorch;
-promptcam deep train ViT-S C=200 b8; images/s; PromptCAM/train/ViT-S_C200_b8; 2; torch:; the authors' way, PyTorch;
-promptcam deep train ViT-B C=200 b8; images/s; PromptCAM/train/ViT-B_C200_b8; 2; torch:; the authors' way, PyTorch; >=3
-promptcam rank heads ViT-Ti C=100; images/s; Rank/heads/ViT-Ti_C100; 2; torch:; the authors' way, PyTorch;
-promptcam rank heads ViT-S C=200; images/s; Rank/heads/ViT-S_C200; 2; torch:; the authors' way, PyTorch;
-promptcam rank heads ViT-B C=200; images/s; Rank/heads/ViT-B_C200; 2; torch:; the authors' way, PyTorch; >=100
-promptcam rank heads ViT-B C=200; images/s; Rank/heads/ViT-B_C200; 2; Rank/forward/ViT-B_C200; ours, without ranking; >=0.952
-JPEG 500x375 to tensor 224x224; images/s; Image/JPEG_500x375; 1; pillow:; Pillow, NumPy; >=0.4
-memory, deep train ViT-B C=200 b16; peak-MB; Memory/train/ViT-B_C200_b16; 2; torch:; the authors' way, PyTorch; <=3000
-allocations, deep train ViT-B C=200 b8; allocs/op; PromptCAM/train/ViT-B_C200_b8; 2; ; ; <=100
-bytes allocated, deep train ViT-B C=200 b8; B/op; PromptCAM/train/ViT-B_C200_b8; 2; ; ; <=100000
-examples/cub -load -explain ViT-Ti; s/run; Explain/ViT-Ti_C200; 2; ; ; <=0.4
-ROWS
-}
-
-# table FILE: a row for each comparison of which FILE has both figures, medians of all rounds.
-table() {
-	rows >"$tmp/rows"
-	awk -F ' *; *' '
-	function key(s, name, threads,   by) {
-		by = "promptcam"
-		if (s ~ /:/) { by = s; sub(/:.*/, "", by); sub(/[^:]*:/, "", s) }
-		if (s ~ /@/) { threads = s; sub(/.*@/, "", threads); sub(/@.*/, "", s) }
-		return by SUBSEP (s == "" ? name : s) SUBSEP threads
-	}
-	function median(s,   v, n, i, j, t) {
-		n = split(s, v, " ")
-		for (i = 2; i <= n; i++)
-			for (j = i; j > 1 && v[j] + 0 < v[j-1] + 0; j--) { t = v[j]; v[j] = v[j-1]; v[j-1] = t }
-		return n % 2 ? v[(n+1)/2] : (v[n/2] + v[n/2+1]) / 2
-	}
-	function show(x) { return x >= 100 ? sprintf("%.0f", x) : x >= 10 ? sprintf("%.1f", x) : x >= 0.1 ? sprintf("%.2f", x) : sprintf("%.4f", x) }
-	FNR == 1 { part++ }
-	part == 1 && /^Benchmark/ {
-		split($0, f, /[ \t]+/)
-		name = substr(f[1], 10); threads = 1
-		if (match(name, /-[0-9]+$/)) { threads = substr(name, RSTART + 1); name = substr(name, 1, RSTART - 1) }
-		for (i = 3; (i + 1) in f; i += 2) {
-			k = said["by"] SUBSEP name SUBSEP threads SUBSEP f[i+1]
-			figures[k] = figures[k] " " f[i]
-			if (++seen[k] > rounds) rounds = seen[k]
-		}
-		split("", f)
-		next
-	}
-	part == 1 && /^[a-z]+: / { k = $0; sub(/: .*/, "", k); v = $0; sub(/^[a-z]+: +/, "", v); said[k] = v; next }
-	part == 1 { next }
-	!head++ {
-		print said["cpu"] ", " said["date"] ", commit " said["commit"] ", " said["go"] ". Peers: " said["peers"] ". Medians of " rounds (rounds == 1 ? " round." : " rounds.")
-		print ""
-		print "| work | unit | threads | ours | peer | its figure | ratio | goal | ok |"
-		print "|---|---|---|---|---|---|---|---|---|"
-	}
-	{
-		work = $1; unit = $2; threads = $4; goal = $7
-		name = $3; sub(/.*:/, "", name)
-		mine = key($3, name, threads) SUBSEP unit
-		if (!(mine in figures)) next
-		ours = median(figures[mine]); theirs = ratio = ok = ""
-		k = key($5, name, threads) SUBSEP unit
-		if ($6 != "") {
-			if (k in figures) { theirs = median(figures[k]); ratio = ours / theirs }
-			else if (goal !~ /^<=/) next
-			else $6 = ""
-		}
-		bound = goal; sub(/^[<>]=/, "", bound)
-		if (goal ~ /^>=/) ok = ratio >= bound + 0 ? "yes" : "**no**"
-		if (goal ~ /^<=/) ok = ours <= bound + 0 ? "yes" : "**no**"
-		sub(/>=/, "at least ", goal); sub(/<=/, "at most ", goal)
-		printf "| %s | %s | %s | %s | %s | %s | %s | %s | %s |\n", work, unit, threads, show(ours), $6, theirs == "" ? "" : show(theirs), ratio == "" ? "" : sprintf("%.2f", ratio), goal, ok
-	}' "$1" "$tmp/rows"
-}
-
 # finish FILE prints the table of FILE.
 finish() {
-	table "$1" >"$tmp/table"
+	awk -f table.awk "$1" rows.txt >"$tmp/table"
 	cat "$tmp/table"
 	[ -z "$write" ] && return
 	awk -v table="$tmp/table" '
@@ -182,8 +59,8 @@ groups=$*
 peers=
 found() { peers="${peers:+$peers, }$1"; }
 
-# The peers, each at its best. OpenBLAS before 0.3.22 does not know newer
-# processors with AVX-512 and takes kernels of 2004 for them.
+# The peers, each at its best. For a processor newer than itself OpenBLAS may
+# take kernels of 2004.
 if [ -z "${OPENBLAS_CORETYPE:-}" ] && cpu avx512f; then
 	export OPENBLAS_CORETYPE=SkylakeX
 fi
@@ -238,7 +115,7 @@ results=results/$(date +%F)-$(echo "$model" | slug).txt
 raw=$tmp/raw
 {
 	echo "date: $(date +%F)"
-	echo "commit: $(git describe --always --dirty --exclude '*' 2>/dev/null)"
+	echo "commit: $(git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)"
 	echo "go: $(go version | cut -d ' ' -f 3-)"
 	echo "cpu: $model"
 	echo "peers: $peers"

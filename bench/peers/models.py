@@ -38,7 +38,7 @@ class ViT(nn.Module):
         self.norm = nn.LayerNorm(dim, eps=1e-6)
 
     def tokens(self, images):
-        return torch.cat([self.token.expand(len(images), -1, -1), self.embed(images).flatten(2).transpose(1, 2)], 1) + self.position
+        return torch.cat([self.token.expand(images.shape[0], -1, -1), self.embed(images).flatten(2).transpose(1, 2)], 1) + self.position
 
     def forward(self, images):
         x = self.tokens(images)
