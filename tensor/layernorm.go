@@ -92,7 +92,7 @@ func layerNormParamGrad(rows layerNormRows, dw, db, dy []float32) {
 		kernel.Axpy(db, 1, b[n:])
 	}
 	l.layerNormRows, l.dy = layerNormRows{}, nil
-	layerNormParamTasks.free.Put(l)
+	layerNormParamTasks.put(l)
 }
 
 // Do does the rows [from, to).

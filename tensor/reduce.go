@@ -78,7 +78,7 @@ func addSum(op string, dst, src *Tensor) {
 		parallel.Run(s.size, max(1, grain/(src.Len()/s.size)), s)
 	}
 	s.dst.data, s.src.data = nil, nil
-	sumTasks.free.Put(s)
+	sumTasks.put(s)
 }
 
 // sum adds src to dst, of the same shape, whose elements are repeated along some

@@ -9,11 +9,15 @@ import (
 // grain is how many elements of cheap work are worth handing to another core.
 const grain = 1 << 15
 
-// tasks lends the memory of one kind of task, so that an operation allocates nothing.
+// tasks lends the memory of one kind of task, so that an operation allocates
+// nothing. A sync.Pool would lose it with every garbage collection.
 type tasks[T any, P interface {
 	*T
 	parallel.Task
-}] struct{ free sync.Pool }
+}] struct {
+	mu   sync.Mutex
+	free []P
+}
 
 // run runs t.
 func (l *tasks[T, P]) run(n, grain int, t T) {
@@ -21,15 +25,26 @@ func (l *tasks[T, P]) run(n, grain int, t T) {
 	*p = t
 	parallel.Run(n, grain, p)
 	*p = *new(T)
-	l.free.Put(p)
+	l.put(p)
 }
 
-// get returns a task that may hold what its last user left; put it back into free.
+// get returns a task that may hold what its last user left in it.
 func (l *tasks[T, P]) get() P {
-	if p, ok := l.free.Get().(P); ok {
-		return p
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	last := len(l.free) - 1
+	if last < 0 {
+		return new(T)
 	}
-	return new(T)
+	p := l.free[last]
+	l.free = l.free[:last]
+	return p
+}
+
+func (l *tasks[T, P]) put(p P) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.free = append(l.free, p)
 }
 
 // eachRow runs t, a task on rows along the last dimension of x.
@@ -81,7 +96,7 @@ func eachRun(op string, alpha float32, a, b, c *Tensor, do func(alpha float32, a
 	for i := range r.t {
 		r.t[i].data = nil
 	}
-	runsTasks.free.Put(r)
+	runsTasks.put(r)
 }
 
 // Do does the elements, or where there are gaps the lines, [from, to).

@@ -3,7 +3,6 @@ package tensor_test
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -43,7 +42,6 @@ func TestOperationsDoNotAllocate(t *testing.T) {
 		"CrossEntropyBackwardTo": func() { tensor.CrossEntropyBackwardTo(dst, x, labels, 1) },
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which would empty the pools
 	for _, processors := range []int{1, 2} {
 		runtime.GOMAXPROCS(processors)
 		for name, do := range operations {
@@ -58,7 +56,7 @@ func TestOperationsDoNotAllocate(t *testing.T) {
 					return after.Mallocs - before.Mallocs
 				}
 				times(3)
-				assert.Less(t, times(50), uint64(25)) // a pool may miss
+				assert.Less(t, times(50), uint64(25)) // the runtime allocates now and then
 			})
 		}
 	}
