@@ -13,7 +13,7 @@
 //	}
 //
 // Tensors, labels and Params given to a tape are looked at, not copied: they
-// must not change before Backward has returned.
+// must not change before Backward has returned; frozen Params, not at all.
 //
 // The tape owns the memory of every result and gradient. Reset takes it back
 // for the next step, so that a step after the first allocates nearly nothing;
@@ -26,7 +26,8 @@
 // for one goroutine; several tapes may use the same Params at once as long as
 // nobody changes them.
 //
-// Each operation and its adjoint are one file. Operands whose shapes do not
+// Each operation and its adjoint are one file: a function that computes, a struct
+// of what the adjoint reads, and its method back. Operands whose shapes do not
 // fit are a bug of the caller: the operation panics with a *tensor.ShapeError.
 // So it does for a view with gaps, such as Slice and Split return; only those two,
 // Add, Mul, Concat, Dropout, DropPath, Linear's weight and, where the last dimension
