@@ -3,15 +3,18 @@ package tensor
 import (
 	"fmt"
 	"slices"
+
+	"github.com/promptcam/promptcam/tensor/internal/kernel"
+	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
 
 // Activation is a function of each element.
 type Activation int
 
 const (
-	Identity  Activation = iota
-	GELU                 // x·Phi(x), see GELUTo
-	QuickGELU            // x·sigmoid(1.702 x), see QuickGELUTo
+	Identity  = Activation(kernel.Identity)
+	GELU      = Activation(kernel.GELUAct)      // x·Phi(x), see GELUTo
+	QuickGELU = Activation(kernel.QuickGELUAct) // x·sigmoid(1.702 x), see QuickGELUTo
 )
 
 // After says what LinearTo does with x·wᵀ while it is still in the cache, in this
@@ -21,61 +24,70 @@ type After struct {
 	Pre      *Tensor    // [..., out], receives the sum so far: what Act is applied to
 	Act      Activation // applied
 	Scale    *Tensor    // [out], multiplied by
-	Residual *Tensor    // [..., out], added last; may be the result itself
+	Residual *Tensor    // [..., out], added last; not the result itself
 }
 
 // Packed is a copy of a weight [out, in] in the order in which LinearTo reads it.
-type Packed struct{}
+type Packed struct{ kernel kernel.Packed }
 
 // Pack returns a copy of w [out, in] for LinearTo: worth its memory where the
 // same weight multiplies few rows many times.
-func Pack(w *Tensor) *Packed { return nil }
+func Pack(w *Tensor) *Packed {
+	if len(w.shape) != 2 {
+		panic(&ShapeError{"Pack", [][]int{w.shape}, "want [out, in]"})
+	}
+	m := w.matrix().T()
+	p := &Packed{kernel.NewPacked(m.Rows, m.Cols)}
+	if w.Len() > 0 {
+		parallel.For(p.kernel.Panels(), max(1, grain/m.Rows/p.kernel.PanelCols()), func(from, to int) { p.kernel.Fill(m, from, to) })
+	}
+	return p
+}
 
 // Rows returns the outputs [from, to), without copying; nil if they do not begin
 // where the kernels can begin.
-func (p *Packed) Rows(from, to int) *Packed { return nil }
+func (p *Packed) Rows(from, to int) *Packed {
+	if from == 0 && to == p.kernel.Len() {
+		return p
+	}
+	if from%p.kernel.PanelCols() != 0 {
+		return nil
+	}
+	return &Packed{p.kernel.Cols(from, to)}
+}
 
-// LinearTo writes to dst what After makes of x·wᵀ: x [..., in], w [out, in], dst
+// LinearTo writes to dst what after makes of x·wᵀ: x [..., in], w [out, in], dst
 // [..., out]. packed is Pack(w) or nil. All must be contiguous, but w may be any view.
 func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
 	const op = "LinearTo"
 	linearShapes(op, dst, x, w, after.Bias)
-	for _, t := range []*Tensor{after.Pre, after.Residual} {
-		if t != nil {
-			same(op, dst, t)
-		}
-	}
 	if s := after.Scale; s != nil && !slices.Equal(s.shape, w.shape[:1]) {
 		panic(&ShapeError{op, [][]int{s.shape}, fmt.Sprintf("want a scale [%d]", w.shape[0])})
 	}
 	if dst.Len() == 0 {
 		return
 	}
-	y := dst
-	if after.Residual == dst {
-		y = New(dst.shape...)
+	p := newProduct()
+	p.c, p.a, p.b = dst.flat(), x.flat(), w.matrix().T()
+	if packed != nil {
+		p.packed = packed.kernel
 	}
-	beta := float32(0)
+	p.after = kernel.After{Act: kernel.Activation(after.Act)}
 	if after.Bias != nil {
-		CopyTo(y, after.Bias) // the product is then added to the bias
-		beta = 1
+		p.after.Bias = after.Bias.Data()
 	}
-	gemm(y.flat(), x.flat(), w.matrix().T(), beta)
 	if after.Pre != nil {
-		CopyTo(after.Pre, y)
-	}
-	switch after.Act {
-	case GELU:
-		GELUTo(y, y)
-	case QuickGELU:
-		QuickGELUTo(y, y)
+		same(op, dst, after.Pre)
+		p.after.Pre = after.Pre.flat()
 	}
 	if after.Scale != nil {
-		MulTo(y, y, after.Scale)
+		p.after.Scale = after.Scale.Data()
 	}
 	if after.Residual != nil {
-		AddTo(dst, after.Residual, y)
+		same(op, dst, after.Residual)
+		p.after.Residual = after.Residual.flat()
 	}
+	p.run()
 }
 
 // LinearBackwardTo is the adjoint of x·wᵀ + b given dy, the gradient of its
@@ -104,13 +116,14 @@ func LinearBackwardTo(dx, dw, db, dy, x, w *Tensor) {
 // [..., in]. All must be contiguous, but w may be any view.
 func LinearBackwardActTo(dx, dy, w, pre *Tensor, act Activation) {
 	same("LinearBackwardActTo", dx, pre)
-	LinearBackwardTo(dx, nil, nil, dy, nil, w)
-	switch act {
-	case GELU:
-		GELUBackwardTo(dx, pre, dx)
-	case QuickGELU:
-		QuickGELUBackwardTo(dx, pre, dx)
+	linearShapes("LinearBackwardActTo", dy, dx, w, nil)
+	if dx.Len() == 0 {
+		return
 	}
+	p := newProduct()
+	p.c, p.a, p.b = dx.flat(), dy.flat(), w.matrix()
+	p.after = kernel.After{Pre: pre.flat(), Act: kernel.Activation(act), Derivative: true}
+	p.run()
 }
 
 // linearShapes checks y = x·wᵀ + b; b may be nil.

@@ -2,7 +2,9 @@ package tensor
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
 
 	"github.com/promptcam/promptcam/tensor/internal/kernel"
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
@@ -59,7 +61,7 @@ func MatMulTo(dst, a, b *Tensor) {
 	b = b.Expand(append(slices.Clone(lead), b.shape[len(b.shape)-2:]...)...)
 	parallel.For(Size(op, lead), 1, func(from, to int) {
 		for i := from; i < to; i++ {
-			kernel.Gemm(dst.nth(i), a.nth(i), b.nth(i), 1, 0)
+			kernel.Gemm(dst.nth(i), a.nth(i), b.nth(i), 0, nil)
 		}
 	})
 }
@@ -92,31 +94,76 @@ func (t *Tensor) nth(i int) kernel.Matrix {
 	return m
 }
 
-// Work per piece of a matrix product that is split among cores. Pieces of rows
-// each pack all of the right operand again: with 256 rows that stays a few per
-// cent of the multiplications. Few rows are split by columns instead, in
-// multiples of a tile's 32; these can be smaller, since the left operand is
-// packed only if it is transposed.
-const (
-	gemmRows = 256
-	gemmCols = 96
-)
-
 // gemm computes c = beta*c + a·b on all cores.
 func gemm(c, a, b kernel.Matrix, beta float32) {
-	if c.Rows*c.Cols*a.Cols < grain {
-		kernel.Gemm(c, a, b, 1, beta)
-		return
+	p := newProduct()
+	p.c, p.a, p.b, p.beta = c, a, b, beta
+	p.run()
+}
+
+// product is a matrix product to be computed in pieces.
+type product struct {
+	c, a    kernel.Matrix
+	b       kernel.Matrix
+	packed  kernel.Packed // b, if it has a Packed
+	beta    float32
+	after   kernel.After
+	columns bool // pieces are columns of c, not rows
+}
+
+var products = sync.Pool{New: func() any { return new(product) }}
+
+func newProduct() *product { return products.Get().(*product) }
+
+// run computes p and ends its use.
+func (p *product) run() {
+	rows, cols := p.c.Rows, p.c.Cols
+	packed := p.packed.Panels() > 0
+	// A piece of rows copies all of b, unless it is packed, and a piece of columns
+	// all of a: what is larger is split. A few rows of a packed b are split by
+	// columns, as each piece reads all it needs of b from main memory.
+	p.columns = cols > rows && !(packed && rows >= 2*piece)
+	n, unit := rows, piece/2
+	if p.columns {
+		n, unit = cols, piece/3
 	}
-	if c.Rows > gemmRows || c.Cols <= gemmCols {
-		parallel.For(c.Rows, gemmRows, func(from, to int) {
-			kernel.Gemm(rowsOf(c, from, to), rowsOf(a, from, to), b, 1, beta)
-		})
-		return
+	grain := n
+	if procs := runtime.GOMAXPROCS(0); procs > 1 && rows*cols*p.a.Cols >= 4*piece*piece*piece {
+		// Two for each core, since cores are not equally fast. The bits do not
+		// depend on how c is split.
+		each := (n + 2*procs - 1) / (2 * procs)
+		grain = max(piece, (each+unit-1)/unit*unit)
 	}
-	parallel.For(c.Cols, gemmCols, func(from, to int) {
-		kernel.Gemm(rowsOf(c.T(), from, to).T(), a, rowsOf(b.T(), from, to).T(), 1, beta)
-	})
+	parallel.Run(n, grain, p)
+	*p = product{}
+	products.Put(p)
+}
+
+// piece is the fewest rows or columns worth a piece. Half of it is a multiple of a
+// tile's rows and a third of a tile's columns.
+const piece = 96
+
+// Do computes some rows or columns.
+func (p *product) Do(from, to int) {
+	c, a, b, packed := p.c, p.a, p.b, p.packed
+	var after kernel.After
+	if p.columns {
+		c = rowsOf(c.T(), from, to).T()
+		after = p.after.View(0, from, c.Rows, to-from)
+		if packed.Panels() > 0 {
+			packed = packed.Cols(from, to)
+		} else {
+			b = rowsOf(b.T(), from, to).T()
+		}
+	} else {
+		c, a = rowsOf(c, from, to), rowsOf(a, from, to)
+		after = p.after.View(from, 0, to-from, c.Cols)
+	}
+	if packed.Panels() > 0 {
+		kernel.GemmPacked(c, a, packed, p.beta, &after)
+	} else {
+		kernel.Gemm(c, a, b, p.beta, &after)
+	}
 }
 
 // rowsOf is the part of m from one row up to another.

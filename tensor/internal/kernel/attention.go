@@ -31,7 +31,9 @@ func Attention(y, weights Matrix, stats Stats, q Matrix, scale float32, kv []KV)
 		s.K.raceRead()
 		s.V.raceRead()
 	}
-	attention(best, y, weights, stats, q, scale, kv)
+	w := spaces.Get().(*space)
+	defer spaces.Put(w)
+	w.attention(best, y, weights, stats, q, scale, kv)
 }
 
 // Unlike FlashAttention (Dao et al., arXiv 2205.14135), this holds the scores of
@@ -43,10 +45,12 @@ func Attention(y, weights Matrix, stats Stats, q Matrix, scale float32, kv []KV)
 const (
 	// attentionRows is about how many queries' scores are held at a time.
 	attentionRows = 48
-	// attentionGradRows is the same in the adjoint, which holds two such blocks and
-	// sums over their rows: fewer would mean that keys' gradients are read and
-	// written more often.
-	attentionGradRows = 128
+	// gradRows and gradScores are about the most queries, and scores, that the
+	// adjoint computes at a time. It sums over these queries, so fewer would mean
+	// that gradients of keys and values are read and written more often. Scores
+	// are held along with their gradients: that is 1 MB.
+	gradRows   = 256
+	gradScores = 1 << 17
 )
 
 // space is the memory that a call of attention or attentionGrad copies operands into.
@@ -62,9 +66,7 @@ func sized(s *[]float32, n int) []float32 {
 	return (*s)[:n]
 }
 
-func attention(t *tier, y, weights Matrix, stats Stats, q Matrix, scale float32, kv []KV) {
-	w := spaces.Get().(*space)
-	defer spaces.Put(w)
+func (w *space) attention(t *tier, y, weights Matrix, stats Stats, q Matrix, scale float32, kv []KV) {
 	cols := 0
 	for _, s := range kv {
 		cols += s.K.Rows
@@ -126,7 +128,7 @@ func (t *tier) multiply(c, a Matrix, b []float32, alpha, beta float32) {
 	for j := 0; j < c.Cols; j += t.nr {
 		for i := 0; i < c.Rows; i += t.mr {
 			t.tile(min(t.mr, c.Rows-i), min(t.nr, c.Cols-j), k, alpha, a.Data[i*a.RowStride:], a.RowStride, a.ColStride,
-				b[j*k:], t.nr, beta, c.Data[i*c.RowStride+j:], c.RowStride)
+				b[j*k:], t.nr, beta, c.Data[i*c.RowStride+j:], c.RowStride, b)
 		}
 	}
 }
@@ -191,12 +193,12 @@ func AttentionGrad(dq Grad, dkv []KVGrad, dy, y Matrix, stats Stats, q Matrix, s
 		s.K.raceRead()
 		s.V.raceRead()
 	}
-	attentionGrad(best, dq, dkv, dy, y, stats, q, scale, kv)
-}
-
-func attentionGrad(t *tier, dq Grad, dkv []KVGrad, dy, y Matrix, stats Stats, q Matrix, scale float32, kv []KV) {
 	w := spaces.Get().(*space)
 	defer spaces.Put(w)
+	w.attentionGrad(best, dq, dkv, dy, y, stats, q, scale, kv)
+}
+
+func (w *space) attentionGrad(t *tier, dq Grad, dkv []KVGrad, dy, y Matrix, stats Stats, q Matrix, scale float32, kv []KV) {
 	cols, wantK, wantV := 0, false, false
 	for i, s := range kv {
 		cols += s.K.Rows
@@ -222,7 +224,7 @@ func attentionGrad(t *tier, dq Grad, dkv []KVGrad, dy, y Matrix, stats Stats, q 
 		}
 		from += s.K.Rows
 	}
-	block := blockRows(q.Rows, attentionGradRows, t.mr)
+	block := blockRows(q.Rows, max(attentionRows, min(gradRows, gradScores/max(1, cols))), t.mr)
 	row := roundUp(cols, cacheLine)
 	scores, grads := sized(&w.scores, block*row), sized(&w.grads, block*row)
 	right := sized(&w.right, block*width)

@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"iter"
 	"sync"
 )
 
@@ -18,30 +19,46 @@ func (m Matrix) T() Matrix {
 	return Matrix{m.Data, m.Cols, m.Rows, m.ColStride, m.RowStride}
 }
 
-// Gemm computes c = beta*c + alpha*a·b. c's ColStride must be 1; a and b may
-// have any strides. If beta is 0, c is not read. c must not share elements with
-// a or b. It panics if shapes do not fit or a view reaches past its data.
+// Gemm computes c = beta*c + a·b and then what after says, which may be nil. c's
+// ColStride must be 1; a and b may have any strides. If beta is 0, c is not
+// read. c must not share elements with the operands. It panics if shapes do not
+// fit or a view reaches past its data.
 //
 // The bits of an element of c depend only on its row of a, its column of b, and
 // its old value: splitting c by rows or columns among several calls gives
-// the same result as one call.
-func Gemm(c, a, b Matrix, alpha, beta float32) {
-	if a.Rows != c.Rows || b.Cols != c.Cols || a.Cols != b.Rows {
-		panic(fmt.Sprintf("kernel: Gemm: %dx%d times %dx%d into %dx%d", a.Rows, a.Cols, b.Rows, b.Cols, c.Rows, c.Cols))
+// the same result as one call, and so does packing b.
+func Gemm(c, a, b Matrix, beta float32, after *After) {
+	b.check("b")
+	b.raceRead()
+	multiply(c, a, right{plain: b}, beta, after)
+}
+
+// GemmPacked is Gemm with a right operand that is packed.
+func GemmPacked(c, a Matrix, b Packed, beta float32, after *After) {
+	raceRead(b.data)
+	multiply(c, a, right{packed: b}, beta, after)
+}
+
+func multiply(c, a Matrix, b right, beta float32, after *After) {
+	if rows, cols := b.size(); a.Rows != c.Rows || cols != c.Cols || a.Cols != rows {
+		panic(fmt.Sprintf("kernel: Gemm: %dx%d times %dx%d into %dx%d", a.Rows, a.Cols, rows, cols, c.Rows, c.Cols))
 	}
 	a.check("a")
-	b.check("b")
 	c.check("c")
 	if c.ColStride != 1 && c.Cols > 1 {
 		panic(fmt.Sprintf("kernel: Gemm: c has column stride %d, want 1", c.ColStride))
+	}
+	if after.nothing() {
+		after = nil
+	} else {
+		after.check(c)
 	}
 	if c.Rows == 0 || c.Cols == 0 {
 		return
 	}
 	a.raceRead()
-	b.raceRead()
 	c.raceWrite()
-	gemm(best, c, a, b, alpha, beta)
+	gemm(best, c, a, b, beta, after)
 }
 
 // check panics unless all elements of m, the operand called name, lie in its data.
@@ -59,32 +76,29 @@ func (m Matrix) check(name string) {
 }
 
 // The tiling follows Goto and van de Geijn, "Anatomy of High-Performance Matrix
-// Multiplication", ACM TOMS 34(3), 2008, and BLIS: a tile of c stays in
-// registers while a panel of b, as wide as a tile, stays in the first-level
-// cache and a block of a in the second.
+// Multiplication", ACM TOMS 34(3), 2008, and BLIS, with the parts of a and b
+// exchanged: a tile of c stays in registers, the rows of a that it needs stay in
+// the first-level cache while a block of b in the second passes by them panel by panel.
 const (
-	// blockK is the most summands that one tile takes in at a time: a panel of
-	// b of 256 x 32 is 32 KB of a first-level cache of 32 to 48 KB.
-	blockK = 256
-	// blockM is the most rows of a that one copy of b is used for: a block of
-	// 384 x 256 is 384 KB of a second-level cache of 1 to 2 MB.
-	blockM = 384
-	// blockN is the number of columns of b copied at a time. Where b lies row by
-	// row, this is how much is read in one piece.
+	// blockK is the most summands that one tile takes in at a time. The rows of a
+	// tile, 12 x 512, are 24 KB of a first-level cache of 32 to 48 KB.
+	blockK = 512
+	// blockN is the number of columns of b that pass by all rows of a before the
+	// next: 512 x 256 is 512 KB of a second-level cache of 1 to 2 MB.
 	blockN = 256
-	// rowGap lies between the rows of a copied block of a, lest rows that are
-	// used together compete for the same places of the first-level cache.
-	rowGap = 16
+	// packedTiles is the number of tiles for which rows of a are copied at a time:
+	// if they lie column by column, 4 x 12 of them are three whole cache lines.
+	packedTiles = 4
 	// fewRows and fewCols are the numbers of rows up to which b, and of columns
 	// up to which a, is read in place where that is possible: copying would cost
 	// more than it saves.
 	fewRows = 24
-	fewCols = 128
+	fewCols = 64
 )
 
-// workspace is the memory that one call of gemm copies operands into.
+// workspace is the memory into which one call of gemm copies operands.
 type workspace struct {
-	a [blockM * (blockK + rowGap)]float32
+	a []float32 // as much as was ever needed
 	b [blockK * blockN]float32
 }
 
@@ -94,47 +108,52 @@ var workspaces = sync.Pool{New: func() any { return new(workspace) }}
 // alone and the order within a block is the tile's, so that bits depend on
 // nothing else; whether an operand is read in place or from a copy only matters
 // to speed.
-func gemm(t *tier, c, a, b Matrix, alpha, beta float32) {
+func gemm(t *tier, c, a Matrix, b right, beta float32, after *After) {
 	w := workspaces.Get().(*workspace)
 	defer workspaces.Put(w)
-	k := a.Cols
-	for i := 0; i < c.Rows; i += blockM {
-		rows := min(blockM, c.Rows-i)
-		beta := beta
-		p := 0
-		// Even without summands c takes on beta*c, so there is always one block.
-		for blocks := max(1, (k+blockK-1)/blockK); blocks > 0; blocks-- {
-			n := (k - p + blocks - 1) / blocks
-			gemmBlock(t, w, c.view(i, 0, rows, c.Cols), a.view(i, p, rows, n), b.view(p, 0, n, b.Cols), alpha, beta)
-			p += n
-			beta = 1
+	for p, n := range kBlocks(a.Cols) {
+		x := a.view(0, p, a.Rows, n)
+		tiles := x // rows for one tile after the other
+		step := t.mr * x.RowStride
+		copied := n > 0 && (x.ColStride != 1 || c.Cols > fewCols)
+		if copied {
+			tiles, step = w.tiles(t, x)
 		}
+		for j := 0; j < c.Cols; j += blockN {
+			cols := min(blockN, c.Cols-j)
+			y := c.view(0, j, c.Rows, cols)
+			block := b.block(t, w, p, n, j, cols, c.Rows)
+			for i := 0; i < c.Rows; i += t.mr {
+				if copied && j == 0 && i/t.mr%packedTiles == 0 {
+					rows := min(packedTiles*t.mr, c.Rows-i)
+					packA(t, tiles.Data[i/t.mr*step:], x.view(i, 0, rows, n))
+				}
+				rows := min(t.mr, c.Rows-i)
+				left := tiles.Data[min(i/t.mr*step, len(tiles.Data)):]
+				for jj := 0; jj < cols; jj += t.nr {
+					t.tile(rows, min(t.nr, cols-jj), n, 1, left, tiles.RowStride, tiles.ColStride,
+						block.panel(jj/t.nr), block.row, beta, y.Data[i*c.RowStride+jj:], c.RowStride, block.prefetch(n))
+				}
+				if after != nil && p+n == a.Cols {
+					after.apply(t, y.view(i, 0, rows, cols), i, j)
+				}
+			}
+		}
+		beta = 1
 	}
 }
 
-// gemmBlock computes c = beta*c + alpha*a·b for at most blockM rows and blockK summands.
-func gemmBlock(t *tier, w *workspace, c, a, b Matrix, alpha, beta float32) {
-	k := a.Cols
-	if a.ColStride != 1 || c.Cols > fewCols && c.Rows > t.mr {
-		a = packA(t, w.a[:], a)
-	}
-	for j := 0; j < c.Cols; j += blockN {
-		cols := min(blockN, c.Cols-j)
-		block := b.view(0, j, k, cols)
-		// In place, the last panel must not be narrower than the others: the
-		// tile reads full rows.
-		panel := t.nr
-		if b.ColStride != 1 || c.Rows > fewRows || cols%t.nr != 0 {
-			block = packB(t, w.b[:], block)
-			panel = t.nr * k
-		}
-		for jj := 0; jj < cols; jj += t.nr {
-			right := block.Data[min(jj/t.nr*panel, len(block.Data)):]
-			for i := 0; i < c.Rows; i += t.mr {
-				left := a.Data[min(i*a.RowStride, len(a.Data)):]
-				t.tile(min(t.mr, c.Rows-i), min(t.nr, cols-jj), k, alpha, left, a.RowStride, a.ColStride,
-					right, block.RowStride, beta, c.Data[i*c.RowStride+j+jj:], c.RowStride)
+// kBlocks yields where each block of k summands begins and how many it has.
+func kBlocks(k int) iter.Seq2[int, int] {
+	return func(yield func(int, int) bool) {
+		from := 0
+		// Even without summands c takes on beta*c, so there is always one block.
+		for n := max(1, (k+blockK-1)/blockK); n > 0; n-- {
+			size := (k - from + n - 1) / n
+			if !yield(from, size) {
+				return
 			}
+			from += size
 		}
 	}
 }
@@ -148,34 +167,30 @@ func (m Matrix) view(i, j, rows, cols int) Matrix {
 	return v
 }
 
-// packA copies m to dst row by row.
-func packA(t *tier, dst []float32, m Matrix) Matrix {
-	if m.Cols == 0 {
-		return m
+// tiles returns memory for the rows of m, tile by tile, and how far it is from
+// one tile to the next.
+func (w *workspace) tiles(t *tier, m Matrix) (Matrix, int) {
+	step := t.mr * m.Cols
+	if need := (m.Rows + t.mr - 1) / t.mr * step; len(w.a) < need {
+		w.a = make([]float32, need)
 	}
-	row := m.Cols + rowGap
-	m.copyTo(t, dst, row)
-	return Matrix{dst, m.Rows, m.Cols, row, 1}
+	return Matrix{w.a, m.Rows, m.Cols, 1, t.mr}, step
 }
 
-// packB copies m to dst in panels of nr columns, one after the other, each of
-// them row by row. The last one is filled up with zeros.
-func packB(t *tier, dst []float32, m Matrix) Matrix {
-	k := m.Rows
-	full := m.Cols / t.nr
-	if m.ColStride == 1 && k > 0 {
-		t.pack(dst, m.Data, m.RowStride, k, full)
+// packA copies m to dst tile by tile, each of them column by column.
+func packA(t *tier, dst []float32, m Matrix) {
+	step := t.mr * m.Cols
+	full := m.Rows / t.mr
+	if m.RowStride == 1 {
+		t.packA(dst, m.Data, m.ColStride, m.Cols, full)
 	} else {
 		for i := range full {
-			m.view(0, i*t.nr, k, t.nr).copyTo(t, dst[i*t.nr*k:], t.nr)
+			m.view(i*t.mr, 0, t.mr, m.Cols).T().copyTo(t, dst[i*step:], t.mr)
 		}
 	}
-	if rest := m.Cols - full*t.nr; rest > 0 {
-		last := dst[full*t.nr*k:][:k*t.nr]
-		clear(last)
-		m.view(0, full*t.nr, k, rest).copyTo(t, last, t.nr)
+	if rest := m.Rows - full*t.mr; rest > 0 {
+		m.view(full*t.mr, 0, rest, m.Cols).T().copyTo(t, dst[full*step:], t.mr)
 	}
-	return Matrix{dst, k, m.Cols, t.nr, 1}
 }
 
 // copyTo sets dst[i*row+j] to m's element (i, j).

@@ -10,6 +10,7 @@ var generic = tier{
 	nr:             4,
 	tile:           tileGeneric,
 	pack:           packGeneric,
+	packA:          packAGeneric,
 	transpose:      transposeGeneric,
 	add:            addGeneric,
 	mul:            mulGeneric,
@@ -40,9 +41,12 @@ var generic = tier{
 // in order, added to c[i*cRow+j], which is not read if beta is 0. Every row of b
 // has nr readable elements, of which those from cols on do not matter.
 //
+// The tile may fetch 2k elements of ahead into the cache; it does not otherwise
+// use them.
+//
 // A sum is formed the same way wherever its element lies in the tile: the rows
 // missing in a smaller tile are computed as copies of the last.
-func tileGeneric(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int) {
+func tileGeneric(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32) {
 	var s00, s01, s02, s03, s10, s11, s12, s13 float32
 	last := (rows - 1) * aRow
 	for p := range k {
@@ -74,7 +78,15 @@ func tileGeneric(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, 
 // packGeneric copies panels of nr columns of src: element (i, j) of panel p,
 // src[i*srcRow+p*nr+j], goes to dst[(p*rows+i)*nr+j].
 func packGeneric(dst, src []float32, srcRow, rows, panels int) {
-	const nr = 4
+	packPanels(4, dst, src, srcRow, rows, panels)
+}
+
+// packAGeneric is packGeneric for panels of mr columns.
+func packAGeneric(dst, src []float32, srcRow, rows, panels int) {
+	packPanels(2, dst, src, srcRow, rows, panels)
+}
+
+func packPanels(nr int, dst, src []float32, srcRow, rows, panels int) {
 	for i := range rows {
 		for p := range panels {
 			copy(dst[(p*rows+i)*nr:][:nr], src[i*srcRow+p*nr:])

@@ -9,15 +9,25 @@ package kernel
 //go:noescape
 func transpose8(dst []float32, dstRow int, src []float32, srcRow int, k int)
 
+// transpose4 is transposeGeneric for 4 rows and a multiple of 8 columns, in AVX2.
+//
+//go:noescape
+func transpose4(dst []float32, dstRow int, src []float32, srcRow int, k int)
+
 // tileAVX2 is tileGeneric for tiles of up to 6 by 16.
 //
 //go:noescape
-func tileAVX2(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)
+func tileAVX2(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)
 
 // packAVX2 is packGeneric for panels of 16 columns.
 //
 //go:noescape
 func packAVX2(dst []float32, src []float32, srcRow int, rows int, panels int)
+
+// packAAVX2 is packGeneric for panels of 6 columns.
+//
+//go:noescape
+func packAAVX2(dst []float32, src []float32, srcRow int, rows int, panels int)
 
 // addAVX2 is addGeneric.
 //
@@ -132,12 +142,17 @@ func quickGELUGradAVX2(dst []float32, x []float32, dy []float32)
 // tileAVX512 is tileGeneric for tiles of up to 12 by 32.
 //
 //go:noescape
-func tileAVX512(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)
+func tileAVX512(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)
 
 // packAVX512 is packGeneric for panels of 32 columns.
 //
 //go:noescape
 func packAVX512(dst []float32, src []float32, srcRow int, rows int, panels int)
+
+// packAAVX512 is packGeneric for panels of 12 columns.
+//
+//go:noescape
+func packAAVX512(dst []float32, src []float32, srcRow int, rows int, panels int)
 
 // addAVX512 is addGeneric.
 //

@@ -72,9 +72,55 @@ done:
 	VZEROUPPER
 	RET
 
-// func tileAVX2(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)
-// Requires: AVX, AVX2, CMOV, FMA3
-TEXT ·tileAVX2(SB), NOSPLIT, $0-144
+// func transpose4(dst []float32, dstRow int, src []float32, srcRow int, k int)
+// Requires: AVX
+TEXT ·transpose4(SB), NOSPLIT, $0-72
+	MOVQ dst_base+0(FP), AX
+	MOVQ src_base+32(FP), CX
+	MOVQ srcRow+56(FP), DX
+	MOVQ dstRow+24(FP), BX
+	SHLQ $0x02, DX
+	SHLQ $0x02, BX
+	LEAQ (DX)(DX*2), SI
+	LEAQ (BX)(BX*2), DI
+	MOVQ k+64(FP), R9
+
+loop:
+	CMPQ         R9, $0x08
+	JLT          done
+	VMOVUPS      (CX), Y0
+	VMOVUPS      (CX)(DX*1), Y1
+	VMOVUPS      (CX)(DX*2), Y2
+	VMOVUPS      (CX)(SI*1), Y3
+	VUNPCKLPS    Y1, Y0, Y4
+	VUNPCKHPS    Y1, Y0, Y5
+	VUNPCKLPS    Y3, Y2, Y1
+	VUNPCKHPS    Y3, Y2, Y3
+	VUNPCKLPD    Y1, Y4, Y0
+	VUNPCKHPD    Y1, Y4, Y1
+	VUNPCKLPD    Y3, Y5, Y2
+	VUNPCKHPD    Y3, Y5, Y3
+	LEAQ         (AX)(BX*4), R8
+	VMOVUPS      X0, (AX)
+	VMOVUPS      X1, (AX)(BX*1)
+	VMOVUPS      X2, (AX)(BX*2)
+	VMOVUPS      X3, (AX)(DI*1)
+	VEXTRACTF128 $0x01, Y0, (R8)
+	VEXTRACTF128 $0x01, Y1, (R8)(BX*1)
+	VEXTRACTF128 $0x01, Y2, (R8)(BX*2)
+	VEXTRACTF128 $0x01, Y3, (R8)(DI*1)
+	LEAQ         (R8)(BX*4), AX
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, R9
+	JMP          loop
+
+done:
+	VZEROUPPER
+	RET
+
+// func tileAVX2(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·tileAVX2(SB), NOSPLIT, $0-168
 	MOVQ  a_base+32(FP), AX
 	MOVQ  b_base+72(FP), CX
 	MOVQ  c_base+112(FP), DX
@@ -87,16 +133,17 @@ TEXT ·tileAVX2(SB), NOSPLIT, $0-144
 	MOVQ  cRow+136(FP), R8
 	SHLQ  $0x02, R8
 	MOVQ  k+16(FP), R9
-	MOVQ  rows+0(FP), R10
-	CMPQ  R10, $0x06
+	MOVQ  ahead_base+144(FP), R10
+	MOVQ  rows+0(FP), R11
+	CMPQ  R11, $0x06
 	JEQ   rows6
-	CMPQ  R10, $0x05
+	CMPQ  R11, $0x05
 	JEQ   rows5
-	CMPQ  R10, $0x04
+	CMPQ  R11, $0x04
 	JEQ   rows4
-	CMPQ  R10, $0x03
+	CMPQ  R11, $0x03
 	JEQ   rows3
-	CMPQ  R10, $0x02
+	CMPQ  R11, $0x02
 	JEQ   rows2
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
@@ -107,6 +154,8 @@ k1:
 	VMOVUPS      (CX), Y2
 	VMOVUPS      32(CX), Y3
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
@@ -199,6 +248,8 @@ k9:
 	VMOVUPS      (CX), Y4
 	VMOVUPS      32(CX), Y5
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Y6
 	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1
@@ -322,6 +373,8 @@ k17:
 	VMOVUPS      (CX), Y6
 	VMOVUPS      32(CX), Y7
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Y8
 	VFMADD231PS  Y6, Y8, Y0
 	VFMADD231PS  Y7, Y8, Y1
@@ -461,8 +514,8 @@ end20:
 	RET
 
 rows4:
-	LEAQ  (AX)(BX*2), R10
-	ADDQ  BX, R10
+	LEAQ  (AX)(BX*2), R11
+	ADDQ  BX, R11
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -478,6 +531,8 @@ k25:
 	VMOVUPS      (CX), Y8
 	VMOVUPS      32(CX), Y9
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
@@ -487,11 +542,11 @@ k25:
 	VBROADCASTSS (AX)(BX*2), Y10
 	VFMADD231PS  Y8, Y10, Y4
 	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (R10), Y10
+	VBROADCASTSS (R11), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
 	ADDQ         SI, AX
-	ADDQ         SI, R10
+	ADDQ         SI, R11
 	DECQ         R9
 	JNZ          k25
 
@@ -647,8 +702,8 @@ end28:
 	RET
 
 rows5:
-	LEAQ  (AX)(BX*2), R10
-	ADDQ  BX, R10
+	LEAQ  (AX)(BX*2), R11
+	ADDQ  BX, R11
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -666,6 +721,8 @@ k33:
 	VMOVUPS      (CX), Y10
 	VMOVUPS      32(CX), Y11
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Y12
 	VFMADD231PS  Y10, Y12, Y0
 	VFMADD231PS  Y11, Y12, Y1
@@ -675,14 +732,14 @@ k33:
 	VBROADCASTSS (AX)(BX*2), Y12
 	VFMADD231PS  Y10, Y12, Y4
 	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (R10), Y12
+	VBROADCASTSS (R11), Y12
 	VFMADD231PS  Y10, Y12, Y6
 	VFMADD231PS  Y11, Y12, Y7
-	VBROADCASTSS (R10)(BX*1), Y12
+	VBROADCASTSS (R11)(BX*1), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
 	ADDQ         SI, AX
-	ADDQ         SI, R10
+	ADDQ         SI, R11
 	DECQ         R9
 	JNZ          k33
 
@@ -864,8 +921,8 @@ end36:
 	RET
 
 rows6:
-	LEAQ  (AX)(BX*2), R10
-	ADDQ  BX, R10
+	LEAQ  (AX)(BX*2), R11
+	ADDQ  BX, R11
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
@@ -885,6 +942,8 @@ k41:
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
@@ -894,17 +953,17 @@ k41:
 	VBROADCASTSS (AX)(BX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (R10), Y14
+	VBROADCASTSS (R11), Y14
 	VFMADD231PS  Y12, Y14, Y6
 	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS (R10)(BX*1), Y14
+	VBROADCASTSS (R11)(BX*1), Y14
 	VFMADD231PS  Y12, Y14, Y8
 	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (R10)(BX*2), Y14
+	VBROADCASTSS (R11)(BX*2), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
 	ADDQ         SI, AX
-	ADDQ         SI, R10
+	ADDQ         SI, R11
 	DECQ         R9
 	JNZ          k41
 
@@ -1144,6 +1203,48 @@ panel:
 done:
 	ADDQ DX, CX
 	ADDQ $0x00000040, AX
+	DECQ BX
+	JMP  row
+
+end:
+	VZEROUPPER
+	RET
+
+// func packAAVX2(dst []float32, src []float32, srcRow int, rows int, panels int)
+// Requires: AVX
+TEXT ·packAAVX2(SB), NOSPLIT, $0-72
+	MOVQ    $0x00000006, AX
+	LEAQ    masks<>+32(SB), CX
+	NEGQ    AX
+	VMOVDQU (CX)(AX*4), Y0
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    src_base+24(FP), CX
+	MOVQ    srcRow+48(FP), DX
+	MOVQ    rows+56(FP), BX
+	MOVQ    panels+64(FP), SI
+	SHLQ    $0x02, DX
+	IMUL3Q  $0x00000018, BX, DI
+
+row:
+	CMPQ BX, $0x00
+	JEQ  end
+	MOVQ CX, R8
+	MOVQ AX, R9
+	MOVQ SI, R10
+
+panel:
+	TESTQ      R10, R10
+	JZ         done
+	VMASKMOVPS (R8), Y0, Y1
+	VMASKMOVPS Y1, Y0, (R9)
+	ADDQ       $0x00000018, R8
+	ADDQ       DI, R9
+	DECQ       R10
+	JMP        panel
+
+done:
+	ADDQ DX, CX
+	ADDQ $0x00000018, AX
 	DECQ BX
 	JMP  row
 
@@ -1804,72 +1905,69 @@ loop94:
 	JLT          done95
 	VMOVUPS      (BX)(R10*4), Y5
 	VSUBPS       Y0, Y5, Y5
-	VBROADCASTSS constants<>+416(SB), Y6
-	VMAXPS       Y5, Y6, Y5
-	VADDPS       constants<>+448(SB), Y5, Y6
-	VADDPS       constants<>+480(SB), Y6, Y7
-	VSUBPS       Y7, Y5, Y5
-	VBROADCASTSS constants<>+512(SB), Y7
-	VFMADD213PS  constants<>+544(SB), Y5, Y7
-	VFMADD213PS  constants<>+576(SB), Y5, Y7
-	VFMADD213PS  constants<>+608(SB), Y5, Y7
-	VFMADD213PS  constants<>+640(SB), Y5, Y7
-	VFMADD213PS  constants<>+672(SB), Y5, Y7
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y7, Y7
-	VMOVUPS      Y7, (BX)(R10*4)
-	VADDPS       Y7, Y1, Y1
-	VMOVUPS      32(BX)(R10*4), Y5
-	VSUBPS       Y0, Y5, Y5
-	VBROADCASTSS constants<>+416(SB), Y6
-	VMAXPS       Y5, Y6, Y5
-	VADDPS       constants<>+448(SB), Y5, Y6
-	VADDPS       constants<>+480(SB), Y6, Y7
-	VSUBPS       Y7, Y5, Y5
-	VBROADCASTSS constants<>+512(SB), Y7
-	VFMADD213PS  constants<>+544(SB), Y5, Y7
-	VFMADD213PS  constants<>+576(SB), Y5, Y7
-	VFMADD213PS  constants<>+608(SB), Y5, Y7
-	VFMADD213PS  constants<>+640(SB), Y5, Y7
-	VFMADD213PS  constants<>+672(SB), Y5, Y7
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y7, Y7
-	VMOVUPS      Y7, 32(BX)(R10*4)
-	VADDPS       Y7, Y2, Y2
-	VMOVUPS      64(BX)(R10*4), Y5
-	VSUBPS       Y0, Y5, Y5
-	VBROADCASTSS constants<>+416(SB), Y6
-	VMAXPS       Y5, Y6, Y5
-	VADDPS       constants<>+448(SB), Y5, Y6
-	VADDPS       constants<>+480(SB), Y6, Y7
-	VSUBPS       Y7, Y5, Y5
-	VBROADCASTSS constants<>+512(SB), Y7
-	VFMADD213PS  constants<>+544(SB), Y5, Y7
-	VFMADD213PS  constants<>+576(SB), Y5, Y7
-	VFMADD213PS  constants<>+608(SB), Y5, Y7
-	VFMADD213PS  constants<>+640(SB), Y5, Y7
-	VFMADD213PS  constants<>+672(SB), Y5, Y7
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y7, Y7
+	VMOVUPS      32(BX)(R10*4), Y6
+	VSUBPS       Y0, Y6, Y6
+	VMOVUPS      64(BX)(R10*4), Y7
+	VSUBPS       Y0, Y7, Y7
+	VMOVUPS      96(BX)(R10*4), Y8
+	VSUBPS       Y0, Y8, Y8
+	VBROADCASTSS constants<>+416(SB), Y9
+	VMAXPS       Y5, Y9, Y5
+	VMAXPS       Y6, Y9, Y6
+	VMAXPS       Y7, Y9, Y7
+	VMAXPS       Y8, Y9, Y8
+	VADDPS       constants<>+448(SB), Y5, Y10
+	VADDPS       constants<>+448(SB), Y6, Y11
+	VADDPS       constants<>+448(SB), Y7, Y12
+	VADDPS       constants<>+448(SB), Y8, Y13
+	VADDPS       constants<>+480(SB), Y10, Y9
+	VSUBPS       Y9, Y5, Y5
+	VADDPS       constants<>+480(SB), Y11, Y9
+	VSUBPS       Y9, Y6, Y6
+	VADDPS       constants<>+480(SB), Y12, Y9
+	VSUBPS       Y9, Y7, Y7
+	VADDPS       constants<>+480(SB), Y13, Y9
+	VSUBPS       Y9, Y8, Y8
+	VBROADCASTSS constants<>+512(SB), Y9
+	VBROADCASTSS constants<>+512(SB), Y14
+	VBROADCASTSS constants<>+512(SB), Y15
+	VBROADCASTSS constants<>+512(SB), Y16
+	VFMADD213PS  constants<>+544(SB), Y5, Y9
+	VFMADD213PS  constants<>+544(SB), Y6, Y14
+	VFMADD213PS  constants<>+544(SB), Y7, Y15
+	VFMADD213PS  constants<>+544(SB), Y8, Y16
+	VFMADD213PS  constants<>+576(SB), Y5, Y9
+	VFMADD213PS  constants<>+576(SB), Y6, Y14
+	VFMADD213PS  constants<>+576(SB), Y7, Y15
+	VFMADD213PS  constants<>+576(SB), Y8, Y16
+	VFMADD213PS  constants<>+608(SB), Y5, Y9
+	VFMADD213PS  constants<>+608(SB), Y6, Y14
+	VFMADD213PS  constants<>+608(SB), Y7, Y15
+	VFMADD213PS  constants<>+608(SB), Y8, Y16
+	VFMADD213PS  constants<>+640(SB), Y5, Y9
+	VFMADD213PS  constants<>+640(SB), Y6, Y14
+	VFMADD213PS  constants<>+640(SB), Y7, Y15
+	VFMADD213PS  constants<>+640(SB), Y8, Y16
+	VFMADD213PS  constants<>+672(SB), Y5, Y9
+	VFMADD213PS  constants<>+672(SB), Y6, Y14
+	VFMADD213PS  constants<>+672(SB), Y7, Y15
+	VFMADD213PS  constants<>+672(SB), Y8, Y16
+	VPSLLD       $0x17, Y10, Y10
+	VMULPS       Y10, Y9, Y5
+	VPSLLD       $0x17, Y11, Y11
+	VMULPS       Y11, Y14, Y6
+	VPSLLD       $0x17, Y12, Y12
+	VMULPS       Y12, Y15, Y7
+	VPSLLD       $0x17, Y13, Y13
+	VMULPS       Y13, Y16, Y8
+	VMOVUPS      Y5, (BX)(R10*4)
+	VADDPS       Y5, Y1, Y1
+	VMOVUPS      Y6, 32(BX)(R10*4)
+	VADDPS       Y6, Y2, Y2
 	VMOVUPS      Y7, 64(BX)(R10*4)
 	VADDPS       Y7, Y3, Y3
-	VMOVUPS      96(BX)(R10*4), Y5
-	VSUBPS       Y0, Y5, Y5
-	VBROADCASTSS constants<>+416(SB), Y6
-	VMAXPS       Y5, Y6, Y5
-	VADDPS       constants<>+448(SB), Y5, Y6
-	VADDPS       constants<>+480(SB), Y6, Y7
-	VSUBPS       Y7, Y5, Y5
-	VBROADCASTSS constants<>+512(SB), Y7
-	VFMADD213PS  constants<>+544(SB), Y5, Y7
-	VFMADD213PS  constants<>+576(SB), Y5, Y7
-	VFMADD213PS  constants<>+608(SB), Y5, Y7
-	VFMADD213PS  constants<>+640(SB), Y5, Y7
-	VFMADD213PS  constants<>+672(SB), Y5, Y7
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y7, Y7
-	VMOVUPS      Y7, 96(BX)(R10*4)
-	VADDPS       Y7, Y4, Y4
+	VMOVUPS      Y8, 96(BX)(R10*4)
+	VADDPS       Y8, Y4, Y4
 	ADDQ         $0x00000020, R10
 	SUBQ         $0x00000020, R9
 	JMP          loop94
@@ -1882,19 +1980,19 @@ loop96:
 	VSUBPS       Y0, Y5, Y5
 	VBROADCASTSS constants<>+416(SB), Y6
 	VMAXPS       Y5, Y6, Y5
-	VADDPS       constants<>+448(SB), Y5, Y6
-	VADDPS       constants<>+480(SB), Y6, Y7
-	VSUBPS       Y7, Y5, Y5
-	VBROADCASTSS constants<>+512(SB), Y7
-	VFMADD213PS  constants<>+544(SB), Y5, Y7
-	VFMADD213PS  constants<>+576(SB), Y5, Y7
-	VFMADD213PS  constants<>+608(SB), Y5, Y7
-	VFMADD213PS  constants<>+640(SB), Y5, Y7
-	VFMADD213PS  constants<>+672(SB), Y5, Y7
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y7, Y7
-	VMOVUPS      Y7, (BX)(R10*4)
-	VADDPS       Y7, Y1, Y1
+	VADDPS       constants<>+448(SB), Y5, Y7
+	VADDPS       constants<>+480(SB), Y7, Y6
+	VSUBPS       Y6, Y5, Y5
+	VBROADCASTSS constants<>+512(SB), Y6
+	VFMADD213PS  constants<>+544(SB), Y5, Y6
+	VFMADD213PS  constants<>+576(SB), Y5, Y6
+	VFMADD213PS  constants<>+608(SB), Y5, Y6
+	VFMADD213PS  constants<>+640(SB), Y5, Y6
+	VFMADD213PS  constants<>+672(SB), Y5, Y6
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y6, Y5
+	VMOVUPS      Y5, (BX)(R10*4)
+	VADDPS       Y5, Y1, Y1
 	ADDQ         $0x00000008, R10
 	SUBQ         $0x00000008, R9
 	JMP          loop96
@@ -1909,20 +2007,20 @@ done97:
 	VSUBPS       Y0, Y6, Y6
 	VBROADCASTSS constants<>+416(SB), Y0
 	VMAXPS       Y6, Y0, Y6
-	VADDPS       constants<>+448(SB), Y6, Y0
-	VADDPS       constants<>+480(SB), Y0, Y7
-	VSUBPS       Y7, Y6, Y6
-	VBROADCASTSS constants<>+512(SB), Y7
-	VFMADD213PS  constants<>+544(SB), Y6, Y7
-	VFMADD213PS  constants<>+576(SB), Y6, Y7
-	VFMADD213PS  constants<>+608(SB), Y6, Y7
-	VFMADD213PS  constants<>+640(SB), Y6, Y7
-	VFMADD213PS  constants<>+672(SB), Y6, Y7
-	VPSLLD       $0x17, Y0, Y0
-	VMULPS       Y0, Y7, Y7
-	VMASKMOVPS   Y7, Y5, (BX)(R10*4)
-	VANDPS       Y5, Y7, Y7
-	VADDPS       Y7, Y1, Y1
+	VADDPS       constants<>+448(SB), Y6, Y7
+	VADDPS       constants<>+480(SB), Y7, Y0
+	VSUBPS       Y0, Y6, Y6
+	VBROADCASTSS constants<>+512(SB), Y0
+	VFMADD213PS  constants<>+544(SB), Y6, Y0
+	VFMADD213PS  constants<>+576(SB), Y6, Y0
+	VFMADD213PS  constants<>+608(SB), Y6, Y0
+	VFMADD213PS  constants<>+640(SB), Y6, Y0
+	VFMADD213PS  constants<>+672(SB), Y6, Y0
+	VPSLLD       $0x17, Y7, Y7
+	VMULPS       Y7, Y0, Y6
+	VMASKMOVPS   Y6, Y5, (BX)(R10*4)
+	VANDPS       Y5, Y6, Y6
+	VADDPS       Y6, Y1, Y1
 
 end98:
 	VADDPS       Y2, Y1, Y1
@@ -2795,9 +2893,9 @@ end136:
 	VZEROUPPER
 	RET
 
-// func tileAVX512(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)
-// Requires: AVX, AVX512F, BMI2, CMOV
-TEXT ·tileAVX512(SB), NOSPLIT, $0-144
+// func tileAVX512(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
+TEXT ·tileAVX512(SB), NOSPLIT, $0-168
 	MOVQ   a_base+32(FP), AX
 	MOVQ   b_base+72(FP), CX
 	MOVQ   c_base+112(FP), DX
@@ -2810,28 +2908,29 @@ TEXT ·tileAVX512(SB), NOSPLIT, $0-144
 	MOVQ   cRow+136(FP), R8
 	SHLQ   $0x02, R8
 	MOVQ   k+16(FP), R9
-	MOVQ   rows+0(FP), R10
-	CMPQ   R10, $0x0c
+	MOVQ   ahead_base+144(FP), R10
+	MOVQ   rows+0(FP), R11
+	CMPQ   R11, $0x0c
 	JEQ    rows12
-	CMPQ   R10, $0x0b
+	CMPQ   R11, $0x0b
 	JEQ    rows11
-	CMPQ   R10, $0x0a
+	CMPQ   R11, $0x0a
 	JEQ    rows10
-	CMPQ   R10, $0x09
+	CMPQ   R11, $0x09
 	JEQ    rows9
-	CMPQ   R10, $0x08
+	CMPQ   R11, $0x08
 	JEQ    rows8
-	CMPQ   R10, $0x07
+	CMPQ   R11, $0x07
 	JEQ    rows7
-	CMPQ   R10, $0x06
+	CMPQ   R11, $0x06
 	JEQ    rows6
-	CMPQ   R10, $0x05
+	CMPQ   R11, $0x05
 	JEQ    rows5
-	CMPQ   R10, $0x04
+	CMPQ   R11, $0x04
 	JEQ    rows4
-	CMPQ   R10, $0x03
+	CMPQ   R11, $0x03
 	JEQ    rows3
-	CMPQ   R10, $0x02
+	CMPQ   R11, $0x02
 	JEQ    rows2
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -2842,6 +2941,8 @@ k137:
 	VMOVUPS      (CX), Z2
 	VMOVUPS      64(CX), Z3
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
@@ -2934,6 +3035,8 @@ k145:
 	VMOVUPS      (CX), Z4
 	VMOVUPS      64(CX), Z5
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
@@ -3057,6 +3160,8 @@ k153:
 	VMOVUPS      (CX), Z6
 	VMOVUPS      64(CX), Z7
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
@@ -3196,8 +3301,8 @@ end156:
 	RET
 
 rows4:
-	LEAQ   (AX)(BX*2), R10
-	ADDQ   BX, R10
+	LEAQ   (AX)(BX*2), R11
+	ADDQ   BX, R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3213,6 +3318,8 @@ k161:
 	VMOVUPS      (CX), Z8
 	VMOVUPS      64(CX), Z9
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
@@ -3222,11 +3329,11 @@ k161:
 	VBROADCASTSS (AX)(BX*2), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (R10), Z10
+	VBROADCASTSS (R11), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         SI, AX
-	ADDQ         SI, R10
+	ADDQ         SI, R11
 	DECQ         R9
 	JNZ          k161
 
@@ -3382,8 +3489,8 @@ end164:
 	RET
 
 rows5:
-	LEAQ   (AX)(BX*2), R10
-	ADDQ   BX, R10
+	LEAQ   (AX)(BX*2), R11
+	ADDQ   BX, R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3401,6 +3508,8 @@ k169:
 	VMOVUPS      (CX), Z10
 	VMOVUPS      64(CX), Z11
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
@@ -3410,14 +3519,14 @@ k169:
 	VBROADCASTSS (AX)(BX*2), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS (R10), Z12
+	VBROADCASTSS (R11), Z12
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS (R10)(BX*1), Z12
+	VBROADCASTSS (R11)(BX*1), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
 	ADDQ         SI, AX
-	ADDQ         SI, R10
+	ADDQ         SI, R11
 	DECQ         R9
 	JNZ          k169
 
@@ -3599,8 +3708,8 @@ end172:
 	RET
 
 rows6:
-	LEAQ   (AX)(BX*2), R10
-	ADDQ   BX, R10
+	LEAQ   (AX)(BX*2), R11
+	ADDQ   BX, R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3620,6 +3729,8 @@ k177:
 	VMOVUPS      (CX), Z12
 	VMOVUPS      64(CX), Z13
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
@@ -3629,17 +3740,17 @@ k177:
 	VBROADCASTSS (AX)(BX*2), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS (R10), Z14
+	VBROADCASTSS (R11), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS (R10)(BX*1), Z14
+	VBROADCASTSS (R11)(BX*1), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS (R10)(BX*2), Z14
+	VBROADCASTSS (R11)(BX*2), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
 	ADDQ         SI, AX
-	ADDQ         SI, R10
+	ADDQ         SI, R11
 	DECQ         R9
 	JNZ          k177
 
@@ -3847,10 +3958,10 @@ end180:
 	RET
 
 rows7:
-	LEAQ   (AX)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
+	LEAQ   (AX)(BX*2), R11
 	ADDQ   BX, R11
+	LEAQ   (R11)(BX*2), R12
+	ADDQ   BX, R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3872,6 +3983,8 @@ k185:
 	VMOVUPS      (CX), Z14
 	VMOVUPS      64(CX), Z15
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
@@ -3881,21 +3994,21 @@ k185:
 	VBROADCASTSS (AX)(BX*2), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS (R10), Z16
+	VBROADCASTSS (R11), Z16
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS (R10)(BX*1), Z16
+	VBROADCASTSS (R11)(BX*1), Z16
 	VFMADD231PS  Z14, Z16, Z8
 	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS (R10)(BX*2), Z16
+	VBROADCASTSS (R11)(BX*2), Z16
 	VFMADD231PS  Z14, Z16, Z10
 	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS (R11), Z16
+	VBROADCASTSS (R12), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
 	ADDQ         SI, AX
-	ADDQ         SI, R10
 	ADDQ         SI, R11
+	ADDQ         SI, R12
 	DECQ         R9
 	JNZ          k185
 
@@ -4129,10 +4242,10 @@ end188:
 	RET
 
 rows8:
-	LEAQ   (AX)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
+	LEAQ   (AX)(BX*2), R11
 	ADDQ   BX, R11
+	LEAQ   (R11)(BX*2), R12
+	ADDQ   BX, R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -4156,6 +4269,8 @@ k193:
 	VMOVUPS      (CX), Z16
 	VMOVUPS      64(CX), Z17
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
@@ -4165,24 +4280,24 @@ k193:
 	VBROADCASTSS (AX)(BX*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (R10), Z18
+	VBROADCASTSS (R11), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (R10)(BX*1), Z18
+	VBROADCASTSS (R11)(BX*1), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (R10)(BX*2), Z18
+	VBROADCASTSS (R11)(BX*2), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (R11), Z18
+	VBROADCASTSS (R12), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (R11)(BX*1), Z18
+	VBROADCASTSS (R12)(BX*1), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
 	ADDQ         SI, AX
-	ADDQ         SI, R10
 	ADDQ         SI, R11
+	ADDQ         SI, R12
 	DECQ         R9
 	JNZ          k193
 
@@ -4442,10 +4557,10 @@ end196:
 	RET
 
 rows9:
-	LEAQ   (AX)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
+	LEAQ   (AX)(BX*2), R11
 	ADDQ   BX, R11
+	LEAQ   (R11)(BX*2), R12
+	ADDQ   BX, R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -4471,6 +4586,8 @@ k201:
 	VMOVUPS      (CX), Z18
 	VMOVUPS      64(CX), Z19
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
@@ -4480,27 +4597,27 @@ k201:
 	VBROADCASTSS (AX)(BX*2), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS (R10), Z20
+	VBROADCASTSS (R11), Z20
 	VFMADD231PS  Z18, Z20, Z6
 	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS (R10)(BX*1), Z20
+	VBROADCASTSS (R11)(BX*1), Z20
 	VFMADD231PS  Z18, Z20, Z8
 	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS (R10)(BX*2), Z20
+	VBROADCASTSS (R11)(BX*2), Z20
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS (R11), Z20
+	VBROADCASTSS (R12), Z20
 	VFMADD231PS  Z18, Z20, Z12
 	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS (R11)(BX*1), Z20
+	VBROADCASTSS (R12)(BX*1), Z20
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS (R11)(BX*2), Z20
+	VBROADCASTSS (R12)(BX*2), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
 	ADDQ         SI, AX
-	ADDQ         SI, R10
 	ADDQ         SI, R11
+	ADDQ         SI, R12
 	DECQ         R9
 	JNZ          k201
 
@@ -4786,12 +4903,12 @@ end204:
 	RET
 
 rows10:
-	LEAQ   (AX)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
+	LEAQ   (AX)(BX*2), R11
 	ADDQ   BX, R11
 	LEAQ   (R11)(BX*2), R12
 	ADDQ   BX, R12
+	LEAQ   (R12)(BX*2), R13
+	ADDQ   BX, R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -4819,6 +4936,8 @@ k209:
 	VMOVUPS      (CX), Z20
 	VMOVUPS      64(CX), Z21
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
@@ -4828,31 +4947,31 @@ k209:
 	VBROADCASTSS (AX)(BX*2), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS (R10), Z22
+	VBROADCASTSS (R11), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS (R10)(BX*1), Z22
+	VBROADCASTSS (R11)(BX*1), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS (R10)(BX*2), Z22
+	VBROADCASTSS (R11)(BX*2), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS (R11), Z22
+	VBROADCASTSS (R12), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS (R11)(BX*1), Z22
+	VBROADCASTSS (R12)(BX*1), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS (R11)(BX*2), Z22
+	VBROADCASTSS (R12)(BX*2), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS (R12), Z22
+	VBROADCASTSS (R13), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
 	ADDQ         SI, AX
-	ADDQ         SI, R10
 	ADDQ         SI, R11
 	ADDQ         SI, R12
+	ADDQ         SI, R13
 	DECQ         R9
 	JNZ          k209
 
@@ -5164,12 +5283,12 @@ end212:
 	RET
 
 rows11:
-	LEAQ   (AX)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
+	LEAQ   (AX)(BX*2), R11
 	ADDQ   BX, R11
 	LEAQ   (R11)(BX*2), R12
 	ADDQ   BX, R12
+	LEAQ   (R12)(BX*2), R13
+	ADDQ   BX, R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -5199,6 +5318,8 @@ k217:
 	VMOVUPS      (CX), Z22
 	VMOVUPS      64(CX), Z23
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
@@ -5208,34 +5329,34 @@ k217:
 	VBROADCASTSS (AX)(BX*2), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS (R10), Z24
+	VBROADCASTSS (R11), Z24
 	VFMADD231PS  Z22, Z24, Z6
 	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS (R10)(BX*1), Z24
+	VBROADCASTSS (R11)(BX*1), Z24
 	VFMADD231PS  Z22, Z24, Z8
 	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS (R10)(BX*2), Z24
+	VBROADCASTSS (R11)(BX*2), Z24
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS (R11), Z24
+	VBROADCASTSS (R12), Z24
 	VFMADD231PS  Z22, Z24, Z12
 	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS (R11)(BX*1), Z24
+	VBROADCASTSS (R12)(BX*1), Z24
 	VFMADD231PS  Z22, Z24, Z14
 	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS (R11)(BX*2), Z24
+	VBROADCASTSS (R12)(BX*2), Z24
 	VFMADD231PS  Z22, Z24, Z16
 	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS (R12), Z24
+	VBROADCASTSS (R13), Z24
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS (R12)(BX*1), Z24
+	VBROADCASTSS (R13)(BX*1), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
 	ADDQ         SI, AX
-	ADDQ         SI, R10
 	ADDQ         SI, R11
 	ADDQ         SI, R12
+	ADDQ         SI, R13
 	DECQ         R9
 	JNZ          k217
 
@@ -5573,12 +5694,12 @@ end220:
 	RET
 
 rows12:
-	LEAQ   (AX)(BX*2), R10
-	ADDQ   BX, R10
-	LEAQ   (R10)(BX*2), R11
+	LEAQ   (AX)(BX*2), R11
 	ADDQ   BX, R11
 	LEAQ   (R11)(BX*2), R12
 	ADDQ   BX, R12
+	LEAQ   (R12)(BX*2), R13
+	ADDQ   BX, R13
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -5610,6 +5731,8 @@ k225:
 	VMOVUPS      (CX), Z24
 	VMOVUPS      64(CX), Z25
 	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
 	VBROADCASTSS (AX), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
@@ -5619,37 +5742,37 @@ k225:
 	VBROADCASTSS (AX)(BX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (R10), Z26
+	VBROADCASTSS (R11), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS (R10)(BX*1), Z26
+	VBROADCASTSS (R11)(BX*1), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (R10)(BX*2), Z26
+	VBROADCASTSS (R11)(BX*2), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS (R11), Z26
+	VBROADCASTSS (R12), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (R11)(BX*1), Z26
+	VBROADCASTSS (R12)(BX*1), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS (R11)(BX*2), Z26
+	VBROADCASTSS (R12)(BX*2), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (R12), Z26
+	VBROADCASTSS (R13), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS (R12)(BX*1), Z26
+	VBROADCASTSS (R13)(BX*1), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (R12)(BX*2), Z26
+	VBROADCASTSS (R13)(BX*2), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
 	ADDQ         SI, AX
-	ADDQ         SI, R10
 	ADDQ         SI, R11
 	ADDQ         SI, R12
+	ADDQ         SI, R13
 	DECQ         R9
 	JNZ          k225
 
@@ -6045,6 +6168,48 @@ panel:
 done:
 	ADDQ DX, CX
 	ADDQ $0x00000080, AX
+	DECQ BX
+	JMP  row
+
+end:
+	VZEROUPPER
+	RET
+
+// func packAAVX512(dst []float32, src []float32, srcRow int, rows int, panels int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·packAAVX512(SB), NOSPLIT, $0-72
+	MOVQ   $0x0000000c, AX
+	MOVL   $0xffffffff, CX
+	BZHIL  AX, CX, CX
+	KMOVW  CX, K1
+	MOVQ   dst_base+0(FP), AX
+	MOVQ   src_base+24(FP), CX
+	MOVQ   srcRow+48(FP), DX
+	MOVQ   rows+56(FP), BX
+	MOVQ   panels+64(FP), SI
+	SHLQ   $0x02, DX
+	IMUL3Q $0x00000030, BX, DI
+
+row:
+	CMPQ BX, $0x00
+	JEQ  end
+	MOVQ CX, R8
+	MOVQ AX, R9
+	MOVQ SI, R10
+
+panel:
+	TESTQ     R10, R10
+	JZ        done
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS   Z0, K1, (R9)
+	ADDQ      $0x00000030, R8
+	ADDQ      DI, R9
+	DECQ      R10
+	JMP       panel
+
+done:
+	ADDQ DX, CX
+	ADDQ $0x00000030, AX
 	DECQ BX
 	JMP  row
 
@@ -6679,72 +6844,69 @@ loop278:
 	JLT              done279
 	VMOVUPS          (BX)(R10*4), Z5
 	VSUBPS           Z0, Z5, Z5
-	VBROADCASTSS     constants<>+416(SB), Z6
-	VMAXPS           Z5, Z6, Z5
-	VADDPS.BCST      constants<>+448(SB), Z5, Z6
-	VADDPS.BCST      constants<>+480(SB), Z6, Z7
-	VSUBPS           Z7, Z5, Z5
-	VBROADCASTSS     constants<>+512(SB), Z7
-	VFMADD213PS.BCST constants<>+544(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+576(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+608(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+640(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+672(SB), Z5, Z7
-	VPSLLD           $0x17, Z6, Z6
-	VMULPS           Z6, Z7, Z7
-	VMOVUPS          Z7, (BX)(R10*4)
-	VADDPS           Z7, Z1, Z1
-	VMOVUPS          64(BX)(R10*4), Z5
-	VSUBPS           Z0, Z5, Z5
-	VBROADCASTSS     constants<>+416(SB), Z6
-	VMAXPS           Z5, Z6, Z5
-	VADDPS.BCST      constants<>+448(SB), Z5, Z6
-	VADDPS.BCST      constants<>+480(SB), Z6, Z7
-	VSUBPS           Z7, Z5, Z5
-	VBROADCASTSS     constants<>+512(SB), Z7
-	VFMADD213PS.BCST constants<>+544(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+576(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+608(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+640(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+672(SB), Z5, Z7
-	VPSLLD           $0x17, Z6, Z6
-	VMULPS           Z6, Z7, Z7
-	VMOVUPS          Z7, 64(BX)(R10*4)
-	VADDPS           Z7, Z2, Z2
-	VMOVUPS          128(BX)(R10*4), Z5
-	VSUBPS           Z0, Z5, Z5
-	VBROADCASTSS     constants<>+416(SB), Z6
-	VMAXPS           Z5, Z6, Z5
-	VADDPS.BCST      constants<>+448(SB), Z5, Z6
-	VADDPS.BCST      constants<>+480(SB), Z6, Z7
-	VSUBPS           Z7, Z5, Z5
-	VBROADCASTSS     constants<>+512(SB), Z7
-	VFMADD213PS.BCST constants<>+544(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+576(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+608(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+640(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+672(SB), Z5, Z7
-	VPSLLD           $0x17, Z6, Z6
-	VMULPS           Z6, Z7, Z7
+	VMOVUPS          64(BX)(R10*4), Z6
+	VSUBPS           Z0, Z6, Z6
+	VMOVUPS          128(BX)(R10*4), Z7
+	VSUBPS           Z0, Z7, Z7
+	VMOVUPS          192(BX)(R10*4), Z8
+	VSUBPS           Z0, Z8, Z8
+	VBROADCASTSS     constants<>+416(SB), Z9
+	VMAXPS           Z5, Z9, Z5
+	VMAXPS           Z6, Z9, Z6
+	VMAXPS           Z7, Z9, Z7
+	VMAXPS           Z8, Z9, Z8
+	VADDPS.BCST      constants<>+448(SB), Z5, Z10
+	VADDPS.BCST      constants<>+448(SB), Z6, Z11
+	VADDPS.BCST      constants<>+448(SB), Z7, Z12
+	VADDPS.BCST      constants<>+448(SB), Z8, Z13
+	VADDPS.BCST      constants<>+480(SB), Z10, Z9
+	VSUBPS           Z9, Z5, Z5
+	VADDPS.BCST      constants<>+480(SB), Z11, Z9
+	VSUBPS           Z9, Z6, Z6
+	VADDPS.BCST      constants<>+480(SB), Z12, Z9
+	VSUBPS           Z9, Z7, Z7
+	VADDPS.BCST      constants<>+480(SB), Z13, Z9
+	VSUBPS           Z9, Z8, Z8
+	VBROADCASTSS     constants<>+512(SB), Z9
+	VBROADCASTSS     constants<>+512(SB), Z14
+	VBROADCASTSS     constants<>+512(SB), Z15
+	VBROADCASTSS     constants<>+512(SB), Z16
+	VFMADD213PS.BCST constants<>+544(SB), Z5, Z9
+	VFMADD213PS.BCST constants<>+544(SB), Z6, Z14
+	VFMADD213PS.BCST constants<>+544(SB), Z7, Z15
+	VFMADD213PS.BCST constants<>+544(SB), Z8, Z16
+	VFMADD213PS.BCST constants<>+576(SB), Z5, Z9
+	VFMADD213PS.BCST constants<>+576(SB), Z6, Z14
+	VFMADD213PS.BCST constants<>+576(SB), Z7, Z15
+	VFMADD213PS.BCST constants<>+576(SB), Z8, Z16
+	VFMADD213PS.BCST constants<>+608(SB), Z5, Z9
+	VFMADD213PS.BCST constants<>+608(SB), Z6, Z14
+	VFMADD213PS.BCST constants<>+608(SB), Z7, Z15
+	VFMADD213PS.BCST constants<>+608(SB), Z8, Z16
+	VFMADD213PS.BCST constants<>+640(SB), Z5, Z9
+	VFMADD213PS.BCST constants<>+640(SB), Z6, Z14
+	VFMADD213PS.BCST constants<>+640(SB), Z7, Z15
+	VFMADD213PS.BCST constants<>+640(SB), Z8, Z16
+	VFMADD213PS.BCST constants<>+672(SB), Z5, Z9
+	VFMADD213PS.BCST constants<>+672(SB), Z6, Z14
+	VFMADD213PS.BCST constants<>+672(SB), Z7, Z15
+	VFMADD213PS.BCST constants<>+672(SB), Z8, Z16
+	VPSLLD           $0x17, Z10, Z10
+	VMULPS           Z10, Z9, Z5
+	VPSLLD           $0x17, Z11, Z11
+	VMULPS           Z11, Z14, Z6
+	VPSLLD           $0x17, Z12, Z12
+	VMULPS           Z12, Z15, Z7
+	VPSLLD           $0x17, Z13, Z13
+	VMULPS           Z13, Z16, Z8
+	VMOVUPS          Z5, (BX)(R10*4)
+	VADDPS           Z5, Z1, Z1
+	VMOVUPS          Z6, 64(BX)(R10*4)
+	VADDPS           Z6, Z2, Z2
 	VMOVUPS          Z7, 128(BX)(R10*4)
 	VADDPS           Z7, Z3, Z3
-	VMOVUPS          192(BX)(R10*4), Z5
-	VSUBPS           Z0, Z5, Z5
-	VBROADCASTSS     constants<>+416(SB), Z6
-	VMAXPS           Z5, Z6, Z5
-	VADDPS.BCST      constants<>+448(SB), Z5, Z6
-	VADDPS.BCST      constants<>+480(SB), Z6, Z7
-	VSUBPS           Z7, Z5, Z5
-	VBROADCASTSS     constants<>+512(SB), Z7
-	VFMADD213PS.BCST constants<>+544(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+576(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+608(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+640(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+672(SB), Z5, Z7
-	VPSLLD           $0x17, Z6, Z6
-	VMULPS           Z6, Z7, Z7
-	VMOVUPS          Z7, 192(BX)(R10*4)
-	VADDPS           Z7, Z4, Z4
+	VMOVUPS          Z8, 192(BX)(R10*4)
+	VADDPS           Z8, Z4, Z4
 	ADDQ             $0x00000040, R10
 	SUBQ             $0x00000040, R9
 	JMP              loop278
@@ -6757,19 +6919,19 @@ loop280:
 	VSUBPS           Z0, Z5, Z5
 	VBROADCASTSS     constants<>+416(SB), Z6
 	VMAXPS           Z5, Z6, Z5
-	VADDPS.BCST      constants<>+448(SB), Z5, Z6
-	VADDPS.BCST      constants<>+480(SB), Z6, Z7
-	VSUBPS           Z7, Z5, Z5
-	VBROADCASTSS     constants<>+512(SB), Z7
-	VFMADD213PS.BCST constants<>+544(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+576(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+608(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+640(SB), Z5, Z7
-	VFMADD213PS.BCST constants<>+672(SB), Z5, Z7
-	VPSLLD           $0x17, Z6, Z6
-	VMULPS           Z6, Z7, Z7
-	VMOVUPS          Z7, (BX)(R10*4)
-	VADDPS           Z7, Z1, Z1
+	VADDPS.BCST      constants<>+448(SB), Z5, Z7
+	VADDPS.BCST      constants<>+480(SB), Z7, Z6
+	VSUBPS           Z6, Z5, Z5
+	VBROADCASTSS     constants<>+512(SB), Z6
+	VFMADD213PS.BCST constants<>+544(SB), Z5, Z6
+	VFMADD213PS.BCST constants<>+576(SB), Z5, Z6
+	VFMADD213PS.BCST constants<>+608(SB), Z5, Z6
+	VFMADD213PS.BCST constants<>+640(SB), Z5, Z6
+	VFMADD213PS.BCST constants<>+672(SB), Z5, Z6
+	VPSLLD           $0x17, Z7, Z7
+	VMULPS           Z7, Z6, Z5
+	VMOVUPS          Z5, (BX)(R10*4)
+	VADDPS           Z5, Z1, Z1
 	ADDQ             $0x00000010, R10
 	SUBQ             $0x00000010, R9
 	JMP              loop280
@@ -6784,20 +6946,20 @@ done281:
 	VSUBPS           Z0, Z5, Z5
 	VBROADCASTSS     constants<>+416(SB), Z0
 	VMAXPS           Z5, Z0, Z5
-	VADDPS.BCST      constants<>+448(SB), Z5, Z0
-	VADDPS.BCST      constants<>+480(SB), Z0, Z6
-	VSUBPS           Z6, Z5, Z5
-	VBROADCASTSS     constants<>+512(SB), Z6
-	VFMADD213PS.BCST constants<>+544(SB), Z5, Z6
-	VFMADD213PS.BCST constants<>+576(SB), Z5, Z6
-	VFMADD213PS.BCST constants<>+608(SB), Z5, Z6
-	VFMADD213PS.BCST constants<>+640(SB), Z5, Z6
-	VFMADD213PS.BCST constants<>+672(SB), Z5, Z6
-	VPSLLD           $0x17, Z0, Z0
-	VMULPS           Z0, Z6, Z6
-	VMOVUPS          Z6, K1, (BX)(R10*4)
-	VMOVAPS.Z        Z6, K1, Z6
-	VADDPS           Z6, Z1, Z1
+	VADDPS.BCST      constants<>+448(SB), Z5, Z6
+	VADDPS.BCST      constants<>+480(SB), Z6, Z0
+	VSUBPS           Z0, Z5, Z5
+	VBROADCASTSS     constants<>+512(SB), Z0
+	VFMADD213PS.BCST constants<>+544(SB), Z5, Z0
+	VFMADD213PS.BCST constants<>+576(SB), Z5, Z0
+	VFMADD213PS.BCST constants<>+608(SB), Z5, Z0
+	VFMADD213PS.BCST constants<>+640(SB), Z5, Z0
+	VFMADD213PS.BCST constants<>+672(SB), Z5, Z0
+	VPSLLD           $0x17, Z6, Z6
+	VMULPS           Z6, Z0, Z5
+	VMOVUPS          Z5, K1, (BX)(R10*4)
+	VMOVAPS.Z        Z5, K1, Z5
+	VADDPS           Z5, Z1, Z1
 
 end282:
 	VADDPS        Z2, Z1, Z1

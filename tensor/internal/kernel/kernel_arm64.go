@@ -7,9 +7,9 @@ package kernel
 // tileNEON is tileGeneric for tiles of up to 8 by 8.
 //
 //go:noescape
-func tileNEON(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)
+func tileNEON(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)
 
-// packNEON is packGeneric for panels of 8 columns.
+// packNEON is packGeneric and packAGeneric for panels of 8 columns.
 //
 //go:noescape
 func packNEON(dst, src []float32, srcRow, rows, panels int)
@@ -68,6 +68,21 @@ func expSumNEON(dst, x []float32, scale, shift float32) float32
 //
 //go:noescape
 func softmaxGradNEON(dst, y, dy []float32, scale, dot float32)
+
+// maxRowsNEON is maxRowsGeneric.
+//
+//go:noescape
+func maxRowsNEON(most, x []float32, row, cols int)
+
+// exp2RowsNEON is exp2RowsGeneric.
+//
+//go:noescape
+func exp2RowsNEON(sum, x []float32, row, cols int, shift []float32)
+
+// scaleRowsNEON is scaleRowsGeneric.
+//
+//go:noescape
+func scaleRowsNEON(x []float32, row, cols int, scale []float32)
 
 // squaresNEON is squaresGeneric.
 //

@@ -8,10 +8,10 @@ type tier struct {
 
 	// tile computes a tile of c of at most mr rows and nr columns; see tileGeneric.
 	mr, nr int
-	tile   func(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)
-	// pack and transpose copy operands; see packGeneric and transposeGeneric.
-	pack      func(dst, src []float32, srcRow, rows, panels int)
-	transpose func(dst []float32, dstRow int, src []float32, srcRow, rows, k int)
+	tile   func(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)
+	// pack, packA and transpose copy operands; see the generic functions.
+	pack, packA func(dst, src []float32, srcRow, rows, panels int)
+	transpose   func(dst []float32, dstRow int, src []float32, srcRow, rows, k int)
 
 	add, mul       func(dst, a, b []float32)
 	scale, axpy    func(dst []float32, alpha float32, x []float32)

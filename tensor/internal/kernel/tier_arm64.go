@@ -16,6 +16,8 @@ func simdTiers() []tier {
 	neon.nr = 8
 	neon.tile = tileNEON
 	neon.pack = packNEON
+	neon.packA = packNEON
+	neon.packA = packNEON // a tile has as many rows as columns
 	neon.transpose = transpose
 	neon.add = addNEON
 	neon.mul = mulNEON
@@ -27,6 +29,9 @@ func simdTiers() []tier {
 	neon.scaledMax = scaledMaxNEON
 	neon.expSum = expSumNEON
 	neon.softmaxGrad = softmaxGradNEON
+	neon.maxRows = maxRowsNEON
+	neon.exp2Rows = exp2RowsNEON
+	neon.scaleRows = scaleRowsNEON
 	neon.squares = squaresNEON
 	neon.normalize = normalizeNEON
 	neon.normalizeSums = normalizeSumsNEON

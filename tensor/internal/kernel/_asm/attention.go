@@ -31,13 +31,18 @@ func (v isa) attention() {
 		less := v.reg()
 		VBROADCASTSS(Mem{Base: shift, Index: r, Scale: 4}, less)
 		sums := v.accumulators(0)
-		v.elements(cols, chains, func(s step) {
-			y := s.load(x)
-			VSUBPS(less, y, y)
-			y = v.exp2(y)
-			s.store(y, x)
-			s.elseZero(y)
-			VADDPS(y, sums[s.ahead], sums[s.ahead])
+		v.groups(cols, chains, func(group []step) {
+			y := make([]reg.VecVirtual, len(group))
+			for i, s := range group {
+				y[i] = s.load(x)
+				VSUBPS(less, y[i], y[i])
+			}
+			v.exp2(y)
+			for i, s := range group {
+				s.store(y[i], x)
+				s.elseZero(y[i])
+				VADDPS(y[i], sums[i], sums[i])
+			}
 		})
 		VMOVSS(v.total(sums).AsX(), Mem{Base: sum, Index: r, Scale: 4})
 	})
@@ -78,16 +83,35 @@ func (v isa) eachRow(slice string, body func(x, cols, r reg.Register)) {
 	Label(done)
 }
 
-// exp2 returns 2^x for x that are at most about 0, or NaN. With n = x rounded it
-// is 2^n times a polynomial in x-n. The relative error is about 1.3e-7.
-func (v isa) exp2(x reg.VecVirtual) reg.VecVirtual {
-	VMAXPS(x, v.constant(approx.Exp2Min), x) // keeps NaN: of two operands of which one is NaN, it returns the first
-	power, n := v.reg(), v.reg()
-	v.addConst(approx.Exp2Rounder, x, power)
-	v.addConst(-approx.Exp2Rounder, power, n)
-	VSUBPS(n, x, x)
-	y := v.polynomial(x, approx.Exp2)
-	VPSLLD(U8(23), power, power)
-	VMULPS(power, y, y)
-	return y
+// exp2 emits x = 2^x for vectors of elements that are at most about 0, or NaN.
+// With n = x rounded, 2^x is 2^n times a polynomial in x-n. The relative error is
+// about 1.3e-7. An element takes a dozen instructions that wait for one another, so
+// those of several vectors take turns.
+func (v isa) exp2(x []reg.VecVirtual) {
+	power, n, y := make([]reg.VecVirtual, len(x)), v.reg(), make([]reg.VecVirtual, len(x))
+	least := v.constant(approx.Exp2Min)
+	for i := range x {
+		VMAXPS(x[i], least, x[i]) // keeps NaN: of two operands of which one is NaN, it returns the first
+	}
+	for i := range x {
+		power[i] = v.reg()
+		v.addConst(approx.Exp2Rounder, x[i], power[i])
+	}
+	for i := range x {
+		v.addConst(-approx.Exp2Rounder, power[i], n)
+		VSUBPS(n, x[i], x[i])
+	}
+	last := len(approx.Exp2) - 1
+	for i := range x {
+		y[i] = v.constant(approx.Exp2[last])
+	}
+	for c := last - 1; c >= 0; c-- {
+		for i := range x {
+			v.with(math.Float32bits(float32(approx.Exp2[c])), VFMADD213PS, VFMADD213PS_BCST, x[i], y[i])
+		}
+	}
+	for i := range x {
+		VPSLLD(U8(23), power[i], power[i])
+		VMULPS(power[i], y[i], x[i])
+	}
 }

@@ -11,7 +11,7 @@ import (
 // tile emits the tile of Gemm: v.rows rows of two vectors. There is one loop for
 // every number of rows that may be asked for, so that none is computed in vain.
 func (v isa) tile() {
-	v.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)",
+	v.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)",
 		"is tileGeneric for tiles of up to "+strconv.Itoa(v.rows)+" by "+strconv.Itoa(2*v.lanes)+".")
 	a, b, c := pointer("a"), pointer("b"), pointer("c")
 	bytes := func(param string) reg.Register {
@@ -21,6 +21,7 @@ func (v isa) tile() {
 	}
 	aRow, aCol, bRow, cRow := bytes("aRow"), bytes("aCol"), bytes("bRow"), bytes("cRow")
 	k := Load(Param("k"), GP64())
+	ahead := pointer("ahead")
 	rows := Load(Param("rows"), GP64())
 	for n := v.rows; n > 1; n-- {
 		CMPQ(rows, U8(n))
@@ -28,14 +29,14 @@ func (v isa) tile() {
 	}
 	for n := 1; n <= v.rows; n++ {
 		Label(rowsLabel(n))
-		v.tileRows(n, a, aRow, aCol, b, bRow, c, cRow, k)
+		v.tileRows(n, a, aRow, aCol, b, bRow, c, cRow, k, ahead)
 	}
 }
 
 func rowsLabel(n int) string { return "rows" + strconv.Itoa(n) }
 
 // tileRows emits the tile of n rows.
-func (v isa) tileRows(n int, a, aRow, aCol, b, bRow, c, cRow, k reg.Register) {
+func (v isa) tileRows(n int, a, aRow, aCol, b, bRow, c, cRow, k, ahead reg.Register) {
 	// Addresses reach three rows from one register: 0, 1 and 2 times the stride.
 	groups := []reg.Register{a}
 	for i := 3; i < n; i += 3 {
@@ -63,6 +64,8 @@ func (v isa) tileRows(n int, a, aRow, aCol, b, bRow, c, cRow, k reg.Register) {
 	VMOVUPS(Mem{Base: b}, b0)
 	VMOVUPS(Mem{Base: b, Disp: 4 * v.lanes}, b1)
 	ADDQ(bRow, b)
+	PREFETCHT1(Mem{Base: ahead})
+	ADDQ(U8(8), ahead)
 	for i := range n {
 		x := v.reg()
 		VBROADCASTSS(row(i), x)
@@ -142,15 +145,28 @@ func (v isa) update(sums [][2]reg.VecVirtual, c, cRow, cols reg.Register) {
 	Label(end)
 }
 
-// pack emits the copying of panels, two vectors wide.
+// pack emits the copying of the panels of a right operand, two vectors wide.
 func (v isa) pack() {
 	v.function("pack", "(dst, src []float32, srcRow, rows, panels int)", "is packGeneric for panels of "+strconv.Itoa(2*v.lanes)+" columns.")
+	v.panels(2*v.lanes, []step{{isa: v}, {isa: v, ahead: 1}})
+}
+
+// packA emits the same for a left operand that lies column by column: its panels
+// are as wide as a tile has rows, which is less than a vector.
+func (v isa) packA() {
+	v.function("packA", "(dst, src []float32, srcRow, rows, panels int)", "is packGeneric for panels of "+strconv.Itoa(v.rows)+" columns.")
+	width := GP64()
+	MOVQ(U32(v.rows), width)
+	v.panels(v.rows, []step{{isa: v, mask: v.laneMask(width)}})
+}
+
+// panels emits the copying of panels of so many columns, in steps.
+func (v isa) panels(width int, steps []step) {
 	dst, src := pointer("dst"), pointer("src")
 	srcRow, rows, panels := Load(Param("srcRow"), GP64()), Load(Param("rows"), GP64()), Load(Param("panels"), GP64())
 	SHLQ(U8(2), srcRow)
 	panel := GP64() // bytes from one panel of dst to the next
-	width := 8 * v.lanes
-	IMUL3Q(U32(width), rows, panel)
+	IMUL3Q(U32(4*width), rows, panel)
 	Label("row")
 	CMPQ(rows, U8(0))
 	JEQ(LabelRef("end"))
@@ -161,20 +177,20 @@ func (v isa) pack() {
 	Label("panel")
 	TESTQ(left, left)
 	JZ(LabelRef("done"))
-	r := []Op{v.reg(), v.reg()}
-	for i := range r {
-		VMOVUPS(Mem{Base: from, Disp: 4 * v.lanes * i}, r[i])
+	var r []Op
+	for _, s := range steps {
+		r = append(r, s.load(from))
 	}
-	for i := range r {
-		VMOVUPS(r[i], Mem{Base: to, Disp: 4 * v.lanes * i})
+	for i, s := range steps {
+		s.store(r[i], to)
 	}
-	ADDQ(U32(width), from)
+	ADDQ(U32(4*width), from)
 	ADDQ(panel, to)
 	DECQ(left)
 	JMP(LabelRef("panel"))
 	Label("done")
 	ADDQ(srcRow, src)
-	ADDQ(U32(width), dst)
+	ADDQ(U32(4*width), dst)
 	DECQ(rows)
 	JMP(LabelRef("row"))
 	Label("end")
@@ -234,6 +250,55 @@ func transpose8() {
 	}
 	ADDQ(U8(32), src)
 	ADDQ(U8(32), low)
+	SUBQ(U8(8), k)
+	JMP(LabelRef("loop"))
+	Label("done")
+	ret()
+}
+
+// transpose4 emits a transposition of four rows at a time.
+func transpose4() {
+	TEXT("transpose4", NOSPLIT, "func(dst []float32, dstRow int, src []float32, srcRow, k int)")
+	Doc("transpose4 is transposeGeneric for 4 rows and a multiple of 8 columns, in AVX2.")
+	Pragma("noescape")
+	dst, src := pointer("dst"), pointer("src")
+	srcRow, dstRow := Load(Param("srcRow"), GP64()), Load(Param("dstRow"), GP64())
+	SHLQ(U8(2), srcRow)
+	SHLQ(U8(2), dstRow)
+	srcThree, dstThree, high := GP64(), GP64(), GP64()
+	LEAQ(Mem{Base: srcRow, Index: srcRow, Scale: 2}, srcThree)
+	LEAQ(Mem{Base: dstRow, Index: dstRow, Scale: 2}, dstThree)
+	k := Load(Param("k"), GP64())
+	Label("loop")
+	CMPQ(k, U8(8))
+	JLT(LabelRef("done"))
+	r := []reg.VecVirtual{YMM(), YMM(), YMM(), YMM()}
+	VMOVUPS(Mem{Base: src}, r[0])
+	VMOVUPS(Mem{Base: src, Index: srcRow, Scale: 1}, r[1])
+	VMOVUPS(Mem{Base: src, Index: srcRow, Scale: 2}, r[2])
+	VMOVUPS(Mem{Base: src, Index: srcThree, Scale: 1}, r[3])
+	t := []reg.VecVirtual{YMM(), YMM(), YMM(), YMM()}
+	VUNPCKLPS(r[1], r[0], t[0])
+	VUNPCKHPS(r[1], r[0], t[1])
+	VUNPCKLPS(r[3], r[2], t[2])
+	VUNPCKHPS(r[3], r[2], t[3])
+	VUNPCKLPD(t[2], t[0], r[0])
+	VUNPCKHPD(t[2], t[0], r[1])
+	VUNPCKLPD(t[3], t[1], r[2])
+	VUNPCKHPD(t[3], t[1], r[3])
+	// The lower half of r[i] is column i, the upper column i+4.
+	LEAQ(Mem{Base: dst, Index: dstRow, Scale: 4}, high)
+	for half, base := range []reg.Register{dst, high} {
+		for i, m := range []Mem{{Base: base}, {Base: base, Index: dstRow, Scale: 1}, {Base: base, Index: dstRow, Scale: 2}, {Base: base, Index: dstThree, Scale: 1}} {
+			if half == 0 {
+				VMOVUPS(r[i].AsX(), m)
+			} else {
+				VEXTRACTF128(U8(1), r[i], m)
+			}
+		}
+	}
+	LEAQ(Mem{Base: high, Index: dstRow, Scale: 4}, dst)
+	ADDQ(U8(32), src)
 	SUBQ(U8(8), k)
 	JMP(LabelRef("loop"))
 	Label("done")

@@ -98,6 +98,15 @@ func (v isa) unrolled(slice string, n int, body func(s step)) {
 
 // elements is unrolled for a number of elements, left, which ends up as less.
 func (v isa) elements(left reg.Register, n int, body func(s step)) {
+	v.groups(left, n, func(group []step) {
+		for _, s := range group {
+			body(s)
+		}
+	})
+}
+
+// groups is elements for a body that takes its n vectors, or one, together.
+func (v isa) groups(left reg.Register, n int, body func(group []step)) {
 	i := GP64()
 	XORQ(i, i)
 	widths := []int{1}
@@ -109,9 +118,11 @@ func (v isa) elements(left reg.Register, n int, body func(s step)) {
 		Label(head)
 		CMPQ(left, U32(width*v.lanes))
 		JLT(LabelRef(done))
-		for ahead := range width {
-			body(step{v, i, ahead, nil})
+		group := make([]step, width)
+		for ahead := range group {
+			group[ahead] = step{v, i, ahead, nil}
 		}
+		body(group)
 		ADDQ(U32(width*v.lanes), i)
 		SUBQ(U32(width*v.lanes), left)
 		JMP(LabelRef(head))
@@ -120,7 +131,7 @@ func (v isa) elements(left reg.Register, n int, body func(s step)) {
 	end := label("end")
 	TESTQ(left, left)
 	JZ(LabelRef(end))
-	body(step{v, i, 0, v.laneMask(left)})
+	body([]step{{v, i, 0, v.laneMask(left)}})
 	Label(end)
 }
 

@@ -174,6 +174,15 @@ func (f *function) giveBack(r *register, result int) {
 	f.emit("FMOVS F%d, "+f.address(f.results[result], ""), r)
 }
 
+// finish completes the function's code.
+func (f *function) finish() {
+	if f.table != nil {
+		start := &instruction{format: "MOVD $constants<>(SB), R%d", operands: []any{f.table}}
+		f.code = append([]*instruction{start}, f.code...)
+	}
+	f.allocate()
+}
+
 // constant loads x into every lane. Kernels load their constants anew for every
 // vector: they need more than there are registers, and an FMLA overwrites
 // the one that it adds to, which would have to be copied first.
@@ -184,8 +193,6 @@ func (f *function) constant(x float64) *register {
 func (f *function) bits(bits uint32) *register {
 	if f.table == nil {
 		f.table = general()
-		start := &instruction{format: "MOVD $constants<>(SB), R%d", operands: []any{f.table}}
-		f.code = append([]*instruction{start}, f.code...)
 	}
 	r := vector()
 	f.emit("FMOVQ %d(R%d), F%d", f.program.constant(bits), f.table, r)

@@ -2,21 +2,21 @@ package main
 
 import "fmt"
 
-// A tile of Gemm is 8 by 8. Its sums fill 16 registers, enough to keep busy
-// four multiply-adders that take four cycles each, as the Apple M series and
-// Neoverse V1 have them. Four elements of each of eight rows of a fit beside
-// them, in another 8: so four summands take 16 loads for 64 multiply-adds, half
-// as many as two load units can do meanwhile. A tile of 8 by 12 loads more often, since
-// its 24 sums leave no room for four elements of every row.
+// A tile of Gemm is 8 by 8. Its sums fill 16 registers, enough to keep busy the
+// four multiply-adders, each taking four cycles, of the Apple M series and
+// Neoverse V1. A summand takes four loads for 16 multiply-adds, at most half of
+// what two load units can do meanwhile. 8 by 12 would load a little less, but 12 does
+// not divide the 64 columns of a head, nor the 256 of a block.
 const (
 	tileRows = 8
 	tileCols = 8
 )
 
 // tile emits the tile of Gemm. There is one loop for every number of rows that
-// may be asked for, so that none is computed in vain.
+// may be asked for, so that none is computed in vain. What is ahead is left to the
+// processor, which sees by itself that memory is read in order.
 func tile(p *program) {
-	f := p.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)",
+	f := p.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)",
 		fmt.Sprintf("is tileGeneric for tiles of up to %d by %d.", tileRows, tileCols))
 	f.frame = 4 * tileRows * tileCols
 	t := tiling{
@@ -24,10 +24,10 @@ func tile(p *program) {
 		a:        f.pointer("a"), aRow: f.stride("aRow"), aCol: f.stride("aCol"),
 		b: f.pointer("b"), bRow: f.stride("bRow"),
 		c: f.pointer("c"), cRow: f.stride("cRow"),
-		k: f.integer("k"), rows: f.integer("rows"), cols: f.integer("cols"),
+		k: f.integer("k"), height: f.integer("rows"), width: f.integer("cols"),
 	}
 	for n := tileRows; n > 1; n-- {
-		f.emit("CMP $%d, R%d", n, t.rows)
+		f.emit("CMP $%d, R%d", n, t.height)
 		f.branch(rowsLabel(n), "BEQ")
 	}
 	for n := 1; n <= tileRows; n++ {
@@ -42,80 +42,43 @@ func rowsLabel(n int) string { return fmt.Sprint("rows", n) }
 // tiling is the tile's function with its parameters; strides are in bytes.
 type tiling struct {
 	*function
-	a, aRow, aCol, b, bRow, c, cRow, k, rows, cols *register
+	a, aRow, aCol, b, bRow, c, cRow, k, height, width *register
 }
 
 // sums emits the tile of n rows.
 func (t tiling) sums(n int) {
-	rows := []*register{t.a}
-	for i := 1; i < n; i++ {
-		p := general()
-		t.emit("ADD R%d, R%d, R%d", t.aRow, rows[i-1], p)
-		rows = append(rows, p)
-	}
 	sums := make([][2]*register, n)
 	for i := range sums {
 		sums[i] = [2]*register{t.zero(), t.zero()}
 	}
-	// row adds to the sums what a row of b contributes: x holds the elements of a, in the given lane.
-	row := func(x []*register, lane int) {
+	// row adds to the sums the products of a row of b with the elements of a that it meets.
+	row := func(x []element) {
 		b0, b1 := vector(), vector()
 		t.emit("FLDPQ (R%d), (F%d, F%d)", t.b, b0, b1)
 		t.emit("ADD R%d, R%d, R%d", t.bRow, t.b, t.b)
 		for i := range x {
-			t.addProductLane(sums[i][0], b0, x[i], lane)
-			t.addProductLane(sums[i][1], b1, x[i], lane)
+			t.addProductLane(sums[i][0], b0, x[i])
+			t.addProductLane(sums[i][1], b1, x[i])
 		}
 	}
-	vectors := func(n int) []*register {
-		x := make([]*register, n)
-		for i := range x {
-			x[i] = vector()
-		}
-		return x
-	}
-
-	// Four summands at a time if a's elements lie side by side, then one by one.
-	one, oneMore, done := t.newLabel("one"), t.newLabel("oneMore"), t.newLabel("summed")
-	t.emit("CMP $4, R%d", t.aCol)
-	t.branch(one, "BNE")
-	four := t.newLabel("four")
-	t.emit("SUBS $4, R%d, R%d", t.k, t.k)
-	t.branch(four+"done", "BLT")
-	t.label(four)
-	x := vectors(n)
-	for i := range x {
-		t.emit("FMOVQ.P 16(R%d), F%d", rows[i], x[i])
-	}
-	for lane := range 4 {
-		row(x, lane)
-	}
-	t.emit("SUBS $4, R%d, R%d", t.k, t.k)
-	t.branch(four, "BGE")
-	t.label(four + "done")
-	t.emit("ADD $4, R%d, R%d", t.k, t.k)
-	t.label(one)
-	t.branch(done, "CBZ R%d,", t.k)
-	t.label(oneMore)
-	x = vectors(n)
-	for i := range x {
-		t.emit("FMOVS (R%d), F%d", rows[i], x[i])
-		t.emit("ADD R%d, R%d, R%d", t.aCol, rows[i], rows[i])
-	}
-	row(x, 0)
-	t.emit("SUBS $1, R%d, R%d", t.k, t.k)
-	t.branch(oneMore, "BNE")
+	byRows, done := t.newLabel("byRows"), t.newLabel("summed")
+	t.emit("CMP $4, R%d", t.aRow)
+	t.branch(byRows, "BNE")
+	t.columns(n, row)
+	t.branch(done, "B")
+	t.label(byRows)
+	t.rows(n, row)
 	t.label(done)
 
 	alpha := vector()
 	t.emit("FMOVS "+t.address("alpha", "")+", F%d", alpha)
 	for i := range sums {
 		for j := range sums[i] {
-			t.mulLane(sums[i][j], alpha)
+			t.mulLane(sums[i][j], element{alpha, 0})
 		}
 	}
 	full := t.newLabel("full")
-	t.emit("CMP $%d, R%d", tileCols, t.cols)
+	t.emit("CMP $%d, R%d", tileCols, t.width)
 	t.branch(full, "BEQ")
 	stack := t.stack()
 	for i := range sums {
@@ -136,6 +99,65 @@ func (t tiling) sums(n int) {
 		}
 	})
 	t.ret()
+}
+
+// columns emits the sums for an a of which a column, all that a row of b meets,
+// lies side by side. It is loaded as the fours, twos and ones that n is made up of.
+func (t tiling) columns(n int, row func(x []element)) {
+	t.repeat(t.k, 1, func() {
+		var x []element
+		for len(x) < n {
+			size, load := 4, "FMOVQ"
+			switch left := n - len(x); {
+			case left < 2:
+				size, load = 1, "FMOVS"
+			case left < 4:
+				size, load = 2, "FMOVD"
+			}
+			v := vector()
+			t.emit(load+" %d(R%d), F%d", 4*len(x), t.a, v)
+			for lane := range size {
+				x = append(x, element{v, lane})
+			}
+		}
+		t.emit("ADD R%d, R%d, R%d", t.aCol, t.a, t.a)
+		row(x)
+	})
+}
+
+// rows emits the sums for any a: four summands at a time if a row of it lies
+// side by side, then one by one.
+func (t tiling) rows(n int, row func(x []element)) {
+	rows, x := []*register{t.a}, make([]element, n)
+	for i := 1; i < n; i++ {
+		p := general()
+		t.emit("ADD R%d, R%d, R%d", t.aRow, rows[i-1], p)
+		rows = append(rows, p)
+	}
+	single := t.newLabel("single")
+	t.emit("CMP $4, R%d", t.aCol)
+	t.branch(single, "BNE")
+	t.repeat(t.k, 4, func() {
+		for i := range x {
+			x[i] = element{vector(), 0}
+			t.emit("FMOVQ.P 16(R%d), F%d", rows[i], x[i].vector)
+		}
+		for range 4 {
+			row(x)
+			for i := range x {
+				x[i].lane++
+			}
+		}
+	})
+	t.label(single)
+	t.repeat(t.k, 1, func() {
+		for i := range x {
+			x[i] = element{vector(), 0}
+			t.emit("FMOVS (R%d), F%d", rows[i], x[i].vector)
+			t.emit("ADD R%d, R%d, R%d", t.aCol, rows[i], rows[i])
+		}
+		row(x)
+	})
 }
 
 // stack returns the address of room for a tile.
@@ -176,7 +198,7 @@ func (t tiling) narrow() {
 			size string
 		}{{2, "Q"}, {1, "D"}, {0, "S"}} {
 			skip := t.newLabel("skip")
-			t.branch(skip, "TBZ $%d, R%d,", part.bit, t.cols)
+			t.branch(skip, "TBZ $%d, R%d,", part.bit, t.width)
 			if beta != nil {
 				old := vector()
 				t.emit("FMOV"+part.size+" (R%d), F%d", to, old)
@@ -192,15 +214,15 @@ func (t tiling) narrow() {
 			t.label(skip)
 		}
 		t.emit("ADD R%d, R%d, R%d", t.cRow, t.c, t.c)
-		t.emit("SUBS $1, R%d, R%d", t.rows, t.rows)
+		t.emit("SUBS $1, R%d, R%d", t.height, t.height)
 		t.branch(row, "BNE")
 	})
 	t.ret()
 }
 
-// pack emits the copying of panels, two vectors wide.
+// pack emits the copying of panels, two vectors wide: of either operand, as a tile is square.
 func pack(p *program) {
-	f := p.function("pack", "(dst, src []float32, srcRow, rows, panels int)", fmt.Sprintf("is packGeneric for panels of %d columns.", tileCols))
+	f := p.function("pack", "(dst, src []float32, srcRow, rows, panels int)", fmt.Sprintf("is packGeneric and packAGeneric for panels of %d columns.", tileCols))
 	dst, src := f.pointer("dst"), f.pointer("src")
 	srcRow, rows, panels := f.stride("srcRow"), f.integer("rows"), f.integer("panels")
 	panel := general() // bytes from one panel of dst to the next

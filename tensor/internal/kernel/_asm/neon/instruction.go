@@ -84,23 +84,26 @@ func (f *function) subProduct(sum, a, b *register) {
 	f.emit("VFMLS V%d.S4, V%d.S4, V%d.S4", b, a, sum)
 }
 
-// addProductLane emits sum += a * b's element of the given lane.
-func (f *function) addProductLane(sum, a, b *register, lane int) {
-	f.code = append(f.code, &instruction{
-		format:   "FMLA V%d.4S, V%d.4S, V%d.S[%d]",
-		operands: []any{sum, a, b, lane},
-		encode: func(r []int) uint32 {
-			return 0x4f801000 | uint32(lane&1<<21|lane>>1<<11|r[2]<<16|r[1]<<5|r[0])
-		},
-	})
+// element is one lane of a vector.
+type element struct {
+	vector *register
+	lane   int
 }
 
-// mulLane emits a *= b's lowest element.
-func (f *function) mulLane(a, b *register) {
+// addProductLane emits sum += a * x.
+func (f *function) addProductLane(sum, a *register, x element) {
+	f.byLane("FMLA", 0x4f801000, sum, a, x)
+}
+
+// mulLane emits a *= x.
+func (f *function) mulLane(a *register, x element) { f.byLane("FMUL", 0x4f809000, a, a, x) }
+
+func (f *function) byLane(name string, op uint32, d, a *register, x element) {
+	op |= uint32(x.lane&1<<21 | x.lane>>1<<11)
 	f.code = append(f.code, &instruction{
-		format:   "FMUL V%d.4S, V%d.4S, V%d.S[0]",
-		operands: []any{a, a, b},
-		encode:   func(r []int) uint32 { return 0x4f809000 | uint32(r[2]<<16|r[1]<<5|r[0]) },
+		format:   name + " V%d.4S, V%d.4S, V%d.S[%d]",
+		operands: []any{d, a, x.vector, x.lane},
+		encode:   func(r []int) uint32 { return op | uint32(r[2]<<16|r[1]<<5|r[0]) },
 	})
 }
 

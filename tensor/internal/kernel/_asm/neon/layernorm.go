@@ -5,7 +5,7 @@ func layerNorm(p *program) {
 	f := p.function("squares", "(x []float32, mean float32) float32", "is squaresGeneric.")
 	x, mean := f.pointer("x"), f.broadcast("mean")
 	sums := f.accumulators(0)
-	f.unrolled("x", chains, func(s step) {
+	f.each("x", func(s step) {
 		r := f.sub(s.load(x), mean)
 		s.elseZero(r)
 		f.addProduct(sums[s.ahead], r, r)
@@ -16,7 +16,7 @@ func layerNorm(p *program) {
 	f = p.function("normalize", "(dst, x, weight, bias []float32, mean, rstd float32)", "is normalizeGeneric.")
 	dst, x, weight, bias := f.pointer("dst"), f.pointer("x"), f.pointer("weight"), f.pointer("bias")
 	mean, rstd := f.broadcast("mean"), f.broadcast("rstd")
-	f.unrolled("dst", unroll, func(s step) {
+	f.each("dst", func(s step) {
 		r := f.mul(f.sub(s.load(x), mean), rstd)
 		y := s.load(bias)
 		f.addProduct(y, r, s.load(weight))
@@ -28,7 +28,7 @@ func layerNorm(p *program) {
 	dy, x, weight := f.pointer("dy"), f.pointer("x"), f.pointer("weight")
 	mean, rstd = f.broadcast("mean"), f.broadcast("rstd")
 	g, gx := f.accumulators(0), f.accumulators(0)
-	f.unrolled("dy", chains, func(s step) {
+	f.each("dy", func(s step) {
 		d := f.mul(s.load(dy), s.load(weight))
 		f.accumulate(g[s.ahead], d)
 		r := f.mul(f.sub(s.load(x), mean), rstd)
@@ -43,7 +43,7 @@ func layerNorm(p *program) {
 	dx, dy, x, weight := f.pointer("dx"), f.pointer("dy"), f.pointer("x"), f.pointer("weight")
 	mean, rstd = f.broadcast("mean"), f.broadcast("rstd")
 	gMean, gxMean := f.neg(f.broadcast("meanG")), f.broadcast("meanGX")
-	f.unrolled("dx", unroll, func(s step) {
+	f.each("dx", func(s step) {
 		d := f.copy(gMean)
 		f.addProduct(d, s.load(dy), s.load(weight))
 		r := f.mul(f.sub(s.load(x), mean), rstd)
@@ -55,7 +55,7 @@ func layerNorm(p *program) {
 	f = p.function("normalizeParam", "(dw, db, dy, x []float32, mean, rstd float32)", "is normalizeParamGeneric.")
 	dw, db, dy, x := f.pointer("dw"), f.pointer("db"), f.pointer("dy"), f.pointer("x")
 	mean, rstd = f.broadcast("mean"), f.broadcast("rstd")
-	f.unrolled("dw", unroll, func(s step) {
+	f.each("dw", func(s step) {
 		r := f.mul(f.sub(s.load(x), mean), rstd)
 		d := s.load(dy)
 		w := s.load(dw)

@@ -26,6 +26,7 @@ func main() {
 	elementwise(p)
 	reductions(p)
 	softmax(p)
+	attention(p)
 	layerNorm(p)
 	activations(p)
 	for name, text := range map[string]string{*out: p.assembly(), *stubs: p.stubs()} {

@@ -41,7 +41,7 @@ func (p *program) assembly() string {
 	b.WriteString(p.header())
 	b.WriteString("#include \"textflag.h\"\n")
 	for _, f := range p.functions {
-		f.allocate()
+		f.finish()
 		fmt.Fprintf(&b, "\n// func %s%s\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", f.name, f.signature, f.name, f.frame, f.argsSize)
 		for _, i := range f.code {
 			fmt.Fprintln(&b, i)

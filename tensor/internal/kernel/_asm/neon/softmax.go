@@ -40,31 +40,31 @@ func softmax(p *program) {
 	x = f.pointer("x")
 	scale := f.broadcast("scale")
 	most := f.accumulators(math.Inf(-1))
-	f.unrolled("x", chains, func(s step) {
+	f.each("x", func(s step) {
 		r := f.mul(scale, s.load(x))
 		s.elseSame(r)
 		f.raise(most[s.ahead], r)
 	})
-	f.giveBack(f.greatestLane(f.max(f.max(most[0], most[1]), f.max(most[2], most[3]))), 0)
+	f.giveBack(f.greatest(most), 0)
 	f.ret()
 
 	f = p.function("expSum", "(dst, x []float32, scale, shift float32) float32", "is expSumGeneric.")
 	dst, x = f.pointer("dst"), f.pointer("x")
 	scale, shift := f.broadcast("scale"), f.broadcast("shift")
-	sum := f.zero()
+	sums := f.accumulators(0)
 	f.each("dst", func(s step) {
 		e := f.exp(f.sub(f.mul(scale, s.load(x)), shift))
 		s.store(e, dst)
 		s.elseZero(e)
-		f.accumulate(sum, e)
+		f.accumulate(sums[s.ahead], e)
 	})
-	f.giveBack(f.lanes(sum), 0)
+	f.giveBack(f.total(sums), 0)
 	f.ret()
 
 	f = p.function("softmaxGrad", "(dst, y, dy []float32, scale, dot float32)", "is softmaxGradGeneric.")
 	dst, y, dy := f.pointer("dst"), f.pointer("y"), f.pointer("dy")
 	scale, dot := f.broadcast("scale"), f.broadcast("dot")
-	f.unrolled("dst", unroll, func(s step) {
+	f.each("dst", func(s step) {
 		s.store(f.mul(f.mul(scale, s.load(y)), f.sub(s.load(dy), dot)), dst)
 	})
 	f.ret()

@@ -1,0 +1,109 @@
+package kernel
+
+import "fmt"
+
+// Activation is a function of each element.
+type Activation int
+
+const (
+	Identity Activation = iota
+	GELUAct
+	QuickGELUAct
+)
+
+// After says what becomes of a product while it is still in the cache, in the
+// order of its fields. What is nil, or has no data, is left out.
+type After struct {
+	Bias []float32 // for each column, added
+
+	// Pre is the result so far; Act is applied to it. But if Derivative is set,
+	// Pre is read instead: the sum is multiplied by Act's derivative at Pre.
+	Pre        Matrix
+	Act        Activation
+	Derivative bool
+
+	Scale    []float32 // for each column, multiplied by
+	Residual Matrix    // added
+}
+
+// nothing tells whether a leaves the product as it is.
+func (a *After) nothing() bool {
+	return a == nil || a.Bias == nil && a.Pre.Data == nil && a.Act == Identity && a.Scale == nil && a.Residual.Data == nil
+}
+
+// check panics if the parts of a do not fit c. It tells the race detector what apply does.
+func (a *After) check(c Matrix) {
+	for _, x := range [][]float32{a.Bias, a.Scale} {
+		if x != nil && len(x) != c.Cols {
+			panic(fmt.Sprintf("kernel: Gemm: %d numbers for %d columns", len(x), c.Cols))
+		}
+		raceRead(x)
+	}
+	for _, m := range []Matrix{a.Pre, a.Residual} {
+		if m.Data == nil {
+			continue
+		}
+		if m.Rows != c.Rows || m.Cols != c.Cols || m.ColStride != 1 && m.Cols > 1 {
+			panic(fmt.Sprintf("kernel: Gemm: %dx%d after a product of %dx%d", m.Rows, m.Cols, c.Rows, c.Cols))
+		}
+		m.check("after")
+	}
+	if a.Pre.Data != nil && !a.Derivative {
+		a.Pre.raceWrite()
+	}
+}
+
+// View is the part of a for rows x cols elements of the product from (i, j) on.
+func (a *After) View(i, j, rows, cols int) After {
+	v := *a
+	if a.Bias != nil {
+		v.Bias = a.Bias[j : j+cols]
+	}
+	if a.Scale != nil {
+		v.Scale = a.Scale[j : j+cols]
+	}
+	if a.Pre.Data != nil {
+		v.Pre = a.Pre.view(i, j, rows, cols)
+	}
+	if a.Residual.Data != nil {
+		v.Residual = a.Residual.view(i, j, rows, cols)
+	}
+	return v
+}
+
+// apply does to c, the product's rows and columns from (i, j) on, what a says.
+func (a *After) apply(t *tier, c Matrix, i, j int) {
+	v := a.View(i, j, c.Rows, c.Cols)
+	for r := range c.Rows {
+		y := c.Data[r*c.RowStride:][:c.Cols]
+		if v.Bias != nil {
+			t.add(y, y, v.Bias)
+		}
+		var pre []float32
+		if v.Pre.Data != nil {
+			pre = v.Pre.Data[r*v.Pre.RowStride:][:c.Cols]
+		}
+		if v.Derivative {
+			switch v.Act {
+			case GELUAct:
+				t.geluGrad(y, pre, y)
+			case QuickGELUAct:
+				t.quickGELUGrad(y, pre, y)
+			}
+		} else {
+			copy(pre, y)
+			switch v.Act {
+			case GELUAct:
+				t.gelu(y, y)
+			case QuickGELUAct:
+				t.quickGELU(y, y)
+			}
+		}
+		if v.Scale != nil {
+			t.mul(y, y, v.Scale)
+		}
+		if v.Residual.Data != nil {
+			t.add(y, y, v.Residual.Data[r*v.Residual.RowStride:][:c.Cols])
+		}
+	}
+}

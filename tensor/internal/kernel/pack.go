@@ -1,0 +1,125 @@
+package kernel
+
+// Packed is a right operand in the order in which tiles read it: blocks of at
+// most blockK rows; in each of them panels of nr columns, one after the other; in
+// each of them its rows. The last panel is filled up with zeros.
+type Packed struct {
+	data       []float32
+	rows, cols int
+	nr         int
+	panels     int // in a block; of a view, in the whole
+	first      int // the panel in which a view begins
+}
+
+// NewPacked returns memory for a rows x cols operand, to be filled.
+func NewPacked(rows, cols int) Packed { return newPacked(best, rows, cols) }
+
+func newPacked(t *tier, rows, cols int) Packed {
+	panels := (cols + t.nr - 1) / t.nr
+	return Packed{make([]float32, rows*panels*t.nr), rows, cols, t.nr, panels, 0}
+}
+
+// Len is the number of columns, Panels that of panels to fill, and PanelCols that
+// of columns in each.
+func (p Packed) Len() int       { return p.cols }
+func (p Packed) Panels() int    { return p.panels }
+func (p Packed) PanelCols() int { return p.nr }
+
+// Fill copies panels [from, to) of m.
+func (p Packed) Fill(m Matrix, from, to int) {
+	m.check("b")
+	m.raceRead()
+	p.fill(best, m, from, to)
+}
+
+func (p Packed) fill(t *tier, m Matrix, from, to int) {
+	for i, n := range kBlocks(p.rows) {
+		for j := from; j < to; j += blockN / t.nr {
+			cols := min(blockN, min(to*t.nr, m.Cols)-j*t.nr)
+			packB(t, p.from(i, n, j*t.nr), m.view(i, j*t.nr, n, cols))
+		}
+	}
+}
+
+// Cols returns columns [from, to), a view; from must be where a panel begins.
+func (p Packed) Cols(from, to int) Packed {
+	p.first += from / p.nr
+	p.cols = to - from
+	return p
+}
+
+// from returns the memory from column j on of the block of n rows that begins with row i.
+func (p Packed) from(i, n, j int) []float32 {
+	return p.data[(i*p.panels+(p.first+j/p.nr)*n)*p.nr:]
+}
+
+// packB copies m to dst in panels of nr columns, one after the other, each of
+// them row by row. The last one is filled up with zeros.
+func packB(t *tier, dst []float32, m Matrix) {
+	k := m.Rows
+	full := m.Cols / t.nr
+	if m.ColStride == 1 && k > 0 {
+		t.pack(dst, m.Data, m.RowStride, k, full)
+	} else {
+		for i := range full {
+			m.view(0, i*t.nr, k, t.nr).copyTo(t, dst[i*t.nr*k:], t.nr)
+		}
+	}
+	if rest := m.Cols - full*t.nr; rest > 0 {
+		last := dst[full*t.nr*k:][:k*t.nr]
+		clear(last)
+		m.view(0, full*t.nr, k, rest).copyTo(t, last, t.nr)
+	}
+}
+
+// right is the right operand of a product, packed or not.
+type right struct {
+	plain  Matrix
+	packed Packed // if it has data
+}
+
+func (b right) size() (rows, cols int) {
+	if b.packed.data != nil {
+		return b.packed.rows, b.packed.cols
+	}
+	return b.plain.Rows, b.plain.Cols
+}
+
+// panels is what the tiles read of some rows and columns of a right operand.
+type panels struct {
+	data []float32
+	step int       // from one panel to the next
+	row  int       // from a panel's row to the next
+	next []float32 // what they will read after these
+}
+
+// block returns columns [j, j+cols) of rows [p, p+n), for a product of so many rows.
+func (b right) block(t *tier, w *workspace, p, n, j, cols, rows int) panels {
+	if b.packed.data != nil {
+		all := b.packed.from(p, n, j)
+		size := (cols + t.nr - 1) / t.nr * t.nr * n
+		return panels{all[:size], t.nr * n, t.nr, all[size:]}
+	}
+	m := b.plain.view(p, j, n, cols)
+	// In place, the last panel must not be narrower than the others: the tile
+	// reads full rows.
+	if m.ColStride == 1 && rows <= fewRows && cols%t.nr == 0 {
+		return panels{m.Data, t.nr, m.RowStride, nil}
+	}
+	packB(t, w.b[:], m)
+	return panels{w.b[:], t.nr * n, t.nr, nil}
+}
+
+func (b *panels) panel(i int) []float32 { return b.data[min(i*b.step, len(b.data)):] }
+
+// prefetch returns the memory of 2k elements that a tile of k summands fetches
+// while it computes, so that the next block is in the second-level cache when
+// its turn comes: what is next, until all of it is taken.
+func (b *panels) prefetch(k int) []float32 {
+	if len(b.next) < 2*k {
+		return b.data
+	}
+	ahead := b.next
+	b.next = b.next[2*k:]
+	return ahead
+}
