@@ -1,0 +1,56 @@
+package kernel
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Tiles of all sizes; the bits must not depend on how a lies, nor those of a row
+// on how many there are.
+func TestTile(t *testing.T) {
+	eachTier(t, func(t *testing.T, impl *tier) {
+		rng := rand.New(rand.NewPCG(25, 26))
+		for rows := 1; rows <= impl.mr; rows++ {
+			for cols := 1; cols <= impl.nr; cols++ {
+				for _, k := range []int{0, 1, 2, 3, 4, 5, 8, 23} {
+					alpha, beta := []float32{1, -0.5}[rng.IntN(2)], []float32{0, 1, 2.5}[rng.IntN(3)]
+					b := normals(rng, k*impl.nr)
+					c := Matrix{normals(rng, rows*(cols+3)), rows, cols, cols + 3, 1}
+					if beta == 0 {
+						c.Data[rng.IntN(cols)] = float32(math.NaN())
+					}
+					a := Matrix{normals(rng, rows*k), rows, k, k, 1}
+					want, size := product(c, a, Matrix{b, k, cols, impl.nr, 1}, alpha, beta)
+					var first []float32
+					for _, strides := range [][2]int{{k, 1}, {k + 5, 1}, {1, rows}, {1, rows + 3}, {2*k + 1, 2}} {
+						m := Matrix{make([]float32, rows*strides[0]+k*strides[1]), rows, k, strides[0], strides[1]}
+						for i := range rows {
+							for p := range k {
+								m.Data[i*m.RowStride+p*m.ColStride] = a.Data[i*k+p]
+							}
+						}
+						got, check := guarded(c.Data, rng.IntN(8))
+						impl.tile(rows, cols, k, alpha, m.Data, m.RowStride, m.ColStride, b, impl.nr, beta, got, c.RowStride, b)
+						check(t)
+						for i := range rows {
+							for j := range cols {
+								require.InDelta(t, want[i*cols+j], got[i*c.RowStride+j], 1e-6*(1+size[i*cols+j]), "(%d, %d) of %dx%dx%d", i, j, rows, k, cols)
+							}
+							require.Equal(t, c.Data[i*c.RowStride:][cols:c.RowStride], got[i*c.RowStride:][cols:c.RowStride], "past the end of row %d", i)
+						}
+						if first == nil {
+							first = got
+						}
+						require.Equal(t, first, got, "strides %v", strides)
+						row := append([]float32(nil), c.Data[(rows-1)*c.RowStride:]...)
+						impl.tile(1, cols, k, alpha, m.Data[(rows-1)*m.RowStride:], m.RowStride, m.ColStride, b, impl.nr, beta, row, c.RowStride, b)
+						require.Equal(t, got[(rows-1)*c.RowStride:][:cols], row[:cols], "the last row alone")
+					}
+				}
+			}
+		}
+	})
+}
