@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"sync"
 
 	"github.com/promptcam/promptcam/tensor/internal/kernel"
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
@@ -30,8 +29,7 @@ type KV struct{ K, V *Tensor }
 // the reciprocals of their sums as AttentionBackwardTo wants them. The bits of
 // dst do not depend on either.
 func AttentionTo(dst, stats, weights, q *Tensor, heads int, kv ...KV) {
-	t := attentionTasks.Get().(*attentionTask)
-	defer attentionTasks.Put(t)
+	t := attentionTasks.get()
 	t.attention = newAttention("AttentionTo", q, heads, kv)
 	t.checkRows("AttentionTo", dst)
 	dst.writable("AttentionTo")
@@ -48,6 +46,9 @@ func AttentionTo(dst, stats, weights, q *Tensor, heads int, kv ...KV) {
 		t.blocks = max(1, min((enough+n-1)/n, t.rows/fewRows))
 	}
 	parallel.Run(t.batch*heads*t.blocks, 1, t)
+	clear(t.kv)
+	*t = attentionTask{kv: t.kv}
+	attentionTasks.put(t)
 }
 
 // fewRows is the number of rows below which the keys and values of a head of an
@@ -63,7 +64,7 @@ type attentionTask struct {
 	blocks                 int // of rows
 }
 
-var attentionTasks = sync.Pool{New: func() any { return new(attentionTask) }}
+var attentionTasks tasks[attentionTask, *attentionTask]
 
 // Do implements parallel.Task.
 func (t *attentionTask) Do(from, to int) {

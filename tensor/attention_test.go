@@ -315,6 +315,17 @@ func TestAttentionOfNothing(t *testing.T) {
 	c.attention(t, q, kv...)
 }
 
+func TestAttentionDoesNotAllocate(t *testing.T) {
+	c := attentionCase{batch: 8, heads: 12, rows: 3, d: 48, segments: []int{3, 2}, shared: []bool{false, true}}
+	q, kv := c.operands()
+	y, stats := c.withStats(q, kv...)
+	dq, dkv := c.gradients(y, q, kv...)
+	assert.Less(t, testing.AllocsPerRun(20, func() {
+		tensor.AttentionTo(y, stats, nil, q, c.heads, kv...)
+		tensor.AttentionBackwardTo(dq, dkv, y, y, stats, q, c.heads, kv...)
+	}), 1.)
+}
+
 func TestAttentionPanics(t *testing.T) {
 	x, two := tensor.New(2, 3, 4), tensor.New(5, 4)
 	kv := tensor.KV{K: two, V: two}

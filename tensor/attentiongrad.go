@@ -3,7 +3,6 @@ package tensor
 import (
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/promptcam/promptcam/tensor/internal/kernel"
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
@@ -16,8 +15,7 @@ import (
 // y and V are not read without dq or a K. Operands are views or not as in AttentionTo.
 func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, y, stats, q *Tensor, heads int, kv ...KV) {
 	const op = "AttentionBackwardTo"
-	t := attentionGradTasks.Get().(*attentionGradTask)
-	defer attentionGradTasks.Put(t)
+	t := attentionGradTasks.get()
 	t.attention = newAttention(op, q, heads, kv)
 	if len(dkv) != len(kv) {
 		panic(&ShapeError{op, [][]int{q.shape}, fmt.Sprintf("%d gradients for %d sets of keys and values", len(dkv), len(kv))})
@@ -26,29 +24,20 @@ func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, y, stats, q *Tensor, heads in
 	t.checkRows(op, y)
 	t.checkStats(op, stats)
 	t.dy, t.y, t.stats, t.q = dy, y, stats, q
-	t.kv, t.dkv = append(t.kv[:0], kv...), t.dkv[:0]
-	t.size = 0
+	t.kv = append(t.kv[:0], kv...)
 	t.dq = t.gradient(op, dq, q)
 	for i, s := range kv {
 		t.dkv = append(t.dkv, kvGradient{t.gradient(op, dkv[i].K, s.K), t.gradient(op, dkv[i].V, s.V)})
 	}
-	if t.batch == 0 || t.rows == 0 {
-		for _, g := range t.dkv {
-			g.k.clear()
-			g.v.clear()
-		}
-		t.dq.clear()
-		return
+	if t.batch > 0 && t.rows > 0 {
+		t.run()
+	} else {
+		t.clear()
 	}
-	t.groups = t.batch
-	if t.size > 0 {
-		t.groups = min(t.batch, imageGroups)
-		t.partial = slices.Grow(t.partial[:0], (t.groups-1)*t.size)[:(t.groups-1)*t.size]
-	}
-	parallel.Run(heads*t.groups, 1, t)
-	if t.size > 0 && t.groups > 1 {
-		parallel.Run(t.size, grain, (*partialSums)(t))
-	}
+	clear(t.kv)
+	clear(t.dkv)
+	*t = attentionGradTask{kv: t.kv, dkv: t.dkv[:0], partial: t.partial}
+	attentionGradTasks.put(t)
 }
 
 // imageGroups is into how many parts images are divided where gradients are summed
@@ -67,7 +56,30 @@ type attentionGradTask struct {
 	partial         []float32 // those of each group but the first, which are where the result will be
 }
 
-var attentionGradTasks = sync.Pool{New: func() any { return new(attentionGradTask) }}
+var attentionGradTasks tasks[attentionGradTask, *attentionGradTask]
+
+func (t *attentionGradTask) run() {
+	t.groups = t.batch
+	if t.size > 0 {
+		t.groups = min(t.batch, imageGroups)
+		t.partial = slices.Grow(t.partial[:0], (t.groups-1)*t.size)[:(t.groups-1)*t.size]
+	}
+	parallel.Run(t.heads*t.groups, 1, t)
+	if t.size > 0 && t.groups > 1 {
+		parallel.Run(t.size, grain, (*partialSums)(t))
+	}
+}
+
+// clear sets the gradients to 0, as they are if no row attended to anything.
+func (t *attentionGradTask) clear() {
+	for _, g := range append(t.dkv, kvGradient{k: t.dq}) {
+		for _, x := range []*Tensor{g.k.t, g.v.t} {
+			if x != nil {
+				x.Fill(0)
+			}
+		}
+	}
+}
 
 // gradient is where a gradient goes; t is nil where it is not wanted.
 type gradient struct {
@@ -89,12 +101,6 @@ func (t *attentionGradTask) gradient(op string, g, operand *Tensor) gradient {
 		t.size += g.Len()
 	}
 	return to
-}
-
-func (g gradient) clear() {
-	if g.t != nil {
-		g.t.Fill(0)
-	}
 }
 
 // of returns where head h of image b, which belongs to a group that starts with

@@ -31,8 +31,8 @@ func Attention(y, weights Matrix, stats Stats, q Matrix, scale float32, kv []KV)
 		s.K.raceRead()
 		s.V.raceRead()
 	}
-	w := spaces.Get().(*space)
-	defer spaces.Put(w)
+	w := getSpace()
+	defer w.putBack()
 	w.attention(best, y, weights, stats, q, scale, kv)
 }
 
@@ -56,7 +56,30 @@ const (
 // space is the memory that a call of attention or attentionGrad copies operands into.
 type space struct{ keys, values, rows, right, scores, grads, few []float32 }
 
-var spaces = sync.Pool{New: func() any { return new(space) }}
+// spaces are those not in use. A sync.Pool would lose them, a megabyte each, with
+// every garbage collection.
+var spaces struct {
+	mu   sync.Mutex
+	free []*space
+}
+
+func getSpace() *space {
+	spaces.mu.Lock()
+	defer spaces.mu.Unlock()
+	last := len(spaces.free) - 1
+	if last < 0 {
+		return new(space)
+	}
+	w := spaces.free[last]
+	spaces.free = spaces.free[:last]
+	return w
+}
+
+func (w *space) putBack() {
+	spaces.mu.Lock()
+	defer spaces.mu.Unlock()
+	spaces.free = append(spaces.free, w)
+}
 
 // sized returns *s with room for n elements.
 func sized(s *[]float32, n int) []float32 {
@@ -193,8 +216,8 @@ func AttentionGrad(dq Grad, dkv []KVGrad, dy, y Matrix, stats Stats, q Matrix, s
 		s.K.raceRead()
 		s.V.raceRead()
 	}
-	w := spaces.Get().(*space)
-	defer spaces.Put(w)
+	w := getSpace()
+	defer w.putBack()
 	w.attentionGrad(best, dq, dkv, dy, y, stats, q, scale, kv)
 }
 
