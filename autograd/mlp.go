@@ -4,7 +4,8 @@ import "github.com/promptcam/promptcam/tensor"
 
 // MLP returns r.X + r.Scale∘(act(x·w1ᵀ + b1)·w2ᵀ + b2), with x [..., in], w1
 // [hidden, in], w2 [out, hidden] and biases or nil, to [..., out]. Of what lies
-// between, only what act is applied to is kept, where a gradient asks for it.
+// between, what act is applied to is kept for the gradients of x, w1 and b1, and
+// what it returns for that of w2.
 func MLP(r Residual, x, w1, b1, w2, b2 *Var, act tensor.Activation) *Var {
 	y := r.result(x, w1, b1, w2, b2)
 	tp := y.tape
@@ -12,13 +13,17 @@ func MLP(r Residual, x, w1, b1, w2, b2 *Var, act tensor.Activation) *Var {
 	var room [8]int // on the stack
 	shape := append(room[:0], x.Shape()...)
 	shape[len(shape)-1] = w1.Dim(0)
-	if n.hidden() || w2.needs {
+	if n.hidden() {
 		n.pre = tp.scratch(shape...)
 	}
-	a := tp.room(shape...) // [..., hidden]
-	tensor.LinearTo(a, x.Value(), w1.Value(), w1.frozen.pack(), tensor.After{Bias: b1.valueOrNil(), Pre: n.pre, Act: act})
-	r.linearTo(y.value, a, w2, b2)
-	tp.memory.put(a.Data())
+	n.out = tp.room(shape...)
+	tensor.LinearTo(n.out, x.Value(), w1.Value(), w1.frozen.pack(), tensor.After{Bias: b1.valueOrNil(), Pre: n.pre, Act: act})
+	r.linearTo(y.value, n.out, w2, b2)
+	if w2.needs {
+		tp.memory.lend(n.out.Data())
+	} else {
+		tp.memory.put(n.out.Data())
+	}
 	if y.needs {
 		*record[mlp](y, keepIf(w1.needs, x), keepIf(x.needs, w1), keepIf(n.hidden(), w2)) = n
 	}
@@ -29,7 +34,7 @@ type mlp struct {
 	r                 Residual
 	x, w1, b1, w2, b2 *Var
 	act               tensor.Activation
-	pre               *tensor.Tensor // [..., hidden]: what act is applied to
+	pre, out          *tensor.Tensor // [..., hidden]: before and after act, where they are kept
 }
 
 // hidden tells whether the gradient of pre is wanted.
@@ -38,21 +43,8 @@ func (n *mlp) hidden() bool { return n.x.needs || n.w1.needs || n.b1 != nil && n
 func (n *mlp) back(dy *tensor.Tensor) {
 	tp := n.x.tape
 	d := n.r.unscaled(dy)
-	if n.w2.needs {
-		a := tp.room(n.pre.Shape()...)
-		switch n.act {
-		case tensor.GELU:
-			tensor.GELUTo(a, n.pre)
-		case tensor.QuickGELU:
-			tensor.QuickGELUTo(a, n.pre)
-		default:
-			tensor.CopyTo(a, n.pre)
-		}
-		tensor.LinearBackwardTo(nil, n.w2.gradSum(), nil, d, a, n.w2.value)
-		tp.memory.put(a.Data())
-	}
-	if n.b2 != nil && n.b2.needs {
-		tensor.AddSumTo(n.b2.gradSum(), d)
+	if n.w2.needs || n.b2 != nil && n.b2.needs {
+		tensor.LinearBackwardTo(nil, n.w2.gradSum(), n.b2.gradSum(), d, n.out, n.w2.value)
 	}
 	if n.hidden() {
 		dpre := tp.room(n.pre.Shape()...)

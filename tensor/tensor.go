@@ -165,7 +165,12 @@ func (t *Tensor) offset(op string, index []int) int {
 // Fill sets every element to v and returns t.
 func (t *Tensor) Fill(v float32) *Tensor {
 	t.writable("Fill")
+	zero := math.Float32bits(v) == 0
 	t.rows(func(r run) {
+		if zero && r.step == 1 {
+			clear(r.data[:r.n])
+			return
+		}
 		for i := range r.n {
 			r.data[i*r.step] = v
 		}
