@@ -1,0 +1,69 @@
+package autograd
+
+import (
+	"slices"
+
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// Residual is what a layer's output is scaled by and then added to, as in
+// x + scale∘layer(x). The zero value leaves it as it is.
+type Residual struct {
+	X     *Var // [..., out], or what broadcasts to it, such as rows that all images share; nil means none
+	Scale *Var // [out], of which no gradient may be wanted; nil means one
+}
+
+// result returns a Var for r.X + r.Scale∘layer(x), where the layer's last weight
+// [out, ...] and bias are the last of params.
+func (r Residual) result(x *Var, params ...*Var) *Var {
+	if r.Scale != nil && r.Scale.needs {
+		panic("autograd: the scale of a Residual has no gradient: use Mul and Add")
+	}
+	var room [8]int // on the stack
+	shape := append(room[:0], x.Shape()...)
+	shape[len(shape)-1] = params[len(params)-2].Dim(0)
+	y := x.tape.result(shape, r.X, r.Scale, x)
+	y.operands(params...)
+	return y
+}
+
+// linearTo writes r.X + r.Scale∘(x·wᵀ + b) to y.
+func (r Residual) linearTo(y, x *tensor.Tensor, w, b *Var) {
+	after := tensor.After{Bias: b.valueOrNil(), Scale: r.Scale.valueOrNil(), Residual: r.X.valueOrNil()}
+	shared := r.X != nil && !slices.Equal(r.X.Shape(), y.Shape())
+	if shared {
+		after.Residual = nil
+	}
+	tensor.LinearTo(y, x, w.Value(), w.frozen.pack(), after)
+	if shared {
+		tensor.AddTo(y, y, r.X.Value())
+	}
+}
+
+// unscaled returns the gradient of what r was added to, given dy, that of the result.
+func (r Residual) unscaled(dy *tensor.Tensor) *tensor.Tensor {
+	if r.Scale == nil {
+		return dy
+	}
+	d := r.Scale.tape.room(dy.Shape()...)
+	tensor.MulTo(d, dy, r.Scale.value)
+	return d
+}
+
+// giveGrad passes dy on to r.X and gives d back, which unscaled returned.
+func (r Residual) giveGrad(dy, d *tensor.Tensor) {
+	if d != dy {
+		r.Scale.tape.memory.put(d.Data())
+	}
+	if r.X != nil {
+		addBroadcast(r.X, dy)
+	}
+}
+
+// valueOrNil is Value, but nil for no Var.
+func (v *Var) valueOrNil() *tensor.Tensor {
+	if v == nil {
+		return nil
+	}
+	return v.Value()
+}
