@@ -47,7 +47,7 @@ func Pack(w *Tensor) *Packed {
 // Rows returns the outputs [from, to), without copying; nil if they do not begin
 // where the kernels can begin.
 func (p *Packed) Rows(from, to int) *Packed {
-	if from == 0 && to == p.kernel.Len() {
+	if _, all := p.kernel.Size(); from == 0 && to == all {
 		return p
 	}
 	if from%p.kernel.PanelCols() != 0 {
@@ -70,6 +70,9 @@ func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
 	p := newProduct()
 	p.c, p.a, p.b = dst.flat(), x.flat(), w.matrix().T()
 	if packed != nil {
+		if rows, cols := packed.kernel.Size(); rows != w.shape[1] || cols != w.shape[0] {
+			panic(&ShapeError{op, [][]int{w.shape, {cols, rows}}, "weight and packed weight differ"})
+		}
 		p.packed = packed.kernel
 	}
 	p.after = kernel.After{Act: kernel.Activation(after.Act)}

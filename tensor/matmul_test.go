@@ -1,7 +1,6 @@
 package tensor_test
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 
@@ -128,100 +127,5 @@ func TestMatMulSameBits(t *testing.T) {
 	sameBits(t, func() *tensor.Tensor { return a.MatMul(b) })
 	for i := range 5 {
 		tensortest.Close(t, c.Select(0, i), a.Select(0, i).MatMul(b), 0)
-	}
-}
-
-func TestLinear(t *testing.T) {
-	for _, lead := range [][]int{{}, {7}, {2, 3}, {300}} {
-		const in, out = 5, 6
-		rng := newRand()
-		x := tensortest.Random(rng, append(slices.Clone(lead), in)...)
-		dy := tensortest.Random(rng, append(slices.Clone(lead), out)...)
-		b := tensortest.Random(rng, out)
-		for _, w := range layouts(rng, out, in) {
-			flat := x.Reshape(-1, in)
-			want := product(flat, w.Transpose())
-			y := tensor.New(dy.Shape()...).Fill(nan)
-			tensor.LinearTo(y, x, w.Tensor, nil, tensor.After{})
-			tensortest.Close(t, want.RawMatrix().Data, y.Data(), 1e-5)
-			tensor.LinearTo(y, x, w.Tensor, nil, tensor.After{Bias: b})
-			want.Apply(func(_, j int, v float64) float64 { return v + float64(b.At(j)) }, want)
-			tensortest.Close(t, want.RawMatrix().Data, y.Data(), 1e-5)
-
-			dx, dw, db := tensor.New(x.Shape()...).Fill(nan), tensortest.Ramp(out, in), tensortest.Ramp(out)
-			tensor.LinearBackwardTo(dx, dw, db, dy, x, w.Tensor)
-			rows := dy.Reshape(-1, out)
-			tensortest.Close(t, product(rows, w.Tensor).RawMatrix().Data, dx.Data(), 1e-5)
-			tensortest.Close(t, product(rows.Transpose(), flat).RawMatrix().Data, dw.Sub(tensortest.Ramp(out, in)).Data(), 1e-5)
-			tensortest.Close(t, rows.Sum(0), db.Sub(tensortest.Ramp(out)), 1e-5)
-
-			// Each alone, and into part of a larger gradient.
-			alone := tensor.New(x.Shape()...)
-			tensor.LinearBackwardTo(alone, nil, nil, dy, nil, w.Tensor)
-			tensortest.Close(t, dx, alone, 0)
-			part := tensor.New(out+2, in+2).Slice(0, 1, 1+out).Slice(1, 1, 1+in)
-			tensor.LinearBackwardTo(nil, part, nil, dy, x, w.Tensor)
-			tensortest.Close(t, dw, part.Add(tensortest.Ramp(out, in)), 1e-5)
-		}
-	}
-}
-
-func TestLinearOfNothing(t *testing.T) {
-	b := tensortest.Ramp(3)
-	y := tensor.New(2, 3)
-	tensor.LinearTo(y, tensor.New(2, 0), tensor.New(3, 0), nil, tensor.After{Bias: b})
-	tensortest.Close(t, b.Expand(2, 3), y, 0)
-	tensor.LinearTo(tensor.New(0, 3), tensor.New(0, 4), tensor.New(3, 4), nil, tensor.After{Bias: b})
-
-	dx, dw, db := tensor.New(0, 4), tensortest.Ramp(3, 4), tensortest.Ramp(3)
-	tensor.LinearBackwardTo(dx, dw, db, tensor.New(0, 3), tensor.New(0, 4), tensor.New(3, 4))
-	tensortest.Close(t, tensortest.Ramp(3, 4), dw, 0)
-	tensortest.Close(t, tensortest.Ramp(3), db, 0)
-	dx = tensor.New(2, 4).Fill(1)
-	tensor.LinearBackwardTo(dx, nil, nil, tensor.New(2, 0), nil, tensor.New(0, 4))
-	tensortest.Close(t, tensor.New(2, 4), dx, 0)
-}
-
-func TestLinearSameBits(t *testing.T) {
-	rng := newRand()
-	x, w, b := tensortest.Random(rng, 4, 197, 96), tensortest.Random(rng, 300, 96), tensortest.Random(rng, 300)
-	y := tensor.New(4, 197, 300)
-	sameBits(t, func() *tensor.Tensor { tensor.LinearTo(y, x, w, nil, tensor.After{Bias: b}); return y.Clone() })
-	alone := tensor.New(197, 300)
-	tensor.LinearTo(alone, x.Select(0, 2), w, nil, tensor.After{Bias: b})
-	tensortest.Close(t, y.Select(0, 2), alone, 0)
-	sameBits(t, func() *tensor.Tensor {
-		dw := tensor.New(300, 96)
-		tensor.LinearBackwardTo(nil, dw, nil, y, x, w)
-		return dw
-	})
-}
-
-func TestLinearPanics(t *testing.T) {
-	x, w, y := tensor.New(2, 3), tensor.New(4, 3), tensor.New(2, 4)
-	requirePanic(t, "tensor: LinearTo: shapes [2 4] and [2 4] and [4 3]: want [..., out], [..., in] and [out, in]", func() { tensor.LinearTo(y, y, w, nil, tensor.After{}) })
-	requirePanic(t, "tensor: LinearTo: shapes [4] and [2 3] and [4 3]: want [..., out], [..., in] and [out, in]", func() { tensor.LinearTo(tensor.New(4), x, w, nil, tensor.After{}) })
-	requirePanic(t, "tensor: LinearTo: shape [3]: want a bias [4]", func() { tensor.LinearTo(y, x, w, nil, tensor.After{Bias: tensor.New(3)}) })
-	requirePanic(t, "tensor: Data: shape [2 3]: a view with strides [1 2] is not contiguous", func() { tensor.LinearTo(y, tensor.New(3, 2).Transpose(), w, nil, tensor.After{}) })
-	requirePanic(t, "tensor: LinearBackwardTo: shapes [2 4] and [2 4] and [4 3]: want [..., out], [..., in] and [out, in]", func() {
-		tensor.LinearBackwardTo(y, nil, nil, y, x, w)
-	})
-	requirePanic(t, "tensor: LinearBackwardTo: shapes [2 4] and [2 3] and [3 4]: want [..., out], [..., in] and [out, in]", func() {
-		tensor.LinearBackwardTo(nil, w.Transpose(), nil, y, x, w)
-	})
-}
-
-func BenchmarkLinear(b *testing.B) {
-	for _, s := range [][3]int{{100, 192, 192}, {197, 192, 768}, {197, 768, 3072}, {3152, 192, 768}} {
-		rows, in, out := s[0], s[1], s[2]
-		b.Run(fmt.Sprintf("%dx%dx%d", rows, in, out), func(b *testing.B) {
-			rng := newRand()
-			x, w, bias := tensortest.Random(rng, rows, in), tensortest.Random(rng, out, in), tensortest.Random(rng, out)
-			y := tensor.New(rows, out)
-			for b.Loop() {
-				tensor.LinearTo(y, x, w, nil, tensor.After{Bias: bias})
-			}
-			b.ReportMetric(2*float64(rows*in*out)*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
-		})
 	}
 }

@@ -33,6 +33,9 @@ func (a *After) nothing() bool {
 
 // check panics if the parts of a do not fit c. It tells the race detector what apply does.
 func (a *After) check(c Matrix) {
+	if a.Derivative && a.Pre.Data == nil {
+		panic("kernel: Gemm: nothing to take the derivative at")
+	}
 	for _, x := range [][]float32{a.Bias, a.Scale} {
 		if x != nil && len(x) != c.Cols {
 			panic(fmt.Sprintf("kernel: Gemm: %d numbers for %d columns", len(x), c.Cols))

@@ -70,7 +70,7 @@ func product(c, a, b Matrix, alpha, beta float32) (want, size []float64) {
 func TestGemm(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for trial := range 150 {
-		m, k, n := 1+rng.IntN(150), 1+rng.IntN(150), 1+rng.IntN(150)
+		m, k, n := 1+rng.IntN(300), 1+rng.IntN(300), 1+rng.IntN(300)
 		switch trial % 10 {
 		case 0:
 			m = 1

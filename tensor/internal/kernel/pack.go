@@ -19,9 +19,10 @@ func newPacked(t *tier, rows, cols int) Packed {
 	return Packed{make([]float32, rows*panels*t.nr), rows, cols, t.nr, panels, 0}
 }
 
-// Len is the number of columns, Panels that of panels to fill, and PanelCols that
-// of columns in each.
-func (p Packed) Len() int       { return p.cols }
+// Size returns the numbers of rows and columns.
+func (p Packed) Size() (rows, cols int) { return p.rows, p.cols }
+
+// Panels is the number of panels to fill, PanelCols that of columns in each.
 func (p Packed) Panels() int    { return p.panels }
 func (p Packed) PanelCols() int { return p.nr }
 
@@ -80,7 +81,7 @@ type right struct {
 
 func (b right) size() (rows, cols int) {
 	if b.packed.data != nil {
-		return b.packed.rows, b.packed.cols
+		return b.packed.Size()
 	}
 	return b.plain.Rows, b.plain.Cols
 }
