@@ -98,7 +98,7 @@ func (w *space) attention(t *tier, y, weights Matrix, stats Stats, q Matrix, sca
 	values := sized(&w.values, cols*roundUp(q.Cols, t.nr))
 	clear(keys[cols/t.nr*t.nr*q.Cols:]) // the last panel: columns to spare do not matter, but might be slow to compute with
 	from := 0
-	for _, s := range kv {
+	for _, s := range kv { // copied once, for all queries
 		t.packColumns(keys, from, s.K)
 		t.packRows(values, from, cols, s.V)
 		from += s.K.Rows
@@ -145,7 +145,8 @@ func blockRows(rows, most, unit int) int {
 }
 
 // multiply computes c = beta*c + alpha*a·b for b in panels, of which all
-// summands are taken in at a time.
+// summands are taken in at a time. There is nothing to fetch ahead: b is in the
+// second-level cache.
 func (t *tier) multiply(c, a Matrix, b []float32, alpha, beta float32) {
 	k := a.Cols
 	for j := 0; j < c.Cols; j += t.nr {
