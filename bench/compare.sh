@@ -94,14 +94,18 @@ for python in ${PYTHON:-python3 /usr/bin/python3}; do
 done
 [ -n "$torch" ] || missing "PyTorch"
 [ -n "$pillow" ] || missing "Pillow and NumPy"
+[ -z "${ORT_DIR:-}" ] || ORT_DIR=$(from "$ORT_DIR")
 if [ -z "${ORT_DIR:-}" ] || ! has node || ! v=$(cd "$ORT_DIR" && node -p "require('onnxruntime-node/package.json').version" 2>/dev/null); then
 	missing "ONNX Runtime (ORT_DIR)"
-elif wanted vit; then
-	models=$ORT_DIR/models-of-promptcam ort=yes
-	for m in ViT-Ti_b1 ViT-Ti_b8 ViT-S_b1 ViT-S_b8 ViT-B_b1 ViT-B_b8; do
-		[ -e "$models/$m.onnx" ] || "${torch:-python3}" peers/export_onnx.py "$models" "${m%_b*}" "${m#*_b}" || ort=
-	done
-	[ -n "$ort" ] && found "ONNX Runtime $v" || missing "ONNX Runtime: no models (PyTorch makes them)"
+else
+	found "ONNX Runtime $v"
+	if wanted vit; then
+		models=$ORT_DIR/models-of-promptcam ort=yes
+		for m in ViT-Ti_b1 ViT-Ti_b8 ViT-S_b1 ViT-S_b8 ViT-B_b1 ViT-B_b8; do
+			[ -e "$models/$m.onnx" ] || "${torch:-python3}" peers/export_onnx.py "$models" "${m%_b*}" "${m#*_b}" || ort=
+		done
+		[ -n "$ort" ] || missing "models for ONNX Runtime, which PyTorch makes"
+	fi
 fi
 
 go test -c -o "$tmp/bench" . && go test -tags purego -c -o "$tmp/purego" . || exit
@@ -113,9 +117,11 @@ mkdir -p results
 results=results/$(date +%F)-$(echo "$model" | slug).txt
 [ -z "${RESULTS:-}" ] || results=$(from "$RESULTS")
 raw=$tmp/raw
+commit=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
+git diff --quiet HEAD -- .. ':!results' ':!README.md' 2>/dev/null || commit=$commit-changed
 {
 	echo "date: $(date +%F)"
-	echo "commit: $(git describe --always --dirty --exclude '*' 2>/dev/null || echo unknown)"
+	echo "commit: $commit"
 	echo "go: $(go version | cut -d ' ' -f 3-)"
 	echo "cpu: $model"
 	echo "peers: $peers"
