@@ -24,6 +24,8 @@ class Block(nn.Module):
 
 
 def attention(q, k, v):  # [B, H, R, d], [B, H, A, d] twice
+    if hasattr(F, 'scaled_dot_product_attention'):  # since 2.0, and faster
+        return F.scaled_dot_product_attention(q, k, v)
     return (q * q.shape[-1] ** -0.5 @ k.transpose(-2, -1)).softmax(-1) @ v
 
 
