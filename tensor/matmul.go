@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"sync"
 
 	"github.com/promptcam/promptcam/tensor/internal/kernel"
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
@@ -96,7 +95,7 @@ func (t *Tensor) nth(i int) kernel.Matrix {
 
 // gemm computes c = beta*c + a·b on all cores.
 func gemm(c, a, b kernel.Matrix, beta float32) {
-	p := newProduct()
+	p := products.get()
 	p.c, p.a, p.b, p.beta = c, a, b, beta
 	p.run()
 }
@@ -111,9 +110,7 @@ type product struct {
 	columns bool // pieces are columns of c, not rows
 }
 
-var products = sync.Pool{New: func() any { return new(product) }}
-
-func newProduct() *product { return products.Get().(*product) }
+var products tasks[product, *product]
 
 // run computes p and ends its use.
 func (p *product) run() {
@@ -136,7 +133,7 @@ func (p *product) run() {
 	}
 	parallel.Run(n, grain, p)
 	*p = product{}
-	products.Put(p)
+	products.put(p)
 }
 
 // piece is the fewest rows or columns worth a piece. Half of it is a multiple of a
