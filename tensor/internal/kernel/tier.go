@@ -39,6 +39,6 @@ type tier struct {
 var tiers = append(simdTiers(), generic)
 
 // best is the tier in use: the fastest that the processor and the build have.
-// GODEBUG=cpu.avx512f=off and GODEBUG=cpu.avx2=off rule one out, and the build
-// tag purego rules out all but generic.
+// GODEBUG=cpu.avx512f=off rules out AVX-512; GODEBUG=cpu.avx2=off, on arm64
+// cpu.asimd=off, and the build tag purego rule out all but generic.
 var best = &tiers[0]
