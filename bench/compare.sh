@@ -11,7 +11,7 @@
 set -u
 CDPATH= cd "$(dirname "$0")" || exit
 unset GOMAXPROCS OPENBLAS_L2_SIZE
-export CGO_ENABLED=0
+export CGO_ENABLED=0 PYTHONDONTWRITEBYTECODE=1
 
 from() { case $1 in /*) echo "$1" ;; *) echo "$OLDPWD/$1" ;; esac; } # a path as the caller gave it
 all='gemm tiers attention block vit promptcam rank image memory explain'
