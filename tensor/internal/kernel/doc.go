@@ -12,4 +12,6 @@
 // and _asm/neon (that for arm64).
 package kernel
 
+// This line is not in tier_arm64.go because go generate passes over files that are
+// not for the processor it runs on.
 //go:generate go run -C _asm ./neon -out ../kernel_arm64.s -stubs ../kernel_arm64.go

@@ -16,7 +16,6 @@ func simdTiers() []tier {
 	neon.nr = 8
 	neon.tile = tileNEON
 	neon.pack = packNEON
-	neon.packA = packNEON
 	neon.packA = packNEON // a tile has as many rows as columns
 	neon.transpose = transpose
 	neon.add = addNEON
