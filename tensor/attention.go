@@ -29,7 +29,7 @@ type KV struct{ K, V *Tensor }
 // the reciprocals of their sums as AttentionBackwardTo wants them. The bits of
 // dst do not depend on either.
 func AttentionTo(dst, stats, weights, q *Tensor, heads int, kv ...KV) {
-	t := attentionTasks.get()
+	t := attentionTasks.Get()
 	t.attention = newAttention("AttentionTo", q, heads, kv)
 	t.checkRows("AttentionTo", dst)
 	dst.writable("AttentionTo")
@@ -48,7 +48,7 @@ func AttentionTo(dst, stats, weights, q *Tensor, heads int, kv ...KV) {
 	parallel.Run(t.batch*heads*t.blocks, 1, t)
 	clear(t.kv)
 	*t = attentionTask{kv: t.kv}
-	attentionTasks.put(t)
+	attentionTasks.Put(t)
 }
 
 // fewRows is the number of rows below which the keys and values of a head of an

@@ -15,7 +15,7 @@ import (
 // y and V are not read without dq or a K. Operands are views or not as in AttentionTo.
 func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, y, stats, q *Tensor, heads int, kv ...KV) {
 	const op = "AttentionBackwardTo"
-	t := attentionGradTasks.get()
+	t := attentionGradTasks.Get()
 	t.attention = newAttention(op, q, heads, kv)
 	if len(dkv) != len(kv) {
 		panic(&ShapeError{op, [][]int{q.shape}, fmt.Sprintf("%d gradients for %d sets of keys and values", len(dkv), len(kv))})
@@ -37,7 +37,7 @@ func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, y, stats, q *Tensor, heads in
 	clear(t.kv)
 	clear(t.dkv)
 	*t = attentionGradTask{kv: t.kv, dkv: t.dkv[:0], partial: t.partial}
-	attentionGradTasks.put(t)
+	attentionGradTasks.Put(t)
 }
 
 // imageGroups is into how many parts images are divided where gradients are summed

@@ -84,7 +84,7 @@ func (l *layerNormGrad) Do(from, to int) {
 // layerNormParamGrad adds the gradients of weight and bias to dw and db.
 func layerNormParamGrad(rows layerNormRows, dw, db, dy []float32) {
 	n := rows.n
-	l := layerNormParamTasks.get()
+	l := layerNormParamTasks.Get()
 	l.layerNormRows, l.dy, l.width = rows, dy, 2*n
 	l.run(len(dy)/n, l)
 	for b := range l.blocks() {
@@ -92,7 +92,7 @@ func layerNormParamGrad(rows layerNormRows, dw, db, dy []float32) {
 		kernel.Axpy(db, 1, b[n:])
 	}
 	l.layerNormRows, l.dy = layerNormRows{}, nil
-	layerNormParamTasks.put(l)
+	layerNormParamTasks.Put(l)
 }
 
 // Do does the rows [from, to).

@@ -67,7 +67,7 @@ func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
 	if dst.Len() == 0 {
 		return
 	}
-	p := products.get()
+	p := products.Get()
 	p.c, p.a, p.b = dst.flat(), x.flat(), w.matrix().T()
 	if packed != nil {
 		if rows, cols := packed.kernel.Size(); rows != w.shape[1] || cols != w.shape[0] {
@@ -123,7 +123,7 @@ func LinearBackwardActTo(dx, dy, w, pre *Tensor, act Activation) {
 	if dx.Len() == 0 {
 		return
 	}
-	p := products.get()
+	p := products.Get()
 	p.c, p.a, p.b = dx.flat(), dy.flat(), w.matrix()
 	p.after = kernel.After{Pre: pre.flat(), Act: kernel.Activation(act), Derivative: true}
 	p.run()

@@ -95,7 +95,7 @@ func (t *Tensor) nth(i int) kernel.Matrix {
 
 // gemm computes c = beta*c + a·b on all cores.
 func gemm(c, a, b kernel.Matrix, beta float32) {
-	p := products.get()
+	p := products.Get()
 	p.c, p.a, p.b, p.beta = c, a, b, beta
 	p.run()
 }
@@ -133,7 +133,7 @@ func (p *product) run() {
 	}
 	parallel.Run(n, grain, p)
 	*p = product{}
-	products.put(p)
+	products.Put(p)
 }
 
 // piece is the fewest rows or columns worth a piece. Half of it is a multiple of a

@@ -47,7 +47,7 @@ func addSum(op string, dst, src *Tensor) {
 		dst.expand(op, src.shape)
 		return
 	}
-	s := sumTasks.get()
+	s := sumTasks.Get()
 	s.dst.expandOf(op, dst, src.shape)
 	s.src.expandOf(op, src, src.shape)
 	last := len(src.shape) - 1
@@ -78,7 +78,7 @@ func addSum(op string, dst, src *Tensor) {
 		parallel.Run(s.size, max(1, grain/(src.Len()/s.size)), s)
 	}
 	s.dst.data, s.src.data = nil, nil
-	sumTasks.put(s)
+	sumTasks.Put(s)
 }
 
 // sum adds src to dst, of the same shape, whose elements are repeated along some

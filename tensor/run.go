@@ -1,50 +1,26 @@
 package tensor
 
 import (
-	"sync"
-
+	"github.com/promptcam/promptcam/tensor/internal/kernel"
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
 
 // grain is how many elements of cheap work are worth handing to another core.
 const grain = 1 << 15
 
-// tasks lends the memory of one kind of task, so that an operation allocates
-// nothing. A sync.Pool would lose it with every garbage collection.
+// tasks lends the memory of one kind of task, so that an operation allocates nothing.
 type tasks[T any, P interface {
 	*T
 	parallel.Task
-}] struct {
-	mu   sync.Mutex
-	free []P
-}
+}] struct{ kernel.Stock[T] }
 
 // run runs t.
 func (l *tasks[T, P]) run(n, grain int, t T) {
-	p := l.get()
+	p := P(l.Get())
 	*p = t
 	parallel.Run(n, grain, p)
 	*p = *new(T)
-	l.put(p)
-}
-
-// get returns a task that may hold what its last user left in it.
-func (l *tasks[T, P]) get() P {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	last := len(l.free) - 1
-	if last < 0 {
-		return new(T)
-	}
-	p := l.free[last]
-	l.free = l.free[:last]
-	return p
-}
-
-func (l *tasks[T, P]) put(p P) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.free = append(l.free, p)
+	l.Put((*T)(p))
 }
 
 // eachRow runs t, a task on rows along the last dimension of x.
@@ -81,7 +57,7 @@ func eachRun(op string, alpha float32, a, b, c *Tensor, do func(alpha float32, a
 	if n == 0 {
 		return
 	}
-	r := runsTasks.get()
+	r := runsTasks.Get()
 	r.alpha, r.do, r.flat = alpha, do, true
 	for i, t := range [...]*Tensor{a, b, c} {
 		r.t[i].expandOf(op, t, a.shape)
@@ -96,7 +72,7 @@ func eachRun(op string, alpha float32, a, b, c *Tensor, do func(alpha float32, a
 	for i := range r.t {
 		r.t[i].data = nil
 	}
-	runsTasks.put(r)
+	runsTasks.Put(r)
 }
 
 // Do does the elements, or where there are gaps the lines, [from, to).

@@ -1,9 +1,6 @@
 package kernel
 
-import (
-	"math"
-	"sync"
-)
+import "math"
 
 // KV is rows to attend to: their keys and values, [A, d] each.
 type KV struct{ K, V Matrix }
@@ -31,8 +28,8 @@ func Attention(y, weights Matrix, stats Stats, q Matrix, scale float32, kv []KV)
 		s.K.raceRead()
 		s.V.raceRead()
 	}
-	w := getSpace()
-	defer w.putBack()
+	w := spaces.Get()
+	defer spaces.Put(w)
 	w.attention(best, y, weights, stats, q, scale, kv)
 }
 
@@ -56,38 +53,7 @@ const (
 // space is the memory that a call of attention or attentionGrad copies operands into.
 type space struct{ keys, values, rows, right, scores, grads, few []float32 }
 
-// spaces are those not in use. A sync.Pool would lose them, a megabyte each, with
-// every garbage collection.
-var spaces struct {
-	mu   sync.Mutex
-	free []*space
-}
-
-func getSpace() *space {
-	spaces.mu.Lock()
-	defer spaces.mu.Unlock()
-	last := len(spaces.free) - 1
-	if last < 0 {
-		return new(space)
-	}
-	w := spaces.free[last]
-	spaces.free = spaces.free[:last]
-	return w
-}
-
-func (w *space) putBack() {
-	spaces.mu.Lock()
-	defer spaces.mu.Unlock()
-	spaces.free = append(spaces.free, w)
-}
-
-// sized returns *s with room for n elements.
-func sized(s *[]float32, n int) []float32 {
-	if cap(*s) < n {
-		*s = make([]float32, n)
-	}
-	return (*s)[:n]
-}
+var spaces Stock[space]
 
 func (w *space) attention(t *tier, y, weights Matrix, stats Stats, q Matrix, scale float32, kv []KV) {
 	cols := 0
@@ -217,8 +183,8 @@ func AttentionGrad(dq Grad, dkv []KVGrad, dy, y Matrix, stats Stats, q Matrix, s
 		s.K.raceRead()
 		s.V.raceRead()
 	}
-	w := getSpace()
-	defer w.putBack()
+	w := spaces.Get()
+	defer spaces.Put(w)
 	w.attentionGrad(best, dq, dkv, dy, y, stats, q, scale, kv)
 }
 

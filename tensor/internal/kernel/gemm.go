@@ -3,7 +3,6 @@ package kernel
 import (
 	"fmt"
 	"iter"
-	"sync"
 )
 
 // Matrix is a strided view of float32s: element (i, j) is
@@ -102,14 +101,14 @@ type workspace struct {
 	b [blockK * blockN]float32
 }
 
-var workspaces = sync.Pool{New: func() any { return new(workspace) }}
+var workspaces Stock[workspace]
 
 // gemm is Gemm without its checks. The summed index is cut into blocks by a.Cols
 // alone and the order within a block is the tile's, so that bits depend on
 // nothing else; whether an operand is read in place or from a copy only matters
 // to speed.
 func gemm(t *tier, c, a Matrix, b right, beta float32, after *After) {
-	w := workspaces.Get().(*workspace)
+	w := workspaces.Get()
 	defer workspaces.Put(w)
 	for p, n := range kBlocks(a.Cols) {
 		x := a.view(0, p, a.Rows, n)
@@ -171,10 +170,7 @@ func (m Matrix) view(i, j, rows, cols int) Matrix {
 // one tile to the next.
 func (w *workspace) tiles(t *tier, m Matrix) (Matrix, int) {
 	step := t.mr * m.Cols
-	if need := (m.Rows + t.mr - 1) / t.mr * step; len(w.a) < need {
-		w.a = make([]float32, need)
-	}
-	return Matrix{w.a, m.Rows, m.Cols, 1, t.mr}, step
+	return Matrix{sized(&w.a, (m.Rows+t.mr-1)/t.mr*step), m.Rows, m.Cols, 1, t.mr}, step
 }
 
 // packA copies m to dst tile by tile, each of them column by column.

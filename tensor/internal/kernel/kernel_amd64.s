@@ -147,10 +147,13 @@ TEXT ·tileAVX2(SB), NOSPLIT, $0-168
 	JEQ   rows2
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
+	MOVQ  cols+8(FP), BX
 	TESTQ R9, R9
 	JZ    summed2
+	CMPQ  BX, $0x00000008
+	JLE   narrow1
 
-k1:
+k3:
 	VMOVUPS      (CX), Y2
 	VMOVUPS      32(CX), Y3
 	ADDQ         DI, CX
@@ -161,60 +164,73 @@ k1:
 	VFMADD231PS  Y3, Y4, Y1
 	ADDQ         SI, AX
 	DECQ         R9
-	JNZ          k1
+	JNZ          k3
+	JMP          summed2
+
+narrow1:
+k4:
+	VMOVUPS      (CX), Y2
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	ADDQ         SI, AX
+	DECQ         R9
+	JNZ          k4
 
 summed2:
 	VBROADCASTSS alpha+24(FP), Y2
 	VMULPS       Y2, Y0, Y0
 	VMULPS       Y2, Y1, Y1
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000010
-	JEQ          full3
-	MOVQ         $0x00000008, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         BX, $0x00000010
+	JEQ          full5
+	MOVQ         $0x00000008, CX
+	MOVQ         BX, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         BX, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Y2
 	ADDL         BX, BX
-	JZ           overwrite5
+	JZ           overwrite7
 	LEAQ         masks<>+32(SB), BX
-	NEGQ         CX
-	VMOVDQU      (BX)(CX*4), Y3
-	MOVQ         DX, CX
-	VMASKMOVPS   (CX), Y3, Y4
-	VFMADD231PS  Y4, Y2, Y0
-	VMASKMOVPS   Y0, Y3, (CX)
-	LEAQ         masks<>+32(SB), CX
 	NEGQ         AX
-	VMOVDQU      (CX)(AX*4), Y0
+	VMOVDQU      (BX)(AX*4), Y3
+	MOVQ         DX, AX
+	VMASKMOVPS   (AX), Y3, Y4
+	VFMADD231PS  Y4, Y2, Y0
+	VMASKMOVPS   Y0, Y3, (AX)
+	LEAQ         masks<>+32(SB), AX
+	NEGQ         CX
+	VMOVDQU      (AX)(CX*4), Y0
 	MOVQ         DX, AX
 	VMASKMOVPS   32(AX), Y0, Y3
 	VFMADD231PS  Y3, Y2, Y1
 	VMASKMOVPS   Y1, Y0, 32(AX)
-	JMP          end6
+	JMP          end8
 
-overwrite5:
+overwrite7:
 	LEAQ       masks<>+32(SB), BX
-	NEGQ       CX
-	VMOVDQU    (BX)(CX*4), Y2
-	MOVQ       DX, CX
-	VMASKMOVPS Y0, Y2, (CX)
-	LEAQ       masks<>+32(SB), CX
 	NEGQ       AX
-	VMOVDQU    (CX)(AX*4), Y0
+	VMOVDQU    (BX)(AX*4), Y2
+	MOVQ       DX, AX
+	VMASKMOVPS Y0, Y2, (AX)
+	LEAQ       masks<>+32(SB), AX
+	NEGQ       CX
+	VMOVDQU    (AX)(CX*4), Y0
 	MOVQ       DX, AX
 	VMASKMOVPS Y1, Y0, 32(AX)
 
-end6:
-	JMP end4
+end8:
+	JMP end6
 
-full3:
+full5:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Y2
 	ADDL         AX, AX
-	JZ           overwrite7
+	JZ           overwrite9
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Y3
 	VFMADD231PS  Y3, Y2, Y0
@@ -223,16 +239,16 @@ full3:
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y2, Y1
 	VMOVUPS      Y1, 32(AX)
-	JMP          end8
+	JMP          end10
 
-overwrite7:
+overwrite9:
 	MOVQ    DX, AX
 	VMOVUPS Y0, (AX)
 	MOVQ    DX, AX
 	VMOVUPS Y1, 32(AX)
 
-end8:
-end4:
+end10:
+end6:
 	VZEROUPPER
 	RET
 
@@ -241,10 +257,13 @@ rows2:
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
+	MOVQ  cols+8(FP), R11
 	TESTQ R9, R9
-	JZ    summed10
+	JZ    summed12
+	CMPQ  R11, $0x00000008
+	JLE   narrow11
 
-k9:
+k13:
 	VMOVUPS      (CX), Y4
 	VMOVUPS      32(CX), Y5
 	ADDQ         DI, CX
@@ -258,40 +277,55 @@ k9:
 	VFMADD231PS  Y5, Y6, Y3
 	ADDQ         SI, AX
 	DECQ         R9
-	JNZ          k9
+	JNZ          k13
+	JMP          summed12
 
-summed10:
+narrow11:
+k14:
+	VMOVUPS      (CX), Y4
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (AX)(BX*1), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	ADDQ         SI, AX
+	DECQ         R9
+	JNZ          k14
+
+summed12:
 	VBROADCASTSS alpha+24(FP), Y4
 	VMULPS       Y4, Y0, Y0
 	VMULPS       Y4, Y1, Y1
 	VMULPS       Y4, Y2, Y2
 	VMULPS       Y4, Y3, Y3
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000010
-	JEQ          full11
-	MOVQ         $0x00000008, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R11, $0x00000010
+	JEQ          full15
+	MOVQ         $0x00000008, CX
+	MOVQ         R11, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R11, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Y4
 	ADDL         BX, BX
-	JZ           overwrite13
+	JZ           overwrite17
 	LEAQ         masks<>+32(SB), BX
-	NEGQ         CX
-	VMOVDQU      (BX)(CX*4), Y5
-	MOVQ         DX, CX
-	VMASKMOVPS   (CX), Y5, Y6
-	VFMADD231PS  Y6, Y4, Y0
-	VMASKMOVPS   Y0, Y5, (CX)
-	ADDQ         R8, CX
-	VMASKMOVPS   (CX), Y5, Y0
-	VFMADD231PS  Y0, Y4, Y2
-	VMASKMOVPS   Y2, Y5, (CX)
-	LEAQ         masks<>+32(SB), CX
 	NEGQ         AX
-	VMOVDQU      (CX)(AX*4), Y0
+	VMOVDQU      (BX)(AX*4), Y5
+	MOVQ         DX, AX
+	VMASKMOVPS   (AX), Y5, Y6
+	VFMADD231PS  Y6, Y4, Y0
+	VMASKMOVPS   Y0, Y5, (AX)
+	ADDQ         R8, AX
+	VMASKMOVPS   (AX), Y5, Y0
+	VFMADD231PS  Y0, Y4, Y2
+	VMASKMOVPS   Y2, Y5, (AX)
+	LEAQ         masks<>+32(SB), AX
+	NEGQ         CX
+	VMOVDQU      (AX)(CX*4), Y0
 	MOVQ         DX, AX
 	VMASKMOVPS   32(AX), Y0, Y2
 	VFMADD231PS  Y2, Y4, Y1
@@ -300,32 +334,32 @@ summed10:
 	VMASKMOVPS   32(AX), Y0, Y1
 	VFMADD231PS  Y1, Y4, Y3
 	VMASKMOVPS   Y3, Y0, 32(AX)
-	JMP          end14
+	JMP          end18
 
-overwrite13:
+overwrite17:
 	LEAQ       masks<>+32(SB), BX
-	NEGQ       CX
-	VMOVDQU    (BX)(CX*4), Y4
-	MOVQ       DX, CX
-	VMASKMOVPS Y0, Y4, (CX)
-	ADDQ       R8, CX
-	VMASKMOVPS Y2, Y4, (CX)
-	LEAQ       masks<>+32(SB), CX
 	NEGQ       AX
-	VMOVDQU    (CX)(AX*4), Y0
+	VMOVDQU    (BX)(AX*4), Y4
+	MOVQ       DX, AX
+	VMASKMOVPS Y0, Y4, (AX)
+	ADDQ       R8, AX
+	VMASKMOVPS Y2, Y4, (AX)
+	LEAQ       masks<>+32(SB), AX
+	NEGQ       CX
+	VMOVDQU    (AX)(CX*4), Y0
 	MOVQ       DX, AX
 	VMASKMOVPS Y1, Y0, 32(AX)
 	ADDQ       R8, AX
 	VMASKMOVPS Y3, Y0, 32(AX)
 
-end14:
-	JMP end12
+end18:
+	JMP end16
 
-full11:
+full15:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Y4
 	ADDL         AX, AX
-	JZ           overwrite15
+	JZ           overwrite19
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Y5
 	VFMADD231PS  Y5, Y4, Y0
@@ -342,9 +376,9 @@ full11:
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y4, Y3
 	VMOVUPS      Y3, 32(AX)
-	JMP          end16
+	JMP          end20
 
-overwrite15:
+overwrite19:
 	MOVQ    DX, AX
 	VMOVUPS Y0, (AX)
 	ADDQ    R8, AX
@@ -354,8 +388,8 @@ overwrite15:
 	ADDQ    R8, AX
 	VMOVUPS Y3, 32(AX)
 
+end20:
 end16:
-end12:
 	VZEROUPPER
 	RET
 
@@ -366,10 +400,13 @@ rows3:
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
+	MOVQ  cols+8(FP), R11
 	TESTQ R9, R9
-	JZ    summed18
+	JZ    summed22
+	CMPQ  R11, $0x00000008
+	JLE   narrow21
 
-k17:
+k23:
 	VMOVUPS      (CX), Y6
 	VMOVUPS      32(CX), Y7
 	ADDQ         DI, CX
@@ -386,9 +423,26 @@ k17:
 	VFMADD231PS  Y7, Y8, Y5
 	ADDQ         SI, AX
 	DECQ         R9
-	JNZ          k17
+	JNZ          k23
+	JMP          summed22
 
-summed18:
+narrow21:
+k24:
+	VMOVUPS      (CX), Y6
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (AX)(BX*1), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (AX)(BX*2), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	ADDQ         SI, AX
+	DECQ         R9
+	JNZ          k24
+
+summed22:
 	VBROADCASTSS alpha+24(FP), Y6
 	VMULPS       Y6, Y0, Y0
 	VMULPS       Y6, Y1, Y1
@@ -396,36 +450,36 @@ summed18:
 	VMULPS       Y6, Y3, Y3
 	VMULPS       Y6, Y4, Y4
 	VMULPS       Y6, Y5, Y5
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000010
-	JEQ          full19
-	MOVQ         $0x00000008, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R11, $0x00000010
+	JEQ          full25
+	MOVQ         $0x00000008, CX
+	MOVQ         R11, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R11, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Y6
 	ADDL         BX, BX
-	JZ           overwrite21
+	JZ           overwrite27
 	LEAQ         masks<>+32(SB), BX
-	NEGQ         CX
-	VMOVDQU      (BX)(CX*4), Y7
-	MOVQ         DX, CX
-	VMASKMOVPS   (CX), Y7, Y8
-	VFMADD231PS  Y8, Y6, Y0
-	VMASKMOVPS   Y0, Y7, (CX)
-	ADDQ         R8, CX
-	VMASKMOVPS   (CX), Y7, Y0
-	VFMADD231PS  Y0, Y6, Y2
-	VMASKMOVPS   Y2, Y7, (CX)
-	ADDQ         R8, CX
-	VMASKMOVPS   (CX), Y7, Y0
-	VFMADD231PS  Y0, Y6, Y4
-	VMASKMOVPS   Y4, Y7, (CX)
-	LEAQ         masks<>+32(SB), CX
 	NEGQ         AX
-	VMOVDQU      (CX)(AX*4), Y0
+	VMOVDQU      (BX)(AX*4), Y7
+	MOVQ         DX, AX
+	VMASKMOVPS   (AX), Y7, Y8
+	VFMADD231PS  Y8, Y6, Y0
+	VMASKMOVPS   Y0, Y7, (AX)
+	ADDQ         R8, AX
+	VMASKMOVPS   (AX), Y7, Y0
+	VFMADD231PS  Y0, Y6, Y2
+	VMASKMOVPS   Y2, Y7, (AX)
+	ADDQ         R8, AX
+	VMASKMOVPS   (AX), Y7, Y0
+	VFMADD231PS  Y0, Y6, Y4
+	VMASKMOVPS   Y4, Y7, (AX)
+	LEAQ         masks<>+32(SB), AX
+	NEGQ         CX
+	VMOVDQU      (AX)(CX*4), Y0
 	MOVQ         DX, AX
 	VMASKMOVPS   32(AX), Y0, Y2
 	VFMADD231PS  Y2, Y6, Y1
@@ -438,21 +492,21 @@ summed18:
 	VMASKMOVPS   32(AX), Y0, Y1
 	VFMADD231PS  Y1, Y6, Y5
 	VMASKMOVPS   Y5, Y0, 32(AX)
-	JMP          end22
+	JMP          end28
 
-overwrite21:
+overwrite27:
 	LEAQ       masks<>+32(SB), BX
-	NEGQ       CX
-	VMOVDQU    (BX)(CX*4), Y6
-	MOVQ       DX, CX
-	VMASKMOVPS Y0, Y6, (CX)
-	ADDQ       R8, CX
-	VMASKMOVPS Y2, Y6, (CX)
-	ADDQ       R8, CX
-	VMASKMOVPS Y4, Y6, (CX)
-	LEAQ       masks<>+32(SB), CX
 	NEGQ       AX
-	VMOVDQU    (CX)(AX*4), Y0
+	VMOVDQU    (BX)(AX*4), Y6
+	MOVQ       DX, AX
+	VMASKMOVPS Y0, Y6, (AX)
+	ADDQ       R8, AX
+	VMASKMOVPS Y2, Y6, (AX)
+	ADDQ       R8, AX
+	VMASKMOVPS Y4, Y6, (AX)
+	LEAQ       masks<>+32(SB), AX
+	NEGQ       CX
+	VMOVDQU    (AX)(CX*4), Y0
 	MOVQ       DX, AX
 	VMASKMOVPS Y1, Y0, 32(AX)
 	ADDQ       R8, AX
@@ -460,14 +514,14 @@ overwrite21:
 	ADDQ       R8, AX
 	VMASKMOVPS Y5, Y0, 32(AX)
 
-end22:
-	JMP end20
+end28:
+	JMP end26
 
-full19:
+full25:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Y6
 	ADDL         AX, AX
-	JZ           overwrite23
+	JZ           overwrite29
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Y7
 	VFMADD231PS  Y7, Y6, Y0
@@ -492,9 +546,9 @@ full19:
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y6, Y5
 	VMOVUPS      Y5, 32(AX)
-	JMP          end24
+	JMP          end30
 
-overwrite23:
+overwrite29:
 	MOVQ    DX, AX
 	VMOVUPS Y0, (AX)
 	ADDQ    R8, AX
@@ -508,8 +562,8 @@ overwrite23:
 	ADDQ    R8, AX
 	VMOVUPS Y5, 32(AX)
 
-end24:
-end20:
+end30:
+end26:
 	VZEROUPPER
 	RET
 
@@ -524,10 +578,13 @@ rows4:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
+	MOVQ  cols+8(FP), R12
 	TESTQ R9, R9
-	JZ    summed26
+	JZ    summed32
+	CMPQ  R12, $0x00000008
+	JLE   narrow31
 
-k25:
+k33:
 	VMOVUPS      (CX), Y8
 	VMOVUPS      32(CX), Y9
 	ADDQ         DI, CX
@@ -548,9 +605,29 @@ k25:
 	ADDQ         SI, AX
 	ADDQ         SI, R11
 	DECQ         R9
-	JNZ          k25
+	JNZ          k33
+	JMP          summed32
 
-summed26:
+narrow31:
+k34:
+	VMOVUPS      (CX), Y8
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS (AX)(BX*1), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS (AX)(BX*2), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VBROADCASTSS (R11), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	ADDQ         SI, AX
+	ADDQ         SI, R11
+	DECQ         R9
+	JNZ          k34
+
+summed32:
 	VBROADCASTSS alpha+24(FP), Y8
 	VMULPS       Y8, Y0, Y0
 	VMULPS       Y8, Y1, Y1
@@ -560,40 +637,40 @@ summed26:
 	VMULPS       Y8, Y5, Y5
 	VMULPS       Y8, Y6, Y6
 	VMULPS       Y8, Y7, Y7
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000010
-	JEQ          full27
-	MOVQ         $0x00000008, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R12, $0x00000010
+	JEQ          full35
+	MOVQ         $0x00000008, CX
+	MOVQ         R12, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R12, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Y8
 	ADDL         BX, BX
-	JZ           overwrite29
+	JZ           overwrite37
 	LEAQ         masks<>+32(SB), BX
-	NEGQ         CX
-	VMOVDQU      (BX)(CX*4), Y9
-	MOVQ         DX, CX
-	VMASKMOVPS   (CX), Y9, Y10
-	VFMADD231PS  Y10, Y8, Y0
-	VMASKMOVPS   Y0, Y9, (CX)
-	ADDQ         R8, CX
-	VMASKMOVPS   (CX), Y9, Y0
-	VFMADD231PS  Y0, Y8, Y2
-	VMASKMOVPS   Y2, Y9, (CX)
-	ADDQ         R8, CX
-	VMASKMOVPS   (CX), Y9, Y0
-	VFMADD231PS  Y0, Y8, Y4
-	VMASKMOVPS   Y4, Y9, (CX)
-	ADDQ         R8, CX
-	VMASKMOVPS   (CX), Y9, Y0
-	VFMADD231PS  Y0, Y8, Y6
-	VMASKMOVPS   Y6, Y9, (CX)
-	LEAQ         masks<>+32(SB), CX
 	NEGQ         AX
-	VMOVDQU      (CX)(AX*4), Y0
+	VMOVDQU      (BX)(AX*4), Y9
+	MOVQ         DX, AX
+	VMASKMOVPS   (AX), Y9, Y10
+	VFMADD231PS  Y10, Y8, Y0
+	VMASKMOVPS   Y0, Y9, (AX)
+	ADDQ         R8, AX
+	VMASKMOVPS   (AX), Y9, Y0
+	VFMADD231PS  Y0, Y8, Y2
+	VMASKMOVPS   Y2, Y9, (AX)
+	ADDQ         R8, AX
+	VMASKMOVPS   (AX), Y9, Y0
+	VFMADD231PS  Y0, Y8, Y4
+	VMASKMOVPS   Y4, Y9, (AX)
+	ADDQ         R8, AX
+	VMASKMOVPS   (AX), Y9, Y0
+	VFMADD231PS  Y0, Y8, Y6
+	VMASKMOVPS   Y6, Y9, (AX)
+	LEAQ         masks<>+32(SB), AX
+	NEGQ         CX
+	VMOVDQU      (AX)(CX*4), Y0
 	MOVQ         DX, AX
 	VMASKMOVPS   32(AX), Y0, Y2
 	VFMADD231PS  Y2, Y8, Y1
@@ -610,23 +687,23 @@ summed26:
 	VMASKMOVPS   32(AX), Y0, Y1
 	VFMADD231PS  Y1, Y8, Y7
 	VMASKMOVPS   Y7, Y0, 32(AX)
-	JMP          end30
+	JMP          end38
 
-overwrite29:
+overwrite37:
 	LEAQ       masks<>+32(SB), BX
-	NEGQ       CX
-	VMOVDQU    (BX)(CX*4), Y8
-	MOVQ       DX, CX
-	VMASKMOVPS Y0, Y8, (CX)
-	ADDQ       R8, CX
-	VMASKMOVPS Y2, Y8, (CX)
-	ADDQ       R8, CX
-	VMASKMOVPS Y4, Y8, (CX)
-	ADDQ       R8, CX
-	VMASKMOVPS Y6, Y8, (CX)
-	LEAQ       masks<>+32(SB), CX
 	NEGQ       AX
-	VMOVDQU    (CX)(AX*4), Y0
+	VMOVDQU    (BX)(AX*4), Y8
+	MOVQ       DX, AX
+	VMASKMOVPS Y0, Y8, (AX)
+	ADDQ       R8, AX
+	VMASKMOVPS Y2, Y8, (AX)
+	ADDQ       R8, AX
+	VMASKMOVPS Y4, Y8, (AX)
+	ADDQ       R8, AX
+	VMASKMOVPS Y6, Y8, (AX)
+	LEAQ       masks<>+32(SB), AX
+	NEGQ       CX
+	VMOVDQU    (AX)(CX*4), Y0
 	MOVQ       DX, AX
 	VMASKMOVPS Y1, Y0, 32(AX)
 	ADDQ       R8, AX
@@ -636,14 +713,14 @@ overwrite29:
 	ADDQ       R8, AX
 	VMASKMOVPS Y7, Y0, 32(AX)
 
-end30:
-	JMP end28
+end38:
+	JMP end36
 
-full27:
+full35:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Y8
 	ADDL         AX, AX
-	JZ           overwrite31
+	JZ           overwrite39
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Y9
 	VFMADD231PS  Y9, Y8, Y0
@@ -676,9 +753,9 @@ full27:
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y8, Y7
 	VMOVUPS      Y7, 32(AX)
-	JMP          end32
+	JMP          end40
 
-overwrite31:
+overwrite39:
 	MOVQ    DX, AX
 	VMOVUPS Y0, (AX)
 	ADDQ    R8, AX
@@ -696,8 +773,8 @@ overwrite31:
 	ADDQ    R8, AX
 	VMOVUPS Y7, 32(AX)
 
-end32:
-end28:
+end40:
+end36:
 	VZEROUPPER
 	RET
 
@@ -714,10 +791,13 @@ rows5:
 	VPXOR Y7, Y7, Y7
 	VPXOR Y8, Y8, Y8
 	VPXOR Y9, Y9, Y9
+	MOVQ  cols+8(FP), R12
 	TESTQ R9, R9
-	JZ    summed34
+	JZ    summed42
+	CMPQ  R12, $0x00000008
+	JLE   narrow41
 
-k33:
+k43:
 	VMOVUPS      (CX), Y10
 	VMOVUPS      32(CX), Y11
 	ADDQ         DI, CX
@@ -741,9 +821,31 @@ k33:
 	ADDQ         SI, AX
 	ADDQ         SI, R11
 	DECQ         R9
-	JNZ          k33
+	JNZ          k43
+	JMP          summed42
 
-summed34:
+narrow41:
+k44:
+	VMOVUPS      (CX), Y10
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Y11
+	VFMADD231PS  Y10, Y11, Y0
+	VBROADCASTSS (AX)(BX*1), Y11
+	VFMADD231PS  Y10, Y11, Y2
+	VBROADCASTSS (AX)(BX*2), Y11
+	VFMADD231PS  Y10, Y11, Y4
+	VBROADCASTSS (R11), Y11
+	VFMADD231PS  Y10, Y11, Y6
+	VBROADCASTSS (R11)(BX*1), Y11
+	VFMADD231PS  Y10, Y11, Y8
+	ADDQ         SI, AX
+	ADDQ         SI, R11
+	DECQ         R9
+	JNZ          k44
+
+summed42:
 	VBROADCASTSS alpha+24(FP), Y10
 	VMULPS       Y10, Y0, Y0
 	VMULPS       Y10, Y1, Y1
@@ -755,44 +857,44 @@ summed34:
 	VMULPS       Y10, Y7, Y7
 	VMULPS       Y10, Y8, Y8
 	VMULPS       Y10, Y9, Y9
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000010
-	JEQ          full35
-	MOVQ         $0x00000008, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R12, $0x00000010
+	JEQ          full45
+	MOVQ         $0x00000008, CX
+	MOVQ         R12, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R12, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Y10
 	ADDL         BX, BX
-	JZ           overwrite37
+	JZ           overwrite47
 	LEAQ         masks<>+32(SB), BX
-	NEGQ         CX
-	VMOVDQU      (BX)(CX*4), Y11
-	MOVQ         DX, CX
-	VMASKMOVPS   (CX), Y11, Y12
-	VFMADD231PS  Y12, Y10, Y0
-	VMASKMOVPS   Y0, Y11, (CX)
-	ADDQ         R8, CX
-	VMASKMOVPS   (CX), Y11, Y0
-	VFMADD231PS  Y0, Y10, Y2
-	VMASKMOVPS   Y2, Y11, (CX)
-	ADDQ         R8, CX
-	VMASKMOVPS   (CX), Y11, Y0
-	VFMADD231PS  Y0, Y10, Y4
-	VMASKMOVPS   Y4, Y11, (CX)
-	ADDQ         R8, CX
-	VMASKMOVPS   (CX), Y11, Y0
-	VFMADD231PS  Y0, Y10, Y6
-	VMASKMOVPS   Y6, Y11, (CX)
-	ADDQ         R8, CX
-	VMASKMOVPS   (CX), Y11, Y0
-	VFMADD231PS  Y0, Y10, Y8
-	VMASKMOVPS   Y8, Y11, (CX)
-	LEAQ         masks<>+32(SB), CX
 	NEGQ         AX
-	VMOVDQU      (CX)(AX*4), Y0
+	VMOVDQU      (BX)(AX*4), Y11
+	MOVQ         DX, AX
+	VMASKMOVPS   (AX), Y11, Y12
+	VFMADD231PS  Y12, Y10, Y0
+	VMASKMOVPS   Y0, Y11, (AX)
+	ADDQ         R8, AX
+	VMASKMOVPS   (AX), Y11, Y0
+	VFMADD231PS  Y0, Y10, Y2
+	VMASKMOVPS   Y2, Y11, (AX)
+	ADDQ         R8, AX
+	VMASKMOVPS   (AX), Y11, Y0
+	VFMADD231PS  Y0, Y10, Y4
+	VMASKMOVPS   Y4, Y11, (AX)
+	ADDQ         R8, AX
+	VMASKMOVPS   (AX), Y11, Y0
+	VFMADD231PS  Y0, Y10, Y6
+	VMASKMOVPS   Y6, Y11, (AX)
+	ADDQ         R8, AX
+	VMASKMOVPS   (AX), Y11, Y0
+	VFMADD231PS  Y0, Y10, Y8
+	VMASKMOVPS   Y8, Y11, (AX)
+	LEAQ         masks<>+32(SB), AX
+	NEGQ         CX
+	VMOVDQU      (AX)(CX*4), Y0
 	MOVQ         DX, AX
 	VMASKMOVPS   32(AX), Y0, Y2
 	VFMADD231PS  Y2, Y10, Y1
@@ -813,25 +915,25 @@ summed34:
 	VMASKMOVPS   32(AX), Y0, Y1
 	VFMADD231PS  Y1, Y10, Y9
 	VMASKMOVPS   Y9, Y0, 32(AX)
-	JMP          end38
+	JMP          end48
 
-overwrite37:
+overwrite47:
 	LEAQ       masks<>+32(SB), BX
-	NEGQ       CX
-	VMOVDQU    (BX)(CX*4), Y10
-	MOVQ       DX, CX
-	VMASKMOVPS Y0, Y10, (CX)
-	ADDQ       R8, CX
-	VMASKMOVPS Y2, Y10, (CX)
-	ADDQ       R8, CX
-	VMASKMOVPS Y4, Y10, (CX)
-	ADDQ       R8, CX
-	VMASKMOVPS Y6, Y10, (CX)
-	ADDQ       R8, CX
-	VMASKMOVPS Y8, Y10, (CX)
-	LEAQ       masks<>+32(SB), CX
 	NEGQ       AX
-	VMOVDQU    (CX)(AX*4), Y0
+	VMOVDQU    (BX)(AX*4), Y10
+	MOVQ       DX, AX
+	VMASKMOVPS Y0, Y10, (AX)
+	ADDQ       R8, AX
+	VMASKMOVPS Y2, Y10, (AX)
+	ADDQ       R8, AX
+	VMASKMOVPS Y4, Y10, (AX)
+	ADDQ       R8, AX
+	VMASKMOVPS Y6, Y10, (AX)
+	ADDQ       R8, AX
+	VMASKMOVPS Y8, Y10, (AX)
+	LEAQ       masks<>+32(SB), AX
+	NEGQ       CX
+	VMOVDQU    (AX)(CX*4), Y0
 	MOVQ       DX, AX
 	VMASKMOVPS Y1, Y0, 32(AX)
 	ADDQ       R8, AX
@@ -843,14 +945,14 @@ overwrite37:
 	ADDQ       R8, AX
 	VMASKMOVPS Y9, Y0, 32(AX)
 
-end38:
-	JMP end36
+end48:
+	JMP end46
 
-full35:
+full45:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Y10
 	ADDL         AX, AX
-	JZ           overwrite39
+	JZ           overwrite49
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Y11
 	VFMADD231PS  Y11, Y10, Y0
@@ -891,9 +993,9 @@ full35:
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y10, Y9
 	VMOVUPS      Y9, 32(AX)
-	JMP          end40
+	JMP          end50
 
-overwrite39:
+overwrite49:
 	MOVQ    DX, AX
 	VMOVUPS Y0, (AX)
 	ADDQ    R8, AX
@@ -915,8 +1017,8 @@ overwrite39:
 	ADDQ    R8, AX
 	VMOVUPS Y9, 32(AX)
 
-end40:
-end36:
+end50:
+end46:
 	VZEROUPPER
 	RET
 
@@ -935,10 +1037,13 @@ rows6:
 	VPXOR Y9, Y9, Y9
 	VPXOR Y10, Y10, Y10
 	VPXOR Y11, Y11, Y11
+	MOVQ  cols+8(FP), R12
 	TESTQ R9, R9
-	JZ    summed42
+	JZ    summed52
+	CMPQ  R12, $0x00000008
+	JLE   narrow51
 
-k41:
+k53:
 	VMOVUPS      (CX), Y12
 	VMOVUPS      32(CX), Y13
 	ADDQ         DI, CX
@@ -965,9 +1070,33 @@ k41:
 	ADDQ         SI, AX
 	ADDQ         SI, R11
 	DECQ         R9
-	JNZ          k41
+	JNZ          k53
+	JMP          summed52
 
-summed42:
+narrow51:
+k54:
+	VMOVUPS      (CX), Y12
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Y13
+	VFMADD231PS  Y12, Y13, Y0
+	VBROADCASTSS (AX)(BX*1), Y13
+	VFMADD231PS  Y12, Y13, Y2
+	VBROADCASTSS (AX)(BX*2), Y13
+	VFMADD231PS  Y12, Y13, Y4
+	VBROADCASTSS (R11), Y13
+	VFMADD231PS  Y12, Y13, Y6
+	VBROADCASTSS (R11)(BX*1), Y13
+	VFMADD231PS  Y12, Y13, Y8
+	VBROADCASTSS (R11)(BX*2), Y13
+	VFMADD231PS  Y12, Y13, Y10
+	ADDQ         SI, AX
+	ADDQ         SI, R11
+	DECQ         R9
+	JNZ          k54
+
+summed52:
 	VBROADCASTSS alpha+24(FP), Y12
 	VMULPS       Y12, Y0, Y0
 	VMULPS       Y12, Y1, Y1
@@ -981,48 +1110,48 @@ summed42:
 	VMULPS       Y12, Y9, Y9
 	VMULPS       Y12, Y10, Y10
 	VMULPS       Y12, Y11, Y11
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000010
-	JEQ          full43
-	MOVQ         $0x00000008, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R12, $0x00000010
+	JEQ          full55
+	MOVQ         $0x00000008, CX
+	MOVQ         R12, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R12, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Y12
 	ADDL         BX, BX
-	JZ           overwrite45
+	JZ           overwrite57
 	LEAQ         masks<>+32(SB), BX
-	NEGQ         CX
-	VMOVDQU      (BX)(CX*4), Y13
-	MOVQ         DX, CX
-	VMASKMOVPS   (CX), Y13, Y14
-	VFMADD231PS  Y14, Y12, Y0
-	VMASKMOVPS   Y0, Y13, (CX)
-	ADDQ         R8, CX
-	VMASKMOVPS   (CX), Y13, Y0
-	VFMADD231PS  Y0, Y12, Y2
-	VMASKMOVPS   Y2, Y13, (CX)
-	ADDQ         R8, CX
-	VMASKMOVPS   (CX), Y13, Y0
-	VFMADD231PS  Y0, Y12, Y4
-	VMASKMOVPS   Y4, Y13, (CX)
-	ADDQ         R8, CX
-	VMASKMOVPS   (CX), Y13, Y0
-	VFMADD231PS  Y0, Y12, Y6
-	VMASKMOVPS   Y6, Y13, (CX)
-	ADDQ         R8, CX
-	VMASKMOVPS   (CX), Y13, Y0
-	VFMADD231PS  Y0, Y12, Y8
-	VMASKMOVPS   Y8, Y13, (CX)
-	ADDQ         R8, CX
-	VMASKMOVPS   (CX), Y13, Y0
-	VFMADD231PS  Y0, Y12, Y10
-	VMASKMOVPS   Y10, Y13, (CX)
-	LEAQ         masks<>+32(SB), CX
 	NEGQ         AX
-	VMOVDQU      (CX)(AX*4), Y0
+	VMOVDQU      (BX)(AX*4), Y13
+	MOVQ         DX, AX
+	VMASKMOVPS   (AX), Y13, Y14
+	VFMADD231PS  Y14, Y12, Y0
+	VMASKMOVPS   Y0, Y13, (AX)
+	ADDQ         R8, AX
+	VMASKMOVPS   (AX), Y13, Y0
+	VFMADD231PS  Y0, Y12, Y2
+	VMASKMOVPS   Y2, Y13, (AX)
+	ADDQ         R8, AX
+	VMASKMOVPS   (AX), Y13, Y0
+	VFMADD231PS  Y0, Y12, Y4
+	VMASKMOVPS   Y4, Y13, (AX)
+	ADDQ         R8, AX
+	VMASKMOVPS   (AX), Y13, Y0
+	VFMADD231PS  Y0, Y12, Y6
+	VMASKMOVPS   Y6, Y13, (AX)
+	ADDQ         R8, AX
+	VMASKMOVPS   (AX), Y13, Y0
+	VFMADD231PS  Y0, Y12, Y8
+	VMASKMOVPS   Y8, Y13, (AX)
+	ADDQ         R8, AX
+	VMASKMOVPS   (AX), Y13, Y0
+	VFMADD231PS  Y0, Y12, Y10
+	VMASKMOVPS   Y10, Y13, (AX)
+	LEAQ         masks<>+32(SB), AX
+	NEGQ         CX
+	VMOVDQU      (AX)(CX*4), Y0
 	MOVQ         DX, AX
 	VMASKMOVPS   32(AX), Y0, Y2
 	VFMADD231PS  Y2, Y12, Y1
@@ -1047,27 +1176,27 @@ summed42:
 	VMASKMOVPS   32(AX), Y0, Y1
 	VFMADD231PS  Y1, Y12, Y11
 	VMASKMOVPS   Y11, Y0, 32(AX)
-	JMP          end46
+	JMP          end58
 
-overwrite45:
+overwrite57:
 	LEAQ       masks<>+32(SB), BX
-	NEGQ       CX
-	VMOVDQU    (BX)(CX*4), Y12
-	MOVQ       DX, CX
-	VMASKMOVPS Y0, Y12, (CX)
-	ADDQ       R8, CX
-	VMASKMOVPS Y2, Y12, (CX)
-	ADDQ       R8, CX
-	VMASKMOVPS Y4, Y12, (CX)
-	ADDQ       R8, CX
-	VMASKMOVPS Y6, Y12, (CX)
-	ADDQ       R8, CX
-	VMASKMOVPS Y8, Y12, (CX)
-	ADDQ       R8, CX
-	VMASKMOVPS Y10, Y12, (CX)
-	LEAQ       masks<>+32(SB), CX
 	NEGQ       AX
-	VMOVDQU    (CX)(AX*4), Y0
+	VMOVDQU    (BX)(AX*4), Y12
+	MOVQ       DX, AX
+	VMASKMOVPS Y0, Y12, (AX)
+	ADDQ       R8, AX
+	VMASKMOVPS Y2, Y12, (AX)
+	ADDQ       R8, AX
+	VMASKMOVPS Y4, Y12, (AX)
+	ADDQ       R8, AX
+	VMASKMOVPS Y6, Y12, (AX)
+	ADDQ       R8, AX
+	VMASKMOVPS Y8, Y12, (AX)
+	ADDQ       R8, AX
+	VMASKMOVPS Y10, Y12, (AX)
+	LEAQ       masks<>+32(SB), AX
+	NEGQ       CX
+	VMOVDQU    (AX)(CX*4), Y0
 	MOVQ       DX, AX
 	VMASKMOVPS Y1, Y0, 32(AX)
 	ADDQ       R8, AX
@@ -1081,14 +1210,14 @@ overwrite45:
 	ADDQ       R8, AX
 	VMASKMOVPS Y11, Y0, 32(AX)
 
-end46:
-	JMP end44
+end58:
+	JMP end56
 
-full43:
+full55:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Y12
 	ADDL         AX, AX
-	JZ           overwrite47
+	JZ           overwrite59
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Y13
 	VFMADD231PS  Y13, Y12, Y0
@@ -1137,9 +1266,9 @@ full43:
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y12, Y11
 	VMOVUPS      Y11, 32(AX)
-	JMP          end48
+	JMP          end60
 
-overwrite47:
+overwrite59:
 	MOVQ    DX, AX
 	VMOVUPS Y0, (AX)
 	ADDQ    R8, AX
@@ -1165,8 +1294,8 @@ overwrite47:
 	ADDQ    R8, AX
 	VMOVUPS Y11, 32(AX)
 
-end48:
-end44:
+end60:
+end56:
 	VZEROUPPER
 	RET
 
@@ -1261,20 +1390,20 @@ TEXT ·addAVX2(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop49:
+loop61:
 	CMPQ    BX, $0x00000008
-	JLT     done50
+	JLT     done62
 	VMOVUPS (CX)(SI*4), Y0
 	VMOVUPS (DX)(SI*4), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)(SI*4)
 	ADDQ    $0x00000008, SI
 	SUBQ    $0x00000008, BX
-	JMP     loop49
+	JMP     loop61
 
-done50:
+done62:
 	TESTQ      BX, BX
-	JZ         end51
+	JZ         end63
 	LEAQ       masks<>+32(SB), DI
 	NEGQ       BX
 	VMOVDQU    (DI)(BX*4), Y0
@@ -1283,7 +1412,7 @@ done50:
 	VADDPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(SI*4)
 
-end51:
+end63:
 	VZEROUPPER
 	RET
 
@@ -1296,20 +1425,20 @@ TEXT ·mulAVX2(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop52:
+loop64:
 	CMPQ    BX, $0x00000008
-	JLT     done53
+	JLT     done65
 	VMOVUPS (CX)(SI*4), Y0
 	VMOVUPS (DX)(SI*4), Y1
 	VMULPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)(SI*4)
 	ADDQ    $0x00000008, SI
 	SUBQ    $0x00000008, BX
-	JMP     loop52
+	JMP     loop64
 
-done53:
+done65:
 	TESTQ      BX, BX
-	JZ         end54
+	JZ         end66
 	LEAQ       masks<>+32(SB), DI
 	NEGQ       BX
 	VMOVDQU    (DI)(BX*4), Y0
@@ -1318,7 +1447,7 @@ done53:
 	VMULPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(SI*4)
 
-end54:
+end66:
 	VZEROUPPER
 	RET
 
@@ -1331,19 +1460,19 @@ TEXT ·scaleAVX2(SB), NOSPLIT, $0-56
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop55:
+loop67:
 	CMPQ    DX, $0x00000008
-	JLT     done56
+	JLT     done68
 	VMOVUPS (CX)(BX*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*4)
 	ADDQ    $0x00000008, BX
 	SUBQ    $0x00000008, DX
-	JMP     loop55
+	JMP     loop67
 
-done56:
+done68:
 	TESTQ      DX, DX
-	JZ         end57
+	JZ         end69
 	LEAQ       masks<>+32(SB), SI
 	NEGQ       DX
 	VMOVDQU    (SI)(DX*4), Y1
@@ -1351,7 +1480,7 @@ done56:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(BX*4)
 
-end57:
+end69:
 	VZEROUPPER
 	RET
 
@@ -1364,20 +1493,20 @@ TEXT ·axpyAVX2(SB), NOSPLIT, $0-56
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop58:
+loop70:
 	CMPQ        DX, $0x00000008
-	JLT         done59
+	JLT         done71
 	VMOVUPS     (AX)(BX*4), Y1
 	VMOVUPS     (CX)(BX*4), Y2
 	VFMADD231PS Y2, Y0, Y1
 	VMOVUPS     Y1, (AX)(BX*4)
 	ADDQ        $0x00000008, BX
 	SUBQ        $0x00000008, DX
-	JMP         loop58
+	JMP         loop70
 
-done59:
+done71:
 	TESTQ       DX, DX
-	JZ          end60
+	JZ          end72
 	LEAQ        masks<>+32(SB), SI
 	NEGQ        DX
 	VMOVDQU     (SI)(DX*4), Y1
@@ -1386,7 +1515,7 @@ done59:
 	VFMADD231PS Y3, Y0, Y2
 	VMASKMOVPS  Y2, Y1, (AX)(BX*4)
 
-end60:
+end72:
 	VZEROUPPER
 	RET
 
@@ -1402,9 +1531,9 @@ TEXT ·dotAVX2(SB), NOSPLIT, $0-52
 	MOVQ  a_len+8(FP), DX
 	XORQ  BX, BX
 
-loop61:
+loop73:
 	CMPQ        DX, $0x00000020
-	JLT         done62
+	JLT         done74
 	VMOVUPS     (AX)(BX*4), Y4
 	VMOVUPS     (CX)(BX*4), Y5
 	VFMADD231PS Y4, Y5, Y0
@@ -1419,22 +1548,22 @@ loop61:
 	VFMADD231PS Y4, Y5, Y3
 	ADDQ        $0x00000020, BX
 	SUBQ        $0x00000020, DX
-	JMP         loop61
+	JMP         loop73
 
-done62:
-loop63:
+done74:
+loop75:
 	CMPQ        DX, $0x00000008
-	JLT         done64
+	JLT         done76
 	VMOVUPS     (AX)(BX*4), Y4
 	VMOVUPS     (CX)(BX*4), Y5
 	VFMADD231PS Y4, Y5, Y0
 	ADDQ        $0x00000008, BX
 	SUBQ        $0x00000008, DX
-	JMP         loop63
+	JMP         loop75
 
-done64:
+done76:
 	TESTQ       DX, DX
-	JZ          end65
+	JZ          end77
 	LEAQ        masks<>+32(SB), SI
 	NEGQ        DX
 	VMOVDQU     (SI)(DX*4), Y4
@@ -1442,7 +1571,7 @@ done64:
 	VMASKMOVPS  (CX)(BX*4), Y4, Y4
 	VFMADD231PS Y5, Y4, Y0
 
-end65:
+end77:
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y2, Y0, Y0
@@ -1467,9 +1596,9 @@ TEXT ·sumAVX2(SB), NOSPLIT, $0-28
 	MOVQ  x_len+8(FP), CX
 	XORQ  DX, DX
 
-loop66:
+loop78:
 	CMPQ    CX, $0x00000020
-	JLT     done67
+	JLT     done79
 	VMOVUPS (AX)(DX*4), Y4
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS 32(AX)(DX*4), Y4
@@ -1480,28 +1609,28 @@ loop66:
 	VADDPS  Y4, Y3, Y3
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000020, CX
-	JMP     loop66
+	JMP     loop78
 
-done67:
-loop68:
+done79:
+loop80:
 	CMPQ    CX, $0x00000008
-	JLT     done69
+	JLT     done81
 	VMOVUPS (AX)(DX*4), Y4
 	VADDPS  Y4, Y0, Y0
 	ADDQ    $0x00000008, DX
 	SUBQ    $0x00000008, CX
-	JMP     loop68
+	JMP     loop80
 
-done69:
+done81:
 	TESTQ      CX, CX
-	JZ         end70
+	JZ         end82
 	LEAQ       masks<>+32(SB), BX
 	NEGQ       CX
 	VMOVDQU    (BX)(CX*4), Y4
 	VMASKMOVPS (AX)(DX*4), Y4, Y4
 	VADDPS     Y4, Y0, Y0
 
-end70:
+end82:
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y2, Y0, Y0
@@ -1523,9 +1652,9 @@ TEXT ·expAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 
-loop71:
+loop83:
 	CMPQ         DX, $0x00000008
-	JLT          done72
+	JLT          done84
 	VMOVUPS      (CX)(BX*4), Y0
 	VBROADCASTSS constants<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
@@ -1555,11 +1684,11 @@ loop71:
 	VMOVUPS      Y0, (AX)(BX*4)
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop71
+	JMP          loop83
 
-done72:
+done84:
 	TESTQ        DX, DX
-	JZ           end73
+	JZ           end85
 	LEAQ         masks<>+32(SB), SI
 	NEGQ         DX
 	VMOVDQU      (SI)(DX*4), Y0
@@ -1591,7 +1720,7 @@ done72:
 	VMOVAPS      Y3, Y1
 	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
 
-end73:
+end85:
 	VZEROUPPER
 	RET
 
@@ -1607,9 +1736,9 @@ TEXT ·scaledMaxAVX2(SB), NOSPLIT, $0-36
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 
-loop74:
+loop86:
 	CMPQ    CX, $0x00000020
-	JLT     done75
+	JLT     done87
 	VMOVUPS (AX)(DX*4), Y5
 	VMULPS  Y0, Y5, Y5
 	VMAXPS  Y1, Y5, Y1
@@ -1624,22 +1753,22 @@ loop74:
 	VMAXPS  Y4, Y5, Y4
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000020, CX
-	JMP     loop74
+	JMP     loop86
 
-done75:
-loop76:
+done87:
+loop88:
 	CMPQ    CX, $0x00000008
-	JLT     done77
+	JLT     done89
 	VMOVUPS (AX)(DX*4), Y5
 	VMULPS  Y0, Y5, Y5
 	VMAXPS  Y1, Y5, Y1
 	ADDQ    $0x00000008, DX
 	SUBQ    $0x00000008, CX
-	JMP     loop76
+	JMP     loop88
 
-done77:
+done89:
 	TESTQ        CX, CX
-	JZ           end78
+	JZ           end90
 	LEAQ         masks<>+32(SB), BX
 	NEGQ         CX
 	VMOVDQU      (BX)(CX*4), Y5
@@ -1649,7 +1778,7 @@ done77:
 	VBLENDVPS    Y5, Y6, Y0, Y6
 	VMAXPS       Y1, Y6, Y1
 
-end78:
+end90:
 	VMAXPS       Y2, Y1, Y1
 	VMAXPS       Y3, Y1, Y1
 	VMAXPS       Y4, Y1, Y1
@@ -1674,9 +1803,9 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $0-60
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop79:
+loop91:
 	CMPQ         DX, $0x00000008
-	JLT          done80
+	JLT          done92
 	VMOVUPS      (CX)(BX*4), Y3
 	VMULPS       Y0, Y3, Y3
 	VSUBPS       Y1, Y3, Y3
@@ -1709,11 +1838,11 @@ loop79:
 	VADDPS       Y3, Y2, Y2
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop79
+	JMP          loop91
 
-done80:
+done92:
 	TESTQ        DX, DX
-	JZ           end81
+	JZ           end93
 	LEAQ         masks<>+32(SB), SI
 	NEGQ         DX
 	VMOVDQU      (SI)(DX*4), Y3
@@ -1749,7 +1878,7 @@ done80:
 	VANDPS       Y3, Y4, Y4
 	VADDPS       Y4, Y2, Y2
 
-end81:
+end93:
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
 	VPERMILPD    $0x01, X2, X0
@@ -1771,9 +1900,9 @@ TEXT ·softmaxGradAVX2(SB), NOSPLIT, $0-80
 	MOVQ         dst_len+8(FP), BX
 	XORQ         SI, SI
 
-loop82:
+loop94:
 	CMPQ    BX, $0x00000008
-	JLT     done83
+	JLT     done95
 	VMOVUPS (CX)(SI*4), Y2
 	VMULPS  Y0, Y2, Y2
 	VMOVUPS (DX)(SI*4), Y3
@@ -1782,11 +1911,11 @@ loop82:
 	VMOVUPS Y2, (AX)(SI*4)
 	ADDQ    $0x00000008, SI
 	SUBQ    $0x00000008, BX
-	JMP     loop82
+	JMP     loop94
 
-done83:
+done95:
 	TESTQ      BX, BX
-	JZ         end84
+	JZ         end96
 	LEAQ       masks<>+32(SB), DI
 	NEGQ       BX
 	VMOVDQU    (DI)(BX*4), Y2
@@ -1797,7 +1926,7 @@ done83:
 	VMULPS     Y0, Y3, Y3
 	VMASKMOVPS Y3, Y2, (AX)(SI*4)
 
-end84:
+end96:
 	VZEROUPPER
 	RET
 
@@ -1812,9 +1941,9 @@ TEXT ·maxRowsAVX2(SB), NOSPLIT, $0-64
 	SHLQ $0x02, BX
 	XORQ DI, DI
 
-row85:
+row97:
 	CMPQ         DI, CX
-	JGE          rows86
+	JGE          rows98
 	MOVQ         SI, R8
 	VBROADCASTSS constants<>+384(SB), Y0
 	VBROADCASTSS constants<>+384(SB), Y1
@@ -1822,9 +1951,9 @@ row85:
 	VBROADCASTSS constants<>+384(SB), Y3
 	XORQ         R9, R9
 
-loop87:
+loop99:
 	CMPQ    R8, $0x00000020
-	JLT     done88
+	JLT     done100
 	VMOVUPS (DX)(R9*4), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS 32(DX)(R9*4), Y4
@@ -1835,21 +1964,21 @@ loop87:
 	VMAXPS  Y3, Y4, Y3
 	ADDQ    $0x00000020, R9
 	SUBQ    $0x00000020, R8
-	JMP     loop87
+	JMP     loop99
 
-done88:
-loop89:
+done100:
+loop101:
 	CMPQ    R8, $0x00000008
-	JLT     done90
+	JLT     done102
 	VMOVUPS (DX)(R9*4), Y4
 	VMAXPS  Y0, Y4, Y0
 	ADDQ    $0x00000008, R9
 	SUBQ    $0x00000008, R8
-	JMP     loop89
+	JMP     loop101
 
-done90:
+done102:
 	TESTQ        R8, R8
-	JZ           end91
+	JZ           end103
 	LEAQ         masks<>+32(SB), R10
 	NEGQ         R8
 	VMOVDQU      (R10)(R8*4), Y4
@@ -1858,7 +1987,7 @@ done90:
 	VBLENDVPS    Y4, Y5, Y6, Y5
 	VMAXPS       Y0, Y5, Y0
 
-end91:
+end103:
 	VMAXPS       Y1, Y0, Y0
 	VMAXPS       Y2, Y0, Y0
 	VMAXPS       Y3, Y0, Y0
@@ -1871,9 +2000,9 @@ end91:
 	VMOVSS       X0, (AX)(DI*4)
 	ADDQ         BX, DX
 	INCQ         DI
-	JMP          row85
+	JMP          row97
 
-rows86:
+rows98:
 	VZEROUPPER
 	RET
 
@@ -1889,9 +2018,9 @@ TEXT ·exp2RowsAVX2(SB), NOSPLIT, $0-88
 	SHLQ $0x02, SI
 	XORQ R8, R8
 
-row92:
+row104:
 	CMPQ         R8, DX
-	JGE          rows93
+	JGE          rows105
 	MOVQ         DI, R9
 	VBROADCASTSS (CX)(R8*4), Y0
 	VPXOR        Y1, Y1, Y1
@@ -1900,9 +2029,9 @@ row92:
 	VPXOR        Y4, Y4, Y4
 	XORQ         R10, R10
 
-loop94:
+loop106:
 	CMPQ         R9, $0x00000020
-	JLT          done95
+	JLT          done107
 	VMOVUPS      (BX)(R10*4), Y5
 	VSUBPS       Y0, Y5, Y5
 	VMOVUPS      32(BX)(R10*4), Y6
@@ -1970,12 +2099,12 @@ loop94:
 	VADDPS       Y8, Y4, Y4
 	ADDQ         $0x00000020, R10
 	SUBQ         $0x00000020, R9
-	JMP          loop94
+	JMP          loop106
 
-done95:
-loop96:
+done107:
+loop108:
 	CMPQ         R9, $0x00000008
-	JLT          done97
+	JLT          done109
 	VMOVUPS      (BX)(R10*4), Y5
 	VSUBPS       Y0, Y5, Y5
 	VBROADCASTSS constants<>+416(SB), Y6
@@ -1995,11 +2124,11 @@ loop96:
 	VADDPS       Y5, Y1, Y1
 	ADDQ         $0x00000008, R10
 	SUBQ         $0x00000008, R9
-	JMP          loop96
+	JMP          loop108
 
-done97:
+done109:
 	TESTQ        R9, R9
-	JZ           end98
+	JZ           end110
 	LEAQ         masks<>+32(SB), R11
 	NEGQ         R9
 	VMOVDQU      (R11)(R9*4), Y5
@@ -2022,7 +2151,7 @@ done97:
 	VANDPS       Y5, Y6, Y6
 	VADDPS       Y6, Y1, Y1
 
-end98:
+end110:
 	VADDPS       Y2, Y1, Y1
 	VADDPS       Y4, Y3, Y3
 	VADDPS       Y3, Y1, Y1
@@ -2035,9 +2164,9 @@ end98:
 	VMOVSS       X1, (AX)(R8*4)
 	ADDQ         SI, BX
 	INCQ         R8
-	JMP          row92
+	JMP          row104
 
-rows93:
+rows105:
 	VZEROUPPER
 	RET
 
@@ -2052,16 +2181,16 @@ TEXT ·scaleRowsAVX2(SB), NOSPLIT, $0-64
 	SHLQ $0x02, BX
 	XORQ DI, DI
 
-row99:
+row111:
 	CMPQ         DI, CX
-	JGE          rows100
+	JGE          rows112
 	MOVQ         SI, R8
 	VBROADCASTSS (AX)(DI*4), Y0
 	XORQ         R9, R9
 
-loop101:
+loop113:
 	CMPQ    R8, $0x00000020
-	JLT     done102
+	JLT     done114
 	VMOVUPS (DX)(R9*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (DX)(R9*4)
@@ -2076,22 +2205,22 @@ loop101:
 	VMOVUPS Y1, 96(DX)(R9*4)
 	ADDQ    $0x00000020, R9
 	SUBQ    $0x00000020, R8
-	JMP     loop101
+	JMP     loop113
 
-done102:
-loop103:
+done114:
+loop115:
 	CMPQ    R8, $0x00000008
-	JLT     done104
+	JLT     done116
 	VMOVUPS (DX)(R9*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (DX)(R9*4)
 	ADDQ    $0x00000008, R9
 	SUBQ    $0x00000008, R8
-	JMP     loop103
+	JMP     loop115
 
-done104:
+done116:
 	TESTQ      R8, R8
-	JZ         end105
+	JZ         end117
 	LEAQ       masks<>+32(SB), R10
 	NEGQ       R8
 	VMOVDQU    (R10)(R8*4), Y1
@@ -2099,12 +2228,12 @@ done104:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (DX)(R9*4)
 
-end105:
+end117:
 	ADDQ BX, DX
 	INCQ DI
-	JMP  row99
+	JMP  row111
 
-rows100:
+rows112:
 	VZEROUPPER
 	RET
 
@@ -2120,9 +2249,9 @@ TEXT ·squaresAVX2(SB), NOSPLIT, $0-36
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 
-loop106:
+loop118:
 	CMPQ        CX, $0x00000020
-	JLT         done107
+	JLT         done119
 	VMOVUPS     (AX)(DX*4), Y5
 	VSUBPS      Y0, Y5, Y5
 	VFMADD231PS Y5, Y5, Y1
@@ -2137,22 +2266,22 @@ loop106:
 	VFMADD231PS Y5, Y5, Y4
 	ADDQ        $0x00000020, DX
 	SUBQ        $0x00000020, CX
-	JMP         loop106
+	JMP         loop118
 
-done107:
-loop108:
+done119:
+loop120:
 	CMPQ        CX, $0x00000008
-	JLT         done109
+	JLT         done121
 	VMOVUPS     (AX)(DX*4), Y5
 	VSUBPS      Y0, Y5, Y5
 	VFMADD231PS Y5, Y5, Y1
 	ADDQ        $0x00000008, DX
 	SUBQ        $0x00000008, CX
-	JMP         loop108
+	JMP         loop120
 
-done109:
+done121:
 	TESTQ       CX, CX
-	JZ          end110
+	JZ          end122
 	LEAQ        masks<>+32(SB), BX
 	NEGQ        CX
 	VMOVDQU     (BX)(CX*4), Y5
@@ -2161,7 +2290,7 @@ done109:
 	VANDPS      Y5, Y6, Y6
 	VFMADD231PS Y6, Y6, Y1
 
-end110:
+end122:
 	VADDPS       Y2, Y1, Y1
 	VADDPS       Y4, Y3, Y3
 	VADDPS       Y3, Y1, Y1
@@ -2187,9 +2316,9 @@ TEXT ·normalizeAVX2(SB), NOSPLIT, $0-104
 	MOVQ         dst_len+8(FP), SI
 	XORQ         DI, DI
 
-loop111:
+loop123:
 	CMPQ        SI, $0x00000008
-	JLT         done112
+	JLT         done124
 	VMOVUPS     (CX)(DI*4), Y2
 	VSUBPS      Y0, Y2, Y2
 	VMULPS      Y1, Y2, Y2
@@ -2199,11 +2328,11 @@ loop111:
 	VMOVUPS     Y3, (AX)(DI*4)
 	ADDQ        $0x00000008, DI
 	SUBQ        $0x00000008, SI
-	JMP         loop111
+	JMP         loop123
 
-done112:
+done124:
 	TESTQ       SI, SI
-	JZ          end113
+	JZ          end125
 	LEAQ        masks<>+32(SB), R8
 	NEGQ        SI
 	VMOVDQU     (R8)(SI*4), Y2
@@ -2215,7 +2344,7 @@ done112:
 	VFMADD231PS Y1, Y3, Y0
 	VMASKMOVPS  Y0, Y2, (AX)(DI*4)
 
-end113:
+end125:
 	VZEROUPPER
 	RET
 
@@ -2238,9 +2367,9 @@ TEXT ·normalizeSumsAVX2(SB), NOSPLIT, $0-88
 	MOVQ         dy_len+8(FP), BX
 	XORQ         SI, SI
 
-loop114:
+loop126:
 	CMPQ        BX, $0x00000020
-	JLT         done115
+	JLT         done127
 	VMOVUPS     (AX)(SI*4), Y10
 	VMOVUPS     (DX)(SI*4), Y11
 	VMULPS      Y11, Y10, Y10
@@ -2275,12 +2404,12 @@ loop114:
 	VFMADD231PS Y10, Y11, Y9
 	ADDQ        $0x00000020, SI
 	SUBQ        $0x00000020, BX
-	JMP         loop114
+	JMP         loop126
 
-done115:
-loop116:
+done127:
+loop128:
 	CMPQ        BX, $0x00000008
-	JLT         done117
+	JLT         done129
 	VMOVUPS     (AX)(SI*4), Y10
 	VMOVUPS     (DX)(SI*4), Y11
 	VMULPS      Y11, Y10, Y10
@@ -2291,11 +2420,11 @@ loop116:
 	VFMADD231PS Y10, Y11, Y6
 	ADDQ        $0x00000008, SI
 	SUBQ        $0x00000008, BX
-	JMP         loop116
+	JMP         loop128
 
-done117:
+done129:
 	TESTQ       BX, BX
-	JZ          end118
+	JZ          end130
 	LEAQ        masks<>+32(SB), DI
 	NEGQ        BX
 	VMOVDQU     (DI)(BX*4), Y10
@@ -2308,7 +2437,7 @@ done117:
 	VMULPS      Y1, Y10, Y10
 	VFMADD231PS Y11, Y10, Y6
 
-end118:
+end130:
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y5, Y4, Y4
 	VADDPS       Y4, Y2, Y2
@@ -2346,9 +2475,9 @@ TEXT ·normalizeGradAVX2(SB), NOSPLIT, $0-112
 	MOVQ         dx_len+8(FP), SI
 	XORQ         DI, DI
 
-loop119:
+loop131:
 	CMPQ         SI, $0x00000008
-	JLT          done120
+	JLT          done132
 	VMOVUPS      (CX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y5
 	VFMSUB213PS  Y2, Y5, Y4
@@ -2360,11 +2489,11 @@ loop119:
 	VMOVUPS      Y4, (AX)(DI*4)
 	ADDQ         $0x00000008, DI
 	SUBQ         $0x00000008, SI
-	JMP          loop119
+	JMP          loop131
 
-done120:
+done132:
 	TESTQ        SI, SI
-	JZ           end121
+	JZ           end133
 	LEAQ         masks<>+32(SB), R8
 	NEGQ         SI
 	VMOVDQU      (R8)(SI*4), Y4
@@ -2378,7 +2507,7 @@ done120:
 	VMULPS       Y1, Y5, Y5
 	VMASKMOVPS   Y5, Y4, (AX)(DI*4)
 
-end121:
+end133:
 	VZEROUPPER
 	RET
 
@@ -2394,9 +2523,9 @@ TEXT ·normalizeParamAVX2(SB), NOSPLIT, $0-104
 	MOVQ         dw_len+8(FP), SI
 	XORQ         DI, DI
 
-loop122:
+loop134:
 	CMPQ        SI, $0x00000008
-	JLT         done123
+	JLT         done135
 	VMOVUPS     (BX)(DI*4), Y2
 	VSUBPS      Y0, Y2, Y2
 	VMULPS      Y1, Y2, Y2
@@ -2409,11 +2538,11 @@ loop122:
 	VMOVUPS     Y3, (CX)(DI*4)
 	ADDQ        $0x00000008, DI
 	SUBQ        $0x00000008, SI
-	JMP         loop122
+	JMP         loop134
 
-done123:
+done135:
 	TESTQ       SI, SI
-	JZ          end124
+	JZ          end136
 	LEAQ        masks<>+32(SB), R8
 	NEGQ        SI
 	VMOVDQU     (R8)(SI*4), Y2
@@ -2428,7 +2557,7 @@ done123:
 	VADDPS      Y1, Y0, Y0
 	VMASKMOVPS  Y0, Y2, (CX)(DI*4)
 
-end124:
+end136:
 	VZEROUPPER
 	RET
 
@@ -2441,9 +2570,9 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-48
 	MOVQ  dst_len+8(FP), DX
 	XORQ  BX, BX
 
-loop125:
+loop137:
 	CMPQ         DX, $0x00000008
-	JLT          done126
+	JLT          done138
 	VMOVUPS      (CX)(BX*4), Y1
 	VPAND        constants<>+704(SB), Y1, Y2
 	VBROADCASTSS constants<>+736(SB), Y3
@@ -2494,11 +2623,11 @@ loop125:
 	VMOVUPS      Y1, (AX)(BX*4)
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop125
+	JMP          loop137
 
-done126:
+done138:
 	TESTQ        DX, DX
-	JZ           end127
+	JZ           end139
 	LEAQ         masks<>+32(SB), SI
 	NEGQ         DX
 	VMOVDQU      (SI)(DX*4), Y1
@@ -2551,7 +2680,7 @@ done126:
 	VFNMADD231PS Y5, Y6, Y2
 	VMASKMOVPS   Y2, Y1, (AX)(BX*4)
 
-end127:
+end139:
 	VZEROUPPER
 	RET
 
@@ -2564,9 +2693,9 @@ TEXT ·geluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop128:
+loop140:
 	CMPQ         BX, $0x00000008
-	JLT          done129
+	JLT          done141
 	VMOVUPS      (CX)(SI*4), Y0
 	VPAND        constants<>+704(SB), Y0, Y1
 	VBROADCASTSS constants<>+736(SB), Y2
@@ -2621,11 +2750,11 @@ loop128:
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	SUBQ         $0x00000008, BX
-	JMP          loop128
+	JMP          loop140
 
-done129:
+done141:
 	TESTQ        BX, BX
-	JZ           end130
+	JZ           end142
 	LEAQ         masks<>+32(SB), DI
 	NEGQ         BX
 	VMOVDQU      (DI)(BX*4), Y0
@@ -2682,7 +2811,7 @@ done129:
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
-end130:
+end142:
 	VZEROUPPER
 	RET
 
@@ -2694,9 +2823,9 @@ TEXT ·quickGELUAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 
-loop131:
+loop143:
 	CMPQ         DX, $0x00000008
-	JLT          done132
+	JLT          done144
 	VMOVUPS      (CX)(BX*4), Y0
 	VBROADCASTSS constants<>+1216(SB), Y1
 	VMAXPS       Y0, Y1, Y0
@@ -2731,11 +2860,11 @@ loop131:
 	VMOVUPS      Y0, (AX)(BX*4)
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop131
+	JMP          loop143
 
-done132:
+done144:
 	TESTQ        DX, DX
-	JZ           end133
+	JZ           end145
 	LEAQ         masks<>+32(SB), SI
 	NEGQ         DX
 	VMOVDQU      (SI)(DX*4), Y0
@@ -2772,7 +2901,7 @@ done132:
 	VDIVPS       Y2, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
 
-end133:
+end145:
 	VZEROUPPER
 	RET
 
@@ -2785,9 +2914,9 @@ TEXT ·quickGELUGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop134:
+loop146:
 	CMPQ         BX, $0x00000008
-	JLT          done135
+	JLT          done147
 	VMOVUPS      (CX)(SI*4), Y0
 	VPAND        constants<>+704(SB), Y0, Y1
 	VBROADCASTSS constants<>+1280(SB), Y2
@@ -2835,11 +2964,11 @@ loop134:
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	SUBQ         $0x00000008, BX
-	JMP          loop134
+	JMP          loop146
 
-done135:
+done147:
 	TESTQ        BX, BX
-	JZ           end136
+	JZ           end148
 	LEAQ         masks<>+32(SB), DI
 	NEGQ         BX
 	VMOVDQU      (DI)(BX*4), Y0
@@ -2889,7 +3018,7 @@ done135:
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
-end136:
+end148:
 	VZEROUPPER
 	RET
 
@@ -2934,10 +3063,13 @@ TEXT ·tileAVX512(SB), NOSPLIT, $0-168
 	JEQ    rows2
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
+	MOVQ   cols+8(FP), BX
 	TESTQ  R9, R9
-	JZ     summed138
+	JZ     summed150
+	CMPQ   BX, $0x00000010
+	JLE    narrow149
 
-k137:
+k151:
 	VMOVUPS      (CX), Z2
 	VMOVUPS      64(CX), Z3
 	ADDQ         DI, CX
@@ -2948,60 +3080,73 @@ k137:
 	VFMADD231PS  Z3, Z4, Z1
 	ADDQ         SI, AX
 	DECQ         R9
-	JNZ          k137
+	JNZ          k151
+	JMP          summed150
 
-summed138:
+narrow149:
+k152:
+	VMOVUPS      (CX), Z2
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Z3
+	VFMADD231PS  Z2, Z3, Z0
+	ADDQ         SI, AX
+	DECQ         R9
+	JNZ          k152
+
+summed150:
 	VBROADCASTSS alpha+24(FP), Z2
 	VMULPS       Z2, Z0, Z0
 	VMULPS       Z2, Z1, Z1
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000020
-	JEQ          full139
-	MOVQ         $0x00000010, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         BX, $0x00000020
+	JEQ          full153
+	MOVQ         $0x00000010, CX
+	MOVQ         BX, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         BX, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z2
 	ADDL         BX, BX
-	JZ           overwrite141
+	JZ           overwrite155
 	MOVL         $0xffffffff, BX
-	BZHIL        CX, BX, BX
+	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, CX
-	VMOVUPS.Z    (CX), K1, Z3
+	MOVQ         DX, AX
+	VMOVUPS.Z    (AX), K1, Z3
 	VFMADD231PS  Z3, Z2, Z0
-	VMOVUPS      Z0, K1, (CX)
-	MOVL         $0xffffffff, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
+	VMOVUPS      Z0, K1, (AX)
+	MOVL         $0xffffffff, AX
+	BZHIL        CX, AX, AX
+	KMOVW        AX, K1
 	MOVQ         DX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z2, Z1
 	VMOVUPS      Z1, K1, 64(AX)
-	JMP          end142
+	JMP          end156
 
-overwrite141:
+overwrite155:
 	MOVL    $0xffffffff, BX
-	BZHIL   CX, BX, BX
+	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, CX
-	VMOVUPS Z0, K1, (CX)
-	MOVL    $0xffffffff, CX
-	BZHIL   AX, CX, CX
-	KMOVW   CX, K1
+	MOVQ    DX, AX
+	VMOVUPS Z0, K1, (AX)
+	MOVL    $0xffffffff, AX
+	BZHIL   CX, AX, AX
+	KMOVW   AX, K1
 	MOVQ    DX, AX
 	VMOVUPS Z1, K1, 64(AX)
 
-end142:
-	JMP end140
+end156:
+	JMP end154
 
-full139:
+full153:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z2
 	ADDL         AX, AX
-	JZ           overwrite143
+	JZ           overwrite157
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z3
 	VFMADD231PS  Z3, Z2, Z0
@@ -3010,16 +3155,16 @@ full139:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z2, Z1
 	VMOVUPS      Z1, 64(AX)
-	JMP          end144
+	JMP          end158
 
-overwrite143:
+overwrite157:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	MOVQ    DX, AX
 	VMOVUPS Z1, 64(AX)
 
-end144:
-end140:
+end158:
+end154:
 	VZEROUPPER
 	RET
 
@@ -3028,10 +3173,13 @@ rows2:
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
+	MOVQ   cols+8(FP), R11
 	TESTQ  R9, R9
-	JZ     summed146
+	JZ     summed160
+	CMPQ   R11, $0x00000010
+	JLE    narrow159
 
-k145:
+k161:
 	VMOVUPS      (CX), Z4
 	VMOVUPS      64(CX), Z5
 	ADDQ         DI, CX
@@ -3045,40 +3193,55 @@ k145:
 	VFMADD231PS  Z5, Z6, Z3
 	ADDQ         SI, AX
 	DECQ         R9
-	JNZ          k145
+	JNZ          k161
+	JMP          summed160
 
-summed146:
+narrow159:
+k162:
+	VMOVUPS      (CX), Z4
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS (AX)(BX*1), Z5
+	VFMADD231PS  Z4, Z5, Z2
+	ADDQ         SI, AX
+	DECQ         R9
+	JNZ          k162
+
+summed160:
 	VBROADCASTSS alpha+24(FP), Z4
 	VMULPS       Z4, Z0, Z0
 	VMULPS       Z4, Z1, Z1
 	VMULPS       Z4, Z2, Z2
 	VMULPS       Z4, Z3, Z3
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000020
-	JEQ          full147
-	MOVQ         $0x00000010, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R11, $0x00000020
+	JEQ          full163
+	MOVQ         $0x00000010, CX
+	MOVQ         R11, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R11, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z4
 	ADDL         BX, BX
-	JZ           overwrite149
+	JZ           overwrite165
 	MOVL         $0xffffffff, BX
-	BZHIL        CX, BX, BX
+	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, CX
-	VMOVUPS.Z    (CX), K1, Z5
+	MOVQ         DX, AX
+	VMOVUPS.Z    (AX), K1, Z5
 	VFMADD231PS  Z5, Z4, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z0, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z4, Z2
-	VMOVUPS      Z2, K1, (CX)
-	MOVL         $0xffffffff, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
+	VMOVUPS      Z2, K1, (AX)
+	MOVL         $0xffffffff, AX
+	BZHIL        CX, AX, AX
+	KMOVW        AX, K1
 	MOVQ         DX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z4, Z1
@@ -3087,32 +3250,32 @@ summed146:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z4, Z3
 	VMOVUPS      Z3, K1, 64(AX)
-	JMP          end150
+	JMP          end166
 
-overwrite149:
+overwrite165:
 	MOVL    $0xffffffff, BX
-	BZHIL   CX, BX, BX
+	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z2, K1, (CX)
-	MOVL    $0xffffffff, CX
-	BZHIL   AX, CX, CX
-	KMOVW   CX, K1
+	MOVQ    DX, AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z2, K1, (AX)
+	MOVL    $0xffffffff, AX
+	BZHIL   CX, AX, AX
+	KMOVW   AX, K1
 	MOVQ    DX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, K1, 64(AX)
 
-end150:
-	JMP end148
+end166:
+	JMP end164
 
-full147:
+full163:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z4
 	ADDL         AX, AX
-	JZ           overwrite151
+	JZ           overwrite167
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z5
 	VFMADD231PS  Z5, Z4, Z0
@@ -3129,9 +3292,9 @@ full147:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z4, Z3
 	VMOVUPS      Z3, 64(AX)
-	JMP          end152
+	JMP          end168
 
-overwrite151:
+overwrite167:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -3141,8 +3304,8 @@ overwrite151:
 	ADDQ    R8, AX
 	VMOVUPS Z3, 64(AX)
 
-end152:
-end148:
+end168:
+end164:
 	VZEROUPPER
 	RET
 
@@ -3153,10 +3316,13 @@ rows3:
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
+	MOVQ   cols+8(FP), R11
 	TESTQ  R9, R9
-	JZ     summed154
+	JZ     summed170
+	CMPQ   R11, $0x00000010
+	JLE    narrow169
 
-k153:
+k171:
 	VMOVUPS      (CX), Z6
 	VMOVUPS      64(CX), Z7
 	ADDQ         DI, CX
@@ -3173,9 +3339,26 @@ k153:
 	VFMADD231PS  Z7, Z8, Z5
 	ADDQ         SI, AX
 	DECQ         R9
-	JNZ          k153
+	JNZ          k171
+	JMP          summed170
 
-summed154:
+narrow169:
+k172:
+	VMOVUPS      (CX), Z6
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Z7
+	VFMADD231PS  Z6, Z7, Z0
+	VBROADCASTSS (AX)(BX*1), Z7
+	VFMADD231PS  Z6, Z7, Z2
+	VBROADCASTSS (AX)(BX*2), Z7
+	VFMADD231PS  Z6, Z7, Z4
+	ADDQ         SI, AX
+	DECQ         R9
+	JNZ          k172
+
+summed170:
 	VBROADCASTSS alpha+24(FP), Z6
 	VMULPS       Z6, Z0, Z0
 	VMULPS       Z6, Z1, Z1
@@ -3183,36 +3366,36 @@ summed154:
 	VMULPS       Z6, Z3, Z3
 	VMULPS       Z6, Z4, Z4
 	VMULPS       Z6, Z5, Z5
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000020
-	JEQ          full155
-	MOVQ         $0x00000010, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R11, $0x00000020
+	JEQ          full173
+	MOVQ         $0x00000010, CX
+	MOVQ         R11, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R11, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z6
 	ADDL         BX, BX
-	JZ           overwrite157
+	JZ           overwrite175
 	MOVL         $0xffffffff, BX
-	BZHIL        CX, BX, BX
+	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, CX
-	VMOVUPS.Z    (CX), K1, Z7
+	MOVQ         DX, AX
+	VMOVUPS.Z    (AX), K1, Z7
 	VFMADD231PS  Z7, Z6, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z0, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z6, Z2
-	VMOVUPS      Z2, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z2, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z6, Z4
-	VMOVUPS      Z4, K1, (CX)
-	MOVL         $0xffffffff, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
+	VMOVUPS      Z4, K1, (AX)
+	MOVL         $0xffffffff, AX
+	BZHIL        CX, AX, AX
+	KMOVW        AX, K1
 	MOVQ         DX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z6, Z1
@@ -3225,21 +3408,21 @@ summed154:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z6, Z5
 	VMOVUPS      Z5, K1, 64(AX)
-	JMP          end158
+	JMP          end176
 
-overwrite157:
+overwrite175:
 	MOVL    $0xffffffff, BX
-	BZHIL   CX, BX, BX
+	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z4, K1, (CX)
-	MOVL    $0xffffffff, CX
-	BZHIL   AX, CX, CX
-	KMOVW   CX, K1
+	MOVQ    DX, AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z4, K1, (AX)
+	MOVL    $0xffffffff, AX
+	BZHIL   CX, AX, AX
+	KMOVW   AX, K1
 	MOVQ    DX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
@@ -3247,14 +3430,14 @@ overwrite157:
 	ADDQ    R8, AX
 	VMOVUPS Z5, K1, 64(AX)
 
-end158:
-	JMP end156
+end176:
+	JMP end174
 
-full155:
+full173:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z6
 	ADDL         AX, AX
-	JZ           overwrite159
+	JZ           overwrite177
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z7
 	VFMADD231PS  Z7, Z6, Z0
@@ -3279,9 +3462,9 @@ full155:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z6, Z5
 	VMOVUPS      Z5, 64(AX)
-	JMP          end160
+	JMP          end178
 
-overwrite159:
+overwrite177:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -3295,8 +3478,8 @@ overwrite159:
 	ADDQ    R8, AX
 	VMOVUPS Z5, 64(AX)
 
-end160:
-end156:
+end178:
+end174:
 	VZEROUPPER
 	RET
 
@@ -3311,10 +3494,13 @@ rows4:
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
+	MOVQ   cols+8(FP), R12
 	TESTQ  R9, R9
-	JZ     summed162
+	JZ     summed180
+	CMPQ   R12, $0x00000010
+	JLE    narrow179
 
-k161:
+k181:
 	VMOVUPS      (CX), Z8
 	VMOVUPS      64(CX), Z9
 	ADDQ         DI, CX
@@ -3335,9 +3521,29 @@ k161:
 	ADDQ         SI, AX
 	ADDQ         SI, R11
 	DECQ         R9
-	JNZ          k161
+	JNZ          k181
+	JMP          summed180
 
-summed162:
+narrow179:
+k182:
+	VMOVUPS      (CX), Z8
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Z9
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (AX)(BX*1), Z9
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (AX)(BX*2), Z9
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (R11), Z9
+	VFMADD231PS  Z8, Z9, Z6
+	ADDQ         SI, AX
+	ADDQ         SI, R11
+	DECQ         R9
+	JNZ          k182
+
+summed180:
 	VBROADCASTSS alpha+24(FP), Z8
 	VMULPS       Z8, Z0, Z0
 	VMULPS       Z8, Z1, Z1
@@ -3347,40 +3553,40 @@ summed162:
 	VMULPS       Z8, Z5, Z5
 	VMULPS       Z8, Z6, Z6
 	VMULPS       Z8, Z7, Z7
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000020
-	JEQ          full163
-	MOVQ         $0x00000010, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R12, $0x00000020
+	JEQ          full183
+	MOVQ         $0x00000010, CX
+	MOVQ         R12, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R12, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z8
 	ADDL         BX, BX
-	JZ           overwrite165
+	JZ           overwrite185
 	MOVL         $0xffffffff, BX
-	BZHIL        CX, BX, BX
+	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, CX
-	VMOVUPS.Z    (CX), K1, Z9
+	MOVQ         DX, AX
+	VMOVUPS.Z    (AX), K1, Z9
 	VFMADD231PS  Z9, Z8, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z0, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z8, Z2
-	VMOVUPS      Z2, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z2, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z8, Z4
-	VMOVUPS      Z4, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z4, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z8, Z6
-	VMOVUPS      Z6, K1, (CX)
-	MOVL         $0xffffffff, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
+	VMOVUPS      Z6, K1, (AX)
+	MOVL         $0xffffffff, AX
+	BZHIL        CX, AX, AX
+	KMOVW        AX, K1
 	MOVQ         DX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z8, Z1
@@ -3397,23 +3603,23 @@ summed162:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z8, Z7
 	VMOVUPS      Z7, K1, 64(AX)
-	JMP          end166
+	JMP          end186
 
-overwrite165:
+overwrite185:
 	MOVL    $0xffffffff, BX
-	BZHIL   CX, BX, BX
+	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z6, K1, (CX)
-	MOVL    $0xffffffff, CX
-	BZHIL   AX, CX, CX
-	KMOVW   CX, K1
+	MOVQ    DX, AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z6, K1, (AX)
+	MOVL    $0xffffffff, AX
+	BZHIL   CX, AX, AX
+	KMOVW   AX, K1
 	MOVQ    DX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
@@ -3423,14 +3629,14 @@ overwrite165:
 	ADDQ    R8, AX
 	VMOVUPS Z7, K1, 64(AX)
 
-end166:
-	JMP end164
+end186:
+	JMP end184
 
-full163:
+full183:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z8
 	ADDL         AX, AX
-	JZ           overwrite167
+	JZ           overwrite187
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z9
 	VFMADD231PS  Z9, Z8, Z0
@@ -3463,9 +3669,9 @@ full163:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z8, Z7
 	VMOVUPS      Z7, 64(AX)
-	JMP          end168
+	JMP          end188
 
-overwrite167:
+overwrite187:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -3483,8 +3689,8 @@ overwrite167:
 	ADDQ    R8, AX
 	VMOVUPS Z7, 64(AX)
 
-end168:
-end164:
+end188:
+end184:
 	VZEROUPPER
 	RET
 
@@ -3501,10 +3707,13 @@ rows5:
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
+	MOVQ   cols+8(FP), R12
 	TESTQ  R9, R9
-	JZ     summed170
+	JZ     summed190
+	CMPQ   R12, $0x00000010
+	JLE    narrow189
 
-k169:
+k191:
 	VMOVUPS      (CX), Z10
 	VMOVUPS      64(CX), Z11
 	ADDQ         DI, CX
@@ -3528,9 +3737,31 @@ k169:
 	ADDQ         SI, AX
 	ADDQ         SI, R11
 	DECQ         R9
-	JNZ          k169
+	JNZ          k191
+	JMP          summed190
 
-summed170:
+narrow189:
+k192:
+	VMOVUPS      (CX), Z10
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Z11
+	VFMADD231PS  Z10, Z11, Z0
+	VBROADCASTSS (AX)(BX*1), Z11
+	VFMADD231PS  Z10, Z11, Z2
+	VBROADCASTSS (AX)(BX*2), Z11
+	VFMADD231PS  Z10, Z11, Z4
+	VBROADCASTSS (R11), Z11
+	VFMADD231PS  Z10, Z11, Z6
+	VBROADCASTSS (R11)(BX*1), Z11
+	VFMADD231PS  Z10, Z11, Z8
+	ADDQ         SI, AX
+	ADDQ         SI, R11
+	DECQ         R9
+	JNZ          k192
+
+summed190:
 	VBROADCASTSS alpha+24(FP), Z10
 	VMULPS       Z10, Z0, Z0
 	VMULPS       Z10, Z1, Z1
@@ -3542,44 +3773,44 @@ summed170:
 	VMULPS       Z10, Z7, Z7
 	VMULPS       Z10, Z8, Z8
 	VMULPS       Z10, Z9, Z9
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000020
-	JEQ          full171
-	MOVQ         $0x00000010, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R12, $0x00000020
+	JEQ          full193
+	MOVQ         $0x00000010, CX
+	MOVQ         R12, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R12, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z10
 	ADDL         BX, BX
-	JZ           overwrite173
+	JZ           overwrite195
 	MOVL         $0xffffffff, BX
-	BZHIL        CX, BX, BX
+	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, CX
-	VMOVUPS.Z    (CX), K1, Z11
+	MOVQ         DX, AX
+	VMOVUPS.Z    (AX), K1, Z11
 	VFMADD231PS  Z11, Z10, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z0, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z10, Z2
-	VMOVUPS      Z2, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z2, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z10, Z4
-	VMOVUPS      Z4, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z4, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z10, Z6
-	VMOVUPS      Z6, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z6, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z10, Z8
-	VMOVUPS      Z8, K1, (CX)
-	MOVL         $0xffffffff, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
+	VMOVUPS      Z8, K1, (AX)
+	MOVL         $0xffffffff, AX
+	BZHIL        CX, AX, AX
+	KMOVW        AX, K1
 	MOVQ         DX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z10, Z1
@@ -3600,25 +3831,25 @@ summed170:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z10, Z9
 	VMOVUPS      Z9, K1, 64(AX)
-	JMP          end174
+	JMP          end196
 
-overwrite173:
+overwrite195:
 	MOVL    $0xffffffff, BX
-	BZHIL   CX, BX, BX
+	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z6, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z8, K1, (CX)
-	MOVL    $0xffffffff, CX
-	BZHIL   AX, CX, CX
-	KMOVW   CX, K1
+	MOVQ    DX, AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z8, K1, (AX)
+	MOVL    $0xffffffff, AX
+	BZHIL   CX, AX, AX
+	KMOVW   AX, K1
 	MOVQ    DX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
@@ -3630,14 +3861,14 @@ overwrite173:
 	ADDQ    R8, AX
 	VMOVUPS Z9, K1, 64(AX)
 
-end174:
-	JMP end172
+end196:
+	JMP end194
 
-full171:
+full193:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z10
 	ADDL         AX, AX
-	JZ           overwrite175
+	JZ           overwrite197
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z11
 	VFMADD231PS  Z11, Z10, Z0
@@ -3678,9 +3909,9 @@ full171:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z10, Z9
 	VMOVUPS      Z9, 64(AX)
-	JMP          end176
+	JMP          end198
 
-overwrite175:
+overwrite197:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -3702,8 +3933,8 @@ overwrite175:
 	ADDQ    R8, AX
 	VMOVUPS Z9, 64(AX)
 
-end176:
-end172:
+end198:
+end194:
 	VZEROUPPER
 	RET
 
@@ -3722,10 +3953,13 @@ rows6:
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
+	MOVQ   cols+8(FP), R12
 	TESTQ  R9, R9
-	JZ     summed178
+	JZ     summed200
+	CMPQ   R12, $0x00000010
+	JLE    narrow199
 
-k177:
+k201:
 	VMOVUPS      (CX), Z12
 	VMOVUPS      64(CX), Z13
 	ADDQ         DI, CX
@@ -3752,9 +3986,33 @@ k177:
 	ADDQ         SI, AX
 	ADDQ         SI, R11
 	DECQ         R9
-	JNZ          k177
+	JNZ          k201
+	JMP          summed200
 
-summed178:
+narrow199:
+k202:
+	VMOVUPS      (CX), Z12
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Z13
+	VFMADD231PS  Z12, Z13, Z0
+	VBROADCASTSS (AX)(BX*1), Z13
+	VFMADD231PS  Z12, Z13, Z2
+	VBROADCASTSS (AX)(BX*2), Z13
+	VFMADD231PS  Z12, Z13, Z4
+	VBROADCASTSS (R11), Z13
+	VFMADD231PS  Z12, Z13, Z6
+	VBROADCASTSS (R11)(BX*1), Z13
+	VFMADD231PS  Z12, Z13, Z8
+	VBROADCASTSS (R11)(BX*2), Z13
+	VFMADD231PS  Z12, Z13, Z10
+	ADDQ         SI, AX
+	ADDQ         SI, R11
+	DECQ         R9
+	JNZ          k202
+
+summed200:
 	VBROADCASTSS alpha+24(FP), Z12
 	VMULPS       Z12, Z0, Z0
 	VMULPS       Z12, Z1, Z1
@@ -3768,48 +4026,48 @@ summed178:
 	VMULPS       Z12, Z9, Z9
 	VMULPS       Z12, Z10, Z10
 	VMULPS       Z12, Z11, Z11
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000020
-	JEQ          full179
-	MOVQ         $0x00000010, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R12, $0x00000020
+	JEQ          full203
+	MOVQ         $0x00000010, CX
+	MOVQ         R12, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R12, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z12
 	ADDL         BX, BX
-	JZ           overwrite181
+	JZ           overwrite205
 	MOVL         $0xffffffff, BX
-	BZHIL        CX, BX, BX
+	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, CX
-	VMOVUPS.Z    (CX), K1, Z13
+	MOVQ         DX, AX
+	VMOVUPS.Z    (AX), K1, Z13
 	VFMADD231PS  Z13, Z12, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z0, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z12, Z2
-	VMOVUPS      Z2, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z2, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z12, Z4
-	VMOVUPS      Z4, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z4, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z12, Z6
-	VMOVUPS      Z6, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z6, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z12, Z8
-	VMOVUPS      Z8, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z8, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z12, Z10
-	VMOVUPS      Z10, K1, (CX)
-	MOVL         $0xffffffff, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
+	VMOVUPS      Z10, K1, (AX)
+	MOVL         $0xffffffff, AX
+	BZHIL        CX, AX, AX
+	KMOVW        AX, K1
 	MOVQ         DX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z12, Z1
@@ -3834,27 +4092,27 @@ summed178:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z12, Z11
 	VMOVUPS      Z11, K1, 64(AX)
-	JMP          end182
+	JMP          end206
 
-overwrite181:
+overwrite205:
 	MOVL    $0xffffffff, BX
-	BZHIL   CX, BX, BX
+	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z6, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z8, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z10, K1, (CX)
-	MOVL    $0xffffffff, CX
-	BZHIL   AX, CX, CX
-	KMOVW   CX, K1
+	MOVQ    DX, AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z10, K1, (AX)
+	MOVL    $0xffffffff, AX
+	BZHIL   CX, AX, AX
+	KMOVW   AX, K1
 	MOVQ    DX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
@@ -3868,14 +4126,14 @@ overwrite181:
 	ADDQ    R8, AX
 	VMOVUPS Z11, K1, 64(AX)
 
-end182:
-	JMP end180
+end206:
+	JMP end204
 
-full179:
+full203:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z12
 	ADDL         AX, AX
-	JZ           overwrite183
+	JZ           overwrite207
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z13
 	VFMADD231PS  Z13, Z12, Z0
@@ -3924,9 +4182,9 @@ full179:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z12, Z11
 	VMOVUPS      Z11, 64(AX)
-	JMP          end184
+	JMP          end208
 
-overwrite183:
+overwrite207:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -3952,8 +4210,8 @@ overwrite183:
 	ADDQ    R8, AX
 	VMOVUPS Z11, 64(AX)
 
-end184:
-end180:
+end208:
+end204:
 	VZEROUPPER
 	RET
 
@@ -3976,10 +4234,13 @@ rows7:
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
+	MOVQ   cols+8(FP), R13
 	TESTQ  R9, R9
-	JZ     summed186
+	JZ     summed210
+	CMPQ   R13, $0x00000010
+	JLE    narrow209
 
-k185:
+k211:
 	VMOVUPS      (CX), Z14
 	VMOVUPS      64(CX), Z15
 	ADDQ         DI, CX
@@ -4010,9 +4271,36 @@ k185:
 	ADDQ         SI, R11
 	ADDQ         SI, R12
 	DECQ         R9
-	JNZ          k185
+	JNZ          k211
+	JMP          summed210
 
-summed186:
+narrow209:
+k212:
+	VMOVUPS      (CX), Z14
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Z15
+	VFMADD231PS  Z14, Z15, Z0
+	VBROADCASTSS (AX)(BX*1), Z15
+	VFMADD231PS  Z14, Z15, Z2
+	VBROADCASTSS (AX)(BX*2), Z15
+	VFMADD231PS  Z14, Z15, Z4
+	VBROADCASTSS (R11), Z15
+	VFMADD231PS  Z14, Z15, Z6
+	VBROADCASTSS (R11)(BX*1), Z15
+	VFMADD231PS  Z14, Z15, Z8
+	VBROADCASTSS (R11)(BX*2), Z15
+	VFMADD231PS  Z14, Z15, Z10
+	VBROADCASTSS (R12), Z15
+	VFMADD231PS  Z14, Z15, Z12
+	ADDQ         SI, AX
+	ADDQ         SI, R11
+	ADDQ         SI, R12
+	DECQ         R9
+	JNZ          k212
+
+summed210:
 	VBROADCASTSS alpha+24(FP), Z14
 	VMULPS       Z14, Z0, Z0
 	VMULPS       Z14, Z1, Z1
@@ -4028,52 +4316,52 @@ summed186:
 	VMULPS       Z14, Z11, Z11
 	VMULPS       Z14, Z12, Z12
 	VMULPS       Z14, Z13, Z13
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000020
-	JEQ          full187
-	MOVQ         $0x00000010, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R13, $0x00000020
+	JEQ          full213
+	MOVQ         $0x00000010, CX
+	MOVQ         R13, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R13, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z14
 	ADDL         BX, BX
-	JZ           overwrite189
+	JZ           overwrite215
 	MOVL         $0xffffffff, BX
-	BZHIL        CX, BX, BX
+	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, CX
-	VMOVUPS.Z    (CX), K1, Z15
+	MOVQ         DX, AX
+	VMOVUPS.Z    (AX), K1, Z15
 	VFMADD231PS  Z15, Z14, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z0, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z14, Z2
-	VMOVUPS      Z2, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z2, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z14, Z4
-	VMOVUPS      Z4, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z4, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z14, Z6
-	VMOVUPS      Z6, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z6, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z14, Z8
-	VMOVUPS      Z8, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z8, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z14, Z10
-	VMOVUPS      Z10, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z10, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z14, Z12
-	VMOVUPS      Z12, K1, (CX)
-	MOVL         $0xffffffff, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
+	VMOVUPS      Z12, K1, (AX)
+	MOVL         $0xffffffff, AX
+	BZHIL        CX, AX, AX
+	KMOVW        AX, K1
 	MOVQ         DX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z14, Z1
@@ -4102,29 +4390,29 @@ summed186:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z14, Z13
 	VMOVUPS      Z13, K1, 64(AX)
-	JMP          end190
+	JMP          end216
 
-overwrite189:
+overwrite215:
 	MOVL    $0xffffffff, BX
-	BZHIL   CX, BX, BX
+	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z6, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z8, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z10, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z12, K1, (CX)
-	MOVL    $0xffffffff, CX
-	BZHIL   AX, CX, CX
-	KMOVW   CX, K1
+	MOVQ    DX, AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z10, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z12, K1, (AX)
+	MOVL    $0xffffffff, AX
+	BZHIL   CX, AX, AX
+	KMOVW   AX, K1
 	MOVQ    DX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
@@ -4140,14 +4428,14 @@ overwrite189:
 	ADDQ    R8, AX
 	VMOVUPS Z13, K1, 64(AX)
 
-end190:
-	JMP end188
+end216:
+	JMP end214
 
-full187:
+full213:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z14
 	ADDL         AX, AX
-	JZ           overwrite191
+	JZ           overwrite217
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z15
 	VFMADD231PS  Z15, Z14, Z0
@@ -4204,9 +4492,9 @@ full187:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z14, Z13
 	VMOVUPS      Z13, 64(AX)
-	JMP          end192
+	JMP          end218
 
-overwrite191:
+overwrite217:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -4236,8 +4524,8 @@ overwrite191:
 	ADDQ    R8, AX
 	VMOVUPS Z13, 64(AX)
 
-end192:
-end188:
+end218:
+end214:
 	VZEROUPPER
 	RET
 
@@ -4262,10 +4550,13 @@ rows8:
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
+	MOVQ   cols+8(FP), R13
 	TESTQ  R9, R9
-	JZ     summed194
+	JZ     summed220
+	CMPQ   R13, $0x00000010
+	JLE    narrow219
 
-k193:
+k221:
 	VMOVUPS      (CX), Z16
 	VMOVUPS      64(CX), Z17
 	ADDQ         DI, CX
@@ -4299,9 +4590,38 @@ k193:
 	ADDQ         SI, R11
 	ADDQ         SI, R12
 	DECQ         R9
-	JNZ          k193
+	JNZ          k221
+	JMP          summed220
 
-summed194:
+narrow219:
+k222:
+	VMOVUPS      (CX), Z16
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Z17
+	VFMADD231PS  Z16, Z17, Z0
+	VBROADCASTSS (AX)(BX*1), Z17
+	VFMADD231PS  Z16, Z17, Z2
+	VBROADCASTSS (AX)(BX*2), Z17
+	VFMADD231PS  Z16, Z17, Z4
+	VBROADCASTSS (R11), Z17
+	VFMADD231PS  Z16, Z17, Z6
+	VBROADCASTSS (R11)(BX*1), Z17
+	VFMADD231PS  Z16, Z17, Z8
+	VBROADCASTSS (R11)(BX*2), Z17
+	VFMADD231PS  Z16, Z17, Z10
+	VBROADCASTSS (R12), Z17
+	VFMADD231PS  Z16, Z17, Z12
+	VBROADCASTSS (R12)(BX*1), Z17
+	VFMADD231PS  Z16, Z17, Z14
+	ADDQ         SI, AX
+	ADDQ         SI, R11
+	ADDQ         SI, R12
+	DECQ         R9
+	JNZ          k222
+
+summed220:
 	VBROADCASTSS alpha+24(FP), Z16
 	VMULPS       Z16, Z0, Z0
 	VMULPS       Z16, Z1, Z1
@@ -4319,56 +4639,56 @@ summed194:
 	VMULPS       Z16, Z13, Z13
 	VMULPS       Z16, Z14, Z14
 	VMULPS       Z16, Z15, Z15
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000020
-	JEQ          full195
-	MOVQ         $0x00000010, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R13, $0x00000020
+	JEQ          full223
+	MOVQ         $0x00000010, CX
+	MOVQ         R13, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R13, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z16
 	ADDL         BX, BX
-	JZ           overwrite197
+	JZ           overwrite225
 	MOVL         $0xffffffff, BX
-	BZHIL        CX, BX, BX
+	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, CX
-	VMOVUPS.Z    (CX), K1, Z17
+	MOVQ         DX, AX
+	VMOVUPS.Z    (AX), K1, Z17
 	VFMADD231PS  Z17, Z16, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z0, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z16, Z2
-	VMOVUPS      Z2, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z2, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z16, Z4
-	VMOVUPS      Z4, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z4, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z16, Z6
-	VMOVUPS      Z6, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z6, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z16, Z8
-	VMOVUPS      Z8, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z8, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z16, Z10
-	VMOVUPS      Z10, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z10, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z16, Z12
-	VMOVUPS      Z12, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z12, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z16, Z14
-	VMOVUPS      Z14, K1, (CX)
-	MOVL         $0xffffffff, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
+	VMOVUPS      Z14, K1, (AX)
+	MOVL         $0xffffffff, AX
+	BZHIL        CX, AX, AX
+	KMOVW        AX, K1
 	MOVQ         DX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z16, Z1
@@ -4401,31 +4721,31 @@ summed194:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z16, Z15
 	VMOVUPS      Z15, K1, 64(AX)
-	JMP          end198
+	JMP          end226
 
-overwrite197:
+overwrite225:
 	MOVL    $0xffffffff, BX
-	BZHIL   CX, BX, BX
+	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z6, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z8, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z10, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z12, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z14, K1, (CX)
-	MOVL    $0xffffffff, CX
-	BZHIL   AX, CX, CX
-	KMOVW   CX, K1
+	MOVQ    DX, AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z10, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z12, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z14, K1, (AX)
+	MOVL    $0xffffffff, AX
+	BZHIL   CX, AX, AX
+	KMOVW   AX, K1
 	MOVQ    DX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
@@ -4443,14 +4763,14 @@ overwrite197:
 	ADDQ    R8, AX
 	VMOVUPS Z15, K1, 64(AX)
 
-end198:
-	JMP end196
+end226:
+	JMP end224
 
-full195:
+full223:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z16
 	ADDL         AX, AX
-	JZ           overwrite199
+	JZ           overwrite227
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z17
 	VFMADD231PS  Z17, Z16, Z0
@@ -4515,9 +4835,9 @@ full195:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z16, Z15
 	VMOVUPS      Z15, 64(AX)
-	JMP          end200
+	JMP          end228
 
-overwrite199:
+overwrite227:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -4551,8 +4871,8 @@ overwrite199:
 	ADDQ    R8, AX
 	VMOVUPS Z15, 64(AX)
 
-end200:
-end196:
+end228:
+end224:
 	VZEROUPPER
 	RET
 
@@ -4579,10 +4899,13 @@ rows9:
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
 	VPXORD Z17, Z17, Z17
+	MOVQ   cols+8(FP), R13
 	TESTQ  R9, R9
-	JZ     summed202
+	JZ     summed230
+	CMPQ   R13, $0x00000010
+	JLE    narrow229
 
-k201:
+k231:
 	VMOVUPS      (CX), Z18
 	VMOVUPS      64(CX), Z19
 	ADDQ         DI, CX
@@ -4619,9 +4942,40 @@ k201:
 	ADDQ         SI, R11
 	ADDQ         SI, R12
 	DECQ         R9
-	JNZ          k201
+	JNZ          k231
+	JMP          summed230
 
-summed202:
+narrow229:
+k232:
+	VMOVUPS      (CX), Z18
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Z19
+	VFMADD231PS  Z18, Z19, Z0
+	VBROADCASTSS (AX)(BX*1), Z19
+	VFMADD231PS  Z18, Z19, Z2
+	VBROADCASTSS (AX)(BX*2), Z19
+	VFMADD231PS  Z18, Z19, Z4
+	VBROADCASTSS (R11), Z19
+	VFMADD231PS  Z18, Z19, Z6
+	VBROADCASTSS (R11)(BX*1), Z19
+	VFMADD231PS  Z18, Z19, Z8
+	VBROADCASTSS (R11)(BX*2), Z19
+	VFMADD231PS  Z18, Z19, Z10
+	VBROADCASTSS (R12), Z19
+	VFMADD231PS  Z18, Z19, Z12
+	VBROADCASTSS (R12)(BX*1), Z19
+	VFMADD231PS  Z18, Z19, Z14
+	VBROADCASTSS (R12)(BX*2), Z19
+	VFMADD231PS  Z18, Z19, Z16
+	ADDQ         SI, AX
+	ADDQ         SI, R11
+	ADDQ         SI, R12
+	DECQ         R9
+	JNZ          k232
+
+summed230:
 	VBROADCASTSS alpha+24(FP), Z18
 	VMULPS       Z18, Z0, Z0
 	VMULPS       Z18, Z1, Z1
@@ -4641,60 +4995,60 @@ summed202:
 	VMULPS       Z18, Z15, Z15
 	VMULPS       Z18, Z16, Z16
 	VMULPS       Z18, Z17, Z17
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000020
-	JEQ          full203
-	MOVQ         $0x00000010, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R13, $0x00000020
+	JEQ          full233
+	MOVQ         $0x00000010, CX
+	MOVQ         R13, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R13, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z18
 	ADDL         BX, BX
-	JZ           overwrite205
+	JZ           overwrite235
 	MOVL         $0xffffffff, BX
-	BZHIL        CX, BX, BX
+	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, CX
-	VMOVUPS.Z    (CX), K1, Z19
+	MOVQ         DX, AX
+	VMOVUPS.Z    (AX), K1, Z19
 	VFMADD231PS  Z19, Z18, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z0, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z18, Z2
-	VMOVUPS      Z2, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z2, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z18, Z4
-	VMOVUPS      Z4, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z4, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z18, Z6
-	VMOVUPS      Z6, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z6, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z18, Z8
-	VMOVUPS      Z8, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z8, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z18, Z10
-	VMOVUPS      Z10, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z10, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z18, Z12
-	VMOVUPS      Z12, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z12, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z18, Z14
-	VMOVUPS      Z14, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z14, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z18, Z16
-	VMOVUPS      Z16, K1, (CX)
-	MOVL         $0xffffffff, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
+	VMOVUPS      Z16, K1, (AX)
+	MOVL         $0xffffffff, AX
+	BZHIL        CX, AX, AX
+	KMOVW        AX, K1
 	MOVQ         DX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z18, Z1
@@ -4731,33 +5085,33 @@ summed202:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z18, Z17
 	VMOVUPS      Z17, K1, 64(AX)
-	JMP          end206
+	JMP          end236
 
-overwrite205:
+overwrite235:
 	MOVL    $0xffffffff, BX
-	BZHIL   CX, BX, BX
+	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z6, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z8, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z10, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z12, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z14, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z16, K1, (CX)
-	MOVL    $0xffffffff, CX
-	BZHIL   AX, CX, CX
-	KMOVW   CX, K1
+	MOVQ    DX, AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z10, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z12, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z14, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z16, K1, (AX)
+	MOVL    $0xffffffff, AX
+	BZHIL   CX, AX, AX
+	KMOVW   AX, K1
 	MOVQ    DX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
@@ -4777,14 +5131,14 @@ overwrite205:
 	ADDQ    R8, AX
 	VMOVUPS Z17, K1, 64(AX)
 
-end206:
-	JMP end204
+end236:
+	JMP end234
 
-full203:
+full233:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z18
 	ADDL         AX, AX
-	JZ           overwrite207
+	JZ           overwrite237
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z19
 	VFMADD231PS  Z19, Z18, Z0
@@ -4857,9 +5211,9 @@ full203:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z18, Z17
 	VMOVUPS      Z17, 64(AX)
-	JMP          end208
+	JMP          end238
 
-overwrite207:
+overwrite237:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -4897,8 +5251,8 @@ overwrite207:
 	ADDQ    R8, AX
 	VMOVUPS Z17, 64(AX)
 
-end208:
-end204:
+end238:
+end234:
 	VZEROUPPER
 	RET
 
@@ -4929,10 +5283,13 @@ rows10:
 	VPXORD Z17, Z17, Z17
 	VPXORD Z18, Z18, Z18
 	VPXORD Z19, Z19, Z19
+	MOVQ   cols+8(FP), R14
 	TESTQ  R9, R9
-	JZ     summed210
+	JZ     summed240
+	CMPQ   R14, $0x00000010
+	JLE    narrow239
 
-k209:
+k241:
 	VMOVUPS      (CX), Z20
 	VMOVUPS      64(CX), Z21
 	ADDQ         DI, CX
@@ -4973,9 +5330,43 @@ k209:
 	ADDQ         SI, R12
 	ADDQ         SI, R13
 	DECQ         R9
-	JNZ          k209
+	JNZ          k241
+	JMP          summed240
 
-summed210:
+narrow239:
+k242:
+	VMOVUPS      (CX), Z20
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Z21
+	VFMADD231PS  Z20, Z21, Z0
+	VBROADCASTSS (AX)(BX*1), Z21
+	VFMADD231PS  Z20, Z21, Z2
+	VBROADCASTSS (AX)(BX*2), Z21
+	VFMADD231PS  Z20, Z21, Z4
+	VBROADCASTSS (R11), Z21
+	VFMADD231PS  Z20, Z21, Z6
+	VBROADCASTSS (R11)(BX*1), Z21
+	VFMADD231PS  Z20, Z21, Z8
+	VBROADCASTSS (R11)(BX*2), Z21
+	VFMADD231PS  Z20, Z21, Z10
+	VBROADCASTSS (R12), Z21
+	VFMADD231PS  Z20, Z21, Z12
+	VBROADCASTSS (R12)(BX*1), Z21
+	VFMADD231PS  Z20, Z21, Z14
+	VBROADCASTSS (R12)(BX*2), Z21
+	VFMADD231PS  Z20, Z21, Z16
+	VBROADCASTSS (R13), Z21
+	VFMADD231PS  Z20, Z21, Z18
+	ADDQ         SI, AX
+	ADDQ         SI, R11
+	ADDQ         SI, R12
+	ADDQ         SI, R13
+	DECQ         R9
+	JNZ          k242
+
+summed240:
 	VBROADCASTSS alpha+24(FP), Z20
 	VMULPS       Z20, Z0, Z0
 	VMULPS       Z20, Z1, Z1
@@ -4997,64 +5388,64 @@ summed210:
 	VMULPS       Z20, Z17, Z17
 	VMULPS       Z20, Z18, Z18
 	VMULPS       Z20, Z19, Z19
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000020
-	JEQ          full211
-	MOVQ         $0x00000010, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R14, $0x00000020
+	JEQ          full243
+	MOVQ         $0x00000010, CX
+	MOVQ         R14, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R14, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z20
 	ADDL         BX, BX
-	JZ           overwrite213
+	JZ           overwrite245
 	MOVL         $0xffffffff, BX
-	BZHIL        CX, BX, BX
+	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, CX
-	VMOVUPS.Z    (CX), K1, Z21
+	MOVQ         DX, AX
+	VMOVUPS.Z    (AX), K1, Z21
 	VFMADD231PS  Z21, Z20, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z0, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z20, Z2
-	VMOVUPS      Z2, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z2, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z20, Z4
-	VMOVUPS      Z4, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z4, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z20, Z6
-	VMOVUPS      Z6, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z6, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z20, Z8
-	VMOVUPS      Z8, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z8, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z20, Z10
-	VMOVUPS      Z10, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z10, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z20, Z12
-	VMOVUPS      Z12, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z12, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z20, Z14
-	VMOVUPS      Z14, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z14, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z20, Z16
-	VMOVUPS      Z16, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z16, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z20, Z18
-	VMOVUPS      Z18, K1, (CX)
-	MOVL         $0xffffffff, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
+	VMOVUPS      Z18, K1, (AX)
+	MOVL         $0xffffffff, AX
+	BZHIL        CX, AX, AX
+	KMOVW        AX, K1
 	MOVQ         DX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z20, Z1
@@ -5095,35 +5486,35 @@ summed210:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z20, Z19
 	VMOVUPS      Z19, K1, 64(AX)
-	JMP          end214
+	JMP          end246
 
-overwrite213:
+overwrite245:
 	MOVL    $0xffffffff, BX
-	BZHIL   CX, BX, BX
+	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z6, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z8, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z10, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z12, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z14, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z16, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z18, K1, (CX)
-	MOVL    $0xffffffff, CX
-	BZHIL   AX, CX, CX
-	KMOVW   CX, K1
+	MOVQ    DX, AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z10, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z12, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z14, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z16, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z18, K1, (AX)
+	MOVL    $0xffffffff, AX
+	BZHIL   CX, AX, AX
+	KMOVW   AX, K1
 	MOVQ    DX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
@@ -5145,14 +5536,14 @@ overwrite213:
 	ADDQ    R8, AX
 	VMOVUPS Z19, K1, 64(AX)
 
-end214:
-	JMP end212
+end246:
+	JMP end244
 
-full211:
+full243:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z20
 	ADDL         AX, AX
-	JZ           overwrite215
+	JZ           overwrite247
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z21
 	VFMADD231PS  Z21, Z20, Z0
@@ -5233,9 +5624,9 @@ full211:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z20, Z19
 	VMOVUPS      Z19, 64(AX)
-	JMP          end216
+	JMP          end248
 
-overwrite215:
+overwrite247:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -5277,8 +5668,8 @@ overwrite215:
 	ADDQ    R8, AX
 	VMOVUPS Z19, 64(AX)
 
-end216:
-end212:
+end248:
+end244:
 	VZEROUPPER
 	RET
 
@@ -5311,10 +5702,13 @@ rows11:
 	VPXORD Z19, Z19, Z19
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
+	MOVQ   cols+8(FP), R14
 	TESTQ  R9, R9
-	JZ     summed218
+	JZ     summed250
+	CMPQ   R14, $0x00000010
+	JLE    narrow249
 
-k217:
+k251:
 	VMOVUPS      (CX), Z22
 	VMOVUPS      64(CX), Z23
 	ADDQ         DI, CX
@@ -5358,9 +5752,45 @@ k217:
 	ADDQ         SI, R12
 	ADDQ         SI, R13
 	DECQ         R9
-	JNZ          k217
+	JNZ          k251
+	JMP          summed250
 
-summed218:
+narrow249:
+k252:
+	VMOVUPS      (CX), Z22
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Z23
+	VFMADD231PS  Z22, Z23, Z0
+	VBROADCASTSS (AX)(BX*1), Z23
+	VFMADD231PS  Z22, Z23, Z2
+	VBROADCASTSS (AX)(BX*2), Z23
+	VFMADD231PS  Z22, Z23, Z4
+	VBROADCASTSS (R11), Z23
+	VFMADD231PS  Z22, Z23, Z6
+	VBROADCASTSS (R11)(BX*1), Z23
+	VFMADD231PS  Z22, Z23, Z8
+	VBROADCASTSS (R11)(BX*2), Z23
+	VFMADD231PS  Z22, Z23, Z10
+	VBROADCASTSS (R12), Z23
+	VFMADD231PS  Z22, Z23, Z12
+	VBROADCASTSS (R12)(BX*1), Z23
+	VFMADD231PS  Z22, Z23, Z14
+	VBROADCASTSS (R12)(BX*2), Z23
+	VFMADD231PS  Z22, Z23, Z16
+	VBROADCASTSS (R13), Z23
+	VFMADD231PS  Z22, Z23, Z18
+	VBROADCASTSS (R13)(BX*1), Z23
+	VFMADD231PS  Z22, Z23, Z20
+	ADDQ         SI, AX
+	ADDQ         SI, R11
+	ADDQ         SI, R12
+	ADDQ         SI, R13
+	DECQ         R9
+	JNZ          k252
+
+summed250:
 	VBROADCASTSS alpha+24(FP), Z22
 	VMULPS       Z22, Z0, Z0
 	VMULPS       Z22, Z1, Z1
@@ -5384,68 +5814,68 @@ summed218:
 	VMULPS       Z22, Z19, Z19
 	VMULPS       Z22, Z20, Z20
 	VMULPS       Z22, Z21, Z21
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000020
-	JEQ          full219
-	MOVQ         $0x00000010, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R14, $0x00000020
+	JEQ          full253
+	MOVQ         $0x00000010, CX
+	MOVQ         R14, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R14, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z22
 	ADDL         BX, BX
-	JZ           overwrite221
+	JZ           overwrite255
 	MOVL         $0xffffffff, BX
-	BZHIL        CX, BX, BX
+	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, CX
-	VMOVUPS.Z    (CX), K1, Z23
+	MOVQ         DX, AX
+	VMOVUPS.Z    (AX), K1, Z23
 	VFMADD231PS  Z23, Z22, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z0, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z2
-	VMOVUPS      Z2, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z2, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z4
-	VMOVUPS      Z4, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z4, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z6
-	VMOVUPS      Z6, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z6, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z8
-	VMOVUPS      Z8, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z8, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z10
-	VMOVUPS      Z10, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z10, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z12
-	VMOVUPS      Z12, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z12, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z14
-	VMOVUPS      Z14, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z14, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z16
-	VMOVUPS      Z16, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z16, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z18
-	VMOVUPS      Z18, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z18, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z20
-	VMOVUPS      Z20, K1, (CX)
-	MOVL         $0xffffffff, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
+	VMOVUPS      Z20, K1, (AX)
+	MOVL         $0xffffffff, AX
+	BZHIL        CX, AX, AX
+	KMOVW        AX, K1
 	MOVQ         DX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z1
@@ -5490,37 +5920,37 @@ summed218:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z21
 	VMOVUPS      Z21, K1, 64(AX)
-	JMP          end222
+	JMP          end256
 
-overwrite221:
+overwrite255:
 	MOVL    $0xffffffff, BX
-	BZHIL   CX, BX, BX
+	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z6, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z8, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z10, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z12, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z14, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z16, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z18, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z20, K1, (CX)
-	MOVL    $0xffffffff, CX
-	BZHIL   AX, CX, CX
-	KMOVW   CX, K1
+	MOVQ    DX, AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z10, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z12, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z14, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z16, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z18, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z20, K1, (AX)
+	MOVL    $0xffffffff, AX
+	BZHIL   CX, AX, AX
+	KMOVW   AX, K1
 	MOVQ    DX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
@@ -5544,14 +5974,14 @@ overwrite221:
 	ADDQ    R8, AX
 	VMOVUPS Z21, K1, 64(AX)
 
-end222:
-	JMP end220
+end256:
+	JMP end254
 
-full219:
+full253:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z22
 	ADDL         AX, AX
-	JZ           overwrite223
+	JZ           overwrite257
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z23
 	VFMADD231PS  Z23, Z22, Z0
@@ -5640,9 +6070,9 @@ full219:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z22, Z21
 	VMOVUPS      Z21, 64(AX)
-	JMP          end224
+	JMP          end258
 
-overwrite223:
+overwrite257:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -5688,8 +6118,8 @@ overwrite223:
 	ADDQ    R8, AX
 	VMOVUPS Z21, 64(AX)
 
-end224:
-end220:
+end258:
+end254:
 	VZEROUPPER
 	RET
 
@@ -5724,10 +6154,13 @@ rows12:
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
+	MOVQ   cols+8(FP), R14
 	TESTQ  R9, R9
-	JZ     summed226
+	JZ     summed260
+	CMPQ   R14, $0x00000010
+	JLE    narrow259
 
-k225:
+k261:
 	VMOVUPS      (CX), Z24
 	VMOVUPS      64(CX), Z25
 	ADDQ         DI, CX
@@ -5774,9 +6207,47 @@ k225:
 	ADDQ         SI, R12
 	ADDQ         SI, R13
 	DECQ         R9
-	JNZ          k225
+	JNZ          k261
+	JMP          summed260
 
-summed226:
+narrow259:
+k262:
+	VMOVUPS      (CX), Z24
+	ADDQ         DI, CX
+	PREFETCHT1   (R10)
+	ADDQ         $0x08, R10
+	VBROADCASTSS (AX), Z25
+	VFMADD231PS  Z24, Z25, Z0
+	VBROADCASTSS (AX)(BX*1), Z25
+	VFMADD231PS  Z24, Z25, Z2
+	VBROADCASTSS (AX)(BX*2), Z25
+	VFMADD231PS  Z24, Z25, Z4
+	VBROADCASTSS (R11), Z25
+	VFMADD231PS  Z24, Z25, Z6
+	VBROADCASTSS (R11)(BX*1), Z25
+	VFMADD231PS  Z24, Z25, Z8
+	VBROADCASTSS (R11)(BX*2), Z25
+	VFMADD231PS  Z24, Z25, Z10
+	VBROADCASTSS (R12), Z25
+	VFMADD231PS  Z24, Z25, Z12
+	VBROADCASTSS (R12)(BX*1), Z25
+	VFMADD231PS  Z24, Z25, Z14
+	VBROADCASTSS (R12)(BX*2), Z25
+	VFMADD231PS  Z24, Z25, Z16
+	VBROADCASTSS (R13), Z25
+	VFMADD231PS  Z24, Z25, Z18
+	VBROADCASTSS (R13)(BX*1), Z25
+	VFMADD231PS  Z24, Z25, Z20
+	VBROADCASTSS (R13)(BX*2), Z25
+	VFMADD231PS  Z24, Z25, Z22
+	ADDQ         SI, AX
+	ADDQ         SI, R11
+	ADDQ         SI, R12
+	ADDQ         SI, R13
+	DECQ         R9
+	JNZ          k262
+
+summed260:
 	VBROADCASTSS alpha+24(FP), Z24
 	VMULPS       Z24, Z0, Z0
 	VMULPS       Z24, Z1, Z1
@@ -5802,72 +6273,72 @@ summed226:
 	VMULPS       Z24, Z21, Z21
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
-	MOVQ         cols+8(FP), AX
-	CMPQ         AX, $0x00000020
-	JEQ          full227
-	MOVQ         $0x00000010, BX
-	MOVQ         AX, CX
-	CMPQ         CX, BX
-	CMOVQGT      BX, CX
-	SUBQ         CX, AX
+	CMPQ         R14, $0x00000020
+	JEQ          full263
+	MOVQ         $0x00000010, CX
+	MOVQ         R14, AX
+	CMPQ         AX, CX
+	CMOVQGT      CX, AX
+	MOVQ         R14, CX
+	SUBQ         AX, CX
 	MOVL         beta+104(FP), BX
 	VBROADCASTSS beta+104(FP), Z24
 	ADDL         BX, BX
-	JZ           overwrite229
+	JZ           overwrite265
 	MOVL         $0xffffffff, BX
-	BZHIL        CX, BX, BX
+	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, CX
-	VMOVUPS.Z    (CX), K1, Z25
+	MOVQ         DX, AX
+	VMOVUPS.Z    (AX), K1, Z25
 	VFMADD231PS  Z25, Z24, Z0
-	VMOVUPS      Z0, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z0, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z2
-	VMOVUPS      Z2, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z2, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z4
-	VMOVUPS      Z4, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z4, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z6
-	VMOVUPS      Z6, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z6, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z8
-	VMOVUPS      Z8, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z8, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z10
-	VMOVUPS      Z10, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z10, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z12
-	VMOVUPS      Z12, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z12, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z14
-	VMOVUPS      Z14, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z14, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z16
-	VMOVUPS      Z16, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z16, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z18
-	VMOVUPS      Z18, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z18, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z20
-	VMOVUPS      Z20, K1, (CX)
-	ADDQ         R8, CX
-	VMOVUPS.Z    (CX), K1, Z0
+	VMOVUPS      Z20, K1, (AX)
+	ADDQ         R8, AX
+	VMOVUPS.Z    (AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z22
-	VMOVUPS      Z22, K1, (CX)
-	MOVL         $0xffffffff, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
+	VMOVUPS      Z22, K1, (AX)
+	MOVL         $0xffffffff, AX
+	BZHIL        CX, AX, AX
+	KMOVW        AX, K1
 	MOVQ         DX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z1
@@ -5916,39 +6387,39 @@ summed226:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z23
 	VMOVUPS      Z23, K1, 64(AX)
-	JMP          end230
+	JMP          end266
 
-overwrite229:
+overwrite265:
 	MOVL    $0xffffffff, BX
-	BZHIL   CX, BX, BX
+	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, CX
-	VMOVUPS Z0, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z2, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z4, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z6, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z8, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z10, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z12, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z14, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z16, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z18, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z20, K1, (CX)
-	ADDQ    R8, CX
-	VMOVUPS Z22, K1, (CX)
-	MOVL    $0xffffffff, CX
-	BZHIL   AX, CX, CX
-	KMOVW   CX, K1
+	MOVQ    DX, AX
+	VMOVUPS Z0, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z2, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z4, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z6, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z8, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z10, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z12, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z14, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z16, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z18, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z20, K1, (AX)
+	ADDQ    R8, AX
+	VMOVUPS Z22, K1, (AX)
+	MOVL    $0xffffffff, AX
+	BZHIL   CX, AX, AX
+	KMOVW   AX, K1
 	MOVQ    DX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
@@ -5974,14 +6445,14 @@ overwrite229:
 	ADDQ    R8, AX
 	VMOVUPS Z23, K1, 64(AX)
 
-end230:
-	JMP end228
+end266:
+	JMP end264
 
-full227:
+full263:
 	MOVL         beta+104(FP), AX
 	VBROADCASTSS beta+104(FP), Z24
 	ADDL         AX, AX
-	JZ           overwrite231
+	JZ           overwrite267
 	MOVQ         DX, AX
 	VMOVUPS      (AX), Z25
 	VFMADD231PS  Z25, Z24, Z0
@@ -6078,9 +6549,9 @@ full227:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z24, Z23
 	VMOVUPS      Z23, 64(AX)
-	JMP          end232
+	JMP          end268
 
-overwrite231:
+overwrite267:
 	MOVQ    DX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
@@ -6130,8 +6601,8 @@ overwrite231:
 	ADDQ    R8, AX
 	VMOVUPS Z23, 64(AX)
 
-end232:
-end228:
+end268:
+end264:
 	VZEROUPPER
 	RET
 
@@ -6226,20 +6697,20 @@ TEXT ·addAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop233:
+loop269:
 	CMPQ    BX, $0x00000010
-	JLT     done234
+	JLT     done270
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop233
+	JMP     loop269
 
-done234:
+done270:
 	TESTQ     BX, BX
-	JZ        end235
+	JZ        end271
 	MOVL      $0xffffffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -6248,7 +6719,7 @@ done234:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-end235:
+end271:
 	VZEROUPPER
 	RET
 
@@ -6261,20 +6732,20 @@ TEXT ·mulAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop236:
+loop272:
 	CMPQ    BX, $0x00000010
-	JLT     done237
+	JLT     done273
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VMULPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop236
+	JMP     loop272
 
-done237:
+done273:
 	TESTQ     BX, BX
-	JZ        end238
+	JZ        end274
 	MOVL      $0xffffffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -6283,7 +6754,7 @@ done237:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-end238:
+end274:
 	VZEROUPPER
 	RET
 
@@ -6296,19 +6767,19 @@ TEXT ·scaleAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop239:
+loop275:
 	CMPQ    DX, $0x00000010
-	JLT     done240
+	JLT     done276
 	VMOVUPS (CX)(BX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	SUBQ    $0x00000010, DX
-	JMP     loop239
+	JMP     loop275
 
-done240:
+done276:
 	TESTQ     DX, DX
-	JZ        end241
+	JZ        end277
 	MOVL      $0xffffffff, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -6316,7 +6787,7 @@ done240:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-end241:
+end277:
 	VZEROUPPER
 	RET
 
@@ -6329,20 +6800,20 @@ TEXT ·axpyAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop242:
+loop278:
 	CMPQ        DX, $0x00000010
-	JLT         done243
+	JLT         done279
 	VMOVUPS     (AX)(BX*4), Z1
 	VMOVUPS     (CX)(BX*4), Z2
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, (AX)(BX*4)
 	ADDQ        $0x00000010, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop242
+	JMP         loop278
 
-done243:
+done279:
 	TESTQ       DX, DX
-	JZ          end244
+	JZ          end280
 	MOVL        $0xffffffff, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -6351,7 +6822,7 @@ done243:
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, K1, (AX)(BX*4)
 
-end244:
+end280:
 	VZEROUPPER
 	RET
 
@@ -6367,9 +6838,9 @@ TEXT ·dotAVX512(SB), NOSPLIT, $0-52
 	MOVQ   a_len+8(FP), DX
 	XORQ   BX, BX
 
-loop245:
+loop281:
 	CMPQ        DX, $0x00000040
-	JLT         done246
+	JLT         done282
 	VMOVUPS     (AX)(BX*4), Z4
 	VMOVUPS     (CX)(BX*4), Z5
 	VFMADD231PS Z4, Z5, Z0
@@ -6384,22 +6855,22 @@ loop245:
 	VFMADD231PS Z4, Z5, Z3
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000040, DX
-	JMP         loop245
+	JMP         loop281
 
-done246:
-loop247:
+done282:
+loop283:
 	CMPQ        DX, $0x00000010
-	JLT         done248
+	JLT         done284
 	VMOVUPS     (AX)(BX*4), Z4
 	VMOVUPS     (CX)(BX*4), Z5
 	VFMADD231PS Z4, Z5, Z0
 	ADDQ        $0x00000010, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop247
+	JMP         loop283
 
-done248:
+done284:
 	TESTQ       DX, DX
-	JZ          end249
+	JZ          end285
 	MOVL        $0xffffffff, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -6407,7 +6878,7 @@ done248:
 	VMOVUPS.Z   (CX)(BX*4), K1, Z5
 	VFMADD231PS Z4, Z5, Z0
 
-end249:
+end285:
 	VADDPS        Z1, Z0, Z0
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z2, Z0, Z0
@@ -6434,9 +6905,9 @@ TEXT ·sumAVX512(SB), NOSPLIT, $0-28
 	MOVQ   x_len+8(FP), CX
 	XORQ   DX, DX
 
-loop250:
+loop286:
 	CMPQ    CX, $0x00000040
-	JLT     done251
+	JLT     done287
 	VMOVUPS (AX)(DX*4), Z4
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS 64(AX)(DX*4), Z4
@@ -6447,28 +6918,28 @@ loop250:
 	VADDPS  Z4, Z3, Z3
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000040, CX
-	JMP     loop250
+	JMP     loop286
 
-done251:
-loop252:
+done287:
+loop288:
 	CMPQ    CX, $0x00000010
-	JLT     done253
+	JLT     done289
 	VMOVUPS (AX)(DX*4), Z4
 	VADDPS  Z4, Z0, Z0
 	ADDQ    $0x00000010, DX
 	SUBQ    $0x00000010, CX
-	JMP     loop252
+	JMP     loop288
 
-done253:
+done289:
 	TESTQ     CX, CX
-	JZ        end254
+	JZ        end290
 	MOVL      $0xffffffff, BX
 	BZHIL     CX, BX, BX
 	KMOVW     BX, K1
 	VMOVUPS.Z (AX)(DX*4), K1, Z4
 	VADDPS    Z4, Z0, Z0
 
-end254:
+end290:
 	VADDPS        Z1, Z0, Z0
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z2, Z0, Z0
@@ -6492,9 +6963,9 @@ TEXT ·expAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 
-loop255:
+loop291:
 	CMPQ              DX, $0x00000010
-	JLT               done256
+	JLT               done292
 	VMOVUPS           (CX)(BX*4), Z0
 	VBROADCASTSS      constants<>+0(SB), Z1
 	VMAXPS            Z0, Z1, Z0
@@ -6515,11 +6986,11 @@ loop255:
 	VMOVUPS           Z0, (AX)(BX*4)
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop255
+	JMP               loop291
 
-done256:
+done292:
 	TESTQ             DX, DX
-	JZ                end257
+	JZ                end293
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
@@ -6542,7 +7013,7 @@ done256:
 	VSCALEFPS         Z1, Z2, Z0
 	VMOVUPS           Z0, K1, (AX)(BX*4)
 
-end257:
+end293:
 	VZEROUPPER
 	RET
 
@@ -6558,9 +7029,9 @@ TEXT ·scaledMaxAVX512(SB), NOSPLIT, $0-36
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 
-loop258:
+loop294:
 	CMPQ    CX, $0x00000040
-	JLT     done259
+	JLT     done295
 	VMOVUPS (AX)(DX*4), Z5
 	VMULPS  Z0, Z5, Z5
 	VMAXPS  Z1, Z5, Z1
@@ -6575,22 +7046,22 @@ loop258:
 	VMAXPS  Z4, Z5, Z4
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000040, CX
-	JMP     loop258
+	JMP     loop294
 
-done259:
-loop260:
+done295:
+loop296:
 	CMPQ    CX, $0x00000010
-	JLT     done261
+	JLT     done297
 	VMOVUPS (AX)(DX*4), Z5
 	VMULPS  Z0, Z5, Z5
 	VMAXPS  Z1, Z5, Z1
 	ADDQ    $0x00000010, DX
 	SUBQ    $0x00000010, CX
-	JMP     loop260
+	JMP     loop296
 
-done261:
+done297:
 	TESTQ        CX, CX
-	JZ           end262
+	JZ           end298
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -6600,7 +7071,7 @@ done261:
 	VBLENDMPS    Z5, Z0, K1, Z5
 	VMAXPS       Z1, Z5, Z1
 
-end262:
+end298:
 	VMAXPS        Z2, Z1, Z1
 	VMAXPS        Z3, Z1, Z1
 	VMAXPS        Z4, Z1, Z1
@@ -6627,9 +7098,9 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-60
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop263:
+loop299:
 	CMPQ              DX, $0x00000010
-	JLT               done264
+	JLT               done300
 	VMOVUPS           (CX)(BX*4), Z3
 	VMULPS            Z0, Z3, Z3
 	VSUBPS            Z1, Z3, Z3
@@ -6653,11 +7124,11 @@ loop263:
 	VADDPS            Z3, Z2, Z2
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop263
+	JMP               loop299
 
-done264:
+done300:
 	TESTQ             DX, DX
-	JZ                end265
+	JZ                end301
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
@@ -6684,7 +7155,7 @@ done264:
 	VMOVAPS.Z         Z3, K1, Z3
 	VADDPS            Z3, Z2, Z2
 
-end265:
+end301:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X0
@@ -6708,9 +7179,9 @@ TEXT ·softmaxGradAVX512(SB), NOSPLIT, $0-80
 	MOVQ         dst_len+8(FP), BX
 	XORQ         SI, SI
 
-loop266:
+loop302:
 	CMPQ    BX, $0x00000010
-	JLT     done267
+	JLT     done303
 	VMOVUPS (CX)(SI*4), Z2
 	VMULPS  Z0, Z2, Z2
 	VMOVUPS (DX)(SI*4), Z3
@@ -6719,11 +7190,11 @@ loop266:
 	VMOVUPS Z2, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop266
+	JMP     loop302
 
-done267:
+done303:
 	TESTQ     BX, BX
-	JZ        end268
+	JZ        end304
 	MOVL      $0xffffffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -6734,7 +7205,7 @@ done267:
 	VMULPS    Z0, Z2, Z2
 	VMOVUPS   Z2, K1, (AX)(SI*4)
 
-end268:
+end304:
 	VZEROUPPER
 	RET
 
@@ -6749,9 +7220,9 @@ TEXT ·maxRowsAVX512(SB), NOSPLIT, $0-64
 	SHLQ $0x02, BX
 	XORQ DI, DI
 
-row269:
+row305:
 	CMPQ         DI, CX
-	JGE          rows270
+	JGE          rows306
 	MOVQ         SI, R8
 	VBROADCASTSS constants<>+384(SB), Z0
 	VBROADCASTSS constants<>+384(SB), Z1
@@ -6759,9 +7230,9 @@ row269:
 	VBROADCASTSS constants<>+384(SB), Z3
 	XORQ         R9, R9
 
-loop271:
+loop307:
 	CMPQ    R8, $0x00000040
-	JLT     done272
+	JLT     done308
 	VMOVUPS (DX)(R9*4), Z4
 	VMAXPS  Z0, Z4, Z0
 	VMOVUPS 64(DX)(R9*4), Z4
@@ -6772,21 +7243,21 @@ loop271:
 	VMAXPS  Z3, Z4, Z3
 	ADDQ    $0x00000040, R9
 	SUBQ    $0x00000040, R8
-	JMP     loop271
+	JMP     loop307
 
-done272:
-loop273:
+done308:
+loop309:
 	CMPQ    R8, $0x00000010
-	JLT     done274
+	JLT     done310
 	VMOVUPS (DX)(R9*4), Z4
 	VMAXPS  Z0, Z4, Z0
 	ADDQ    $0x00000010, R9
 	SUBQ    $0x00000010, R8
-	JMP     loop273
+	JMP     loop309
 
-done274:
+done310:
 	TESTQ        R8, R8
-	JZ           end275
+	JZ           end311
 	MOVL         $0xffffffff, R10
 	BZHIL        R8, R10, R10
 	KMOVW        R10, K1
@@ -6795,7 +7266,7 @@ done274:
 	VBLENDMPS    Z4, Z5, K1, Z4
 	VMAXPS       Z0, Z4, Z0
 
-end275:
+end311:
 	VMAXPS        Z1, Z0, Z0
 	VMAXPS        Z2, Z0, Z0
 	VMAXPS        Z3, Z0, Z0
@@ -6810,9 +7281,9 @@ end275:
 	VMOVSS        X0, (AX)(DI*4)
 	ADDQ          BX, DX
 	INCQ          DI
-	JMP           row269
+	JMP           row305
 
-rows270:
+rows306:
 	VZEROUPPER
 	RET
 
@@ -6828,9 +7299,9 @@ TEXT ·exp2RowsAVX512(SB), NOSPLIT, $0-88
 	SHLQ $0x02, SI
 	XORQ R8, R8
 
-row276:
+row312:
 	CMPQ         R8, DX
-	JGE          rows277
+	JGE          rows313
 	MOVQ         DI, R9
 	VBROADCASTSS (CX)(R8*4), Z0
 	VPXORD       Z1, Z1, Z1
@@ -6839,9 +7310,9 @@ row276:
 	VPXORD       Z4, Z4, Z4
 	XORQ         R10, R10
 
-loop278:
+loop314:
 	CMPQ             R9, $0x00000040
-	JLT              done279
+	JLT              done315
 	VMOVUPS          (BX)(R10*4), Z5
 	VSUBPS           Z0, Z5, Z5
 	VMOVUPS          64(BX)(R10*4), Z6
@@ -6909,12 +7380,12 @@ loop278:
 	VADDPS           Z8, Z4, Z4
 	ADDQ             $0x00000040, R10
 	SUBQ             $0x00000040, R9
-	JMP              loop278
+	JMP              loop314
 
-done279:
-loop280:
+done315:
+loop316:
 	CMPQ             R9, $0x00000010
-	JLT              done281
+	JLT              done317
 	VMOVUPS          (BX)(R10*4), Z5
 	VSUBPS           Z0, Z5, Z5
 	VBROADCASTSS     constants<>+416(SB), Z6
@@ -6934,11 +7405,11 @@ loop280:
 	VADDPS           Z5, Z1, Z1
 	ADDQ             $0x00000010, R10
 	SUBQ             $0x00000010, R9
-	JMP              loop280
+	JMP              loop316
 
-done281:
+done317:
 	TESTQ            R9, R9
-	JZ               end282
+	JZ               end318
 	MOVL             $0xffffffff, R11
 	BZHIL            R9, R11, R11
 	KMOVW            R11, K1
@@ -6961,7 +7432,7 @@ done281:
 	VMOVAPS.Z        Z5, K1, Z5
 	VADDPS           Z5, Z1, Z1
 
-end282:
+end318:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
@@ -6976,9 +7447,9 @@ end282:
 	VMOVSS        X1, (AX)(R8*4)
 	ADDQ          SI, BX
 	INCQ          R8
-	JMP           row276
+	JMP           row312
 
-rows277:
+rows313:
 	VZEROUPPER
 	RET
 
@@ -6993,16 +7464,16 @@ TEXT ·scaleRowsAVX512(SB), NOSPLIT, $0-64
 	SHLQ $0x02, BX
 	XORQ DI, DI
 
-row283:
+row319:
 	CMPQ         DI, CX
-	JGE          rows284
+	JGE          rows320
 	MOVQ         SI, R8
 	VBROADCASTSS (AX)(DI*4), Z0
 	XORQ         R9, R9
 
-loop285:
+loop321:
 	CMPQ    R8, $0x00000040
-	JLT     done286
+	JLT     done322
 	VMOVUPS (DX)(R9*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (DX)(R9*4)
@@ -7017,22 +7488,22 @@ loop285:
 	VMOVUPS Z1, 192(DX)(R9*4)
 	ADDQ    $0x00000040, R9
 	SUBQ    $0x00000040, R8
-	JMP     loop285
+	JMP     loop321
 
-done286:
-loop287:
+done322:
+loop323:
 	CMPQ    R8, $0x00000010
-	JLT     done288
+	JLT     done324
 	VMOVUPS (DX)(R9*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (DX)(R9*4)
 	ADDQ    $0x00000010, R9
 	SUBQ    $0x00000010, R8
-	JMP     loop287
+	JMP     loop323
 
-done288:
+done324:
 	TESTQ     R8, R8
-	JZ        end289
+	JZ        end325
 	MOVL      $0xffffffff, R10
 	BZHIL     R8, R10, R10
 	KMOVW     R10, K1
@@ -7040,12 +7511,12 @@ done288:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DX)(R9*4)
 
-end289:
+end325:
 	ADDQ BX, DX
 	INCQ DI
-	JMP  row283
+	JMP  row319
 
-rows284:
+rows320:
 	VZEROUPPER
 	RET
 
@@ -7061,9 +7532,9 @@ TEXT ·squaresAVX512(SB), NOSPLIT, $0-36
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 
-loop290:
+loop326:
 	CMPQ        CX, $0x00000040
-	JLT         done291
+	JLT         done327
 	VMOVUPS     (AX)(DX*4), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD231PS Z5, Z5, Z1
@@ -7078,22 +7549,22 @@ loop290:
 	VFMADD231PS Z5, Z5, Z4
 	ADDQ        $0x00000040, DX
 	SUBQ        $0x00000040, CX
-	JMP         loop290
+	JMP         loop326
 
-done291:
-loop292:
+done327:
+loop328:
 	CMPQ        CX, $0x00000010
-	JLT         done293
+	JLT         done329
 	VMOVUPS     (AX)(DX*4), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD231PS Z5, Z5, Z1
 	ADDQ        $0x00000010, DX
 	SUBQ        $0x00000010, CX
-	JMP         loop292
+	JMP         loop328
 
-done293:
+done329:
 	TESTQ       CX, CX
-	JZ          end294
+	JZ          end330
 	MOVL        $0xffffffff, BX
 	BZHIL       CX, BX, BX
 	KMOVW       BX, K1
@@ -7102,7 +7573,7 @@ done293:
 	VMOVAPS.Z   Z5, K1, Z5
 	VFMADD231PS Z5, Z5, Z1
 
-end294:
+end330:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
@@ -7130,9 +7601,9 @@ TEXT ·normalizeAVX512(SB), NOSPLIT, $0-104
 	MOVQ         dst_len+8(FP), SI
 	XORQ         DI, DI
 
-loop295:
+loop331:
 	CMPQ        SI, $0x00000010
-	JLT         done296
+	JLT         done332
 	VMOVUPS     (CX)(DI*4), Z2
 	VSUBPS      Z0, Z2, Z2
 	VMULPS      Z1, Z2, Z2
@@ -7142,11 +7613,11 @@ loop295:
 	VMOVUPS     Z3, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	SUBQ        $0x00000010, SI
-	JMP         loop295
+	JMP         loop331
 
-done296:
+done332:
 	TESTQ       SI, SI
-	JZ          end297
+	JZ          end333
 	MOVL        $0xffffffff, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
@@ -7158,7 +7629,7 @@ done296:
 	VFMADD231PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (AX)(DI*4)
 
-end297:
+end333:
 	VZEROUPPER
 	RET
 
@@ -7181,9 +7652,9 @@ TEXT ·normalizeSumsAVX512(SB), NOSPLIT, $0-88
 	MOVQ         dy_len+8(FP), BX
 	XORQ         SI, SI
 
-loop298:
+loop334:
 	CMPQ        BX, $0x00000040
-	JLT         done299
+	JLT         done335
 	VMOVUPS     (AX)(SI*4), Z10
 	VMOVUPS     (DX)(SI*4), Z11
 	VMULPS      Z11, Z10, Z10
@@ -7218,12 +7689,12 @@ loop298:
 	VFMADD231PS Z10, Z11, Z9
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000040, BX
-	JMP         loop298
+	JMP         loop334
 
-done299:
-loop300:
+done335:
+loop336:
 	CMPQ        BX, $0x00000010
-	JLT         done301
+	JLT         done337
 	VMOVUPS     (AX)(SI*4), Z10
 	VMOVUPS     (DX)(SI*4), Z11
 	VMULPS      Z11, Z10, Z10
@@ -7234,11 +7705,11 @@ loop300:
 	VFMADD231PS Z10, Z11, Z6
 	ADDQ        $0x00000010, SI
 	SUBQ        $0x00000010, BX
-	JMP         loop300
+	JMP         loop336
 
-done301:
+done337:
 	TESTQ       BX, BX
-	JZ          end302
+	JZ          end338
 	MOVL        $0xffffffff, DI
 	BZHIL       BX, DI, DI
 	KMOVW       DI, K1
@@ -7251,7 +7722,7 @@ done301:
 	VMULPS      Z1, Z11, Z11
 	VFMADD231PS Z10, Z11, Z6
 
-end302:
+end338:
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z5, Z4, Z4
 	VADDPS        Z4, Z2, Z2
@@ -7293,9 +7764,9 @@ TEXT ·normalizeGradAVX512(SB), NOSPLIT, $0-112
 	MOVQ         dx_len+8(FP), SI
 	XORQ         DI, DI
 
-loop303:
+loop339:
 	CMPQ         SI, $0x00000010
-	JLT          done304
+	JLT          done340
 	VMOVUPS      (CX)(DI*4), Z4
 	VMOVUPS      (BX)(DI*4), Z5
 	VFMSUB213PS  Z2, Z5, Z4
@@ -7307,11 +7778,11 @@ loop303:
 	VMOVUPS      Z4, (AX)(DI*4)
 	ADDQ         $0x00000010, DI
 	SUBQ         $0x00000010, SI
-	JMP          loop303
+	JMP          loop339
 
-done304:
+done340:
 	TESTQ        SI, SI
-	JZ           end305
+	JZ           end341
 	MOVL         $0xffffffff, R8
 	BZHIL        SI, R8, R8
 	KMOVW        R8, K1
@@ -7325,7 +7796,7 @@ done304:
 	VMULPS       Z1, Z4, Z4
 	VMOVUPS      Z4, K1, (AX)(DI*4)
 
-end305:
+end341:
 	VZEROUPPER
 	RET
 
@@ -7341,9 +7812,9 @@ TEXT ·normalizeParamAVX512(SB), NOSPLIT, $0-104
 	MOVQ         dw_len+8(FP), SI
 	XORQ         DI, DI
 
-loop306:
+loop342:
 	CMPQ        SI, $0x00000010
-	JLT         done307
+	JLT         done343
 	VMOVUPS     (BX)(DI*4), Z2
 	VSUBPS      Z0, Z2, Z2
 	VMULPS      Z1, Z2, Z2
@@ -7356,11 +7827,11 @@ loop306:
 	VMOVUPS     Z3, (CX)(DI*4)
 	ADDQ        $0x00000010, DI
 	SUBQ        $0x00000010, SI
-	JMP         loop306
+	JMP         loop342
 
-done307:
+done343:
 	TESTQ       SI, SI
-	JZ          end308
+	JZ          end344
 	MOVL        $0xffffffff, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
@@ -7375,7 +7846,7 @@ done307:
 	VADDPS      Z1, Z0, Z0
 	VMOVUPS     Z0, K1, (CX)(DI*4)
 
-end308:
+end344:
 	VZEROUPPER
 	RET
 
@@ -7388,9 +7859,9 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-48
 	MOVQ   dst_len+8(FP), DX
 	XORQ   BX, BX
 
-loop309:
+loop345:
 	CMPQ              DX, $0x00000010
-	JLT               done310
+	JLT               done346
 	VMOVUPS           (CX)(BX*4), Z1
 	VPANDD.BCST       constants<>+704(SB), Z1, Z2
 	VBROADCASTSS      constants<>+736(SB), Z3
@@ -7432,11 +7903,11 @@ loop309:
 	VMOVUPS           Z1, (AX)(BX*4)
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop309
+	JMP               loop345
 
-done310:
+done346:
 	TESTQ             DX, DX
-	JZ                end311
+	JZ                end347
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
@@ -7480,7 +7951,7 @@ done310:
 	VFNMADD231PS      Z4, Z5, Z1
 	VMOVUPS           Z1, K1, (AX)(BX*4)
 
-end311:
+end347:
 	VZEROUPPER
 	RET
 
@@ -7493,9 +7964,9 @@ TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop312:
+loop348:
 	CMPQ              BX, $0x00000010
-	JLT               done313
+	JLT               done349
 	VMOVUPS           (CX)(SI*4), Z0
 	VPANDD.BCST       constants<>+704(SB), Z0, Z1
 	VBROADCASTSS      constants<>+736(SB), Z2
@@ -7542,11 +8013,11 @@ loop312:
 	VMOVUPS           Z1, (AX)(SI*4)
 	ADDQ              $0x00000010, SI
 	SUBQ              $0x00000010, BX
-	JMP               loop312
+	JMP               loop348
 
-done313:
+done349:
 	TESTQ             BX, BX
-	JZ                end314
+	JZ                end350
 	MOVL              $0xffffffff, DI
 	BZHIL             BX, DI, DI
 	KMOVW             DI, K1
@@ -7595,7 +8066,7 @@ done313:
 	VMULPS            Z0, Z1, Z1
 	VMOVUPS           Z1, K1, (AX)(SI*4)
 
-end314:
+end350:
 	VZEROUPPER
 	RET
 
@@ -7607,9 +8078,9 @@ TEXT ·quickGELUAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 
-loop315:
+loop351:
 	CMPQ              DX, $0x00000010
-	JLT               done316
+	JLT               done352
 	VMOVUPS           (CX)(BX*4), Z0
 	VBROADCASTSS      constants<>+1216(SB), Z1
 	VMAXPS            Z0, Z1, Z0
@@ -7635,11 +8106,11 @@ loop315:
 	VMOVUPS           Z0, (AX)(BX*4)
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop315
+	JMP               loop351
 
-done316:
+done352:
 	TESTQ             DX, DX
-	JZ                end317
+	JZ                end353
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
@@ -7667,7 +8138,7 @@ done316:
 	VDIVPS            Z1, Z0, Z0
 	VMOVUPS           Z0, K1, (AX)(BX*4)
 
-end317:
+end353:
 	VZEROUPPER
 	RET
 
@@ -7680,9 +8151,9 @@ TEXT ·quickGELUGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop318:
+loop354:
 	CMPQ              BX, $0x00000010
-	JLT               done319
+	JLT               done355
 	VMOVUPS           (CX)(SI*4), Z0
 	VPANDD.BCST       constants<>+704(SB), Z0, Z1
 	VBROADCASTSS      constants<>+1280(SB), Z2
@@ -7722,11 +8193,11 @@ loop318:
 	VMOVUPS           Z1, (AX)(SI*4)
 	ADDQ              $0x00000010, SI
 	SUBQ              $0x00000010, BX
-	JMP               loop318
+	JMP               loop354
 
-done319:
+done355:
 	TESTQ             BX, BX
-	JZ                end320
+	JZ                end356
 	MOVL              $0xffffffff, DI
 	BZHIL             BX, DI, DI
 	KMOVW             DI, K1
@@ -7768,7 +8239,7 @@ done319:
 	VMULPS            Z0, Z1, Z1
 	VMOVUPS           Z1, K1, (AX)(SI*4)
 
-end320:
+end356:
 	VZEROUPPER
 	RET
 

@@ -56,27 +56,41 @@ func (v isa) tileRows(n int, a, aRow, aCol, b, bRow, c, cRow, k, ahead reg.Regis
 	for i := range sums {
 		sums[i] = [2]reg.VecVirtual{v.zero(), v.zero()}
 	}
-	head, done := label("k"), label("summed")
+	cols := Load(Param("cols"), GP64())
+	narrow, done := label("narrow"), label("summed")
 	TESTQ(k, k)
 	JZ(LabelRef(done))
-	Label(head)
-	b0, b1 := v.reg(), v.reg()
-	VMOVUPS(Mem{Base: b}, b0)
-	VMOVUPS(Mem{Base: b, Disp: 4 * v.lanes}, b1)
-	ADDQ(bRow, b)
-	PREFETCHT1(Mem{Base: ahead})
-	ADDQ(U8(8), ahead)
-	for i := range n {
-		x := v.reg()
-		VBROADCASTSS(row(i), x)
-		VFMADD231PS(b0, x, sums[i][0])
-		VFMADD231PS(b1, x, sums[i][1])
+	CMPQ(cols, U32(v.lanes))
+	JLE(LabelRef(narrow))
+	// loop emits the sums over k for the first vectors of each row.
+	loop := func(vectors int) {
+		head := label("k")
+		Label(head)
+		right := make([]reg.VecVirtual, vectors)
+		for j := range right {
+			right[j] = v.reg()
+			VMOVUPS(Mem{Base: b, Disp: 4 * v.lanes * j}, right[j])
+		}
+		ADDQ(bRow, b)
+		PREFETCHT1(Mem{Base: ahead})
+		ADDQ(U8(8), ahead)
+		for i := range n {
+			x := v.reg()
+			VBROADCASTSS(row(i), x)
+			for j := range right {
+				VFMADD231PS(right[j], x, sums[i][j])
+			}
+		}
+		for _, g := range groups {
+			ADDQ(aCol, g)
+		}
+		DECQ(k)
+		JNZ(LabelRef(head))
 	}
-	for _, g := range groups {
-		ADDQ(aCol, g)
-	}
-	DECQ(k)
-	JNZ(LabelRef(head))
+	loop(2)
+	JMP(LabelRef(done))
+	Label(narrow)
+	loop(1)
 	Label(done)
 
 	alpha := v.broadcast("alpha")
@@ -85,7 +99,6 @@ func (v isa) tileRows(n int, a, aRow, aCol, b, bRow, c, cRow, k, ahead reg.Regis
 			VMULPS(alpha, sums[i][j], sums[i][j])
 		}
 	}
-	cols := Load(Param("cols"), GP64())
 	full, end := label("full"), label("end")
 	CMPQ(cols, U32(2*v.lanes))
 	JEQ(LabelRef(full))
