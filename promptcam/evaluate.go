@@ -64,7 +64,7 @@ func (m *Model) Evaluate(ctx context.Context, l *data.Loader, progress func(done
 		if err := m.accepts(batch); err != nil {
 			return nil, err
 		}
-		scores, _ := m.Forward(tape.Const(batch.Images)) // [B, C]
+		scores := m.Scores(tape.Const(batch.Images)) // [B, C]
 		loss := autograd.CrossEntropy(scores, batch.Labels)
 		e.Loss += float64(loss.Value().At()) * float64(len(batch.Labels))
 		for i, label := range batch.Labels {

@@ -145,6 +145,7 @@ func TestGoldenForward(t *testing.T) {
 		}
 
 		scores, attn := m.Forward(images)
+		tensortest.Close(t, scores.Value(), m.Scores(images).Value(), 0)
 		tensortest.Close(t, g.tensor("logits"), scores.Value(), 1e-4)
 		want := g.tensor("attn") // [B, H, C+1+M, C+1+M]
 		tensortest.Close(t, want.Slice(2, 0, c).Slice(3, c+1, want.Dim(3)).Clone(), attn.Clone(), 1e-4)
@@ -154,7 +155,7 @@ func TestGoldenForward(t *testing.T) {
 func TestGoldenGradients(t *testing.T) {
 	forEachFamily(t, func(t *testing.T, g *golden) {
 		m, tp := g.model(), &autograd.Tape{}
-		scores, _ := m.Forward(tp.Param(g.images))
+		scores := m.Scores(tp.Param(g.images))
 		loss := autograd.CrossEntropy(scores, g.labels)
 		tensortest.Close(t, g.tensor("loss"), loss.Value().Reshape(1), 1e-5)
 		grads := tp.Backward(loss)
@@ -199,7 +200,7 @@ func TestGoldenTenSteps(t *testing.T) {
 				m, tape := g.model(), &autograd.Tape{}
 				opt, lr := make(m)
 				for i, want := range g.tensor(name + ".losses").Data() {
-					scores, _ := m.Forward(tape.Const(g.images.Value))
+					scores := m.Scores(tape.Const(g.images.Value))
 					loss := autograd.CrossEntropy(scores, g.labels)
 					assert.InDelta(t, want, loss.Value().At(), 1e-3, "step %d", i)
 					opt.Step(lr, tape.Backward(loss))

@@ -74,6 +74,13 @@ func (m *Model) Forward(images *autograd.Var) (scores *autograd.Var, attn *tenso
 	return l.scores, l.attn.Slice(3, cols-m.patches(), cols) // patches only, [B, H, C, M]
 }
 
+// Scores is Forward for when nobody reads the attention: it then never exists as a whole.
+func (m *Model) Scores(images *autograd.Var) *autograd.Var {
+	x, z := m.enter(images)
+	q, see := m.see(x, z)
+	return m.score(z, autograd.Attend(q, m.last().Heads, see...)) // [B, C]
+}
+
 // enter runs all layers but the last. It returns the tokens x [B, prefix+M, D]
 // and the class prompts z, [C, D] or [B, C, D], that enter the last.
 func (m *Model) enter(images *autograd.Var) (x, z *autograd.Var) {
@@ -121,30 +128,36 @@ type last struct {
 	scores *autograd.Var  // [B, C]
 }
 
-// look runs the last layer, of which only the class prompts' rows are needed,
-// and scores each prompt's output with the shared vector.
+// look runs the last layer.
 func (m *Model) look(x, z *autograd.Var) last {
-	block := m.Backbone.Blocks[len(m.Backbone.Blocks)-1]
-	var l last
-	var q *autograd.Var
-	tokens := block.Keys(x)
-	if m.Config.PatchesOnly {
-		q = block.Query(z)
-		prefix, n := m.Backbone.Config.Prefix(), x.Dim(1)
-		l.see = []autograd.KV{{K: autograd.Slice(tokens.K, 1, prefix, n), V: autograd.Slice(tokens.V, 1, prefix, n)}}
-	} else {
-		var own autograd.KV
-		q, own = block.Project(z)
-		l.see = []autograd.KV{own, tokens}
-	}
-	y, attn := autograd.Attention(q, block.Heads, l.see...) // [B, C, D]
-	l.attn = attn
-	l.scores = m.score(block.Update(z, y))
-	return l
+	q, see := m.see(x, z)
+	y, attn := autograd.Attention(q, m.last().Heads, see...) // [B, C, D]
+	return last{see, attn, m.score(z, y)}
 }
 
-// score returns w·LN(z) for each row of z [B, C, D]: [B, C].
-func (m *Model) score(z *autograd.Var) *autograd.Var {
+// last returns the last block.
+func (m *Model) last() *vit.Block { return m.Backbone.Blocks[len(m.Backbone.Blocks)-1] }
+
+// see returns the class prompts' queries in the last layer, and what they look
+// at. Of that layer no other rows are needed.
+func (m *Model) see(x, z *autograd.Var) (q *autograd.Var, kv []autograd.KV) {
+	tokens := m.last().Keys(x)
+	if m.Config.PatchesOnly {
+		prefix, n := m.Backbone.Config.Prefix(), x.Dim(1)
+		return m.last().Query(z), []autograd.KV{{K: autograd.Slice(tokens.K, 1, prefix, n), V: autograd.Slice(tokens.V, 1, prefix, n)}}
+	}
+	q, own := m.last().Project(z)
+	return q, []autograd.KV{own, tokens}
+}
+
+// score returns the scores [B, C] of class prompts z that gathered y [B, C, D]
+// in the last layer: the shared vector's product with each one's output.
+func (m *Model) score(z, y *autograd.Var) *autograd.Var {
+	return m.dot(m.last().Update(z, y))
+}
+
+// dot returns w·LN(z) for each row of z [B, C, D]: [B, C].
+func (m *Model) dot(z *autograd.Var) *autograd.Var {
 	return autograd.Reshape(m.Head.Forward(m.Backbone.Norm.Forward(z)), z.Dim(0), -1)
 }
 

@@ -68,7 +68,7 @@ func prepended(m *Model, images *tensor.Tensor) *tensor.Tensor {
 	if got := x.Dim(1); got != c+tokens {
 		panic(got)
 	}
-	return m.score(autograd.Concat(autograd.Slice(x, 1, 0, c))).Value()
+	return m.dot(autograd.Concat(autograd.Slice(x, 1, 0, c))).Value()
 }
 
 func TestEqualsPrependedPrompts(t *testing.T) {

@@ -136,7 +136,7 @@ func (c TrainConfig) epoch(ctx context.Context, m *Model, l *data.Loader, tape *
 			return e, err
 		}
 		lr := rate.At(float64(n) + float64(step+1)/float64(l.Batches()))
-		scores, _ := m.Forward(tape.Const(batch.Images)) // [B, C]
+		scores := m.Scores(tape.Const(batch.Images)) // [B, C]
 		mean := autograd.CrossEntropy(scores, batch.Labels)
 		value := float64(mean.Value().At())
 		if math.IsNaN(value) || math.IsInf(value, 0) {
