@@ -25,7 +25,7 @@ func TestAfter(t *testing.T) {
 				return x * s, s * (1 + 1.702*x*(1-s))
 			},
 		}
-		for trial := range 200 {
+		for trial := range trials(200) {
 			m, k, n := 1+rng.IntN(60), 1+rng.IntN(20), 1+rng.IntN(300)
 			if trial%10 == 0 {
 				k = blockK + rng.IntN(40) // applied once, after the last block

@@ -141,7 +141,7 @@ func requireMatrix(t *testing.T, m Matrix, want [][]float64, from int, tol float
 func TestAttention(t *testing.T) {
 	eachTier(t, func(t *testing.T, impl *tier) {
 		rng := rand.New(rand.NewPCG(23, 24))
-		for trial := range 30 {
+		for trial := range trials(30) {
 			segments := make([]int, 1+rng.IntN(4))
 			for i := range segments {
 				segments[i] = rng.IntN(600 / len(segments))

@@ -19,6 +19,14 @@ func eachTier(t *testing.T, f func(t *testing.T, impl *tier)) {
 	}
 }
 
+// trials is n, or fewer for go test -short: in an emulator everything takes ten times as long.
+func trials(n int) int {
+	if testing.Short() {
+		return n / 5
+	}
+	return n
+}
+
 func normals(rng *rand.Rand, n int) []float32 {
 	x := make([]float32, n)
 	for i := range x {
@@ -69,7 +77,7 @@ func product(c, a, b Matrix, alpha, beta float32) (want, size []float64) {
 
 func TestGemm(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for trial := range 150 {
+	for trial := range trials(150) {
 		m, k, n := 1+rng.IntN(300), 1+rng.IntN(300), 1+rng.IntN(300)
 		switch trial % 10 {
 		case 0:
