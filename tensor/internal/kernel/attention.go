@@ -114,12 +114,9 @@ func blockRows(rows, most, unit int) int {
 // summands are taken in at a time. There is nothing to fetch ahead: b is in the
 // second-level cache.
 func (t *tier) multiply(c, a Matrix, b []float32, alpha, beta float32) {
-	k := a.Cols
-	for j := 0; j < c.Cols; j += t.nr {
-		for i := 0; i < c.Rows; i += t.mr {
-			t.tile(min(t.mr, c.Rows-i), min(t.nr, c.Cols-j), k, alpha, a.Data[i*a.RowStride:], a.RowStride, a.ColStride,
-				b[j*k:], t.nr, beta, c.Data[i*c.RowStride+j:], c.RowStride, b)
-		}
+	for i := 0; i < c.Rows; i += t.mr {
+		t.tile(min(t.mr, c.Rows-i), c.Cols, a.Cols, alpha, a.Data[i*a.RowStride:], a.RowStride, a.ColStride,
+			b, t.nr, t.nr*a.Cols, beta, c.Data[i*c.RowStride:], c.RowStride, b)
 	}
 }
 

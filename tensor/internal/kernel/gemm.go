@@ -129,10 +129,8 @@ func gemm(t *tier, c, a Matrix, b right, beta float32, after *After) {
 				}
 				rows := min(t.mr, c.Rows-i)
 				left := tiles.Data[min(i/t.mr*step, len(tiles.Data)):]
-				for jj := 0; jj < cols; jj += t.nr {
-					t.tile(rows, min(t.nr, cols-jj), n, 1, left, tiles.RowStride, tiles.ColStride,
-						block.panel(jj/t.nr), block.row, beta, y.Data[i*c.RowStride+jj:], c.RowStride, block.prefetch(n))
-				}
+				t.tile(rows, cols, n, 1, left, tiles.RowStride, tiles.ColStride,
+					block.data, block.row, block.step, beta, y.Data[i*c.RowStride:], c.RowStride, block.prefetch(t, cols, n))
 				if after != nil && p+n == a.Cols {
 					after.apply(t, y.view(i, 0, rows, cols), i, j)
 				}

@@ -36,17 +36,23 @@ var generic = tier{
 	quickGELUGrad:  quickGELUGradGeneric,
 }
 
-// tileGeneric computes c = beta*c + alpha*a·b for a tile of rows (1 to mr) by
-// cols (1 to nr) elements: a[i*aRow+p*aCol] times b[p*bRow+j], summed over p < k
-// in order, added to c[i*cRow+j], which is not read if beta is 0. Every row of b
-// has nr readable elements, of which those from cols on do not matter.
+// tileGeneric computes c = beta*c + alpha*a·b for rows (1 to mr) by cols elements:
+// a[i*aRow+p*aCol] times column j of b, summed over p < k in order, added to
+// c[i*cRow+j], which is not read if beta is 0. b lies in panels of nr columns:
+// element (p, j) is b[j/nr*panel+p*bRow+j%nr]. Every row of a panel has nr
+// readable elements, of which those from cols on do not matter.
 //
-// The tile may fetch 2k elements of ahead into the cache; it does not otherwise
-// use them.
+// For each panel the tile may fetch the next 2k elements of ahead into the cache;
+// it does not otherwise use them.
 //
 // A sum is formed the same way wherever its element lies in the tile: the rows
 // missing in a smaller tile are computed as copies of the last.
-func tileGeneric(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32) {
+func tileGeneric(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow, panel int, beta float32, c []float32, cRow int, ahead []float32) {
+	const nr = 4
+	for ; cols > nr; cols -= nr {
+		tileGeneric(rows, nr, k, alpha, a, aRow, aCol, b, bRow, panel, beta, c, cRow, ahead)
+		b, c = b[panel:], c[nr:]
+	}
 	var s00, s01, s02, s03, s10, s11, s12, s13 float32
 	last := (rows - 1) * aRow
 	for p := range k {

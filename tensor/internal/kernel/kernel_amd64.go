@@ -17,7 +17,7 @@ func transpose4(dst []float32, dstRow int, src []float32, srcRow int, k int)
 // tileAVX2 is tileGeneric for tiles of up to 6 by 16.
 //
 //go:noescape
-func tileAVX2(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)
+func tileAVX2(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, panel int, beta float32, c []float32, cRow int, ahead []float32)
 
 // packAVX2 is packGeneric for panels of 16 columns.
 //
@@ -142,7 +142,7 @@ func quickGELUGradAVX2(dst []float32, x []float32, dy []float32)
 // tileAVX512 is tileGeneric for tiles of up to 12 by 32.
 //
 //go:noescape
-func tileAVX512(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)
+func tileAVX512(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, panel int, beta float32, c []float32, cRow int, ahead []float32)
 
 // packAVX512 is packGeneric for panels of 32 columns.
 //

@@ -118,204 +118,286 @@ done:
 	VZEROUPPER
 	RET
 
-// func tileAVX2(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)
+// func tileAVX2(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, panel int, beta float32, c []float32, cRow int, ahead []float32)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·tileAVX2(SB), NOSPLIT, $0-168
-	MOVQ  a_base+32(FP), AX
-	MOVQ  b_base+72(FP), CX
-	MOVQ  c_base+112(FP), DX
-	MOVQ  aRow+56(FP), BX
-	SHLQ  $0x02, BX
-	MOVQ  aCol+64(FP), SI
-	SHLQ  $0x02, SI
-	MOVQ  bRow+96(FP), DI
-	SHLQ  $0x02, DI
-	MOVQ  cRow+136(FP), R8
-	SHLQ  $0x02, R8
-	MOVQ  k+16(FP), R9
-	MOVQ  ahead_base+144(FP), R10
-	MOVQ  rows+0(FP), R11
-	CMPQ  R11, $0x06
-	JEQ   rows6
-	CMPQ  R11, $0x05
-	JEQ   rows5
-	CMPQ  R11, $0x04
-	JEQ   rows4
-	CMPQ  R11, $0x03
-	JEQ   rows3
-	CMPQ  R11, $0x02
-	JEQ   rows2
+TEXT ·tileAVX2(SB), NOSPLIT, $0-176
+	MOVQ b_base+72(FP), AX
+	MOVQ c_base+120(FP), CX
+	MOVQ ahead_base+152(FP), DX
+	MOVQ aRow+56(FP), BX
+	SHLQ $0x02, BX
+	MOVQ aCol+64(FP), SI
+	SHLQ $0x02, SI
+	MOVQ bRow+96(FP), DI
+	SHLQ $0x02, DI
+	MOVQ cRow+144(FP), R8
+	SHLQ $0x02, R8
+	MOVQ rows+0(FP), R9
+	CMPQ R9, $0x06
+	JEQ  rows6
+	CMPQ R9, $0x05
+	JEQ  rows5
+	CMPQ R9, $0x04
+	JEQ  rows4
+	CMPQ R9, $0x03
+	JEQ  rows3
+	CMPQ R9, $0x02
+	JEQ  rows2
+	MOVQ cols+8(FP), BX
+
+tile1:
+	MOVQ  a_base+32(FP), R8
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
-	MOVQ  cols+8(FP), BX
+	MOVQ  k+16(FP), R9
 	TESTQ R9, R9
-	JZ    summed2
+	JZ    summed5
 	CMPQ  BX, $0x00000008
-	JLE   narrow1
+	JLE   narrow4
 
-k3:
-	VMOVUPS      (CX), Y2
-	VMOVUPS      32(CX), Y3
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Y4
+k6:
+	VMOVUPS      (AX), Y2
+	VMOVUPS      32(AX), Y3
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R8), Y4
 	VFMADD231PS  Y2, Y4, Y0
 	VFMADD231PS  Y3, Y4, Y1
-	ADDQ         SI, AX
+	ADDQ         SI, R8
 	DECQ         R9
-	JNZ          k3
-	JMP          summed2
+	JNZ          k6
+	JMP          summed5
 
-narrow1:
-k4:
-	VMOVUPS      (CX), Y2
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Y3
+narrow4:
+k7:
+	VMOVUPS      (AX), Y2
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R8), Y3
 	VFMADD231PS  Y2, Y3, Y0
-	ADDQ         SI, AX
+	ADDQ         SI, R8
 	DECQ         R9
-	JNZ          k4
+	JNZ          k7
 
-summed2:
+summed5:
 	VBROADCASTSS alpha+24(FP), Y2
 	VMULPS       Y2, Y0, Y0
 	VMULPS       Y2, Y1, Y1
 	CMPQ         BX, $0x00000010
-	JEQ          full5
-	MOVQ         $0x00000008, CX
+	JLE          last2
+	MOVL         beta+112(FP), R8
+	VBROADCASTSS beta+112(FP), Y2
+	ADDL         R8, R8
+	JZ           overwrite8
+	MOVQ         CX, R8
+	VMOVUPS      (R8), Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VMOVUPS      Y0, (R8)
+	MOVQ         CX, R8
+	VMOVUPS      32(R8), Y0
+	VFMADD231PS  Y0, Y2, Y1
+	VMOVUPS      Y1, 32(R8)
+	JMP          end9
+
+overwrite8:
+	MOVQ    CX, R8
+	VMOVUPS Y0, (R8)
+	MOVQ    CX, R8
+	VMOVUPS Y1, 32(R8)
+
+end9:
+	SUBQ  $0x00000010, BX
+	ADDQ  $0x00000040, CX
+	MOVQ  k+16(FP), R8
+	IMULQ DI, R8
+	SUBQ  R8, AX
+	MOVQ  panel+104(FP), R8
+	LEAQ  (AX)(R8*4), AX
+	JMP   tile1
+
+last2:
+	JEQ          ready3
+	MOVQ         $0x00000008, DX
 	MOVQ         BX, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         BX, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Y2
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         BX, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Y2
 	ADDL         BX, BX
-	JZ           overwrite7
+	JZ           overwrite10
 	LEAQ         masks<>+32(SB), BX
 	NEGQ         AX
 	VMOVDQU      (BX)(AX*4), Y3
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMASKMOVPS   (AX), Y3, Y4
 	VFMADD231PS  Y4, Y2, Y0
 	VMASKMOVPS   Y0, Y3, (AX)
 	LEAQ         masks<>+32(SB), AX
-	NEGQ         CX
-	VMOVDQU      (AX)(CX*4), Y0
-	MOVQ         DX, AX
+	NEGQ         DX
+	VMOVDQU      (AX)(DX*4), Y0
+	MOVQ         CX, AX
 	VMASKMOVPS   32(AX), Y0, Y3
 	VFMADD231PS  Y3, Y2, Y1
 	VMASKMOVPS   Y1, Y0, 32(AX)
-	JMP          end8
+	JMP          end11
 
-overwrite7:
+overwrite10:
 	LEAQ       masks<>+32(SB), BX
 	NEGQ       AX
 	VMOVDQU    (BX)(AX*4), Y2
-	MOVQ       DX, AX
+	MOVQ       CX, AX
 	VMASKMOVPS Y0, Y2, (AX)
 	LEAQ       masks<>+32(SB), AX
-	NEGQ       CX
-	VMOVDQU    (AX)(CX*4), Y0
-	MOVQ       DX, AX
+	NEGQ       DX
+	VMOVDQU    (AX)(DX*4), Y0
+	MOVQ       CX, AX
 	VMASKMOVPS Y1, Y0, 32(AX)
 
-end8:
-	JMP end6
+end11:
+	VZEROUPPER
+	RET
 
-full5:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Y2
+ready3:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Y2
 	ADDL         AX, AX
-	JZ           overwrite9
-	MOVQ         DX, AX
+	JZ           overwrite12
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Y3
 	VFMADD231PS  Y3, Y2, Y0
 	VMOVUPS      Y0, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y2, Y1
 	VMOVUPS      Y1, 32(AX)
-	JMP          end10
+	JMP          end13
 
-overwrite9:
-	MOVQ    DX, AX
+overwrite12:
+	MOVQ    CX, AX
 	VMOVUPS Y0, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Y1, 32(AX)
 
-end10:
-end6:
+end13:
 	VZEROUPPER
 	RET
 
 rows2:
+	MOVQ cols+8(FP), R9
+
+tile14:
+	MOVQ  a_base+32(FP), R10
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
-	MOVQ  cols+8(FP), R11
-	TESTQ R9, R9
-	JZ    summed12
-	CMPQ  R11, $0x00000008
-	JLE   narrow11
+	MOVQ  k+16(FP), R11
+	TESTQ R11, R11
+	JZ    summed18
+	CMPQ  R9, $0x00000008
+	JLE   narrow17
 
-k13:
-	VMOVUPS      (CX), Y4
-	VMOVUPS      32(CX), Y5
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Y6
+k19:
+	VMOVUPS      (AX), Y4
+	VMOVUPS      32(AX), Y5
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Y6
 	VFMADD231PS  Y4, Y6, Y0
 	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (AX)(BX*1), Y6
+	VBROADCASTSS (R10)(BX*1), Y6
 	VFMADD231PS  Y4, Y6, Y2
 	VFMADD231PS  Y5, Y6, Y3
-	ADDQ         SI, AX
-	DECQ         R9
-	JNZ          k13
-	JMP          summed12
+	ADDQ         SI, R10
+	DECQ         R11
+	JNZ          k19
+	JMP          summed18
 
-narrow11:
-k14:
-	VMOVUPS      (CX), Y4
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Y5
+narrow17:
+k20:
+	VMOVUPS      (AX), Y4
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Y5
 	VFMADD231PS  Y4, Y5, Y0
-	VBROADCASTSS (AX)(BX*1), Y5
+	VBROADCASTSS (R10)(BX*1), Y5
 	VFMADD231PS  Y4, Y5, Y2
-	ADDQ         SI, AX
-	DECQ         R9
-	JNZ          k14
+	ADDQ         SI, R10
+	DECQ         R11
+	JNZ          k20
 
-summed12:
+summed18:
 	VBROADCASTSS alpha+24(FP), Y4
 	VMULPS       Y4, Y0, Y0
 	VMULPS       Y4, Y1, Y1
 	VMULPS       Y4, Y2, Y2
 	VMULPS       Y4, Y3, Y3
-	CMPQ         R11, $0x00000010
-	JEQ          full15
-	MOVQ         $0x00000008, CX
-	MOVQ         R11, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R11, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Y4
+	CMPQ         R9, $0x00000010
+	JLE          last15
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Y4
+	ADDL         R10, R10
+	JZ           overwrite21
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Y0
+	VFMADD231PS  Y0, Y4, Y2
+	VMOVUPS      Y2, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y4, Y1
+	VMOVUPS      Y1, 32(R10)
+	ADDQ         R8, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y4, Y3
+	VMOVUPS      Y3, 32(R10)
+	JMP          end22
+
+overwrite21:
+	MOVQ    CX, R10
+	VMOVUPS Y0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Y2, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Y1, 32(R10)
+	ADDQ    R8, R10
+	VMOVUPS Y3, 32(R10)
+
+end22:
+	SUBQ  $0x00000010, R9
+	ADDQ  $0x00000040, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile14
+
+last15:
+	JEQ          ready16
+	MOVQ         $0x00000008, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Y4
 	ADDL         BX, BX
-	JZ           overwrite17
+	JZ           overwrite23
 	LEAQ         masks<>+32(SB), BX
 	NEGQ         AX
 	VMOVDQU      (BX)(AX*4), Y5
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMASKMOVPS   (AX), Y5, Y6
 	VFMADD231PS  Y6, Y4, Y0
 	VMASKMOVPS   Y0, Y5, (AX)
@@ -324,9 +406,9 @@ summed12:
 	VFMADD231PS  Y0, Y4, Y2
 	VMASKMOVPS   Y2, Y5, (AX)
 	LEAQ         masks<>+32(SB), AX
-	NEGQ         CX
-	VMOVDQU      (AX)(CX*4), Y0
-	MOVQ         DX, AX
+	NEGQ         DX
+	VMOVDQU      (AX)(DX*4), Y0
+	MOVQ         CX, AX
 	VMASKMOVPS   32(AX), Y0, Y2
 	VFMADD231PS  Y2, Y4, Y1
 	VMASKMOVPS   Y1, Y0, 32(AX)
@@ -334,33 +416,34 @@ summed12:
 	VMASKMOVPS   32(AX), Y0, Y1
 	VFMADD231PS  Y1, Y4, Y3
 	VMASKMOVPS   Y3, Y0, 32(AX)
-	JMP          end18
+	JMP          end24
 
-overwrite17:
+overwrite23:
 	LEAQ       masks<>+32(SB), BX
 	NEGQ       AX
 	VMOVDQU    (BX)(AX*4), Y4
-	MOVQ       DX, AX
+	MOVQ       CX, AX
 	VMASKMOVPS Y0, Y4, (AX)
 	ADDQ       R8, AX
 	VMASKMOVPS Y2, Y4, (AX)
 	LEAQ       masks<>+32(SB), AX
-	NEGQ       CX
-	VMOVDQU    (AX)(CX*4), Y0
-	MOVQ       DX, AX
+	NEGQ       DX
+	VMOVDQU    (AX)(DX*4), Y0
+	MOVQ       CX, AX
 	VMASKMOVPS Y1, Y0, 32(AX)
 	ADDQ       R8, AX
 	VMASKMOVPS Y3, Y0, 32(AX)
 
-end18:
-	JMP end16
+end24:
+	VZEROUPPER
+	RET
 
-full15:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Y4
+ready16:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Y4
 	ADDL         AX, AX
-	JZ           overwrite19
-	MOVQ         DX, AX
+	JZ           overwrite25
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Y5
 	VFMADD231PS  Y5, Y4, Y0
 	VMOVUPS      Y0, (AX)
@@ -368,7 +451,7 @@ full15:
 	VMOVUPS      (AX), Y0
 	VFMADD231PS  Y0, Y4, Y2
 	VMOVUPS      Y2, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y4, Y1
 	VMOVUPS      Y1, 32(AX)
@@ -376,73 +459,76 @@ full15:
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y4, Y3
 	VMOVUPS      Y3, 32(AX)
-	JMP          end20
+	JMP          end26
 
-overwrite19:
-	MOVQ    DX, AX
+overwrite25:
+	MOVQ    CX, AX
 	VMOVUPS Y0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Y2, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Y1, 32(AX)
 	ADDQ    R8, AX
 	VMOVUPS Y3, 32(AX)
 
-end20:
-end16:
+end26:
 	VZEROUPPER
 	RET
 
 rows3:
+	MOVQ cols+8(FP), R9
+
+tile27:
+	MOVQ  a_base+32(FP), R10
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
 	VPXOR Y2, Y2, Y2
 	VPXOR Y3, Y3, Y3
 	VPXOR Y4, Y4, Y4
 	VPXOR Y5, Y5, Y5
-	MOVQ  cols+8(FP), R11
-	TESTQ R9, R9
-	JZ    summed22
-	CMPQ  R11, $0x00000008
-	JLE   narrow21
+	MOVQ  k+16(FP), R11
+	TESTQ R11, R11
+	JZ    summed31
+	CMPQ  R9, $0x00000008
+	JLE   narrow30
 
-k23:
-	VMOVUPS      (CX), Y6
-	VMOVUPS      32(CX), Y7
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Y8
+k32:
+	VMOVUPS      (AX), Y6
+	VMOVUPS      32(AX), Y7
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Y8
 	VFMADD231PS  Y6, Y8, Y0
 	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (AX)(BX*1), Y8
+	VBROADCASTSS (R10)(BX*1), Y8
 	VFMADD231PS  Y6, Y8, Y2
 	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (AX)(BX*2), Y8
+	VBROADCASTSS (R10)(BX*2), Y8
 	VFMADD231PS  Y6, Y8, Y4
 	VFMADD231PS  Y7, Y8, Y5
-	ADDQ         SI, AX
-	DECQ         R9
-	JNZ          k23
-	JMP          summed22
+	ADDQ         SI, R10
+	DECQ         R11
+	JNZ          k32
+	JMP          summed31
 
-narrow21:
-k24:
-	VMOVUPS      (CX), Y6
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Y7
+narrow30:
+k33:
+	VMOVUPS      (AX), Y6
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Y7
 	VFMADD231PS  Y6, Y7, Y0
-	VBROADCASTSS (AX)(BX*1), Y7
+	VBROADCASTSS (R10)(BX*1), Y7
 	VFMADD231PS  Y6, Y7, Y2
-	VBROADCASTSS (AX)(BX*2), Y7
+	VBROADCASTSS (R10)(BX*2), Y7
 	VFMADD231PS  Y6, Y7, Y4
-	ADDQ         SI, AX
-	DECQ         R9
-	JNZ          k24
+	ADDQ         SI, R10
+	DECQ         R11
+	JNZ          k33
 
-summed22:
+summed31:
 	VBROADCASTSS alpha+24(FP), Y6
 	VMULPS       Y6, Y0, Y0
 	VMULPS       Y6, Y1, Y1
@@ -450,22 +536,78 @@ summed22:
 	VMULPS       Y6, Y3, Y3
 	VMULPS       Y6, Y4, Y4
 	VMULPS       Y6, Y5, Y5
-	CMPQ         R11, $0x00000010
-	JEQ          full25
-	MOVQ         $0x00000008, CX
-	MOVQ         R11, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R11, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Y6
+	CMPQ         R9, $0x00000010
+	JLE          last28
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Y6
+	ADDL         R10, R10
+	JZ           overwrite34
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Y7
+	VFMADD231PS  Y7, Y6, Y0
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Y0
+	VFMADD231PS  Y0, Y6, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Y0
+	VFMADD231PS  Y0, Y6, Y4
+	VMOVUPS      Y4, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y6, Y1
+	VMOVUPS      Y1, 32(R10)
+	ADDQ         R8, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y6, Y3
+	VMOVUPS      Y3, 32(R10)
+	ADDQ         R8, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y6, Y5
+	VMOVUPS      Y5, 32(R10)
+	JMP          end35
+
+overwrite34:
+	MOVQ    CX, R10
+	VMOVUPS Y0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Y2, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Y4, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Y1, 32(R10)
+	ADDQ    R8, R10
+	VMOVUPS Y3, 32(R10)
+	ADDQ    R8, R10
+	VMOVUPS Y5, 32(R10)
+
+end35:
+	SUBQ  $0x00000010, R9
+	ADDQ  $0x00000040, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile27
+
+last28:
+	JEQ          ready29
+	MOVQ         $0x00000008, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Y6
 	ADDL         BX, BX
-	JZ           overwrite27
+	JZ           overwrite36
 	LEAQ         masks<>+32(SB), BX
 	NEGQ         AX
 	VMOVDQU      (BX)(AX*4), Y7
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMASKMOVPS   (AX), Y7, Y8
 	VFMADD231PS  Y8, Y6, Y0
 	VMASKMOVPS   Y0, Y7, (AX)
@@ -478,9 +620,9 @@ summed22:
 	VFMADD231PS  Y0, Y6, Y4
 	VMASKMOVPS   Y4, Y7, (AX)
 	LEAQ         masks<>+32(SB), AX
-	NEGQ         CX
-	VMOVDQU      (AX)(CX*4), Y0
-	MOVQ         DX, AX
+	NEGQ         DX
+	VMOVDQU      (AX)(DX*4), Y0
+	MOVQ         CX, AX
 	VMASKMOVPS   32(AX), Y0, Y2
 	VFMADD231PS  Y2, Y6, Y1
 	VMASKMOVPS   Y1, Y0, 32(AX)
@@ -492,37 +634,38 @@ summed22:
 	VMASKMOVPS   32(AX), Y0, Y1
 	VFMADD231PS  Y1, Y6, Y5
 	VMASKMOVPS   Y5, Y0, 32(AX)
-	JMP          end28
+	JMP          end37
 
-overwrite27:
+overwrite36:
 	LEAQ       masks<>+32(SB), BX
 	NEGQ       AX
 	VMOVDQU    (BX)(AX*4), Y6
-	MOVQ       DX, AX
+	MOVQ       CX, AX
 	VMASKMOVPS Y0, Y6, (AX)
 	ADDQ       R8, AX
 	VMASKMOVPS Y2, Y6, (AX)
 	ADDQ       R8, AX
 	VMASKMOVPS Y4, Y6, (AX)
 	LEAQ       masks<>+32(SB), AX
-	NEGQ       CX
-	VMOVDQU    (AX)(CX*4), Y0
-	MOVQ       DX, AX
+	NEGQ       DX
+	VMOVDQU    (AX)(DX*4), Y0
+	MOVQ       CX, AX
 	VMASKMOVPS Y1, Y0, 32(AX)
 	ADDQ       R8, AX
 	VMASKMOVPS Y3, Y0, 32(AX)
 	ADDQ       R8, AX
 	VMASKMOVPS Y5, Y0, 32(AX)
 
-end28:
-	JMP end26
+end37:
+	VZEROUPPER
+	RET
 
-full25:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Y6
+ready29:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Y6
 	ADDL         AX, AX
-	JZ           overwrite29
-	MOVQ         DX, AX
+	JZ           overwrite38
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Y7
 	VFMADD231PS  Y7, Y6, Y0
 	VMOVUPS      Y0, (AX)
@@ -534,7 +677,7 @@ full25:
 	VMOVUPS      (AX), Y0
 	VFMADD231PS  Y0, Y6, Y4
 	VMOVUPS      Y4, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y6, Y1
 	VMOVUPS      Y1, 32(AX)
@@ -546,29 +689,32 @@ full25:
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y6, Y5
 	VMOVUPS      Y5, 32(AX)
-	JMP          end30
+	JMP          end39
 
-overwrite29:
-	MOVQ    DX, AX
+overwrite38:
+	MOVQ    CX, AX
 	VMOVUPS Y0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Y2, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Y4, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Y1, 32(AX)
 	ADDQ    R8, AX
 	VMOVUPS Y3, 32(AX)
 	ADDQ    R8, AX
 	VMOVUPS Y5, 32(AX)
 
-end30:
-end26:
+end39:
 	VZEROUPPER
 	RET
 
 rows4:
-	LEAQ  (AX)(BX*2), R11
+	MOVQ cols+8(FP), R9
+
+tile40:
+	MOVQ  a_base+32(FP), R10
+	LEAQ  (R10)(BX*2), R11
 	ADDQ  BX, R11
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
@@ -578,56 +724,56 @@ rows4:
 	VPXOR Y5, Y5, Y5
 	VPXOR Y6, Y6, Y6
 	VPXOR Y7, Y7, Y7
-	MOVQ  cols+8(FP), R12
-	TESTQ R9, R9
-	JZ    summed32
-	CMPQ  R12, $0x00000008
-	JLE   narrow31
+	MOVQ  k+16(FP), R12
+	TESTQ R12, R12
+	JZ    summed44
+	CMPQ  R9, $0x00000008
+	JLE   narrow43
 
-k33:
-	VMOVUPS      (CX), Y8
-	VMOVUPS      32(CX), Y9
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Y10
+k45:
+	VMOVUPS      (AX), Y8
+	VMOVUPS      32(AX), Y9
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Y10
 	VFMADD231PS  Y8, Y10, Y0
 	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (AX)(BX*1), Y10
+	VBROADCASTSS (R10)(BX*1), Y10
 	VFMADD231PS  Y8, Y10, Y2
 	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (AX)(BX*2), Y10
+	VBROADCASTSS (R10)(BX*2), Y10
 	VFMADD231PS  Y8, Y10, Y4
 	VFMADD231PS  Y9, Y10, Y5
 	VBROADCASTSS (R11), Y10
 	VFMADD231PS  Y8, Y10, Y6
 	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
-	DECQ         R9
-	JNZ          k33
-	JMP          summed32
+	DECQ         R12
+	JNZ          k45
+	JMP          summed44
 
-narrow31:
-k34:
-	VMOVUPS      (CX), Y8
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Y9
+narrow43:
+k46:
+	VMOVUPS      (AX), Y8
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Y9
 	VFMADD231PS  Y8, Y9, Y0
-	VBROADCASTSS (AX)(BX*1), Y9
+	VBROADCASTSS (R10)(BX*1), Y9
 	VFMADD231PS  Y8, Y9, Y2
-	VBROADCASTSS (AX)(BX*2), Y9
+	VBROADCASTSS (R10)(BX*2), Y9
 	VFMADD231PS  Y8, Y9, Y4
 	VBROADCASTSS (R11), Y9
 	VFMADD231PS  Y8, Y9, Y6
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
-	DECQ         R9
-	JNZ          k34
+	DECQ         R12
+	JNZ          k46
 
-summed32:
+summed44:
 	VBROADCASTSS alpha+24(FP), Y8
 	VMULPS       Y8, Y0, Y0
 	VMULPS       Y8, Y1, Y1
@@ -637,22 +783,90 @@ summed32:
 	VMULPS       Y8, Y5, Y5
 	VMULPS       Y8, Y6, Y6
 	VMULPS       Y8, Y7, Y7
-	CMPQ         R12, $0x00000010
-	JEQ          full35
-	MOVQ         $0x00000008, CX
-	MOVQ         R12, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R12, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Y8
+	CMPQ         R9, $0x00000010
+	JLE          last41
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Y8
+	ADDL         R10, R10
+	JZ           overwrite47
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Y0
+	VFMADD231PS  Y0, Y8, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Y0
+	VFMADD231PS  Y0, Y8, Y4
+	VMOVUPS      Y4, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Y0
+	VFMADD231PS  Y0, Y8, Y6
+	VMOVUPS      Y6, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y8, Y1
+	VMOVUPS      Y1, 32(R10)
+	ADDQ         R8, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y8, Y3
+	VMOVUPS      Y3, 32(R10)
+	ADDQ         R8, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y8, Y5
+	VMOVUPS      Y5, 32(R10)
+	ADDQ         R8, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y8, Y7
+	VMOVUPS      Y7, 32(R10)
+	JMP          end48
+
+overwrite47:
+	MOVQ    CX, R10
+	VMOVUPS Y0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Y2, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Y4, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Y6, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Y1, 32(R10)
+	ADDQ    R8, R10
+	VMOVUPS Y3, 32(R10)
+	ADDQ    R8, R10
+	VMOVUPS Y5, 32(R10)
+	ADDQ    R8, R10
+	VMOVUPS Y7, 32(R10)
+
+end48:
+	SUBQ  $0x00000010, R9
+	ADDQ  $0x00000040, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile40
+
+last41:
+	JEQ          ready42
+	MOVQ         $0x00000008, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Y8
 	ADDL         BX, BX
-	JZ           overwrite37
+	JZ           overwrite49
 	LEAQ         masks<>+32(SB), BX
 	NEGQ         AX
 	VMOVDQU      (BX)(AX*4), Y9
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMASKMOVPS   (AX), Y9, Y10
 	VFMADD231PS  Y10, Y8, Y0
 	VMASKMOVPS   Y0, Y9, (AX)
@@ -669,9 +883,9 @@ summed32:
 	VFMADD231PS  Y0, Y8, Y6
 	VMASKMOVPS   Y6, Y9, (AX)
 	LEAQ         masks<>+32(SB), AX
-	NEGQ         CX
-	VMOVDQU      (AX)(CX*4), Y0
-	MOVQ         DX, AX
+	NEGQ         DX
+	VMOVDQU      (AX)(DX*4), Y0
+	MOVQ         CX, AX
 	VMASKMOVPS   32(AX), Y0, Y2
 	VFMADD231PS  Y2, Y8, Y1
 	VMASKMOVPS   Y1, Y0, 32(AX)
@@ -687,13 +901,13 @@ summed32:
 	VMASKMOVPS   32(AX), Y0, Y1
 	VFMADD231PS  Y1, Y8, Y7
 	VMASKMOVPS   Y7, Y0, 32(AX)
-	JMP          end38
+	JMP          end50
 
-overwrite37:
+overwrite49:
 	LEAQ       masks<>+32(SB), BX
 	NEGQ       AX
 	VMOVDQU    (BX)(AX*4), Y8
-	MOVQ       DX, AX
+	MOVQ       CX, AX
 	VMASKMOVPS Y0, Y8, (AX)
 	ADDQ       R8, AX
 	VMASKMOVPS Y2, Y8, (AX)
@@ -702,9 +916,9 @@ overwrite37:
 	ADDQ       R8, AX
 	VMASKMOVPS Y6, Y8, (AX)
 	LEAQ       masks<>+32(SB), AX
-	NEGQ       CX
-	VMOVDQU    (AX)(CX*4), Y0
-	MOVQ       DX, AX
+	NEGQ       DX
+	VMOVDQU    (AX)(DX*4), Y0
+	MOVQ       CX, AX
 	VMASKMOVPS Y1, Y0, 32(AX)
 	ADDQ       R8, AX
 	VMASKMOVPS Y3, Y0, 32(AX)
@@ -713,15 +927,16 @@ overwrite37:
 	ADDQ       R8, AX
 	VMASKMOVPS Y7, Y0, 32(AX)
 
-end38:
-	JMP end36
+end50:
+	VZEROUPPER
+	RET
 
-full35:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Y8
+ready42:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Y8
 	ADDL         AX, AX
-	JZ           overwrite39
-	MOVQ         DX, AX
+	JZ           overwrite51
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Y9
 	VFMADD231PS  Y9, Y8, Y0
 	VMOVUPS      Y0, (AX)
@@ -737,7 +952,7 @@ full35:
 	VMOVUPS      (AX), Y0
 	VFMADD231PS  Y0, Y8, Y6
 	VMOVUPS      Y6, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y8, Y1
 	VMOVUPS      Y1, 32(AX)
@@ -753,10 +968,10 @@ full35:
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y8, Y7
 	VMOVUPS      Y7, 32(AX)
-	JMP          end40
+	JMP          end52
 
-overwrite39:
-	MOVQ    DX, AX
+overwrite51:
+	MOVQ    CX, AX
 	VMOVUPS Y0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Y2, (AX)
@@ -764,7 +979,7 @@ overwrite39:
 	VMOVUPS Y4, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Y6, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Y1, 32(AX)
 	ADDQ    R8, AX
 	VMOVUPS Y3, 32(AX)
@@ -773,13 +988,16 @@ overwrite39:
 	ADDQ    R8, AX
 	VMOVUPS Y7, 32(AX)
 
-end40:
-end36:
+end52:
 	VZEROUPPER
 	RET
 
 rows5:
-	LEAQ  (AX)(BX*2), R11
+	MOVQ cols+8(FP), R9
+
+tile53:
+	MOVQ  a_base+32(FP), R10
+	LEAQ  (R10)(BX*2), R11
 	ADDQ  BX, R11
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
@@ -791,25 +1009,25 @@ rows5:
 	VPXOR Y7, Y7, Y7
 	VPXOR Y8, Y8, Y8
 	VPXOR Y9, Y9, Y9
-	MOVQ  cols+8(FP), R12
-	TESTQ R9, R9
-	JZ    summed42
-	CMPQ  R12, $0x00000008
-	JLE   narrow41
+	MOVQ  k+16(FP), R12
+	TESTQ R12, R12
+	JZ    summed57
+	CMPQ  R9, $0x00000008
+	JLE   narrow56
 
-k43:
-	VMOVUPS      (CX), Y10
-	VMOVUPS      32(CX), Y11
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Y12
+k58:
+	VMOVUPS      (AX), Y10
+	VMOVUPS      32(AX), Y11
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Y12
 	VFMADD231PS  Y10, Y12, Y0
 	VFMADD231PS  Y11, Y12, Y1
-	VBROADCASTSS (AX)(BX*1), Y12
+	VBROADCASTSS (R10)(BX*1), Y12
 	VFMADD231PS  Y10, Y12, Y2
 	VFMADD231PS  Y11, Y12, Y3
-	VBROADCASTSS (AX)(BX*2), Y12
+	VBROADCASTSS (R10)(BX*2), Y12
 	VFMADD231PS  Y10, Y12, Y4
 	VFMADD231PS  Y11, Y12, Y5
 	VBROADCASTSS (R11), Y12
@@ -818,34 +1036,34 @@ k43:
 	VBROADCASTSS (R11)(BX*1), Y12
 	VFMADD231PS  Y10, Y12, Y8
 	VFMADD231PS  Y11, Y12, Y9
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
-	DECQ         R9
-	JNZ          k43
-	JMP          summed42
+	DECQ         R12
+	JNZ          k58
+	JMP          summed57
 
-narrow41:
-k44:
-	VMOVUPS      (CX), Y10
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Y11
+narrow56:
+k59:
+	VMOVUPS      (AX), Y10
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Y11
 	VFMADD231PS  Y10, Y11, Y0
-	VBROADCASTSS (AX)(BX*1), Y11
+	VBROADCASTSS (R10)(BX*1), Y11
 	VFMADD231PS  Y10, Y11, Y2
-	VBROADCASTSS (AX)(BX*2), Y11
+	VBROADCASTSS (R10)(BX*2), Y11
 	VFMADD231PS  Y10, Y11, Y4
 	VBROADCASTSS (R11), Y11
 	VFMADD231PS  Y10, Y11, Y6
 	VBROADCASTSS (R11)(BX*1), Y11
 	VFMADD231PS  Y10, Y11, Y8
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
-	DECQ         R9
-	JNZ          k44
+	DECQ         R12
+	JNZ          k59
 
-summed42:
+summed57:
 	VBROADCASTSS alpha+24(FP), Y10
 	VMULPS       Y10, Y0, Y0
 	VMULPS       Y10, Y1, Y1
@@ -857,22 +1075,102 @@ summed42:
 	VMULPS       Y10, Y7, Y7
 	VMULPS       Y10, Y8, Y8
 	VMULPS       Y10, Y9, Y9
-	CMPQ         R12, $0x00000010
-	JEQ          full45
-	MOVQ         $0x00000008, CX
-	MOVQ         R12, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R12, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Y10
+	CMPQ         R9, $0x00000010
+	JLE          last54
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Y10
+	ADDL         R10, R10
+	JZ           overwrite60
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Y11
+	VFMADD231PS  Y11, Y10, Y0
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Y0
+	VFMADD231PS  Y0, Y10, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Y0
+	VFMADD231PS  Y0, Y10, Y4
+	VMOVUPS      Y4, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Y0
+	VFMADD231PS  Y0, Y10, Y6
+	VMOVUPS      Y6, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Y0
+	VFMADD231PS  Y0, Y10, Y8
+	VMOVUPS      Y8, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y10, Y1
+	VMOVUPS      Y1, 32(R10)
+	ADDQ         R8, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y10, Y3
+	VMOVUPS      Y3, 32(R10)
+	ADDQ         R8, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y10, Y5
+	VMOVUPS      Y5, 32(R10)
+	ADDQ         R8, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y10, Y7
+	VMOVUPS      Y7, 32(R10)
+	ADDQ         R8, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y10, Y9
+	VMOVUPS      Y9, 32(R10)
+	JMP          end61
+
+overwrite60:
+	MOVQ    CX, R10
+	VMOVUPS Y0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Y2, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Y4, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Y6, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Y8, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Y1, 32(R10)
+	ADDQ    R8, R10
+	VMOVUPS Y3, 32(R10)
+	ADDQ    R8, R10
+	VMOVUPS Y5, 32(R10)
+	ADDQ    R8, R10
+	VMOVUPS Y7, 32(R10)
+	ADDQ    R8, R10
+	VMOVUPS Y9, 32(R10)
+
+end61:
+	SUBQ  $0x00000010, R9
+	ADDQ  $0x00000040, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile53
+
+last54:
+	JEQ          ready55
+	MOVQ         $0x00000008, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Y10
 	ADDL         BX, BX
-	JZ           overwrite47
+	JZ           overwrite62
 	LEAQ         masks<>+32(SB), BX
 	NEGQ         AX
 	VMOVDQU      (BX)(AX*4), Y11
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMASKMOVPS   (AX), Y11, Y12
 	VFMADD231PS  Y12, Y10, Y0
 	VMASKMOVPS   Y0, Y11, (AX)
@@ -893,9 +1191,9 @@ summed42:
 	VFMADD231PS  Y0, Y10, Y8
 	VMASKMOVPS   Y8, Y11, (AX)
 	LEAQ         masks<>+32(SB), AX
-	NEGQ         CX
-	VMOVDQU      (AX)(CX*4), Y0
-	MOVQ         DX, AX
+	NEGQ         DX
+	VMOVDQU      (AX)(DX*4), Y0
+	MOVQ         CX, AX
 	VMASKMOVPS   32(AX), Y0, Y2
 	VFMADD231PS  Y2, Y10, Y1
 	VMASKMOVPS   Y1, Y0, 32(AX)
@@ -915,13 +1213,13 @@ summed42:
 	VMASKMOVPS   32(AX), Y0, Y1
 	VFMADD231PS  Y1, Y10, Y9
 	VMASKMOVPS   Y9, Y0, 32(AX)
-	JMP          end48
+	JMP          end63
 
-overwrite47:
+overwrite62:
 	LEAQ       masks<>+32(SB), BX
 	NEGQ       AX
 	VMOVDQU    (BX)(AX*4), Y10
-	MOVQ       DX, AX
+	MOVQ       CX, AX
 	VMASKMOVPS Y0, Y10, (AX)
 	ADDQ       R8, AX
 	VMASKMOVPS Y2, Y10, (AX)
@@ -932,9 +1230,9 @@ overwrite47:
 	ADDQ       R8, AX
 	VMASKMOVPS Y8, Y10, (AX)
 	LEAQ       masks<>+32(SB), AX
-	NEGQ       CX
-	VMOVDQU    (AX)(CX*4), Y0
-	MOVQ       DX, AX
+	NEGQ       DX
+	VMOVDQU    (AX)(DX*4), Y0
+	MOVQ       CX, AX
 	VMASKMOVPS Y1, Y0, 32(AX)
 	ADDQ       R8, AX
 	VMASKMOVPS Y3, Y0, 32(AX)
@@ -945,15 +1243,16 @@ overwrite47:
 	ADDQ       R8, AX
 	VMASKMOVPS Y9, Y0, 32(AX)
 
-end48:
-	JMP end46
+end63:
+	VZEROUPPER
+	RET
 
-full45:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Y10
+ready55:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Y10
 	ADDL         AX, AX
-	JZ           overwrite49
-	MOVQ         DX, AX
+	JZ           overwrite64
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Y11
 	VFMADD231PS  Y11, Y10, Y0
 	VMOVUPS      Y0, (AX)
@@ -973,7 +1272,7 @@ full45:
 	VMOVUPS      (AX), Y0
 	VFMADD231PS  Y0, Y10, Y8
 	VMOVUPS      Y8, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y10, Y1
 	VMOVUPS      Y1, 32(AX)
@@ -993,10 +1292,10 @@ full45:
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y10, Y9
 	VMOVUPS      Y9, 32(AX)
-	JMP          end50
+	JMP          end65
 
-overwrite49:
-	MOVQ    DX, AX
+overwrite64:
+	MOVQ    CX, AX
 	VMOVUPS Y0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Y2, (AX)
@@ -1006,7 +1305,7 @@ overwrite49:
 	VMOVUPS Y6, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Y8, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Y1, 32(AX)
 	ADDQ    R8, AX
 	VMOVUPS Y3, 32(AX)
@@ -1017,13 +1316,16 @@ overwrite49:
 	ADDQ    R8, AX
 	VMOVUPS Y9, 32(AX)
 
-end50:
-end46:
+end65:
 	VZEROUPPER
 	RET
 
 rows6:
-	LEAQ  (AX)(BX*2), R11
+	MOVQ cols+8(FP), R9
+
+tile66:
+	MOVQ  a_base+32(FP), R10
+	LEAQ  (R10)(BX*2), R11
 	ADDQ  BX, R11
 	VPXOR Y0, Y0, Y0
 	VPXOR Y1, Y1, Y1
@@ -1037,25 +1339,25 @@ rows6:
 	VPXOR Y9, Y9, Y9
 	VPXOR Y10, Y10, Y10
 	VPXOR Y11, Y11, Y11
-	MOVQ  cols+8(FP), R12
-	TESTQ R9, R9
-	JZ    summed52
-	CMPQ  R12, $0x00000008
-	JLE   narrow51
+	MOVQ  k+16(FP), R12
+	TESTQ R12, R12
+	JZ    summed70
+	CMPQ  R9, $0x00000008
+	JLE   narrow69
 
-k53:
-	VMOVUPS      (CX), Y12
-	VMOVUPS      32(CX), Y13
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Y14
+k71:
+	VMOVUPS      (AX), Y12
+	VMOVUPS      32(AX), Y13
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Y14
 	VFMADD231PS  Y12, Y14, Y0
 	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (AX)(BX*1), Y14
+	VBROADCASTSS (R10)(BX*1), Y14
 	VFMADD231PS  Y12, Y14, Y2
 	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS (AX)(BX*2), Y14
+	VBROADCASTSS (R10)(BX*2), Y14
 	VFMADD231PS  Y12, Y14, Y4
 	VFMADD231PS  Y13, Y14, Y5
 	VBROADCASTSS (R11), Y14
@@ -1067,23 +1369,23 @@ k53:
 	VBROADCASTSS (R11)(BX*2), Y14
 	VFMADD231PS  Y12, Y14, Y10
 	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
-	DECQ         R9
-	JNZ          k53
-	JMP          summed52
+	DECQ         R12
+	JNZ          k71
+	JMP          summed70
 
-narrow51:
-k54:
-	VMOVUPS      (CX), Y12
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Y13
+narrow69:
+k72:
+	VMOVUPS      (AX), Y12
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Y13
 	VFMADD231PS  Y12, Y13, Y0
-	VBROADCASTSS (AX)(BX*1), Y13
+	VBROADCASTSS (R10)(BX*1), Y13
 	VFMADD231PS  Y12, Y13, Y2
-	VBROADCASTSS (AX)(BX*2), Y13
+	VBROADCASTSS (R10)(BX*2), Y13
 	VFMADD231PS  Y12, Y13, Y4
 	VBROADCASTSS (R11), Y13
 	VFMADD231PS  Y12, Y13, Y6
@@ -1091,12 +1393,12 @@ k54:
 	VFMADD231PS  Y12, Y13, Y8
 	VBROADCASTSS (R11)(BX*2), Y13
 	VFMADD231PS  Y12, Y13, Y10
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
-	DECQ         R9
-	JNZ          k54
+	DECQ         R12
+	JNZ          k72
 
-summed52:
+summed70:
 	VBROADCASTSS alpha+24(FP), Y12
 	VMULPS       Y12, Y0, Y0
 	VMULPS       Y12, Y1, Y1
@@ -1110,22 +1412,114 @@ summed52:
 	VMULPS       Y12, Y9, Y9
 	VMULPS       Y12, Y10, Y10
 	VMULPS       Y12, Y11, Y11
-	CMPQ         R12, $0x00000010
-	JEQ          full55
-	MOVQ         $0x00000008, CX
-	MOVQ         R12, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R12, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Y12
+	CMPQ         R9, $0x00000010
+	JLE          last67
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Y12
+	ADDL         R10, R10
+	JZ           overwrite73
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Y13
+	VFMADD231PS  Y13, Y12, Y0
+	VMOVUPS      Y0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Y0
+	VFMADD231PS  Y0, Y12, Y2
+	VMOVUPS      Y2, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Y0
+	VFMADD231PS  Y0, Y12, Y4
+	VMOVUPS      Y4, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Y0
+	VFMADD231PS  Y0, Y12, Y6
+	VMOVUPS      Y6, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Y0
+	VFMADD231PS  Y0, Y12, Y8
+	VMOVUPS      Y8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Y0
+	VFMADD231PS  Y0, Y12, Y10
+	VMOVUPS      Y10, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y12, Y1
+	VMOVUPS      Y1, 32(R10)
+	ADDQ         R8, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y12, Y3
+	VMOVUPS      Y3, 32(R10)
+	ADDQ         R8, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y12, Y5
+	VMOVUPS      Y5, 32(R10)
+	ADDQ         R8, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y12, Y7
+	VMOVUPS      Y7, 32(R10)
+	ADDQ         R8, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y12, Y9
+	VMOVUPS      Y9, 32(R10)
+	ADDQ         R8, R10
+	VMOVUPS      32(R10), Y0
+	VFMADD231PS  Y0, Y12, Y11
+	VMOVUPS      Y11, 32(R10)
+	JMP          end74
+
+overwrite73:
+	MOVQ    CX, R10
+	VMOVUPS Y0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Y2, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Y4, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Y6, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Y8, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Y10, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Y1, 32(R10)
+	ADDQ    R8, R10
+	VMOVUPS Y3, 32(R10)
+	ADDQ    R8, R10
+	VMOVUPS Y5, 32(R10)
+	ADDQ    R8, R10
+	VMOVUPS Y7, 32(R10)
+	ADDQ    R8, R10
+	VMOVUPS Y9, 32(R10)
+	ADDQ    R8, R10
+	VMOVUPS Y11, 32(R10)
+
+end74:
+	SUBQ  $0x00000010, R9
+	ADDQ  $0x00000040, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile66
+
+last67:
+	JEQ          ready68
+	MOVQ         $0x00000008, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Y12
 	ADDL         BX, BX
-	JZ           overwrite57
+	JZ           overwrite75
 	LEAQ         masks<>+32(SB), BX
 	NEGQ         AX
 	VMOVDQU      (BX)(AX*4), Y13
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMASKMOVPS   (AX), Y13, Y14
 	VFMADD231PS  Y14, Y12, Y0
 	VMASKMOVPS   Y0, Y13, (AX)
@@ -1150,9 +1544,9 @@ summed52:
 	VFMADD231PS  Y0, Y12, Y10
 	VMASKMOVPS   Y10, Y13, (AX)
 	LEAQ         masks<>+32(SB), AX
-	NEGQ         CX
-	VMOVDQU      (AX)(CX*4), Y0
-	MOVQ         DX, AX
+	NEGQ         DX
+	VMOVDQU      (AX)(DX*4), Y0
+	MOVQ         CX, AX
 	VMASKMOVPS   32(AX), Y0, Y2
 	VFMADD231PS  Y2, Y12, Y1
 	VMASKMOVPS   Y1, Y0, 32(AX)
@@ -1176,13 +1570,13 @@ summed52:
 	VMASKMOVPS   32(AX), Y0, Y1
 	VFMADD231PS  Y1, Y12, Y11
 	VMASKMOVPS   Y11, Y0, 32(AX)
-	JMP          end58
+	JMP          end76
 
-overwrite57:
+overwrite75:
 	LEAQ       masks<>+32(SB), BX
 	NEGQ       AX
 	VMOVDQU    (BX)(AX*4), Y12
-	MOVQ       DX, AX
+	MOVQ       CX, AX
 	VMASKMOVPS Y0, Y12, (AX)
 	ADDQ       R8, AX
 	VMASKMOVPS Y2, Y12, (AX)
@@ -1195,9 +1589,9 @@ overwrite57:
 	ADDQ       R8, AX
 	VMASKMOVPS Y10, Y12, (AX)
 	LEAQ       masks<>+32(SB), AX
-	NEGQ       CX
-	VMOVDQU    (AX)(CX*4), Y0
-	MOVQ       DX, AX
+	NEGQ       DX
+	VMOVDQU    (AX)(DX*4), Y0
+	MOVQ       CX, AX
 	VMASKMOVPS Y1, Y0, 32(AX)
 	ADDQ       R8, AX
 	VMASKMOVPS Y3, Y0, 32(AX)
@@ -1210,15 +1604,16 @@ overwrite57:
 	ADDQ       R8, AX
 	VMASKMOVPS Y11, Y0, 32(AX)
 
-end58:
-	JMP end56
+end76:
+	VZEROUPPER
+	RET
 
-full55:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Y12
+ready68:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Y12
 	ADDL         AX, AX
-	JZ           overwrite59
-	MOVQ         DX, AX
+	JZ           overwrite77
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Y13
 	VFMADD231PS  Y13, Y12, Y0
 	VMOVUPS      Y0, (AX)
@@ -1242,7 +1637,7 @@ full55:
 	VMOVUPS      (AX), Y0
 	VFMADD231PS  Y0, Y12, Y10
 	VMOVUPS      Y10, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y12, Y1
 	VMOVUPS      Y1, 32(AX)
@@ -1266,10 +1661,10 @@ full55:
 	VMOVUPS      32(AX), Y0
 	VFMADD231PS  Y0, Y12, Y11
 	VMOVUPS      Y11, 32(AX)
-	JMP          end60
+	JMP          end78
 
-overwrite59:
-	MOVQ    DX, AX
+overwrite77:
+	MOVQ    CX, AX
 	VMOVUPS Y0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Y2, (AX)
@@ -1281,7 +1676,7 @@ overwrite59:
 	VMOVUPS Y8, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Y10, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Y1, 32(AX)
 	ADDQ    R8, AX
 	VMOVUPS Y3, 32(AX)
@@ -1294,8 +1689,7 @@ overwrite59:
 	ADDQ    R8, AX
 	VMOVUPS Y11, 32(AX)
 
-end60:
-end56:
+end78:
 	VZEROUPPER
 	RET
 
@@ -1390,20 +1784,20 @@ TEXT ·addAVX2(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop61:
+loop79:
 	CMPQ    BX, $0x00000008
-	JLT     done62
+	JLT     done80
 	VMOVUPS (CX)(SI*4), Y0
 	VMOVUPS (DX)(SI*4), Y1
 	VADDPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)(SI*4)
 	ADDQ    $0x00000008, SI
 	SUBQ    $0x00000008, BX
-	JMP     loop61
+	JMP     loop79
 
-done62:
+done80:
 	TESTQ      BX, BX
-	JZ         end63
+	JZ         end81
 	LEAQ       masks<>+32(SB), DI
 	NEGQ       BX
 	VMOVDQU    (DI)(BX*4), Y0
@@ -1412,7 +1806,7 @@ done62:
 	VADDPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(SI*4)
 
-end63:
+end81:
 	VZEROUPPER
 	RET
 
@@ -1425,20 +1819,20 @@ TEXT ·mulAVX2(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop64:
+loop82:
 	CMPQ    BX, $0x00000008
-	JLT     done65
+	JLT     done83
 	VMOVUPS (CX)(SI*4), Y0
 	VMOVUPS (DX)(SI*4), Y1
 	VMULPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)(SI*4)
 	ADDQ    $0x00000008, SI
 	SUBQ    $0x00000008, BX
-	JMP     loop64
+	JMP     loop82
 
-done65:
+done83:
 	TESTQ      BX, BX
-	JZ         end66
+	JZ         end84
 	LEAQ       masks<>+32(SB), DI
 	NEGQ       BX
 	VMOVDQU    (DI)(BX*4), Y0
@@ -1447,7 +1841,7 @@ done65:
 	VMULPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(SI*4)
 
-end66:
+end84:
 	VZEROUPPER
 	RET
 
@@ -1460,19 +1854,19 @@ TEXT ·scaleAVX2(SB), NOSPLIT, $0-56
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop67:
+loop85:
 	CMPQ    DX, $0x00000008
-	JLT     done68
+	JLT     done86
 	VMOVUPS (CX)(BX*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(BX*4)
 	ADDQ    $0x00000008, BX
 	SUBQ    $0x00000008, DX
-	JMP     loop67
+	JMP     loop85
 
-done68:
+done86:
 	TESTQ      DX, DX
-	JZ         end69
+	JZ         end87
 	LEAQ       masks<>+32(SB), SI
 	NEGQ       DX
 	VMOVDQU    (SI)(DX*4), Y1
@@ -1480,7 +1874,7 @@ done68:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(BX*4)
 
-end69:
+end87:
 	VZEROUPPER
 	RET
 
@@ -1493,20 +1887,20 @@ TEXT ·axpyAVX2(SB), NOSPLIT, $0-56
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop70:
+loop88:
 	CMPQ        DX, $0x00000008
-	JLT         done71
+	JLT         done89
 	VMOVUPS     (AX)(BX*4), Y1
 	VMOVUPS     (CX)(BX*4), Y2
 	VFMADD231PS Y2, Y0, Y1
 	VMOVUPS     Y1, (AX)(BX*4)
 	ADDQ        $0x00000008, BX
 	SUBQ        $0x00000008, DX
-	JMP         loop70
+	JMP         loop88
 
-done71:
+done89:
 	TESTQ       DX, DX
-	JZ          end72
+	JZ          end90
 	LEAQ        masks<>+32(SB), SI
 	NEGQ        DX
 	VMOVDQU     (SI)(DX*4), Y1
@@ -1515,7 +1909,7 @@ done71:
 	VFMADD231PS Y3, Y0, Y2
 	VMASKMOVPS  Y2, Y1, (AX)(BX*4)
 
-end72:
+end90:
 	VZEROUPPER
 	RET
 
@@ -1531,9 +1925,9 @@ TEXT ·dotAVX2(SB), NOSPLIT, $0-52
 	MOVQ  a_len+8(FP), DX
 	XORQ  BX, BX
 
-loop73:
+loop91:
 	CMPQ        DX, $0x00000020
-	JLT         done74
+	JLT         done92
 	VMOVUPS     (AX)(BX*4), Y4
 	VMOVUPS     (CX)(BX*4), Y5
 	VFMADD231PS Y4, Y5, Y0
@@ -1548,22 +1942,22 @@ loop73:
 	VFMADD231PS Y4, Y5, Y3
 	ADDQ        $0x00000020, BX
 	SUBQ        $0x00000020, DX
-	JMP         loop73
+	JMP         loop91
 
-done74:
-loop75:
+done92:
+loop93:
 	CMPQ        DX, $0x00000008
-	JLT         done76
+	JLT         done94
 	VMOVUPS     (AX)(BX*4), Y4
 	VMOVUPS     (CX)(BX*4), Y5
 	VFMADD231PS Y4, Y5, Y0
 	ADDQ        $0x00000008, BX
 	SUBQ        $0x00000008, DX
-	JMP         loop75
+	JMP         loop93
 
-done76:
+done94:
 	TESTQ       DX, DX
-	JZ          end77
+	JZ          end95
 	LEAQ        masks<>+32(SB), SI
 	NEGQ        DX
 	VMOVDQU     (SI)(DX*4), Y4
@@ -1571,7 +1965,7 @@ done76:
 	VMASKMOVPS  (CX)(BX*4), Y4, Y4
 	VFMADD231PS Y5, Y4, Y0
 
-end77:
+end95:
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y2, Y0, Y0
@@ -1596,9 +1990,9 @@ TEXT ·sumAVX2(SB), NOSPLIT, $0-28
 	MOVQ  x_len+8(FP), CX
 	XORQ  DX, DX
 
-loop78:
+loop96:
 	CMPQ    CX, $0x00000020
-	JLT     done79
+	JLT     done97
 	VMOVUPS (AX)(DX*4), Y4
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS 32(AX)(DX*4), Y4
@@ -1609,28 +2003,28 @@ loop78:
 	VADDPS  Y4, Y3, Y3
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000020, CX
-	JMP     loop78
+	JMP     loop96
 
-done79:
-loop80:
+done97:
+loop98:
 	CMPQ    CX, $0x00000008
-	JLT     done81
+	JLT     done99
 	VMOVUPS (AX)(DX*4), Y4
 	VADDPS  Y4, Y0, Y0
 	ADDQ    $0x00000008, DX
 	SUBQ    $0x00000008, CX
-	JMP     loop80
+	JMP     loop98
 
-done81:
+done99:
 	TESTQ      CX, CX
-	JZ         end82
+	JZ         end100
 	LEAQ       masks<>+32(SB), BX
 	NEGQ       CX
 	VMOVDQU    (BX)(CX*4), Y4
 	VMASKMOVPS (AX)(DX*4), Y4, Y4
 	VADDPS     Y4, Y0, Y0
 
-end82:
+end100:
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y2, Y0, Y0
@@ -1652,9 +2046,9 @@ TEXT ·expAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 
-loop83:
+loop101:
 	CMPQ         DX, $0x00000008
-	JLT          done84
+	JLT          done102
 	VMOVUPS      (CX)(BX*4), Y0
 	VBROADCASTSS constants<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
@@ -1684,11 +2078,11 @@ loop83:
 	VMOVUPS      Y0, (AX)(BX*4)
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop83
+	JMP          loop101
 
-done84:
+done102:
 	TESTQ        DX, DX
-	JZ           end85
+	JZ           end103
 	LEAQ         masks<>+32(SB), SI
 	NEGQ         DX
 	VMOVDQU      (SI)(DX*4), Y0
@@ -1720,7 +2114,7 @@ done84:
 	VMOVAPS      Y3, Y1
 	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
 
-end85:
+end103:
 	VZEROUPPER
 	RET
 
@@ -1736,9 +2130,9 @@ TEXT ·scaledMaxAVX2(SB), NOSPLIT, $0-36
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 
-loop86:
+loop104:
 	CMPQ    CX, $0x00000020
-	JLT     done87
+	JLT     done105
 	VMOVUPS (AX)(DX*4), Y5
 	VMULPS  Y0, Y5, Y5
 	VMAXPS  Y1, Y5, Y1
@@ -1753,22 +2147,22 @@ loop86:
 	VMAXPS  Y4, Y5, Y4
 	ADDQ    $0x00000020, DX
 	SUBQ    $0x00000020, CX
-	JMP     loop86
+	JMP     loop104
 
-done87:
-loop88:
+done105:
+loop106:
 	CMPQ    CX, $0x00000008
-	JLT     done89
+	JLT     done107
 	VMOVUPS (AX)(DX*4), Y5
 	VMULPS  Y0, Y5, Y5
 	VMAXPS  Y1, Y5, Y1
 	ADDQ    $0x00000008, DX
 	SUBQ    $0x00000008, CX
-	JMP     loop88
+	JMP     loop106
 
-done89:
+done107:
 	TESTQ        CX, CX
-	JZ           end90
+	JZ           end108
 	LEAQ         masks<>+32(SB), BX
 	NEGQ         CX
 	VMOVDQU      (BX)(CX*4), Y5
@@ -1778,7 +2172,7 @@ done89:
 	VBLENDVPS    Y5, Y6, Y0, Y6
 	VMAXPS       Y1, Y6, Y1
 
-end90:
+end108:
 	VMAXPS       Y2, Y1, Y1
 	VMAXPS       Y3, Y1, Y1
 	VMAXPS       Y4, Y1, Y1
@@ -1803,9 +2197,9 @@ TEXT ·expSumAVX2(SB), NOSPLIT, $0-60
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop91:
+loop109:
 	CMPQ         DX, $0x00000008
-	JLT          done92
+	JLT          done110
 	VMOVUPS      (CX)(BX*4), Y3
 	VMULPS       Y0, Y3, Y3
 	VSUBPS       Y1, Y3, Y3
@@ -1838,11 +2232,11 @@ loop91:
 	VADDPS       Y3, Y2, Y2
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop91
+	JMP          loop109
 
-done92:
+done110:
 	TESTQ        DX, DX
-	JZ           end93
+	JZ           end111
 	LEAQ         masks<>+32(SB), SI
 	NEGQ         DX
 	VMOVDQU      (SI)(DX*4), Y3
@@ -1878,7 +2272,7 @@ done92:
 	VANDPS       Y3, Y4, Y4
 	VADDPS       Y4, Y2, Y2
 
-end93:
+end111:
 	VEXTRACTF128 $0x01, Y2, X0
 	VADDPS       X0, X2, X2
 	VPERMILPD    $0x01, X2, X0
@@ -1900,9 +2294,9 @@ TEXT ·softmaxGradAVX2(SB), NOSPLIT, $0-80
 	MOVQ         dst_len+8(FP), BX
 	XORQ         SI, SI
 
-loop94:
+loop112:
 	CMPQ    BX, $0x00000008
-	JLT     done95
+	JLT     done113
 	VMOVUPS (CX)(SI*4), Y2
 	VMULPS  Y0, Y2, Y2
 	VMOVUPS (DX)(SI*4), Y3
@@ -1911,11 +2305,11 @@ loop94:
 	VMOVUPS Y2, (AX)(SI*4)
 	ADDQ    $0x00000008, SI
 	SUBQ    $0x00000008, BX
-	JMP     loop94
+	JMP     loop112
 
-done95:
+done113:
 	TESTQ      BX, BX
-	JZ         end96
+	JZ         end114
 	LEAQ       masks<>+32(SB), DI
 	NEGQ       BX
 	VMOVDQU    (DI)(BX*4), Y2
@@ -1926,7 +2320,7 @@ done95:
 	VMULPS     Y0, Y3, Y3
 	VMASKMOVPS Y3, Y2, (AX)(SI*4)
 
-end96:
+end114:
 	VZEROUPPER
 	RET
 
@@ -1941,9 +2335,9 @@ TEXT ·maxRowsAVX2(SB), NOSPLIT, $0-64
 	SHLQ $0x02, BX
 	XORQ DI, DI
 
-row97:
+row115:
 	CMPQ         DI, CX
-	JGE          rows98
+	JGE          rows116
 	MOVQ         SI, R8
 	VBROADCASTSS constants<>+384(SB), Y0
 	VBROADCASTSS constants<>+384(SB), Y1
@@ -1951,9 +2345,9 @@ row97:
 	VBROADCASTSS constants<>+384(SB), Y3
 	XORQ         R9, R9
 
-loop99:
+loop117:
 	CMPQ    R8, $0x00000020
-	JLT     done100
+	JLT     done118
 	VMOVUPS (DX)(R9*4), Y4
 	VMAXPS  Y0, Y4, Y0
 	VMOVUPS 32(DX)(R9*4), Y4
@@ -1964,21 +2358,21 @@ loop99:
 	VMAXPS  Y3, Y4, Y3
 	ADDQ    $0x00000020, R9
 	SUBQ    $0x00000020, R8
-	JMP     loop99
+	JMP     loop117
 
-done100:
-loop101:
+done118:
+loop119:
 	CMPQ    R8, $0x00000008
-	JLT     done102
+	JLT     done120
 	VMOVUPS (DX)(R9*4), Y4
 	VMAXPS  Y0, Y4, Y0
 	ADDQ    $0x00000008, R9
 	SUBQ    $0x00000008, R8
-	JMP     loop101
+	JMP     loop119
 
-done102:
+done120:
 	TESTQ        R8, R8
-	JZ           end103
+	JZ           end121
 	LEAQ         masks<>+32(SB), R10
 	NEGQ         R8
 	VMOVDQU      (R10)(R8*4), Y4
@@ -1987,7 +2381,7 @@ done102:
 	VBLENDVPS    Y4, Y5, Y6, Y5
 	VMAXPS       Y0, Y5, Y0
 
-end103:
+end121:
 	VMAXPS       Y1, Y0, Y0
 	VMAXPS       Y2, Y0, Y0
 	VMAXPS       Y3, Y0, Y0
@@ -2000,9 +2394,9 @@ end103:
 	VMOVSS       X0, (AX)(DI*4)
 	ADDQ         BX, DX
 	INCQ         DI
-	JMP          row97
+	JMP          row115
 
-rows98:
+rows116:
 	VZEROUPPER
 	RET
 
@@ -2018,9 +2412,9 @@ TEXT ·exp2RowsAVX2(SB), NOSPLIT, $0-88
 	SHLQ $0x02, SI
 	XORQ R8, R8
 
-row104:
+row122:
 	CMPQ         R8, DX
-	JGE          rows105
+	JGE          rows123
 	MOVQ         DI, R9
 	VBROADCASTSS (CX)(R8*4), Y0
 	VPXOR        Y1, Y1, Y1
@@ -2029,9 +2423,9 @@ row104:
 	VPXOR        Y4, Y4, Y4
 	XORQ         R10, R10
 
-loop106:
+loop124:
 	CMPQ         R9, $0x00000020
-	JLT          done107
+	JLT          done125
 	VMOVUPS      (BX)(R10*4), Y5
 	VSUBPS       Y0, Y5, Y5
 	VMOVUPS      32(BX)(R10*4), Y6
@@ -2099,12 +2493,12 @@ loop106:
 	VADDPS       Y8, Y4, Y4
 	ADDQ         $0x00000020, R10
 	SUBQ         $0x00000020, R9
-	JMP          loop106
+	JMP          loop124
 
-done107:
-loop108:
+done125:
+loop126:
 	CMPQ         R9, $0x00000008
-	JLT          done109
+	JLT          done127
 	VMOVUPS      (BX)(R10*4), Y5
 	VSUBPS       Y0, Y5, Y5
 	VBROADCASTSS constants<>+416(SB), Y6
@@ -2124,11 +2518,11 @@ loop108:
 	VADDPS       Y5, Y1, Y1
 	ADDQ         $0x00000008, R10
 	SUBQ         $0x00000008, R9
-	JMP          loop108
+	JMP          loop126
 
-done109:
+done127:
 	TESTQ        R9, R9
-	JZ           end110
+	JZ           end128
 	LEAQ         masks<>+32(SB), R11
 	NEGQ         R9
 	VMOVDQU      (R11)(R9*4), Y5
@@ -2151,7 +2545,7 @@ done109:
 	VANDPS       Y5, Y6, Y6
 	VADDPS       Y6, Y1, Y1
 
-end110:
+end128:
 	VADDPS       Y2, Y1, Y1
 	VADDPS       Y4, Y3, Y3
 	VADDPS       Y3, Y1, Y1
@@ -2164,9 +2558,9 @@ end110:
 	VMOVSS       X1, (AX)(R8*4)
 	ADDQ         SI, BX
 	INCQ         R8
-	JMP          row104
+	JMP          row122
 
-rows105:
+rows123:
 	VZEROUPPER
 	RET
 
@@ -2181,16 +2575,16 @@ TEXT ·scaleRowsAVX2(SB), NOSPLIT, $0-64
 	SHLQ $0x02, BX
 	XORQ DI, DI
 
-row111:
+row129:
 	CMPQ         DI, CX
-	JGE          rows112
+	JGE          rows130
 	MOVQ         SI, R8
 	VBROADCASTSS (AX)(DI*4), Y0
 	XORQ         R9, R9
 
-loop113:
+loop131:
 	CMPQ    R8, $0x00000020
-	JLT     done114
+	JLT     done132
 	VMOVUPS (DX)(R9*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (DX)(R9*4)
@@ -2205,22 +2599,22 @@ loop113:
 	VMOVUPS Y1, 96(DX)(R9*4)
 	ADDQ    $0x00000020, R9
 	SUBQ    $0x00000020, R8
-	JMP     loop113
+	JMP     loop131
 
-done114:
-loop115:
+done132:
+loop133:
 	CMPQ    R8, $0x00000008
-	JLT     done116
+	JLT     done134
 	VMOVUPS (DX)(R9*4), Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (DX)(R9*4)
 	ADDQ    $0x00000008, R9
 	SUBQ    $0x00000008, R8
-	JMP     loop115
+	JMP     loop133
 
-done116:
+done134:
 	TESTQ      R8, R8
-	JZ         end117
+	JZ         end135
 	LEAQ       masks<>+32(SB), R10
 	NEGQ       R8
 	VMOVDQU    (R10)(R8*4), Y1
@@ -2228,12 +2622,12 @@ done116:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (DX)(R9*4)
 
-end117:
+end135:
 	ADDQ BX, DX
 	INCQ DI
-	JMP  row111
+	JMP  row129
 
-rows112:
+rows130:
 	VZEROUPPER
 	RET
 
@@ -2249,9 +2643,9 @@ TEXT ·squaresAVX2(SB), NOSPLIT, $0-36
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 
-loop118:
+loop136:
 	CMPQ        CX, $0x00000020
-	JLT         done119
+	JLT         done137
 	VMOVUPS     (AX)(DX*4), Y5
 	VSUBPS      Y0, Y5, Y5
 	VFMADD231PS Y5, Y5, Y1
@@ -2266,22 +2660,22 @@ loop118:
 	VFMADD231PS Y5, Y5, Y4
 	ADDQ        $0x00000020, DX
 	SUBQ        $0x00000020, CX
-	JMP         loop118
+	JMP         loop136
 
-done119:
-loop120:
+done137:
+loop138:
 	CMPQ        CX, $0x00000008
-	JLT         done121
+	JLT         done139
 	VMOVUPS     (AX)(DX*4), Y5
 	VSUBPS      Y0, Y5, Y5
 	VFMADD231PS Y5, Y5, Y1
 	ADDQ        $0x00000008, DX
 	SUBQ        $0x00000008, CX
-	JMP         loop120
+	JMP         loop138
 
-done121:
+done139:
 	TESTQ       CX, CX
-	JZ          end122
+	JZ          end140
 	LEAQ        masks<>+32(SB), BX
 	NEGQ        CX
 	VMOVDQU     (BX)(CX*4), Y5
@@ -2290,7 +2684,7 @@ done121:
 	VANDPS      Y5, Y6, Y6
 	VFMADD231PS Y6, Y6, Y1
 
-end122:
+end140:
 	VADDPS       Y2, Y1, Y1
 	VADDPS       Y4, Y3, Y3
 	VADDPS       Y3, Y1, Y1
@@ -2316,9 +2710,9 @@ TEXT ·normalizeAVX2(SB), NOSPLIT, $0-104
 	MOVQ         dst_len+8(FP), SI
 	XORQ         DI, DI
 
-loop123:
+loop141:
 	CMPQ        SI, $0x00000008
-	JLT         done124
+	JLT         done142
 	VMOVUPS     (CX)(DI*4), Y2
 	VSUBPS      Y0, Y2, Y2
 	VMULPS      Y1, Y2, Y2
@@ -2328,11 +2722,11 @@ loop123:
 	VMOVUPS     Y3, (AX)(DI*4)
 	ADDQ        $0x00000008, DI
 	SUBQ        $0x00000008, SI
-	JMP         loop123
+	JMP         loop141
 
-done124:
+done142:
 	TESTQ       SI, SI
-	JZ          end125
+	JZ          end143
 	LEAQ        masks<>+32(SB), R8
 	NEGQ        SI
 	VMOVDQU     (R8)(SI*4), Y2
@@ -2344,7 +2738,7 @@ done124:
 	VFMADD231PS Y1, Y3, Y0
 	VMASKMOVPS  Y0, Y2, (AX)(DI*4)
 
-end125:
+end143:
 	VZEROUPPER
 	RET
 
@@ -2367,9 +2761,9 @@ TEXT ·normalizeSumsAVX2(SB), NOSPLIT, $0-88
 	MOVQ         dy_len+8(FP), BX
 	XORQ         SI, SI
 
-loop126:
+loop144:
 	CMPQ        BX, $0x00000020
-	JLT         done127
+	JLT         done145
 	VMOVUPS     (AX)(SI*4), Y10
 	VMOVUPS     (DX)(SI*4), Y11
 	VMULPS      Y11, Y10, Y10
@@ -2404,12 +2798,12 @@ loop126:
 	VFMADD231PS Y10, Y11, Y9
 	ADDQ        $0x00000020, SI
 	SUBQ        $0x00000020, BX
-	JMP         loop126
+	JMP         loop144
 
-done127:
-loop128:
+done145:
+loop146:
 	CMPQ        BX, $0x00000008
-	JLT         done129
+	JLT         done147
 	VMOVUPS     (AX)(SI*4), Y10
 	VMOVUPS     (DX)(SI*4), Y11
 	VMULPS      Y11, Y10, Y10
@@ -2420,11 +2814,11 @@ loop128:
 	VFMADD231PS Y10, Y11, Y6
 	ADDQ        $0x00000008, SI
 	SUBQ        $0x00000008, BX
-	JMP         loop128
+	JMP         loop146
 
-done129:
+done147:
 	TESTQ       BX, BX
-	JZ          end130
+	JZ          end148
 	LEAQ        masks<>+32(SB), DI
 	NEGQ        BX
 	VMOVDQU     (DI)(BX*4), Y10
@@ -2437,7 +2831,7 @@ done129:
 	VMULPS      Y1, Y10, Y10
 	VFMADD231PS Y11, Y10, Y6
 
-end130:
+end148:
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y5, Y4, Y4
 	VADDPS       Y4, Y2, Y2
@@ -2475,9 +2869,9 @@ TEXT ·normalizeGradAVX2(SB), NOSPLIT, $0-112
 	MOVQ         dx_len+8(FP), SI
 	XORQ         DI, DI
 
-loop131:
+loop149:
 	CMPQ         SI, $0x00000008
-	JLT          done132
+	JLT          done150
 	VMOVUPS      (CX)(DI*4), Y4
 	VMOVUPS      (BX)(DI*4), Y5
 	VFMSUB213PS  Y2, Y5, Y4
@@ -2489,11 +2883,11 @@ loop131:
 	VMOVUPS      Y4, (AX)(DI*4)
 	ADDQ         $0x00000008, DI
 	SUBQ         $0x00000008, SI
-	JMP          loop131
+	JMP          loop149
 
-done132:
+done150:
 	TESTQ        SI, SI
-	JZ           end133
+	JZ           end151
 	LEAQ         masks<>+32(SB), R8
 	NEGQ         SI
 	VMOVDQU      (R8)(SI*4), Y4
@@ -2507,7 +2901,7 @@ done132:
 	VMULPS       Y1, Y5, Y5
 	VMASKMOVPS   Y5, Y4, (AX)(DI*4)
 
-end133:
+end151:
 	VZEROUPPER
 	RET
 
@@ -2523,9 +2917,9 @@ TEXT ·normalizeParamAVX2(SB), NOSPLIT, $0-104
 	MOVQ         dw_len+8(FP), SI
 	XORQ         DI, DI
 
-loop134:
+loop152:
 	CMPQ        SI, $0x00000008
-	JLT         done135
+	JLT         done153
 	VMOVUPS     (BX)(DI*4), Y2
 	VSUBPS      Y0, Y2, Y2
 	VMULPS      Y1, Y2, Y2
@@ -2538,11 +2932,11 @@ loop134:
 	VMOVUPS     Y3, (CX)(DI*4)
 	ADDQ        $0x00000008, DI
 	SUBQ        $0x00000008, SI
-	JMP         loop134
+	JMP         loop152
 
-done135:
+done153:
 	TESTQ       SI, SI
-	JZ          end136
+	JZ          end154
 	LEAQ        masks<>+32(SB), R8
 	NEGQ        SI
 	VMOVDQU     (R8)(SI*4), Y2
@@ -2557,7 +2951,7 @@ done135:
 	VADDPS      Y1, Y0, Y0
 	VMASKMOVPS  Y0, Y2, (CX)(DI*4)
 
-end136:
+end154:
 	VZEROUPPER
 	RET
 
@@ -2570,9 +2964,9 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-48
 	MOVQ  dst_len+8(FP), DX
 	XORQ  BX, BX
 
-loop137:
+loop155:
 	CMPQ         DX, $0x00000008
-	JLT          done138
+	JLT          done156
 	VMOVUPS      (CX)(BX*4), Y1
 	VPAND        constants<>+704(SB), Y1, Y2
 	VBROADCASTSS constants<>+736(SB), Y3
@@ -2623,11 +3017,11 @@ loop137:
 	VMOVUPS      Y1, (AX)(BX*4)
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop137
+	JMP          loop155
 
-done138:
+done156:
 	TESTQ        DX, DX
-	JZ           end139
+	JZ           end157
 	LEAQ         masks<>+32(SB), SI
 	NEGQ         DX
 	VMOVDQU      (SI)(DX*4), Y1
@@ -2680,7 +3074,7 @@ done138:
 	VFNMADD231PS Y5, Y6, Y2
 	VMASKMOVPS   Y2, Y1, (AX)(BX*4)
 
-end139:
+end157:
 	VZEROUPPER
 	RET
 
@@ -2693,9 +3087,9 @@ TEXT ·geluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop140:
+loop158:
 	CMPQ         BX, $0x00000008
-	JLT          done141
+	JLT          done159
 	VMOVUPS      (CX)(SI*4), Y0
 	VPAND        constants<>+704(SB), Y0, Y1
 	VBROADCASTSS constants<>+736(SB), Y2
@@ -2750,11 +3144,11 @@ loop140:
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	SUBQ         $0x00000008, BX
-	JMP          loop140
+	JMP          loop158
 
-done141:
+done159:
 	TESTQ        BX, BX
-	JZ           end142
+	JZ           end160
 	LEAQ         masks<>+32(SB), DI
 	NEGQ         BX
 	VMOVDQU      (DI)(BX*4), Y0
@@ -2811,7 +3205,7 @@ done141:
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
-end142:
+end160:
 	VZEROUPPER
 	RET
 
@@ -2823,9 +3217,9 @@ TEXT ·quickGELUAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 
-loop143:
+loop161:
 	CMPQ         DX, $0x00000008
-	JLT          done144
+	JLT          done162
 	VMOVUPS      (CX)(BX*4), Y0
 	VBROADCASTSS constants<>+1216(SB), Y1
 	VMAXPS       Y0, Y1, Y0
@@ -2860,11 +3254,11 @@ loop143:
 	VMOVUPS      Y0, (AX)(BX*4)
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
-	JMP          loop143
+	JMP          loop161
 
-done144:
+done162:
 	TESTQ        DX, DX
-	JZ           end145
+	JZ           end163
 	LEAQ         masks<>+32(SB), SI
 	NEGQ         DX
 	VMOVDQU      (SI)(DX*4), Y0
@@ -2901,7 +3295,7 @@ done144:
 	VDIVPS       Y2, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
 
-end145:
+end163:
 	VZEROUPPER
 	RET
 
@@ -2914,9 +3308,9 @@ TEXT ·quickGELUGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop146:
+loop164:
 	CMPQ         BX, $0x00000008
-	JLT          done147
+	JLT          done165
 	VMOVUPS      (CX)(SI*4), Y0
 	VPAND        constants<>+704(SB), Y0, Y1
 	VBROADCASTSS constants<>+1280(SB), Y2
@@ -2964,11 +3358,11 @@ loop146:
 	VMOVUPS      Y1, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	SUBQ         $0x00000008, BX
-	JMP          loop146
+	JMP          loop164
 
-done147:
+done165:
 	TESTQ        BX, BX
-	JZ           end148
+	JZ           end166
 	LEAQ         masks<>+32(SB), DI
 	NEGQ         BX
 	VMOVDQU      (DI)(BX*4), Y0
@@ -3018,220 +3412,302 @@ done147:
 	VMULPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
-end148:
+end166:
 	VZEROUPPER
 	RET
 
-// func tileAVX512(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)
+// func tileAVX512(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, panel int, beta float32, c []float32, cRow int, ahead []float32)
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
-TEXT ·tileAVX512(SB), NOSPLIT, $0-168
-	MOVQ   a_base+32(FP), AX
-	MOVQ   b_base+72(FP), CX
-	MOVQ   c_base+112(FP), DX
-	MOVQ   aRow+56(FP), BX
-	SHLQ   $0x02, BX
-	MOVQ   aCol+64(FP), SI
-	SHLQ   $0x02, SI
-	MOVQ   bRow+96(FP), DI
-	SHLQ   $0x02, DI
-	MOVQ   cRow+136(FP), R8
-	SHLQ   $0x02, R8
-	MOVQ   k+16(FP), R9
-	MOVQ   ahead_base+144(FP), R10
-	MOVQ   rows+0(FP), R11
-	CMPQ   R11, $0x0c
-	JEQ    rows12
-	CMPQ   R11, $0x0b
-	JEQ    rows11
-	CMPQ   R11, $0x0a
-	JEQ    rows10
-	CMPQ   R11, $0x09
-	JEQ    rows9
-	CMPQ   R11, $0x08
-	JEQ    rows8
-	CMPQ   R11, $0x07
-	JEQ    rows7
-	CMPQ   R11, $0x06
-	JEQ    rows6
-	CMPQ   R11, $0x05
-	JEQ    rows5
-	CMPQ   R11, $0x04
-	JEQ    rows4
-	CMPQ   R11, $0x03
-	JEQ    rows3
-	CMPQ   R11, $0x02
-	JEQ    rows2
+TEXT ·tileAVX512(SB), NOSPLIT, $0-176
+	MOVQ b_base+72(FP), AX
+	MOVQ c_base+120(FP), CX
+	MOVQ ahead_base+152(FP), DX
+	MOVQ aRow+56(FP), BX
+	SHLQ $0x02, BX
+	MOVQ aCol+64(FP), SI
+	SHLQ $0x02, SI
+	MOVQ bRow+96(FP), DI
+	SHLQ $0x02, DI
+	MOVQ cRow+144(FP), R8
+	SHLQ $0x02, R8
+	MOVQ rows+0(FP), R9
+	CMPQ R9, $0x0c
+	JEQ  rows12
+	CMPQ R9, $0x0b
+	JEQ  rows11
+	CMPQ R9, $0x0a
+	JEQ  rows10
+	CMPQ R9, $0x09
+	JEQ  rows9
+	CMPQ R9, $0x08
+	JEQ  rows8
+	CMPQ R9, $0x07
+	JEQ  rows7
+	CMPQ R9, $0x06
+	JEQ  rows6
+	CMPQ R9, $0x05
+	JEQ  rows5
+	CMPQ R9, $0x04
+	JEQ  rows4
+	CMPQ R9, $0x03
+	JEQ  rows3
+	CMPQ R9, $0x02
+	JEQ  rows2
+	MOVQ cols+8(FP), BX
+
+tile167:
+	MOVQ   a_base+32(FP), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
-	MOVQ   cols+8(FP), BX
+	MOVQ   k+16(FP), R9
 	TESTQ  R9, R9
-	JZ     summed150
+	JZ     summed171
 	CMPQ   BX, $0x00000010
-	JLE    narrow149
+	JLE    narrow170
 
-k151:
-	VMOVUPS      (CX), Z2
-	VMOVUPS      64(CX), Z3
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z4
+k172:
+	VMOVUPS      (AX), Z2
+	VMOVUPS      64(AX), Z3
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R8), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	ADDQ         SI, AX
+	ADDQ         SI, R8
 	DECQ         R9
-	JNZ          k151
-	JMP          summed150
+	JNZ          k172
+	JMP          summed171
 
-narrow149:
-k152:
-	VMOVUPS      (CX), Z2
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z3
+narrow170:
+k173:
+	VMOVUPS      (AX), Z2
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R8), Z3
 	VFMADD231PS  Z2, Z3, Z0
-	ADDQ         SI, AX
+	ADDQ         SI, R8
 	DECQ         R9
-	JNZ          k152
+	JNZ          k173
 
-summed150:
+summed171:
 	VBROADCASTSS alpha+24(FP), Z2
 	VMULPS       Z2, Z0, Z0
 	VMULPS       Z2, Z1, Z1
 	CMPQ         BX, $0x00000020
-	JEQ          full153
-	MOVQ         $0x00000010, CX
+	JLE          last168
+	MOVL         beta+112(FP), R8
+	VBROADCASTSS beta+112(FP), Z2
+	ADDL         R8, R8
+	JZ           overwrite174
+	MOVQ         CX, R8
+	VMOVUPS      (R8), Z3
+	VFMADD231PS  Z3, Z2, Z0
+	VMOVUPS      Z0, (R8)
+	MOVQ         CX, R8
+	VMOVUPS      64(R8), Z3
+	VFMADD231PS  Z3, Z2, Z1
+	VMOVUPS      Z1, 64(R8)
+	JMP          end175
+
+overwrite174:
+	MOVQ    CX, R8
+	VMOVUPS Z0, (R8)
+	MOVQ    CX, R8
+	VMOVUPS Z1, 64(R8)
+
+end175:
+	SUBQ  $0x00000020, BX
+	ADDQ  $0x00000080, CX
+	MOVQ  k+16(FP), R8
+	IMULQ DI, R8
+	SUBQ  R8, AX
+	MOVQ  panel+104(FP), R8
+	LEAQ  (AX)(R8*4), AX
+	JMP   tile167
+
+last168:
+	JEQ          ready169
+	MOVQ         $0x00000010, DX
 	MOVQ         BX, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         BX, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Z2
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         BX, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Z2
 	ADDL         BX, BX
-	JZ           overwrite155
+	JZ           overwrite176
 	MOVL         $0xffffffff, BX
 	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    (AX), K1, Z3
 	VFMADD231PS  Z3, Z2, Z0
 	VMOVUPS      Z0, K1, (AX)
 	MOVL         $0xffffffff, AX
-	BZHIL        CX, AX, AX
+	BZHIL        DX, AX, AX
 	KMOVW        AX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z2, Z1
 	VMOVUPS      Z1, K1, 64(AX)
-	JMP          end156
+	JMP          end177
 
-overwrite155:
+overwrite176:
 	MOVL    $0xffffffff, BX
 	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z0, K1, (AX)
 	MOVL    $0xffffffff, AX
-	BZHIL   CX, AX, AX
+	BZHIL   DX, AX, AX
 	KMOVW   AX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, K1, 64(AX)
 
-end156:
-	JMP end154
+end177:
+	VZEROUPPER
+	RET
 
-full153:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Z2
+ready169:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Z2
 	ADDL         AX, AX
-	JZ           overwrite157
-	MOVQ         DX, AX
+	JZ           overwrite178
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Z3
 	VFMADD231PS  Z3, Z2, Z0
 	VMOVUPS      Z0, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z2, Z1
 	VMOVUPS      Z1, 64(AX)
-	JMP          end158
+	JMP          end179
 
-overwrite157:
-	MOVQ    DX, AX
+overwrite178:
+	MOVQ    CX, AX
 	VMOVUPS Z0, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, 64(AX)
 
-end158:
-end154:
+end179:
 	VZEROUPPER
 	RET
 
 rows2:
+	MOVQ cols+8(FP), R9
+
+tile180:
+	MOVQ   a_base+32(FP), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
-	MOVQ   cols+8(FP), R11
-	TESTQ  R9, R9
-	JZ     summed160
-	CMPQ   R11, $0x00000010
-	JLE    narrow159
+	MOVQ   k+16(FP), R11
+	TESTQ  R11, R11
+	JZ     summed184
+	CMPQ   R9, $0x00000010
+	JLE    narrow183
 
-k161:
-	VMOVUPS      (CX), Z4
-	VMOVUPS      64(CX), Z5
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z6
+k185:
+	VMOVUPS      (AX), Z4
+	VMOVUPS      64(AX), Z5
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS (AX)(BX*1), Z6
+	VBROADCASTSS (R10)(BX*1), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
-	ADDQ         SI, AX
-	DECQ         R9
-	JNZ          k161
-	JMP          summed160
+	ADDQ         SI, R10
+	DECQ         R11
+	JNZ          k185
+	JMP          summed184
 
-narrow159:
-k162:
-	VMOVUPS      (CX), Z4
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z5
+narrow183:
+k186:
+	VMOVUPS      (AX), Z4
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z5
 	VFMADD231PS  Z4, Z5, Z0
-	VBROADCASTSS (AX)(BX*1), Z5
+	VBROADCASTSS (R10)(BX*1), Z5
 	VFMADD231PS  Z4, Z5, Z2
-	ADDQ         SI, AX
-	DECQ         R9
-	JNZ          k162
+	ADDQ         SI, R10
+	DECQ         R11
+	JNZ          k186
 
-summed160:
+summed184:
 	VBROADCASTSS alpha+24(FP), Z4
 	VMULPS       Z4, Z0, Z0
 	VMULPS       Z4, Z1, Z1
 	VMULPS       Z4, Z2, Z2
 	VMULPS       Z4, Z3, Z3
-	CMPQ         R11, $0x00000020
-	JEQ          full163
-	MOVQ         $0x00000010, CX
-	MOVQ         R11, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R11, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Z4
+	CMPQ         R9, $0x00000020
+	JLE          last181
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Z4
+	ADDL         R10, R10
+	JZ           overwrite187
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Z5
+	VFMADD231PS  Z5, Z4, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z5
+	VFMADD231PS  Z5, Z4, Z2
+	VMOVUPS      Z2, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      64(R10), Z5
+	VFMADD231PS  Z5, Z4, Z1
+	VMOVUPS      Z1, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VMOVUPS      Z3, 64(R10)
+	JMP          end188
+
+overwrite187:
+	MOVQ    CX, R10
+	VMOVUPS Z0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z2, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Z1, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z3, 64(R10)
+
+end188:
+	SUBQ  $0x00000020, R9
+	ADDQ  $0x00000080, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile180
+
+last181:
+	JEQ          ready182
+	MOVQ         $0x00000010, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Z4
 	ADDL         BX, BX
-	JZ           overwrite165
+	JZ           overwrite189
 	MOVL         $0xffffffff, BX
 	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    (AX), K1, Z5
 	VFMADD231PS  Z5, Z4, Z0
 	VMOVUPS      Z0, K1, (AX)
@@ -3240,9 +3716,9 @@ summed160:
 	VFMADD231PS  Z0, Z4, Z2
 	VMOVUPS      Z2, K1, (AX)
 	MOVL         $0xffffffff, AX
-	BZHIL        CX, AX, AX
+	BZHIL        DX, AX, AX
 	KMOVW        AX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z4, Z1
 	VMOVUPS      Z1, K1, 64(AX)
@@ -3250,33 +3726,34 @@ summed160:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z4, Z3
 	VMOVUPS      Z3, K1, 64(AX)
-	JMP          end166
+	JMP          end190
 
-overwrite165:
+overwrite189:
 	MOVL    $0xffffffff, BX
 	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z0, K1, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, K1, (AX)
 	MOVL    $0xffffffff, AX
-	BZHIL   CX, AX, AX
+	BZHIL   DX, AX, AX
 	KMOVW   AX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, K1, 64(AX)
 
-end166:
-	JMP end164
+end190:
+	VZEROUPPER
+	RET
 
-full163:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Z4
+ready182:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Z4
 	ADDL         AX, AX
-	JZ           overwrite167
-	MOVQ         DX, AX
+	JZ           overwrite191
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Z5
 	VFMADD231PS  Z5, Z4, Z0
 	VMOVUPS      Z0, (AX)
@@ -3284,7 +3761,7 @@ full163:
 	VMOVUPS      (AX), Z0
 	VFMADD231PS  Z0, Z4, Z2
 	VMOVUPS      Z2, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z4, Z1
 	VMOVUPS      Z1, 64(AX)
@@ -3292,73 +3769,76 @@ full163:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z4, Z3
 	VMOVUPS      Z3, 64(AX)
-	JMP          end168
+	JMP          end192
 
-overwrite167:
-	MOVQ    DX, AX
+overwrite191:
+	MOVQ    CX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, 64(AX)
 
-end168:
-end164:
+end192:
 	VZEROUPPER
 	RET
 
 rows3:
+	MOVQ cols+8(FP), R9
+
+tile193:
+	MOVQ   a_base+32(FP), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
-	MOVQ   cols+8(FP), R11
-	TESTQ  R9, R9
-	JZ     summed170
-	CMPQ   R11, $0x00000010
-	JLE    narrow169
+	MOVQ   k+16(FP), R11
+	TESTQ  R11, R11
+	JZ     summed197
+	CMPQ   R9, $0x00000010
+	JLE    narrow196
 
-k171:
-	VMOVUPS      (CX), Z6
-	VMOVUPS      64(CX), Z7
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z8
+k198:
+	VMOVUPS      (AX), Z6
+	VMOVUPS      64(AX), Z7
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS (AX)(BX*1), Z8
+	VBROADCASTSS (R10)(BX*1), Z8
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS (AX)(BX*2), Z8
+	VBROADCASTSS (R10)(BX*2), Z8
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
-	ADDQ         SI, AX
-	DECQ         R9
-	JNZ          k171
-	JMP          summed170
+	ADDQ         SI, R10
+	DECQ         R11
+	JNZ          k198
+	JMP          summed197
 
-narrow169:
-k172:
-	VMOVUPS      (CX), Z6
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z7
+narrow196:
+k199:
+	VMOVUPS      (AX), Z6
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z7
 	VFMADD231PS  Z6, Z7, Z0
-	VBROADCASTSS (AX)(BX*1), Z7
+	VBROADCASTSS (R10)(BX*1), Z7
 	VFMADD231PS  Z6, Z7, Z2
-	VBROADCASTSS (AX)(BX*2), Z7
+	VBROADCASTSS (R10)(BX*2), Z7
 	VFMADD231PS  Z6, Z7, Z4
-	ADDQ         SI, AX
-	DECQ         R9
-	JNZ          k172
+	ADDQ         SI, R10
+	DECQ         R11
+	JNZ          k199
 
-summed170:
+summed197:
 	VBROADCASTSS alpha+24(FP), Z6
 	VMULPS       Z6, Z0, Z0
 	VMULPS       Z6, Z1, Z1
@@ -3366,22 +3846,78 @@ summed170:
 	VMULPS       Z6, Z3, Z3
 	VMULPS       Z6, Z4, Z4
 	VMULPS       Z6, Z5, Z5
-	CMPQ         R11, $0x00000020
-	JEQ          full173
-	MOVQ         $0x00000010, CX
-	MOVQ         R11, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R11, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Z6
+	CMPQ         R9, $0x00000020
+	JLE          last194
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Z6
+	ADDL         R10, R10
+	JZ           overwrite200
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Z7
+	VFMADD231PS  Z7, Z6, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z7
+	VFMADD231PS  Z7, Z6, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z7
+	VFMADD231PS  Z7, Z6, Z4
+	VMOVUPS      Z4, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      64(R10), Z7
+	VFMADD231PS  Z7, Z6, Z1
+	VMOVUPS      Z1, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z7
+	VFMADD231PS  Z7, Z6, Z3
+	VMOVUPS      Z3, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z7
+	VFMADD231PS  Z7, Z6, Z5
+	VMOVUPS      Z5, 64(R10)
+	JMP          end201
+
+overwrite200:
+	MOVQ    CX, R10
+	VMOVUPS Z0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z2, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z4, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Z1, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z3, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z5, 64(R10)
+
+end201:
+	SUBQ  $0x00000020, R9
+	ADDQ  $0x00000080, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile193
+
+last194:
+	JEQ          ready195
+	MOVQ         $0x00000010, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Z6
 	ADDL         BX, BX
-	JZ           overwrite175
+	JZ           overwrite202
 	MOVL         $0xffffffff, BX
 	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    (AX), K1, Z7
 	VFMADD231PS  Z7, Z6, Z0
 	VMOVUPS      Z0, K1, (AX)
@@ -3394,9 +3930,9 @@ summed170:
 	VFMADD231PS  Z0, Z6, Z4
 	VMOVUPS      Z4, K1, (AX)
 	MOVL         $0xffffffff, AX
-	BZHIL        CX, AX, AX
+	BZHIL        DX, AX, AX
 	KMOVW        AX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z6, Z1
 	VMOVUPS      Z1, K1, 64(AX)
@@ -3408,37 +3944,38 @@ summed170:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z6, Z5
 	VMOVUPS      Z5, K1, 64(AX)
-	JMP          end176
+	JMP          end203
 
-overwrite175:
+overwrite202:
 	MOVL    $0xffffffff, BX
 	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z0, K1, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, K1, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z4, K1, (AX)
 	MOVL    $0xffffffff, AX
-	BZHIL   CX, AX, AX
+	BZHIL   DX, AX, AX
 	KMOVW   AX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, K1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z5, K1, 64(AX)
 
-end176:
-	JMP end174
+end203:
+	VZEROUPPER
+	RET
 
-full173:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Z6
+ready195:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Z6
 	ADDL         AX, AX
-	JZ           overwrite177
-	MOVQ         DX, AX
+	JZ           overwrite204
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Z7
 	VFMADD231PS  Z7, Z6, Z0
 	VMOVUPS      Z0, (AX)
@@ -3450,7 +3987,7 @@ full173:
 	VMOVUPS      (AX), Z0
 	VFMADD231PS  Z0, Z6, Z4
 	VMOVUPS      Z4, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z6, Z1
 	VMOVUPS      Z1, 64(AX)
@@ -3462,29 +3999,32 @@ full173:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z6, Z5
 	VMOVUPS      Z5, 64(AX)
-	JMP          end178
+	JMP          end205
 
-overwrite177:
-	MOVQ    DX, AX
+overwrite204:
+	MOVQ    CX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z4, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z5, 64(AX)
 
-end178:
-end174:
+end205:
 	VZEROUPPER
 	RET
 
 rows4:
-	LEAQ   (AX)(BX*2), R11
+	MOVQ cols+8(FP), R9
+
+tile206:
+	MOVQ   a_base+32(FP), R10
+	LEAQ   (R10)(BX*2), R11
 	ADDQ   BX, R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -3494,56 +4034,56 @@ rows4:
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   cols+8(FP), R12
-	TESTQ  R9, R9
-	JZ     summed180
-	CMPQ   R12, $0x00000010
-	JLE    narrow179
+	MOVQ   k+16(FP), R12
+	TESTQ  R12, R12
+	JZ     summed210
+	CMPQ   R9, $0x00000010
+	JLE    narrow209
 
-k181:
-	VMOVUPS      (CX), Z8
-	VMOVUPS      64(CX), Z9
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z10
+k211:
+	VMOVUPS      (AX), Z8
+	VMOVUPS      64(AX), Z9
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (AX)(BX*1), Z10
+	VBROADCASTSS (R10)(BX*1), Z10
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (AX)(BX*2), Z10
+	VBROADCASTSS (R10)(BX*2), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
 	VBROADCASTSS (R11), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
-	DECQ         R9
-	JNZ          k181
-	JMP          summed180
+	DECQ         R12
+	JNZ          k211
+	JMP          summed210
 
-narrow179:
-k182:
-	VMOVUPS      (CX), Z8
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z9
+narrow209:
+k212:
+	VMOVUPS      (AX), Z8
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z9
 	VFMADD231PS  Z8, Z9, Z0
-	VBROADCASTSS (AX)(BX*1), Z9
+	VBROADCASTSS (R10)(BX*1), Z9
 	VFMADD231PS  Z8, Z9, Z2
-	VBROADCASTSS (AX)(BX*2), Z9
+	VBROADCASTSS (R10)(BX*2), Z9
 	VFMADD231PS  Z8, Z9, Z4
 	VBROADCASTSS (R11), Z9
 	VFMADD231PS  Z8, Z9, Z6
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
-	DECQ         R9
-	JNZ          k182
+	DECQ         R12
+	JNZ          k212
 
-summed180:
+summed210:
 	VBROADCASTSS alpha+24(FP), Z8
 	VMULPS       Z8, Z0, Z0
 	VMULPS       Z8, Z1, Z1
@@ -3553,22 +4093,90 @@ summed180:
 	VMULPS       Z8, Z5, Z5
 	VMULPS       Z8, Z6, Z6
 	VMULPS       Z8, Z7, Z7
-	CMPQ         R12, $0x00000020
-	JEQ          full183
-	MOVQ         $0x00000010, CX
-	MOVQ         R12, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R12, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Z8
+	CMPQ         R9, $0x00000020
+	JLE          last207
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Z8
+	ADDL         R10, R10
+	JZ           overwrite213
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Z9
+	VFMADD231PS  Z9, Z8, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z9
+	VFMADD231PS  Z9, Z8, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z9
+	VFMADD231PS  Z9, Z8, Z4
+	VMOVUPS      Z4, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z9
+	VFMADD231PS  Z9, Z8, Z6
+	VMOVUPS      Z6, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      64(R10), Z9
+	VFMADD231PS  Z9, Z8, Z1
+	VMOVUPS      Z1, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z9
+	VFMADD231PS  Z9, Z8, Z3
+	VMOVUPS      Z3, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z9
+	VFMADD231PS  Z9, Z8, Z5
+	VMOVUPS      Z5, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z9
+	VFMADD231PS  Z9, Z8, Z7
+	VMOVUPS      Z7, 64(R10)
+	JMP          end214
+
+overwrite213:
+	MOVQ    CX, R10
+	VMOVUPS Z0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z2, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z4, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z6, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Z1, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z3, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z5, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z7, 64(R10)
+
+end214:
+	SUBQ  $0x00000020, R9
+	ADDQ  $0x00000080, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile206
+
+last207:
+	JEQ          ready208
+	MOVQ         $0x00000010, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Z8
 	ADDL         BX, BX
-	JZ           overwrite185
+	JZ           overwrite215
 	MOVL         $0xffffffff, BX
 	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    (AX), K1, Z9
 	VFMADD231PS  Z9, Z8, Z0
 	VMOVUPS      Z0, K1, (AX)
@@ -3585,9 +4193,9 @@ summed180:
 	VFMADD231PS  Z0, Z8, Z6
 	VMOVUPS      Z6, K1, (AX)
 	MOVL         $0xffffffff, AX
-	BZHIL        CX, AX, AX
+	BZHIL        DX, AX, AX
 	KMOVW        AX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z8, Z1
 	VMOVUPS      Z1, K1, 64(AX)
@@ -3603,13 +4211,13 @@ summed180:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z8, Z7
 	VMOVUPS      Z7, K1, 64(AX)
-	JMP          end186
+	JMP          end216
 
-overwrite185:
+overwrite215:
 	MOVL    $0xffffffff, BX
 	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z0, K1, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, K1, (AX)
@@ -3618,9 +4226,9 @@ overwrite185:
 	ADDQ    R8, AX
 	VMOVUPS Z6, K1, (AX)
 	MOVL    $0xffffffff, AX
-	BZHIL   CX, AX, AX
+	BZHIL   DX, AX, AX
 	KMOVW   AX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, K1, 64(AX)
@@ -3629,15 +4237,16 @@ overwrite185:
 	ADDQ    R8, AX
 	VMOVUPS Z7, K1, 64(AX)
 
-end186:
-	JMP end184
+end216:
+	VZEROUPPER
+	RET
 
-full183:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Z8
+ready208:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Z8
 	ADDL         AX, AX
-	JZ           overwrite187
-	MOVQ         DX, AX
+	JZ           overwrite217
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Z9
 	VFMADD231PS  Z9, Z8, Z0
 	VMOVUPS      Z0, (AX)
@@ -3653,7 +4262,7 @@ full183:
 	VMOVUPS      (AX), Z0
 	VFMADD231PS  Z0, Z8, Z6
 	VMOVUPS      Z6, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z8, Z1
 	VMOVUPS      Z1, 64(AX)
@@ -3669,10 +4278,10 @@ full183:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z8, Z7
 	VMOVUPS      Z7, 64(AX)
-	JMP          end188
+	JMP          end218
 
-overwrite187:
-	MOVQ    DX, AX
+overwrite217:
+	MOVQ    CX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, (AX)
@@ -3680,7 +4289,7 @@ overwrite187:
 	VMOVUPS Z4, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z6, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, 64(AX)
@@ -3689,13 +4298,16 @@ overwrite187:
 	ADDQ    R8, AX
 	VMOVUPS Z7, 64(AX)
 
-end188:
-end184:
+end218:
 	VZEROUPPER
 	RET
 
 rows5:
-	LEAQ   (AX)(BX*2), R11
+	MOVQ cols+8(FP), R9
+
+tile219:
+	MOVQ   a_base+32(FP), R10
+	LEAQ   (R10)(BX*2), R11
 	ADDQ   BX, R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -3707,25 +4319,25 @@ rows5:
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
-	MOVQ   cols+8(FP), R12
-	TESTQ  R9, R9
-	JZ     summed190
-	CMPQ   R12, $0x00000010
-	JLE    narrow189
+	MOVQ   k+16(FP), R12
+	TESTQ  R12, R12
+	JZ     summed223
+	CMPQ   R9, $0x00000010
+	JLE    narrow222
 
-k191:
-	VMOVUPS      (CX), Z10
-	VMOVUPS      64(CX), Z11
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z12
+k224:
+	VMOVUPS      (AX), Z10
+	VMOVUPS      64(AX), Z11
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS (AX)(BX*1), Z12
+	VBROADCASTSS (R10)(BX*1), Z12
 	VFMADD231PS  Z10, Z12, Z2
 	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS (AX)(BX*2), Z12
+	VBROADCASTSS (R10)(BX*2), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
 	VBROADCASTSS (R11), Z12
@@ -3734,34 +4346,34 @@ k191:
 	VBROADCASTSS (R11)(BX*1), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
-	DECQ         R9
-	JNZ          k191
-	JMP          summed190
+	DECQ         R12
+	JNZ          k224
+	JMP          summed223
 
-narrow189:
-k192:
-	VMOVUPS      (CX), Z10
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z11
+narrow222:
+k225:
+	VMOVUPS      (AX), Z10
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z11
 	VFMADD231PS  Z10, Z11, Z0
-	VBROADCASTSS (AX)(BX*1), Z11
+	VBROADCASTSS (R10)(BX*1), Z11
 	VFMADD231PS  Z10, Z11, Z2
-	VBROADCASTSS (AX)(BX*2), Z11
+	VBROADCASTSS (R10)(BX*2), Z11
 	VFMADD231PS  Z10, Z11, Z4
 	VBROADCASTSS (R11), Z11
 	VFMADD231PS  Z10, Z11, Z6
 	VBROADCASTSS (R11)(BX*1), Z11
 	VFMADD231PS  Z10, Z11, Z8
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
-	DECQ         R9
-	JNZ          k192
+	DECQ         R12
+	JNZ          k225
 
-summed190:
+summed223:
 	VBROADCASTSS alpha+24(FP), Z10
 	VMULPS       Z10, Z0, Z0
 	VMULPS       Z10, Z1, Z1
@@ -3773,22 +4385,102 @@ summed190:
 	VMULPS       Z10, Z7, Z7
 	VMULPS       Z10, Z8, Z8
 	VMULPS       Z10, Z9, Z9
-	CMPQ         R12, $0x00000020
-	JEQ          full193
-	MOVQ         $0x00000010, CX
-	MOVQ         R12, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R12, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Z10
+	CMPQ         R9, $0x00000020
+	JLE          last220
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Z10
+	ADDL         R10, R10
+	JZ           overwrite226
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Z11
+	VFMADD231PS  Z11, Z10, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z11
+	VFMADD231PS  Z11, Z10, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z11
+	VFMADD231PS  Z11, Z10, Z4
+	VMOVUPS      Z4, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z11
+	VFMADD231PS  Z11, Z10, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z11
+	VFMADD231PS  Z11, Z10, Z8
+	VMOVUPS      Z8, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      64(R10), Z11
+	VFMADD231PS  Z11, Z10, Z1
+	VMOVUPS      Z1, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z11
+	VFMADD231PS  Z11, Z10, Z3
+	VMOVUPS      Z3, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z11
+	VFMADD231PS  Z11, Z10, Z5
+	VMOVUPS      Z5, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z11
+	VFMADD231PS  Z11, Z10, Z7
+	VMOVUPS      Z7, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z11
+	VFMADD231PS  Z11, Z10, Z9
+	VMOVUPS      Z9, 64(R10)
+	JMP          end227
+
+overwrite226:
+	MOVQ    CX, R10
+	VMOVUPS Z0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z2, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z4, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z6, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z8, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Z1, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z3, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z5, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z7, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z9, 64(R10)
+
+end227:
+	SUBQ  $0x00000020, R9
+	ADDQ  $0x00000080, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile219
+
+last220:
+	JEQ          ready221
+	MOVQ         $0x00000010, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Z10
 	ADDL         BX, BX
-	JZ           overwrite195
+	JZ           overwrite228
 	MOVL         $0xffffffff, BX
 	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    (AX), K1, Z11
 	VFMADD231PS  Z11, Z10, Z0
 	VMOVUPS      Z0, K1, (AX)
@@ -3809,9 +4501,9 @@ summed190:
 	VFMADD231PS  Z0, Z10, Z8
 	VMOVUPS      Z8, K1, (AX)
 	MOVL         $0xffffffff, AX
-	BZHIL        CX, AX, AX
+	BZHIL        DX, AX, AX
 	KMOVW        AX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z10, Z1
 	VMOVUPS      Z1, K1, 64(AX)
@@ -3831,13 +4523,13 @@ summed190:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z10, Z9
 	VMOVUPS      Z9, K1, 64(AX)
-	JMP          end196
+	JMP          end229
 
-overwrite195:
+overwrite228:
 	MOVL    $0xffffffff, BX
 	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z0, K1, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, K1, (AX)
@@ -3848,9 +4540,9 @@ overwrite195:
 	ADDQ    R8, AX
 	VMOVUPS Z8, K1, (AX)
 	MOVL    $0xffffffff, AX
-	BZHIL   CX, AX, AX
+	BZHIL   DX, AX, AX
 	KMOVW   AX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, K1, 64(AX)
@@ -3861,15 +4553,16 @@ overwrite195:
 	ADDQ    R8, AX
 	VMOVUPS Z9, K1, 64(AX)
 
-end196:
-	JMP end194
+end229:
+	VZEROUPPER
+	RET
 
-full193:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Z10
+ready221:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Z10
 	ADDL         AX, AX
-	JZ           overwrite197
-	MOVQ         DX, AX
+	JZ           overwrite230
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Z11
 	VFMADD231PS  Z11, Z10, Z0
 	VMOVUPS      Z0, (AX)
@@ -3889,7 +4582,7 @@ full193:
 	VMOVUPS      (AX), Z0
 	VFMADD231PS  Z0, Z10, Z8
 	VMOVUPS      Z8, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z10, Z1
 	VMOVUPS      Z1, 64(AX)
@@ -3909,10 +4602,10 @@ full193:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z10, Z9
 	VMOVUPS      Z9, 64(AX)
-	JMP          end198
+	JMP          end231
 
-overwrite197:
-	MOVQ    DX, AX
+overwrite230:
+	MOVQ    CX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, (AX)
@@ -3922,7 +4615,7 @@ overwrite197:
 	VMOVUPS Z6, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z8, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, 64(AX)
@@ -3933,13 +4626,16 @@ overwrite197:
 	ADDQ    R8, AX
 	VMOVUPS Z9, 64(AX)
 
-end198:
-end194:
+end231:
 	VZEROUPPER
 	RET
 
 rows6:
-	LEAQ   (AX)(BX*2), R11
+	MOVQ cols+8(FP), R9
+
+tile232:
+	MOVQ   a_base+32(FP), R10
+	LEAQ   (R10)(BX*2), R11
 	ADDQ   BX, R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
@@ -3953,25 +4649,25 @@ rows6:
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
-	MOVQ   cols+8(FP), R12
-	TESTQ  R9, R9
-	JZ     summed200
-	CMPQ   R12, $0x00000010
-	JLE    narrow199
+	MOVQ   k+16(FP), R12
+	TESTQ  R12, R12
+	JZ     summed236
+	CMPQ   R9, $0x00000010
+	JLE    narrow235
 
-k201:
-	VMOVUPS      (CX), Z12
-	VMOVUPS      64(CX), Z13
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z14
+k237:
+	VMOVUPS      (AX), Z12
+	VMOVUPS      64(AX), Z13
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS (AX)(BX*1), Z14
+	VBROADCASTSS (R10)(BX*1), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS (AX)(BX*2), Z14
+	VBROADCASTSS (R10)(BX*2), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
 	VBROADCASTSS (R11), Z14
@@ -3983,23 +4679,23 @@ k201:
 	VBROADCASTSS (R11)(BX*2), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
-	DECQ         R9
-	JNZ          k201
-	JMP          summed200
+	DECQ         R12
+	JNZ          k237
+	JMP          summed236
 
-narrow199:
-k202:
-	VMOVUPS      (CX), Z12
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z13
+narrow235:
+k238:
+	VMOVUPS      (AX), Z12
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z13
 	VFMADD231PS  Z12, Z13, Z0
-	VBROADCASTSS (AX)(BX*1), Z13
+	VBROADCASTSS (R10)(BX*1), Z13
 	VFMADD231PS  Z12, Z13, Z2
-	VBROADCASTSS (AX)(BX*2), Z13
+	VBROADCASTSS (R10)(BX*2), Z13
 	VFMADD231PS  Z12, Z13, Z4
 	VBROADCASTSS (R11), Z13
 	VFMADD231PS  Z12, Z13, Z6
@@ -4007,12 +4703,12 @@ k202:
 	VFMADD231PS  Z12, Z13, Z8
 	VBROADCASTSS (R11)(BX*2), Z13
 	VFMADD231PS  Z12, Z13, Z10
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
-	DECQ         R9
-	JNZ          k202
+	DECQ         R12
+	JNZ          k238
 
-summed200:
+summed236:
 	VBROADCASTSS alpha+24(FP), Z12
 	VMULPS       Z12, Z0, Z0
 	VMULPS       Z12, Z1, Z1
@@ -4026,22 +4722,114 @@ summed200:
 	VMULPS       Z12, Z9, Z9
 	VMULPS       Z12, Z10, Z10
 	VMULPS       Z12, Z11, Z11
-	CMPQ         R12, $0x00000020
-	JEQ          full203
-	MOVQ         $0x00000010, CX
-	MOVQ         R12, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R12, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Z12
+	CMPQ         R9, $0x00000020
+	JLE          last233
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Z12
+	ADDL         R10, R10
+	JZ           overwrite239
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Z13
+	VFMADD231PS  Z13, Z12, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z13
+	VFMADD231PS  Z13, Z12, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z13
+	VFMADD231PS  Z13, Z12, Z4
+	VMOVUPS      Z4, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z13
+	VFMADD231PS  Z13, Z12, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z13
+	VFMADD231PS  Z13, Z12, Z8
+	VMOVUPS      Z8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z13
+	VFMADD231PS  Z13, Z12, Z10
+	VMOVUPS      Z10, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      64(R10), Z13
+	VFMADD231PS  Z13, Z12, Z1
+	VMOVUPS      Z1, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z13
+	VFMADD231PS  Z13, Z12, Z3
+	VMOVUPS      Z3, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z13
+	VFMADD231PS  Z13, Z12, Z5
+	VMOVUPS      Z5, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z13
+	VFMADD231PS  Z13, Z12, Z7
+	VMOVUPS      Z7, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z13
+	VFMADD231PS  Z13, Z12, Z9
+	VMOVUPS      Z9, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z13
+	VFMADD231PS  Z13, Z12, Z11
+	VMOVUPS      Z11, 64(R10)
+	JMP          end240
+
+overwrite239:
+	MOVQ    CX, R10
+	VMOVUPS Z0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z2, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z4, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z6, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z8, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z10, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Z1, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z3, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z5, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z7, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z9, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z11, 64(R10)
+
+end240:
+	SUBQ  $0x00000020, R9
+	ADDQ  $0x00000080, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile232
+
+last233:
+	JEQ          ready234
+	MOVQ         $0x00000010, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Z12
 	ADDL         BX, BX
-	JZ           overwrite205
+	JZ           overwrite241
 	MOVL         $0xffffffff, BX
 	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    (AX), K1, Z13
 	VFMADD231PS  Z13, Z12, Z0
 	VMOVUPS      Z0, K1, (AX)
@@ -4066,9 +4854,9 @@ summed200:
 	VFMADD231PS  Z0, Z12, Z10
 	VMOVUPS      Z10, K1, (AX)
 	MOVL         $0xffffffff, AX
-	BZHIL        CX, AX, AX
+	BZHIL        DX, AX, AX
 	KMOVW        AX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z12, Z1
 	VMOVUPS      Z1, K1, 64(AX)
@@ -4092,13 +4880,13 @@ summed200:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z12, Z11
 	VMOVUPS      Z11, K1, 64(AX)
-	JMP          end206
+	JMP          end242
 
-overwrite205:
+overwrite241:
 	MOVL    $0xffffffff, BX
 	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z0, K1, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, K1, (AX)
@@ -4111,9 +4899,9 @@ overwrite205:
 	ADDQ    R8, AX
 	VMOVUPS Z10, K1, (AX)
 	MOVL    $0xffffffff, AX
-	BZHIL   CX, AX, AX
+	BZHIL   DX, AX, AX
 	KMOVW   AX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, K1, 64(AX)
@@ -4126,15 +4914,16 @@ overwrite205:
 	ADDQ    R8, AX
 	VMOVUPS Z11, K1, 64(AX)
 
-end206:
-	JMP end204
+end242:
+	VZEROUPPER
+	RET
 
-full203:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Z12
+ready234:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Z12
 	ADDL         AX, AX
-	JZ           overwrite207
-	MOVQ         DX, AX
+	JZ           overwrite243
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Z13
 	VFMADD231PS  Z13, Z12, Z0
 	VMOVUPS      Z0, (AX)
@@ -4158,7 +4947,7 @@ full203:
 	VMOVUPS      (AX), Z0
 	VFMADD231PS  Z0, Z12, Z10
 	VMOVUPS      Z10, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z12, Z1
 	VMOVUPS      Z1, 64(AX)
@@ -4182,10 +4971,10 @@ full203:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z12, Z11
 	VMOVUPS      Z11, 64(AX)
-	JMP          end208
+	JMP          end244
 
-overwrite207:
-	MOVQ    DX, AX
+overwrite243:
+	MOVQ    CX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, (AX)
@@ -4197,7 +4986,7 @@ overwrite207:
 	VMOVUPS Z8, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z10, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, 64(AX)
@@ -4210,13 +4999,16 @@ overwrite207:
 	ADDQ    R8, AX
 	VMOVUPS Z11, 64(AX)
 
-end208:
-end204:
+end244:
 	VZEROUPPER
 	RET
 
 rows7:
-	LEAQ   (AX)(BX*2), R11
+	MOVQ cols+8(FP), R9
+
+tile245:
+	MOVQ   a_base+32(FP), R10
+	LEAQ   (R10)(BX*2), R11
 	ADDQ   BX, R11
 	LEAQ   (R11)(BX*2), R12
 	ADDQ   BX, R12
@@ -4234,25 +5026,25 @@ rows7:
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
-	MOVQ   cols+8(FP), R13
-	TESTQ  R9, R9
-	JZ     summed210
-	CMPQ   R13, $0x00000010
-	JLE    narrow209
+	MOVQ   k+16(FP), R13
+	TESTQ  R13, R13
+	JZ     summed249
+	CMPQ   R9, $0x00000010
+	JLE    narrow248
 
-k211:
-	VMOVUPS      (CX), Z14
-	VMOVUPS      64(CX), Z15
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z16
+k250:
+	VMOVUPS      (AX), Z14
+	VMOVUPS      64(AX), Z15
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS (AX)(BX*1), Z16
+	VBROADCASTSS (R10)(BX*1), Z16
 	VFMADD231PS  Z14, Z16, Z2
 	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS (AX)(BX*2), Z16
+	VBROADCASTSS (R10)(BX*2), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
 	VBROADCASTSS (R11), Z16
@@ -4267,24 +5059,24 @@ k211:
 	VBROADCASTSS (R12), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
 	ADDQ         SI, R12
-	DECQ         R9
-	JNZ          k211
-	JMP          summed210
+	DECQ         R13
+	JNZ          k250
+	JMP          summed249
 
-narrow209:
-k212:
-	VMOVUPS      (CX), Z14
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z15
+narrow248:
+k251:
+	VMOVUPS      (AX), Z14
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z15
 	VFMADD231PS  Z14, Z15, Z0
-	VBROADCASTSS (AX)(BX*1), Z15
+	VBROADCASTSS (R10)(BX*1), Z15
 	VFMADD231PS  Z14, Z15, Z2
-	VBROADCASTSS (AX)(BX*2), Z15
+	VBROADCASTSS (R10)(BX*2), Z15
 	VFMADD231PS  Z14, Z15, Z4
 	VBROADCASTSS (R11), Z15
 	VFMADD231PS  Z14, Z15, Z6
@@ -4294,13 +5086,13 @@ k212:
 	VFMADD231PS  Z14, Z15, Z10
 	VBROADCASTSS (R12), Z15
 	VFMADD231PS  Z14, Z15, Z12
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
 	ADDQ         SI, R12
-	DECQ         R9
-	JNZ          k212
+	DECQ         R13
+	JNZ          k251
 
-summed210:
+summed249:
 	VBROADCASTSS alpha+24(FP), Z14
 	VMULPS       Z14, Z0, Z0
 	VMULPS       Z14, Z1, Z1
@@ -4316,22 +5108,126 @@ summed210:
 	VMULPS       Z14, Z11, Z11
 	VMULPS       Z14, Z12, Z12
 	VMULPS       Z14, Z13, Z13
-	CMPQ         R13, $0x00000020
-	JEQ          full213
-	MOVQ         $0x00000010, CX
-	MOVQ         R13, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R13, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Z14
+	CMPQ         R9, $0x00000020
+	JLE          last246
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Z14
+	ADDL         R10, R10
+	JZ           overwrite252
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Z15
+	VFMADD231PS  Z15, Z14, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z15
+	VFMADD231PS  Z15, Z14, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z15
+	VFMADD231PS  Z15, Z14, Z4
+	VMOVUPS      Z4, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z15
+	VFMADD231PS  Z15, Z14, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z15
+	VFMADD231PS  Z15, Z14, Z8
+	VMOVUPS      Z8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z15
+	VFMADD231PS  Z15, Z14, Z10
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z15
+	VFMADD231PS  Z15, Z14, Z12
+	VMOVUPS      Z12, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      64(R10), Z15
+	VFMADD231PS  Z15, Z14, Z1
+	VMOVUPS      Z1, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z15
+	VFMADD231PS  Z15, Z14, Z3
+	VMOVUPS      Z3, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z15
+	VFMADD231PS  Z15, Z14, Z5
+	VMOVUPS      Z5, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z15
+	VFMADD231PS  Z15, Z14, Z7
+	VMOVUPS      Z7, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z15
+	VFMADD231PS  Z15, Z14, Z9
+	VMOVUPS      Z9, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z15
+	VFMADD231PS  Z15, Z14, Z11
+	VMOVUPS      Z11, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z15
+	VFMADD231PS  Z15, Z14, Z13
+	VMOVUPS      Z13, 64(R10)
+	JMP          end253
+
+overwrite252:
+	MOVQ    CX, R10
+	VMOVUPS Z0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z2, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z4, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z6, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z8, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z10, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z12, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Z1, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z3, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z5, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z7, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z9, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z11, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z13, 64(R10)
+
+end253:
+	SUBQ  $0x00000020, R9
+	ADDQ  $0x00000080, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile245
+
+last246:
+	JEQ          ready247
+	MOVQ         $0x00000010, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Z14
 	ADDL         BX, BX
-	JZ           overwrite215
+	JZ           overwrite254
 	MOVL         $0xffffffff, BX
 	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    (AX), K1, Z15
 	VFMADD231PS  Z15, Z14, Z0
 	VMOVUPS      Z0, K1, (AX)
@@ -4360,9 +5256,9 @@ summed210:
 	VFMADD231PS  Z0, Z14, Z12
 	VMOVUPS      Z12, K1, (AX)
 	MOVL         $0xffffffff, AX
-	BZHIL        CX, AX, AX
+	BZHIL        DX, AX, AX
 	KMOVW        AX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z14, Z1
 	VMOVUPS      Z1, K1, 64(AX)
@@ -4390,13 +5286,13 @@ summed210:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z14, Z13
 	VMOVUPS      Z13, K1, 64(AX)
-	JMP          end216
+	JMP          end255
 
-overwrite215:
+overwrite254:
 	MOVL    $0xffffffff, BX
 	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z0, K1, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, K1, (AX)
@@ -4411,9 +5307,9 @@ overwrite215:
 	ADDQ    R8, AX
 	VMOVUPS Z12, K1, (AX)
 	MOVL    $0xffffffff, AX
-	BZHIL   CX, AX, AX
+	BZHIL   DX, AX, AX
 	KMOVW   AX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, K1, 64(AX)
@@ -4428,15 +5324,16 @@ overwrite215:
 	ADDQ    R8, AX
 	VMOVUPS Z13, K1, 64(AX)
 
-end216:
-	JMP end214
+end255:
+	VZEROUPPER
+	RET
 
-full213:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Z14
+ready247:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Z14
 	ADDL         AX, AX
-	JZ           overwrite217
-	MOVQ         DX, AX
+	JZ           overwrite256
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Z15
 	VFMADD231PS  Z15, Z14, Z0
 	VMOVUPS      Z0, (AX)
@@ -4464,7 +5361,7 @@ full213:
 	VMOVUPS      (AX), Z0
 	VFMADD231PS  Z0, Z14, Z12
 	VMOVUPS      Z12, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z14, Z1
 	VMOVUPS      Z1, 64(AX)
@@ -4492,10 +5389,10 @@ full213:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z14, Z13
 	VMOVUPS      Z13, 64(AX)
-	JMP          end218
+	JMP          end257
 
-overwrite217:
-	MOVQ    DX, AX
+overwrite256:
+	MOVQ    CX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, (AX)
@@ -4509,7 +5406,7 @@ overwrite217:
 	VMOVUPS Z10, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z12, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, 64(AX)
@@ -4524,13 +5421,16 @@ overwrite217:
 	ADDQ    R8, AX
 	VMOVUPS Z13, 64(AX)
 
-end218:
-end214:
+end257:
 	VZEROUPPER
 	RET
 
 rows8:
-	LEAQ   (AX)(BX*2), R11
+	MOVQ cols+8(FP), R9
+
+tile258:
+	MOVQ   a_base+32(FP), R10
+	LEAQ   (R10)(BX*2), R11
 	ADDQ   BX, R11
 	LEAQ   (R11)(BX*2), R12
 	ADDQ   BX, R12
@@ -4550,25 +5450,25 @@ rows8:
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   cols+8(FP), R13
-	TESTQ  R9, R9
-	JZ     summed220
-	CMPQ   R13, $0x00000010
-	JLE    narrow219
+	MOVQ   k+16(FP), R13
+	TESTQ  R13, R13
+	JZ     summed262
+	CMPQ   R9, $0x00000010
+	JLE    narrow261
 
-k221:
-	VMOVUPS      (CX), Z16
-	VMOVUPS      64(CX), Z17
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z18
+k263:
+	VMOVUPS      (AX), Z16
+	VMOVUPS      64(AX), Z17
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (AX)(BX*1), Z18
+	VBROADCASTSS (R10)(BX*1), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (AX)(BX*2), Z18
+	VBROADCASTSS (R10)(BX*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
 	VBROADCASTSS (R11), Z18
@@ -4586,24 +5486,24 @@ k221:
 	VBROADCASTSS (R12)(BX*1), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
 	ADDQ         SI, R12
-	DECQ         R9
-	JNZ          k221
-	JMP          summed220
+	DECQ         R13
+	JNZ          k263
+	JMP          summed262
 
-narrow219:
-k222:
-	VMOVUPS      (CX), Z16
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z17
+narrow261:
+k264:
+	VMOVUPS      (AX), Z16
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z17
 	VFMADD231PS  Z16, Z17, Z0
-	VBROADCASTSS (AX)(BX*1), Z17
+	VBROADCASTSS (R10)(BX*1), Z17
 	VFMADD231PS  Z16, Z17, Z2
-	VBROADCASTSS (AX)(BX*2), Z17
+	VBROADCASTSS (R10)(BX*2), Z17
 	VFMADD231PS  Z16, Z17, Z4
 	VBROADCASTSS (R11), Z17
 	VFMADD231PS  Z16, Z17, Z6
@@ -4615,13 +5515,13 @@ k222:
 	VFMADD231PS  Z16, Z17, Z12
 	VBROADCASTSS (R12)(BX*1), Z17
 	VFMADD231PS  Z16, Z17, Z14
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
 	ADDQ         SI, R12
-	DECQ         R9
-	JNZ          k222
+	DECQ         R13
+	JNZ          k264
 
-summed220:
+summed262:
 	VBROADCASTSS alpha+24(FP), Z16
 	VMULPS       Z16, Z0, Z0
 	VMULPS       Z16, Z1, Z1
@@ -4639,22 +5539,138 @@ summed220:
 	VMULPS       Z16, Z13, Z13
 	VMULPS       Z16, Z14, Z14
 	VMULPS       Z16, Z15, Z15
-	CMPQ         R13, $0x00000020
-	JEQ          full223
-	MOVQ         $0x00000010, CX
-	MOVQ         R13, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R13, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Z16
+	CMPQ         R9, $0x00000020
+	JLE          last259
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Z16
+	ADDL         R10, R10
+	JZ           overwrite265
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Z17
+	VFMADD231PS  Z17, Z16, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z17
+	VFMADD231PS  Z17, Z16, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z17
+	VFMADD231PS  Z17, Z16, Z4
+	VMOVUPS      Z4, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z17
+	VFMADD231PS  Z17, Z16, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z17
+	VFMADD231PS  Z17, Z16, Z8
+	VMOVUPS      Z8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z17
+	VFMADD231PS  Z17, Z16, Z10
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z17
+	VFMADD231PS  Z17, Z16, Z12
+	VMOVUPS      Z12, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z17
+	VFMADD231PS  Z17, Z16, Z14
+	VMOVUPS      Z14, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      64(R10), Z17
+	VFMADD231PS  Z17, Z16, Z1
+	VMOVUPS      Z1, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z17
+	VFMADD231PS  Z17, Z16, Z3
+	VMOVUPS      Z3, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z17
+	VFMADD231PS  Z17, Z16, Z5
+	VMOVUPS      Z5, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z17
+	VFMADD231PS  Z17, Z16, Z7
+	VMOVUPS      Z7, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z17
+	VFMADD231PS  Z17, Z16, Z9
+	VMOVUPS      Z9, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z17
+	VFMADD231PS  Z17, Z16, Z11
+	VMOVUPS      Z11, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z17
+	VFMADD231PS  Z17, Z16, Z13
+	VMOVUPS      Z13, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z17
+	VFMADD231PS  Z17, Z16, Z15
+	VMOVUPS      Z15, 64(R10)
+	JMP          end266
+
+overwrite265:
+	MOVQ    CX, R10
+	VMOVUPS Z0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z2, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z4, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z6, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z8, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z10, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z12, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z14, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Z1, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z3, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z5, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z7, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z9, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z11, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z13, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z15, 64(R10)
+
+end266:
+	SUBQ  $0x00000020, R9
+	ADDQ  $0x00000080, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile258
+
+last259:
+	JEQ          ready260
+	MOVQ         $0x00000010, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Z16
 	ADDL         BX, BX
-	JZ           overwrite225
+	JZ           overwrite267
 	MOVL         $0xffffffff, BX
 	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    (AX), K1, Z17
 	VFMADD231PS  Z17, Z16, Z0
 	VMOVUPS      Z0, K1, (AX)
@@ -4687,9 +5703,9 @@ summed220:
 	VFMADD231PS  Z0, Z16, Z14
 	VMOVUPS      Z14, K1, (AX)
 	MOVL         $0xffffffff, AX
-	BZHIL        CX, AX, AX
+	BZHIL        DX, AX, AX
 	KMOVW        AX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z16, Z1
 	VMOVUPS      Z1, K1, 64(AX)
@@ -4721,13 +5737,13 @@ summed220:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z16, Z15
 	VMOVUPS      Z15, K1, 64(AX)
-	JMP          end226
+	JMP          end268
 
-overwrite225:
+overwrite267:
 	MOVL    $0xffffffff, BX
 	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z0, K1, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, K1, (AX)
@@ -4744,9 +5760,9 @@ overwrite225:
 	ADDQ    R8, AX
 	VMOVUPS Z14, K1, (AX)
 	MOVL    $0xffffffff, AX
-	BZHIL   CX, AX, AX
+	BZHIL   DX, AX, AX
 	KMOVW   AX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, K1, 64(AX)
@@ -4763,15 +5779,16 @@ overwrite225:
 	ADDQ    R8, AX
 	VMOVUPS Z15, K1, 64(AX)
 
-end226:
-	JMP end224
+end268:
+	VZEROUPPER
+	RET
 
-full223:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Z16
+ready260:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Z16
 	ADDL         AX, AX
-	JZ           overwrite227
-	MOVQ         DX, AX
+	JZ           overwrite269
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Z17
 	VFMADD231PS  Z17, Z16, Z0
 	VMOVUPS      Z0, (AX)
@@ -4803,7 +5820,7 @@ full223:
 	VMOVUPS      (AX), Z0
 	VFMADD231PS  Z0, Z16, Z14
 	VMOVUPS      Z14, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z16, Z1
 	VMOVUPS      Z1, 64(AX)
@@ -4835,10 +5852,10 @@ full223:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z16, Z15
 	VMOVUPS      Z15, 64(AX)
-	JMP          end228
+	JMP          end270
 
-overwrite227:
-	MOVQ    DX, AX
+overwrite269:
+	MOVQ    CX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, (AX)
@@ -4854,7 +5871,7 @@ overwrite227:
 	VMOVUPS Z12, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z14, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, 64(AX)
@@ -4871,13 +5888,16 @@ overwrite227:
 	ADDQ    R8, AX
 	VMOVUPS Z15, 64(AX)
 
-end228:
-end224:
+end270:
 	VZEROUPPER
 	RET
 
 rows9:
-	LEAQ   (AX)(BX*2), R11
+	MOVQ cols+8(FP), R9
+
+tile271:
+	MOVQ   a_base+32(FP), R10
+	LEAQ   (R10)(BX*2), R11
 	ADDQ   BX, R11
 	LEAQ   (R11)(BX*2), R12
 	ADDQ   BX, R12
@@ -4899,25 +5919,25 @@ rows9:
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
 	VPXORD Z17, Z17, Z17
-	MOVQ   cols+8(FP), R13
-	TESTQ  R9, R9
-	JZ     summed230
-	CMPQ   R13, $0x00000010
-	JLE    narrow229
+	MOVQ   k+16(FP), R13
+	TESTQ  R13, R13
+	JZ     summed275
+	CMPQ   R9, $0x00000010
+	JLE    narrow274
 
-k231:
-	VMOVUPS      (CX), Z18
-	VMOVUPS      64(CX), Z19
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z20
+k276:
+	VMOVUPS      (AX), Z18
+	VMOVUPS      64(AX), Z19
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS (AX)(BX*1), Z20
+	VBROADCASTSS (R10)(BX*1), Z20
 	VFMADD231PS  Z18, Z20, Z2
 	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS (AX)(BX*2), Z20
+	VBROADCASTSS (R10)(BX*2), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
 	VBROADCASTSS (R11), Z20
@@ -4938,24 +5958,24 @@ k231:
 	VBROADCASTSS (R12)(BX*2), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
 	ADDQ         SI, R12
-	DECQ         R9
-	JNZ          k231
-	JMP          summed230
+	DECQ         R13
+	JNZ          k276
+	JMP          summed275
 
-narrow229:
-k232:
-	VMOVUPS      (CX), Z18
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z19
+narrow274:
+k277:
+	VMOVUPS      (AX), Z18
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z19
 	VFMADD231PS  Z18, Z19, Z0
-	VBROADCASTSS (AX)(BX*1), Z19
+	VBROADCASTSS (R10)(BX*1), Z19
 	VFMADD231PS  Z18, Z19, Z2
-	VBROADCASTSS (AX)(BX*2), Z19
+	VBROADCASTSS (R10)(BX*2), Z19
 	VFMADD231PS  Z18, Z19, Z4
 	VBROADCASTSS (R11), Z19
 	VFMADD231PS  Z18, Z19, Z6
@@ -4969,13 +5989,13 @@ k232:
 	VFMADD231PS  Z18, Z19, Z14
 	VBROADCASTSS (R12)(BX*2), Z19
 	VFMADD231PS  Z18, Z19, Z16
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
 	ADDQ         SI, R12
-	DECQ         R9
-	JNZ          k232
+	DECQ         R13
+	JNZ          k277
 
-summed230:
+summed275:
 	VBROADCASTSS alpha+24(FP), Z18
 	VMULPS       Z18, Z0, Z0
 	VMULPS       Z18, Z1, Z1
@@ -4995,22 +6015,150 @@ summed230:
 	VMULPS       Z18, Z15, Z15
 	VMULPS       Z18, Z16, Z16
 	VMULPS       Z18, Z17, Z17
-	CMPQ         R13, $0x00000020
-	JEQ          full233
-	MOVQ         $0x00000010, CX
-	MOVQ         R13, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R13, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Z18
+	CMPQ         R9, $0x00000020
+	JLE          last272
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Z18
+	ADDL         R10, R10
+	JZ           overwrite278
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Z19
+	VFMADD231PS  Z19, Z18, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z19
+	VFMADD231PS  Z19, Z18, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z19
+	VFMADD231PS  Z19, Z18, Z4
+	VMOVUPS      Z4, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z19
+	VFMADD231PS  Z19, Z18, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z19
+	VFMADD231PS  Z19, Z18, Z8
+	VMOVUPS      Z8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z19
+	VFMADD231PS  Z19, Z18, Z10
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z19
+	VFMADD231PS  Z19, Z18, Z12
+	VMOVUPS      Z12, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z19
+	VFMADD231PS  Z19, Z18, Z14
+	VMOVUPS      Z14, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z19
+	VFMADD231PS  Z19, Z18, Z16
+	VMOVUPS      Z16, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      64(R10), Z19
+	VFMADD231PS  Z19, Z18, Z1
+	VMOVUPS      Z1, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z19
+	VFMADD231PS  Z19, Z18, Z3
+	VMOVUPS      Z3, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z19
+	VFMADD231PS  Z19, Z18, Z5
+	VMOVUPS      Z5, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z19
+	VFMADD231PS  Z19, Z18, Z7
+	VMOVUPS      Z7, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z19
+	VFMADD231PS  Z19, Z18, Z9
+	VMOVUPS      Z9, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z19
+	VFMADD231PS  Z19, Z18, Z11
+	VMOVUPS      Z11, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z19
+	VFMADD231PS  Z19, Z18, Z13
+	VMOVUPS      Z13, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z19
+	VFMADD231PS  Z19, Z18, Z15
+	VMOVUPS      Z15, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z19
+	VFMADD231PS  Z19, Z18, Z17
+	VMOVUPS      Z17, 64(R10)
+	JMP          end279
+
+overwrite278:
+	MOVQ    CX, R10
+	VMOVUPS Z0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z2, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z4, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z6, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z8, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z10, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z12, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z14, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z16, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Z1, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z3, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z5, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z7, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z9, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z11, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z13, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z15, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z17, 64(R10)
+
+end279:
+	SUBQ  $0x00000020, R9
+	ADDQ  $0x00000080, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile271
+
+last272:
+	JEQ          ready273
+	MOVQ         $0x00000010, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Z18
 	ADDL         BX, BX
-	JZ           overwrite235
+	JZ           overwrite280
 	MOVL         $0xffffffff, BX
 	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    (AX), K1, Z19
 	VFMADD231PS  Z19, Z18, Z0
 	VMOVUPS      Z0, K1, (AX)
@@ -5047,9 +6195,9 @@ summed230:
 	VFMADD231PS  Z0, Z18, Z16
 	VMOVUPS      Z16, K1, (AX)
 	MOVL         $0xffffffff, AX
-	BZHIL        CX, AX, AX
+	BZHIL        DX, AX, AX
 	KMOVW        AX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z18, Z1
 	VMOVUPS      Z1, K1, 64(AX)
@@ -5085,13 +6233,13 @@ summed230:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z18, Z17
 	VMOVUPS      Z17, K1, 64(AX)
-	JMP          end236
+	JMP          end281
 
-overwrite235:
+overwrite280:
 	MOVL    $0xffffffff, BX
 	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z0, K1, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, K1, (AX)
@@ -5110,9 +6258,9 @@ overwrite235:
 	ADDQ    R8, AX
 	VMOVUPS Z16, K1, (AX)
 	MOVL    $0xffffffff, AX
-	BZHIL   CX, AX, AX
+	BZHIL   DX, AX, AX
 	KMOVW   AX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, K1, 64(AX)
@@ -5131,15 +6279,16 @@ overwrite235:
 	ADDQ    R8, AX
 	VMOVUPS Z17, K1, 64(AX)
 
-end236:
-	JMP end234
+end281:
+	VZEROUPPER
+	RET
 
-full233:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Z18
+ready273:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Z18
 	ADDL         AX, AX
-	JZ           overwrite237
-	MOVQ         DX, AX
+	JZ           overwrite282
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Z19
 	VFMADD231PS  Z19, Z18, Z0
 	VMOVUPS      Z0, (AX)
@@ -5175,7 +6324,7 @@ full233:
 	VMOVUPS      (AX), Z0
 	VFMADD231PS  Z0, Z18, Z16
 	VMOVUPS      Z16, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z18, Z1
 	VMOVUPS      Z1, 64(AX)
@@ -5211,10 +6360,10 @@ full233:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z18, Z17
 	VMOVUPS      Z17, 64(AX)
-	JMP          end238
+	JMP          end283
 
-overwrite237:
-	MOVQ    DX, AX
+overwrite282:
+	MOVQ    CX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, (AX)
@@ -5232,7 +6381,7 @@ overwrite237:
 	VMOVUPS Z14, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z16, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, 64(AX)
@@ -5251,13 +6400,16 @@ overwrite237:
 	ADDQ    R8, AX
 	VMOVUPS Z17, 64(AX)
 
-end238:
-end234:
+end283:
 	VZEROUPPER
 	RET
 
 rows10:
-	LEAQ   (AX)(BX*2), R11
+	MOVQ cols+8(FP), R9
+
+tile284:
+	MOVQ   a_base+32(FP), R10
+	LEAQ   (R10)(BX*2), R11
 	ADDQ   BX, R11
 	LEAQ   (R11)(BX*2), R12
 	ADDQ   BX, R12
@@ -5283,25 +6435,25 @@ rows10:
 	VPXORD Z17, Z17, Z17
 	VPXORD Z18, Z18, Z18
 	VPXORD Z19, Z19, Z19
-	MOVQ   cols+8(FP), R14
-	TESTQ  R9, R9
-	JZ     summed240
-	CMPQ   R14, $0x00000010
-	JLE    narrow239
+	MOVQ   k+16(FP), R14
+	TESTQ  R14, R14
+	JZ     summed288
+	CMPQ   R9, $0x00000010
+	JLE    narrow287
 
-k241:
-	VMOVUPS      (CX), Z20
-	VMOVUPS      64(CX), Z21
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z22
+k289:
+	VMOVUPS      (AX), Z20
+	VMOVUPS      64(AX), Z21
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS (AX)(BX*1), Z22
+	VBROADCASTSS (R10)(BX*1), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS (AX)(BX*2), Z22
+	VBROADCASTSS (R10)(BX*2), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
 	VBROADCASTSS (R11), Z22
@@ -5325,25 +6477,25 @@ k241:
 	VBROADCASTSS (R13), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
 	ADDQ         SI, R12
 	ADDQ         SI, R13
-	DECQ         R9
-	JNZ          k241
-	JMP          summed240
+	DECQ         R14
+	JNZ          k289
+	JMP          summed288
 
-narrow239:
-k242:
-	VMOVUPS      (CX), Z20
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z21
+narrow287:
+k290:
+	VMOVUPS      (AX), Z20
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z21
 	VFMADD231PS  Z20, Z21, Z0
-	VBROADCASTSS (AX)(BX*1), Z21
+	VBROADCASTSS (R10)(BX*1), Z21
 	VFMADD231PS  Z20, Z21, Z2
-	VBROADCASTSS (AX)(BX*2), Z21
+	VBROADCASTSS (R10)(BX*2), Z21
 	VFMADD231PS  Z20, Z21, Z4
 	VBROADCASTSS (R11), Z21
 	VFMADD231PS  Z20, Z21, Z6
@@ -5359,14 +6511,14 @@ k242:
 	VFMADD231PS  Z20, Z21, Z16
 	VBROADCASTSS (R13), Z21
 	VFMADD231PS  Z20, Z21, Z18
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
 	ADDQ         SI, R12
 	ADDQ         SI, R13
-	DECQ         R9
-	JNZ          k242
+	DECQ         R14
+	JNZ          k290
 
-summed240:
+summed288:
 	VBROADCASTSS alpha+24(FP), Z20
 	VMULPS       Z20, Z0, Z0
 	VMULPS       Z20, Z1, Z1
@@ -5388,22 +6540,162 @@ summed240:
 	VMULPS       Z20, Z17, Z17
 	VMULPS       Z20, Z18, Z18
 	VMULPS       Z20, Z19, Z19
-	CMPQ         R14, $0x00000020
-	JEQ          full243
-	MOVQ         $0x00000010, CX
-	MOVQ         R14, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R14, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Z20
+	CMPQ         R9, $0x00000020
+	JLE          last285
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Z20
+	ADDL         R10, R10
+	JZ           overwrite291
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Z21
+	VFMADD231PS  Z21, Z20, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z21
+	VFMADD231PS  Z21, Z20, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z21
+	VFMADD231PS  Z21, Z20, Z4
+	VMOVUPS      Z4, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z21
+	VFMADD231PS  Z21, Z20, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z21
+	VFMADD231PS  Z21, Z20, Z8
+	VMOVUPS      Z8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z21
+	VFMADD231PS  Z21, Z20, Z10
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z21
+	VFMADD231PS  Z21, Z20, Z12
+	VMOVUPS      Z12, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z21
+	VFMADD231PS  Z21, Z20, Z14
+	VMOVUPS      Z14, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z21
+	VFMADD231PS  Z21, Z20, Z16
+	VMOVUPS      Z16, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z21
+	VFMADD231PS  Z21, Z20, Z18
+	VMOVUPS      Z18, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      64(R10), Z21
+	VFMADD231PS  Z21, Z20, Z1
+	VMOVUPS      Z1, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z21
+	VFMADD231PS  Z21, Z20, Z3
+	VMOVUPS      Z3, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z21
+	VFMADD231PS  Z21, Z20, Z5
+	VMOVUPS      Z5, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z21
+	VFMADD231PS  Z21, Z20, Z7
+	VMOVUPS      Z7, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z21
+	VFMADD231PS  Z21, Z20, Z9
+	VMOVUPS      Z9, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z21
+	VFMADD231PS  Z21, Z20, Z11
+	VMOVUPS      Z11, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z21
+	VFMADD231PS  Z21, Z20, Z13
+	VMOVUPS      Z13, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z21
+	VFMADD231PS  Z21, Z20, Z15
+	VMOVUPS      Z15, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z21
+	VFMADD231PS  Z21, Z20, Z17
+	VMOVUPS      Z17, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z21
+	VFMADD231PS  Z21, Z20, Z19
+	VMOVUPS      Z19, 64(R10)
+	JMP          end292
+
+overwrite291:
+	MOVQ    CX, R10
+	VMOVUPS Z0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z2, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z4, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z6, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z8, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z10, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z12, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z14, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z16, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z18, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Z1, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z3, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z5, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z7, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z9, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z11, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z13, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z15, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z17, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z19, 64(R10)
+
+end292:
+	SUBQ  $0x00000020, R9
+	ADDQ  $0x00000080, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile284
+
+last285:
+	JEQ          ready286
+	MOVQ         $0x00000010, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Z20
 	ADDL         BX, BX
-	JZ           overwrite245
+	JZ           overwrite293
 	MOVL         $0xffffffff, BX
 	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    (AX), K1, Z21
 	VFMADD231PS  Z21, Z20, Z0
 	VMOVUPS      Z0, K1, (AX)
@@ -5444,9 +6736,9 @@ summed240:
 	VFMADD231PS  Z0, Z20, Z18
 	VMOVUPS      Z18, K1, (AX)
 	MOVL         $0xffffffff, AX
-	BZHIL        CX, AX, AX
+	BZHIL        DX, AX, AX
 	KMOVW        AX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z20, Z1
 	VMOVUPS      Z1, K1, 64(AX)
@@ -5486,13 +6778,13 @@ summed240:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z20, Z19
 	VMOVUPS      Z19, K1, 64(AX)
-	JMP          end246
+	JMP          end294
 
-overwrite245:
+overwrite293:
 	MOVL    $0xffffffff, BX
 	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z0, K1, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, K1, (AX)
@@ -5513,9 +6805,9 @@ overwrite245:
 	ADDQ    R8, AX
 	VMOVUPS Z18, K1, (AX)
 	MOVL    $0xffffffff, AX
-	BZHIL   CX, AX, AX
+	BZHIL   DX, AX, AX
 	KMOVW   AX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, K1, 64(AX)
@@ -5536,15 +6828,16 @@ overwrite245:
 	ADDQ    R8, AX
 	VMOVUPS Z19, K1, 64(AX)
 
-end246:
-	JMP end244
+end294:
+	VZEROUPPER
+	RET
 
-full243:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Z20
+ready286:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Z20
 	ADDL         AX, AX
-	JZ           overwrite247
-	MOVQ         DX, AX
+	JZ           overwrite295
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Z21
 	VFMADD231PS  Z21, Z20, Z0
 	VMOVUPS      Z0, (AX)
@@ -5584,7 +6877,7 @@ full243:
 	VMOVUPS      (AX), Z0
 	VFMADD231PS  Z0, Z20, Z18
 	VMOVUPS      Z18, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z20, Z1
 	VMOVUPS      Z1, 64(AX)
@@ -5624,10 +6917,10 @@ full243:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z20, Z19
 	VMOVUPS      Z19, 64(AX)
-	JMP          end248
+	JMP          end296
 
-overwrite247:
-	MOVQ    DX, AX
+overwrite295:
+	MOVQ    CX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, (AX)
@@ -5647,7 +6940,7 @@ overwrite247:
 	VMOVUPS Z16, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z18, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, 64(AX)
@@ -5668,13 +6961,16 @@ overwrite247:
 	ADDQ    R8, AX
 	VMOVUPS Z19, 64(AX)
 
-end248:
-end244:
+end296:
 	VZEROUPPER
 	RET
 
 rows11:
-	LEAQ   (AX)(BX*2), R11
+	MOVQ cols+8(FP), R9
+
+tile297:
+	MOVQ   a_base+32(FP), R10
+	LEAQ   (R10)(BX*2), R11
 	ADDQ   BX, R11
 	LEAQ   (R11)(BX*2), R12
 	ADDQ   BX, R12
@@ -5702,25 +6998,25 @@ rows11:
 	VPXORD Z19, Z19, Z19
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
-	MOVQ   cols+8(FP), R14
-	TESTQ  R9, R9
-	JZ     summed250
-	CMPQ   R14, $0x00000010
-	JLE    narrow249
+	MOVQ   k+16(FP), R14
+	TESTQ  R14, R14
+	JZ     summed301
+	CMPQ   R9, $0x00000010
+	JLE    narrow300
 
-k251:
-	VMOVUPS      (CX), Z22
-	VMOVUPS      64(CX), Z23
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z24
+k302:
+	VMOVUPS      (AX), Z22
+	VMOVUPS      64(AX), Z23
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS (AX)(BX*1), Z24
+	VBROADCASTSS (R10)(BX*1), Z24
 	VFMADD231PS  Z22, Z24, Z2
 	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS (AX)(BX*2), Z24
+	VBROADCASTSS (R10)(BX*2), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
 	VBROADCASTSS (R11), Z24
@@ -5747,25 +7043,25 @@ k251:
 	VBROADCASTSS (R13)(BX*1), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
 	ADDQ         SI, R12
 	ADDQ         SI, R13
-	DECQ         R9
-	JNZ          k251
-	JMP          summed250
+	DECQ         R14
+	JNZ          k302
+	JMP          summed301
 
-narrow249:
-k252:
-	VMOVUPS      (CX), Z22
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z23
+narrow300:
+k303:
+	VMOVUPS      (AX), Z22
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z23
 	VFMADD231PS  Z22, Z23, Z0
-	VBROADCASTSS (AX)(BX*1), Z23
+	VBROADCASTSS (R10)(BX*1), Z23
 	VFMADD231PS  Z22, Z23, Z2
-	VBROADCASTSS (AX)(BX*2), Z23
+	VBROADCASTSS (R10)(BX*2), Z23
 	VFMADD231PS  Z22, Z23, Z4
 	VBROADCASTSS (R11), Z23
 	VFMADD231PS  Z22, Z23, Z6
@@ -5783,14 +7079,14 @@ k252:
 	VFMADD231PS  Z22, Z23, Z18
 	VBROADCASTSS (R13)(BX*1), Z23
 	VFMADD231PS  Z22, Z23, Z20
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
 	ADDQ         SI, R12
 	ADDQ         SI, R13
-	DECQ         R9
-	JNZ          k252
+	DECQ         R14
+	JNZ          k303
 
-summed250:
+summed301:
 	VBROADCASTSS alpha+24(FP), Z22
 	VMULPS       Z22, Z0, Z0
 	VMULPS       Z22, Z1, Z1
@@ -5814,22 +7110,174 @@ summed250:
 	VMULPS       Z22, Z19, Z19
 	VMULPS       Z22, Z20, Z20
 	VMULPS       Z22, Z21, Z21
-	CMPQ         R14, $0x00000020
-	JEQ          full253
-	MOVQ         $0x00000010, CX
-	MOVQ         R14, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R14, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Z22
+	CMPQ         R9, $0x00000020
+	JLE          last298
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Z22
+	ADDL         R10, R10
+	JZ           overwrite304
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Z23
+	VFMADD231PS  Z23, Z22, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z23
+	VFMADD231PS  Z23, Z22, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z23
+	VFMADD231PS  Z23, Z22, Z4
+	VMOVUPS      Z4, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z23
+	VFMADD231PS  Z23, Z22, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z23
+	VFMADD231PS  Z23, Z22, Z8
+	VMOVUPS      Z8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z23
+	VFMADD231PS  Z23, Z22, Z10
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z23
+	VFMADD231PS  Z23, Z22, Z12
+	VMOVUPS      Z12, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z23
+	VFMADD231PS  Z23, Z22, Z14
+	VMOVUPS      Z14, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z23
+	VFMADD231PS  Z23, Z22, Z16
+	VMOVUPS      Z16, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z23
+	VFMADD231PS  Z23, Z22, Z18
+	VMOVUPS      Z18, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z23
+	VFMADD231PS  Z23, Z22, Z20
+	VMOVUPS      Z20, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      64(R10), Z23
+	VFMADD231PS  Z23, Z22, Z1
+	VMOVUPS      Z1, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z23
+	VFMADD231PS  Z23, Z22, Z3
+	VMOVUPS      Z3, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z23
+	VFMADD231PS  Z23, Z22, Z5
+	VMOVUPS      Z5, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z23
+	VFMADD231PS  Z23, Z22, Z7
+	VMOVUPS      Z7, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z23
+	VFMADD231PS  Z23, Z22, Z9
+	VMOVUPS      Z9, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z23
+	VFMADD231PS  Z23, Z22, Z11
+	VMOVUPS      Z11, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z23
+	VFMADD231PS  Z23, Z22, Z13
+	VMOVUPS      Z13, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z23
+	VFMADD231PS  Z23, Z22, Z15
+	VMOVUPS      Z15, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z23
+	VFMADD231PS  Z23, Z22, Z17
+	VMOVUPS      Z17, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z23
+	VFMADD231PS  Z23, Z22, Z19
+	VMOVUPS      Z19, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z23
+	VFMADD231PS  Z23, Z22, Z21
+	VMOVUPS      Z21, 64(R10)
+	JMP          end305
+
+overwrite304:
+	MOVQ    CX, R10
+	VMOVUPS Z0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z2, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z4, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z6, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z8, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z10, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z12, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z14, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z16, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z18, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z20, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Z1, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z3, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z5, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z7, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z9, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z11, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z13, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z15, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z17, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z19, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z21, 64(R10)
+
+end305:
+	SUBQ  $0x00000020, R9
+	ADDQ  $0x00000080, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile297
+
+last298:
+	JEQ          ready299
+	MOVQ         $0x00000010, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Z22
 	ADDL         BX, BX
-	JZ           overwrite255
+	JZ           overwrite306
 	MOVL         $0xffffffff, BX
 	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    (AX), K1, Z23
 	VFMADD231PS  Z23, Z22, Z0
 	VMOVUPS      Z0, K1, (AX)
@@ -5874,9 +7322,9 @@ summed250:
 	VFMADD231PS  Z0, Z22, Z20
 	VMOVUPS      Z20, K1, (AX)
 	MOVL         $0xffffffff, AX
-	BZHIL        CX, AX, AX
+	BZHIL        DX, AX, AX
 	KMOVW        AX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z1
 	VMOVUPS      Z1, K1, 64(AX)
@@ -5920,13 +7368,13 @@ summed250:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z22, Z21
 	VMOVUPS      Z21, K1, 64(AX)
-	JMP          end256
+	JMP          end307
 
-overwrite255:
+overwrite306:
 	MOVL    $0xffffffff, BX
 	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z0, K1, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, K1, (AX)
@@ -5949,9 +7397,9 @@ overwrite255:
 	ADDQ    R8, AX
 	VMOVUPS Z20, K1, (AX)
 	MOVL    $0xffffffff, AX
-	BZHIL   CX, AX, AX
+	BZHIL   DX, AX, AX
 	KMOVW   AX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, K1, 64(AX)
@@ -5974,15 +7422,16 @@ overwrite255:
 	ADDQ    R8, AX
 	VMOVUPS Z21, K1, 64(AX)
 
-end256:
-	JMP end254
+end307:
+	VZEROUPPER
+	RET
 
-full253:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Z22
+ready299:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Z22
 	ADDL         AX, AX
-	JZ           overwrite257
-	MOVQ         DX, AX
+	JZ           overwrite308
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Z23
 	VFMADD231PS  Z23, Z22, Z0
 	VMOVUPS      Z0, (AX)
@@ -6026,7 +7475,7 @@ full253:
 	VMOVUPS      (AX), Z0
 	VFMADD231PS  Z0, Z22, Z20
 	VMOVUPS      Z20, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z22, Z1
 	VMOVUPS      Z1, 64(AX)
@@ -6070,10 +7519,10 @@ full253:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z22, Z21
 	VMOVUPS      Z21, 64(AX)
-	JMP          end258
+	JMP          end309
 
-overwrite257:
-	MOVQ    DX, AX
+overwrite308:
+	MOVQ    CX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, (AX)
@@ -6095,7 +7544,7 @@ overwrite257:
 	VMOVUPS Z18, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z20, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, 64(AX)
@@ -6118,13 +7567,16 @@ overwrite257:
 	ADDQ    R8, AX
 	VMOVUPS Z21, 64(AX)
 
-end258:
-end254:
+end309:
 	VZEROUPPER
 	RET
 
 rows12:
-	LEAQ   (AX)(BX*2), R11
+	MOVQ cols+8(FP), R9
+
+tile310:
+	MOVQ   a_base+32(FP), R10
+	LEAQ   (R10)(BX*2), R11
 	ADDQ   BX, R11
 	LEAQ   (R11)(BX*2), R12
 	ADDQ   BX, R12
@@ -6154,25 +7606,25 @@ rows12:
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
-	MOVQ   cols+8(FP), R14
-	TESTQ  R9, R9
-	JZ     summed260
-	CMPQ   R14, $0x00000010
-	JLE    narrow259
+	MOVQ   k+16(FP), R14
+	TESTQ  R14, R14
+	JZ     summed314
+	CMPQ   R9, $0x00000010
+	JLE    narrow313
 
-k261:
-	VMOVUPS      (CX), Z24
-	VMOVUPS      64(CX), Z25
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z26
+k315:
+	VMOVUPS      (AX), Z24
+	VMOVUPS      64(AX), Z25
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (AX)(BX*1), Z26
+	VBROADCASTSS (R10)(BX*1), Z26
 	VFMADD231PS  Z24, Z26, Z2
 	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS (AX)(BX*2), Z26
+	VBROADCASTSS (R10)(BX*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
 	VBROADCASTSS (R11), Z26
@@ -6202,25 +7654,25 @@ k261:
 	VBROADCASTSS (R13)(BX*2), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
 	ADDQ         SI, R12
 	ADDQ         SI, R13
-	DECQ         R9
-	JNZ          k261
-	JMP          summed260
+	DECQ         R14
+	JNZ          k315
+	JMP          summed314
 
-narrow259:
-k262:
-	VMOVUPS      (CX), Z24
-	ADDQ         DI, CX
-	PREFETCHT1   (R10)
-	ADDQ         $0x08, R10
-	VBROADCASTSS (AX), Z25
+narrow313:
+k316:
+	VMOVUPS      (AX), Z24
+	ADDQ         DI, AX
+	PREFETCHT1   (DX)
+	ADDQ         $0x08, DX
+	VBROADCASTSS (R10), Z25
 	VFMADD231PS  Z24, Z25, Z0
-	VBROADCASTSS (AX)(BX*1), Z25
+	VBROADCASTSS (R10)(BX*1), Z25
 	VFMADD231PS  Z24, Z25, Z2
-	VBROADCASTSS (AX)(BX*2), Z25
+	VBROADCASTSS (R10)(BX*2), Z25
 	VFMADD231PS  Z24, Z25, Z4
 	VBROADCASTSS (R11), Z25
 	VFMADD231PS  Z24, Z25, Z6
@@ -6240,14 +7692,14 @@ k262:
 	VFMADD231PS  Z24, Z25, Z20
 	VBROADCASTSS (R13)(BX*2), Z25
 	VFMADD231PS  Z24, Z25, Z22
-	ADDQ         SI, AX
+	ADDQ         SI, R10
 	ADDQ         SI, R11
 	ADDQ         SI, R12
 	ADDQ         SI, R13
-	DECQ         R9
-	JNZ          k262
+	DECQ         R14
+	JNZ          k316
 
-summed260:
+summed314:
 	VBROADCASTSS alpha+24(FP), Z24
 	VMULPS       Z24, Z0, Z0
 	VMULPS       Z24, Z1, Z1
@@ -6273,22 +7725,186 @@ summed260:
 	VMULPS       Z24, Z21, Z21
 	VMULPS       Z24, Z22, Z22
 	VMULPS       Z24, Z23, Z23
-	CMPQ         R14, $0x00000020
-	JEQ          full263
-	MOVQ         $0x00000010, CX
-	MOVQ         R14, AX
-	CMPQ         AX, CX
-	CMOVQGT      CX, AX
-	MOVQ         R14, CX
-	SUBQ         AX, CX
-	MOVL         beta+104(FP), BX
-	VBROADCASTSS beta+104(FP), Z24
+	CMPQ         R9, $0x00000020
+	JLE          last311
+	MOVL         beta+112(FP), R10
+	VBROADCASTSS beta+112(FP), Z24
+	ADDL         R10, R10
+	JZ           overwrite317
+	MOVQ         CX, R10
+	VMOVUPS      (R10), Z25
+	VFMADD231PS  Z25, Z24, Z0
+	VMOVUPS      Z0, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z25
+	VFMADD231PS  Z25, Z24, Z2
+	VMOVUPS      Z2, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z25
+	VFMADD231PS  Z25, Z24, Z4
+	VMOVUPS      Z4, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z25
+	VFMADD231PS  Z25, Z24, Z6
+	VMOVUPS      Z6, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z25
+	VFMADD231PS  Z25, Z24, Z8
+	VMOVUPS      Z8, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z25
+	VFMADD231PS  Z25, Z24, Z10
+	VMOVUPS      Z10, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z25
+	VFMADD231PS  Z25, Z24, Z12
+	VMOVUPS      Z12, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z25
+	VFMADD231PS  Z25, Z24, Z14
+	VMOVUPS      Z14, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z25
+	VFMADD231PS  Z25, Z24, Z16
+	VMOVUPS      Z16, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z25
+	VFMADD231PS  Z25, Z24, Z18
+	VMOVUPS      Z18, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z25
+	VFMADD231PS  Z25, Z24, Z20
+	VMOVUPS      Z20, (R10)
+	ADDQ         R8, R10
+	VMOVUPS      (R10), Z25
+	VFMADD231PS  Z25, Z24, Z22
+	VMOVUPS      Z22, (R10)
+	MOVQ         CX, R10
+	VMOVUPS      64(R10), Z25
+	VFMADD231PS  Z25, Z24, Z1
+	VMOVUPS      Z1, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z25
+	VFMADD231PS  Z25, Z24, Z3
+	VMOVUPS      Z3, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z25
+	VFMADD231PS  Z25, Z24, Z5
+	VMOVUPS      Z5, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z25
+	VFMADD231PS  Z25, Z24, Z7
+	VMOVUPS      Z7, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z25
+	VFMADD231PS  Z25, Z24, Z9
+	VMOVUPS      Z9, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z25
+	VFMADD231PS  Z25, Z24, Z11
+	VMOVUPS      Z11, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z25
+	VFMADD231PS  Z25, Z24, Z13
+	VMOVUPS      Z13, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z25
+	VFMADD231PS  Z25, Z24, Z15
+	VMOVUPS      Z15, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z25
+	VFMADD231PS  Z25, Z24, Z17
+	VMOVUPS      Z17, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z25
+	VFMADD231PS  Z25, Z24, Z19
+	VMOVUPS      Z19, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z25
+	VFMADD231PS  Z25, Z24, Z21
+	VMOVUPS      Z21, 64(R10)
+	ADDQ         R8, R10
+	VMOVUPS      64(R10), Z25
+	VFMADD231PS  Z25, Z24, Z23
+	VMOVUPS      Z23, 64(R10)
+	JMP          end318
+
+overwrite317:
+	MOVQ    CX, R10
+	VMOVUPS Z0, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z2, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z4, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z6, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z8, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z10, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z12, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z14, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z16, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z18, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z20, (R10)
+	ADDQ    R8, R10
+	VMOVUPS Z22, (R10)
+	MOVQ    CX, R10
+	VMOVUPS Z1, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z3, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z5, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z7, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z9, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z11, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z13, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z15, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z17, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z19, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z21, 64(R10)
+	ADDQ    R8, R10
+	VMOVUPS Z23, 64(R10)
+
+end318:
+	SUBQ  $0x00000020, R9
+	ADDQ  $0x00000080, CX
+	MOVQ  k+16(FP), R10
+	IMULQ DI, R10
+	SUBQ  R10, AX
+	MOVQ  panel+104(FP), R10
+	LEAQ  (AX)(R10*4), AX
+	JMP   tile310
+
+last311:
+	JEQ          ready312
+	MOVQ         $0x00000010, DX
+	MOVQ         R9, AX
+	CMPQ         AX, DX
+	CMOVQGT      DX, AX
+	MOVQ         R9, DX
+	SUBQ         AX, DX
+	MOVL         beta+112(FP), BX
+	VBROADCASTSS beta+112(FP), Z24
 	ADDL         BX, BX
-	JZ           overwrite265
+	JZ           overwrite319
 	MOVL         $0xffffffff, BX
 	BZHIL        AX, BX, BX
 	KMOVW        BX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    (AX), K1, Z25
 	VFMADD231PS  Z25, Z24, Z0
 	VMOVUPS      Z0, K1, (AX)
@@ -6337,9 +7953,9 @@ summed260:
 	VFMADD231PS  Z0, Z24, Z22
 	VMOVUPS      Z22, K1, (AX)
 	MOVL         $0xffffffff, AX
-	BZHIL        CX, AX, AX
+	BZHIL        DX, AX, AX
 	KMOVW        AX, K1
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z1
 	VMOVUPS      Z1, K1, 64(AX)
@@ -6387,13 +8003,13 @@ summed260:
 	VMOVUPS.Z    64(AX), K1, Z0
 	VFMADD231PS  Z0, Z24, Z23
 	VMOVUPS      Z23, K1, 64(AX)
-	JMP          end266
+	JMP          end320
 
-overwrite265:
+overwrite319:
 	MOVL    $0xffffffff, BX
 	BZHIL   AX, BX, BX
 	KMOVW   BX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z0, K1, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, K1, (AX)
@@ -6418,9 +8034,9 @@ overwrite265:
 	ADDQ    R8, AX
 	VMOVUPS Z22, K1, (AX)
 	MOVL    $0xffffffff, AX
-	BZHIL   CX, AX, AX
+	BZHIL   DX, AX, AX
 	KMOVW   AX, K1
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, K1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, K1, 64(AX)
@@ -6445,15 +8061,16 @@ overwrite265:
 	ADDQ    R8, AX
 	VMOVUPS Z23, K1, 64(AX)
 
-end266:
-	JMP end264
+end320:
+	VZEROUPPER
+	RET
 
-full263:
-	MOVL         beta+104(FP), AX
-	VBROADCASTSS beta+104(FP), Z24
+ready312:
+	MOVL         beta+112(FP), AX
+	VBROADCASTSS beta+112(FP), Z24
 	ADDL         AX, AX
-	JZ           overwrite267
-	MOVQ         DX, AX
+	JZ           overwrite321
+	MOVQ         CX, AX
 	VMOVUPS      (AX), Z25
 	VFMADD231PS  Z25, Z24, Z0
 	VMOVUPS      Z0, (AX)
@@ -6501,7 +8118,7 @@ full263:
 	VMOVUPS      (AX), Z0
 	VFMADD231PS  Z0, Z24, Z22
 	VMOVUPS      Z22, (AX)
-	MOVQ         DX, AX
+	MOVQ         CX, AX
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z24, Z1
 	VMOVUPS      Z1, 64(AX)
@@ -6549,10 +8166,10 @@ full263:
 	VMOVUPS      64(AX), Z0
 	VFMADD231PS  Z0, Z24, Z23
 	VMOVUPS      Z23, 64(AX)
-	JMP          end268
+	JMP          end322
 
-overwrite267:
-	MOVQ    DX, AX
+overwrite321:
+	MOVQ    CX, AX
 	VMOVUPS Z0, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z2, (AX)
@@ -6576,7 +8193,7 @@ overwrite267:
 	VMOVUPS Z20, (AX)
 	ADDQ    R8, AX
 	VMOVUPS Z22, (AX)
-	MOVQ    DX, AX
+	MOVQ    CX, AX
 	VMOVUPS Z1, 64(AX)
 	ADDQ    R8, AX
 	VMOVUPS Z3, 64(AX)
@@ -6601,8 +8218,7 @@ overwrite267:
 	ADDQ    R8, AX
 	VMOVUPS Z23, 64(AX)
 
-end268:
-end264:
+end322:
 	VZEROUPPER
 	RET
 
@@ -6697,20 +8313,20 @@ TEXT ·addAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop269:
+loop323:
 	CMPQ    BX, $0x00000010
-	JLT     done270
+	JLT     done324
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VADDPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop269
+	JMP     loop323
 
-done270:
+done324:
 	TESTQ     BX, BX
-	JZ        end271
+	JZ        end325
 	MOVL      $0xffffffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -6719,7 +8335,7 @@ done270:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-end271:
+end325:
 	VZEROUPPER
 	RET
 
@@ -6732,20 +8348,20 @@ TEXT ·mulAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop272:
+loop326:
 	CMPQ    BX, $0x00000010
-	JLT     done273
+	JLT     done327
 	VMOVUPS (CX)(SI*4), Z0
 	VMOVUPS (DX)(SI*4), Z1
 	VMULPS  Z1, Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop272
+	JMP     loop326
 
-done273:
+done327:
 	TESTQ     BX, BX
-	JZ        end274
+	JZ        end328
 	MOVL      $0xffffffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -6754,7 +8370,7 @@ done273:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-end274:
+end328:
 	VZEROUPPER
 	RET
 
@@ -6767,19 +8383,19 @@ TEXT ·scaleAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop275:
+loop329:
 	CMPQ    DX, $0x00000010
-	JLT     done276
+	JLT     done330
 	VMOVUPS (CX)(BX*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x00000010, BX
 	SUBQ    $0x00000010, DX
-	JMP     loop275
+	JMP     loop329
 
-done276:
+done330:
 	TESTQ     DX, DX
-	JZ        end277
+	JZ        end331
 	MOVL      $0xffffffff, SI
 	BZHIL     DX, SI, SI
 	KMOVW     SI, K1
@@ -6787,7 +8403,7 @@ done276:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(BX*4)
 
-end277:
+end331:
 	VZEROUPPER
 	RET
 
@@ -6800,20 +8416,20 @@ TEXT ·axpyAVX512(SB), NOSPLIT, $0-56
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop278:
+loop332:
 	CMPQ        DX, $0x00000010
-	JLT         done279
+	JLT         done333
 	VMOVUPS     (AX)(BX*4), Z1
 	VMOVUPS     (CX)(BX*4), Z2
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, (AX)(BX*4)
 	ADDQ        $0x00000010, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop278
+	JMP         loop332
 
-done279:
+done333:
 	TESTQ       DX, DX
-	JZ          end280
+	JZ          end334
 	MOVL        $0xffffffff, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -6822,7 +8438,7 @@ done279:
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, K1, (AX)(BX*4)
 
-end280:
+end334:
 	VZEROUPPER
 	RET
 
@@ -6838,9 +8454,9 @@ TEXT ·dotAVX512(SB), NOSPLIT, $0-52
 	MOVQ   a_len+8(FP), DX
 	XORQ   BX, BX
 
-loop281:
+loop335:
 	CMPQ        DX, $0x00000040
-	JLT         done282
+	JLT         done336
 	VMOVUPS     (AX)(BX*4), Z4
 	VMOVUPS     (CX)(BX*4), Z5
 	VFMADD231PS Z4, Z5, Z0
@@ -6855,22 +8471,22 @@ loop281:
 	VFMADD231PS Z4, Z5, Z3
 	ADDQ        $0x00000040, BX
 	SUBQ        $0x00000040, DX
-	JMP         loop281
+	JMP         loop335
 
-done282:
-loop283:
+done336:
+loop337:
 	CMPQ        DX, $0x00000010
-	JLT         done284
+	JLT         done338
 	VMOVUPS     (AX)(BX*4), Z4
 	VMOVUPS     (CX)(BX*4), Z5
 	VFMADD231PS Z4, Z5, Z0
 	ADDQ        $0x00000010, BX
 	SUBQ        $0x00000010, DX
-	JMP         loop283
+	JMP         loop337
 
-done284:
+done338:
 	TESTQ       DX, DX
-	JZ          end285
+	JZ          end339
 	MOVL        $0xffffffff, SI
 	BZHIL       DX, SI, SI
 	KMOVW       SI, K1
@@ -6878,7 +8494,7 @@ done284:
 	VMOVUPS.Z   (CX)(BX*4), K1, Z5
 	VFMADD231PS Z4, Z5, Z0
 
-end285:
+end339:
 	VADDPS        Z1, Z0, Z0
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z2, Z0, Z0
@@ -6905,9 +8521,9 @@ TEXT ·sumAVX512(SB), NOSPLIT, $0-28
 	MOVQ   x_len+8(FP), CX
 	XORQ   DX, DX
 
-loop286:
+loop340:
 	CMPQ    CX, $0x00000040
-	JLT     done287
+	JLT     done341
 	VMOVUPS (AX)(DX*4), Z4
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS 64(AX)(DX*4), Z4
@@ -6918,28 +8534,28 @@ loop286:
 	VADDPS  Z4, Z3, Z3
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000040, CX
-	JMP     loop286
+	JMP     loop340
 
-done287:
-loop288:
+done341:
+loop342:
 	CMPQ    CX, $0x00000010
-	JLT     done289
+	JLT     done343
 	VMOVUPS (AX)(DX*4), Z4
 	VADDPS  Z4, Z0, Z0
 	ADDQ    $0x00000010, DX
 	SUBQ    $0x00000010, CX
-	JMP     loop288
+	JMP     loop342
 
-done289:
+done343:
 	TESTQ     CX, CX
-	JZ        end290
+	JZ        end344
 	MOVL      $0xffffffff, BX
 	BZHIL     CX, BX, BX
 	KMOVW     BX, K1
 	VMOVUPS.Z (AX)(DX*4), K1, Z4
 	VADDPS    Z4, Z0, Z0
 
-end290:
+end344:
 	VADDPS        Z1, Z0, Z0
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z2, Z0, Z0
@@ -6963,9 +8579,9 @@ TEXT ·expAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 
-loop291:
+loop345:
 	CMPQ              DX, $0x00000010
-	JLT               done292
+	JLT               done346
 	VMOVUPS           (CX)(BX*4), Z0
 	VBROADCASTSS      constants<>+0(SB), Z1
 	VMAXPS            Z0, Z1, Z0
@@ -6986,11 +8602,11 @@ loop291:
 	VMOVUPS           Z0, (AX)(BX*4)
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop291
+	JMP               loop345
 
-done292:
+done346:
 	TESTQ             DX, DX
-	JZ                end293
+	JZ                end347
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
@@ -7013,7 +8629,7 @@ done292:
 	VSCALEFPS         Z1, Z2, Z0
 	VMOVUPS           Z0, K1, (AX)(BX*4)
 
-end293:
+end347:
 	VZEROUPPER
 	RET
 
@@ -7029,9 +8645,9 @@ TEXT ·scaledMaxAVX512(SB), NOSPLIT, $0-36
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 
-loop294:
+loop348:
 	CMPQ    CX, $0x00000040
-	JLT     done295
+	JLT     done349
 	VMOVUPS (AX)(DX*4), Z5
 	VMULPS  Z0, Z5, Z5
 	VMAXPS  Z1, Z5, Z1
@@ -7046,22 +8662,22 @@ loop294:
 	VMAXPS  Z4, Z5, Z4
 	ADDQ    $0x00000040, DX
 	SUBQ    $0x00000040, CX
-	JMP     loop294
+	JMP     loop348
 
-done295:
-loop296:
+done349:
+loop350:
 	CMPQ    CX, $0x00000010
-	JLT     done297
+	JLT     done351
 	VMOVUPS (AX)(DX*4), Z5
 	VMULPS  Z0, Z5, Z5
 	VMAXPS  Z1, Z5, Z1
 	ADDQ    $0x00000010, DX
 	SUBQ    $0x00000010, CX
-	JMP     loop296
+	JMP     loop350
 
-done297:
+done351:
 	TESTQ        CX, CX
-	JZ           end298
+	JZ           end352
 	MOVL         $0xffffffff, BX
 	BZHIL        CX, BX, BX
 	KMOVW        BX, K1
@@ -7071,7 +8687,7 @@ done297:
 	VBLENDMPS    Z5, Z0, K1, Z5
 	VMAXPS       Z1, Z5, Z1
 
-end298:
+end352:
 	VMAXPS        Z2, Z1, Z1
 	VMAXPS        Z3, Z1, Z1
 	VMAXPS        Z4, Z1, Z1
@@ -7098,9 +8714,9 @@ TEXT ·expSumAVX512(SB), NOSPLIT, $0-60
 	MOVQ         dst_len+8(FP), DX
 	XORQ         BX, BX
 
-loop299:
+loop353:
 	CMPQ              DX, $0x00000010
-	JLT               done300
+	JLT               done354
 	VMOVUPS           (CX)(BX*4), Z3
 	VMULPS            Z0, Z3, Z3
 	VSUBPS            Z1, Z3, Z3
@@ -7124,11 +8740,11 @@ loop299:
 	VADDPS            Z3, Z2, Z2
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop299
+	JMP               loop353
 
-done300:
+done354:
 	TESTQ             DX, DX
-	JZ                end301
+	JZ                end355
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
@@ -7155,7 +8771,7 @@ done300:
 	VMOVAPS.Z         Z3, K1, Z3
 	VADDPS            Z3, Z2, Z2
 
-end301:
+end355:
 	VEXTRACTF64X4 $0x01, Z2, Y0
 	VADDPS        Y0, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X0
@@ -7179,9 +8795,9 @@ TEXT ·softmaxGradAVX512(SB), NOSPLIT, $0-80
 	MOVQ         dst_len+8(FP), BX
 	XORQ         SI, SI
 
-loop302:
+loop356:
 	CMPQ    BX, $0x00000010
-	JLT     done303
+	JLT     done357
 	VMOVUPS (CX)(SI*4), Z2
 	VMULPS  Z0, Z2, Z2
 	VMOVUPS (DX)(SI*4), Z3
@@ -7190,11 +8806,11 @@ loop302:
 	VMOVUPS Z2, (AX)(SI*4)
 	ADDQ    $0x00000010, SI
 	SUBQ    $0x00000010, BX
-	JMP     loop302
+	JMP     loop356
 
-done303:
+done357:
 	TESTQ     BX, BX
-	JZ        end304
+	JZ        end358
 	MOVL      $0xffffffff, DI
 	BZHIL     BX, DI, DI
 	KMOVW     DI, K1
@@ -7205,7 +8821,7 @@ done303:
 	VMULPS    Z0, Z2, Z2
 	VMOVUPS   Z2, K1, (AX)(SI*4)
 
-end304:
+end358:
 	VZEROUPPER
 	RET
 
@@ -7220,9 +8836,9 @@ TEXT ·maxRowsAVX512(SB), NOSPLIT, $0-64
 	SHLQ $0x02, BX
 	XORQ DI, DI
 
-row305:
+row359:
 	CMPQ         DI, CX
-	JGE          rows306
+	JGE          rows360
 	MOVQ         SI, R8
 	VBROADCASTSS constants<>+384(SB), Z0
 	VBROADCASTSS constants<>+384(SB), Z1
@@ -7230,9 +8846,9 @@ row305:
 	VBROADCASTSS constants<>+384(SB), Z3
 	XORQ         R9, R9
 
-loop307:
+loop361:
 	CMPQ    R8, $0x00000040
-	JLT     done308
+	JLT     done362
 	VMOVUPS (DX)(R9*4), Z4
 	VMAXPS  Z0, Z4, Z0
 	VMOVUPS 64(DX)(R9*4), Z4
@@ -7243,21 +8859,21 @@ loop307:
 	VMAXPS  Z3, Z4, Z3
 	ADDQ    $0x00000040, R9
 	SUBQ    $0x00000040, R8
-	JMP     loop307
+	JMP     loop361
 
-done308:
-loop309:
+done362:
+loop363:
 	CMPQ    R8, $0x00000010
-	JLT     done310
+	JLT     done364
 	VMOVUPS (DX)(R9*4), Z4
 	VMAXPS  Z0, Z4, Z0
 	ADDQ    $0x00000010, R9
 	SUBQ    $0x00000010, R8
-	JMP     loop309
+	JMP     loop363
 
-done310:
+done364:
 	TESTQ        R8, R8
-	JZ           end311
+	JZ           end365
 	MOVL         $0xffffffff, R10
 	BZHIL        R8, R10, R10
 	KMOVW        R10, K1
@@ -7266,7 +8882,7 @@ done310:
 	VBLENDMPS    Z4, Z5, K1, Z4
 	VMAXPS       Z0, Z4, Z0
 
-end311:
+end365:
 	VMAXPS        Z1, Z0, Z0
 	VMAXPS        Z2, Z0, Z0
 	VMAXPS        Z3, Z0, Z0
@@ -7281,9 +8897,9 @@ end311:
 	VMOVSS        X0, (AX)(DI*4)
 	ADDQ          BX, DX
 	INCQ          DI
-	JMP           row305
+	JMP           row359
 
-rows306:
+rows360:
 	VZEROUPPER
 	RET
 
@@ -7299,9 +8915,9 @@ TEXT ·exp2RowsAVX512(SB), NOSPLIT, $0-88
 	SHLQ $0x02, SI
 	XORQ R8, R8
 
-row312:
+row366:
 	CMPQ         R8, DX
-	JGE          rows313
+	JGE          rows367
 	MOVQ         DI, R9
 	VBROADCASTSS (CX)(R8*4), Z0
 	VPXORD       Z1, Z1, Z1
@@ -7310,9 +8926,9 @@ row312:
 	VPXORD       Z4, Z4, Z4
 	XORQ         R10, R10
 
-loop314:
+loop368:
 	CMPQ             R9, $0x00000040
-	JLT              done315
+	JLT              done369
 	VMOVUPS          (BX)(R10*4), Z5
 	VSUBPS           Z0, Z5, Z5
 	VMOVUPS          64(BX)(R10*4), Z6
@@ -7380,12 +8996,12 @@ loop314:
 	VADDPS           Z8, Z4, Z4
 	ADDQ             $0x00000040, R10
 	SUBQ             $0x00000040, R9
-	JMP              loop314
+	JMP              loop368
 
-done315:
-loop316:
+done369:
+loop370:
 	CMPQ             R9, $0x00000010
-	JLT              done317
+	JLT              done371
 	VMOVUPS          (BX)(R10*4), Z5
 	VSUBPS           Z0, Z5, Z5
 	VBROADCASTSS     constants<>+416(SB), Z6
@@ -7405,11 +9021,11 @@ loop316:
 	VADDPS           Z5, Z1, Z1
 	ADDQ             $0x00000010, R10
 	SUBQ             $0x00000010, R9
-	JMP              loop316
+	JMP              loop370
 
-done317:
+done371:
 	TESTQ            R9, R9
-	JZ               end318
+	JZ               end372
 	MOVL             $0xffffffff, R11
 	BZHIL            R9, R11, R11
 	KMOVW            R11, K1
@@ -7432,7 +9048,7 @@ done317:
 	VMOVAPS.Z        Z5, K1, Z5
 	VADDPS           Z5, Z1, Z1
 
-end318:
+end372:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
@@ -7447,9 +9063,9 @@ end318:
 	VMOVSS        X1, (AX)(R8*4)
 	ADDQ          SI, BX
 	INCQ          R8
-	JMP           row312
+	JMP           row366
 
-rows313:
+rows367:
 	VZEROUPPER
 	RET
 
@@ -7464,16 +9080,16 @@ TEXT ·scaleRowsAVX512(SB), NOSPLIT, $0-64
 	SHLQ $0x02, BX
 	XORQ DI, DI
 
-row319:
+row373:
 	CMPQ         DI, CX
-	JGE          rows320
+	JGE          rows374
 	MOVQ         SI, R8
 	VBROADCASTSS (AX)(DI*4), Z0
 	XORQ         R9, R9
 
-loop321:
+loop375:
 	CMPQ    R8, $0x00000040
-	JLT     done322
+	JLT     done376
 	VMOVUPS (DX)(R9*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (DX)(R9*4)
@@ -7488,22 +9104,22 @@ loop321:
 	VMOVUPS Z1, 192(DX)(R9*4)
 	ADDQ    $0x00000040, R9
 	SUBQ    $0x00000040, R8
-	JMP     loop321
+	JMP     loop375
 
-done322:
-loop323:
+done376:
+loop377:
 	CMPQ    R8, $0x00000010
-	JLT     done324
+	JLT     done378
 	VMOVUPS (DX)(R9*4), Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (DX)(R9*4)
 	ADDQ    $0x00000010, R9
 	SUBQ    $0x00000010, R8
-	JMP     loop323
+	JMP     loop377
 
-done324:
+done378:
 	TESTQ     R8, R8
-	JZ        end325
+	JZ        end379
 	MOVL      $0xffffffff, R10
 	BZHIL     R8, R10, R10
 	KMOVW     R10, K1
@@ -7511,12 +9127,12 @@ done324:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (DX)(R9*4)
 
-end325:
+end379:
 	ADDQ BX, DX
 	INCQ DI
-	JMP  row319
+	JMP  row373
 
-rows320:
+rows374:
 	VZEROUPPER
 	RET
 
@@ -7532,9 +9148,9 @@ TEXT ·squaresAVX512(SB), NOSPLIT, $0-36
 	MOVQ         x_len+8(FP), CX
 	XORQ         DX, DX
 
-loop326:
+loop380:
 	CMPQ        CX, $0x00000040
-	JLT         done327
+	JLT         done381
 	VMOVUPS     (AX)(DX*4), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD231PS Z5, Z5, Z1
@@ -7549,22 +9165,22 @@ loop326:
 	VFMADD231PS Z5, Z5, Z4
 	ADDQ        $0x00000040, DX
 	SUBQ        $0x00000040, CX
-	JMP         loop326
+	JMP         loop380
 
-done327:
-loop328:
+done381:
+loop382:
 	CMPQ        CX, $0x00000010
-	JLT         done329
+	JLT         done383
 	VMOVUPS     (AX)(DX*4), Z5
 	VSUBPS      Z0, Z5, Z5
 	VFMADD231PS Z5, Z5, Z1
 	ADDQ        $0x00000010, DX
 	SUBQ        $0x00000010, CX
-	JMP         loop328
+	JMP         loop382
 
-done329:
+done383:
 	TESTQ       CX, CX
-	JZ          end330
+	JZ          end384
 	MOVL        $0xffffffff, BX
 	BZHIL       CX, BX, BX
 	KMOVW       BX, K1
@@ -7573,7 +9189,7 @@ done329:
 	VMOVAPS.Z   Z5, K1, Z5
 	VFMADD231PS Z5, Z5, Z1
 
-end330:
+end384:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
@@ -7601,9 +9217,9 @@ TEXT ·normalizeAVX512(SB), NOSPLIT, $0-104
 	MOVQ         dst_len+8(FP), SI
 	XORQ         DI, DI
 
-loop331:
+loop385:
 	CMPQ        SI, $0x00000010
-	JLT         done332
+	JLT         done386
 	VMOVUPS     (CX)(DI*4), Z2
 	VSUBPS      Z0, Z2, Z2
 	VMULPS      Z1, Z2, Z2
@@ -7613,11 +9229,11 @@ loop331:
 	VMOVUPS     Z3, (AX)(DI*4)
 	ADDQ        $0x00000010, DI
 	SUBQ        $0x00000010, SI
-	JMP         loop331
+	JMP         loop385
 
-done332:
+done386:
 	TESTQ       SI, SI
-	JZ          end333
+	JZ          end387
 	MOVL        $0xffffffff, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
@@ -7629,7 +9245,7 @@ done332:
 	VFMADD231PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (AX)(DI*4)
 
-end333:
+end387:
 	VZEROUPPER
 	RET
 
@@ -7652,9 +9268,9 @@ TEXT ·normalizeSumsAVX512(SB), NOSPLIT, $0-88
 	MOVQ         dy_len+8(FP), BX
 	XORQ         SI, SI
 
-loop334:
+loop388:
 	CMPQ        BX, $0x00000040
-	JLT         done335
+	JLT         done389
 	VMOVUPS     (AX)(SI*4), Z10
 	VMOVUPS     (DX)(SI*4), Z11
 	VMULPS      Z11, Z10, Z10
@@ -7689,12 +9305,12 @@ loop334:
 	VFMADD231PS Z10, Z11, Z9
 	ADDQ        $0x00000040, SI
 	SUBQ        $0x00000040, BX
-	JMP         loop334
+	JMP         loop388
 
-done335:
-loop336:
+done389:
+loop390:
 	CMPQ        BX, $0x00000010
-	JLT         done337
+	JLT         done391
 	VMOVUPS     (AX)(SI*4), Z10
 	VMOVUPS     (DX)(SI*4), Z11
 	VMULPS      Z11, Z10, Z10
@@ -7705,11 +9321,11 @@ loop336:
 	VFMADD231PS Z10, Z11, Z6
 	ADDQ        $0x00000010, SI
 	SUBQ        $0x00000010, BX
-	JMP         loop336
+	JMP         loop390
 
-done337:
+done391:
 	TESTQ       BX, BX
-	JZ          end338
+	JZ          end392
 	MOVL        $0xffffffff, DI
 	BZHIL       BX, DI, DI
 	KMOVW       DI, K1
@@ -7722,7 +9338,7 @@ done337:
 	VMULPS      Z1, Z11, Z11
 	VFMADD231PS Z10, Z11, Z6
 
-end338:
+end392:
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z5, Z4, Z4
 	VADDPS        Z4, Z2, Z2
@@ -7764,9 +9380,9 @@ TEXT ·normalizeGradAVX512(SB), NOSPLIT, $0-112
 	MOVQ         dx_len+8(FP), SI
 	XORQ         DI, DI
 
-loop339:
+loop393:
 	CMPQ         SI, $0x00000010
-	JLT          done340
+	JLT          done394
 	VMOVUPS      (CX)(DI*4), Z4
 	VMOVUPS      (BX)(DI*4), Z5
 	VFMSUB213PS  Z2, Z5, Z4
@@ -7778,11 +9394,11 @@ loop339:
 	VMOVUPS      Z4, (AX)(DI*4)
 	ADDQ         $0x00000010, DI
 	SUBQ         $0x00000010, SI
-	JMP          loop339
+	JMP          loop393
 
-done340:
+done394:
 	TESTQ        SI, SI
-	JZ           end341
+	JZ           end395
 	MOVL         $0xffffffff, R8
 	BZHIL        SI, R8, R8
 	KMOVW        R8, K1
@@ -7796,7 +9412,7 @@ done340:
 	VMULPS       Z1, Z4, Z4
 	VMOVUPS      Z4, K1, (AX)(DI*4)
 
-end341:
+end395:
 	VZEROUPPER
 	RET
 
@@ -7812,9 +9428,9 @@ TEXT ·normalizeParamAVX512(SB), NOSPLIT, $0-104
 	MOVQ         dw_len+8(FP), SI
 	XORQ         DI, DI
 
-loop342:
+loop396:
 	CMPQ        SI, $0x00000010
-	JLT         done343
+	JLT         done397
 	VMOVUPS     (BX)(DI*4), Z2
 	VSUBPS      Z0, Z2, Z2
 	VMULPS      Z1, Z2, Z2
@@ -7827,11 +9443,11 @@ loop342:
 	VMOVUPS     Z3, (CX)(DI*4)
 	ADDQ        $0x00000010, DI
 	SUBQ        $0x00000010, SI
-	JMP         loop342
+	JMP         loop396
 
-done343:
+done397:
 	TESTQ       SI, SI
-	JZ          end344
+	JZ          end398
 	MOVL        $0xffffffff, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
@@ -7846,7 +9462,7 @@ done343:
 	VADDPS      Z1, Z0, Z0
 	VMOVUPS     Z0, K1, (CX)(DI*4)
 
-end344:
+end398:
 	VZEROUPPER
 	RET
 
@@ -7859,9 +9475,9 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-48
 	MOVQ   dst_len+8(FP), DX
 	XORQ   BX, BX
 
-loop345:
+loop399:
 	CMPQ              DX, $0x00000010
-	JLT               done346
+	JLT               done400
 	VMOVUPS           (CX)(BX*4), Z1
 	VPANDD.BCST       constants<>+704(SB), Z1, Z2
 	VBROADCASTSS      constants<>+736(SB), Z3
@@ -7903,11 +9519,11 @@ loop345:
 	VMOVUPS           Z1, (AX)(BX*4)
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop345
+	JMP               loop399
 
-done346:
+done400:
 	TESTQ             DX, DX
-	JZ                end347
+	JZ                end401
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
@@ -7951,7 +9567,7 @@ done346:
 	VFNMADD231PS      Z4, Z5, Z1
 	VMOVUPS           Z1, K1, (AX)(BX*4)
 
-end347:
+end401:
 	VZEROUPPER
 	RET
 
@@ -7964,9 +9580,9 @@ TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop348:
+loop402:
 	CMPQ              BX, $0x00000010
-	JLT               done349
+	JLT               done403
 	VMOVUPS           (CX)(SI*4), Z0
 	VPANDD.BCST       constants<>+704(SB), Z0, Z1
 	VBROADCASTSS      constants<>+736(SB), Z2
@@ -8013,11 +9629,11 @@ loop348:
 	VMOVUPS           Z1, (AX)(SI*4)
 	ADDQ              $0x00000010, SI
 	SUBQ              $0x00000010, BX
-	JMP               loop348
+	JMP               loop402
 
-done349:
+done403:
 	TESTQ             BX, BX
-	JZ                end350
+	JZ                end404
 	MOVL              $0xffffffff, DI
 	BZHIL             BX, DI, DI
 	KMOVW             DI, K1
@@ -8066,7 +9682,7 @@ done349:
 	VMULPS            Z0, Z1, Z1
 	VMOVUPS           Z1, K1, (AX)(SI*4)
 
-end350:
+end404:
 	VZEROUPPER
 	RET
 
@@ -8078,9 +9694,9 @@ TEXT ·quickGELUAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst_len+8(FP), DX
 	XORQ BX, BX
 
-loop351:
+loop405:
 	CMPQ              DX, $0x00000010
-	JLT               done352
+	JLT               done406
 	VMOVUPS           (CX)(BX*4), Z0
 	VBROADCASTSS      constants<>+1216(SB), Z1
 	VMAXPS            Z0, Z1, Z0
@@ -8106,11 +9722,11 @@ loop351:
 	VMOVUPS           Z0, (AX)(BX*4)
 	ADDQ              $0x00000010, BX
 	SUBQ              $0x00000010, DX
-	JMP               loop351
+	JMP               loop405
 
-done352:
+done406:
 	TESTQ             DX, DX
-	JZ                end353
+	JZ                end407
 	MOVL              $0xffffffff, SI
 	BZHIL             DX, SI, SI
 	KMOVW             SI, K1
@@ -8138,7 +9754,7 @@ done352:
 	VDIVPS            Z1, Z0, Z0
 	VMOVUPS           Z0, K1, (AX)(BX*4)
 
-end353:
+end407:
 	VZEROUPPER
 	RET
 
@@ -8151,9 +9767,9 @@ TEXT ·quickGELUGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ dst_len+8(FP), BX
 	XORQ SI, SI
 
-loop354:
+loop408:
 	CMPQ              BX, $0x00000010
-	JLT               done355
+	JLT               done409
 	VMOVUPS           (CX)(SI*4), Z0
 	VPANDD.BCST       constants<>+704(SB), Z0, Z1
 	VBROADCASTSS      constants<>+1280(SB), Z2
@@ -8193,11 +9809,11 @@ loop354:
 	VMOVUPS           Z1, (AX)(SI*4)
 	ADDQ              $0x00000010, SI
 	SUBQ              $0x00000010, BX
-	JMP               loop354
+	JMP               loop408
 
-done355:
+done409:
 	TESTQ             BX, BX
-	JZ                end356
+	JZ                end410
 	MOVL              $0xffffffff, DI
 	BZHIL             BX, DI, DI
 	KMOVW             DI, K1
@@ -8239,7 +9855,7 @@ done355:
 	VMULPS            Z0, Z1, Z1
 	VMOVUPS           Z1, K1, (AX)(SI*4)
 
-end356:
+end410:
 	VZEROUPPER
 	RET
 

@@ -4,10 +4,10 @@
 
 package kernel
 
-// tileNEON is tileGeneric for tiles of up to 8 by 8.
+// tileNEON is tileGeneric for one tile of up to 8 by 8.
 //
 //go:noescape
-func tileNEON(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)
+func tileNEON(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)
 
 // packNEON is packGeneric and packAGeneric for panels of 8 columns.
 //

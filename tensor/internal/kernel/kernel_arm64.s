@@ -4,8 +4,8 @@
 
 #include "textflag.h"
 
-// func tileNEON(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)
-TEXT ·tileNEON(SB), NOSPLIT, $256-168
+// func tileNEON(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)
+TEXT ·tileNEON(SB), NOSPLIT, $256-144
 	MOVD a_base+32(FP), R0
 	MOVD aRow+56(FP), R1
 	LSL $2, R1, R1

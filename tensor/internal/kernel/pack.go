@@ -111,16 +111,15 @@ func (b right) block(t *tier, w *workspace, p, n, j, cols, rows int) panels {
 	return panels{w.b[:], t.nr * n, t.nr, nil}
 }
 
-func (b *panels) panel(i int) []float32 { return b.data[min(i*b.step, len(b.data)):] }
-
-// prefetch returns the memory of 2k elements that a tile of k summands fetches
+// prefetch returns the memory that a tile of so many columns and k summands fetches
 // while it computes, so that the next block is in the second-level cache when
 // its turn comes: what is next, until all of it is taken.
-func (b *panels) prefetch(k int) []float32 {
-	if len(b.next) < 2*k {
+func (b *panels) prefetch(t *tier, cols, k int) []float32 {
+	n := (cols + t.nr - 1) / t.nr * 2 * k
+	if len(b.next) < n {
 		return b.data
 	}
 	ahead := b.next
-	b.next = b.next[2*k:]
+	b.next = b.next[n:]
 	return ahead
 }

@@ -6,9 +6,9 @@ package kernel
 type tier struct {
 	name string
 
-	// tile computes a tile of c of at most mr rows and nr columns; see tileGeneric.
+	// tile computes at most mr rows of c, nr columns at a time; see tileGeneric.
 	mr, nr int
-	tile   func(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)
+	tile   func(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow, panel int, beta float32, c []float32, cRow int, ahead []float32)
 	// pack, packA and transpose copy operands; see the generic functions.
 	pack, packA func(dst, src []float32, srcRow, rows, panels int)
 	transpose   func(dst []float32, dstRow int, src []float32, srcRow, rows, k int)

@@ -14,7 +14,7 @@ func simdTiers() []tier {
 	neon.name = "neon"
 	neon.mr = 8
 	neon.nr = 8
-	neon.tile = tileNEON
+	neon.tile = tiles
 	neon.pack = packNEON
 	neon.packA = packNEON // a tile has as many rows as columns
 	neon.transpose = transpose
@@ -55,5 +55,13 @@ func transpose(dst []float32, dstRow int, src []float32, srcRow, rows, k int) {
 	}
 	if i < rows {
 		transposeGeneric(dst[i:], dstRow, src[i*srcRow:], srcRow, rows-i, k)
+	}
+}
+
+// tiles is tileGeneric by tiles in assembly.
+func tiles(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow, panel int, beta float32, c []float32, cRow int, ahead []float32) {
+	const nr = 8
+	for j := 0; j < cols; j += nr {
+		tileNEON(rows, min(nr, cols-j), k, alpha, a, aRow, aCol, b[j/nr*panel:], bRow, beta, c[j:], cRow)
 	}
 }

@@ -15,16 +15,27 @@ func TestTile(t *testing.T) {
 	eachTier(t, func(t *testing.T, impl *tier) {
 		rng := rand.New(rand.NewPCG(25, 26))
 		for rows := 1; rows <= impl.mr; rows++ {
-			for cols := 1; cols <= impl.nr; cols++ {
+			widths := []int{impl.nr + 1, 2*impl.nr - 1, 2 * impl.nr, 3*impl.nr - 2}
+			for cols := range impl.nr {
+				widths = append(widths, cols+1)
+			}
+			for _, cols := range widths {
 				for _, k := range []int{0, 1, 2, 3, 4, 5, 8, 23} {
 					alpha, beta := []float32{1, -0.5}[rng.IntN(2)], []float32{0, 1, 2.5}[rng.IntN(3)]
-					b := normals(rng, k*impl.nr)
+					panel := k*impl.nr + 5
+					b := normals(rng, (cols+impl.nr-1)/impl.nr*panel)
+					plain := Matrix{make([]float32, k*cols), k, cols, cols, 1}
+					for p := range k {
+						for j := range cols {
+							plain.Data[p*cols+j] = b[j/impl.nr*panel+p*impl.nr+j%impl.nr]
+						}
+					}
 					c := Matrix{normals(rng, rows*(cols+3)), rows, cols, cols + 3, 1}
 					if beta == 0 {
 						c.Data[rng.IntN(cols)] = float32(math.NaN())
 					}
 					a := Matrix{normals(rng, rows*k), rows, k, k, 1}
-					want, size := product(c, a, Matrix{b, k, cols, impl.nr, 1}, alpha, beta)
+					want, size := product(c, a, plain, alpha, beta)
 					var first []float32
 					for _, strides := range [][2]int{{k, 1}, {k + 5, 1}, {1, rows}, {1, rows + 3}, {2*k + 1, 2}} {
 						m := Matrix{make([]float32, rows*strides[0]+k*strides[1]), rows, k, strides[0], strides[1]}
@@ -34,7 +45,7 @@ func TestTile(t *testing.T) {
 							}
 						}
 						got, check := guarded(c.Data, rng.IntN(8))
-						impl.tile(rows, cols, k, alpha, m.Data, m.RowStride, m.ColStride, b, impl.nr, beta, got, c.RowStride, b)
+						impl.tile(rows, cols, k, alpha, m.Data, m.RowStride, m.ColStride, b, impl.nr, panel, beta, got, c.RowStride, b)
 						check(t)
 						for i := range rows {
 							for j := range cols {
@@ -50,7 +61,7 @@ func TestTile(t *testing.T) {
 						}
 						require.True(t, slices.Equal(first, got), "strides %v", strides)
 						row := append([]float32(nil), c.Data[(rows-1)*c.RowStride:]...)
-						impl.tile(1, cols, k, alpha, m.Data[(rows-1)*m.RowStride:], m.RowStride, m.ColStride, b, impl.nr, beta, row, c.RowStride, b)
+						impl.tile(1, cols, k, alpha, m.Data[(rows-1)*m.RowStride:], m.RowStride, m.ColStride, b, impl.nr, panel, beta, row, c.RowStride, b)
 						require.True(t, slices.Equal(got[(rows-1)*c.RowStride:][:cols], row[:cols]), "the last row alone")
 					}
 				}

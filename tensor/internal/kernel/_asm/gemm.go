@@ -8,20 +8,18 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// tile emits the tile of Gemm: v.rows rows of two vectors. There is one loop for
-// every number of rows that may be asked for, so that none is computed in vain.
+// tile emits the tile of Gemm: v.rows rows of two vectors at a time. There is one
+// loop for every number of rows that may be asked for, so that none is computed in vain.
 func (v isa) tile() {
-	v.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)",
+	v.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow, panel int, beta float32, c []float32, cRow int, ahead []float32)",
 		"is tileGeneric for tiles of up to "+strconv.Itoa(v.rows)+" by "+strconv.Itoa(2*v.lanes)+".")
-	a, b, c := pointer("a"), pointer("b"), pointer("c")
 	bytes := func(param string) reg.Register {
 		r := Load(Param(param), GP64())
 		SHLQ(U8(2), r)
 		return r
 	}
-	aRow, aCol, bRow, cRow := bytes("aRow"), bytes("aCol"), bytes("bRow"), bytes("cRow")
-	k := Load(Param("k"), GP64())
-	ahead := pointer("ahead")
+	t := tile{isa: v, b: pointer("b"), c: pointer("c"), ahead: pointer("ahead"),
+		aRow: bytes("aRow"), aCol: bytes("aCol"), bRow: bytes("bRow"), cRow: bytes("cRow")}
 	rows := Load(Param("rows"), GP64())
 	for n := v.rows; n > 1; n-- {
 		CMPQ(rows, U8(n))
@@ -29,60 +27,93 @@ func (v isa) tile() {
 	}
 	for n := 1; n <= v.rows; n++ {
 		Label(rowsLabel(n))
-		v.tileRows(n, a, aRow, aCol, b, bRow, c, cRow, k, ahead)
+		t.left = Load(Param("cols"), GP64())
+		t.rows(n)
 	}
 }
 
 func rowsLabel(n int) string { return "rows" + strconv.Itoa(n) }
 
-// tileRows emits the tile of n rows.
-func (v isa) tileRows(n int, a, aRow, aCol, b, bRow, c, cRow, k, ahead reg.Register) {
+// tile is the tile's function with its parameters; strides are in bytes.
+type tile struct {
+	isa
+	b, c, ahead            reg.Register
+	aRow, aCol, bRow, cRow reg.Register
+	left                   reg.Register // columns
+}
+
+// rows emits the tiles of n rows.
+func (t tile) rows(n int) {
+	next, last, ready := label("tile"), label("last"), label("ready")
+	Label(next)
+	sums := t.sums(n)
+	CMPQ(t.left, U32(2*t.lanes))
+	JLE(LabelRef(last))
+	t.update(sums, nil)
+	SUBQ(U32(2*t.lanes), t.left)
+	ADDQ(U32(8*t.lanes), t.c)
+	taken := Load(Param("k"), GP64()) // from the panel's first row to where b is now
+	IMULQ(t.bRow, taken)
+	SUBQ(taken, t.b)
+	LEAQ(Mem{Base: t.b, Index: Load(Param("panel"), GP64()), Scale: 4}, t.b)
+	JMP(LabelRef(next))
+	Label(last)
+	JEQ(LabelRef(ready))
+	t.update(sums, t.left)
+	ret()
+	Label(ready)
+	t.update(sums, nil)
+	ret()
+}
+
+// sums emits the sums over k, times alpha, for two vectors of n rows.
+func (t tile) sums(n int) [][2]reg.VecVirtual {
 	// Addresses reach three rows from one register: 0, 1 and 2 times the stride.
-	groups := []reg.Register{a}
+	groups := []reg.Register{pointer("a")}
 	for i := 3; i < n; i += 3 {
 		g := GP64()
-		LEAQ(Mem{Base: groups[len(groups)-1], Index: aRow, Scale: 2}, g)
-		ADDQ(aRow, g)
+		LEAQ(Mem{Base: groups[len(groups)-1], Index: t.aRow, Scale: 2}, g)
+		ADDQ(t.aRow, g)
 		groups = append(groups, g)
 	}
 	row := func(i int) Mem {
 		m := Mem{Base: groups[i/3]}
 		if i%3 > 0 {
-			m.Index, m.Scale = aRow, uint8(i%3)
+			m.Index, m.Scale = t.aRow, uint8(i%3)
 		}
 		return m
 	}
 	sums := make([][2]reg.VecVirtual, n)
 	for i := range sums {
-		sums[i] = [2]reg.VecVirtual{v.zero(), v.zero()}
+		sums[i] = [2]reg.VecVirtual{t.zero(), t.zero()}
 	}
-	cols := Load(Param("cols"), GP64())
+	k := Load(Param("k"), GP64())
 	narrow, done := label("narrow"), label("summed")
 	TESTQ(k, k)
 	JZ(LabelRef(done))
-	CMPQ(cols, U32(v.lanes))
+	CMPQ(t.left, U32(t.lanes))
 	JLE(LabelRef(narrow))
-	// loop emits the sums over k for the first vectors of each row.
+	// loop emits the sums for the first vectors of each row.
 	loop := func(vectors int) {
 		head := label("k")
 		Label(head)
 		right := make([]reg.VecVirtual, vectors)
 		for j := range right {
-			right[j] = v.reg()
-			VMOVUPS(Mem{Base: b, Disp: 4 * v.lanes * j}, right[j])
+			right[j] = t.reg()
+			VMOVUPS(Mem{Base: t.b, Disp: 4 * t.lanes * j}, right[j])
 		}
-		ADDQ(bRow, b)
-		PREFETCHT1(Mem{Base: ahead})
-		ADDQ(U8(8), ahead)
+		ADDQ(t.bRow, t.b)
+		PREFETCHT1(Mem{Base: t.ahead})
+		ADDQ(U8(8), t.ahead)
 		for i := range n {
-			x := v.reg()
+			x := t.reg()
 			VBROADCASTSS(row(i), x)
 			for j := range right {
 				VFMADD231PS(right[j], x, sums[i][j])
 			}
 		}
 		for _, g := range groups {
-			ADDQ(aCol, g)
+			ADDQ(t.aCol, g)
 		}
 		DECQ(k)
 		JNZ(LabelRef(head))
@@ -92,31 +123,22 @@ func (v isa) tileRows(n int, a, aRow, aCol, b, bRow, c, cRow, k, ahead reg.Regis
 	Label(narrow)
 	loop(1)
 	Label(done)
-
-	alpha := v.broadcast("alpha")
+	alpha := t.broadcast("alpha")
 	for i := range sums {
 		for j := range 2 {
 			VMULPS(alpha, sums[i][j], sums[i][j])
 		}
 	}
-	full, end := label("full"), label("end")
-	CMPQ(cols, U32(2*v.lanes))
-	JEQ(LabelRef(full))
-	v.update(sums, c, cRow, cols)
-	JMP(LabelRef(end))
-	Label(full)
-	v.update(sums, c, cRow, nil)
-	Label(end)
-	ret()
+	return sums
 }
 
 // update emits c = beta*c + sums for a tile of cols columns, nil meaning all.
-func (v isa) update(sums [][2]reg.VecVirtual, c, cRow, cols reg.Register) {
+func (t tile) update(sums [][2]reg.VecVirtual, cols reg.Register) {
 	masks := make([]reg.Register, 2) // numbers of lanes
 	if cols != nil {
 		first, second := GP64(), GP64()
 		most := GP64()
-		MOVQ(U32(v.lanes), most)
+		MOVQ(U32(t.lanes), most)
 		MOVQ(cols, first)
 		CMPQ(first, most)
 		CMOVQGT(most, first)
@@ -127,22 +149,22 @@ func (v isa) update(sums [][2]reg.VecVirtual, c, cRow, cols reg.Register) {
 	// -0 counts as 0 here, as it does in Go.
 	bits := GP32()
 	MOVL(address("beta"), bits)
-	beta := v.broadcast("beta")
+	beta := t.broadcast("beta")
 	overwrite, end := label("overwrite"), label("end")
 	ADDL(bits, bits)
 	JZ(LabelRef(overwrite))
 	each := func(f func(s step, sum reg.VecVirtual, row reg.Register)) {
 		for j := range 2 {
-			s := step{isa: v, i: nil, ahead: j}
+			s := step{isa: t.isa, i: nil, ahead: j}
 			if cols != nil {
-				s.mask = v.laneMask(masks[j])
+				s.mask = t.laneMask(masks[j])
 			}
 			row := GP64()
-			MOVQ(c, row)
+			MOVQ(t.c, row)
 			for i := range sums {
 				f(s, sums[i][j], row)
 				if i < len(sums)-1 {
-					ADDQ(cRow, row)
+					ADDQ(t.cRow, row)
 				}
 			}
 		}

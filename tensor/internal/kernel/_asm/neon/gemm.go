@@ -13,11 +13,10 @@ const (
 )
 
 // tile emits the tile of Gemm. There is one loop for every number of rows that
-// may be asked for, so that none is computed in vain. What is ahead is left to the
-// processor, which sees by itself that memory is read in order.
+// may be asked for, so that none is computed in vain.
 func tile(p *program) {
-	f := p.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int, ahead []float32)",
-		fmt.Sprintf("is tileGeneric for tiles of up to %d by %d.", tileRows, tileCols))
+	f := p.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)",
+		fmt.Sprintf("is tileGeneric for one tile of up to %d by %d.", tileRows, tileCols))
 	f.frame = 4 * tileRows * tileCols
 	t := tiling{
 		function: f,
