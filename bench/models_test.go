@@ -41,13 +41,14 @@ func deep(b *testing.B, name string, classes int) *promptcam.Model {
 
 func BenchmarkBlock(b *testing.B) {
 	const batch, rows, d = 8, 197, 384
-	block := backbone(b, "ViT-S").Blocks[0]
+	block, frozen := backbone(b, "ViT-S").Blocks[0], backbone(b, "ViT-S").Blocks[0]
+	nn.Freeze(frozen) // as it is without training
 	x, g := random(batch, rows, d), random(1, batch*rows*d)
 	gflop := 1e-9 * (batch*rows*24*d*d + batch*4*rows*rows*d)
 	b.Run("forward/ViT-S_b8", func(b *testing.B) {
 		tape := &autograd.Tape{NoGrad: true}
 		measure(b, gflop, "GFLOP/s", func() {
-			block.Forward(tape.Const(x), nil)
+			frozen.Forward(tape.Const(x), nil)
 			tape.Reset()
 		})
 	})
@@ -69,6 +70,7 @@ func BenchmarkViT(b *testing.B) {
 		batches []int
 	}{{"ViT-Ti", []int{1, 8, 16}}, {"ViT-S", []int{1, 8}}, {"ViT-B", []int{1, 8}}} {
 		m := backbone(b, c.name)
+		nn.Freeze(m)
 		for _, n := range c.batches {
 			x := random(n, 3, 224, 224)
 			b.Run(fmt.Sprintf("forward/%s_b%d", c.name, n), func(b *testing.B) {

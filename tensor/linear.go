@@ -38,8 +38,8 @@ func Pack(w *Tensor) *Packed {
 	}
 	m := w.matrix().T()
 	p := &Packed{kernel.NewPacked(m.Rows, m.Cols)}
-	if w.Len() > 0 {
-		parallel.For(p.kernel.Panels(), max(1, grain/m.Rows/p.kernel.PanelCols()), func(from, to int) { p.kernel.Fill(m, from, to) })
+	if _, cols := kernel.TileSize(); w.Len() > 0 {
+		parallel.For(p.kernel.Panels(), max(1, grain/m.Rows/cols), func(from, to int) { p.kernel.Fill(m, from, to) })
 	}
 	return p
 }
@@ -50,7 +50,7 @@ func (p *Packed) Rows(from, to int) *Packed {
 	if _, all := p.kernel.Size(); from == 0 && to == all {
 		return p
 	}
-	if from%p.kernel.PanelCols() != 0 {
+	if _, cols := kernel.TileSize(); from%cols != 0 {
 		return nil
 	}
 	return &Packed{p.kernel.Cols(from, to)}

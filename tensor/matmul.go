@@ -119,26 +119,31 @@ func (p *product) run() {
 	// A piece of rows copies all of b, unless it is packed, and a piece of columns
 	// all of a: what is larger is split. A few rows of a packed b are split by
 	// columns, as each piece reads all it needs of b from main memory.
-	p.columns = cols > rows && !(packed && rows >= 2*piece)
-	n, unit := rows, piece/2
-	if p.columns {
-		n, unit = cols, piece/3
+	p.columns = cols > rows && !(packed && rows >= 2*leastPiece)
+	n, pieces := rows, runtime.GOMAXPROCS(0)
+	unit, unitCols := kernel.TileSize()
+	switch {
+	case p.columns:
+		n, unit = cols, unitCols
+	case packed && pieces > 1:
+		pieces *= 2 // as nothing is copied twice, and cores are not equally fast
 	}
 	grain := n
-	if procs := runtime.GOMAXPROCS(0); procs > 1 && rows*cols*p.a.Cols >= 4*piece*piece*piece {
-		// Two for each core, since cores are not equally fast. The bits do not
-		// depend on how c is split.
-		each := (n + 2*procs - 1) / (2 * procs)
-		grain = max(piece, (each+unit-1)/unit*unit)
+	if rows*cols*p.a.Cols >= leastProduct {
+		// The bits do not depend on how c is split.
+		grain = max(leastPiece, roundUp((n+pieces-1)/pieces, unit))
 	}
 	parallel.Run(n, grain, p)
 	*p = product{}
 	products.Put(p)
 }
 
-// piece is the fewest rows or columns worth a piece. Half of it is a multiple of a
-// tile's rows and a third of a tile's columns.
-const piece = 96
+const (
+	leastPiece   = 96      // rows or columns
+	leastProduct = 1 << 22 // multiplications worth more than one core: about 20 microseconds of one
+)
+
+func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
 
 // Do computes some rows or columns.
 func (p *product) Do(from, to int) {

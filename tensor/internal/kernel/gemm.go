@@ -74,6 +74,9 @@ func (m Matrix) check(name string) {
 	}
 }
 
+// TileSize is the numbers of rows and columns of which multiples make no tile in vain.
+func TileSize() (rows, cols int) { return best.mr, best.nr }
+
 // The tiling follows Goto and van de Geijn, "Anatomy of High-Performance Matrix
 // Multiplication", ACM TOMS 34(3), 2008, and BLIS, with the parts of a and b
 // exchanged: a tile of c stays in registers, the rows of a that it needs stay in

@@ -22,9 +22,8 @@ func newPacked(t *tier, rows, cols int) Packed {
 // Size returns the numbers of rows and columns.
 func (p Packed) Size() (rows, cols int) { return p.rows, p.cols }
 
-// Panels is the number of panels to fill, PanelCols that of columns in each.
-func (p Packed) Panels() int    { return p.panels }
-func (p Packed) PanelCols() int { return p.nr }
+// Panels is the number of panels to fill, each of as many columns as a tile has.
+func (p Packed) Panels() int { return p.panels }
 
 // Fill copies panels [from, to) of m.
 func (p Packed) Fill(m Matrix, from, to int) {
