@@ -116,17 +116,22 @@ var products tasks[product, *product]
 func (p *product) run() {
 	rows, cols := p.c.Rows, p.c.Cols
 	packed := p.packed.Panels() > 0
-	// A piece of rows copies all of b, unless it is packed, and a piece of columns
-	// all of a: what is larger is split. A few rows of a packed b are split by
-	// columns, as each piece reads all it needs of b from main memory.
-	p.columns = cols > rows && !(packed && rows >= 2*leastPiece)
-	n, pieces := rows, runtime.GOMAXPROCS(0)
-	unit, unitCols := kernel.TileSize()
+	pieces := runtime.GOMAXPROCS(0)
 	switch {
-	case p.columns:
+	case packed: // nothing is copied; a piece of columns reads only its part of b
+		p.columns = cols > rows && rows < 2*leastPiece
+		if pieces > 1 {
+			pieces *= 2 // since cores are not equally fast
+		}
+	case p.a.ColStride == 1: // a piece of rows would copy all of b
+		p.columns = cols > rows || cols >= pieces*leastPiece
+	default: // a piece of rows would copy all of b, one of columns all of a
+		p.columns = cols > rows
+	}
+	n := rows
+	unit, unitCols := kernel.TileSize()
+	if p.columns {
 		n, unit = cols, unitCols
-	case packed && pieces > 1:
-		pieces *= 2 // as nothing is copied twice, and cores are not equally fast
 	}
 	grain := n
 	if rows*cols*p.a.Cols >= leastProduct {

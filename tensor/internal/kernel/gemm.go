@@ -88,14 +88,12 @@ const (
 	// blockN is the number of columns of b that pass by all rows of a before the
 	// next: 512 x 256 is 512 KB of a second-level cache of 1 to 2 MB.
 	blockN = 256
-	// packedTiles is the number of tiles for which rows of a are copied at a time:
-	// if they lie column by column, 4 x 12 of them are three whole cache lines.
+	// packedTiles is the number of tiles for which rows of a are copied at a time, if
+	// their elements do not lie side by side: 4 x 12 floats are three cache lines.
 	packedTiles = 4
-	// fewRows and fewCols are the numbers of rows up to which b, and of columns
-	// up to which a, is read in place where that is possible: copying would cost
-	// more than it saves.
+	// fewRows is the number of rows up to which b is read in place where that is
+	// possible: copying would cost more than it saves.
 	fewRows = 24
-	fewCols = 64
 )
 
 // workspace is the memory into which one call of gemm copies operands.
@@ -117,7 +115,7 @@ func gemm(t *tier, c, a Matrix, b right, beta float32, after *After) {
 		x := a.view(0, p, a.Rows, n)
 		tiles := x // rows for one tile after the other
 		step := t.mr * x.RowStride
-		copied := n > 0 && (x.ColStride != 1 || c.Cols > fewCols)
+		copied := n > 0 && x.ColStride != 1
 		if copied {
 			tiles, step = w.tiles(t, x)
 		}

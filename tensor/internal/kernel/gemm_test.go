@@ -85,7 +85,7 @@ func TestGemm(t *testing.T) {
 		case 1:
 			k = 1 + rng.IntN(2*blockK) // several blocks
 		case 2:
-			n = 1 + rng.IntN(fewCols)
+			n = 1 + rng.IntN(64)
 		case 3:
 			n = 1 + rng.IntN(8)
 		case 4:

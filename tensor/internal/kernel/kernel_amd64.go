@@ -9,11 +9,6 @@ package kernel
 //go:noescape
 func transpose8(dst []float32, dstRow int, src []float32, srcRow int, k int)
 
-// transpose4 is transposeGeneric for 4 rows and a multiple of 8 columns, in AVX2.
-//
-//go:noescape
-func transpose4(dst []float32, dstRow int, src []float32, srcRow int, k int)
-
 // tileAVX2 is tileGeneric for tiles of up to 6 by 16.
 //
 //go:noescape

@@ -72,52 +72,6 @@ done:
 	VZEROUPPER
 	RET
 
-// func transpose4(dst []float32, dstRow int, src []float32, srcRow int, k int)
-// Requires: AVX
-TEXT ·transpose4(SB), NOSPLIT, $0-72
-	MOVQ dst_base+0(FP), AX
-	MOVQ src_base+32(FP), CX
-	MOVQ srcRow+56(FP), DX
-	MOVQ dstRow+24(FP), BX
-	SHLQ $0x02, DX
-	SHLQ $0x02, BX
-	LEAQ (DX)(DX*2), SI
-	LEAQ (BX)(BX*2), DI
-	MOVQ k+64(FP), R9
-
-loop:
-	CMPQ         R9, $0x08
-	JLT          done
-	VMOVUPS      (CX), Y0
-	VMOVUPS      (CX)(DX*1), Y1
-	VMOVUPS      (CX)(DX*2), Y2
-	VMOVUPS      (CX)(SI*1), Y3
-	VUNPCKLPS    Y1, Y0, Y4
-	VUNPCKHPS    Y1, Y0, Y5
-	VUNPCKLPS    Y3, Y2, Y1
-	VUNPCKHPS    Y3, Y2, Y3
-	VUNPCKLPD    Y1, Y4, Y0
-	VUNPCKHPD    Y1, Y4, Y1
-	VUNPCKLPD    Y3, Y5, Y2
-	VUNPCKHPD    Y3, Y5, Y3
-	LEAQ         (AX)(BX*4), R8
-	VMOVUPS      X0, (AX)
-	VMOVUPS      X1, (AX)(BX*1)
-	VMOVUPS      X2, (AX)(BX*2)
-	VMOVUPS      X3, (AX)(DI*1)
-	VEXTRACTF128 $0x01, Y0, (R8)
-	VEXTRACTF128 $0x01, Y1, (R8)(BX*1)
-	VEXTRACTF128 $0x01, Y2, (R8)(BX*2)
-	VEXTRACTF128 $0x01, Y3, (R8)(DI*1)
-	LEAQ         (R8)(BX*4), AX
-	ADDQ         $0x20, CX
-	SUBQ         $0x08, R9
-	JMP          loop
-
-done:
-	VZEROUPPER
-	RET
-
 // func tileAVX2(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, panel int, beta float32, c []float32, cRow int, ahead []float32)
 // Requires: AVX, AVX2, CMOV, FMA3, MMX+
 TEXT ·tileAVX2(SB), NOSPLIT, $0-176

@@ -79,20 +79,15 @@ func simdTiers() []tier {
 	return []tier{wide, narrow}
 }
 
-// transpose is transposeGeneric with eight or four rows and eight columns at a time in assembly.
+// transpose is transposeGeneric with eight rows and eight columns at a time in assembly.
 func transpose(dst []float32, dstRow int, src []float32, srcRow, rows, k int) {
 	fast := k &^ 7
 	i := 0
-	for i+4 <= rows && fast > 0 {
-		n, f := 8, transpose8
-		if i+8 > rows {
-			n, f = 4, transpose4
-		}
-		f(dst[i:], dstRow, src[i*srcRow:], srcRow, fast)
+	for ; i+8 <= rows && fast > 0; i += 8 {
+		transpose8(dst[i:], dstRow, src[i*srcRow:], srcRow, fast)
 		if fast < k {
-			transposeGeneric(dst[fast*dstRow+i:], dstRow, src[i*srcRow+fast:], srcRow, n, k-fast)
+			transposeGeneric(dst[fast*dstRow+i:], dstRow, src[i*srcRow+fast:], srcRow, 8, k-fast)
 		}
-		i += n
 	}
 	if i < rows {
 		transposeGeneric(dst[i:], dstRow, src[i*srcRow:], srcRow, rows-i, k)

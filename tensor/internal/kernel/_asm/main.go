@@ -7,7 +7,6 @@ import . "github.com/mmcloughlin/avo/build"
 func main() {
 	ConstraintExpr("!purego")
 	transpose8()
-	transpose4()
 	for _, v := range []isa{avx2, avx512} {
 		v.tile()
 		v.pack()
