@@ -2925,49 +2925,25 @@ loop155:
 	VPAND        constants<>+704(SB), Y1, Y2
 	VBROADCASTSS constants<>+736(SB), Y3
 	VMINPS       Y2, Y3, Y2
-	VADDPS       constants<>+768(SB), Y2, Y3
-	VADDPS       constants<>+800(SB), Y2, Y4
-	VDIVPS       Y4, Y3, Y3
-	VMULPS       constants<>+832(SB), Y2, Y4
-	VMULPS       Y2, Y4, Y4
-	VBROADCASTSS constants<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
-	VMINPS       Y4, Y5, Y4
-	VMULPS       constants<>+64(SB), Y4, Y5
-	VROUNDPS     $0x00, Y5, Y5
-	VFNMADD231PS constants<>+96(SB), Y5, Y4
-	VFNMADD231PS constants<>+128(SB), Y5, Y4
-	VBROADCASTSS constants<>+160(SB), Y6
-	VFMADD213PS  constants<>+192(SB), Y4, Y6
-	VFMADD213PS  constants<>+224(SB), Y4, Y6
-	VFMADD213PS  constants<>+256(SB), Y4, Y6
-	VFMADD213PS  constants<>+288(SB), Y4, Y6
-	VFMADD213PS  constants<>+320(SB), Y4, Y6
-	VFMADD213PS  constants<>+320(SB), Y4, Y6
-	VCVTPS2DQ    Y5, Y5
-	VPSRAD       $0x01, Y5, Y4
-	VPSUBD       Y4, Y5, Y5
-	VPADDD       constants<>+352(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VPADDD       constants<>+352(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VMOVAPS      Y6, Y4
-	VBROADCASTSS constants<>+864(SB), Y5
-	VFMADD213PS  constants<>+896(SB), Y3, Y5
-	VFMADD213PS  constants<>+928(SB), Y3, Y5
-	VFMADD213PS  constants<>+960(SB), Y3, Y5
-	VFMADD213PS  constants<>+992(SB), Y3, Y5
-	VFMADD213PS  constants<>+1024(SB), Y3, Y5
-	VFMADD213PS  constants<>+1056(SB), Y3, Y5
-	VFMADD213PS  constants<>+1088(SB), Y3, Y5
-	VFMADD213PS  constants<>+1120(SB), Y3, Y5
-	VFMADD213PS  constants<>+1152(SB), Y3, Y5
-	VMULPS       Y2, Y4, Y4
+	VBROADCASTSS constants<>+768(SB), Y3
+	VFMADD231PS  constants<>+800(SB), Y2, Y3
+	VADDPS       constants<>+832(SB), Y3, Y4
+	VFMSUB231PS  constants<>+800(SB), Y2, Y4
+	VPERMPS      vectors<>+192(SB), Y3, Y5
+	VPERMPS      vectors<>+160(SB), Y3, Y6
+	VFMADD231PS  Y4, Y5, Y6
+	VPERMPS      vectors<>+128(SB), Y3, Y5
+	VFMADD231PS  Y4, Y6, Y5
+	VPERMPS      vectors<>+96(SB), Y3, Y6
+	VFMADD231PS  Y4, Y5, Y6
+	VPERMPS      vectors<>+64(SB), Y3, Y5
+	VFMADD231PS  Y4, Y6, Y5
+	VPERMPS      vectors<>+32(SB), Y3, Y6
+	VFMADD231PS  Y4, Y5, Y6
+	VPERMPS      vectors<>+0(SB), Y3, Y3
+	VFMADD231PS  Y4, Y6, Y3
 	VMAXPS       Y1, Y0, Y1
-	VFNMADD231PS Y4, Y5, Y1
+	VFNMADD231PS Y2, Y3, Y1
 	VMOVUPS      Y1, (AX)(BX*4)
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
@@ -2983,49 +2959,25 @@ done156:
 	VPAND        constants<>+704(SB), Y2, Y3
 	VBROADCASTSS constants<>+736(SB), Y4
 	VMINPS       Y3, Y4, Y3
-	VADDPS       constants<>+768(SB), Y3, Y4
-	VADDPS       constants<>+800(SB), Y3, Y5
-	VDIVPS       Y5, Y4, Y4
-	VMULPS       constants<>+832(SB), Y3, Y5
-	VMULPS       Y3, Y5, Y5
-	VBROADCASTSS constants<>+0(SB), Y6
-	VMAXPS       Y5, Y6, Y5
-	VBROADCASTSS constants<>+32(SB), Y6
-	VMINPS       Y5, Y6, Y5
-	VMULPS       constants<>+64(SB), Y5, Y6
-	VROUNDPS     $0x00, Y6, Y6
-	VFNMADD231PS constants<>+96(SB), Y6, Y5
-	VFNMADD231PS constants<>+128(SB), Y6, Y5
-	VBROADCASTSS constants<>+160(SB), Y7
-	VFMADD213PS  constants<>+192(SB), Y5, Y7
-	VFMADD213PS  constants<>+224(SB), Y5, Y7
-	VFMADD213PS  constants<>+256(SB), Y5, Y7
-	VFMADD213PS  constants<>+288(SB), Y5, Y7
-	VFMADD213PS  constants<>+320(SB), Y5, Y7
-	VFMADD213PS  constants<>+320(SB), Y5, Y7
-	VCVTPS2DQ    Y6, Y6
-	VPSRAD       $0x01, Y6, Y5
-	VPSUBD       Y5, Y6, Y6
-	VPADDD       constants<>+352(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y7, Y7
-	VPADDD       constants<>+352(SB), Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VMULPS       Y6, Y7, Y7
-	VMOVAPS      Y7, Y5
-	VBROADCASTSS constants<>+864(SB), Y6
-	VFMADD213PS  constants<>+896(SB), Y4, Y6
-	VFMADD213PS  constants<>+928(SB), Y4, Y6
-	VFMADD213PS  constants<>+960(SB), Y4, Y6
-	VFMADD213PS  constants<>+992(SB), Y4, Y6
-	VFMADD213PS  constants<>+1024(SB), Y4, Y6
-	VFMADD213PS  constants<>+1056(SB), Y4, Y6
-	VFMADD213PS  constants<>+1088(SB), Y4, Y6
-	VFMADD213PS  constants<>+1120(SB), Y4, Y6
-	VFMADD213PS  constants<>+1152(SB), Y4, Y6
-	VMULPS       Y3, Y5, Y5
+	VBROADCASTSS constants<>+768(SB), Y4
+	VFMADD231PS  constants<>+800(SB), Y3, Y4
+	VADDPS       constants<>+832(SB), Y4, Y5
+	VFMSUB231PS  constants<>+800(SB), Y3, Y5
+	VPERMPS      vectors<>+192(SB), Y4, Y6
+	VPERMPS      vectors<>+160(SB), Y4, Y7
+	VFMADD231PS  Y5, Y6, Y7
+	VPERMPS      vectors<>+128(SB), Y4, Y6
+	VFMADD231PS  Y5, Y7, Y6
+	VPERMPS      vectors<>+96(SB), Y4, Y7
+	VFMADD231PS  Y5, Y6, Y7
+	VPERMPS      vectors<>+64(SB), Y4, Y6
+	VFMADD231PS  Y5, Y7, Y6
+	VPERMPS      vectors<>+32(SB), Y4, Y7
+	VFMADD231PS  Y5, Y6, Y7
+	VPERMPS      vectors<>+0(SB), Y4, Y4
+	VFMADD231PS  Y5, Y7, Y4
 	VMAXPS       Y2, Y0, Y2
-	VFNMADD231PS Y5, Y6, Y2
+	VFNMADD231PS Y3, Y4, Y2
 	VMASKMOVPS   Y2, Y1, (AX)(BX*4)
 
 end157:
@@ -3035,67 +2987,44 @@ end157:
 // func geluGradAVX2(dst []float32, x []float32, dy []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·geluGradAVX2(SB), NOSPLIT, $0-72
-	MOVQ dst_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ dy_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	XORQ SI, SI
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dy_base+48(FP), DX
+	VBROADCASTSS constants<>+320(SB), Y0
+	MOVQ         dst_len+8(FP), BX
+	XORQ         SI, SI
 
 loop158:
 	CMPQ         BX, $0x00000008
 	JLT          done159
-	VMOVUPS      (CX)(SI*4), Y0
-	VPAND        constants<>+704(SB), Y0, Y1
-	VBROADCASTSS constants<>+736(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VADDPS       constants<>+768(SB), Y1, Y2
-	VADDPS       constants<>+800(SB), Y1, Y3
-	VDIVPS       Y3, Y2, Y2
-	VMULPS       constants<>+832(SB), Y1, Y3
-	VMULPS       Y1, Y3, Y3
-	VBROADCASTSS constants<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
-	VMINPS       Y3, Y4, Y3
-	VMULPS       constants<>+64(SB), Y3, Y4
-	VROUNDPS     $0x00, Y4, Y4
-	VFNMADD231PS constants<>+96(SB), Y4, Y3
-	VFNMADD231PS constants<>+128(SB), Y4, Y3
-	VBROADCASTSS constants<>+160(SB), Y5
-	VFMADD213PS  constants<>+192(SB), Y3, Y5
-	VFMADD213PS  constants<>+224(SB), Y3, Y5
-	VFMADD213PS  constants<>+256(SB), Y3, Y5
-	VFMADD213PS  constants<>+288(SB), Y3, Y5
-	VFMADD213PS  constants<>+320(SB), Y3, Y5
-	VFMADD213PS  constants<>+320(SB), Y3, Y5
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y3
-	VPSUBD       Y3, Y4, Y4
-	VPADDD       constants<>+352(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VPADDD       constants<>+352(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y5, Y5
-	VMOVAPS      Y5, Y3
-	VBROADCASTSS constants<>+864(SB), Y4
-	VFMADD213PS  constants<>+896(SB), Y2, Y4
-	VFMADD213PS  constants<>+928(SB), Y2, Y4
-	VFMADD213PS  constants<>+960(SB), Y2, Y4
-	VFMADD213PS  constants<>+992(SB), Y2, Y4
-	VFMADD213PS  constants<>+1024(SB), Y2, Y4
-	VFMADD213PS  constants<>+1056(SB), Y2, Y4
-	VFMADD213PS  constants<>+1088(SB), Y2, Y4
-	VFMADD213PS  constants<>+1120(SB), Y2, Y4
-	VFMADD213PS  constants<>+1152(SB), Y2, Y4
-	VFNMADD231PS constants<>+1184(SB), Y1, Y4
-	VMULPS       Y3, Y4, Y4
-	VBROADCASTSS constants<>+320(SB), Y1
-	VSUBPS       Y4, Y1, Y1
-	VBLENDVPS    Y0, Y4, Y1, Y1
-	VMOVUPS      (DX)(SI*4), Y0
-	VMULPS       Y0, Y1, Y1
-	VMOVUPS      Y1, (AX)(SI*4)
+	VMOVUPS      (CX)(SI*4), Y1
+	VPAND        constants<>+704(SB), Y1, Y2
+	VBROADCASTSS constants<>+864(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VBROADCASTSS constants<>+768(SB), Y3
+	VFMADD231PS  constants<>+896(SB), Y2, Y3
+	VADDPS       constants<>+832(SB), Y3, Y4
+	VFMSUB231PS  constants<>+896(SB), Y2, Y4
+	VPERMPS      vectors<>+448(SB), Y3, Y2
+	VPERMPS      vectors<>+416(SB), Y3, Y5
+	VFMADD231PS  Y4, Y2, Y5
+	VPERMPS      vectors<>+384(SB), Y3, Y2
+	VFMADD231PS  Y4, Y5, Y2
+	VPERMPS      vectors<>+352(SB), Y3, Y5
+	VFMADD231PS  Y4, Y2, Y5
+	VPERMPS      vectors<>+320(SB), Y3, Y2
+	VFMADD231PS  Y4, Y5, Y2
+	VPERMPS      vectors<>+288(SB), Y3, Y5
+	VFMADD231PS  Y4, Y2, Y5
+	VPERMPS      vectors<>+256(SB), Y3, Y2
+	VFMADD231PS  Y4, Y5, Y2
+	VPERMPS      vectors<>+224(SB), Y3, Y3
+	VFMADD231PS  Y4, Y2, Y3
+	VSUBPS       Y3, Y0, Y2
+	VBLENDVPS    Y1, Y3, Y2, Y2
+	VMOVUPS      (DX)(SI*4), Y1
+	VMULPS       Y1, Y2, Y2
+	VMOVUPS      Y2, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	SUBQ         $0x00000008, BX
 	JMP          loop158
@@ -3105,59 +3034,35 @@ done159:
 	JZ           end160
 	LEAQ         masks<>+32(SB), DI
 	NEGQ         BX
-	VMOVDQU      (DI)(BX*4), Y0
-	VMASKMOVPS   (CX)(SI*4), Y0, Y1
-	VPAND        constants<>+704(SB), Y1, Y2
-	VBROADCASTSS constants<>+736(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VADDPS       constants<>+768(SB), Y2, Y3
-	VADDPS       constants<>+800(SB), Y2, Y4
-	VDIVPS       Y4, Y3, Y3
-	VMULPS       constants<>+832(SB), Y2, Y4
-	VMULPS       Y2, Y4, Y4
-	VBROADCASTSS constants<>+0(SB), Y5
-	VMAXPS       Y4, Y5, Y4
-	VBROADCASTSS constants<>+32(SB), Y5
-	VMINPS       Y4, Y5, Y4
-	VMULPS       constants<>+64(SB), Y4, Y5
-	VROUNDPS     $0x00, Y5, Y5
-	VFNMADD231PS constants<>+96(SB), Y5, Y4
-	VFNMADD231PS constants<>+128(SB), Y5, Y4
-	VBROADCASTSS constants<>+160(SB), Y6
-	VFMADD213PS  constants<>+192(SB), Y4, Y6
-	VFMADD213PS  constants<>+224(SB), Y4, Y6
-	VFMADD213PS  constants<>+256(SB), Y4, Y6
-	VFMADD213PS  constants<>+288(SB), Y4, Y6
-	VFMADD213PS  constants<>+320(SB), Y4, Y6
-	VFMADD213PS  constants<>+320(SB), Y4, Y6
-	VCVTPS2DQ    Y5, Y5
-	VPSRAD       $0x01, Y5, Y4
-	VPSUBD       Y4, Y5, Y5
-	VPADDD       constants<>+352(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y6, Y6
-	VPADDD       constants<>+352(SB), Y5, Y5
-	VPSLLD       $0x17, Y5, Y5
-	VMULPS       Y5, Y6, Y6
-	VMOVAPS      Y6, Y4
-	VBROADCASTSS constants<>+864(SB), Y5
-	VFMADD213PS  constants<>+896(SB), Y3, Y5
-	VFMADD213PS  constants<>+928(SB), Y3, Y5
-	VFMADD213PS  constants<>+960(SB), Y3, Y5
-	VFMADD213PS  constants<>+992(SB), Y3, Y5
-	VFMADD213PS  constants<>+1024(SB), Y3, Y5
-	VFMADD213PS  constants<>+1056(SB), Y3, Y5
-	VFMADD213PS  constants<>+1088(SB), Y3, Y5
-	VFMADD213PS  constants<>+1120(SB), Y3, Y5
-	VFMADD213PS  constants<>+1152(SB), Y3, Y5
-	VFNMADD231PS constants<>+1184(SB), Y2, Y5
-	VMULPS       Y4, Y5, Y5
-	VBROADCASTSS constants<>+320(SB), Y2
-	VSUBPS       Y5, Y2, Y2
-	VBLENDVPS    Y1, Y5, Y2, Y2
-	VMASKMOVPS   (DX)(SI*4), Y0, Y1
-	VMULPS       Y1, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
+	VMOVDQU      (DI)(BX*4), Y1
+	VMASKMOVPS   (CX)(SI*4), Y1, Y2
+	VPAND        constants<>+704(SB), Y2, Y3
+	VBROADCASTSS constants<>+864(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VBROADCASTSS constants<>+768(SB), Y4
+	VFMADD231PS  constants<>+896(SB), Y3, Y4
+	VADDPS       constants<>+832(SB), Y4, Y5
+	VFMSUB231PS  constants<>+896(SB), Y3, Y5
+	VPERMPS      vectors<>+448(SB), Y4, Y3
+	VPERMPS      vectors<>+416(SB), Y4, Y6
+	VFMADD231PS  Y5, Y3, Y6
+	VPERMPS      vectors<>+384(SB), Y4, Y3
+	VFMADD231PS  Y5, Y6, Y3
+	VPERMPS      vectors<>+352(SB), Y4, Y6
+	VFMADD231PS  Y5, Y3, Y6
+	VPERMPS      vectors<>+320(SB), Y4, Y3
+	VFMADD231PS  Y5, Y6, Y3
+	VPERMPS      vectors<>+288(SB), Y4, Y6
+	VFMADD231PS  Y5, Y3, Y6
+	VPERMPS      vectors<>+256(SB), Y4, Y3
+	VFMADD231PS  Y5, Y6, Y3
+	VPERMPS      vectors<>+224(SB), Y4, Y4
+	VFMADD231PS  Y5, Y3, Y4
+	VSUBPS       Y4, Y0, Y0
+	VBLENDVPS    Y2, Y4, Y0, Y0
+	VMASKMOVPS   (DX)(SI*4), Y1, Y2
+	VMULPS       Y2, Y0, Y0
+	VMASKMOVPS   Y0, Y1, (AX)(SI*4)
 
 end160:
 	VZEROUPPER
@@ -3166,46 +3071,45 @@ end160:
 // func quickGELUAVX2(dst []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·quickGELUAVX2(SB), NOSPLIT, $0-48
-	MOVQ dst_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ dst_len+8(FP), DX
-	XORQ BX, BX
+	MOVQ  dst_base+0(FP), AX
+	MOVQ  x_base+24(FP), CX
+	VPXOR Y0, Y0, Y0
+	MOVQ  dst_len+8(FP), DX
+	XORQ  BX, BX
 
 loop161:
 	CMPQ         DX, $0x00000008
 	JLT          done162
-	VMOVUPS      (CX)(BX*4), Y0
-	VBROADCASTSS constants<>+1216(SB), Y1
-	VMAXPS       Y0, Y1, Y0
-	VMULPS       constants<>+1248(SB), Y0, Y1
-	VBROADCASTSS constants<>+0(SB), Y2
-	VMAXPS       Y1, Y2, Y1
-	VBROADCASTSS constants<>+32(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMULPS       constants<>+64(SB), Y1, Y2
-	VROUNDPS     $0x00, Y2, Y2
-	VFNMADD231PS constants<>+96(SB), Y2, Y1
-	VFNMADD231PS constants<>+128(SB), Y2, Y1
-	VBROADCASTSS constants<>+160(SB), Y3
-	VFMADD213PS  constants<>+192(SB), Y1, Y3
-	VFMADD213PS  constants<>+224(SB), Y1, Y3
-	VFMADD213PS  constants<>+256(SB), Y1, Y3
-	VFMADD213PS  constants<>+288(SB), Y1, Y3
-	VFMADD213PS  constants<>+320(SB), Y1, Y3
-	VFMADD213PS  constants<>+320(SB), Y1, Y3
-	VCVTPS2DQ    Y2, Y2
-	VPSRAD       $0x01, Y2, Y1
-	VPSUBD       Y1, Y2, Y2
-	VPADDD       constants<>+352(SB), Y1, Y1
-	VPSLLD       $0x17, Y1, Y1
-	VMULPS       Y1, Y3, Y3
-	VPADDD       constants<>+352(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y3, Y3
-	VMOVAPS      Y3, Y1
-	VADDPS       constants<>+320(SB), Y1, Y1
-	VDIVPS       Y1, Y0, Y0
-	VMOVUPS      Y0, (AX)(BX*4)
+	VMOVUPS      (CX)(BX*4), Y1
+	VPAND        constants<>+704(SB), Y1, Y2
+	VBROADCASTSS constants<>+928(SB), Y3
+	VMINPS       Y2, Y3, Y2
+	VBROADCASTSS constants<>+768(SB), Y3
+	VFMADD231PS  constants<>+960(SB), Y2, Y3
+	VADDPS       constants<>+832(SB), Y3, Y4
+	VFMSUB231PS  constants<>+960(SB), Y2, Y4
+	VPERMPS      vectors<>+768(SB), Y3, Y5
+	VPERMPS      vectors<>+736(SB), Y3, Y6
+	VFMADD231PS  Y4, Y5, Y6
+	VPERMPS      vectors<>+704(SB), Y3, Y5
+	VFMADD231PS  Y4, Y6, Y5
+	VPERMPS      vectors<>+672(SB), Y3, Y6
+	VFMADD231PS  Y4, Y5, Y6
+	VPERMPS      vectors<>+640(SB), Y3, Y5
+	VFMADD231PS  Y4, Y6, Y5
+	VPERMPS      vectors<>+608(SB), Y3, Y6
+	VFMADD231PS  Y4, Y5, Y6
+	VPERMPS      vectors<>+576(SB), Y3, Y5
+	VFMADD231PS  Y4, Y6, Y5
+	VPERMPS      vectors<>+544(SB), Y3, Y6
+	VFMADD231PS  Y4, Y5, Y6
+	VPERMPS      vectors<>+512(SB), Y3, Y5
+	VFMADD231PS  Y4, Y6, Y5
+	VPERMPS      vectors<>+480(SB), Y3, Y3
+	VFMADD231PS  Y4, Y5, Y3
+	VMAXPS       Y1, Y0, Y1
+	VFNMADD231PS Y2, Y3, Y1
+	VMOVUPS      Y1, (AX)(BX*4)
 	ADDQ         $0x00000008, BX
 	SUBQ         $0x00000008, DX
 	JMP          loop161
@@ -3215,39 +3119,37 @@ done162:
 	JZ           end163
 	LEAQ         masks<>+32(SB), SI
 	NEGQ         DX
-	VMOVDQU      (SI)(DX*4), Y0
-	VMASKMOVPS   (CX)(BX*4), Y0, Y1
-	VBROADCASTSS constants<>+1216(SB), Y2
-	VMAXPS       Y1, Y2, Y1
-	VMULPS       constants<>+1248(SB), Y1, Y2
-	VBROADCASTSS constants<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMULPS       constants<>+64(SB), Y2, Y3
-	VROUNDPS     $0x00, Y3, Y3
-	VFNMADD231PS constants<>+96(SB), Y3, Y2
-	VFNMADD231PS constants<>+128(SB), Y3, Y2
-	VBROADCASTSS constants<>+160(SB), Y4
-	VFMADD213PS  constants<>+192(SB), Y2, Y4
-	VFMADD213PS  constants<>+224(SB), Y2, Y4
-	VFMADD213PS  constants<>+256(SB), Y2, Y4
-	VFMADD213PS  constants<>+288(SB), Y2, Y4
-	VFMADD213PS  constants<>+320(SB), Y2, Y4
-	VFMADD213PS  constants<>+320(SB), Y2, Y4
-	VCVTPS2DQ    Y3, Y3
-	VPSRAD       $0x01, Y3, Y2
-	VPSUBD       Y2, Y3, Y3
-	VPADDD       constants<>+352(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y4, Y4
-	VPADDD       constants<>+352(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y4, Y4
-	VMOVAPS      Y4, Y2
-	VADDPS       constants<>+320(SB), Y2, Y2
-	VDIVPS       Y2, Y1, Y1
-	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
+	VMOVDQU      (SI)(DX*4), Y1
+	VMASKMOVPS   (CX)(BX*4), Y1, Y2
+	VPAND        constants<>+704(SB), Y2, Y3
+	VBROADCASTSS constants<>+928(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VBROADCASTSS constants<>+768(SB), Y4
+	VFMADD231PS  constants<>+960(SB), Y3, Y4
+	VADDPS       constants<>+832(SB), Y4, Y5
+	VFMSUB231PS  constants<>+960(SB), Y3, Y5
+	VPERMPS      vectors<>+768(SB), Y4, Y6
+	VPERMPS      vectors<>+736(SB), Y4, Y7
+	VFMADD231PS  Y5, Y6, Y7
+	VPERMPS      vectors<>+704(SB), Y4, Y6
+	VFMADD231PS  Y5, Y7, Y6
+	VPERMPS      vectors<>+672(SB), Y4, Y7
+	VFMADD231PS  Y5, Y6, Y7
+	VPERMPS      vectors<>+640(SB), Y4, Y6
+	VFMADD231PS  Y5, Y7, Y6
+	VPERMPS      vectors<>+608(SB), Y4, Y7
+	VFMADD231PS  Y5, Y6, Y7
+	VPERMPS      vectors<>+576(SB), Y4, Y6
+	VFMADD231PS  Y5, Y7, Y6
+	VPERMPS      vectors<>+544(SB), Y4, Y7
+	VFMADD231PS  Y5, Y6, Y7
+	VPERMPS      vectors<>+512(SB), Y4, Y6
+	VFMADD231PS  Y5, Y7, Y6
+	VPERMPS      vectors<>+480(SB), Y4, Y4
+	VFMADD231PS  Y5, Y6, Y4
+	VMAXPS       Y2, Y0, Y2
+	VFNMADD231PS Y3, Y4, Y2
+	VMASKMOVPS   Y2, Y1, (AX)(BX*4)
 
 end163:
 	VZEROUPPER
@@ -3256,60 +3158,54 @@ end163:
 // func quickGELUGradAVX2(dst []float32, x []float32, dy []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·quickGELUGradAVX2(SB), NOSPLIT, $0-72
-	MOVQ dst_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ dy_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	XORQ SI, SI
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dy_base+48(FP), DX
+	VBROADCASTSS constants<>+320(SB), Y0
+	MOVQ         dst_len+8(FP), BX
+	XORQ         SI, SI
 
 loop164:
 	CMPQ         BX, $0x00000008
 	JLT          done165
-	VMOVUPS      (CX)(SI*4), Y0
-	VPAND        constants<>+704(SB), Y0, Y1
-	VBROADCASTSS constants<>+1280(SB), Y2
-	VMINPS       Y1, Y2, Y1
-	VMULPS       constants<>+1312(SB), Y1, Y1
-	VPXOR        Y2, Y2, Y2
-	VSUBPS       Y1, Y2, Y2
-	VBROADCASTSS constants<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y2
-	VBROADCASTSS constants<>+32(SB), Y3
+	VMOVUPS      (CX)(SI*4), Y1
+	VPAND        constants<>+704(SB), Y1, Y2
+	VBROADCASTSS constants<>+992(SB), Y3
 	VMINPS       Y2, Y3, Y2
-	VMULPS       constants<>+64(SB), Y2, Y3
-	VROUNDPS     $0x00, Y3, Y3
-	VFNMADD231PS constants<>+96(SB), Y3, Y2
-	VFNMADD231PS constants<>+128(SB), Y3, Y2
-	VBROADCASTSS constants<>+160(SB), Y4
-	VFMADD213PS  constants<>+192(SB), Y2, Y4
-	VFMADD213PS  constants<>+224(SB), Y2, Y4
-	VFMADD213PS  constants<>+256(SB), Y2, Y4
-	VFMADD213PS  constants<>+288(SB), Y2, Y4
-	VFMADD213PS  constants<>+320(SB), Y2, Y4
-	VFMADD213PS  constants<>+320(SB), Y2, Y4
-	VCVTPS2DQ    Y3, Y3
-	VPSRAD       $0x01, Y3, Y2
-	VPSUBD       Y2, Y3, Y3
-	VPADDD       constants<>+352(SB), Y2, Y2
-	VPSLLD       $0x17, Y2, Y2
-	VMULPS       Y2, Y4, Y4
-	VPADDD       constants<>+352(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y4, Y4
-	VMOVAPS      Y4, Y2
-	VBROADCASTSS constants<>+320(SB), Y3
-	VBROADCASTSS constants<>+320(SB), Y5
-	VADDPS       Y3, Y2, Y4
-	VDIVPS       Y4, Y3, Y4
-	VFNMADD231PS Y1, Y4, Y5
-	VMULPS       Y4, Y2, Y2
-	VMULPS       Y2, Y5, Y5
-	VBROADCASTSS constants<>+320(SB), Y1
-	VSUBPS       Y5, Y1, Y1
-	VBLENDVPS    Y0, Y5, Y1, Y1
-	VMOVUPS      (DX)(SI*4), Y0
-	VMULPS       Y0, Y1, Y1
-	VMOVUPS      Y1, (AX)(SI*4)
+	VBROADCASTSS constants<>+768(SB), Y3
+	VFMADD231PS  constants<>+1024(SB), Y2, Y3
+	VADDPS       constants<>+832(SB), Y3, Y4
+	VFMSUB231PS  constants<>+1024(SB), Y2, Y4
+	VPERMPS      vectors<>+1184(SB), Y3, Y2
+	VPERMPS      vectors<>+1152(SB), Y3, Y5
+	VFMADD231PS  Y4, Y2, Y5
+	VPERMPS      vectors<>+1120(SB), Y3, Y2
+	VFMADD231PS  Y4, Y5, Y2
+	VPERMPS      vectors<>+1088(SB), Y3, Y5
+	VFMADD231PS  Y4, Y2, Y5
+	VPERMPS      vectors<>+1056(SB), Y3, Y2
+	VFMADD231PS  Y4, Y5, Y2
+	VPERMPS      vectors<>+1024(SB), Y3, Y5
+	VFMADD231PS  Y4, Y2, Y5
+	VPERMPS      vectors<>+992(SB), Y3, Y2
+	VFMADD231PS  Y4, Y5, Y2
+	VPERMPS      vectors<>+960(SB), Y3, Y5
+	VFMADD231PS  Y4, Y2, Y5
+	VPERMPS      vectors<>+928(SB), Y3, Y2
+	VFMADD231PS  Y4, Y5, Y2
+	VPERMPS      vectors<>+896(SB), Y3, Y5
+	VFMADD231PS  Y4, Y2, Y5
+	VPERMPS      vectors<>+864(SB), Y3, Y2
+	VFMADD231PS  Y4, Y5, Y2
+	VPERMPS      vectors<>+832(SB), Y3, Y5
+	VFMADD231PS  Y4, Y2, Y5
+	VPERMPS      vectors<>+800(SB), Y3, Y2
+	VFMADD231PS  Y4, Y5, Y2
+	VSUBPS       Y2, Y0, Y3
+	VBLENDVPS    Y1, Y2, Y3, Y3
+	VMOVUPS      (DX)(SI*4), Y1
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      Y3, (AX)(SI*4)
 	ADDQ         $0x00000008, SI
 	SUBQ         $0x00000008, BX
 	JMP          loop164
@@ -3319,52 +3215,45 @@ done165:
 	JZ           end166
 	LEAQ         masks<>+32(SB), DI
 	NEGQ         BX
-	VMOVDQU      (DI)(BX*4), Y0
-	VMASKMOVPS   (CX)(SI*4), Y0, Y1
-	VPAND        constants<>+704(SB), Y1, Y2
-	VBROADCASTSS constants<>+1280(SB), Y3
-	VMINPS       Y2, Y3, Y2
-	VMULPS       constants<>+1312(SB), Y2, Y2
-	VPXOR        Y3, Y3, Y3
-	VSUBPS       Y2, Y3, Y3
-	VBROADCASTSS constants<>+0(SB), Y4
-	VMAXPS       Y3, Y4, Y3
-	VBROADCASTSS constants<>+32(SB), Y4
+	VMOVDQU      (DI)(BX*4), Y1
+	VMASKMOVPS   (CX)(SI*4), Y1, Y2
+	VPAND        constants<>+704(SB), Y2, Y3
+	VBROADCASTSS constants<>+992(SB), Y4
 	VMINPS       Y3, Y4, Y3
-	VMULPS       constants<>+64(SB), Y3, Y4
-	VROUNDPS     $0x00, Y4, Y4
-	VFNMADD231PS constants<>+96(SB), Y4, Y3
-	VFNMADD231PS constants<>+128(SB), Y4, Y3
-	VBROADCASTSS constants<>+160(SB), Y5
-	VFMADD213PS  constants<>+192(SB), Y3, Y5
-	VFMADD213PS  constants<>+224(SB), Y3, Y5
-	VFMADD213PS  constants<>+256(SB), Y3, Y5
-	VFMADD213PS  constants<>+288(SB), Y3, Y5
-	VFMADD213PS  constants<>+320(SB), Y3, Y5
-	VFMADD213PS  constants<>+320(SB), Y3, Y5
-	VCVTPS2DQ    Y4, Y4
-	VPSRAD       $0x01, Y4, Y3
-	VPSUBD       Y3, Y4, Y4
-	VPADDD       constants<>+352(SB), Y3, Y3
-	VPSLLD       $0x17, Y3, Y3
-	VMULPS       Y3, Y5, Y5
-	VPADDD       constants<>+352(SB), Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VMULPS       Y4, Y5, Y5
-	VMOVAPS      Y5, Y3
-	VBROADCASTSS constants<>+320(SB), Y4
-	VBROADCASTSS constants<>+320(SB), Y6
-	VADDPS       Y4, Y3, Y5
-	VDIVPS       Y5, Y4, Y5
-	VFNMADD231PS Y2, Y5, Y6
-	VMULPS       Y5, Y3, Y3
-	VMULPS       Y3, Y6, Y6
-	VBROADCASTSS constants<>+320(SB), Y2
-	VSUBPS       Y6, Y2, Y2
-	VBLENDVPS    Y1, Y6, Y2, Y2
-	VMASKMOVPS   (DX)(SI*4), Y0, Y1
-	VMULPS       Y1, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
+	VBROADCASTSS constants<>+768(SB), Y4
+	VFMADD231PS  constants<>+1024(SB), Y3, Y4
+	VADDPS       constants<>+832(SB), Y4, Y5
+	VFMSUB231PS  constants<>+1024(SB), Y3, Y5
+	VPERMPS      vectors<>+1184(SB), Y4, Y3
+	VPERMPS      vectors<>+1152(SB), Y4, Y6
+	VFMADD231PS  Y5, Y3, Y6
+	VPERMPS      vectors<>+1120(SB), Y4, Y3
+	VFMADD231PS  Y5, Y6, Y3
+	VPERMPS      vectors<>+1088(SB), Y4, Y6
+	VFMADD231PS  Y5, Y3, Y6
+	VPERMPS      vectors<>+1056(SB), Y4, Y3
+	VFMADD231PS  Y5, Y6, Y3
+	VPERMPS      vectors<>+1024(SB), Y4, Y6
+	VFMADD231PS  Y5, Y3, Y6
+	VPERMPS      vectors<>+992(SB), Y4, Y3
+	VFMADD231PS  Y5, Y6, Y3
+	VPERMPS      vectors<>+960(SB), Y4, Y6
+	VFMADD231PS  Y5, Y3, Y6
+	VPERMPS      vectors<>+928(SB), Y4, Y3
+	VFMADD231PS  Y5, Y6, Y3
+	VPERMPS      vectors<>+896(SB), Y4, Y6
+	VFMADD231PS  Y5, Y3, Y6
+	VPERMPS      vectors<>+864(SB), Y4, Y3
+	VFMADD231PS  Y5, Y6, Y3
+	VPERMPS      vectors<>+832(SB), Y4, Y6
+	VFMADD231PS  Y5, Y3, Y6
+	VPERMPS      vectors<>+800(SB), Y4, Y3
+	VFMADD231PS  Y5, Y6, Y3
+	VSUBPS       Y3, Y0, Y0
+	VBLENDVPS    Y2, Y3, Y0, Y0
+	VMASKMOVPS   (DX)(SI*4), Y1, Y2
+	VMULPS       Y2, Y0, Y0
+	VMASKMOVPS   Y0, Y1, (AX)(SI*4)
 
 end166:
 	VZEROUPPER
@@ -9423,103 +9312,75 @@ end398:
 // func geluAVX512(dst []float32, x []float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·geluAVX512(SB), NOSPLIT, $0-48
-	MOVQ   dst_base+0(FP), AX
-	MOVQ   x_base+24(FP), CX
-	VPXORD Z0, Z0, Z0
-	MOVQ   dst_len+8(FP), DX
-	XORQ   BX, BX
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	VMOVUPS vectors<>+1216(SB), Z0
+	VMOVUPS vectors<>+1280(SB), Z1
+	VMOVUPS vectors<>+1344(SB), Z2
+	VMOVUPS vectors<>+1408(SB), Z3
+	VMOVUPS vectors<>+1472(SB), Z4
+	VMOVUPS vectors<>+1536(SB), Z5
+	VPXORD  Z6, Z6, Z6
+	MOVQ    dst_len+8(FP), DX
+	XORQ    BX, BX
 
 loop399:
-	CMPQ              DX, $0x00000010
-	JLT               done400
-	VMOVUPS           (CX)(BX*4), Z1
-	VPANDD.BCST       constants<>+704(SB), Z1, Z2
-	VBROADCASTSS      constants<>+736(SB), Z3
-	VMINPS            Z2, Z3, Z2
-	VADDPS.BCST       constants<>+768(SB), Z2, Z3
-	VADDPS.BCST       constants<>+800(SB), Z2, Z4
-	VDIVPS            Z4, Z3, Z3
-	VMULPS.BCST       constants<>+832(SB), Z2, Z4
-	VMULPS            Z2, Z4, Z4
-	VBROADCASTSS      constants<>+0(SB), Z5
-	VMAXPS            Z4, Z5, Z4
-	VBROADCASTSS      constants<>+32(SB), Z5
-	VMINPS            Z4, Z5, Z4
-	VMULPS.BCST       constants<>+64(SB), Z4, Z5
-	VRNDSCALEPS       $0x00, Z5, Z5
-	VFNMADD231PS.BCST constants<>+96(SB), Z5, Z4
-	VFNMADD231PS.BCST constants<>+128(SB), Z5, Z4
-	VBROADCASTSS      constants<>+160(SB), Z6
-	VFMADD213PS.BCST  constants<>+192(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+224(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z6
-	VSCALEFPS         Z5, Z6, Z4
-	VBROADCASTSS      constants<>+864(SB), Z5
-	VFMADD213PS.BCST  constants<>+896(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+928(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+960(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+992(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+1024(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+1056(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+1088(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+1120(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+1152(SB), Z3, Z5
-	VMULPS            Z2, Z4, Z4
-	VMAXPS            Z1, Z0, Z1
-	VFNMADD231PS      Z4, Z5, Z1
-	VMOVUPS           Z1, (AX)(BX*4)
-	ADDQ              $0x00000010, BX
-	SUBQ              $0x00000010, DX
-	JMP               loop399
+	CMPQ             DX, $0x00000010
+	JLT              done400
+	VMOVUPS          (CX)(BX*4), Z7
+	VPANDD.BCST      constants<>+704(SB), Z7, Z8
+	VBROADCASTSS     constants<>+1056(SB), Z9
+	VMINPS           Z8, Z9, Z8
+	VBROADCASTSS     constants<>+768(SB), Z9
+	VFMADD231PS.BCST constants<>+1088(SB), Z8, Z9
+	VADDPS.BCST      constants<>+832(SB), Z9, Z10
+	VFMSUB231PS.BCST constants<>+1088(SB), Z8, Z10
+	VPERMPS          Z5, Z9, Z11
+	VPERMPS          Z4, Z9, Z12
+	VFMADD231PS      Z10, Z11, Z12
+	VPERMPS          Z3, Z9, Z11
+	VFMADD231PS      Z10, Z12, Z11
+	VPERMPS          Z2, Z9, Z12
+	VFMADD231PS      Z10, Z11, Z12
+	VPERMPS          Z1, Z9, Z11
+	VFMADD231PS      Z10, Z12, Z11
+	VPERMPS          Z0, Z9, Z9
+	VFMADD231PS      Z10, Z11, Z9
+	VMAXPS           Z7, Z6, Z7
+	VFNMADD231PS     Z8, Z9, Z7
+	VMOVUPS          Z7, (AX)(BX*4)
+	ADDQ             $0x00000010, BX
+	SUBQ             $0x00000010, DX
+	JMP              loop399
 
 done400:
-	TESTQ             DX, DX
-	JZ                end401
-	MOVL              $0xffffffff, SI
-	BZHIL             DX, SI, SI
-	KMOVW             SI, K1
-	VMOVUPS.Z         (CX)(BX*4), K1, Z1
-	VPANDD.BCST       constants<>+704(SB), Z1, Z2
-	VBROADCASTSS      constants<>+736(SB), Z3
-	VMINPS            Z2, Z3, Z2
-	VADDPS.BCST       constants<>+768(SB), Z2, Z3
-	VADDPS.BCST       constants<>+800(SB), Z2, Z4
-	VDIVPS            Z4, Z3, Z3
-	VMULPS.BCST       constants<>+832(SB), Z2, Z4
-	VMULPS            Z2, Z4, Z4
-	VBROADCASTSS      constants<>+0(SB), Z5
-	VMAXPS            Z4, Z5, Z4
-	VBROADCASTSS      constants<>+32(SB), Z5
-	VMINPS            Z4, Z5, Z4
-	VMULPS.BCST       constants<>+64(SB), Z4, Z5
-	VRNDSCALEPS       $0x00, Z5, Z5
-	VFNMADD231PS.BCST constants<>+96(SB), Z5, Z4
-	VFNMADD231PS.BCST constants<>+128(SB), Z5, Z4
-	VBROADCASTSS      constants<>+160(SB), Z6
-	VFMADD213PS.BCST  constants<>+192(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+224(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z6
-	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z6
-	VSCALEFPS         Z5, Z6, Z4
-	VBROADCASTSS      constants<>+864(SB), Z5
-	VFMADD213PS.BCST  constants<>+896(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+928(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+960(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+992(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+1024(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+1056(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+1088(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+1120(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+1152(SB), Z3, Z5
-	VMULPS            Z2, Z4, Z4
-	VMAXPS            Z1, Z0, Z1
-	VFNMADD231PS      Z4, Z5, Z1
-	VMOVUPS           Z1, K1, (AX)(BX*4)
+	TESTQ            DX, DX
+	JZ               end401
+	MOVL             $0xffffffff, SI
+	BZHIL            DX, SI, SI
+	KMOVW            SI, K1
+	VMOVUPS.Z        (CX)(BX*4), K1, Z7
+	VPANDD.BCST      constants<>+704(SB), Z7, Z8
+	VBROADCASTSS     constants<>+1056(SB), Z9
+	VMINPS           Z8, Z9, Z8
+	VBROADCASTSS     constants<>+768(SB), Z9
+	VFMADD231PS.BCST constants<>+1088(SB), Z8, Z9
+	VADDPS.BCST      constants<>+832(SB), Z9, Z10
+	VFMSUB231PS.BCST constants<>+1088(SB), Z8, Z10
+	VPERMPS          Z5, Z9, Z5
+	VPERMPS          Z4, Z9, Z4
+	VFMADD231PS      Z10, Z5, Z4
+	VPERMPS          Z3, Z9, Z3
+	VFMADD231PS      Z10, Z4, Z3
+	VPERMPS          Z2, Z9, Z2
+	VFMADD231PS      Z10, Z3, Z2
+	VPERMPS          Z1, Z9, Z1
+	VFMADD231PS      Z10, Z2, Z1
+	VPERMPS          Z0, Z9, Z0
+	VFMADD231PS      Z10, Z1, Z0
+	VMAXPS           Z7, Z6, Z7
+	VFNMADD231PS     Z8, Z0, Z7
+	VMOVUPS          Z7, K1, (AX)(BX*4)
 
 end401:
 	VZEROUPPER
@@ -9528,113 +9389,82 @@ end401:
 // func geluGradAVX512(dst []float32, x []float32, dy []float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
-	MOVQ dst_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ dy_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	XORQ SI, SI
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dy_base+48(FP), DX
+	VMOVUPS      vectors<>+1600(SB), Z0
+	VMOVUPS      vectors<>+1664(SB), Z1
+	VMOVUPS      vectors<>+1728(SB), Z2
+	VMOVUPS      vectors<>+1792(SB), Z3
+	VMOVUPS      vectors<>+1856(SB), Z4
+	VMOVUPS      vectors<>+1920(SB), Z5
+	VBROADCASTSS constants<>+320(SB), Z6
+	MOVQ         dst_len+8(FP), BX
+	XORQ         SI, SI
 
 loop402:
-	CMPQ              BX, $0x00000010
-	JLT               done403
-	VMOVUPS           (CX)(SI*4), Z0
-	VPANDD.BCST       constants<>+704(SB), Z0, Z1
-	VBROADCASTSS      constants<>+736(SB), Z2
-	VMINPS            Z1, Z2, Z1
-	VADDPS.BCST       constants<>+768(SB), Z1, Z2
-	VADDPS.BCST       constants<>+800(SB), Z1, Z3
-	VDIVPS            Z3, Z2, Z2
-	VMULPS.BCST       constants<>+832(SB), Z1, Z3
-	VMULPS            Z1, Z3, Z3
-	VBROADCASTSS      constants<>+0(SB), Z4
-	VMAXPS            Z3, Z4, Z3
-	VBROADCASTSS      constants<>+32(SB), Z4
-	VMINPS            Z3, Z4, Z3
-	VMULPS.BCST       constants<>+64(SB), Z3, Z4
-	VRNDSCALEPS       $0x00, Z4, Z4
-	VFNMADD231PS.BCST constants<>+96(SB), Z4, Z3
-	VFNMADD231PS.BCST constants<>+128(SB), Z4, Z3
-	VBROADCASTSS      constants<>+160(SB), Z5
-	VFMADD213PS.BCST  constants<>+192(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+224(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+256(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+288(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
-	VSCALEFPS         Z4, Z5, Z3
-	VBROADCASTSS      constants<>+864(SB), Z4
-	VFMADD213PS.BCST  constants<>+896(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+928(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+960(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+992(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+1024(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+1056(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+1088(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+1120(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+1152(SB), Z2, Z4
-	VFNMADD231PS.BCST constants<>+1184(SB), Z1, Z4
-	VMULPS            Z3, Z4, Z4
-	VBROADCASTSS      constants<>+320(SB), Z1
-	VSUBPS            Z4, Z1, Z1
-	VPTESTMD.BCST     constants<>+1344(SB), Z0, K1
-	VMOVAPS           Z4, K1, Z1
-	VMOVUPS           (DX)(SI*4), Z0
-	VMULPS            Z0, Z1, Z1
-	VMOVUPS           Z1, (AX)(SI*4)
-	ADDQ              $0x00000010, SI
-	SUBQ              $0x00000010, BX
-	JMP               loop402
+	CMPQ             BX, $0x00000010
+	JLT              done403
+	VMOVUPS          (CX)(SI*4), Z7
+	VPANDD.BCST      constants<>+704(SB), Z7, Z8
+	VBROADCASTSS     constants<>+1120(SB), Z9
+	VMINPS           Z8, Z9, Z8
+	VBROADCASTSS     constants<>+768(SB), Z9
+	VFMADD231PS.BCST constants<>+1152(SB), Z8, Z9
+	VADDPS.BCST      constants<>+832(SB), Z9, Z10
+	VFMSUB231PS.BCST constants<>+1152(SB), Z8, Z10
+	VPERMPS          Z5, Z9, Z8
+	VPERMPS          Z4, Z9, Z11
+	VFMADD231PS      Z10, Z8, Z11
+	VPERMPS          Z3, Z9, Z8
+	VFMADD231PS      Z10, Z11, Z8
+	VPERMPS          Z2, Z9, Z11
+	VFMADD231PS      Z10, Z8, Z11
+	VPERMPS          Z1, Z9, Z8
+	VFMADD231PS      Z10, Z11, Z8
+	VPERMPS          Z0, Z9, Z9
+	VFMADD231PS      Z10, Z8, Z9
+	VSUBPS           Z9, Z6, Z8
+	VPTESTMD.BCST    constants<>+1184(SB), Z7, K1
+	VMOVAPS          Z9, K1, Z8
+	VMOVUPS          (DX)(SI*4), Z7
+	VMULPS           Z7, Z8, Z8
+	VMOVUPS          Z8, (AX)(SI*4)
+	ADDQ             $0x00000010, SI
+	SUBQ             $0x00000010, BX
+	JMP              loop402
 
 done403:
-	TESTQ             BX, BX
-	JZ                end404
-	MOVL              $0xffffffff, DI
-	BZHIL             BX, DI, DI
-	KMOVW             DI, K1
-	VMOVUPS.Z         (CX)(SI*4), K1, Z0
-	VPANDD.BCST       constants<>+704(SB), Z0, Z1
-	VBROADCASTSS      constants<>+736(SB), Z2
-	VMINPS            Z1, Z2, Z1
-	VADDPS.BCST       constants<>+768(SB), Z1, Z2
-	VADDPS.BCST       constants<>+800(SB), Z1, Z3
-	VDIVPS            Z3, Z2, Z2
-	VMULPS.BCST       constants<>+832(SB), Z1, Z3
-	VMULPS            Z1, Z3, Z3
-	VBROADCASTSS      constants<>+0(SB), Z4
-	VMAXPS            Z3, Z4, Z3
-	VBROADCASTSS      constants<>+32(SB), Z4
-	VMINPS            Z3, Z4, Z3
-	VMULPS.BCST       constants<>+64(SB), Z3, Z4
-	VRNDSCALEPS       $0x00, Z4, Z4
-	VFNMADD231PS.BCST constants<>+96(SB), Z4, Z3
-	VFNMADD231PS.BCST constants<>+128(SB), Z4, Z3
-	VBROADCASTSS      constants<>+160(SB), Z5
-	VFMADD213PS.BCST  constants<>+192(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+224(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+256(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+288(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
-	VSCALEFPS         Z4, Z5, Z3
-	VBROADCASTSS      constants<>+864(SB), Z4
-	VFMADD213PS.BCST  constants<>+896(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+928(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+960(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+992(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+1024(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+1056(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+1088(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+1120(SB), Z2, Z4
-	VFMADD213PS.BCST  constants<>+1152(SB), Z2, Z4
-	VFNMADD231PS.BCST constants<>+1184(SB), Z1, Z4
-	VMULPS            Z3, Z4, Z4
-	VBROADCASTSS      constants<>+320(SB), Z1
-	VSUBPS            Z4, Z1, Z1
-	VPTESTMD.BCST     constants<>+1344(SB), Z0, K2
-	VMOVAPS           Z4, K2, Z1
-	VMOVUPS.Z         (DX)(SI*4), K1, Z0
-	VMULPS            Z0, Z1, Z1
-	VMOVUPS           Z1, K1, (AX)(SI*4)
+	TESTQ            BX, BX
+	JZ               end404
+	MOVL             $0xffffffff, DI
+	BZHIL            BX, DI, DI
+	KMOVW            DI, K1
+	VMOVUPS.Z        (CX)(SI*4), K1, Z7
+	VPANDD.BCST      constants<>+704(SB), Z7, Z8
+	VBROADCASTSS     constants<>+1120(SB), Z9
+	VMINPS           Z8, Z9, Z8
+	VBROADCASTSS     constants<>+768(SB), Z9
+	VFMADD231PS.BCST constants<>+1152(SB), Z8, Z9
+	VADDPS.BCST      constants<>+832(SB), Z9, Z10
+	VFMSUB231PS.BCST constants<>+1152(SB), Z8, Z10
+	VPERMPS          Z5, Z9, Z5
+	VPERMPS          Z4, Z9, Z4
+	VFMADD231PS      Z10, Z5, Z4
+	VPERMPS          Z3, Z9, Z3
+	VFMADD231PS      Z10, Z4, Z3
+	VPERMPS          Z2, Z9, Z2
+	VFMADD231PS      Z10, Z3, Z2
+	VPERMPS          Z1, Z9, Z1
+	VFMADD231PS      Z10, Z2, Z1
+	VPERMPS          Z0, Z9, Z0
+	VFMADD231PS      Z10, Z1, Z0
+	VSUBPS           Z0, Z6, Z1
+	VPTESTMD.BCST    constants<>+1184(SB), Z7, K2
+	VMOVAPS          Z0, K2, Z1
+	VMOVUPS.Z        (DX)(SI*4), K1, Z0
+	VMULPS           Z0, Z1, Z1
+	VMOVUPS          Z1, K1, (AX)(SI*4)
 
 end404:
 	VZEROUPPER
@@ -9643,70 +9473,80 @@ end404:
 // func quickGELUAVX512(dst []float32, x []float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·quickGELUAVX512(SB), NOSPLIT, $0-48
-	MOVQ dst_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ dst_len+8(FP), DX
-	XORQ BX, BX
+	MOVQ    dst_base+0(FP), AX
+	MOVQ    x_base+24(FP), CX
+	VMOVUPS vectors<>+1984(SB), Z0
+	VMOVUPS vectors<>+2048(SB), Z1
+	VMOVUPS vectors<>+2112(SB), Z2
+	VMOVUPS vectors<>+2176(SB), Z3
+	VMOVUPS vectors<>+2240(SB), Z4
+	VMOVUPS vectors<>+2304(SB), Z5
+	VMOVUPS vectors<>+2368(SB), Z6
+	VPXORD  Z7, Z7, Z7
+	MOVQ    dst_len+8(FP), DX
+	XORQ    BX, BX
 
 loop405:
-	CMPQ              DX, $0x00000010
-	JLT               done406
-	VMOVUPS           (CX)(BX*4), Z0
-	VBROADCASTSS      constants<>+1216(SB), Z1
-	VMAXPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+1248(SB), Z0, Z1
-	VBROADCASTSS      constants<>+0(SB), Z2
-	VMAXPS            Z1, Z2, Z1
-	VBROADCASTSS      constants<>+32(SB), Z2
-	VMINPS            Z1, Z2, Z1
-	VMULPS.BCST       constants<>+64(SB), Z1, Z2
-	VRNDSCALEPS       $0x00, Z2, Z2
-	VFNMADD231PS.BCST constants<>+96(SB), Z2, Z1
-	VFNMADD231PS.BCST constants<>+128(SB), Z2, Z1
-	VBROADCASTSS      constants<>+160(SB), Z3
-	VFMADD213PS.BCST  constants<>+192(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+224(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+256(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+288(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+320(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+320(SB), Z1, Z3
-	VSCALEFPS         Z2, Z3, Z1
-	VADDPS.BCST       constants<>+320(SB), Z1, Z1
-	VDIVPS            Z1, Z0, Z0
-	VMOVUPS           Z0, (AX)(BX*4)
-	ADDQ              $0x00000010, BX
-	SUBQ              $0x00000010, DX
-	JMP               loop405
+	CMPQ             DX, $0x00000010
+	JLT              done406
+	VMOVUPS          (CX)(BX*4), Z8
+	VPANDD.BCST      constants<>+704(SB), Z8, Z9
+	VBROADCASTSS     constants<>+1216(SB), Z10
+	VMINPS           Z9, Z10, Z9
+	VBROADCASTSS     constants<>+768(SB), Z10
+	VFMADD231PS.BCST constants<>+1248(SB), Z9, Z10
+	VADDPS.BCST      constants<>+832(SB), Z10, Z11
+	VFMSUB231PS.BCST constants<>+1248(SB), Z9, Z11
+	VPERMPS          Z6, Z10, Z12
+	VPERMPS          Z5, Z10, Z13
+	VFMADD231PS      Z11, Z12, Z13
+	VPERMPS          Z4, Z10, Z12
+	VFMADD231PS      Z11, Z13, Z12
+	VPERMPS          Z3, Z10, Z13
+	VFMADD231PS      Z11, Z12, Z13
+	VPERMPS          Z2, Z10, Z12
+	VFMADD231PS      Z11, Z13, Z12
+	VPERMPS          Z1, Z10, Z13
+	VFMADD231PS      Z11, Z12, Z13
+	VPERMPS          Z0, Z10, Z10
+	VFMADD231PS      Z11, Z13, Z10
+	VMAXPS           Z8, Z7, Z8
+	VFNMADD231PS     Z9, Z10, Z8
+	VMOVUPS          Z8, (AX)(BX*4)
+	ADDQ             $0x00000010, BX
+	SUBQ             $0x00000010, DX
+	JMP              loop405
 
 done406:
-	TESTQ             DX, DX
-	JZ                end407
-	MOVL              $0xffffffff, SI
-	BZHIL             DX, SI, SI
-	KMOVW             SI, K1
-	VMOVUPS.Z         (CX)(BX*4), K1, Z0
-	VBROADCASTSS      constants<>+1216(SB), Z1
-	VMAXPS            Z0, Z1, Z0
-	VMULPS.BCST       constants<>+1248(SB), Z0, Z1
-	VBROADCASTSS      constants<>+0(SB), Z2
-	VMAXPS            Z1, Z2, Z1
-	VBROADCASTSS      constants<>+32(SB), Z2
-	VMINPS            Z1, Z2, Z1
-	VMULPS.BCST       constants<>+64(SB), Z1, Z2
-	VRNDSCALEPS       $0x00, Z2, Z2
-	VFNMADD231PS.BCST constants<>+96(SB), Z2, Z1
-	VFNMADD231PS.BCST constants<>+128(SB), Z2, Z1
-	VBROADCASTSS      constants<>+160(SB), Z3
-	VFMADD213PS.BCST  constants<>+192(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+224(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+256(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+288(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+320(SB), Z1, Z3
-	VFMADD213PS.BCST  constants<>+320(SB), Z1, Z3
-	VSCALEFPS         Z2, Z3, Z1
-	VADDPS.BCST       constants<>+320(SB), Z1, Z1
-	VDIVPS            Z1, Z0, Z0
-	VMOVUPS           Z0, K1, (AX)(BX*4)
+	TESTQ            DX, DX
+	JZ               end407
+	MOVL             $0xffffffff, SI
+	BZHIL            DX, SI, SI
+	KMOVW            SI, K1
+	VMOVUPS.Z        (CX)(BX*4), K1, Z8
+	VPANDD.BCST      constants<>+704(SB), Z8, Z9
+	VBROADCASTSS     constants<>+1216(SB), Z10
+	VMINPS           Z9, Z10, Z9
+	VBROADCASTSS     constants<>+768(SB), Z10
+	VFMADD231PS.BCST constants<>+1248(SB), Z9, Z10
+	VADDPS.BCST      constants<>+832(SB), Z10, Z11
+	VFMSUB231PS.BCST constants<>+1248(SB), Z9, Z11
+	VPERMPS          Z6, Z10, Z6
+	VPERMPS          Z5, Z10, Z5
+	VFMADD231PS      Z11, Z6, Z5
+	VPERMPS          Z4, Z10, Z4
+	VFMADD231PS      Z11, Z5, Z4
+	VPERMPS          Z3, Z10, Z3
+	VFMADD231PS      Z11, Z4, Z3
+	VPERMPS          Z2, Z10, Z2
+	VFMADD231PS      Z11, Z3, Z2
+	VPERMPS          Z1, Z10, Z1
+	VFMADD231PS      Z11, Z2, Z1
+	VPERMPS          Z0, Z10, Z0
+	VFMADD231PS      Z11, Z1, Z0
+	VMAXPS           Z8, Z7, Z8
+	VFNMADD231PS     Z9, Z0, Z8
+	VMOVUPS          Z8, K1, (AX)(BX*4)
 
 end407:
 	VZEROUPPER
@@ -9715,99 +9555,92 @@ end407:
 // func quickGELUGradAVX512(dst []float32, x []float32, dy []float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·quickGELUGradAVX512(SB), NOSPLIT, $0-72
-	MOVQ dst_base+0(FP), AX
-	MOVQ x_base+24(FP), CX
-	MOVQ dy_base+48(FP), DX
-	MOVQ dst_len+8(FP), BX
-	XORQ SI, SI
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         dy_base+48(FP), DX
+	VMOVUPS      vectors<>+2432(SB), Z0
+	VMOVUPS      vectors<>+2496(SB), Z1
+	VMOVUPS      vectors<>+2560(SB), Z2
+	VMOVUPS      vectors<>+2624(SB), Z3
+	VMOVUPS      vectors<>+2688(SB), Z4
+	VMOVUPS      vectors<>+2752(SB), Z5
+	VMOVUPS      vectors<>+2816(SB), Z6
+	VMOVUPS      vectors<>+2880(SB), Z7
+	VBROADCASTSS constants<>+320(SB), Z8
+	MOVQ         dst_len+8(FP), BX
+	XORQ         SI, SI
 
 loop408:
-	CMPQ              BX, $0x00000010
-	JLT               done409
-	VMOVUPS           (CX)(SI*4), Z0
-	VPANDD.BCST       constants<>+704(SB), Z0, Z1
-	VBROADCASTSS      constants<>+1280(SB), Z2
-	VMINPS            Z1, Z2, Z1
-	VMULPS.BCST       constants<>+1312(SB), Z1, Z1
-	VPXORD            Z3, Z3, Z3
-	VSUBPS            Z1, Z3, Z3
-	VBROADCASTSS      constants<>+0(SB), Z2
-	VMAXPS            Z3, Z2, Z3
-	VBROADCASTSS      constants<>+32(SB), Z2
-	VMINPS            Z3, Z2, Z3
-	VMULPS.BCST       constants<>+64(SB), Z3, Z2
-	VRNDSCALEPS       $0x00, Z2, Z2
-	VFNMADD231PS.BCST constants<>+96(SB), Z2, Z3
-	VFNMADD231PS.BCST constants<>+128(SB), Z2, Z3
-	VBROADCASTSS      constants<>+160(SB), Z5
-	VFMADD213PS.BCST  constants<>+192(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+224(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+256(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+288(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
-	VFMADD213PS.BCST  constants<>+320(SB), Z3, Z5
-	VSCALEFPS         Z2, Z5, Z3
-	VBROADCASTSS      constants<>+320(SB), Z2
-	VBROADCASTSS      constants<>+320(SB), Z6
-	VADDPS            Z2, Z3, Z5
-	VDIVPS            Z5, Z2, Z5
-	VFNMADD231PS      Z1, Z5, Z6
-	VMULPS            Z5, Z3, Z3
-	VMULPS            Z3, Z6, Z6
-	VBROADCASTSS      constants<>+320(SB), Z1
-	VSUBPS            Z6, Z1, Z1
-	VPTESTMD.BCST     constants<>+1344(SB), Z0, K1
-	VMOVAPS           Z6, K1, Z1
-	VMOVUPS           (DX)(SI*4), Z0
-	VMULPS            Z0, Z1, Z1
-	VMOVUPS           Z1, (AX)(SI*4)
-	ADDQ              $0x00000010, SI
-	SUBQ              $0x00000010, BX
-	JMP               loop408
+	CMPQ             BX, $0x00000010
+	JLT              done409
+	VMOVUPS          (CX)(SI*4), Z9
+	VPANDD.BCST      constants<>+704(SB), Z9, Z10
+	VBROADCASTSS     constants<>+1280(SB), Z11
+	VMINPS           Z10, Z11, Z10
+	VBROADCASTSS     constants<>+768(SB), Z11
+	VFMADD231PS.BCST constants<>+1312(SB), Z10, Z11
+	VADDPS.BCST      constants<>+832(SB), Z11, Z12
+	VFMSUB231PS.BCST constants<>+1312(SB), Z10, Z12
+	VPERMPS          Z7, Z11, Z10
+	VPERMPS          Z6, Z11, Z13
+	VFMADD231PS      Z12, Z10, Z13
+	VPERMPS          Z5, Z11, Z10
+	VFMADD231PS      Z12, Z13, Z10
+	VPERMPS          Z4, Z11, Z13
+	VFMADD231PS      Z12, Z10, Z13
+	VPERMPS          Z3, Z11, Z10
+	VFMADD231PS      Z12, Z13, Z10
+	VPERMPS          Z2, Z11, Z13
+	VFMADD231PS      Z12, Z10, Z13
+	VPERMPS          Z1, Z11, Z10
+	VFMADD231PS      Z12, Z13, Z10
+	VPERMPS          Z0, Z11, Z11
+	VFMADD231PS      Z12, Z10, Z11
+	VSUBPS           Z11, Z8, Z10
+	VPTESTMD.BCST    constants<>+1184(SB), Z9, K1
+	VMOVAPS          Z11, K1, Z10
+	VMOVUPS          (DX)(SI*4), Z9
+	VMULPS           Z9, Z10, Z10
+	VMOVUPS          Z10, (AX)(SI*4)
+	ADDQ             $0x00000010, SI
+	SUBQ             $0x00000010, BX
+	JMP              loop408
 
 done409:
-	TESTQ             BX, BX
-	JZ                end410
-	MOVL              $0xffffffff, DI
-	BZHIL             BX, DI, DI
-	KMOVW             DI, K1
-	VMOVUPS.Z         (CX)(SI*4), K1, Z0
-	VPANDD.BCST       constants<>+704(SB), Z0, Z1
-	VBROADCASTSS      constants<>+1280(SB), Z2
-	VMINPS            Z1, Z2, Z1
-	VMULPS.BCST       constants<>+1312(SB), Z1, Z1
-	VPXORD            Z4, Z4, Z4
-	VSUBPS            Z1, Z4, Z4
-	VBROADCASTSS      constants<>+0(SB), Z2
-	VMAXPS            Z4, Z2, Z4
-	VBROADCASTSS      constants<>+32(SB), Z2
-	VMINPS            Z4, Z2, Z4
-	VMULPS.BCST       constants<>+64(SB), Z4, Z2
-	VRNDSCALEPS       $0x00, Z2, Z2
-	VFNMADD231PS.BCST constants<>+96(SB), Z2, Z4
-	VFNMADD231PS.BCST constants<>+128(SB), Z2, Z4
-	VBROADCASTSS      constants<>+160(SB), Z3
-	VFMADD213PS.BCST  constants<>+192(SB), Z4, Z3
-	VFMADD213PS.BCST  constants<>+224(SB), Z4, Z3
-	VFMADD213PS.BCST  constants<>+256(SB), Z4, Z3
-	VFMADD213PS.BCST  constants<>+288(SB), Z4, Z3
-	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z3
-	VFMADD213PS.BCST  constants<>+320(SB), Z4, Z3
-	VSCALEFPS         Z2, Z3, Z4
-	VBROADCASTSS      constants<>+320(SB), Z2
-	VBROADCASTSS      constants<>+320(SB), Z5
-	VADDPS            Z2, Z4, Z3
-	VDIVPS            Z3, Z2, Z3
-	VFNMADD231PS      Z1, Z3, Z5
-	VMULPS            Z3, Z4, Z4
-	VMULPS            Z4, Z5, Z5
-	VBROADCASTSS      constants<>+320(SB), Z1
-	VSUBPS            Z5, Z1, Z1
-	VPTESTMD.BCST     constants<>+1344(SB), Z0, K2
-	VMOVAPS           Z5, K2, Z1
-	VMOVUPS.Z         (DX)(SI*4), K1, Z0
-	VMULPS            Z0, Z1, Z1
-	VMOVUPS           Z1, K1, (AX)(SI*4)
+	TESTQ            BX, BX
+	JZ               end410
+	MOVL             $0xffffffff, DI
+	BZHIL            BX, DI, DI
+	KMOVW            DI, K1
+	VMOVUPS.Z        (CX)(SI*4), K1, Z9
+	VPANDD.BCST      constants<>+704(SB), Z9, Z10
+	VBROADCASTSS     constants<>+1280(SB), Z11
+	VMINPS           Z10, Z11, Z10
+	VBROADCASTSS     constants<>+768(SB), Z11
+	VFMADD231PS.BCST constants<>+1312(SB), Z10, Z11
+	VADDPS.BCST      constants<>+832(SB), Z11, Z12
+	VFMSUB231PS.BCST constants<>+1312(SB), Z10, Z12
+	VPERMPS          Z7, Z11, Z7
+	VPERMPS          Z6, Z11, Z6
+	VFMADD231PS      Z12, Z7, Z6
+	VPERMPS          Z5, Z11, Z5
+	VFMADD231PS      Z12, Z6, Z5
+	VPERMPS          Z4, Z11, Z4
+	VFMADD231PS      Z12, Z5, Z4
+	VPERMPS          Z3, Z11, Z3
+	VFMADD231PS      Z12, Z4, Z3
+	VPERMPS          Z2, Z11, Z2
+	VFMADD231PS      Z12, Z3, Z2
+	VPERMPS          Z1, Z11, Z1
+	VFMADD231PS      Z12, Z2, Z1
+	VPERMPS          Z0, Z11, Z0
+	VFMADD231PS      Z12, Z1, Z0
+	VSUBPS           Z0, Z8, Z1
+	VPTESTMD.BCST    constants<>+1184(SB), Z9, K2
+	VMOVAPS          Z0, K2, Z1
+	VMOVUPS.Z        (DX)(SI*4), K1, Z0
+	VMULPS           Z0, Z1, Z1
+	VMOVUPS          Z1, K1, (AX)(SI*4)
 
 end410:
 	VZEROUPPER
@@ -9997,167 +9830,897 @@ DATA constants<>+720(SB)/4, $0x7fffffff
 DATA constants<>+724(SB)/4, $0x7fffffff
 DATA constants<>+728(SB)/4, $0x7fffffff
 DATA constants<>+732(SB)/4, $0x7fffffff
-DATA constants<>+736(SB)/4, $0x41680000
-DATA constants<>+740(SB)/4, $0x41680000
-DATA constants<>+744(SB)/4, $0x41680000
-DATA constants<>+748(SB)/4, $0x41680000
-DATA constants<>+752(SB)/4, $0x41680000
-DATA constants<>+756(SB)/4, $0x41680000
-DATA constants<>+760(SB)/4, $0x41680000
-DATA constants<>+764(SB)/4, $0x41680000
-DATA constants<>+768(SB)/4, $0xc0200000
-DATA constants<>+772(SB)/4, $0xc0200000
-DATA constants<>+776(SB)/4, $0xc0200000
-DATA constants<>+780(SB)/4, $0xc0200000
-DATA constants<>+784(SB)/4, $0xc0200000
-DATA constants<>+788(SB)/4, $0xc0200000
-DATA constants<>+792(SB)/4, $0xc0200000
-DATA constants<>+796(SB)/4, $0xc0200000
-DATA constants<>+800(SB)/4, $0x40200000
-DATA constants<>+804(SB)/4, $0x40200000
-DATA constants<>+808(SB)/4, $0x40200000
-DATA constants<>+812(SB)/4, $0x40200000
-DATA constants<>+816(SB)/4, $0x40200000
-DATA constants<>+820(SB)/4, $0x40200000
-DATA constants<>+824(SB)/4, $0x40200000
-DATA constants<>+828(SB)/4, $0x40200000
-DATA constants<>+832(SB)/4, $0xbf000000
-DATA constants<>+836(SB)/4, $0xbf000000
-DATA constants<>+840(SB)/4, $0xbf000000
-DATA constants<>+844(SB)/4, $0xbf000000
-DATA constants<>+848(SB)/4, $0xbf000000
-DATA constants<>+852(SB)/4, $0xbf000000
-DATA constants<>+856(SB)/4, $0xbf000000
-DATA constants<>+860(SB)/4, $0xbf000000
-DATA constants<>+864(SB)/4, $0xb781ced8
-DATA constants<>+868(SB)/4, $0xb781ced8
-DATA constants<>+872(SB)/4, $0xb781ced8
-DATA constants<>+876(SB)/4, $0xb781ced8
-DATA constants<>+880(SB)/4, $0xb781ced8
-DATA constants<>+884(SB)/4, $0xb781ced8
-DATA constants<>+888(SB)/4, $0xb781ced8
-DATA constants<>+892(SB)/4, $0xb781ced8
-DATA constants<>+896(SB)/4, $0xb935006f
-DATA constants<>+900(SB)/4, $0xb935006f
-DATA constants<>+904(SB)/4, $0xb935006f
-DATA constants<>+908(SB)/4, $0xb935006f
-DATA constants<>+912(SB)/4, $0xb935006f
-DATA constants<>+916(SB)/4, $0xb935006f
-DATA constants<>+920(SB)/4, $0xb935006f
-DATA constants<>+924(SB)/4, $0xb935006f
-DATA constants<>+928(SB)/4, $0xb9a40008
-DATA constants<>+932(SB)/4, $0xb9a40008
-DATA constants<>+936(SB)/4, $0xb9a40008
-DATA constants<>+940(SB)/4, $0xb9a40008
-DATA constants<>+944(SB)/4, $0xb9a40008
-DATA constants<>+948(SB)/4, $0xb9a40008
-DATA constants<>+952(SB)/4, $0xb9a40008
-DATA constants<>+956(SB)/4, $0xb9a40008
-DATA constants<>+960(SB)/4, $0x3a56ff77
-DATA constants<>+964(SB)/4, $0x3a56ff77
-DATA constants<>+968(SB)/4, $0x3a56ff77
-DATA constants<>+972(SB)/4, $0x3a56ff77
-DATA constants<>+976(SB)/4, $0x3a56ff77
-DATA constants<>+980(SB)/4, $0x3a56ff77
-DATA constants<>+984(SB)/4, $0x3a56ff77
-DATA constants<>+988(SB)/4, $0x3a56ff77
-DATA constants<>+992(SB)/4, $0x3b405587
-DATA constants<>+996(SB)/4, $0x3b405587
-DATA constants<>+1000(SB)/4, $0x3b405587
-DATA constants<>+1004(SB)/4, $0x3b405587
-DATA constants<>+1008(SB)/4, $0x3b405587
-DATA constants<>+1012(SB)/4, $0x3b405587
-DATA constants<>+1016(SB)/4, $0x3b405587
-DATA constants<>+1020(SB)/4, $0x3b405587
-DATA constants<>+1024(SB)/4, $0xbba7ef86
-DATA constants<>+1028(SB)/4, $0xbba7ef86
-DATA constants<>+1032(SB)/4, $0xbba7ef86
-DATA constants<>+1036(SB)/4, $0xbba7ef86
-DATA constants<>+1040(SB)/4, $0xbba7ef86
-DATA constants<>+1044(SB)/4, $0xbba7ef86
-DATA constants<>+1048(SB)/4, $0xbba7ef86
-DATA constants<>+1052(SB)/4, $0xbba7ef86
-DATA constants<>+1056(SB)/4, $0xbcc91667
-DATA constants<>+1060(SB)/4, $0xbcc91667
-DATA constants<>+1064(SB)/4, $0xbcc91667
-DATA constants<>+1068(SB)/4, $0xbcc91667
-DATA constants<>+1072(SB)/4, $0xbcc91667
-DATA constants<>+1076(SB)/4, $0xbcc91667
-DATA constants<>+1080(SB)/4, $0xbcc91667
-DATA constants<>+1084(SB)/4, $0xbcc91667
-DATA constants<>+1088(SB)/4, $0x3de7b3d0
-DATA constants<>+1092(SB)/4, $0x3de7b3d0
-DATA constants<>+1096(SB)/4, $0x3de7b3d0
-DATA constants<>+1100(SB)/4, $0x3de7b3d0
-DATA constants<>+1104(SB)/4, $0x3de7b3d0
-DATA constants<>+1108(SB)/4, $0x3de7b3d0
-DATA constants<>+1112(SB)/4, $0x3de7b3d0
-DATA constants<>+1116(SB)/4, $0x3de7b3d0
-DATA constants<>+1120(SB)/4, $0xbe698b26
-DATA constants<>+1124(SB)/4, $0xbe698b26
-DATA constants<>+1128(SB)/4, $0xbe698b26
-DATA constants<>+1132(SB)/4, $0xbe698b26
-DATA constants<>+1136(SB)/4, $0xbe698b26
-DATA constants<>+1140(SB)/4, $0xbe698b26
-DATA constants<>+1144(SB)/4, $0xbe698b26
-DATA constants<>+1148(SB)/4, $0xbe698b26
-DATA constants<>+1152(SB)/4, $0x3e10b929
-DATA constants<>+1156(SB)/4, $0x3e10b929
-DATA constants<>+1160(SB)/4, $0x3e10b929
-DATA constants<>+1164(SB)/4, $0x3e10b929
-DATA constants<>+1168(SB)/4, $0x3e10b929
-DATA constants<>+1172(SB)/4, $0x3e10b929
-DATA constants<>+1176(SB)/4, $0x3e10b929
-DATA constants<>+1180(SB)/4, $0x3e10b929
-DATA constants<>+1184(SB)/4, $0x3ecc422a
-DATA constants<>+1188(SB)/4, $0x3ecc422a
-DATA constants<>+1192(SB)/4, $0x3ecc422a
-DATA constants<>+1196(SB)/4, $0x3ecc422a
-DATA constants<>+1200(SB)/4, $0x3ecc422a
-DATA constants<>+1204(SB)/4, $0x3ecc422a
-DATA constants<>+1208(SB)/4, $0x3ecc422a
-DATA constants<>+1212(SB)/4, $0x3ecc422a
-DATA constants<>+1216(SB)/4, $0xc2b00000
-DATA constants<>+1220(SB)/4, $0xc2b00000
-DATA constants<>+1224(SB)/4, $0xc2b00000
-DATA constants<>+1228(SB)/4, $0xc2b00000
-DATA constants<>+1232(SB)/4, $0xc2b00000
-DATA constants<>+1236(SB)/4, $0xc2b00000
-DATA constants<>+1240(SB)/4, $0xc2b00000
-DATA constants<>+1244(SB)/4, $0xc2b00000
-DATA constants<>+1248(SB)/4, $0xbfd9db23
-DATA constants<>+1252(SB)/4, $0xbfd9db23
-DATA constants<>+1256(SB)/4, $0xbfd9db23
-DATA constants<>+1260(SB)/4, $0xbfd9db23
-DATA constants<>+1264(SB)/4, $0xbfd9db23
-DATA constants<>+1268(SB)/4, $0xbfd9db23
-DATA constants<>+1272(SB)/4, $0xbfd9db23
-DATA constants<>+1276(SB)/4, $0xbfd9db23
-DATA constants<>+1280(SB)/4, $0x42b00000
-DATA constants<>+1284(SB)/4, $0x42b00000
-DATA constants<>+1288(SB)/4, $0x42b00000
-DATA constants<>+1292(SB)/4, $0x42b00000
-DATA constants<>+1296(SB)/4, $0x42b00000
-DATA constants<>+1300(SB)/4, $0x42b00000
-DATA constants<>+1304(SB)/4, $0x42b00000
-DATA constants<>+1308(SB)/4, $0x42b00000
-DATA constants<>+1312(SB)/4, $0x3fd9db23
-DATA constants<>+1316(SB)/4, $0x3fd9db23
-DATA constants<>+1320(SB)/4, $0x3fd9db23
-DATA constants<>+1324(SB)/4, $0x3fd9db23
-DATA constants<>+1328(SB)/4, $0x3fd9db23
-DATA constants<>+1332(SB)/4, $0x3fd9db23
-DATA constants<>+1336(SB)/4, $0x3fd9db23
-DATA constants<>+1340(SB)/4, $0x3fd9db23
-DATA constants<>+1344(SB)/4, $0x80000000
-DATA constants<>+1348(SB)/4, $0x80000000
-DATA constants<>+1352(SB)/4, $0x80000000
-DATA constants<>+1356(SB)/4, $0x80000000
-DATA constants<>+1360(SB)/4, $0x80000000
-DATA constants<>+1364(SB)/4, $0x80000000
-DATA constants<>+1368(SB)/4, $0x80000000
-DATA constants<>+1372(SB)/4, $0x80000000
-GLOBL constants<>(SB), RODATA|NOPTR, $1376
+DATA constants<>+736(SB)/4, $0x40b33333
+DATA constants<>+740(SB)/4, $0x40b33333
+DATA constants<>+744(SB)/4, $0x40b33333
+DATA constants<>+748(SB)/4, $0x40b33333
+DATA constants<>+752(SB)/4, $0x40b33333
+DATA constants<>+756(SB)/4, $0x40b33333
+DATA constants<>+760(SB)/4, $0x40b33333
+DATA constants<>+764(SB)/4, $0x40b33333
+DATA constants<>+768(SB)/4, $0x4b400000
+DATA constants<>+772(SB)/4, $0x4b400000
+DATA constants<>+776(SB)/4, $0x4b400000
+DATA constants<>+780(SB)/4, $0x4b400000
+DATA constants<>+784(SB)/4, $0x4b400000
+DATA constants<>+788(SB)/4, $0x4b400000
+DATA constants<>+792(SB)/4, $0x4b400000
+DATA constants<>+796(SB)/4, $0x4b400000
+DATA constants<>+800(SB)/4, $0x3fa00000
+DATA constants<>+804(SB)/4, $0x3fa00000
+DATA constants<>+808(SB)/4, $0x3fa00000
+DATA constants<>+812(SB)/4, $0x3fa00000
+DATA constants<>+816(SB)/4, $0x3fa00000
+DATA constants<>+820(SB)/4, $0x3fa00000
+DATA constants<>+824(SB)/4, $0x3fa00000
+DATA constants<>+828(SB)/4, $0x3fa00000
+DATA constants<>+832(SB)/4, $0xcb400000
+DATA constants<>+836(SB)/4, $0xcb400000
+DATA constants<>+840(SB)/4, $0xcb400000
+DATA constants<>+844(SB)/4, $0xcb400000
+DATA constants<>+848(SB)/4, $0xcb400000
+DATA constants<>+852(SB)/4, $0xcb400000
+DATA constants<>+856(SB)/4, $0xcb400000
+DATA constants<>+860(SB)/4, $0xcb400000
+DATA constants<>+864(SB)/4, $0x40c9ea5e
+DATA constants<>+868(SB)/4, $0x40c9ea5e
+DATA constants<>+872(SB)/4, $0x40c9ea5e
+DATA constants<>+876(SB)/4, $0x40c9ea5e
+DATA constants<>+880(SB)/4, $0x40c9ea5e
+DATA constants<>+884(SB)/4, $0x40c9ea5e
+DATA constants<>+888(SB)/4, $0x40c9ea5e
+DATA constants<>+892(SB)/4, $0x40c9ea5e
+DATA constants<>+896(SB)/4, $0x3f8e0000
+DATA constants<>+900(SB)/4, $0x3f8e0000
+DATA constants<>+904(SB)/4, $0x3f8e0000
+DATA constants<>+908(SB)/4, $0x3f8e0000
+DATA constants<>+912(SB)/4, $0x3f8e0000
+DATA constants<>+916(SB)/4, $0x3f8e0000
+DATA constants<>+920(SB)/4, $0x3f8e0000
+DATA constants<>+924(SB)/4, $0x3f8e0000
+DATA constants<>+928(SB)/4, $0x4122e8ba
+DATA constants<>+932(SB)/4, $0x4122e8ba
+DATA constants<>+936(SB)/4, $0x4122e8ba
+DATA constants<>+940(SB)/4, $0x4122e8ba
+DATA constants<>+944(SB)/4, $0x4122e8ba
+DATA constants<>+948(SB)/4, $0x4122e8ba
+DATA constants<>+952(SB)/4, $0x4122e8ba
+DATA constants<>+956(SB)/4, $0x4122e8ba
+DATA constants<>+960(SB)/4, $0x3f300000
+DATA constants<>+964(SB)/4, $0x3f300000
+DATA constants<>+968(SB)/4, $0x3f300000
+DATA constants<>+972(SB)/4, $0x3f300000
+DATA constants<>+976(SB)/4, $0x3f300000
+DATA constants<>+980(SB)/4, $0x3f300000
+DATA constants<>+984(SB)/4, $0x3f300000
+DATA constants<>+988(SB)/4, $0x3f300000
+DATA constants<>+992(SB)/4, $0x4141bad0
+DATA constants<>+996(SB)/4, $0x4141bad0
+DATA constants<>+1000(SB)/4, $0x4141bad0
+DATA constants<>+1004(SB)/4, $0x4141bad0
+DATA constants<>+1008(SB)/4, $0x4141bad0
+DATA constants<>+1012(SB)/4, $0x4141bad0
+DATA constants<>+1016(SB)/4, $0x4141bad0
+DATA constants<>+1020(SB)/4, $0x4141bad0
+DATA constants<>+1024(SB)/4, $0x3f140000
+DATA constants<>+1028(SB)/4, $0x3f140000
+DATA constants<>+1032(SB)/4, $0x3f140000
+DATA constants<>+1036(SB)/4, $0x3f140000
+DATA constants<>+1040(SB)/4, $0x3f140000
+DATA constants<>+1044(SB)/4, $0x3f140000
+DATA constants<>+1048(SB)/4, $0x3f140000
+DATA constants<>+1052(SB)/4, $0x3f140000
+DATA constants<>+1056(SB)/4, $0x40ac9593
+DATA constants<>+1060(SB)/4, $0x40ac9593
+DATA constants<>+1064(SB)/4, $0x40ac9593
+DATA constants<>+1068(SB)/4, $0x40ac9593
+DATA constants<>+1072(SB)/4, $0x40ac9593
+DATA constants<>+1076(SB)/4, $0x40ac9593
+DATA constants<>+1080(SB)/4, $0x40ac9593
+DATA constants<>+1084(SB)/4, $0x40ac9593
+DATA constants<>+1088(SB)/4, $0x40320000
+DATA constants<>+1092(SB)/4, $0x40320000
+DATA constants<>+1096(SB)/4, $0x40320000
+DATA constants<>+1100(SB)/4, $0x40320000
+DATA constants<>+1104(SB)/4, $0x40320000
+DATA constants<>+1108(SB)/4, $0x40320000
+DATA constants<>+1112(SB)/4, $0x40320000
+DATA constants<>+1116(SB)/4, $0x40320000
+DATA constants<>+1120(SB)/4, $0x40c00000
+DATA constants<>+1124(SB)/4, $0x40c00000
+DATA constants<>+1128(SB)/4, $0x40c00000
+DATA constants<>+1132(SB)/4, $0x40c00000
+DATA constants<>+1136(SB)/4, $0x40c00000
+DATA constants<>+1140(SB)/4, $0x40c00000
+DATA constants<>+1144(SB)/4, $0x40c00000
+DATA constants<>+1148(SB)/4, $0x40c00000
+DATA constants<>+1152(SB)/4, $0x40200000
+DATA constants<>+1156(SB)/4, $0x40200000
+DATA constants<>+1160(SB)/4, $0x40200000
+DATA constants<>+1164(SB)/4, $0x40200000
+DATA constants<>+1168(SB)/4, $0x40200000
+DATA constants<>+1172(SB)/4, $0x40200000
+DATA constants<>+1176(SB)/4, $0x40200000
+DATA constants<>+1180(SB)/4, $0x40200000
+DATA constants<>+1184(SB)/4, $0x80000000
+DATA constants<>+1188(SB)/4, $0x80000000
+DATA constants<>+1192(SB)/4, $0x80000000
+DATA constants<>+1196(SB)/4, $0x80000000
+DATA constants<>+1200(SB)/4, $0x80000000
+DATA constants<>+1204(SB)/4, $0x80000000
+DATA constants<>+1208(SB)/4, $0x80000000
+DATA constants<>+1212(SB)/4, $0x80000000
+DATA constants<>+1216(SB)/4, $0x411cbc15
+DATA constants<>+1220(SB)/4, $0x411cbc15
+DATA constants<>+1224(SB)/4, $0x411cbc15
+DATA constants<>+1228(SB)/4, $0x411cbc15
+DATA constants<>+1232(SB)/4, $0x411cbc15
+DATA constants<>+1236(SB)/4, $0x411cbc15
+DATA constants<>+1240(SB)/4, $0x411cbc15
+DATA constants<>+1244(SB)/4, $0x411cbc15
+DATA constants<>+1248(SB)/4, $0x3fc40000
+DATA constants<>+1252(SB)/4, $0x3fc40000
+DATA constants<>+1256(SB)/4, $0x3fc40000
+DATA constants<>+1260(SB)/4, $0x3fc40000
+DATA constants<>+1264(SB)/4, $0x3fc40000
+DATA constants<>+1268(SB)/4, $0x3fc40000
+DATA constants<>+1272(SB)/4, $0x3fc40000
+DATA constants<>+1276(SB)/4, $0x3fc40000
+DATA constants<>+1280(SB)/4, $0x41390f6c
+DATA constants<>+1284(SB)/4, $0x41390f6c
+DATA constants<>+1288(SB)/4, $0x41390f6c
+DATA constants<>+1292(SB)/4, $0x41390f6c
+DATA constants<>+1296(SB)/4, $0x41390f6c
+DATA constants<>+1300(SB)/4, $0x41390f6c
+DATA constants<>+1304(SB)/4, $0x41390f6c
+DATA constants<>+1308(SB)/4, $0x41390f6c
+DATA constants<>+1312(SB)/4, $0x3fa60000
+DATA constants<>+1316(SB)/4, $0x3fa60000
+DATA constants<>+1320(SB)/4, $0x3fa60000
+DATA constants<>+1324(SB)/4, $0x3fa60000
+DATA constants<>+1328(SB)/4, $0x3fa60000
+DATA constants<>+1332(SB)/4, $0x3fa60000
+DATA constants<>+1336(SB)/4, $0x3fa60000
+DATA constants<>+1340(SB)/4, $0x3fa60000
+GLOBL constants<>(SB), RODATA|NOPTR, $1344
+
+DATA vectors<>+0(SB)/4, $0x3f000000
+DATA vectors<>+4(SB)/4, $0x3e58f09f
+DATA vectors<>+8(SB)/4, $0x3d607539
+DATA vectors<>+12(SB)/4, $0x3c064ef5
+DATA vectors<>+16(SB)/4, $0x3a34210c
+DATA vectors<>+20(SB)/4, $0x3804d6bd
+DATA vectors<>+24(SB)/4, $0x3554f518
+DATA vectors<>+28(SB)/4, $0x00000000
+DATA vectors<>+32(SB)/4, $0xbea36813
+DATA vectors<>+36(SB)/4, $0xbe6d50c3
+DATA vectors<>+40(SB)/4, $0xbdb5bba6
+DATA vectors<>+44(SB)/4, $0xbc92c396
+DATA vectors<>+48(SB)/4, $0xbaf9fd0d
+DATA vectors<>+52(SB)/4, $0xb8e08c83
+DATA vectors<>+56(SB)/4, $0xb654c60e
+DATA vectors<>+60(SB)/4, $0x00000000
+DATA vectors<>+64(SB)/4, $0xa6910000
+DATA vectors<>+68(SB)/4, $0x3d97e1b4
+DATA vectors<>+72(SB)/4, $0x3d689e3a
+DATA vectors<>+76(SB)/4, $0x3c8ce4ea
+DATA vectors<>+80(SB)/4, $0x3b1ffe2e
+DATA vectors<>+84(SB)/4, $0x3933a001
+DATA vectors<>+88(SB)/4, $0x36cc2dee
+DATA vectors<>+92(SB)/4, $0x00000000
+DATA vectors<>+96(SB)/4, $0x3d0b62d4
+DATA vectors<>+100(SB)/4, $0x3c11e389
+DATA vectors<>+104(SB)/4, $0xbc71d87e
+DATA vectors<>+108(SB)/4, $0xbc1515eb
+DATA vectors<>+112(SB)/4, $0xbaf66e55
+DATA vectors<>+116(SB)/4, $0xb93351c6
+DATA vectors<>+120(SB)/4, $0xb6f857a2
+DATA vectors<>+124(SB)/4, $0x00000000
+DATA vectors<>+128(SB)/4, $0x28547800
+DATA vectors<>+132(SB)/4, $0xbc18e54c
+DATA vectors<>+136(SB)/4, $0xbaaee700
+DATA vectors<>+140(SB)/4, $0x3b25ebb0
+DATA vectors<>+144(SB)/4, $0x3a772fe6
+DATA vectors<>+148(SB)/4, $0x38f9019f
+DATA vectors<>+152(SB)/4, $0x36d9b617
+DATA vectors<>+156(SB)/4, $0x00000000
+DATA vectors<>+160(SB)/4, $0xbb4f2d91
+DATA vectors<>+164(SB)/4, $0x399d405e
+DATA vectors<>+168(SB)/4, $0x3ae196b3
+DATA vectors<>+172(SB)/4, $0xb89b15e6
+DATA vectors<>+176(SB)/4, $0xb99d2431
+DATA vectors<>+180(SB)/4, $0xb881cd85
+DATA vectors<>+184(SB)/4, $0xb69ca9c2
+DATA vectors<>+188(SB)/4, $0x00000000
+DATA vectors<>+192(SB)/4, $0xa901be40
+DATA vectors<>+196(SB)/4, $0x3a4240d2
+DATA vectors<>+200(SB)/4, $0xb981f120
+DATA vectors<>+204(SB)/4, $0xb941d64d
+DATA vectors<>+208(SB)/4, $0x38422f22
+DATA vectors<>+212(SB)/4, $0x37b7d081
+DATA vectors<>+216(SB)/4, $0x361a8329
+DATA vectors<>+220(SB)/4, $0x00000000
+DATA vectors<>+224(SB)/4, $0x3f000000
+DATA vectors<>+228(SB)/4, $0xbd64cf58
+DATA vectors<>+232(SB)/4, $0xbdd8e415
+DATA vectors<>+236(SB)/4, $0xbcc83106
+DATA vectors<>+240(SB)/4, $0xbb037b9a
+DATA vectors<>+244(SB)/4, $0xb88b77e7
+DATA vectors<>+248(SB)/4, $0xb5791357
+DATA vectors<>+252(SB)/4, $0x9f800000
+DATA vectors<>+256(SB)/4, $0xbf381ecb
+DATA vectors<>+260(SB)/4, $0xbe91a3e9
+DATA vectors<>+264(SB)/4, $0x3db54908
+DATA vectors<>+268(SB)/4, $0x3d4a1860
+DATA vectors<>+272(SB)/4, $0x3bc2d452
+DATA vectors<>+276(SB)/4, $0x398604d9
+DATA vectors<>+280(SB)/4, $0x3692422b
+DATA vectors<>+284(SB)/4, $0x00000000
+DATA vectors<>+288(SB)/4, $0xa7820000
+DATA vectors<>+292(SB)/4, $0x3e9ed30c
+DATA vectors<>+296(SB)/4, $0x3d30b68d
+DATA vectors<>+300(SB)/4, $0xbd199819
+DATA vectors<>+304(SB)/4, $0xbc01859c
+DATA vectors<>+308(SB)/4, $0xb9f280e8
+DATA vectors<>+312(SB)/4, $0xb72540d0
+DATA vectors<>+316(SB)/4, $0x00000000
+DATA vectors<>+320(SB)/4, $0x3e477896
+DATA vectors<>+324(SB)/4, $0xbd088787
+DATA vectors<>+328(SB)/4, $0xbda0c988
+DATA vectors<>+332(SB)/4, $0x3c019037
+DATA vectors<>+336(SB)/4, $0x3bc4b334
+DATA vectors<>+340(SB)/4, $0x3a07fce3
+DATA vectors<>+344(SB)/4, $0x376e0225
+DATA vectors<>+348(SB)/4, $0x00000000
+DATA vectors<>+352(SB)/4, $0x29188400
+DATA vectors<>+356(SB)/4, $0xbd832251
+DATA vectors<>+360(SB)/4, $0x3ce51391
+DATA vectors<>+364(SB)/4, $0x3be1b680
+DATA vectors<>+368(SB)/4, $0xbb2bc281
+DATA vectors<>+372(SB)/4, $0xb9d09f4e
+DATA vectors<>+376(SB)/4, $0xb772f199
+DATA vectors<>+380(SB)/4, $0x00000000
+DATA vectors<>+384(SB)/4, $0xbd11bb2a
+DATA vectors<>+388(SB)/4, $0x3c909644
+DATA vectors<>+392(SB)/4, $0x3ba75235
+DATA vectors<>+396(SB)/4, $0xbbb79e4c
+DATA vectors<>+400(SB)/4, $0x39d73ad2
+DATA vectors<>+404(SB)/4, $0x39617f1b
+DATA vectors<>+408(SB)/4, $0x373ccb34
+DATA vectors<>+412(SB)/4, $0x00000000
+DATA vectors<>+416(SB)/4, $0xa9bbdb00
+DATA vectors<>+420(SB)/4, $0x3be55c54
+DATA vectors<>+424(SB)/4, $0xbbb865fb
+DATA vectors<>+428(SB)/4, $0x3a9feede
+DATA vectors<>+432(SB)/4, $0x398714b0
+DATA vectors<>+436(SB)/4, $0xb8a3f44d
+DATA vectors<>+440(SB)/4, $0xb6f5c9d8
+DATA vectors<>+444(SB)/4, $0x00000000
+DATA vectors<>+448(SB)/4, $0x3b8f4712
+DATA vectors<>+452(SB)/4, $0xbb447502
+DATA vectors<>+456(SB)/4, $0x3a32bc31
+DATA vectors<>+460(SB)/4, $0x39963ee4
+DATA vectors<>+464(SB)/4, $0xb93785f1
+DATA vectors<>+468(SB)/4, $0x3776a3d3
+DATA vectors<>+472(SB)/4, $0x365d30db
+DATA vectors<>+476(SB)/4, $0x00000000
+DATA vectors<>+480(SB)/4, $0x3f000000
+DATA vectors<>+484(SB)/4, $0x3d9ee451
+DATA vectors<>+488(SB)/4, $0x3be62f7c
+DATA vectors<>+492(SB)/4, $0x3a1be3a1
+DATA vectors<>+496(SB)/4, $0x3851e701
+DATA vectors<>+500(SB)/4, $0x368d3ea1
+DATA vectors<>+504(SB)/4, $0x34be14b5
+DATA vectors<>+508(SB)/4, $0x00000000
+DATA vectors<>+512(SB)/4, $0xbf1e70d2
+DATA vectors<>+516(SB)/4, $0xbe356b8a
+DATA vectors<>+520(SB)/4, $0xbc8d7690
+DATA vectors<>+524(SB)/4, $0xbac0d903
+DATA vectors<>+528(SB)/4, $0xb901e76b
+DATA vectors<>+532(SB)/4, $0xb72ed59f
+DATA vectors<>+536(SB)/4, $0xb56b4916
+DATA vectors<>+540(SB)/4, $0x00000000
+DATA vectors<>+544(SB)/4, $0x27900000
+DATA vectors<>+548(SB)/4, $0x3e3db7fb
+DATA vectors<>+552(SB)/4, $0x3caca54d
+DATA vectors<>+556(SB)/4, $0x3aee6d2c
+DATA vectors<>+560(SB)/4, $0x3920c808
+DATA vectors<>+564(SB)/4, $0x37586950
+DATA vectors<>+568(SB)/4, $0x35919ec4
+DATA vectors<>+572(SB)/4, $0x00000000
+DATA vectors<>+576(SB)/4, $0x3ea1d5c2
+DATA vectors<>+580(SB)/4, $0xbdd37c19
+DATA vectors<>+584(SB)/4, $0xbc8a73a6
+DATA vectors<>+588(SB)/4, $0xbac448c6
+DATA vectors<>+592(SB)/4, $0xb904a6f7
+DATA vectors<>+596(SB)/4, $0xb7329514
+DATA vectors<>+600(SB)/4, $0xb57055b5
+DATA vectors<>+604(SB)/4, $0x00000000
+DATA vectors<>+608(SB)/4, $0xa99f5000
+DATA vectors<>+612(SB)/4, $0x3c5b860d
+DATA vectors<>+616(SB)/4, $0x3c2193a7
+DATA vectors<>+620(SB)/4, $0x3a71cefb
+DATA vectors<>+624(SB)/4, $0x38a422f4
+DATA vectors<>+628(SB)/4, $0x36dd0c9b
+DATA vectors<>+632(SB)/4, $0x3514bf71
+DATA vectors<>+636(SB)/4, $0x00000000
+DATA vectors<>+640(SB)/4, $0xbe45f80b
+DATA vectors<>+644(SB)/4, $0x3cf1dd7d
+DATA vectors<>+648(SB)/4, $0xbb8d14df
+DATA vectors<>+652(SB)/4, $0xb9ed2982
+DATA vectors<>+656(SB)/4, $0xb82267b3
+DATA vectors<>+660(SB)/4, $0xb65ae0c3
+DATA vectors<>+664(SB)/4, $0xb4934bbc
+DATA vectors<>+668(SB)/4, $0x00000000
+DATA vectors<>+672(SB)/4, $0x2aed6700
+DATA vectors<>+676(SB)/4, $0xbce8f77f
+DATA vectors<>+680(SB)/4, $0x3aadc912
+DATA vectors<>+684(SB)/4, $0x393fde4f
+DATA vectors<>+688(SB)/4, $0x3785ab98
+DATA vectors<>+692(SB)/4, $0x35b46835
+DATA vectors<>+696(SB)/4, $0x33f2d788
+DATA vectors<>+700(SB)/4, $0x00000000
+DATA vectors<>+704(SB)/4, $0x3dec90f7
+DATA vectors<>+708(SB)/4, $0x3c26dffc
+DATA vectors<>+712(SB)/4, $0xb9299163
+DATA vectors<>+716(SB)/4, $0xb8827cd4
+DATA vectors<>+720(SB)/4, $0xb6bc907e
+DATA vectors<>+724(SB)/4, $0xb4ff3dee
+DATA vectors<>+728(SB)/4, $0xb32bd478
+DATA vectors<>+732(SB)/4, $0x00000000
+DATA vectors<>+736(SB)/4, $0xab63d180
+DATA vectors<>+740(SB)/4, $0x3ba039a2
+DATA vectors<>+744(SB)/4, $0xb92c8ad8
+DATA vectors<>+748(SB)/4, $0x379754a8
+DATA vectors<>+752(SB)/4, $0x35f1afff
+DATA vectors<>+756(SB)/4, $0x3424d196
+DATA vectors<>+760(SB)/4, $0x325e0db7
+DATA vectors<>+764(SB)/4, $0x00000000
+DATA vectors<>+768(SB)/4, $0xbd53a0cb
+DATA vectors<>+772(SB)/4, $0xbbca4c03
+DATA vectors<>+776(SB)/4, $0x3909ecf5
+DATA vectors<>+780(SB)/4, $0xb6858a52
+DATA vectors<>+784(SB)/4, $0xb5021717
+DATA vectors<>+788(SB)/4, $0xb333bf89
+DATA vectors<>+792(SB)/4, $0xb1726d5a
+DATA vectors<>+796(SB)/4, $0x00000000
+DATA vectors<>+800(SB)/4, $0x3f000000
+DATA vectors<>+804(SB)/4, $0xbdb81012
+DATA vectors<>+808(SB)/4, $0xbc5caf83
+DATA vectors<>+812(SB)/4, $0xba95d0f4
+DATA vectors<>+816(SB)/4, $0xb8adb628
+DATA vectors<>+820(SB)/4, $0xb6ba5526
+DATA vectors<>+824(SB)/4, $0xb4beaa49
+DATA vectors<>+828(SB)/4, $0x9f800000
+DATA vectors<>+832(SB)/4, $0xbfbc6a73
+DATA vectors<>+836(SB)/4, $0x3dba142b
+DATA vectors<>+840(SB)/4, $0x3d002fa7
+DATA vectors<>+844(SB)/4, $0x3b404d90
+DATA vectors<>+848(SB)/4, $0x3967f865
+DATA vectors<>+852(SB)/4, $0x377e4a3d
+DATA vectors<>+856(SB)/4, $0x3583e890
+DATA vectors<>+860(SB)/4, $0x00000000
+DATA vectors<>+864(SB)/4, $0xa8300000
+DATA vectors<>+868(SB)/4, $0x3dfb0973
+DATA vectors<>+872(SB)/4, $0xbd09630f
+DATA vectors<>+876(SB)/4, $0xbb7171a9
+DATA vectors<>+880(SB)/4, $0xb9994295
+DATA vectors<>+884(SB)/4, $0xb7ac7188
+DATA vectors<>+888(SB)/4, $0xb5b5c5f8
+DATA vectors<>+892(SB)/4, $0x00000000
+DATA vectors<>+896(SB)/4, $0x40081353
+DATA vectors<>+900(SB)/4, $0xbeb20d24
+DATA vectors<>+904(SB)/4, $0x3ca5f8ce
+DATA vectors<>+908(SB)/4, $0x3b43f321
+DATA vectors<>+912(SB)/4, $0x3985402b
+DATA vectors<>+916(SB)/4, $0x379ac8f3
+DATA vectors<>+920(SB)/4, $0x35a63737
+DATA vectors<>+924(SB)/4, $0x00000000
+DATA vectors<>+928(SB)/4, $0x2a064000
+DATA vectors<>+932(SB)/4, $0x3eb5ed2d
+DATA vectors<>+936(SB)/4, $0xbba93fd1
+DATA vectors<>+940(SB)/4, $0xbae3bb90
+DATA vectors<>+944(SB)/4, $0xb92ae3b2
+DATA vectors<>+948(SB)/4, $0xb74e966e
+DATA vectors<>+952(SB)/4, $0xb562c365
+DATA vectors<>+956(SB)/4, $0x00000000
+DATA vectors<>+960(SB)/4, $0xc0309704
+DATA vectors<>+964(SB)/4, $0xbe238149
+DATA vectors<>+968(SB)/4, $0xbb49f14e
+DATA vectors<>+972(SB)/4, $0x3a43e614
+DATA vectors<>+976(SB)/4, $0x38ab7859
+DATA vectors<>+980(SB)/4, $0x36da3eb7
+DATA vectors<>+984(SB)/4, $0x34f5f32d
+DATA vectors<>+988(SB)/4, $0x00000000
+DATA vectors<>+992(SB)/4, $0x2b703000
+DATA vectors<>+996(SB)/4, $0xbd7c208f
+DATA vectors<>+1000(SB)/4, $0x3b9c2efa
+DATA vectors<>+1004(SB)/4, $0xb96fd6f5
+DATA vectors<>+1008(SB)/4, $0xb80b00e7
+DATA vectors<>+1012(SB)/4, $0xb63d9a3d
+DATA vectors<>+1016(SB)/4, $0xb45caa72
+DATA vectors<>+1020(SB)/4, $0x00000000
+DATA vectors<>+1024(SB)/4, $0x404a2735
+DATA vectors<>+1028(SB)/4, $0x3e2ac195
+DATA vectors<>+1032(SB)/4, $0xbb638ff0
+DATA vectors<>+1036(SB)/4, $0x3817d939
+DATA vectors<>+1040(SB)/4, $0x3738719d
+DATA vectors<>+1044(SB)/4, $0x358acfea
+DATA vectors<>+1048(SB)/4, $0x33a834e7
+DATA vectors<>+1052(SB)/4, $0x00000000
+DATA vectors<>+1056(SB)/4, $0xadaca800
+DATA vectors<>+1060(SB)/4, $0xbe0e3f55
+DATA vectors<>+1064(SB)/4, $0x3aed2557
+DATA vectors<>+1068(SB)/4, $0x3727c8ed
+DATA vectors<>+1072(SB)/4, $0xb6465821
+DATA vectors<>+1076(SB)/4, $0xb4ade38e
+DATA vectors<>+1080(SB)/4, $0xb2ddf9f6
+DATA vectors<>+1084(SB)/4, $0x00000000
+DATA vectors<>+1088(SB)/4, $0xc040f301
+DATA vectors<>+1092(SB)/4, $0x3d3ae71d
+DATA vectors<>+1096(SB)/4, $0xba3bbe25
+DATA vectors<>+1100(SB)/4, $0xb7413e61
+DATA vectors<>+1104(SB)/4, $0x35230beb
+DATA vectors<>+1108(SB)/4, $0x33bba0f3
+DATA vectors<>+1112(SB)/4, $0x3200636d
+DATA vectors<>+1116(SB)/4, $0x00000000
+DATA vectors<>+1120(SB)/4, $0x2eda59e0
+DATA vectors<>+1124(SB)/4, $0x3d146c74
+DATA vectors<>+1128(SB)/4, $0x393917d8
+DATA vectors<>+1132(SB)/4, $0x36cf040d
+DATA vectors<>+1136(SB)/4, $0xb3977a5f
+DATA vectors<>+1140(SB)/4, $0xb2adf901
+DATA vectors<>+1144(SB)/4, $0xb1037c66
+DATA vectors<>+1148(SB)/4, $0x00000000
+DATA vectors<>+1152(SB)/4, $0x3fddcd21
+DATA vectors<>+1156(SB)/4, $0xbd71e01d
+DATA vectors<>+1160(SB)/4, $0x386cb004
+DATA vectors<>+1164(SB)/4, $0xb638d277
+DATA vectors<>+1168(SB)/4, $0xb2805a4c
+DATA vectors<>+1172(SB)/4, $0x31892a74
+DATA vectors<>+1176(SB)/4, $0x2ff660cd
+DATA vectors<>+1180(SB)/4, $0x00000000
+DATA vectors<>+1184(SB)/4, $0xaf2e2d0b
+DATA vectors<>+1188(SB)/4, $0x3ce2db43
+DATA vectors<>+1192(SB)/4, $0xb89b091c
+DATA vectors<>+1196(SB)/4, $0x357b643c
+DATA vectors<>+1200(SB)/4, $0x3249ea17
+DATA vectors<>+1204(SB)/4, $0xb0250a93
+DATA vectors<>+1208(SB)/4, $0xaec5a20e
+DATA vectors<>+1212(SB)/4, $0x00000000
+DATA vectors<>+1216(SB)/4, $0x3f000000
+DATA vectors<>+1220(SB)/4, $0x3eb81c65
+DATA vectors<>+1224(SB)/4, $0x3e71b44a
+DATA vectors<>+1228(SB)/4, $0x3e0fbd8d
+DATA vectors<>+1232(SB)/4, $0x3d99fc58
+DATA vectors<>+1236(SB)/4, $0x3d13e614
+DATA vectors<>+1240(SB)/4, $0x3c7dce08
+DATA vectors<>+1244(SB)/4, $0x3bc1ffdf
+DATA vectors<>+1248(SB)/4, $0x3b03cdd3
+DATA vectors<>+1252(SB)/4, $0x3a1ee839
+DATA vectors<>+1256(SB)/4, $0x3929beaa
+DATA vectors<>+1260(SB)/4, $0x382077ad
+DATA vectors<>+1264(SB)/4, $0x37061fb4
+DATA vectors<>+1268(SB)/4, $0x35c61517
+DATA vectors<>+1272(SB)/4, $0x34812444
+DATA vectors<>+1276(SB)/4, $0x00000000
+DATA vectors<>+1280(SB)/4, $0xbe12e1ea
+DATA vectors<>+1284(SB)/4, $0xbe09b047
+DATA vectors<>+1288(SB)/4, $0xbde2d5fc
+DATA vectors<>+1292(SB)/4, $0xbda4311a
+DATA vectors<>+1296(SB)/4, $0xbd50ded7
+DATA vectors<>+1300(SB)/4, $0xbce97c19
+DATA vectors<>+1304(SB)/4, $0xbc655936
+DATA vectors<>+1308(SB)/4, $0xbbc5f71f
+DATA vectors<>+1312(SB)/4, $0xbb16278a
+DATA vectors<>+1316(SB)/4, $0xba48287b
+DATA vectors<>+1320(SB)/4, $0xb96a751f
+DATA vectors<>+1324(SB)/4, $0xb871546e
+DATA vectors<>+1328(SB)/4, $0xb75a47a6
+DATA vectors<>+1332(SB)/4, $0xb62d7d3c
+DATA vectors<>+1336(SB)/4, $0xb4f255e8
+DATA vectors<>+1340(SB)/4, $0x00000000
+DATA vectors<>+1344(SB)/4, $0x25f6c000
+DATA vectors<>+1348(SB)/4, $0x3c0e6569
+DATA vectors<>+1352(SB)/4, $0x3c6a97be
+DATA vectors<>+1356(SB)/4, $0x3c7eb642
+DATA vectors<>+1360(SB)/4, $0x3c58045b
+DATA vectors<>+1364(SB)/4, $0x3c16ec1a
+DATA vectors<>+1368(SB)/4, $0x3bb1e634
+DATA vectors<>+1372(SB)/4, $0x3b3325fe
+DATA vectors<>+1376(SB)/4, $0x3a9b4aa0
+DATA vectors<>+1380(SB)/4, $0x39e8dfd5
+DATA vectors<>+1384(SB)/4, $0x3917894a
+DATA vectors<>+1388(SB)/4, $0x382b8fc7
+DATA vectors<>+1392(SB)/4, $0x3729431a
+DATA vectors<>+1396(SB)/4, $0x3611b781
+DATA vectors<>+1400(SB)/4, $0x34db26de
+DATA vectors<>+1404(SB)/4, $0x00000000
+DATA vectors<>+1408(SB)/4, $0x3b4a8aa3
+DATA vectors<>+1412(SB)/4, $0x3b2551bd
+DATA vectors<>+1416(SB)/4, $0x3a970c41
+DATA vectors<>+1420(SB)/4, $0xb9940d6a
+DATA vectors<>+1424(SB)/4, $0xba99dce0
+DATA vectors<>+1428(SB)/4, $0xbab3a60b
+DATA vectors<>+1432(SB)/4, $0xba907374
+DATA vectors<>+1436(SB)/4, $0xba360877
+DATA vectors<>+1440(SB)/4, $0xb9bc426b
+DATA vectors<>+1444(SB)/4, $0xb9236316
+DATA vectors<>+1448(SB)/4, $0xb871039e
+DATA vectors<>+1452(SB)/4, $0xb7984467
+DATA vectors<>+1456(SB)/4, $0xb6a5af00
+DATA vectors<>+1460(SB)/4, $0xb59bd606
+DATA vectors<>+1464(SB)/4, $0xb47e19d9
+DATA vectors<>+1468(SB)/4, $0x00000000
+DATA vectors<>+1472(SB)/4, $0xa6ac2de0
+DATA vectors<>+1476(SB)/4, $0xb98bd74a
+DATA vectors<>+1480(SB)/4, $0xb9c77ccb
+DATA vectors<>+1484(SB)/4, $0xb9a09825
+DATA vectors<>+1488(SB)/4, $0xb90b1493
+DATA vectors<>+1492(SB)/4, $0x37b7da63
+DATA vectors<>+1496(SB)/4, $0x38c8e974
+DATA vectors<>+1500(SB)/4, $0x38cd1d50
+DATA vectors<>+1504(SB)/4, $0x388d3108
+DATA vectors<>+1508(SB)/4, $0x381699a7
+DATA vectors<>+1512(SB)/4, $0x3782c7f9
+DATA vectors<>+1516(SB)/4, $0x36bd6efb
+DATA vectors<>+1520(SB)/4, $0x35e8044f
+DATA vectors<>+1524(SB)/4, $0x34f2668d
+DATA vectors<>+1528(SB)/4, $0x33d95058
+DATA vectors<>+1532(SB)/4, $0x00000000
+DATA vectors<>+1536(SB)/4, $0xb879ec1d
+DATA vectors<>+1540(SB)/4, $0xb82f2b8d
+DATA vectors<>+1544(SB)/4, $0xb62fc6c9
+DATA vectors<>+1548(SB)/4, $0x37f411bb
+DATA vectors<>+1552(SB)/4, $0x3818182a
+DATA vectors<>+1556(SB)/4, $0x37c5b4ab
+DATA vectors<>+1560(SB)/4, $0x36d7c5ad
+DATA vectors<>+1564(SB)/4, $0xb68e0100
+DATA vectors<>+1568(SB)/4, $0xb6e843b0
+DATA vectors<>+1572(SB)/4, $0xb6b19a37
+DATA vectors<>+1576(SB)/4, $0xb641f4bc
+DATA vectors<>+1580(SB)/4, $0xb5a67fab
+DATA vectors<>+1584(SB)/4, $0xb4e9b796
+DATA vectors<>+1588(SB)/4, $0xb408e88b
+DATA vectors<>+1592(SB)/4, $0xb3078a90
+DATA vectors<>+1596(SB)/4, $0x00000000
+DATA vectors<>+1600(SB)/4, $0x3f000000
+DATA vectors<>+1604(SB)/4, $0x3e4a0136
+DATA vectors<>+1608(SB)/4, $0xbca300bb
+DATA vectors<>+1612(SB)/4, $0xbdf191a8
+DATA vectors<>+1616(SB)/4, $0xbdfb3c8b
+DATA vectors<>+1620(SB)/4, $0xbdae8e05
+DATA vectors<>+1624(SB)/4, $0xbd3a91f1
+DATA vectors<>+1628(SB)/4, $0xbca0a13a
+DATA vectors<>+1632(SB)/4, $0xbbe37938
+DATA vectors<>+1636(SB)/4, $0xbb05f039
+DATA vectors<>+1640(SB)/4, $0xba040760
+DATA vectors<>+1644(SB)/4, $0xb8dace40
+DATA vectors<>+1648(SB)/4, $0xb798d974
+DATA vectors<>+1652(SB)/4, $0xb6346600
+DATA vectors<>+1656(SB)/4, $0xb4b421bb
+DATA vectors<>+1660(SB)/4, $0x9f800000
+DATA vectors<>+1664(SB)/4, $0xbea36821
+DATA vectors<>+1668(SB)/4, $0xbe8ac6a6
+DATA vectors<>+1672(SB)/4, $0xbe215fda
+DATA vectors<>+1676(SB)/4, $0xbd322aa0
+DATA vectors<>+1680(SB)/4, $0x3ccb8a66
+DATA vectors<>+1684(SB)/4, $0x3d30eae8
+DATA vectors<>+1688(SB)/4, $0x3d09f57b
+DATA vectors<>+1692(SB)/4, $0x3c977961
+DATA vectors<>+1696(SB)/4, $0x3c00bea6
+DATA vectors<>+1700(SB)/4, $0x3b2fce30
+DATA vectors<>+1704(SB)/4, $0x3a4476af
+DATA vectors<>+1708(SB)/4, $0x39359d2b
+DATA vectors<>+1712(SB)/4, $0x380bd4be
+DATA vectors<>+1716(SB)/4, $0x36b42cb5
+DATA vectors<>+1720(SB)/4, $0x3542e881
+DATA vectors<>+1724(SB)/4, $0x00000000
+DATA vectors<>+1728(SB)/4, $0xa5be0000
+DATA vectors<>+1732(SB)/4, $0x3d39581e
+DATA vectors<>+1736(SB)/4, $0x3d7f26aa
+DATA vectors<>+1740(SB)/4, $0x3d437980
+DATA vectors<>+1744(SB)/4, $0x3ca77f97
+DATA vectors<>+1748(SB)/4, $0x35965029
+DATA vectors<>+1752(SB)/4, $0xbbf7f8ed
+DATA vectors<>+1756(SB)/4, $0xbbdf1d91
+DATA vectors<>+1760(SB)/4, $0xbb799b79
+DATA vectors<>+1764(SB)/4, $0xbacef8b0
+DATA vectors<>+1768(SB)/4, $0xba06b680
+DATA vectors<>+1772(SB)/4, $0xb90d61d5
+DATA vectors<>+1776(SB)/4, $0xb7f2db34
+DATA vectors<>+1780(SB)/4, $0xb6ac49ea
+DATA vectors<>+1784(SB)/4, $0xb54b2fcf
+DATA vectors<>+1788(SB)/4, $0x00000000
+DATA vectors<>+1792(SB)/4, $0x3c8b6f9d
+DATA vectors<>+1796(SB)/4, $0x3c3b0023
+DATA vectors<>+1800(SB)/4, $0xb963c962
+DATA vectors<>+1804(SB)/4, $0xbc07f505
+DATA vectors<>+1808(SB)/4, $0xbc0ecba7
+DATA vectors<>+1812(SB)/4, $0xbb96f993
+DATA vectors<>+1816(SB)/4, $0xba44ce9f
+DATA vectors<>+1820(SB)/4, $0x3a6a4a66
+DATA vectors<>+1824(SB)/4, $0x3a77d956
+DATA vectors<>+1828(SB)/4, $0x3a0b0294
+DATA vectors<>+1832(SB)/4, $0x395d8a7c
+DATA vectors<>+1836(SB)/4, $0x3887bdb8
+DATA vectors<>+1840(SB)/4, $0x3784654b
+DATA vectors<>+1844(SB)/4, $0x36517089
+DATA vectors<>+1848(SB)/4, $0x3507e42d
+DATA vectors<>+1852(SB)/4, $0x00000000
+DATA vectors<>+1856(SB)/4, $0x2725b900
+DATA vectors<>+1860(SB)/4, $0xbb2567fc
+DATA vectors<>+1864(SB)/4, $0xbb366add
+DATA vectors<>+1868(SB)/4, $0xba8a1c16
+DATA vectors<>+1872(SB)/4, $0x3a2e55fe
+DATA vectors<>+1876(SB)/4, $0x3a956729
+DATA vectors<>+1880(SB)/4, $0x3a36f780
+DATA vectors<>+1884(SB)/4, $0x392c4ca9
+DATA vectors<>+1888(SB)/4, $0xb8a86320
+DATA vectors<>+1892(SB)/4, $0xb8d4654d
+DATA vectors<>+1896(SB)/4, $0xb86b926b
+DATA vectors<>+1900(SB)/4, $0xb7b2ccac
+DATA vectors<>+1904(SB)/4, $0xb6cd3d8a
+DATA vectors<>+1908(SB)/4, $0xb5b9a6c2
+DATA vectors<>+1912(SB)/4, $0xb4874086
+DATA vectors<>+1916(SB)/4, $0x00000000
+DATA vectors<>+1920(SB)/4, $0xba1f1d25
+DATA vectors<>+1924(SB)/4, $0xb9a79acc
+DATA vectors<>+1928(SB)/4, $0x3954fd12
+DATA vectors<>+1932(SB)/4, $0x39d94ef1
+DATA vectors<>+1936(SB)/4, $0x3972653c
+DATA vectors<>+1940(SB)/4, $0xb7d9a213
+DATA vectors<>+1944(SB)/4, $0xb8fdbed8
+DATA vectors<>+1948(SB)/4, $0xb8a95c6b
+DATA vectors<>+1952(SB)/4, $0xb7ad1a3d
+DATA vectors<>+1956(SB)/4, $0x36e05091
+DATA vectors<>+1960(SB)/4, $0x37181332
+DATA vectors<>+1964(SB)/4, $0x369fb945
+DATA vectors<>+1968(SB)/4, $0x35e05f9c
+DATA vectors<>+1972(SB)/4, $0x34ebab1f
+DATA vectors<>+1976(SB)/4, $0x33c19e02
+DATA vectors<>+1980(SB)/4, $0x00000000
+DATA vectors<>+1984(SB)/4, $0x3f000000
+DATA vectors<>+1988(SB)/4, $0x3e7d8817
+DATA vectors<>+1992(SB)/4, $0x3dc81819
+DATA vectors<>+1996(SB)/4, $0x3d0cecad
+DATA vectors<>+2000(SB)/4, $0x3c3ddfdb
+DATA vectors<>+2004(SB)/4, $0x3b7be14d
+DATA vectors<>+2008(SB)/4, $0x3aa6325b
+DATA vectors<>+2012(SB)/4, $0x39daf12e
+DATA vectors<>+2016(SB)/4, $0x3910219b
+DATA vectors<>+2020(SB)/4, $0x383dbad3
+DATA vectors<>+2024(SB)/4, $0x3779bd1f
+DATA vectors<>+2028(SB)/4, $0x36a45c4c
+DATA vectors<>+2032(SB)/4, $0x35d856f6
+DATA vectors<>+2036(SB)/4, $0x350e60db
+DATA vectors<>+2040(SB)/4, $0x343b67b2
+DATA vectors<>+2044(SB)/4, $0x00000000
+DATA vectors<>+2048(SB)/4, $0xbe8e45df
+DATA vectors<>+2052(SB)/4, $0xbe54082d
+DATA vectors<>+2056(SB)/4, $0xbdc8ad4f
+DATA vectors<>+2060(SB)/4, $0xbd173fe9
+DATA vectors<>+2064(SB)/4, $0xbc5099fd
+DATA vectors<>+2068(SB)/4, $0xbb8b7218
+DATA vectors<>+2072(SB)/4, $0xbab87ec5
+DATA vectors<>+2076(SB)/4, $0xb9f34141
+DATA vectors<>+2080(SB)/4, $0xb9202e74
+DATA vectors<>+2084(SB)/4, $0xb852e090
+DATA vectors<>+2088(SB)/4, $0xb78acaa7
+DATA vectors<>+2092(SB)/4, $0xb6b6b008
+DATA vectors<>+2096(SB)/4, $0xb5f076ab
+DATA vectors<>+2100(SB)/4, $0xb51e4147
+DATA vectors<>+2104(SB)/4, $0xb4504d80
+DATA vectors<>+2108(SB)/4, $0x00000000
+DATA vectors<>+2112(SB)/4, $0xa67c0000
+DATA vectors<>+2116(SB)/4, $0x3d6df293
+DATA vectors<>+2120(SB)/4, $0x3d337807
+DATA vectors<>+2124(SB)/4, $0x3c9c8c26
+DATA vectors<>+2128(SB)/4, $0x3be27d14
+DATA vectors<>+2132(SB)/4, $0x3b19cdc7
+DATA vectors<>+2136(SB)/4, $0x3a4c8c55
+DATA vectors<>+2140(SB)/4, $0x398713c2
+DATA vectors<>+2144(SB)/4, $0x38b1fe8a
+DATA vectors<>+2148(SB)/4, $0x37ea5eef
+DATA vectors<>+2152(SB)/4, $0x371a437d
+DATA vectors<>+2156(SB)/4, $0x364b0e9d
+DATA vectors<>+2160(SB)/4, $0x3585a36b
+DATA vectors<>+2164(SB)/4, $0x34afe6da
+DATA vectors<>+2168(SB)/4, $0x33e787ca
+DATA vectors<>+2172(SB)/4, $0x00000000
+DATA vectors<>+2176(SB)/4, $0x3cea2cbc
+DATA vectors<>+2180(SB)/4, $0x3ba4ea1c
+DATA vectors<>+2184(SB)/4, $0xbc1bbb8c
+DATA vectors<>+2188(SB)/4, $0xbbc78648
+DATA vectors<>+2192(SB)/4, $0xbb200200
+DATA vectors<>+2196(SB)/4, $0xba606a84
+DATA vectors<>+2200(SB)/4, $0xb996ca20
+DATA vectors<>+2204(SB)/4, $0xb8c7d52f
+DATA vectors<>+2208(SB)/4, $0xb803cf3a
+DATA vectors<>+2212(SB)/4, $0xb72d9f24
+DATA vectors<>+2216(SB)/4, $0xb6649595
+DATA vectors<>+2220(SB)/4, $0xb59672db
+DATA vectors<>+2224(SB)/4, $0xb4c60860
+DATA vectors<>+2228(SB)/4, $0xb40254c1
+DATA vectors<>+2232(SB)/4, $0xb32b8c5e
+DATA vectors<>+2236(SB)/4, $0x00000000
+DATA vectors<>+2240(SB)/4, $0x2819c500
+DATA vectors<>+2244(SB)/4, $0xbbf21cc9
+DATA vectors<>+2248(SB)/4, $0xb9896208
+DATA vectors<>+2252(SB)/4, $0x3a9b1a8e
+DATA vectors<>+2256(SB)/4, $0x3a20ea1b
+DATA vectors<>+2260(SB)/4, $0x3971b735
+DATA vectors<>+2264(SB)/4, $0x38a5e84a
+DATA vectors<>+2268(SB)/4, $0x37dd626e
+DATA vectors<>+2272(SB)/4, $0x37125a90
+DATA vectors<>+2276(SB)/4, $0x3640ec0c
+DATA vectors<>+2280(SB)/4, $0x357e0e67
+DATA vectors<>+2284(SB)/4, $0x34a73a1f
+DATA vectors<>+2288(SB)/4, $0x33dc1fa3
+DATA vectors<>+2292(SB)/4, $0x3310def7
+DATA vectors<>+2296(SB)/4, $0x323eafde
+DATA vectors<>+2300(SB)/4, $0x00000000
+DATA vectors<>+2304(SB)/4, $0xbb5b721a
+DATA vectors<>+2308(SB)/4, $0x3a848ccb
+DATA vectors<>+2312(SB)/4, $0x3a6a8706
+DATA vectors<>+2316(SB)/4, $0xb864dbbf
+DATA vectors<>+2320(SB)/4, $0xb8e3310c
+DATA vectors<>+2324(SB)/4, $0xb84aed5b
+DATA vectors<>+2328(SB)/4, $0xb7922534
+DATA vectors<>+2332(SB)/4, $0xb6c5f8f5
+DATA vectors<>+2336(SB)/4, $0xb6038428
+DATA vectors<>+2340(SB)/4, $0xb52da3f0
+DATA vectors<>+2344(SB)/4, $0xb464c8d2
+DATA vectors<>+2348(SB)/4, $0xb3969e4f
+DATA vectors<>+2352(SB)/4, $0xb2c645ca
+DATA vectors<>+2356(SB)/4, $0xb2027e15
+DATA vectors<>+2360(SB)/4, $0xb12bc329
+DATA vectors<>+2364(SB)/4, $0x00000000
+DATA vectors<>+2368(SB)/4, $0xa8c1a900
+DATA vectors<>+2372(SB)/4, $0x3a147bd7
+DATA vectors<>+2376(SB)/4, $0xb98d5214
+DATA vectors<>+2380(SB)/4, $0xb852cfc2
+DATA vectors<>+2384(SB)/4, $0x372aec66
+DATA vectors<>+2388(SB)/4, $0x3701a158
+DATA vectors<>+2392(SB)/4, $0x364ec019
+DATA vectors<>+2396(SB)/4, $0x359038b2
+DATA vectors<>+2400(SB)/4, $0x34c1693a
+DATA vectors<>+2404(SB)/4, $0x3400112c
+DATA vectors<>+2408(SB)/4, $0x3328e7d8
+DATA vectors<>+2412(SB)/4, $0x325e77c5
+DATA vectors<>+2416(SB)/4, $0x31927167
+DATA vectors<>+2420(SB)/4, $0x30c0c4d0
+DATA vectors<>+2424(SB)/4, $0x2ffdbcb9
+DATA vectors<>+2428(SB)/4, $0x00000000
+DATA vectors<>+2432(SB)/4, $0x3f000000
+DATA vectors<>+2436(SB)/4, $0xbbec9990
+DATA vectors<>+2440(SB)/4, $0xbdc8466a
+DATA vectors<>+2444(SB)/4, $0xbd603fc4
+DATA vectors<>+2448(SB)/4, $0xbcb4a25a
+DATA vectors<>+2452(SB)/4, $0xbc00616e
+DATA vectors<>+2456(SB)/4, $0xbb2b3b4e
+DATA vectors<>+2460(SB)/4, $0xba5bb221
+DATA vectors<>+2464(SB)/4, $0xb9894198
+DATA vectors<>+2468(SB)/4, $0xb8a835c0
+DATA vectors<>+2472(SB)/4, $0xb7cb19b6
+DATA vectors<>+2476(SB)/4, $0xb6f25a3a
+DATA vectors<>+2480(SB)/4, $0xb60f3725
+DATA vectors<>+2484(SB)/4, $0xb527ec35
+DATA vectors<>+2488(SB)/4, $0xb44393e7
+DATA vectors<>+2492(SB)/4, $0x9f800000
+DATA vectors<>+2496(SB)/4, $0xbf27fc3f
+DATA vectors<>+2500(SB)/4, $0xbe8bb78a
+DATA vectors<>+2504(SB)/4, $0x3cb6f00a
+DATA vectors<>+2508(SB)/4, $0x3d34345b
+DATA vectors<>+2512(SB)/4, $0x3cb27028
+DATA vectors<>+2516(SB)/4, $0x3c09aa90
+DATA vectors<>+2520(SB)/4, $0x3b3fd8c3
+DATA vectors<>+2524(SB)/4, $0x3a7d0b32
+DATA vectors<>+2528(SB)/4, $0x39a128cd
+DATA vectors<>+2532(SB)/4, $0x38c8558c
+DATA vectors<>+2536(SB)/4, $0x37f48f49
+DATA vectors<>+2540(SB)/4, $0x371331a0
+DATA vectors<>+2544(SB)/4, $0x362f35c0
+DATA vectors<>+2548(SB)/4, $0x354ea86c
+DATA vectors<>+2552(SB)/4, $0x3471e643
+DATA vectors<>+2556(SB)/4, $0x00000000
+DATA vectors<>+2560(SB)/4, $0x26f00000
+DATA vectors<>+2564(SB)/4, $0x3e7f14bf
+DATA vectors<>+2568(SB)/4, $0x3d55c273
+DATA vectors<>+2572(SB)/4, $0xbc2126b1
+DATA vectors<>+2576(SB)/4, $0xbc1b32c5
+DATA vectors<>+2580(SB)/4, $0xbb8bc5bb
+DATA vectors<>+2584(SB)/4, $0xbad074ec
+DATA vectors<>+2588(SB)/4, $0xba0edcb4
+DATA vectors<>+2592(SB)/4, $0xb93a976b
+DATA vectors<>+2596(SB)/4, $0xb86c1c3c
+DATA vectors<>+2600(SB)/4, $0xb7920ceb
+DATA vectors<>+2604(SB)/4, $0xb6b1a438
+DATA vectors<>+2608(SB)/4, $0xb5d537db
+DATA vectors<>+2612(SB)/4, $0xb4fd350b
+DATA vectors<>+2616(SB)/4, $0xb41509c9
+DATA vectors<>+2620(SB)/4, $0x00000000
+DATA vectors<>+2624(SB)/4, $0x3e40e0cc
+DATA vectors<>+2628(SB)/4, $0xbd412aa6
+DATA vectors<>+2632(SB)/4, $0xbd3c032e
+DATA vectors<>+2636(SB)/4, $0xbb8ea29b
+DATA vectors<>+2640(SB)/4, $0x3aff6463
+DATA vectors<>+2644(SB)/4, $0x3aaba22c
+DATA vectors<>+2648(SB)/4, $0x3a103461
+DATA vectors<>+2652(SB)/4, $0x39515136
+DATA vectors<>+2656(SB)/4, $0x388d707a
+DATA vectors<>+2660(SB)/4, $0x37b71e9e
+DATA vectors<>+2664(SB)/4, $0x36e65138
+DATA vectors<>+2668(SB)/4, $0x360dd4e1
+DATA vectors<>+2672(SB)/4, $0x352bea9a
+DATA vectors<>+2676(SB)/4, $0x344dc80b
+DATA vectors<>+2680(SB)/4, $0x3373d47c
+DATA vectors<>+2684(SB)/4, $0x00000000
+DATA vectors<>+2688(SB)/4, $0xa88a3800
+DATA vectors<>+2692(SB)/4, $0xbd2bd553
+DATA vectors<>+2696(SB)/4, $0x3c88b793
+DATA vectors<>+2700(SB)/4, $0x3b8bce0c
+DATA vectors<>+2704(SB)/4, $0x39002439
+DATA vectors<>+2708(SB)/4, $0xb97cf72c
+DATA vectors<>+2712(SB)/4, $0xb90a81c3
+DATA vectors<>+2716(SB)/4, $0xb85d1599
+DATA vectors<>+2720(SB)/4, $0xb79cf1ef
+DATA vectors<>+2724(SB)/4, $0xb6d18269
+DATA vectors<>+2728(SB)/4, $0xb6068d71
+DATA vectors<>+2732(SB)/4, $0xb528495d
+DATA vectors<>+2736(SB)/4, $0xb44e65e2
+DATA vectors<>+2740(SB)/4, $0xb3795d30
+DATA vectors<>+2744(SB)/4, $0xb294da72
+DATA vectors<>+2748(SB)/4, $0x00000000
+DATA vectors<>+2752(SB)/4, $0xbd469cca
+DATA vectors<>+2756(SB)/4, $0x3cd2ad0d
+DATA vectors<>+2760(SB)/4, $0xba9c6a37
+DATA vectors<>+2764(SB)/4, $0xbae557cb
+DATA vectors<>+2768(SB)/4, $0xb980da58
+DATA vectors<>+2772(SB)/4, $0x373dd14f
+DATA vectors<>+2776(SB)/4, $0x37b5d7de
+DATA vectors<>+2780(SB)/4, $0x372f5a86
+DATA vectors<>+2784(SB)/4, $0x368697fe
+DATA vectors<>+2788(SB)/4, $0x35bb9ab4
+DATA vectors<>+2792(SB)/4, $0x34f7bdee
+DATA vectors<>+2796(SB)/4, $0x341df6b3
+DATA vectors<>+2800(SB)/4, $0x33448b99
+DATA vectors<>+2804(SB)/4, $0x32701cc4
+DATA vectors<>+2808(SB)/4, $0x31909a4e
+DATA vectors<>+2812(SB)/4, $0x00000000
+DATA vectors<>+2816(SB)/4, $0x29333c00
+DATA vectors<>+2820(SB)/4, $0x3a03edcd
+DATA vectors<>+2824(SB)/4, $0xbb0137b4
+DATA vectors<>+2828(SB)/4, $0x39d83f74
+DATA vectors<>+2832(SB)/4, $0x38dd145e
+DATA vectors<>+2836(SB)/4, $0x372dbe67
+DATA vectors<>+2840(SB)/4, $0xb5e6333a
+DATA vectors<>+2844(SB)/4, $0xb5cde41b
+DATA vectors<>+2848(SB)/4, $0xb5378db5
+DATA vectors<>+2852(SB)/4, $0xb488fc43
+DATA vectors<>+2856(SB)/4, $0xb3bc39e4
+DATA vectors<>+2860(SB)/4, $0xb2f664b3
+DATA vectors<>+2864(SB)/4, $0xb21c2a9b
+DATA vectors<>+2868(SB)/4, $0xb1417648
+DATA vectors<>+2872(SB)/4, $0xb06b8ee0
+DATA vectors<>+2876(SB)/4, $0x00000000
+DATA vectors<>+2880(SB)/4, $0x3c267321
+DATA vectors<>+2884(SB)/4, $0xbb9dc9f2
+DATA vectors<>+2888(SB)/4, $0x3a869699
+DATA vectors<>+2892(SB)/4, $0xb7fbc4de
+DATA vectors<>+2896(SB)/4, $0xb7ec3408
+DATA vectors<>+2900(SB)/4, $0xb69612d2
+DATA vectors<>+2904(SB)/4, $0xb491dc8d
+DATA vectors<>+2908(SB)/4, $0x341789c1
+DATA vectors<>+2912(SB)/4, $0x33c18077
+DATA vectors<>+2916(SB)/4, $0x3321d871
+DATA vectors<>+2920(SB)/4, $0x326b5e93
+DATA vectors<>+2924(SB)/4, $0x319f6ecd
+DATA vectors<>+2928(SB)/4, $0x30ced4f5
+DATA vectors<>+2932(SB)/4, $0x3002459f
+DATA vectors<>+2936(SB)/4, $0x2f20a2df
+DATA vectors<>+2940(SB)/4, $0x00000000
+GLOBL vectors<>(SB), RODATA|NOPTR, $2944
 
 DATA masks<>+0(SB)/4, $0xffffffff
 DATA masks<>+4(SB)/4, $0xffffffff

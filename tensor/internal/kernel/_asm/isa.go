@@ -102,6 +102,16 @@ func (v isa) mulConst(x float64, a, dst Op) {
 	v.with(math.Float32bits(float32(x)), VMULPS, VMULPS_BCST, a, dst)
 }
 
+// addProduct emits dst += x * a.
+func (v isa) addProduct(x float64, a, dst Op) {
+	v.with(math.Float32bits(float32(x)), VFMADD231PS, VFMADD231PS_BCST, a, dst)
+}
+
+// productLess emits dst = x*a - dst.
+func (v isa) productLess(x float64, a, dst Op) {
+	v.with(math.Float32bits(float32(x)), VFMSUB231PS, VFMSUB231PS_BCST, a, dst)
+}
+
 // subProduct emits dst -= x * a.
 func (v isa) subProduct(x float64, a, dst Op) {
 	v.with(math.Float32bits(float32(x)), VFNMADD231PS, VFNMADD231PS_BCST, a, dst)
@@ -187,13 +197,31 @@ func constantAddr(bits uint32) Mem {
 	return NewDataAddr(constantTable, 32*i)
 }
 
-// emitTables emits what constantAddr and AVX2's masks refer to.
+// vectors are what vectorAddr was asked for, one after the other.
+var vectors []uint32
+
+var vectorTable = Symbol{Name: "vectors", Static: true}
+
+// vectorAddr returns where a vector of the given elements lies.
+func vectorAddr(x []float64) Mem {
+	m := NewDataAddr(vectorTable, 4*len(vectors))
+	for _, e := range x {
+		vectors = append(vectors, math.Float32bits(float32(e)))
+	}
+	return m
+}
+
+// emitTables emits what constantAddr, vectorAddr and AVX2's masks refer to.
 func emitTables() {
 	GLOBL("constants", RODATA|NOPTR)
 	for i, bits := range constants {
 		for j := range 8 {
 			DATA(32*i+4*j, U32(bits))
 		}
+	}
+	GLOBL("vectors", RODATA|NOPTR)
+	for i, bits := range vectors {
+		DATA(4*i, U32(bits))
 	}
 	// Eight lanes on, then eight off: a mask of n lanes begins 8-n lanes in.
 	GLOBL("masks", RODATA|NOPTR)

@@ -4,6 +4,10 @@ import (
 	"math"
 
 	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/promptcam/promptcam/tensor/internal/kernel/asm/approx"
 )
 
 // softmax emits Exp and the parts of Softmax and SoftmaxGrad.
@@ -59,4 +63,37 @@ func (v isa) softmax() {
 		s.store(r, dst)
 	})
 	ret()
+}
+
+// exp emits x = exp(x). With n = x/ln 2 rounded to an integer and r = x - n ln 2,
+// exp(x) is 2^n exp(r), and exp(r) a polynomial. The relative error is about
+// 1e-7; results that are denormal are rounded, not flushed to 0.
+func (v isa) exp(x reg.VecVirtual) {
+	v.clamp(approx.ExpMin, approx.ExpMax, x)
+	n := v.reg()
+	v.mulConst(math.Log2E, x, n)
+	if v.wide() {
+		VRNDSCALEPS(U8(0), n, n)
+	} else {
+		VROUNDPS(U8(0), n, n)
+	}
+	v.subProduct(approx.Ln2High, n, x)
+	v.subProduct(approx.Ln2Low, n, x)
+	e := v.polynomial(x, approx.Exp)
+	if v.wide() {
+		VSCALEFPS(n, e, x)
+		return
+	}
+	// 2^n in two factors, as it may lie outside the range of a float32 where the
+	// product does not.
+	half := YMM()
+	VCVTPS2DQ(n, n)
+	VPSRAD(U8(1), n, half)
+	VPSUBD(half, n, n)
+	for _, m := range []reg.VecVirtual{half, n} {
+		VPADDD(constantAddr(127), m, m) // the exponent's bias
+		VPSLLD(U8(23), m, m)
+		VMULPS(m, e, e)
+	}
+	VMOVAPS(e, x)
 }
