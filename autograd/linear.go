@@ -28,8 +28,15 @@ func (n *linear) back(dy *tensor.Tensor) {
 
 // linearGrad passes dy, the gradient of x·wᵀ + b, on.
 func linearGrad(dy *tensor.Tensor, x, w, b *Var) {
-	if w.needs || b != nil && b.needs {
-		tensor.LinearBackwardTo(nil, w.gradSum(), b.gradSum(), dy, x.value, w.value)
-	}
+	paramGrad(dy, x.value, w, b)
 	x.addGrad(func(g *tensor.Tensor) { tensor.LinearBackwardTo(g, nil, nil, dy, nil, w.value) })
+}
+
+// paramGrad passes dy, the gradient of x·wᵀ + b, on to w and b; x may be nil if
+// w wants no gradient.
+func paramGrad(dy, x *tensor.Tensor, w, b *Var) {
+	w.addGrad(func(g *tensor.Tensor) { tensor.LinearBackwardTo(nil, g, nil, dy, x, w.value) })
+	if db := b.gradSum(); db != nil {
+		tensor.AddSumTo(db, dy)
+	}
 }

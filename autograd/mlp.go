@@ -43,9 +43,7 @@ func (n *mlp) hidden() bool { return n.x.needs || n.w1.needs || n.b1 != nil && n
 func (n *mlp) back(dy *tensor.Tensor) {
 	tp := n.x.tape
 	d := n.r.unscaled(dy)
-	if n.w2.needs || n.b2 != nil && n.b2.needs {
-		tensor.LinearBackwardTo(nil, n.w2.gradSum(), n.b2.gradSum(), d, n.out, n.w2.value)
-	}
+	paramGrad(d, n.out, n.w2, n.b2)
 	if n.hidden() {
 		dpre := tp.room(n.pre.Shape()...)
 		tensor.LinearBackwardActTo(dpre, d, n.w2.value, n.pre, n.act)

@@ -94,7 +94,7 @@ func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
 }
 
 // LinearBackwardTo is the adjoint of x·wᵀ + b given dy, the gradient of its
-// result. It writes to dx, and adds to dw and db; each may be nil, and so may
+// result. It writes to dx and dw, and adds to db; each may be nil, and so may
 // x if dw is. dx, dy and x must be contiguous, and the rows of dw.
 func LinearBackwardTo(dx, dw, db, dy, x, w *Tensor) {
 	if dx != nil {
@@ -106,7 +106,7 @@ func LinearBackwardTo(dx, dw, db, dy, x, w *Tensor) {
 	if dw != nil {
 		linearShapes("LinearBackwardTo", dy, x, dw, db)
 		if dw.Len() > 0 {
-			gemm(dw.matrix(), dy.flat().T(), x.flat(), 1)
+			gemm(dw.matrix(), dy.flat().T(), x.flat(), 0)
 		}
 	}
 	if db != nil {

@@ -118,13 +118,12 @@ func (p *product) run() {
 	packed := p.packed.Panels() > 0
 	pieces := runtime.GOMAXPROCS(0)
 	switch {
-	case packed: // nothing is copied; a piece of columns reads only its part of b
+	case packed: // a piece of columns reads only its part of b from main memory
 		p.columns = cols > rows && rows < 2*leastPiece
-		if pieces > 1 {
-			pieces *= 2 // since cores are not equally fast
-		}
+		pieces *= 2 // since cores are not equally fast
 	case p.a.ColStride == 1: // a piece of rows would copy all of b
 		p.columns = cols > rows || cols >= pieces*leastPiece
+		pieces *= 2
 	default: // a piece of rows would copy all of b, one of columns all of a
 		p.columns = cols > rows
 	}
@@ -134,7 +133,7 @@ func (p *product) run() {
 		n, unit = cols, unitCols
 	}
 	grain := n
-	if rows*cols*p.a.Cols >= leastProduct {
+	if pieces > 2 && rows*cols*p.a.Cols >= leastProduct {
 		// The bits do not depend on how c is split.
 		grain = max(leastPiece, roundUp((n+pieces-1)/pieces, unit))
 	}

@@ -85,9 +85,9 @@ const (
 	// blockK is the most summands that one tile takes in at a time. The rows of a
 	// tile, 12 x 512, are 24 KB of a first-level cache of 32 to 48 KB.
 	blockK = 512
-	// blockN is the number of columns of b that pass by all rows of a before the
-	// next: 512 x 256 is 512 KB of a second-level cache of 1 to 2 MB.
-	blockN = 256
+	// block is about the size of the block of b that passes by all rows of a before
+	// the next: 512 KB of a second-level cache of 1 to 2 MB.
+	block = 1 << 17
 	// packedTiles is the number of tiles for which rows of a are copied at a time, if
 	// their elements do not lie side by side: 4 x 12 floats are three cache lines.
 	packedTiles = 4
@@ -99,7 +99,7 @@ const (
 // workspace is the memory into which one call of gemm copies operands.
 type workspace struct {
 	a []float32 // as much as was ever needed
-	b [blockK * blockN]float32
+	b [block]float32
 }
 
 var workspaces Stock[workspace]
@@ -119,10 +119,11 @@ func gemm(t *tier, c, a Matrix, b right, beta float32, after *After) {
 		if copied {
 			tiles, step = w.tiles(t, x)
 		}
-		for j := 0; j < c.Cols; j += blockN {
-			cols := min(blockN, c.Cols-j)
+		width := blockRows(c.Cols, block/max(n, blockK/4)/t.nr*t.nr, t.nr)
+		for j := 0; j < c.Cols; j += width {
+			cols := min(width, c.Cols-j)
 			y := c.view(0, j, c.Rows, cols)
-			block := b.block(t, w, p, n, j, cols, c.Rows)
+			panels := b.panels(t, w, p, n, j, cols, c.Rows)
 			for i := 0; i < c.Rows; i += t.mr {
 				if copied && j == 0 && i/t.mr%packedTiles == 0 {
 					rows := min(packedTiles*t.mr, c.Rows-i)
@@ -131,7 +132,7 @@ func gemm(t *tier, c, a Matrix, b right, beta float32, after *After) {
 				rows := min(t.mr, c.Rows-i)
 				left := tiles.Data[min(i/t.mr*step, len(tiles.Data)):]
 				t.tile(rows, cols, n, 1, left, tiles.RowStride, tiles.ColStride,
-					block.data, block.row, block.step, beta, y.Data[i*c.RowStride:], c.RowStride, block.prefetch(t, cols, n))
+					panels.data, panels.row, panels.step, beta, y.Data[i*c.RowStride:], c.RowStride, panels.prefetch(t, cols, n))
 				if after != nil && p+n == a.Cols {
 					after.apply(t, y.view(i, 0, rows, cols), i, j)
 				}

@@ -34,10 +34,7 @@ func (p Packed) Fill(m Matrix, from, to int) {
 
 func (p Packed) fill(t *tier, m Matrix, from, to int) {
 	for i, n := range kBlocks(p.rows) {
-		for j := from; j < to; j += blockN / t.nr {
-			cols := min(blockN, min(to*t.nr, m.Cols)-j*t.nr)
-			packB(t, p.from(i, n, j*t.nr), m.view(i, j*t.nr, n, cols))
-		}
+		packB(t, p.from(i, n, from*t.nr), m.view(i, from*t.nr, n, min(to*t.nr, m.Cols)-from*t.nr))
 	}
 }
 
@@ -58,11 +55,18 @@ func (p Packed) from(i, n, j int) []float32 {
 func packB(t *tier, dst []float32, m Matrix) {
 	k := m.Rows
 	full := m.Cols / t.nr
-	if m.ColStride == 1 && k > 0 {
-		t.pack(dst, m.Data, m.RowStride, k, full)
-	} else {
-		for i := range full {
-			m.view(0, i*t.nr, k, t.nr).copyTo(t, dst[i*t.nr*k:], t.nr)
+	// So many panels at a time: their rows compete for the same places of the
+	// first-level cache.
+	const most = 8
+	for i := 0; i < full && k > 0; i += most {
+		n := min(most, full-i)
+		part, to := m.view(0, i*t.nr, k, n*t.nr), dst[i*t.nr*k:]
+		if m.ColStride == 1 {
+			t.pack(to, part.Data, m.RowStride, k, n)
+			continue
+		}
+		for j := range n {
+			part.view(0, j*t.nr, k, t.nr).copyTo(t, to[j*t.nr*k:], t.nr)
 		}
 	}
 	if rest := m.Cols - full*t.nr; rest > 0 {
@@ -93,8 +97,8 @@ type panels struct {
 	next []float32 // what they will read after these
 }
 
-// block returns columns [j, j+cols) of rows [p, p+n), for a product of so many rows.
-func (b right) block(t *tier, w *workspace, p, n, j, cols, rows int) panels {
+// panels returns columns [j, j+cols) of rows [p, p+n), for a product of so many rows.
+func (b right) panels(t *tier, w *workspace, p, n, j, cols, rows int) panels {
 	if b.packed.data != nil {
 		all := b.packed.from(p, n, j)
 		size := (cols + t.nr - 1) / t.nr * t.nr * n
