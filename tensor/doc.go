@@ -19,6 +19,7 @@
 // over an index that is summed.
 //
 // Reading order: tensor.go, view.go, arith.go, run.go, reduce.go, matmul.go, then
-// the fused operations softmax.go, layernorm.go, gelu.go, attention.go and
-// crossentropy.go. The loops themselves are in internal/kernel.
+// the fused operations linear.go, softmax.go, layernorm.go, gelu.go, attention.go
+// with its adjoint in attentiongrad.go, and crossentropy.go. The loops themselves
+// are in internal/kernel, and how they are shared among cores in internal/parallel.
 package tensor

@@ -4,6 +4,8 @@
 //	model, err := vit.Load("dino_vitbase16_pretrain.pth", config)
 //	scores := model.Features(tape.Const(images)) // [B, 1+M, D]
 //
+// New makes an untrained model of any architecture.
+//
 // The parameters have timm's names, such as blocks.0.attn.qkv.weight. Load also
 // reads the names of the original code and of Hugging Face's transformers, in
 // safetensors and PyTorch files, and resizes position embeddings to the image size asked for.

@@ -6,10 +6,11 @@
 // and infinities propagate as in the plain loop. All functions are single-threaded
 // and safe for concurrent use; they panic if lengths do not fit.
 //
-// Reading order: gemm.go (how a product is cut into tiles), generic.go (the
-// plain loops), vector.go (the entry points), tier.go (which implementation is
-// used where), _asm (the generator of the assembly for amd64, AVX2 and AVX-512)
-// and _asm/neon (that for arm64).
+// Reading order: gemm.go (how a product is cut into tiles), pack.go (how its right
+// operand is copied), after.go (what becomes of its result), attention.go,
+// vector.go (the other entry points), generic.go (the plain loops), tier.go (which
+// implementation is used where), _asm (the generator of the assembly for amd64,
+// AVX2 and AVX-512) and _asm/neon (that for arm64).
 package kernel
 
 // This line is not in tier_arm64.go because go generate passes over files that are

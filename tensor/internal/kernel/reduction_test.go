@@ -70,7 +70,7 @@ func TestReductions(t *testing.T) {
 		for _, r := range reductions {
 			t.Run(r.name, func(t *testing.T) {
 				rng := rand.New(rand.NewPCG(9, 10))
-				for n := range 301 {
+				for n := range lengths() {
 					x := make([][]float32, r.operands)
 					for i := range x {
 						x[i], _ = guarded(normals(rng, n), rng.IntN(8))
@@ -108,7 +108,7 @@ func TestReductionsPropagate(t *testing.T) {
 func TestSoftmax(t *testing.T) {
 	eachTier(t, func(t *testing.T, impl *tier) {
 		rng := rand.New(rand.NewPCG(13, 14))
-		for n := range 301 {
+		for n := range lengths() {
 			x := normals(rng, n)
 			for i := range x {
 				x[i] *= 50
