@@ -4,6 +4,8 @@ import (
 	"iter"
 	"math"
 	"slices"
+
+	"github.com/promptcam/promptcam/tensor"
 )
 
 // memory recycles slices by length: the steps of a training run ask for
@@ -29,7 +31,7 @@ const inventory = 8
 func (m *memory) get(n int) []float32 {
 	l := m.free[n]
 	if l == nil || len(l.slices) == 0 {
-		s := make([]float32, n)
+		s := tensor.New(n).Data()
 		spoil(s)
 		return s
 	}

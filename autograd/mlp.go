@@ -25,7 +25,7 @@ func MLP(r Residual, x, w1, b1, w2, b2 *Var, act tensor.Activation) *Var {
 		tp.memory.put(n.out.Data())
 	}
 	if y.needs {
-		*record[mlp](y, keepIf(w1.needs, x), keepIf(x.needs, w1), keepIf(n.hidden(), w2)) = n
+		*record[mlp](y, r.Scale, keepIf(w1.needs, x), keepIf(x.needs, w1), keepIf(n.hidden(), w2)) = n
 	}
 	return y
 }

@@ -83,6 +83,12 @@ var operations = []operation{
 		return autograd.LinearAdd(autograd.Residual{Scale: scale(x[0], 5)}, x[0], x[1], nil)
 	}, func(x []array) array { return refScale(refLinear(x[0], x[1], nil)) }},
 
+	{"LinearAdd with a computed scale", s(2, 3, 4).s(5, 4).s(5), func(x []*autograd.Var) *autograd.Var {
+		r := autograd.Residual{Scale: computedScale(x[0], 5)}
+		defer r.Scale.Release()
+		return autograd.LinearAdd(r, x[0], x[1], x[2])
+	}, func(x []array) array { return refScale(refLinear(x[0], x[1], &x[2])) }},
+
 	{"MLP", s(2, 3, 4).s(6, 4).s(6).s(5, 6).s(5), mlp(tensor.GELU), refMLP(refGELU)},
 	{"MLP of QuickGELU", s(2, 3, 4).s(6, 4).s(6).s(5, 6).s(5), mlp(tensor.QuickGELU), refMLP(refQuickGELU)},
 	{"MLP without activation", s(2, 3, 4).s(6, 4).s(6).s(5, 6).s(5), mlp(tensor.Identity), refMLP(func(x array) array { return x })},
@@ -92,6 +98,11 @@ var operations = []operation{
 	{"MLP scaled to a residual", s(2, 3, 5).s(2, 3, 4).s(6, 4).s(6).s(5, 6).s(5), func(x []*autograd.Var) *autograd.Var {
 		return autograd.MLP(autograd.Residual{X: x[0], Scale: scale(x[0], 5)}, x[1], x[2], x[3], x[4], x[5], tensor.GELU)
 	}, func(x []array) array { return refAdd([]array{x[0], refScale(refMLP(refGELU)(x[1:]))}) }},
+	{"MLP with a computed scale", s(2, 3, 4).s(6, 4).s(6).s(5, 6).s(5), func(x []*autograd.Var) *autograd.Var {
+		r := autograd.Residual{Scale: computedScale(x[0], 5)}
+		defer r.Scale.Release()
+		return autograd.MLP(r, x[0], x[1], x[2], x[3], x[4], tensor.GELU)
+	}, func(x []array) array { return refScale(refMLP(refGELU)(x)) }},
 	{"MLP to shared rows", s(3, 5).s(2, 3, 4).s(6, 4).s(6).s(5, 6).s(5), func(x []*autograd.Var) *autograd.Var {
 		return autograd.MLP(autograd.Residual{X: x[0]}, x[1], x[2], x[3], x[4], x[5], tensor.GELU)
 	}, func(x []array) array { return refAdd([]array{x[0], refMLP(refGELU)(x[1:])}) }},
@@ -242,6 +253,11 @@ func scale(x *autograd.Var, n int) *autograd.Var {
 		t.Set(float32(i+1), i)
 	}
 	return x.Tape().Const(t)
+}
+
+// computedScale is scale in memory that the tape recycles.
+func computedScale(x *autograd.Var, n int) *autograd.Var {
+	return autograd.Mul(scale(x, n), x.Tape().Const(tensor.New(1).Fill(1)))
 }
 
 // refScale multiplies by scale's.

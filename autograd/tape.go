@@ -3,6 +3,7 @@ package autograd
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/promptcam/promptcam/tensor"
 )
@@ -14,7 +15,7 @@ type Tape struct {
 	Rand   *rand.Rand // for Dropout and DropPath; nil means evaluation, which drops nothing
 
 	recorded []*Var    // results that have an adjoint, in the order they were computed
-	adjoints []adjoint // theirs, then those left over from a longer step
+	adjoints []adjoint // theirs, then those left over from the last step
 	vars     slab[Var]
 	tensors  slab[tensor.Tensor] // headers of memory that is no Var's value
 	lists    arena[*Var]
@@ -137,17 +138,22 @@ func (tp *Tape) Backward(loss *Var) Grads {
 }
 
 // Reset ends every Var, tensor and Grads that came from tp, and takes their memory back.
+// The tensors are then empty, so that they hold on to nothing that memory gives up.
 func (tp *Tape) Reset() {
 	for v := range tp.vars.used() {
 		if v.buffer != nil {
 			tp.memory.put(v.buffer)
 		}
-		*v = Var{header: v.header}
+		*v = Var{header: *v.header.Remake(nil, 0)}
+	}
+	for t := range tp.tensors.used() {
+		t.Remake(nil, 0)
 	}
 	tp.memory.reclaim()
 	tp.vars.reset()
 	tp.tensors.reset()
 	tp.lists.reset()
+	tp.adjoints = slices.Delete(tp.adjoints, len(tp.recorded), len(tp.adjoints))
 	clear(tp.recorded)
 	tp.recorded = tp.recorded[:0]
 	clear(tp.params)
@@ -201,14 +207,14 @@ func record[T any, P interface {
 	tp := v.tape
 	i := len(tp.recorded)
 	tp.recorded = append(tp.recorded, v)
-	if i < len(tp.adjoints) {
-		if a, ok := tp.adjoints[i].(P); ok {
-			return a
-		}
-		tp.adjoints = tp.adjoints[:i] // this is another kind of step
+	if i == len(tp.adjoints) {
+		tp.adjoints = append(tp.adjoints, nil)
 	}
-	a := P(new(T))
-	tp.adjoints = append(tp.adjoints, a)
+	a, ok := tp.adjoints[i].(P)
+	if !ok {
+		a = new(T)
+		tp.adjoints[i] = a
+	}
 	return a
 }
 

@@ -93,24 +93,21 @@ func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
 	p.run()
 }
 
-// LinearBackwardTo is the adjoint of x·wᵀ + b given dy, the gradient of its
-// result. It writes to dx and dw, and adds to db; each may be nil, and so may
-// x if dw is. dx, dy and x must be contiguous, and the rows of dw.
-func LinearBackwardTo(dx, dw, db, dy, x, w *Tensor) {
+// LinearBackwardTo is the adjoint of x·wᵀ given dy, the gradient of its result.
+// It writes to dx and dw; each may be nil, and so may x if dw is. dx, dy and x
+// must be contiguous, and the rows of dw. The gradient of a bias is SumTo of dy.
+func LinearBackwardTo(dx, dw, dy, x, w *Tensor) {
 	if dx != nil {
-		linearShapes("LinearBackwardTo", dy, dx, w, db)
+		linearShapes("LinearBackwardTo", dy, dx, w, nil)
 		if dx.Len() > 0 {
-			gemm(dx.flat(), dy.flat(), w.matrix(), 0)
+			gemm(dx.flat(), dy.flat(), w.matrix())
 		}
 	}
 	if dw != nil {
-		linearShapes("LinearBackwardTo", dy, x, dw, db)
+		linearShapes("LinearBackwardTo", dy, x, dw, nil)
 		if dw.Len() > 0 {
-			gemm(dw.matrix(), dy.flat().T(), x.flat(), 0)
+			gemm(dw.matrix(), dy.flat().T(), x.flat())
 		}
-	}
-	if db != nil {
-		AddSumTo(db, dy)
 	}
 }
 

@@ -48,19 +48,19 @@ func MatMulTo(dst, a, b *Tensor) {
 	// One product of many rows is faster than many of few: leading dimensions
 	// of a that share one b are rows of a single matrix when they lie evenly.
 	if len(b.shape) == 2 && r > 2 && dst.Contiguous() && a.Contiguous() {
-		gemm(dst.flat(), a.flat(), b.matrix(), 0)
+		gemm(dst.flat(), a.flat(), b.matrix())
 		return
 	}
 	lead := shape[:r-2]
 	if Size(op, lead) == 1 {
-		gemm(dst.matrix(), a.matrix(), b.matrix(), 0)
+		gemm(dst.matrix(), a.matrix(), b.matrix())
 		return
 	}
 	a = a.Expand(append(slices.Clone(lead), a.shape[len(a.shape)-2:]...)...)
 	b = b.Expand(append(slices.Clone(lead), b.shape[len(b.shape)-2:]...)...)
 	parallel.For(Size(op, lead), 1, func(from, to int) {
 		for i := from; i < to; i++ {
-			kernel.Gemm(dst.nth(i), a.nth(i), b.nth(i), 0, nil)
+			kernel.Gemm(dst.nth(i), a.nth(i), b.nth(i), nil)
 		}
 	})
 }
@@ -93,10 +93,10 @@ func (t *Tensor) nth(i int) kernel.Matrix {
 	return m
 }
 
-// gemm computes c = beta*c + a·b on all cores.
-func gemm(c, a, b kernel.Matrix, beta float32) {
+// gemm computes c = a·b on all cores.
+func gemm(c, a, b kernel.Matrix) {
 	p := products.Get()
-	p.c, p.a, p.b, p.beta = c, a, b, beta
+	p.c, p.a, p.b = c, a, b
 	p.run()
 }
 
@@ -105,7 +105,6 @@ type product struct {
 	c, a    kernel.Matrix
 	b       kernel.Matrix
 	packed  kernel.Packed // b, if it has a Packed
-	beta    float32
 	after   kernel.After
 	columns bool // pieces are columns of c, not rows
 }
@@ -116,14 +115,15 @@ var products tasks[product, *product]
 func (p *product) run() {
 	rows, cols := p.c.Rows, p.c.Cols
 	packed := p.packed.Panels() > 0
-	pieces := runtime.GOMAXPROCS(0)
+	cores := runtime.GOMAXPROCS(0)
+	pieces := cores
 	switch {
 	case packed: // a piece of columns reads only its part of b from main memory
 		p.columns = cols > rows && rows < 2*leastPiece
-		pieces *= 2 // since cores are not equally fast
+		pieces *= 4 // since cores are not equally fast
 	case p.a.ColStride == 1: // a piece of rows would copy all of b
-		p.columns = cols > rows || cols >= pieces*leastPiece
-		pieces *= 2
+		p.columns = cols > rows || cols >= cores*leastPiece
+		pieces *= 4
 	default: // a piece of rows would copy all of b, one of columns all of a
 		p.columns = cols > rows
 	}
@@ -133,7 +133,7 @@ func (p *product) run() {
 		n, unit = cols, unitCols
 	}
 	grain := n
-	if pieces > 2 && rows*cols*p.a.Cols >= leastProduct {
+	if cores > 1 && rows*cols*p.a.Cols >= leastProduct {
 		// The bits do not depend on how c is split.
 		grain = max(leastPiece, roundUp((n+pieces-1)/pieces, unit))
 	}
@@ -166,9 +166,9 @@ func (p *product) Do(from, to int) {
 		after = p.after.View(from, 0, to-from, c.Cols)
 	}
 	if packed.Panels() > 0 {
-		kernel.GemmPacked(c, a, packed, p.beta, &after)
+		kernel.GemmPacked(c, a, packed, &after)
 	} else {
-		kernel.Gemm(c, a, b, p.beta, &after)
+		kernel.Gemm(c, a, b, &after)
 	}
 }
 

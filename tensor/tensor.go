@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"github.com/promptcam/promptcam/tensor/internal/kernel"
 )
 
 // Tensor is an n-dimensional array of float32, or a view of one.
@@ -19,7 +21,7 @@ type Tensor struct {
 
 // New returns a tensor of zeros. It panics with a *ShapeError if a size is negative.
 func New(shape ...int) *Tensor {
-	return FromSlice(make([]float32, Size("New", shape)), shape...)
+	return FromSlice(kernel.Make(Size("New", shape)), shape...)
 }
 
 // FromSlice returns a row-major tensor whose elements are data, which it keeps

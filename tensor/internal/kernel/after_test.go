@@ -72,7 +72,7 @@ func TestAfter(t *testing.T) {
 			if trial%2 == 0 {
 				x = right{packed: packed(impl, b)}
 			}
-			gemm(impl, c, a, x, 0, &after)
+			gemm(impl, c, a, x, &after)
 			for i := range m {
 				for j := range n {
 					tol := 1e-5 * (1 + size[i*n+j])
@@ -92,7 +92,7 @@ func TestAfter(t *testing.T) {
 				for j, cols := 0, 0; j < n; j += cols {
 					cols = min(1+rng.IntN(200), n-j)
 					v := after.View(i, j, rows, cols)
-					gemm(impl, parts.view(i, j, rows, cols), a.view(i, 0, rows, k), right{plain: b.view(0, j, k, cols)}, 0, &v)
+					gemm(impl, parts.view(i, j, rows, cols), a.view(i, 0, rows, k), right{plain: b.view(0, j, k, cols)}, &v)
 				}
 			}
 			require.Equal(t, c.Data, parts.Data, "in parts")
@@ -103,7 +103,7 @@ func TestAfter(t *testing.T) {
 func TestAfterPanics(t *testing.T) {
 	x := make([]float32, 6)
 	c, a, b := Matrix{x, 2, 3, 3, 1}, Matrix{x, 2, 1, 1, 1}, Matrix{x, 1, 3, 3, 1}
-	assert.PanicsWithValue(t, "kernel: Gemm: 2 numbers for 3 columns", func() { Gemm(c, a, b, 0, &After{Bias: x[:2]}) })
-	assert.PanicsWithValue(t, "kernel: Gemm: 2x2 after a product of 2x3", func() { Gemm(c, a, b, 0, &After{Residual: Matrix{x, 2, 2, 2, 1}}) })
-	assert.PanicsWithValue(t, "kernel: Gemm: nothing to take the derivative at", func() { Gemm(c, a, b, 0, &After{Act: GELUAct, Derivative: true}) })
+	assert.PanicsWithValue(t, "kernel: Gemm: 2 numbers for 3 columns", func() { Gemm(c, a, b, &After{Bias: x[:2]}) })
+	assert.PanicsWithValue(t, "kernel: Gemm: 2x2 after a product of 2x3", func() { Gemm(c, a, b, &After{Residual: Matrix{x, 2, 2, 2, 1}}) })
+	assert.PanicsWithValue(t, "kernel: Gemm: nothing to take the derivative at", func() { Gemm(c, a, b, &After{Act: GELUAct, Derivative: true}) })
 }

@@ -114,7 +114,7 @@ func blockRows(rows, most, unit int) int {
 // summands are taken in at a time. There is nothing to fetch ahead: b is in the
 // second-level cache.
 func (t *tier) multiply(c, a Matrix, b []float32, alpha, beta float32) {
-	for i := 0; i < c.Rows; i += t.mr {
+	for i := 0; i < c.Rows && c.Cols > 0; i += t.mr {
 		t.tile(min(t.mr, c.Rows-i), c.Cols, a.Cols, alpha, a.Data[i*a.RowStride:], a.RowStride, a.ColStride,
 			b, t.nr, t.nr*a.Cols, beta, c.Data[i*c.RowStride:], c.RowStride, b)
 	}

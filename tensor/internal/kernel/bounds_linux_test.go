@@ -72,7 +72,7 @@ func TestBounds(t *testing.T) {
 			a, b, c := layout(rng, m, k), layout(rng, k, n), Matrix{normals(rng, m*n), m, n, n, 1}
 			x := put([][]float32{a.Data, b.Data, c.Data}, rng.IntN(2) == 1)
 			a.Data, b.Data, c.Data = x[0], x[1], x[2]
-			require.NotPanics(t, func() { gemm(impl, c, a, right{plain: b}, 1, nil) }, "%dx%dx%d", m, k, n)
+			require.NotPanics(t, func() { gemm(impl, c, a, right{plain: b}, nil) }, "%dx%dx%d", m, k, n)
 		}
 	})
 }

@@ -18,27 +18,26 @@ func (m Matrix) T() Matrix {
 	return Matrix{m.Data, m.Cols, m.Rows, m.ColStride, m.RowStride}
 }
 
-// Gemm computes c = beta*c + a·b and then what after says, which may be nil. c's
-// ColStride must be 1; a and b may have any strides. If beta is 0, c is not
-// read. c must not share elements with the operands. It panics if shapes do not
-// fit or a view reaches past its data.
+// Gemm computes c = a·b and then what after says, which may be nil. c's ColStride
+// must be 1; a and b may have any strides. c must not share elements with the
+// operands. It panics if shapes do not fit or a view reaches past its data.
 //
-// The bits of an element of c depend only on its row of a, its column of b, and
-// its old value: splitting c by rows or columns among several calls gives
-// the same result as one call, and so does packing b.
-func Gemm(c, a, b Matrix, beta float32, after *After) {
+// The bits of an element of c depend only on its row of a and its column of b:
+// splitting c by rows or columns among several calls gives the same result as one
+// call, and so does packing b.
+func Gemm(c, a, b Matrix, after *After) {
 	b.check("b")
 	b.raceRead()
-	multiply(c, a, right{plain: b}, beta, after)
+	multiply(c, a, right{plain: b}, after)
 }
 
 // GemmPacked is Gemm with a right operand that is packed.
-func GemmPacked(c, a Matrix, b Packed, beta float32, after *After) {
+func GemmPacked(c, a Matrix, b Packed, after *After) {
 	raceRead(b.data)
-	multiply(c, a, right{packed: b}, beta, after)
+	multiply(c, a, right{packed: b}, after)
 }
 
-func multiply(c, a Matrix, b right, beta float32, after *After) {
+func multiply(c, a Matrix, b right, after *After) {
 	if rows, cols := b.size(); a.Rows != c.Rows || cols != c.Cols || a.Cols != rows {
 		panic(fmt.Sprintf("kernel: Gemm: %dx%d times %dx%d into %dx%d", a.Rows, a.Cols, rows, cols, c.Rows, c.Cols))
 	}
@@ -57,7 +56,7 @@ func multiply(c, a Matrix, b right, beta float32, after *After) {
 	}
 	a.raceRead()
 	c.raceWrite()
-	gemm(best, c, a, b, beta, after)
+	gemm(best, c, a, b, after)
 }
 
 // check panics unless all elements of m, the operand called name, lie in its data.
@@ -108,9 +107,10 @@ var workspaces Stock[workspace]
 // alone and the order within a block is the tile's, so that bits depend on
 // nothing else; whether an operand is read in place or from a copy only matters
 // to speed.
-func gemm(t *tier, c, a Matrix, b right, beta float32, after *After) {
+func gemm(t *tier, c, a Matrix, b right, after *After) {
 	w := workspaces.Get()
 	defer workspaces.Put(w)
+	beta := float32(0)
 	for p, n := range kBlocks(a.Cols) {
 		x := a.view(0, p, a.Rows, n)
 		tiles := x // rows for one tile after the other
@@ -146,7 +146,7 @@ func gemm(t *tier, c, a Matrix, b right, beta float32, after *After) {
 func kBlocks(k int) iter.Seq2[int, int] {
 	return func(yield func(int, int) bool) {
 		from := 0
-		// Even without summands c takes on beta*c, so there is always one block.
+		// Even without summands c becomes 0, so there is always one block.
 		for n := max(1, (k+blockK-1)/blockK); n > 0; n-- {
 			size := (k - from + n - 1) / n
 			if !yield(from, size) {

@@ -94,13 +94,10 @@ func TestGemm(t *testing.T) {
 			m, n = 1+rng.IntN(fewRows), 32*(1+rng.IntN(4)) // b may be read in place
 		}
 		a, b := layout(rng, m, k), layout(rng, k, n)
-		beta := []float32{0, 1, 2.5}[rng.IntN(3)]
 		c := Matrix{normals(rng, m*(n+20)), m, n, n + rng.IntN(20), 1}
-		want, size := product(c, a, b, 1, beta)
-		if beta == 0 {
-			for i := range m {
-				c.Data[i*c.RowStride+rng.IntN(n)] = float32(math.NaN())
-			}
+		want, size := product(c, a, b, 1, 0)
+		for i := range m {
+			c.Data[i*c.RowStride+rng.IntN(n)] = float32(math.NaN()) // not read
 		}
 		for _, impl := range tiers {
 			operand := right{plain: b}
@@ -109,7 +106,7 @@ func TestGemm(t *testing.T) {
 			}
 			got := c
 			got.Data = append([]float32(nil), c.Data...)
-			gemm(&impl, got, a, operand, beta, nil)
+			gemm(&impl, got, a, operand, nil)
 			for i := range m {
 				row := got.Data[i*got.RowStride:]
 				for j, v := range row[:n] {
@@ -139,7 +136,7 @@ func TestGemmSplit(t *testing.T) {
 			a, b := layout(rng, m, k), layout(rng, k, n)
 			start := normals(rng, m*n)
 			whole := Matrix{append([]float32(nil), start...), m, n, n, 1}
-			gemm(impl, whole, a, right{plain: b}, 0.3, nil)
+			gemm(impl, whole, a, right{plain: b}, nil)
 			p := packed(impl, b)
 			parts := Matrix{append([]float32(nil), start...), m, n, n, 1}
 			for i, rows := 0, 0; i < m; i += rows {
@@ -150,7 +147,7 @@ func TestGemmSplit(t *testing.T) {
 					if j%impl.nr == 0 && rng.IntN(2) == 0 {
 						part = right{packed: p.Cols(j, j+cols)}
 					}
-					gemm(impl, parts.view(i, j, rows, cols), a.view(i, 0, rows, k), part, 0.3, nil)
+					gemm(impl, parts.view(i, j, rows, cols), a.view(i, 0, rows, k), part, nil)
 				}
 			}
 			require.Equal(t, whole.Data, parts.Data, "%dx%dx%d", m, k, n)
@@ -164,10 +161,10 @@ func TestGemmConcurrently(t *testing.T) {
 	for range 10 {
 		a, b := layout(rng, m, k), layout(rng, k, n)
 		want := Matrix{make([]float32, m*n), m, n, n, 1}
-		Gemm(want, a, b, 0, nil)
+		Gemm(want, a, b, nil)
 		got := Matrix{make([]float32, m*n), m, n, n, 1}
 		parallel.For(m, 20, func(from, to int) {
-			Gemm(got.view(from, 0, to-from, n), a.view(from, 0, to-from, k), b, 0, nil)
+			Gemm(got.view(from, 0, to-from, n), a.view(from, 0, to-from, k), b, nil)
 		})
 		require.Equal(t, want.Data, got.Data)
 	}
@@ -179,7 +176,7 @@ func TestGemmPropagatesNaN(t *testing.T) {
 		a := Matrix{[]float32{0, nan, 0, 0}, 2, 2, 2, 1}
 		b := Matrix{[]float32{1, 1, 1, float32(math.Inf(1))}, 2, 2, 2, 1}
 		c := Matrix{make([]float32, 4), 2, 2, 2, 1}
-		gemm(impl, c, a, right{plain: b}, 0, nil)
+		gemm(impl, c, a, right{plain: b}, nil)
 		assert.True(t, c.Data[0] != c.Data[0] && c.Data[1] != c.Data[1], "NaN times 1")
 		assert.Zero(t, c.Data[2])
 		assert.True(t, c.Data[3] != c.Data[3], "0 times Inf")
@@ -188,32 +185,32 @@ func TestGemmPropagatesNaN(t *testing.T) {
 
 func TestGemmWithoutSummands(t *testing.T) {
 	eachTier(t, func(t *testing.T, impl *tier) {
-		c := Matrix{[]float32{1, 2, 3}, 1, 3, 3, 1}
-		gemm(impl, c, Matrix{Rows: 1, ColStride: 1}, right{plain: Matrix{Cols: 3, RowStride: 3, ColStride: 1}}, 2, nil)
-		assert.Equal(t, []float32{2, 4, 6}, c.Data)
-		gemm(impl, c, Matrix{Rows: 1, ColStride: 1}, right{plain: Matrix{Cols: 3, RowStride: 3, ColStride: 1}}, 0, nil)
-		assert.Equal(t, []float32{0, 0, 0}, c.Data)
+		for _, n := range []int{3, 8, 16, 64, 300} {
+			c := Matrix{normals(rand.New(rand.NewPCG(23, 24)), 2*n), 2, n, n, 1}
+			gemm(impl, c, Matrix{Rows: 2, ColStride: 1}, right{plain: Matrix{Cols: n, RowStride: n, ColStride: 1}}, nil)
+			assert.Equal(t, make([]float32, 2*n), c.Data)
+		}
 	})
 }
 
 func TestGemmPanics(t *testing.T) {
 	x := make([]float32, 6)
 	assert.PanicsWithValue(t, "kernel: Gemm: 2x3 times 2x3 into 2x3", func() {
-		Gemm(Matrix{x, 2, 3, 3, 1}, Matrix{x, 2, 3, 3, 1}, Matrix{x, 2, 3, 3, 1}, 0, nil)
+		Gemm(Matrix{x, 2, 3, 3, 1}, Matrix{x, 2, 3, 3, 1}, Matrix{x, 2, 3, 3, 1}, nil)
 	})
 	assert.PanicsWithValue(t, "kernel: Gemm: b is 3x3 with strides 3 and 1 over 6 elements, want 9", func() {
-		Gemm(Matrix{x, 2, 3, 3, 1}, Matrix{x, 2, 3, 3, 1}, Matrix{x, 3, 3, 3, 1}, 0, nil)
+		Gemm(Matrix{x, 2, 3, 3, 1}, Matrix{x, 2, 3, 3, 1}, Matrix{x, 3, 3, 3, 1}, nil)
 	})
 	assert.PanicsWithValue(t, "kernel: Gemm: c has column stride 2, want 1", func() {
-		Gemm(Matrix{x, 2, 2, 1, 2}, Matrix{x, 2, 2, 2, 1}, Matrix{x, 2, 2, 2, 1}, 0, nil)
+		Gemm(Matrix{x, 2, 2, 1, 2}, Matrix{x, 2, 2, 2, 1}, Matrix{x, 2, 2, 2, 1}, nil)
 	})
 }
 
 func TestGemmDoesNotAllocate(t *testing.T) {
 	x := make([]float32, 100*100)
 	a, b, c := Matrix{x, 100, 100, 1, 100}, Matrix{x, 100, 100, 1, 100}, Matrix{make([]float32, 100*100), 100, 100, 100, 1}
-	Gemm(c, a, b, 0, nil)
-	assert.Less(t, testing.AllocsPerRun(100, func() { Gemm(c, a, b, 0, nil) }), 0.5)
+	Gemm(c, a, b, nil)
+	assert.Less(t, testing.AllocsPerRun(100, func() { Gemm(c, a, b, nil) }), 0.5)
 }
 
 func BenchmarkGemm(b *testing.B) {
@@ -232,7 +229,7 @@ func BenchmarkGemm(b *testing.B) {
 				}
 				b.Run(fmt.Sprintf("%s/%dx%dx%d/%s", tiers[i].name, m, k, n, layout), func(b *testing.B) {
 					for b.Loop() {
-						gemm(&tiers[i], c, x, right{plain: y}, 0, nil)
+						gemm(&tiers[i], c, x, right{plain: y}, nil)
 					}
 					b.ReportMetric(2*float64(m)*float64(k)*float64(n)*float64(b.N)/float64(b.Elapsed().Nanoseconds()), "GFLOP/s")
 				})

@@ -51,7 +51,10 @@ func tileGeneric(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, 
 	const nr = 4
 	for ; cols > nr; cols -= nr {
 		tileGeneric(rows, nr, k, alpha, a, aRow, aCol, b, bRow, panel, beta, c, cRow, ahead)
-		b, c = b[panel:], c[nr:]
+		if k > 0 { // else b has no elements
+			b = b[panel:]
+		}
+		c = c[nr:]
 	}
 	var s00, s01, s02, s03, s10, s11, s12, s13 float32
 	last := (rows - 1) * aRow

@@ -1,5 +1,7 @@
 package kernel
 
+import "fmt"
+
 // Packed is a right operand in the order in which tiles read it: blocks of at
 // most blockK rows; in each of them panels of nr columns, one after the other; in
 // each of them its rows. The last panel is filled up with zeros.
@@ -16,7 +18,7 @@ func NewPacked(rows, cols int) Packed { return newPacked(best, rows, cols) }
 
 func newPacked(t *tier, rows, cols int) Packed {
 	panels := (cols + t.nr - 1) / t.nr
-	return Packed{make([]float32, rows*panels*t.nr), rows, cols, t.nr, panels, 0}
+	return Packed{Make(rows * panels * t.nr), rows, cols, t.nr, panels, 0}
 }
 
 // Size returns the numbers of rows and columns.
@@ -29,6 +31,9 @@ func (p Packed) Panels() int { return p.panels }
 func (p Packed) Fill(m Matrix, from, to int) {
 	m.check("b")
 	m.raceRead()
+	for i, n := range kBlocks(p.rows) {
+		raceWrite(p.from(i, n, from*p.nr)[:(to-from)*p.nr*n])
+	}
 	p.fill(best, m, from, to)
 }
 
@@ -40,6 +45,9 @@ func (p Packed) fill(t *tier, m Matrix, from, to int) {
 
 // Cols returns columns [from, to), a view; from must be where a panel begins.
 func (p Packed) Cols(from, to int) Packed {
+	if from%p.nr != 0 {
+		panic(fmt.Sprintf("kernel: column %d is within a panel of %d", from, p.nr))
+	}
 	p.first += from / p.nr
 	p.cols = to - from
 	return p
@@ -107,7 +115,7 @@ func (b right) panels(t *tier, w *workspace, p, n, j, cols, rows int) panels {
 	m := b.plain.view(p, j, n, cols)
 	// In place, the last panel must not be narrower than the others: the tile
 	// reads full rows.
-	if m.ColStride == 1 && rows <= fewRows && cols%t.nr == 0 {
+	if m.ColStride == 1 && rows <= fewRows && cols%t.nr == 0 && n > 0 {
 		return panels{m.Data, t.nr, m.RowStride, nil}
 	}
 	packB(t, w.b[:], m)

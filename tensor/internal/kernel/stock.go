@@ -32,7 +32,7 @@ func (s *Stock[T]) Put(p *T) {
 // sized returns *s with room for n elements.
 func sized(s *[]float32, n int) []float32 {
 	if cap(*s) < n {
-		*s = make([]float32, n)
+		*s = Make(n)
 	}
 	return (*s)[:n]
 }

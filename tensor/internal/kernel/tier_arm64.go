@@ -61,7 +61,12 @@ func transpose(dst []float32, dstRow int, src []float32, srcRow, rows, k int) {
 // tiles is tileGeneric by tiles in assembly.
 func tiles(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow, panel int, beta float32, c []float32, cRow int, ahead []float32) {
 	const nr = 8
-	for j := 0; j < cols; j += nr {
-		tileNEON(rows, min(nr, cols-j), k, alpha, a, aRow, aCol, b[j/nr*panel:], bRow, beta, c[j:], cRow)
+	for ; cols > nr; cols -= nr {
+		tileNEON(rows, nr, k, alpha, a, aRow, aCol, b, bRow, beta, c, cRow)
+		if k > 0 { // else b has no elements
+			b = b[panel:]
+		}
+		c = c[nr:]
 	}
+	tileNEON(rows, cols, k, alpha, a, aRow, aCol, b, bRow, beta, c, cRow)
 }

@@ -50,7 +50,7 @@ func TestTiersAgree(t *testing.T) {
 		a, b := layout(rng, m, k), layout(rng, k, n)
 		each("product", 4*ulp*float64(k), func(t *tier) []float32 {
 			c := Matrix{make([]float32, m*n), m, n, n, 1}
-			gemm(t, c, a, right{plain: b}, 0, nil)
+			gemm(t, c, a, right{plain: b}, nil)
 			return c.Data
 		})
 		rows, d := 1+rng.IntN(60), 1+rng.IntN(70)

@@ -23,7 +23,7 @@ type crew struct {
 	wake    sync.Cond // for those asleep
 	size    int       // all helpers
 	working int
-	asleep  int
+	asleep  int           // those whom no loop has woken
 	most    int           // that may be at work: GOMAXPROCS-1, as the latest loop found it
 	opened  atomic.Uint32 // counts loops, for those on the lookout
 }
@@ -46,15 +46,20 @@ func (c *crew) open(t Task, n, grain, use int) *loop {
 	} else {
 		l = &loop{empty: make(chan struct{}, 1)}
 	}
-	l.task, l.n, l.grain, l.chunks = t, n, grain, int64((n-1)/grain+1)
+	l.task, l.n, l.grain, l.chunks, l.use = t, n, grain, int64((n-1)/grain+1), use
 	l.next.Store(0)
 	l.inside.Store(1)
 	c.loops = append(c.loops, l)
 	c.opened.Add(1)
 	c.most = runtime.GOMAXPROCS(0) - 1
-	lookout := c.size - c.working - c.asleep // they come by themselves
-	for missing := min(use, c.most-c.working) - lookout; missing > 0; missing-- {
-		if missing <= c.asleep {
+	wanted := 0
+	for _, l := range c.loops {
+		wanted += l.use
+	}
+	// Those at work, on the lookout or just woken come by themselves.
+	for missing := min(wanted, c.most) - (c.size - c.asleep); missing > 0; missing-- {
+		if c.asleep > 0 {
+			c.asleep-- // not once it runs: the next loop may want another before
 			c.wake.Signal()
 		} else {
 			c.size++
@@ -75,8 +80,8 @@ func (c *crew) close(l *loop) {
 		lookout(func() bool { return len(l.empty) > 0 })
 		<-l.empty
 	}
-	panicked, value := l.panicked.Load(), l.value
-	l.task, l.value = nil, nil
+	panicked, value := l.panicked.Load() && !l.ended, l.value
+	l.task, l.value, l.ended = nil, nil, false
 	l.panicked.Store(false)
 	c.mu.Lock()
 	c.idle = append(c.idle, l)
@@ -114,7 +119,6 @@ func (c *crew) next() (l *loop, opened uint32) {
 		}
 		c.asleep++
 		c.wake.Wait()
-		c.asleep--
 	}
 }
 
@@ -128,7 +132,7 @@ func (c *crew) serve(l *loop) {
 			l.empty <- struct{}{}
 		}
 	}()
-	l.run()
+	l.run(true)
 }
 
 // lookout waits for something to happen, but not long.

@@ -33,7 +33,11 @@ func For(n, grain int, f func(from, to int)) { Run(n, grain, Func(f)) }
 // t.Do may itself call Run; all loops of the program, nested ones too, have
 // GOMAXPROCS-1 helpers together. If calls of t.Do panic, no further chunk is
 // started and Run panics with the value of one of them once the running calls
-// are done. Run panics if grain is not positive; n <= 0 calls nothing.
+// are done. A call of t.Do that ends its goroutine (runtime.Goexit, as a test's
+// FailNow does) likewise ends the loop: if it was the caller's, the caller ends
+// once the running calls are done, whatever becomes of them; if it was a
+// helper's, Run panics and says so. Run panics if grain is not positive; n <= 0
+// calls nothing.
 func Run(n, grain int, t Task) {
 	if grain <= 0 {
 		panic("parallel: Run: grain must be positive")
@@ -50,7 +54,7 @@ func Run(n, grain int, t Task) {
 	}
 	l := helpers.open(t, n, grain, workers-1)
 	defer helpers.close(l)
-	l.run()
+	l.run(false)
 }
 
 // loop is one call of Run, shared by its goroutines.
@@ -58,15 +62,17 @@ type loop struct {
 	task     Task
 	n, grain int
 	chunks   int64
+	use      int           // helpers it can use
 	next     atomic.Int64  // the first chunk not handed out
 	inside   atomic.Int32  // goroutines that have not left, of which the caller is one
 	empty    chan struct{} // told by the last to leave if that is a helper
 	panicked atomic.Bool
-	value    any // of the first panic
+	value    any  // of the first panic
+	ended    bool // the caller's goroutine ends
 }
 
-// run takes chunks until none is left.
-func (l *loop) run() {
+// run takes chunks until none is left, for the caller or for a helper.
+func (l *loop) run(helper bool) {
 	done := false
 	defer func() {
 		if done {
@@ -75,6 +81,13 @@ func (l *loop) run() {
 		// A panic may not leave a helper, where it would end the program
 		// whatever the caller of Run has deferred: the caller raises it instead.
 		v := recover()
+		switch {
+		case v != nil:
+		case helper: // no panic, even of nil, but runtime.Goexit
+			v = "parallel: a task ended its goroutine"
+		default:
+			l.ended = true
+		}
 		if l.panicked.CompareAndSwap(false, true) {
 			l.value = v
 		}

@@ -1,6 +1,7 @@
 package parallel
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
@@ -8,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -196,23 +198,82 @@ func TestNoMoreHelpersThanProcessors(t *testing.T) {
 	assert.LessOrEqual(t, most.Load(), int64(5+2), "callers and helpers")
 }
 
-// A task may end its goroutine, as a test's FailNow does: others take the place of helpers lost.
+// A task may end its goroutine, as a test's FailNow does: the caller's ends the
+// caller, a helper's is a panic. Others take the place of helpers lost.
 func TestTaskEndsItsGoroutine(t *testing.T) {
 	processors(t, 3)
-	for range 5 {
-		ended := make(chan any)
-		go func() {
-			defer func() { ended <- recover() }()
-			var met sync.WaitGroup
-			met.Add(3)
-			For(3, 1, func(int, int) {
-				met.Done()
-				met.Wait()
-				runtime.Goexit()
-			})
-		}()
-		<-ended
+	for _, c := range []struct {
+		name            string
+		caller, helpers func()
+		want            any
+	}{
+		{"all", runtime.Goexit, runtime.Goexit, nil},
+		{"the caller", runtime.Goexit, func() {}, nil},
+		{"the caller, and helpers panic", runtime.Goexit, func() { panic("helper") }, nil},
+		{"helpers", func() {}, runtime.Goexit, "parallel: a task ended its goroutine"},
+	} {
+		for range 5 {
+			ended := make(chan any)
+			returned := false
+			go func() {
+				defer func() { ended <- recover() }()
+				caller := goroutine()
+				var met sync.WaitGroup
+				met.Add(3)
+				For(3, 1, func(int, int) {
+					met.Done()
+					met.Wait()
+					if goroutine() == caller {
+						c.caller()
+					} else {
+						c.helpers()
+					}
+				})
+				returned = true
+			}()
+			require.Equal(t, c.want, <-ended, c.name)
+			require.False(t, returned, c.name)
+		}
 	}
+	assert.Equal(t, [][2]int{{0, 2}, {2, 3}}, chunks(3, 2), "as before")
+}
+
+// goroutine is what tells the goroutine that calls it from others: the first line of its stack.
+func goroutine() string {
+	var line [30]byte
+	runtime.Stack(line[:], false)
+	id, _, _ := bytes.Cut(line[:], []byte("["))
+	return string(id)
+}
+
+// Helpers that sleep come to all of several loops that open at once.
+func TestSleepersComeToAllLoops(t *testing.T) {
+	processors(t, 5)
+	for range 50 {
+		awaitSleep(t)
+		var met sync.WaitGroup // ends only when two callers have two helpers each
+		met.Add(6)
+		var callers sync.WaitGroup
+		for range 2 {
+			callers.Go(func() {
+				For(3, 1, func(int, int) {
+					met.Done()
+					met.Wait()
+				})
+			})
+		}
+		callers.Wait()
+	}
+}
+
+// awaitSleep waits until all helpers are asleep.
+func awaitSleep(t *testing.T) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		helpers.mu.Lock()
+		defer helpers.mu.Unlock()
+		return helpers.asleep == helpers.size
+	}, 10*time.Second, 100*time.Microsecond)
 }
 
 // work is a task of some microseconds in all, such as a small layer norm.

@@ -1,0 +1,8 @@
+package kernel
+
+import "golang.org/x/sys/unix"
+
+// adviseHuge asks for large pages. Nothing depends on whether it gets them.
+func adviseHuge(from, size uintptr) {
+	_, _, _ = unix.Syscall(unix.SYS_MADVISE, from, size, unix.MADV_HUGEPAGE)
+}
