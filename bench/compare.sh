@@ -108,7 +108,7 @@ else
 	fi
 fi
 
-go test -c -o "$tmp/bench" . && go test -tags purego -c -o "$tmp/purego" . || exit
+go test -c -o "$tmp/bench" . && go test -tags 'purego noasm' -c -o "$tmp/purego" . || exit
 
 slug() { tr '[:upper:]' '[:lower:]' | sed 's/(r)//g; s/[^a-z0-9][^a-z0-9]*/-/g; s/-$//'; }
 model=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1)

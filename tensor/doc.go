@@ -15,11 +15,11 @@
 //
 // Operands whose shapes do not fit are a bug of the caller: the operation
 // panics with a *ShapeError. NaN and Inf propagate. Results are the same bits at any
-// GOMAXPROCS, since work is split over rows, images and heads but never
-// over an index that is summed.
+// GOMAXPROCS: work is split over rows, columns, images and heads, and a sum only
+// into blocks that the shapes alone determine.
 //
 // Reading order: tensor.go, view.go, arith.go, run.go, reduce.go, matmul.go, then
-// the fused operations linear.go, softmax.go, layernorm.go, gelu.go, attention.go
+// the fused operations linear.go, patches.go, softmax.go, layernorm.go, gelu.go, attention.go
 // with its adjoint in attentiongrad.go, and crossentropy.go. The loops themselves
 // are in internal/kernel, and how they are shared among cores in internal/parallel.
 package tensor

@@ -135,7 +135,7 @@ func (p *product) run() {
 	grain := n
 	if cores > 1 && rows*cols*p.a.Cols >= leastProduct {
 		// The bits do not depend on how c is split.
-		grain = max(leastPiece, roundUp((n+pieces-1)/pieces, unit))
+		grain = max(leastPiece, (n+pieces*unit-1)/(pieces*unit)*unit)
 	}
 	parallel.Run(n, grain, p)
 	*p = product{}
@@ -146,8 +146,6 @@ const (
 	leastPiece   = 96      // rows or columns
 	leastProduct = 1 << 22 // multiplications worth more than one core: about 20 microseconds of one
 )
-
-func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
 
 // Do computes some rows or columns.
 func (p *product) Do(from, to int) {

@@ -1,4 +1,4 @@
-"""A vision transformer and Prompt-CAM as PyTorch users write them: the work that torch.py times and onnx.py writes."""
+"""A vision transformer and Prompt-CAM as PyTorch users write them: the work that torch_cpu.py times and export_onnx.py writes."""
 import math
 import torch
 from torch import nn
