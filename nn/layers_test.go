@@ -108,6 +108,12 @@ func TestFrozenLinear(t *testing.T) {
 	l.Weight.Value.Set(4, 40, 5)
 	l.Weight.Changed()
 	check("changed")
+	l.Weight.Frozen = false
+	l.Weight.Value.Set(5, 40, 5)
+	nn.Freeze(l)
+	check("frozen again without a use in between")
+	l.Weight.Value = tensortest.Random(rng, 96, 64)
+	check("another tensor")
 }
 
 func TestLayerNorm(t *testing.T) {

@@ -63,11 +63,15 @@ func join(prefix, name string) string {
 // Freeze marks every Param of m as frozen: no gradient of it will be computed.
 func Freeze(m any) {
 	for _, p := range Params(m) {
+		if !p.Frozen {
+			p.Changed() // since it was last frozen, perhaps
+		}
 		p.Frozen = true
 	}
 }
 
-// State returns the tensors of m's Params by name, not copies. It panics if two have one name.
+// State returns the tensors of m's Params by name, not copies: who writes to them calls
+// the Params' Changed, as Load does. It panics if two have one name.
 func State(m any) map[string]*tensor.Tensor {
 	state := map[string]*tensor.Tensor{}
 	for name, p := range Params(m) {
