@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
-	"runtime/debug"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,7 +24,6 @@ func TestStepsAllocateNearlyNothing(t *testing.T) {
 		t.Skip("a poisoned tape forgets its Vars")
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which would empty the pools of scratch memory
 	small := vit.Config{ImageSize: [2]int{64, 64}, PatchSize: 16, Dim: 96, Depth: 12, Heads: 3, Hidden: 384, Eps: 1e-6, Std: [3]float32{1, 1, 1}}
 	for name, c := range map[string]Config{
 		"deep":          {Mode: Deep, Classes: 10, Agnostic: 10},
@@ -44,6 +42,7 @@ func TestStepsAllocateNearlyNothing(t *testing.T) {
 				opt := optim.NewSGD(optim.SGD{Momentum: 0.9}, nn.Params(m))
 				tape := &autograd.Tape{Rand: rng}
 				step := func() (bytes, count uint64) {
+					runtime.GC() // what is used again outlives it
 					var before, after runtime.MemStats
 					runtime.ReadMemStats(&before)
 					scores := m.Scores(tape.Const(images))
@@ -54,7 +53,7 @@ func TestStepsAllocateNearlyNothing(t *testing.T) {
 				}
 				bytes, count := step()
 				t.Logf("first step: %d bytes in %d allocations", bytes, count)
-				for range 5 { // a pool may miss: the best step counts
+				for range 5 { // more may meet at the scratch memory than before: the best step counts
 					b, c := step()
 					bytes, count = min(bytes, b), min(count, c)
 				}
@@ -70,7 +69,7 @@ func TestStepsAllocateNearlyNothing(t *testing.T) {
 func poisoned() bool {
 	tape := &autograd.Tape{}
 	x := tape.Const(tensor.New(1))
-	sum := autograd.Add(x, x).Value()
+	sum := autograd.Add(x, x).Value().Data()
 	tape.Reset()
-	return math.IsNaN(float64(sum.At(0)))
+	return math.IsNaN(float64(sum[0]))
 }
