@@ -126,7 +126,7 @@ func (e *Explanation) Blurred(class int, blur Blur, choices ...[]bool) []float32
 	tape := &autograd.Tape{NoGrad: true}
 	m := e.model
 	z := tape.Const(e.rows.Slice(0, class, class+1)) // [1, D]
-	scores := m.score(z, tape.Const(rows)) // [1, choices]
+	scores := m.score(z, tape.Const(rows))           // [1, choices]
 	return slices.Clone(scores.Value().Data())
 }
 
