@@ -53,6 +53,7 @@ func (e *Explanation) Rank(class int, blur Blur) Ranking {
 	if holds {
 		r.Sufficient = n
 	}
+	sharp, even := e.gathered(class, blur)
 	blurred := make([]bool, n)
 	for left := n; left > 0; left-- {
 		var tries [][]bool
@@ -64,7 +65,7 @@ func (e *Explanation) Rank(class int, blur Blur) Ranking {
 				tries, heads = append(tries, t), append(heads, h)
 			}
 		}
-		scores := e.Blurred(class, blur, tries...)
+		scores := e.mixed(class, sharp, even, tries)
 		best := top(scores, 1)[0]
 		blurred[heads[best]] = true
 		if holds = holds && e.wins(class, scores[best]); holds {
@@ -112,6 +113,12 @@ func (e *Explanation) probability(class int, score float32) float64 {
 // they are.
 func (e *Explanation) Blurred(class int, blur Blur, choices ...[]bool) []float32 {
 	sharp, even := e.gathered(class, blur)
+	return e.mixed(class, sharp, even, choices)
+}
+
+// mixed returns the score of a class for each choice of heads to take from even,
+// the others from sharp.
+func (e *Explanation) mixed(class int, sharp, even []float32, choices [][]bool) []float32 {
 	n, d := e.Heads(), len(sharp)
 	rows := tensor.New(1, len(choices), d)
 	for i, blurred := range choices {
