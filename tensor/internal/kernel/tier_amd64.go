@@ -18,7 +18,7 @@ func simdTiers() []tier {
 		tile:           tileAVX2,
 		pack:           packAVX2,
 		packA:          packAAVX2,
-		transpose:      transpose,
+		transpose:      byEights(transpose8, 8),
 		add:            addAVX2,
 		mul:            mulAVX2,
 		scale:          scaleAVX2,
@@ -52,7 +52,7 @@ func simdTiers() []tier {
 		tile:           tileAVX512,
 		pack:           packAVX512,
 		packA:          packAAVX512,
-		transpose:      transpose,
+		transpose:      byEights(transpose8, 8),
 		add:            addAVX512,
 		mul:            mulAVX512,
 		scale:          scaleAVX512,
@@ -77,19 +77,4 @@ func simdTiers() []tier {
 		quickGELUGrad:  quickGELUGradAVX512,
 	}
 	return []tier{wide, narrow}
-}
-
-// transpose is transposeGeneric with eight rows and eight columns at a time in assembly.
-func transpose(dst []float32, dstRow int, src []float32, srcRow, rows, k int) {
-	fast := k &^ 7
-	i := 0
-	for ; i+8 <= rows && fast > 0; i += 8 {
-		transpose8(dst[i:], dstRow, src[i*srcRow:], srcRow, fast)
-		if fast < k {
-			transposeGeneric(dst[fast*dstRow+i:], dstRow, src[i*srcRow+fast:], srcRow, 8, k-fast)
-		}
-	}
-	if i < rows {
-		transposeGeneric(dst[i:], dstRow, src[i*srcRow:], srcRow, rows-i, k)
-	}
 }

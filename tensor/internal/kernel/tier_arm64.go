@@ -17,7 +17,7 @@ func simdTiers() []tier {
 	neon.tile = tiles
 	neon.pack = packNEON
 	neon.packA = packNEON // a tile has as many rows as columns
-	neon.transpose = transpose
+	neon.transpose = byEights(transpose8x4NEON, 4)
 	neon.add = addNEON
 	neon.mul = mulNEON
 	neon.scale = scaleNEON
@@ -41,21 +41,6 @@ func simdTiers() []tier {
 	neon.quickGELU = quickGELUNEON
 	neon.quickGELUGrad = quickGELUGradNEON
 	return []tier{neon}
-}
-
-// transpose is transposeGeneric with eight rows and four columns at a time in assembly.
-func transpose(dst []float32, dstRow int, src []float32, srcRow, rows, k int) {
-	fast := k &^ 3
-	i := 0
-	for ; i+8 <= rows && fast > 0; i += 8 {
-		transpose8x4NEON(dst[i:], dstRow, src[i*srcRow:], srcRow, fast)
-		if fast < k {
-			transposeGeneric(dst[fast*dstRow+i:], dstRow, src[i*srcRow+fast:], srcRow, 8, k-fast)
-		}
-	}
-	if i < rows {
-		transposeGeneric(dst[i:], dstRow, src[i*srcRow:], srcRow, rows-i, k)
-	}
 }
 
 // tiles is tileGeneric by tiles in assembly.
