@@ -2,7 +2,7 @@ package kernel
 
 import "fmt"
 
-// Activation is a function of each element.
+// Activation is a function of each element, as accurate as GELU.
 type Activation int
 
 const (
@@ -23,7 +23,7 @@ type After struct {
 	Derivative bool
 
 	Scale    []float32 // for each column, multiplied by
-	Residual Matrix    // added
+	Residual Matrix    // added; it must not share elements with the product
 }
 
 // nothing tells whether a leaves the product as it is.
@@ -51,8 +51,15 @@ func (a *After) check(c Matrix) {
 		}
 		m.check("after")
 	}
-	if a.Pre.Data != nil && !a.Derivative {
-		a.Pre.raceWrite()
+	if a.Pre.Data != nil {
+		if a.Derivative {
+			a.Pre.raceRead()
+		} else {
+			a.Pre.raceWrite()
+		}
+	}
+	if a.Residual.Data != nil {
+		a.Residual.raceRead()
 	}
 }
 

@@ -1,6 +1,9 @@
 package kernel
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // KV is rows to attend to: their keys and values, [A, d] each.
 type KV struct{ K, V Matrix }
@@ -19,6 +22,17 @@ type Stats struct{ Max, Inv []float32 }
 // if its slices have elements; y does not depend on either, nor does a row on
 // other rows. Columns of all matrices are contiguous. With no rows to attend to y is 0.
 func Attention(y, weights Matrix, stats Stats, q Matrix, scale float32, kv []KV) {
+	checkAttention("Attention", y, q, kv)
+	cols := 0
+	for _, s := range kv {
+		cols += s.K.Rows
+	}
+	if weights.Rows > 0 {
+		weights.checkRows("Attention", "weights", q.Rows, cols)
+	}
+	if len(stats.Max) > 0 || len(stats.Inv) > 0 {
+		stats.check("Attention", q.Rows)
+	}
 	y.raceWrite()
 	weights.raceWrite()
 	raceWrite(stats.Max)
@@ -168,6 +182,18 @@ type KVGrad struct{ K, V Grad }
 // q has rows. What is not wanted is not computed, and V and y are not read if neither
 // dq nor a dK is wanted.
 func AttentionGrad(dq Grad, dkv []KVGrad, dy, y Matrix, stats Stats, q Matrix, scale float32, kv []KV) {
+	const op = "AttentionGrad"
+	checkAttention(op, y, q, kv)
+	dy.checkRows(op, "dy", q.Rows, q.Cols)
+	stats.check(op, q.Rows)
+	dq.check(op, "dq", q)
+	if len(dkv) != len(kv) {
+		panic(fmt.Sprintf("kernel: %s: %d gradients for %d sets of keys and values", op, len(dkv), len(kv)))
+	}
+	for i, s := range kv {
+		dkv[i].K.check(op, "dK", s.K)
+		dkv[i].V.check(op, "dV", s.V)
+	}
 	dq.raceWrite()
 	dy.raceRead()
 	y.raceRead()
@@ -255,6 +281,42 @@ func (w *space) attentionGrad(t *tier, dq Grad, dkv []KVGrad, dy, y Matrix, stat
 				from += s.K.Rows
 			}
 		}
+	}
+}
+
+// checkAttention panics unless the operands of op fit.
+func checkAttention(op string, y, q Matrix, kv []KV) {
+	q.checkRows(op, "q", q.Rows, q.Cols)
+	y.checkRows(op, "y", q.Rows, q.Cols)
+	for _, s := range kv {
+		s.K.checkRows(op, "K", s.K.Rows, q.Cols)
+		s.V.checkRows(op, "V", s.K.Rows, q.Cols)
+	}
+}
+
+// checkRows panics unless m, the operand of op called name, is rows x cols, with
+// contiguous columns, and lies in its data.
+func (m Matrix) checkRows(op, name string, rows, cols int) {
+	if m.Rows != rows || m.Cols != cols || rows < 0 || cols < 0 || m.RowStride < 0 || m.ColStride != 1 && cols > 1 {
+		panic(fmt.Sprintf("kernel: %s: %s is %dx%d with strides %d and %d, want %dx%d, contiguous columns",
+			op, name, m.Rows, m.Cols, m.RowStride, m.ColStride, rows, cols))
+	}
+	if n := (rows-1)*m.RowStride + cols; rows > 0 && cols > 0 && n > len(m.Data) {
+		panic(fmt.Sprintf("kernel: %s: %s has %d elements, want %d", op, name, len(m.Data), n))
+	}
+}
+
+// check panics unless g is not wanted or fits its operand.
+func (g Grad) check(op, name string, operand Matrix) {
+	if g.Rows > 0 {
+		g.checkRows(op, name, operand.Rows, operand.Cols)
+	}
+}
+
+// check panics unless s is of so many rows.
+func (s Stats) check(op string, rows int) {
+	if len(s.Max) != rows || len(s.Inv) != rows {
+		panic(fmt.Sprintf("kernel: %s: stats of %d and %d rows, want %d", op, len(s.Max), len(s.Inv), rows))
 	}
 }
 

@@ -262,6 +262,48 @@ func TestAttentionOfExtremes(t *testing.T) {
 	})
 }
 
+func TestAttentionPanics(t *testing.T) {
+	m := func(rows, cols int) Matrix { return Matrix{make([]float32, rows*cols), rows, cols, cols, 1} }
+	short := func(m Matrix) Matrix { m.Data = m.Data[:len(m.Data)-1]; return m }
+	stats := func(rows int) Stats { return Stats{make([]float32, rows), make([]float32, rows)} }
+	type operands struct {
+		y, weights, q, dy Matrix
+		stats             Stats
+		kv                KV
+		dq                Grad
+		dkv               []KVGrad
+	}
+	attention := func(o operands) { Attention(o.y, o.weights, o.stats, o.q, 1, []KV{o.kv}) }
+	grad := func(o operands) { AttentionGrad(o.dq, o.dkv, o.dy, o.y, o.stats, o.q, 1, []KV{o.kv}) }
+	for _, c := range []struct {
+		want  string
+		call  func(o operands)
+		spoil func(o *operands)
+	}{
+		{"Attention: q has 11 elements, want 12", attention, func(o *operands) { o.q = short(o.q) }},
+		{"Attention: y is 3x5 with strides 5 and 1, want 3x4, contiguous columns", attention, func(o *operands) { o.y = m(3, 5) }},
+		{"Attention: y has 11 elements, want 12", attention, func(o *operands) { o.y = short(o.y) }},
+		{"Attention: K is 2x3 with strides 3 and 1, want 2x4, contiguous columns", attention, func(o *operands) { o.kv.K = m(2, 3) }},
+		{"Attention: K is 2x4 with strides 1 and 2, want 2x4, contiguous columns", attention, func(o *operands) { o.kv.K = m(4, 2).T() }},
+		{"Attention: V is 1x4 with strides 4 and 1, want 2x4, contiguous columns", attention, func(o *operands) { o.kv.V = m(1, 4) }},
+		{"Attention: weights is 3x1 with strides 1 and 1, want 3x2, contiguous columns", attention, func(o *operands) { o.weights = m(3, 1) }},
+		{"Attention: stats of 2 and 2 rows, want 3", attention, func(o *operands) { o.stats = stats(2) }},
+		{"Attention: stats of 0 and 3 rows, want 3", attention, func(o *operands) { o.stats.Max = nil }},
+		{"AttentionGrad: V has 7 elements, want 8", grad, func(o *operands) { o.kv.V = short(o.kv.V) }},
+		{"AttentionGrad: dy is 2x4 with strides 4 and 1, want 3x4, contiguous columns", grad, func(o *operands) { o.dy = m(2, 4) }},
+		{"AttentionGrad: stats of 0 and 0 rows, want 3", grad, func(o *operands) { o.stats = Stats{} }},
+		{"AttentionGrad: dq is 4x4 with strides 4 and 1, want 3x4, contiguous columns", grad, func(o *operands) { o.dq.Matrix = m(4, 4) }},
+		{"AttentionGrad: dK has 7 elements, want 8", grad, func(o *operands) { o.dkv[0].K.Matrix = short(m(2, 4)) }},
+		{"AttentionGrad: dV is 3x4 with strides 4 and 1, want 2x4, contiguous columns", grad, func(o *operands) { o.dkv[0].V.Matrix = m(3, 4) }},
+		{"AttentionGrad: 0 gradients for 1 sets of keys and values", grad, func(o *operands) { o.dkv = nil }},
+	} {
+		o := operands{y: m(3, 4), weights: m(3, 2), q: m(3, 4), dy: m(3, 4), stats: stats(3), kv: KV{m(2, 4), m(2, 4)}, dq: Grad{Matrix: m(3, 4)}, dkv: make([]KVGrad, 1)}
+		require.NotPanics(t, func() { c.call(o) })
+		c.spoil(&o)
+		require.PanicsWithValue(t, "kernel: "+c.want, func() { c.call(o) })
+	}
+}
+
 // What a call holds does not grow with the number of queries.
 func TestAttentionHoldsFewScores(t *testing.T) {
 	const keys = 300
