@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -265,14 +266,7 @@ func TestAttentionSameBits(t *testing.T) {
 	q, kv := c.operands()
 	y, w := c.attention(t, q, kv...)
 	sameBits(t, func() *tensor.Tensor { y, _ := c.attention(t, q, kv...); return y })
-	sameBits(t, func() *tensor.Tensor {
-		dq, _ := c.gradients(y, q, kv...)
-		return dq
-	})
-	sameBits(t, func() *tensor.Tensor {
-		_, dkv := c.gradients(y, q, kv...)
-		return dkv[1].K
-	})
+	c.sameGradients(t, y, q, kv...)
 
 	one := c
 	one.batch = 1
@@ -288,6 +282,45 @@ func TestAttentionSameBits(t *testing.T) {
 	some.rows = 9
 	part, _ := some.attention(t, q.Slice(1, 20, 29), kv...)
 	tensortest.Close(t, y.Slice(1, 20, 29), part, 0)
+}
+
+// sameGradients checks that the bits of no gradient depend on the number of processors.
+func (c attentionCase) sameGradients(t *testing.T, dy, q *tensor.Tensor, kv ...tensor.KV) {
+	t.Helper()
+	for i := range 1 + 2*len(kv) {
+		sameBits(t, func() *tensor.Tensor {
+			dq, dkv := c.gradients(dy, q, kv...)
+			dk, dv := keysAndValues(dkv)
+			return slices.Concat([]*tensor.Tensor{dq}, dk, dv)[i]
+		})
+	}
+}
+
+// The rows of few heads are divided among the processors.
+func TestAttentionInBlocksOfRows(t *testing.T) {
+	c := attentionCase{batch: 1, heads: 2, rows: 200, d: 32, segments: []int{200, 5}, shared: []bool{false, true}}
+	q, kv := c.operands()
+	k, v := keysAndValues(kv)
+	wantW, wantY := attend(doubles(c.joined(q)), doubles(c.joined(k...)), doubles(c.joined(v...)), c.batch, c.heads, c.rows, c.cols(), c.d)
+	y, stats, w := tensor.New(1, c.rows, c.d), tensor.New(1, c.heads, 2, c.rows), tensor.New(1, c.heads, c.rows, c.cols())
+	for _, part := range []*tensor.Tensor{y, stats, w} {
+		sameBits(t, func() *tensor.Tensor {
+			for _, x := range []*tensor.Tensor{y, stats, w} {
+				x.Fill(nan)
+			}
+			tensor.AttentionTo(y, stats, w, q, c.heads, kv...)
+			tensortest.Close(t, wantW, w.Data(), 1e-6)
+			tensortest.Close(t, wantY, y.Data(), 1e-5)
+			return part.Clone()
+		})
+	}
+	for h := range c.heads {
+		inv := stats.Select(0, 0).Select(0, h).Select(0, 1)
+		for r := range c.rows { // the weight of the row's largest score is 2^0 times the reciprocal
+			assert.InDelta(t, slices.Max(w.Select(0, 0).Select(0, h).Select(0, r).Data()), inv.At(r), 1e-7)
+		}
+	}
+	c.sameGradients(t, y, q, kv...)
 }
 
 func TestAttentionOfNotNumbers(t *testing.T) {

@@ -4,6 +4,10 @@ import "github.com/promptcam/promptcam/tensor/internal/kernel"
 
 // GELUTo writes x·Phi(x), with Phi the normal distribution's cumulative
 // function (Hendrycks and Gimpel, arXiv 1606.08415), to dst. Both must be contiguous.
+//
+// All functions of this file have an absolute error of about one unit in the last
+// place of max(1, |x|) (times |dy|), not a small relative one: far below 0, from
+// about x = -5.2 on, results may be exactly 0, and derivatives -2^-64 instead.
 func GELUTo(dst, x *Tensor) { unary("GELUTo", dst, x, kernel.GELU) }
 
 // GELUBackwardTo writes to dx the gradient of GELUTo's x, given that of its
@@ -11,7 +15,7 @@ func GELUTo(dst, x *Tensor) { unary("GELUTo", dst, x, kernel.GELU) }
 func GELUBackwardTo(dx, x, dy *Tensor) { unaryGrad("GELUBackwardTo", dx, x, dy, kernel.GELUGrad) }
 
 // QuickGELUTo writes x·sigmoid(1.702 x), the form that OpenAI's CLIP uses, to
-// dst. Both must be contiguous.
+// dst. Both must be contiguous. GELUTo says how accurate it is.
 func QuickGELUTo(dst, x *Tensor) { unary("QuickGELUTo", dst, x, kernel.QuickGELU) }
 
 // QuickGELUBackwardTo writes to dx the gradient of QuickGELUTo's x, given that of its

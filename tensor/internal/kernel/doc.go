@@ -2,8 +2,10 @@
 // float32: matrix multiplication and the vector operations of a transformer.
 //
 // Every loop exists once in plain Go, which says what it computes, and once per
-// instruction set in assembly, which must compute the same up to rounding. NaN
-// and infinities propagate as in the plain loop. All functions are single-threaded
+// instruction set in assembly, which must compute the same up to rounding; of the
+// activations, the same up to a small absolute error (see GELU). NaN and infinities
+// propagate as in the plain loop, but where an
+// activation's derivative has the limit 0 (see GELUGrad). All functions are single-threaded
 // and safe for concurrent use; they panic if lengths do not fit.
 //
 // Reading order: gemm.go (how a product is cut into tiles), pack.go (how its right

@@ -134,6 +134,10 @@ func LayerNormParamGrad(dw, db, dy, x []float32, mean, rstd float32) {
 
 // GELU sets dst[i] = x[i]*Phi(x[i]), Phi being the distribution function of the
 // standard normal: the exact form, not the tanh approximation. dst may be x.
+//
+// On AVX2 and AVX-512 an activation and its derivative are piecewise polynomials
+// with an absolute error of about an ulp of max(1, |x[i]|). So small results have no
+// relative accuracy: GELU is exactly 0 below about -5.2, QuickGELU below about -9.4.
 func GELU(dst, x []float32) {
 	checkLen("GELU", dst, x)
 	raceRead(x)
@@ -142,7 +146,8 @@ func GELU(dst, x []float32) {
 }
 
 // GELUGrad is the adjoint of GELU: with phi the standard normal density it sets
-// dst[i] = dy[i] * (Phi(x[i]) + x[i]*phi(x[i])). dst may be x or dy.
+// dst[i] = dy[i] * (Phi(x[i]) + x[i]*phi(x[i])). dst may be x or dy. For its
+// accuracy see GELU; far below 0 the derivative may be -2^-64 instead of its limit 0.
 func GELUGrad(dst, x, dy []float32) {
 	checkLen("GELUGrad", dst, x, dy)
 	raceRead(x)
@@ -151,7 +156,7 @@ func GELUGrad(dst, x, dy []float32) {
 	best.geluGrad(dst, x, dy)
 }
 
-// QuickGELU sets dst[i] = x[i]*sigmoid(1.702*x[i]), CLIP's activation. dst may be x.
+// QuickGELU sets dst[i] = x[i]*sigmoid(1.702*x[i]), CLIP's activation. dst may be x. For its accuracy see GELU.
 func QuickGELU(dst, x []float32) {
 	checkLen("QuickGELU", dst, x)
 	raceRead(x)
@@ -160,7 +165,8 @@ func QuickGELU(dst, x []float32) {
 }
 
 // QuickGELUGrad is the adjoint of QuickGELU: with s = sigmoid(1.702*x[i]) it sets
-// dst[i] = dy[i] * s*(1 + 1.702*x[i]*(1-s)). dst may be x or dy.
+// dst[i] = dy[i] * s*(1 + 1.702*x[i]*(1-s)). dst may be x or dy. For its accuracy
+// see GELUGrad.
 func QuickGELUGrad(dst, x, dy []float32) {
 	checkLen("QuickGELUGrad", dst, x, dy)
 	raceRead(x)
