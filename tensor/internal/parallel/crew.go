@@ -93,11 +93,6 @@ func (c *crew) close(l *loop) {
 
 // help is the life of a helper.
 func (c *crew) help() {
-	defer func() { // a task may end its goroutine, as a test's FailNow does
-		c.mu.Lock()
-		c.size--
-		c.mu.Unlock()
-	}()
 	for {
 		l, opened := c.next()
 		c.serve(l)
@@ -124,15 +119,20 @@ func (c *crew) next() (l *loop, opened uint32) {
 
 // serve runs chunks of l and leaves it.
 func (c *crew) serve(l *loop) {
+	ends := true // unless the task leaves its goroutine alive
 	defer func() {
 		c.mu.Lock()
 		c.working--
+		if ends { // before the loop does: the next one must not count on this helper
+			c.size--
+		}
 		c.mu.Unlock()
 		if l.inside.Add(-1) == 0 {
 			l.empty <- struct{}{}
 		}
 	}()
 	l.run(true)
+	ends = false
 }
 
 // lookout waits for something to happen, but not long.

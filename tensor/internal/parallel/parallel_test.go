@@ -246,34 +246,33 @@ func goroutine() string {
 	return string(id)
 }
 
-// Helpers that sleep come to all of several loops that open at once.
-func TestSleepersComeToAllLoops(t *testing.T) {
+// Helpers woken for one loop are not counted on for the next, which opens before they run.
+func TestLoopsThatOpenTogetherHaveTheirHelpers(t *testing.T) {
 	processors(t, 5)
 	for range 50 {
-		awaitSleep(t)
-		var met sync.WaitGroup // ends only when two callers have two helpers each
-		met.Add(6)
-		var callers sync.WaitGroup
-		for range 2 {
-			callers.Go(func() {
-				For(3, 1, func(int, int) {
-					met.Done()
-					met.Wait()
-				})
+		c := newCrew()
+		for _, loops := range []int{1, 2} { // the second time two helpers sleep, and two are wanting
+			var met sync.WaitGroup // ends only when each loop has two helpers
+			met.Add(2 * loops)
+			meet := Func(func(int, int) {
+				met.Done()
+				met.Wait()
 			})
+			open := make([]*loop, loops)
+			for i := range open {
+				open[i] = c.open(meet, 2, 1, 2)
+			}
+			met.Wait()
+			for _, l := range open {
+				c.close(l)
+			}
+			require.Eventually(t, func() bool {
+				c.mu.Lock()
+				defer c.mu.Unlock()
+				return c.size == 2*loops && c.asleep == c.size
+			}, 10*time.Second, 100*time.Microsecond)
 		}
-		callers.Wait()
 	}
-}
-
-// awaitSleep waits until all helpers are asleep.
-func awaitSleep(t *testing.T) {
-	t.Helper()
-	require.Eventually(t, func() bool {
-		helpers.mu.Lock()
-		defer helpers.mu.Unlock()
-		return helpers.asleep == helpers.size
-	}, 10*time.Second, 100*time.Microsecond)
 }
 
 // work is a task of some microseconds in all, such as a small layer norm.
