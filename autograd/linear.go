@@ -29,13 +29,13 @@ func (n *linear) back(dy *tensor.Tensor) {
 // linearGrad passes dy, the gradient of x·wᵀ + b, on.
 func linearGrad(dy *tensor.Tensor, x, w, b *Var) {
 	paramGrad(dy, x.value, w, b)
-	x.addGrad(func(g *tensor.Tensor) { tensor.LinearBackwardTo(g, nil, dy, nil, w.value) })
+	x.addGrad(func(g *tensor.Tensor) { tensor.LinearBackwardTo(g, nil, dy, nil, w.value, w.frozen.turn()) })
 }
 
 // paramGrad passes dy, the gradient of x·wᵀ + b, on to w and b; x may be nil if
 // w wants no gradient.
 func paramGrad(dy, x *tensor.Tensor, w, b *Var) {
-	w.addGrad(func(g *tensor.Tensor) { tensor.LinearBackwardTo(nil, g, dy, x, w.value) })
+	w.addGrad(func(g *tensor.Tensor) { tensor.LinearBackwardTo(nil, g, dy, x, w.value, nil) })
 	if db := b.gradSum(); db != nil {
 		tensor.AddSumTo(db, dy)
 	}

@@ -46,7 +46,7 @@ func (n *mlp) back(dy *tensor.Tensor) {
 	paramGrad(d, n.out, n.w2, n.b2)
 	if n.hidden() {
 		dpre := tp.room(n.pre.Shape()...)
-		tensor.LinearBackwardActTo(dpre, d, n.w2.value, n.pre, n.act)
+		tensor.LinearBackwardActTo(dpre, d, n.w2.value, n.w2.frozen.turn(), n.pre, n.act)
 		linearGrad(dpre, n.x, n.w1, n.b1)
 		tp.memory.put(dpre.Data())
 	}

@@ -11,13 +11,15 @@ type Param struct {
 	Value *tensor.Tensor // contiguous
 
 	// Frozen says that no gradient is wanted, and none is computed, and that Value
-	// does not change: Linear keeps a copy of it in the order in which it is read. Whoever
-	// writes to the Value of a Param that is, or ever was, frozen has to call Changed.
+	// does not change: Linear keeps copies of it in the order in which they are read,
+	// one forward and, where gradients pass through it, one backward. Whoever writes to
+	// the Value of a Param that is, or ever was, frozen has to call Changed.
 	Frozen bool
 
-	mu     sync.Mutex // several tapes may meet at the first use
-	packed *tensor.Packed
-	source *tensor.Tensor // the Value that packed is a copy of
+	mu     sync.Mutex     // several tapes may meet at the first use
+	source *tensor.Tensor // the Value of which there are copies
+	packed *tensor.Packed // one for LinearTo
+	turned *tensor.Packed // one for LinearBackwardTo, of the transpose
 }
 
 // Grads holds the gradient of a loss with respect to each parameter that it
@@ -29,7 +31,7 @@ type Grads map[*Param]*tensor.Tensor
 func (p *Param) Changed() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.packed, p.source = nil, nil
+	p.source, p.packed, p.turned = nil, nil, nil
 }
 
 // frozen is the part of a frozen Param that a Var's value is: the elements [from,
@@ -47,8 +49,34 @@ func (f frozen) pack() *tensor.Packed {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.source != p.Value {
-		p.packed, p.source = tensor.Pack(p.Value.Reshape(p.Value.Dim(0), -1)), p.Value
+	p.dropOthers()
+	if p.packed == nil {
+		p.packed = tensor.Pack(p.weight())
 	}
 	return p.packed.Rows(f.from, f.to)
+}
+
+// turn returns a copy of the whole for LinearBackwardTo; nil if f is not the whole.
+func (f frozen) turn() *tensor.Packed {
+	p := f.param
+	if p == nil || f.from > 0 || f.to < p.Value.Dim(0) {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dropOthers()
+	if p.turned == nil {
+		p.turned = tensor.Pack(p.weight().Transpose())
+	}
+	return p.turned
+}
+
+// weight returns Value as a weight [out, in].
+func (p *Param) weight() *tensor.Tensor { return p.Value.Reshape(p.Value.Dim(0), -1) }
+
+// dropOthers drops the copies of another Value.
+func (p *Param) dropOthers() {
+	if p.source != p.Value {
+		p.source, p.packed, p.turned = p.Value, nil, nil
+	}
 }

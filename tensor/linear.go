@@ -56,6 +56,17 @@ func (p *Packed) Rows(from, to int) *Packed {
 	return &Packed{p.kernel.Cols(from, to)}
 }
 
+// of returns the copy of a weight [out, in]; none if p is nil.
+func (p *Packed) of(op string, out, in int) kernel.Packed {
+	if p == nil {
+		return kernel.Packed{}
+	}
+	if rows, cols := p.kernel.Size(); rows != in || cols != out {
+		panic(&ShapeError{op, [][]int{{out, in}, {cols, rows}}, "weight and packed weight differ"})
+	}
+	return p.kernel
+}
+
 // LinearTo writes to dst what after makes of x·wᵀ: x [..., in], w [out, in], dst
 // [..., out]. packed is Pack(w) or nil. All must be contiguous, but w may be any view.
 func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
@@ -69,12 +80,7 @@ func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
 	}
 	p := products.Get()
 	p.c, p.a, p.b = dst.flat(), x.flat(), w.matrix().T()
-	if packed != nil {
-		if rows, cols := packed.kernel.Size(); rows != w.shape[1] || cols != w.shape[0] {
-			panic(&ShapeError{op, [][]int{w.shape, {cols, rows}}, "weight and packed weight differ"})
-		}
-		p.packed = packed.kernel
-	}
+	p.packed = packed.of(op, w.shape[0], w.shape[1])
 	p.after = kernel.After{Act: kernel.Activation(after.Act)}
 	if after.Bias != nil {
 		p.after.Bias = after.Bias.Data()
@@ -95,13 +101,11 @@ func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
 
 // LinearBackwardTo is the adjoint of x·wᵀ given dy, the gradient of its result.
 // It writes to dx and dw; each may be nil, and so may x if dw is. dx, dy and x
-// must be contiguous, and the rows of dw. The gradient of a bias is SumTo of dy.
-func LinearBackwardTo(dx, dw, dy, x, w *Tensor) {
+// must be contiguous, and the rows of dw. packed is Pack(w.Transpose()) or nil.
+// The gradient of a bias is SumTo of dy.
+func LinearBackwardTo(dx, dw, dy, x, w *Tensor, packed *Packed) {
 	if dx != nil {
-		linearShapes("LinearBackwardTo", dy, dx, w, nil)
-		if dx.Len() > 0 {
-			gemm(dx.flat(), dy.flat(), w.matrix())
-		}
+		inputGrad("LinearBackwardTo", dx, dy, w, packed, kernel.After{})
 	}
 	if dw != nil {
 		linearShapes("LinearBackwardTo", dy, x, dw, nil)
@@ -113,16 +117,23 @@ func LinearBackwardTo(dx, dw, dy, x, w *Tensor) {
 
 // LinearBackwardActTo writes to dx the gradient of pre, given dy, that of
 // act(pre)·wᵀ: dx = (dy·w)·act'(pre), element by element. dx and pre are
-// [..., in]. All must be contiguous, but w may be any view.
-func LinearBackwardActTo(dx, dy, w, pre *Tensor, act Activation) {
-	same("LinearBackwardActTo", dx, pre)
-	linearShapes("LinearBackwardActTo", dy, dx, w, nil)
+// [..., in]. All must be contiguous, but w may be any view. packed is as in
+// LinearBackwardTo.
+func LinearBackwardActTo(dx, dy, w *Tensor, packed *Packed, pre *Tensor, act Activation) {
+	const op = "LinearBackwardActTo"
+	same(op, dx, pre)
+	inputGrad(op, dx, dy, w, packed, kernel.After{Pre: pre.flat(), Act: kernel.Activation(act), Derivative: true})
+}
+
+// inputGrad writes dy·w, and then what after says, to dx.
+func inputGrad(op string, dx, dy, w *Tensor, packed *Packed, after kernel.After) {
+	linearShapes(op, dy, dx, w, nil)
 	if dx.Len() == 0 {
 		return
 	}
 	p := products.Get()
-	p.c, p.a, p.b = dx.flat(), dy.flat(), w.matrix()
-	p.after = kernel.After{Pre: pre.flat(), Act: kernel.Activation(act), Derivative: true}
+	p.c, p.a, p.b, p.after = dx.flat(), dy.flat(), w.matrix(), after
+	p.packed = packed.of(op, w.shape[1], w.shape[0])
 	p.run()
 }
 

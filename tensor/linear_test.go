@@ -30,17 +30,17 @@ func TestLinear(t *testing.T) {
 			tensortest.Close(t, want.RawMatrix().Data, y.Data(), 1e-5)
 
 			dx, dw := tensor.New(x.Shape()...).Fill(nan), tensor.New(out, in).Fill(nan)
-			tensor.LinearBackwardTo(dx, dw, dy, x, w.Tensor)
+			tensor.LinearBackwardTo(dx, dw, dy, x, w.Tensor, nil)
 			rows := dy.Reshape(-1, out)
 			tensortest.Close(t, product(rows, w.Tensor).RawMatrix().Data, dx.Data(), 1e-5)
 			tensortest.Close(t, product(rows.Transpose(), flat).RawMatrix().Data, dw.Data(), 1e-5)
 
 			// Each alone, and into part of a larger gradient.
 			alone := tensor.New(x.Shape()...)
-			tensor.LinearBackwardTo(alone, nil, dy, nil, w.Tensor)
+			tensor.LinearBackwardTo(alone, nil, dy, nil, w.Tensor, nil)
 			tensortest.Close(t, dx, alone, 0)
 			part := tensor.New(out+2, in+2).Slice(0, 1, 1+out).Slice(1, 1, 1+in)
-			tensor.LinearBackwardTo(nil, part, dy, x, w.Tensor)
+			tensor.LinearBackwardTo(nil, part, dy, x, w.Tensor, nil)
 			tensortest.Close(t, dw, part.Clone(), 0)
 		}
 	}
@@ -136,17 +136,28 @@ func TestLinearBackwardAct(t *testing.T) {
 		dy, w, pre := tensortest.Random(rng, rows, out), tensortest.Random(rng, out, in), tensortest.Random(rng, rows, in)
 		for _, act := range []tensor.Activation{tensor.Identity, tensor.GELU, tensor.QuickGELU} {
 			want, got := tensor.New(rows, in), tensor.New(rows, in).Fill(nan)
-			tensor.LinearBackwardTo(want, nil, dy, nil, w)
+			tensor.LinearBackwardTo(want, nil, dy, nil, w, nil)
 			switch act {
 			case tensor.GELU:
 				tensor.GELUBackwardTo(want, pre, want)
 			case tensor.QuickGELU:
 				tensor.QuickGELUBackwardTo(want, pre, want)
 			}
-			tensor.LinearBackwardActTo(got, dy, w, pre, act)
+			tensor.LinearBackwardActTo(got, dy, w, nil, pre, act)
 			tensortest.Close(t, want, got, 1e-5)
+			packed := tensor.New(rows, in).Fill(nan)
+			tensor.LinearBackwardActTo(packed, dy, w, tensor.Pack(w.Transpose()), pre, act)
+			tensortest.Close(t, got, packed, 0)
 		}
+		plain, packed := tensor.New(rows, in), tensor.New(rows, in).Fill(nan)
+		tensor.LinearBackwardTo(plain, nil, dy, nil, w, nil)
+		tensor.LinearBackwardTo(packed, nil, dy, nil, w, tensor.Pack(w.Transpose()))
+		tensortest.Close(t, plain, packed, 0)
 	}
+	requirePanic(t, "tensor: LinearBackwardTo: shapes [3 4] and [4 3]: weight and packed weight differ", func() {
+		w := tensor.New(4, 3)
+		tensor.LinearBackwardTo(tensor.New(2, 3), nil, tensor.New(2, 4), nil, w, tensor.Pack(w))
+	})
 }
 
 func TestLinearDoesNotAllocate(t *testing.T) {
@@ -156,7 +167,7 @@ func TestLinearDoesNotAllocate(t *testing.T) {
 	packed := tensor.Pack(w)
 	step := func() {
 		tensor.LinearTo(y, x, w, packed, tensor.After{Bias: b, Act: tensor.GELU})
-		tensor.LinearBackwardTo(dx, dw, y, x, w)
+		tensor.LinearBackwardTo(dx, dw, y, x, w, nil)
 	}
 	step()
 	assert.Less(t, testing.AllocsPerRun(50, step), 0.5)
@@ -170,10 +181,10 @@ func TestLinearOfNothing(t *testing.T) {
 	tensor.LinearTo(tensor.New(0, 3), tensor.New(0, 4), tensor.New(3, 4), nil, tensor.After{Bias: b})
 
 	dx, dw := tensor.New(0, 4), tensortest.Ramp(3, 4)
-	tensor.LinearBackwardTo(dx, dw, tensor.New(0, 3), tensor.New(0, 4), tensor.New(3, 4))
+	tensor.LinearBackwardTo(dx, dw, tensor.New(0, 3), tensor.New(0, 4), tensor.New(3, 4), nil)
 	tensortest.Close(t, tensor.New(3, 4), dw, 0)
 	dx = tensor.New(2, 4).Fill(1)
-	tensor.LinearBackwardTo(dx, nil, tensor.New(2, 0), nil, tensor.New(0, 4))
+	tensor.LinearBackwardTo(dx, nil, tensor.New(2, 0), nil, tensor.New(0, 4), nil)
 	tensortest.Close(t, tensor.New(2, 4), dx, 0)
 }
 
@@ -187,7 +198,7 @@ func TestLinearSameBits(t *testing.T) {
 	tensortest.Close(t, y.Select(0, 2), alone, 0)
 	sameBits(t, func() *tensor.Tensor {
 		dw := tensor.New(300, 96)
-		tensor.LinearBackwardTo(nil, dw, y, x, w)
+		tensor.LinearBackwardTo(nil, dw, y, x, w, nil)
 		return dw
 	})
 }
@@ -203,10 +214,10 @@ func TestLinearPanics(t *testing.T) {
 	requirePanic(t, "tensor: LinearTo: shapes [4 3] and [4 4]: weight and packed weight differ", func() { tensor.LinearTo(y, x, w, tensor.Pack(tensor.New(4, 4)), tensor.After{}) })
 	requirePanic(t, "tensor: Data: shape [2 3]: a view with strides [1 2] is not contiguous", func() { tensor.LinearTo(y, tensor.New(3, 2).Transpose(), w, nil, tensor.After{}) })
 	requirePanic(t, "tensor: LinearBackwardTo: shapes [2 4] and [2 4] and [4 3]: want [..., out], [..., in] and [out, in]", func() {
-		tensor.LinearBackwardTo(y, nil, y, x, w)
+		tensor.LinearBackwardTo(y, nil, y, x, w, nil)
 	})
 	requirePanic(t, "tensor: LinearBackwardTo: shapes [2 4] and [2 3] and [3 4]: want [..., out], [..., in] and [out, in]", func() {
-		tensor.LinearBackwardTo(nil, w.Transpose(), y, x, w)
+		tensor.LinearBackwardTo(nil, w.Transpose(), y, x, w, nil)
 	})
 }
 
