@@ -51,7 +51,8 @@ func (m *Model) accepts(b *data.Batch) error {
 // that ends first, and an error for images of another size or classes that the
 // model does not have.
 func (m *Model) Evaluate(ctx context.Context, l *data.Loader, progress func(done int)) (*Evaluation, error) {
-	tape := &autograd.Tape{NoGrad: true}
+	tape := m.tape()
+	defer m.done(tape)
 	c := m.Config.Classes
 	e := &Evaluation{Images: make([]int, c), PerClass: make([]float64, c), Confusion: make([][]int, c)}
 	for i := range e.Confusion {

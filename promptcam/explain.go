@@ -7,7 +7,6 @@ import (
 	"math"
 	"slices"
 
-	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/tensor"
 )
@@ -55,7 +54,8 @@ func (m *Model) fits(t data.Transform) error {
 
 // explain runs the model on normalised pixels [1, 3, H, W].
 func (m *Model) explain(pixels *tensor.Tensor) *Explanation {
-	tape := &autograd.Tape{NoGrad: true}
+	tape := m.tape()
+	defer m.done(tape)
 	x, z := m.enter(tape.Const(pixels))
 	l := m.look(x, z)
 	value := tensor.New(l.attn.Dim(3), m.Backbone.Config.Dim)
@@ -68,9 +68,9 @@ func (m *Model) explain(pixels *tensor.Tensor) *Explanation {
 	e := &Explanation{
 		Scores: slices.Clone(l.scores.Value().Data()),
 		model:  m,
-		attn:   l.attn.Select(0, 0), // [H, C, columns]
+		attn:   l.attn.Clone().Select(0, 0), // [H, C, columns]
 		value:  value,
-		rows:   flat(z.Value()),
+		rows:   flat(z.Value()).Clone(),
 	}
 	e.Probabilities = softmax(e.Scores)
 	return e

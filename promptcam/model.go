@@ -3,6 +3,7 @@ package promptcam
 import (
 	"math"
 	"math/rand/v2"
+	"sync"
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/nn"
@@ -22,6 +23,7 @@ type Model struct {
 	Head     *nn.Linear        `state:"head"`     // [1, D]
 
 	first int // layer at which class prompts enter
+	tapes sync.Pool
 }
 
 // New returns an untrained Prompt-CAM on backbone b, which it freezes and whose
@@ -165,4 +167,18 @@ func (m *Model) dot(z *autograd.Var) *autograd.Var {
 func (m *Model) patches() int {
 	h, w := m.Backbone.Config.Grid()
 	return h * w
+}
+
+// tape returns a tape that records nothing, for its user to end by done. Its
+// memory serves one user after the other.
+func (m *Model) tape() *autograd.Tape {
+	if t, ok := m.tapes.Get().(*autograd.Tape); ok {
+		return t
+	}
+	return &autograd.Tape{NoGrad: true}
+}
+
+func (m *Model) done(t *autograd.Tape) {
+	t.Reset()
+	m.tapes.Put(t)
 }

@@ -54,6 +54,8 @@ func (e *Explanation) Rank(class int, blur Blur) Ranking {
 		r.Sufficient = n
 	}
 	sharp, even := e.gathered(class, blur)
+	tape := e.model.tape()
+	defer e.model.done(tape)
 	blurred := make([]bool, n)
 	for left := n; left > 0; left-- {
 		var tries [][]bool
@@ -65,7 +67,7 @@ func (e *Explanation) Rank(class int, blur Blur) Ranking {
 				tries, heads = append(tries, t), append(heads, h)
 			}
 		}
-		scores := e.mixed(class, sharp, even, tries)
+		scores := e.mixed(tape, class, sharp, even, tries)
 		best := top(scores, 1)[0]
 		blurred[heads[best]] = true
 		if holds = holds && e.wins(class, scores[best]); holds {
@@ -113,12 +115,14 @@ func (e *Explanation) probability(class int, score float32) float64 {
 // they are.
 func (e *Explanation) Blurred(class int, blur Blur, choices ...[]bool) []float32 {
 	sharp, even := e.gathered(class, blur)
-	return e.mixed(class, sharp, even, choices)
+	tape := e.model.tape()
+	defer e.model.done(tape)
+	return e.mixed(tape, class, sharp, even, choices)
 }
 
 // mixed returns the score of a class for each choice of heads to take from even,
 // the others from sharp.
-func (e *Explanation) mixed(class int, sharp, even []float32, choices [][]bool) []float32 {
+func (e *Explanation) mixed(tape *autograd.Tape, class int, sharp, even []float32, choices [][]bool) []float32 {
 	n, d := e.Heads(), len(sharp)
 	rows := tensor.New(1, len(choices), d)
 	for i, blurred := range choices {
@@ -130,7 +134,6 @@ func (e *Explanation) mixed(class int, sharp, even []float32, choices [][]bool) 
 			}
 		}
 	}
-	tape := &autograd.Tape{NoGrad: true}
 	m := e.model
 	z := tape.Const(e.rows.Slice(0, class, class+1)) // [1, D]
 	scores := m.score(z, tape.Const(rows))           // [1, choices]
