@@ -28,7 +28,11 @@ type operation struct {
 	want   func(x []array) array
 }
 
-var labels = []int{2, 0, 4}
+var (
+	labels  = []int{2, 0, 4}
+	rows    = []int{1, 4, 4, 0, 2, 3} // three of each of two images
+	teacher = tensor.FromSlice([]float32{3, -1, 0, 2, 2, -5, 30, 1, 2, 8, 0.5, 0.25, 0.125, -0.5, 0}, 3, 5)
+)
 
 var operations = []operation{
 	{"Add", s(2, 3, 4).s(2, 3, 4), binary(autograd.Add), refAdd},
@@ -167,6 +171,16 @@ var operations = []operation{
 		return refLinear(x[0], w, &b)
 	}},
 
+	{"Gather", s(2, 5, 4), func(x []*autograd.Var) *autograd.Var { return autograd.Gather(x[0], rows) },
+		func(x []array) array { return refGather(x[0], rows) }},
+	{"Gather from a part", s(2, 5, 8), func(x []*autograd.Var) *autograd.Var {
+		p := autograd.Split(x[0], 2)
+		return autograd.Mul(autograd.Gather(p[1], rows), autograd.Slice(p[1], 1, 0, 3))
+	}, func(x []array) array {
+		k := part(x[0], 4, 8)
+		return refMul([]array{refGather(k, rows), refGather(k, []int{0, 1, 2, 0, 1, 2})})
+	}},
+
 	{"Split", s(2, 3, 12), func(x []*autograd.Var) *autograd.Var { return autograd.Split(x[0], 3)[1] },
 		func(x []array) array { return part(x[0], 4, 8) }},
 	{"Split into one", s(2, 4), func(x []*autograd.Var) *autograd.Var { return autograd.Split(x[0], 1)[0] },
@@ -210,6 +224,16 @@ var operations = []operation{
 	{"CrossEntropy as a term", s(3, 5), func(x []*autograd.Var) *autograd.Var {
 		return autograd.Mul(autograd.CrossEntropy(x[0], labels), x[0])
 	}, func(x []array) array { return refMul([]array{refCrossEntropy(x[0], labels), x[0]}) }},
+
+	{"Distill", s(3, 5), func(x []*autograd.Var) *autograd.Var { return autograd.Distill(x[0], teacher, 1) },
+		func(x []array) array { return refDistill(x[0], arrayOf(teacher), 1) }},
+	{"Distill softly", s(3, 5), func(x []*autograd.Var) *autograd.Var { return autograd.Distill(x[0], teacher, 3) },
+		func(x []array) array { return refDistill(x[0], arrayOf(teacher), 3) }},
+	{"Distill as a term", s(3, 5), func(x []*autograd.Var) *autograd.Var {
+		return autograd.Add(autograd.CrossEntropy(x[0], labels), autograd.Distill(x[0], teacher, 0.5))
+	}, func(x []array) array {
+		return refAdd([]array{refCrossEntropy(x[0], labels), refDistill(x[0], arrayOf(teacher), 0.5)})
+	}},
 }
 
 // shapes lets a list of shapes be written as s(2, 3).s(4).

@@ -175,6 +175,42 @@ func refCrossEntropy(scores array, labels []int) array {
 	return array{nil, []float64{loss}}
 }
 
+// refDistill follows the formula in the comment of Distill.
+func refDistill(scores, teacher array, temperature float64) array {
+	images, classes := scores.shape[0], scores.shape[1]
+	softmax := func(x array, image int) []float64 {
+		var mean, variance, sum float64
+		for c := range classes {
+			mean += x.at(image, c) / float64(classes)
+		}
+		for c := range classes {
+			variance += math.Pow(x.at(image, c)-mean, 2) / float64(classes)
+		}
+		p := make([]float64, classes)
+		for c := range p {
+			p[c] = math.Exp((x.at(image, c) - mean) / math.Sqrt(variance+1e-6) / temperature)
+			sum += p[c]
+		}
+		for c := range p {
+			p[c] /= sum
+		}
+		return p
+	}
+	var loss float64
+	for i := range images {
+		q := softmax(scores, i)
+		for c, p := range softmax(teacher, i) {
+			loss += temperature * temperature * p * math.Log(p/q[c]) / float64(images)
+		}
+	}
+	return array{nil, []float64{loss}}
+}
+
+func refGather(x array, rows []int) array {
+	n := len(rows) / x.shape[0]
+	return each([]int{x.shape[0], n, x.shape[2]}, func(i []int) float64 { return x.at(i[0], rows[i[0]*n+i[1]], i[2]) })
+}
+
 // refCat puts arrays [B, R, D], or [1, R, D] for all images, after one another along R.
 func refCat(batch int, xs ...array) array {
 	rows := 0

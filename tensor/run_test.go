@@ -19,7 +19,8 @@ func TestOperationsDoNotAllocate(t *testing.T) {
 	part, wide := tensor.New(rows, 2*width).Slice(1, width, 2*width), tensor.New(rows, 2*width)
 	w, b, dw, db := tensortest.Random(rng, width), tensor.New(width), tensor.New(width), tensor.New(width)
 	column, stats := tensor.New(rows, 1), tensor.New(rows, 2)
-	labels := make([]int, rows)
+	labels, kept := make([]int, rows), make([]int, rows/2)
+	images, gathered := x.Reshape(10, rows/10, width), tensor.New(10, rows/20, width)
 	operations := map[string]func(){
 		"AddTo":                  func() { tensor.AddTo(dst, x, y) },
 		"AddTo broadcast":        func() { tensor.AddTo(dst, x, w) },
@@ -38,6 +39,8 @@ func TestOperationsDoNotAllocate(t *testing.T) {
 		"SoftmaxBackwardTo":      func() { tensor.SoftmaxBackwardTo(dst, x, y) },
 		"LayerNormTo":            func() { tensor.LayerNormTo(dst, stats, x, w, b, 1e-6) },
 		"LayerNormBackwardTo":    func() { tensor.LayerNormBackwardTo(dst, dw, db, y, x, w, stats) },
+		"GatherTo":               func() { tensor.GatherTo(gathered, images, kept) },
+		"GatherBackwardTo":       func() { tensor.GatherBackwardTo(images, gathered, kept) },
 		"CrossEntropyTo":         func() { tensor.CrossEntropyTo(dst, x, labels) },
 		"CrossEntropyBackwardTo": func() { tensor.CrossEntropyBackwardTo(dst, x, labels, 1) },
 	}
