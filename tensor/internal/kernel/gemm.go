@@ -97,8 +97,7 @@ const (
 
 // workspace is the memory into which one call of gemm copies operands.
 type workspace struct {
-	a []float32 // as much as was ever needed
-	b [block]float32
+	a, b []float32 // as much as was ever needed
 }
 
 var workspaces Stock[workspace]

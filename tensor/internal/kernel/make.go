@@ -7,7 +7,7 @@ import "unsafe"
 // finds only so many small pages quickly.
 func Make(n int) []float32 {
 	x := make([]float32, n)
-	if n >= hugePage/4 {
+	if n >= many {
 		// From where the first large page that holds any of x begins to where the last one ends.
 		first := uintptr(unsafe.Pointer(&x[0])) &^ (hugePage - 1)
 		last := uintptr(unsafe.Pointer(&x[n-1])) | (hugePage - 1)
@@ -16,4 +16,7 @@ func Make(n int) []float32 {
 	return x
 }
 
-const hugePage = 2 << 20 // bytes, on amd64 and, with small pages of 4 KB, arm64
+const (
+	hugePage = 2 << 20 // bytes, on amd64 and, with small pages of 4 KB, arm64
+	many     = 1 << 16 // floats, 64 small pages: as many as a first-level cache of addresses holds
+)

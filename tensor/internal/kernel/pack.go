@@ -118,8 +118,9 @@ func (b right) panels(t *tier, w *workspace, p, n, j, cols, rows int) panels {
 	if m.ColStride == 1 && rows <= fewRows && cols%t.nr == 0 && n > 0 {
 		return panels{m.Data, t.nr, m.RowStride, nil}
 	}
-	packB(t, w.b[:], m)
-	return panels{w.b[:], t.nr * n, t.nr, nil}
+	dst := sized(&w.b, block)
+	packB(t, dst, m)
+	return panels{dst, t.nr * n, t.nr, nil}
 }
 
 // prefetch returns the memory that a tile of so many columns and k summands fetches
