@@ -127,8 +127,10 @@ type decoder struct {
 	pix  []uint8
 }
 
-// read is ReadImage; the image is valid until the next one is read.
-func (d *decoder) read(path string) (*RGB, error) {
+// ReadFile returns the contents of an image file, for DecodeImage, in the memory
+// of buf if that is enough. It refuses, with an error that names it, what is not a
+// regular file or too long for any image of MaxPixels.
+func ReadFile(path string, buf []byte) ([]byte, error) {
 	info, err := os.Stat(path) // before Open, which waits for a pipe's other end
 	if err != nil {
 		return nil, fmt.Errorf("data: %w", err)
@@ -144,11 +146,21 @@ func (d *decoder) read(path string) (*RGB, error) {
 	if info.Size() > maxFile {
 		return nil, fmt.Errorf("data: %s: %d bytes, more than any image of %d pixels needs", path, info.Size(), MaxPixels)
 	}
-	d.file = slices.Grow(d.file[:0], int(info.Size()))[:info.Size()]
-	if _, err := io.ReadFull(f, d.file); err != nil {
+	buf = slices.Grow(buf[:0], int(info.Size()))[:info.Size()]
+	if _, err := io.ReadFull(f, buf); err != nil {
 		return nil, fmt.Errorf("data: %s: %w", path, err)
 	}
-	return d.decode(d.file, path)
+	return buf, nil
+}
+
+// read is ReadImage; the image is valid until the next one is read.
+func (d *decoder) read(path string) (*RGB, error) {
+	file, err := ReadFile(path, d.file)
+	if err != nil {
+		return nil, err
+	}
+	d.file = file
+	return d.decode(file, path)
 }
 
 func kind(m os.FileMode) string {

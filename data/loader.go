@@ -32,9 +32,11 @@ type Loader struct {
 
 // Batch is some images and what is known of them.
 type Batch struct {
-	Images *tensor.Tensor // [B, 3, H, W], normalised
+	Images *tensor.Tensor // [B, 3, H, W], normalised; nil with Tokens
+	Tokens *tensor.Tensor // [B, R, D], what frozen layers made of the images, from a cache; else nil
 	Labels []int          // [B], classes
 	Index  []int          // [B], positions in the loader's items
+	View   []int          // [B], which view of each image Tokens are of; nil with Images
 }
 
 // NewLoader returns a loader of items, whose paths are relative to root. It

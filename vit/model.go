@@ -75,15 +75,24 @@ func (m *Model) Embed(images *autograd.Var) *autograd.Var {
 	return x
 }
 
-// Features turns images [B, 3, H, W] to the tokens after the last block and the final norm, [B, prefix+M, D].
-func (m *Model) Features(images *autograd.Var) *autograd.Var {
+// Tokens turns images [B, 3, H, W] to the tokens [B, prefix+M, D] that enter
+// block n, from 0, or, of n = Depth, that leave the last one. It panics if n is neither.
+func (m *Model) Tokens(images *autograd.Var, n int) *autograd.Var {
+	if n < 0 || n > len(m.Blocks) {
+		panic(fmt.Sprintf("vit: Tokens: block %d of %d", n, len(m.Blocks)))
+	}
 	x := m.Embed(images)
-	for _, block := range m.Blocks {
+	for _, block := range m.Blocks[:n] {
 		y := block.Forward(x, nil)
 		x.Release()
 		x = y
 	}
-	return m.Norm.Forward(x)
+	return x
+}
+
+// Features turns images [B, 3, H, W] to the tokens after the last block and the final norm, [B, prefix+M, D].
+func (m *Model) Features(images *autograd.Var) *autograd.Var {
+	return m.Norm.Forward(m.Tokens(images, len(m.Blocks)))
 }
 
 // Classify returns the scores [B, labels] of images [B, 3, H, W] by the

@@ -83,6 +83,22 @@ func TestEmbedOrdersClassRegistersPatches(t *testing.T) {
 	assert.PanicsWithError(t, "tensor: Embed: shape [2 3 4 4]: want images of 12x12 pixels", func() { m.Embed(tp.Const(tensor.New(2, 3, 4, 4))) })
 }
 
+// Blocks one after the other, from whichever tokens one begins with, end in the same ones.
+func TestTokensEnterTheirBlock(t *testing.T) {
+	m, images := random(t, tinyReg, 2)
+	tp := &autograd.Tape{NoGrad: true}
+	x := m.Embed(tp.Const(images))
+	for n, b := range m.Blocks {
+		assert.Equal(t, x.Value().Data(), m.Tokens(tp.Const(images), n).Value().Data())
+		x = b.Forward(x, nil)
+	}
+	last := m.Tokens(tp.Const(images), tinyReg.Depth)
+	assert.Equal(t, x.Value().Data(), last.Value().Data())
+	assert.Equal(t, m.Norm.Forward(last).Value().Data(), m.Features(tp.Const(images)).Value().Data())
+	assert.PanicsWithValue(t, "vit: Tokens: block 3 of 2", func() { m.Tokens(tp.Const(images), 3) })
+	assert.PanicsWithValue(t, "vit: Tokens: block -1 of 2", func() { m.Tokens(tp.Const(images), -1) })
+}
+
 // Rows that are only looked at, and rows of a block in two parts, give what one sequence gives.
 func TestBlockInPartsEqualsTheWhole(t *testing.T) {
 	for _, c := range []Config{tiny, tinyClip, tinyDINO} {
