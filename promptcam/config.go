@@ -2,6 +2,7 @@ package promptcam
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -23,6 +24,11 @@ type Config struct {
 	// not at each other, the class token or registers: a map then shows all
 	// that its head took in there. Not in the paper.
 	PatchesOnly bool
+
+	// PatchDropout is the share of the patches that class prompts do not see in a
+	// training step, drawn for each image: the same in all layers that they are carried
+	// through. Tokens go on seeing all of them. Not in the paper.
+	PatchDropout float32
 
 	PromptDropout float32 // probability of an element of a prompt being zero in a training step, for all its images
 	DropPath      float32 // stochastic depth of the last block in training; earlier ones rise to it evenly from 0
@@ -90,12 +96,19 @@ func (c Config) Validate(depth int) error {
 		return fmt.Errorf("promptcam: %d class-agnostic prompts, want 0 to %d", c.Agnostic, maxPrompts)
 	case c.Agnostic > 0 && (c.Mode == Last || first == 0):
 		return fmt.Errorf("promptcam: %d class-agnostic prompts, but mode %s has none", c.Agnostic, c.Mode)
+	case !(c.PatchDropout >= 0 && c.PatchDropout < 1):
+		return fmt.Errorf("promptcam: patch dropout %v, want at least 0 and less than 1", c.PatchDropout)
 	case !(c.PromptDropout >= 0 && c.PromptDropout < 1):
 		return fmt.Errorf("promptcam: prompt dropout %v, want at least 0 and less than 1", c.PromptDropout)
 	case !(c.DropPath >= 0 && c.DropPath < 1):
 		return fmt.Errorf("promptcam: drop path %v, want at least 0 and less than 1", c.DropPath)
 	}
 	return nil
+}
+
+// seen returns how many of an image's patches class prompts see in a training step.
+func (c Config) seen(patches int) int {
+	return max(1, int(math.Round(float64(patches)*(1-float64(c.PatchDropout)))))
 }
 
 // maxPrompts is beyond any data set, so that a damaged file's config is an

@@ -3,11 +3,9 @@ package promptcam
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/promptcam/promptcam/autograd"
-	"github.com/promptcam/promptcam/data"
 )
 
 // Prediction is what the model makes of one image.
@@ -32,25 +30,11 @@ type Evaluation struct {
 	Confusion   [][]int      // [C][C]: images of the row's class predicted as the column's
 }
 
-// accepts returns an error unless a batch has images and classes of m's.
-func (m *Model) accepts(b *data.Batch) error {
-	size := m.Backbone.Config.ImageSize
-	if h, w := b.Images.Dim(2), b.Images.Dim(3); h != size[0] || w != size[1] {
-		return fmt.Errorf("promptcam: the loader makes images of %dx%d pixels, the backbone wants %dx%d", h, w, size[0], size[1])
-	}
-	for i, label := range b.Labels {
-		if label < 0 || label >= m.Config.Classes {
-			return fmt.Errorf("promptcam: image %d of the loader has class %d, the model 0 to %d", b.Index[i], label, m.Config.Classes-1)
-		}
-	}
-	return nil
-}
-
 // Evaluate runs the model on all images of l. progress, if not nil, is called
 // after each batch with the number of images done. It returns ctx's error if
-// that ends first, and an error for images of another size or classes that the
-// model does not have.
-func (m *Model) Evaluate(ctx context.Context, l *data.Loader, progress func(done int)) (*Evaluation, error) {
+// that ends first, and an error for images of another size, tokens that do not enter
+// m's Layer, or classes that the model does not have.
+func (m *Model) Evaluate(ctx context.Context, l Batches, progress func(done int)) (*Evaluation, error) {
 	tape := m.tape()
 	defer m.done(tape)
 	c := m.Config.Classes
@@ -65,7 +49,7 @@ func (m *Model) Evaluate(ctx context.Context, l *data.Loader, progress func(done
 		if err := m.accepts(batch); err != nil {
 			return nil, err
 		}
-		scores := m.Scores(tape.Const(batch.Images)) // [B, C]
+		scores := m.scoresOf(tape, batch) // [B, C]
 		loss := autograd.CrossEntropy(scores, batch.Labels)
 		e.Loss += float64(loss.Value().At()) * float64(len(batch.Labels))
 		for i, label := range batch.Labels {

@@ -56,6 +56,11 @@ func newModel(b *vit.Model, c Config) (*Model, error) {
 	for i, block := range b.Blocks {
 		block.DropPath = nn.DropPath(c.DropPath * float32(i) / float32(max(1, len(b.Blocks)-1)))
 	}
+	return parameters(b, c, first), nil
+}
+
+// parameters returns the model with parameters of zero on a backbone that is ready.
+func parameters(b *vit.Model, c Config, first int) *Model {
 	d := b.Config.Dim
 	m := &Model{Config: c, Backbone: b, Class: nn.NewParam(c.Classes, d), Head: nn.NewLinear(d, 1), first: first}
 	if c.Agnostic > 0 {
@@ -63,43 +68,83 @@ func newModel(b *vit.Model, c Config) (*Model, error) {
 			m.Agnostic = append(m.Agnostic, nn.NewParam(c.Agnostic, d))
 		}
 	}
-	return m, nil
+	return m
 }
+
+// Layer returns the block, counted from 0, at which class prompts enter: what tokens
+// enter it depends on nothing that is learned, so that they can be computed once for
+// ScoresOf. It is not ok where class-agnostic prompts change them on the way.
+func (m *Model) Layer() (n int, ok bool) { return m.first, len(m.Agnostic) == 0 }
 
 // Forward returns the scores [B, C] of images [B, 3, H, W] and, of the last
 // layer, how much each head of each class's prompt looks at each patch:
-// [B, H, C, M], which ends with the tape's Reset.
+// [B, H, C, M], which ends with the tape's Reset. In a training step with PatchDropout
+// these are the patches that the image's prompts see.
 func (m *Model) Forward(images *autograd.Var) (scores *autograd.Var, attn *tensor.Tensor) {
 	x, z := m.enter(images)
 	l := m.look(x, z)
-	cols := l.attn.Dim(3)
-	return l.scores, l.attn.Slice(3, cols-m.patches(), cols) // patches only, [B, H, C, M]
+	patches, cols := x.Dim(1)-m.Backbone.Config.Prefix(), l.attn.Dim(3)
+	return l.scores, l.attn.Slice(3, cols-patches, cols) // patches only, [B, H, C, M]
 }
 
 // Scores is Forward for when nobody reads the attention: it then never exists as a whole.
 func (m *Model) Scores(images *autograd.Var) *autograd.Var {
-	x, z := m.enter(images)
+	return m.finish(m.enter(images))
+}
+
+// ScoresOf is Scores given the tokens [B, prefix+M, D] that enter the block that Layer
+// names, such as vit.Model.Tokens makes them: blocks before it then drop no paths. It
+// panics if Layer is not ok. It may release tokens.
+func (m *Model) ScoresOf(tokens *autograd.Var) *autograd.Var {
+	if _, ok := m.Layer(); !ok {
+		panic("promptcam: ScoresOf: tokens depend on class-agnostic prompts")
+	}
+	return m.finish(m.carry(tokens, m.prompts(tokens, m.Class)))
+}
+
+// finish runs the last layer for the scores [B, C] alone.
+func (m *Model) finish(x, z *autograd.Var) *autograd.Var {
 	q, see := m.see(x, z)
 	return m.score(z, autograd.Attend(q, m.last().Heads, see...)) // [B, C]
 }
 
-// enter runs all layers but the last. It returns the tokens x [B, prefix+M, D]
-// and the class prompts z, [C, D] or [B, C, D], that enter the last.
+// enter runs all layers but the last. It returns the tokens x [B, prefix+M, D], or of
+// them those that class prompts see, and the class prompts z, [C, D] or [B, C, D], that
+// enter the last.
 func (m *Model) enter(images *autograd.Var) (x, z *autograd.Var) {
-	x = m.Backbone.Embed(images) // [B, prefix+M, D]
-	z = m.prompts(x, m.Class)    // [C, D]
-	for i, block := range m.Backbone.Blocks[:len(m.Backbone.Blocks)-1] {
+	z = m.prompts(images, m.Class) // [C, D]
+	return m.carry(m.tokens(images), z)
+}
+
+// tokens returns the tokens [B, prefix+M, D] that enter the block at which class prompts do.
+func (m *Model) tokens(images *autograd.Var) *autograd.Var {
+	x := m.Backbone.Embed(images) // [B, prefix+M, D]
+	for i, block := range m.Backbone.Blocks[:m.first] {
 		old := x
-		switch {
-		case i >= m.first:
-			x, z = together(block, x, z) // tokens and class prompts look at each other
-		case len(m.Agnostic) > 0:
+		if len(m.Agnostic) > 0 {
 			x = block.Forward(x, m.prompts(x, m.Agnostic[i])) // tokens look at tokens and prompts
-		default:
+		} else {
 			x = block.Forward(x, nil)
 		}
 		old.Release()
 	}
+	return x
+}
+
+// carry runs the layers through which class prompts z are carried, but not the last.
+func (m *Model) carry(x, z *autograd.Var) (x1, z1 *autograd.Var) {
+	kept := m.keep(x)
+	for _, block := range m.Backbone.Blocks[m.first : len(m.Backbone.Blocks)-1] {
+		old := x
+		x, z = together(block, x, z, kept) // tokens and class prompts look at each other
+		old.Release()
+	}
+	if kept == nil {
+		return x, z
+	}
+	all := x
+	x = autograd.Gather(x, kept) // [B, prefix+kept, D]
+	all.Release()
 	return x, z
 }
 
@@ -108,14 +153,46 @@ func (m *Model) prompts(x *autograd.Var, p *autograd.Param) *autograd.Var {
 	return nn.Dropout(m.Config.PromptDropout).Forward(x.Tape().Param(p))
 }
 
-// together updates two sets of rows that look at themselves and at each other.
+// keep draws for each image which of the tokens x [B, prefix+M, D] class prompts see in
+// a training step, the same number of each, in their order. It returns nil for all.
+func (m *Model) keep(x *autograd.Var) []int {
+	rng := x.Tape().Rand
+	if m.Config.PatchDropout == 0 || rng == nil {
+		return nil
+	}
+	images, rows, prefix := x.Dim(0), x.Dim(1), m.Backbone.Config.Prefix()
+	patches := m.Config.seen(rows - prefix)
+	kept := make([]int, 0, images*(prefix+patches))
+	for range images {
+		left := patches
+		for row := range rows {
+			// Each patch with the probability that leaves all choices of the rest as likely.
+			switch {
+			case row < prefix:
+				kept = append(kept, row)
+			case rng.IntN(rows-row) < left:
+				kept = append(kept, row)
+				left--
+			}
+		}
+	}
+	return kept
+}
+
+// together updates two sets of rows that look at themselves and at each other, z
+// at those of x alone that are kept, or all if it is nil.
 // Each is projected once. Under DropPath an image may lose the branch of one
 // set and keep the other's; in one sequence it would lose both or none.
-func together(b *vit.Block, x, z *autograd.Var) (x1, z1 *autograd.Var) {
+func together(b *vit.Block, x, z *autograd.Var, kept []int) (x1, z1 *autograd.Var) {
 	qx, kx := b.Project(x)
 	qz, kz := b.Project(z)
-	x1 = b.Update(x, autograd.Attend(qx, b.Heads, kx, kz)) // [B, prefix+M, D]
-	z1 = b.Update(z, autograd.Attend(qz, b.Heads, kz, kx)) // [B, C, D]
+	seen := kx
+	if kept != nil {
+		seen = autograd.KV{K: autograd.Gather(kx.K, kept), V: autograd.Gather(kx.V, kept)} // [B, prefix+kept, D]
+		defer seen.Release()
+	}
+	x1 = b.Update(x, autograd.Attend(qx, b.Heads, kx, kz))   // [B, prefix+M, D]
+	z1 = b.Update(z, autograd.Attend(qz, b.Heads, kz, seen)) // [B, C, D]
 	qx.Release()
 	qz.Release()
 	kx.Release()

@@ -25,12 +25,27 @@ type TrainConfig struct {
 	Decay     float32 // weight decay
 	Seed      uint64  // of dropout
 
+	// Distill is the weight of the distance to the scores of a teacher, beside that of
+	// the labels, which is 1; see autograd.Distill. Teacher returns its scores [B, C] of
+	// a batch, valid until the next; Temperature is by which both sides' standardised
+	// scores are divided, such as 2: the higher, the more the classes that the teacher
+	// does not favour count. A Distill of 0 needs neither. Not in the paper.
+	Distill     float32
+	Temperature float32
+	Teacher     func(*data.Batch) *tensor.Tensor
+
+	// Average, if not 0, has Epoch.Model be the moving mean of the parameters, with this
+	// decay in each step, such as 0.99; in step t, from 0, at most (1+t)/(10+t).
+	Average float32
+
 	// Start is the number of epochs already done, and Resume the optimizer's
 	// State after them; the model holds its parameters. Training then ends with
 	// the same bits as if it had not been interrupted. With a nil Resume the
-	// optimizer starts afresh.
-	Start  int
-	Resume nn.Source
+	// optimizer starts afresh. With Average, ResumeAverage is Epoch.Model's Tensors
+	// after them; with nil the mean starts afresh.
+	Start         int
+	Resume        nn.Source
+	ResumeAverage nn.Source
 
 	// Progress, if not nil, is called after each step.
 	Progress func(Step)
@@ -58,6 +73,12 @@ func (c TrainConfig) Validate() error {
 		return fmt.Errorf("promptcam: learning rate %v, want a positive number", c.LR)
 	case !finite(float64(c.MinLR)) || !finite(c.Warmup) || !finite(float64(c.Decay)):
 		return fmt.Errorf("promptcam: least learning rate %v, warm-up %v, weight decay %v: want none negative", c.MinLR, c.Warmup, c.Decay)
+	case !finite(float64(c.Distill)):
+		return fmt.Errorf("promptcam: distillation of weight %v, want at least 0", c.Distill)
+	case c.Distill > 0 && (c.Teacher == nil || c.Temperature == 0 || !finite(float64(c.Temperature))):
+		return fmt.Errorf("promptcam: distillation at temperature %v: want a teacher and a positive temperature", c.Temperature)
+	case !(c.Average >= 0 && c.Average < 1):
+		return fmt.Errorf("promptcam: average with decay %v, want at least 0 and less than 1", c.Average)
 	}
 	return nil
 }
@@ -71,33 +92,60 @@ type Step struct {
 // Epoch is a finished one.
 type Epoch struct {
 	Number         int     // from 1
-	Loss, Accuracy float64 // mean over the training images as they were seen; accuracy from 0 to 1
+	Loss, Accuracy float64 // mean over the training images as they were seen, without distillation; accuracy from 0 to 1
 	LR             float64
 	Images         int
 	Time           time.Duration
 	Optimizer      map[string]*tensor.Tensor // its state, for TrainConfig.Resume; valid until the next epoch
+
+	// Model is what to evaluate and to save: the one in training or, with
+	// TrainConfig.Average, the mean, whose Tensors are for ResumeAverage. It is valid
+	// until the next epoch.
+	Model *Model
 }
 
-// Train fits the prompts and the score vector of m to the images of l, and
-// yields each finished epoch; stop by leaving the loop. The first error ends
-// it: a bad config or image, images or classes that are not m's, ctx's end, or
+// Train fits the prompts and the score vector of m to the images of l, or their tokens,
+// and yields each finished epoch; stop by leaving the loop. The first error ends
+// it: a bad config or image, images, tokens or classes that are not m's, ctx's end, or
 // a loss that is no longer a number. A step's bits depend on the seeds, not on
 // GOMAXPROCS.
-func Train(ctx context.Context, m *Model, l *data.Loader, c TrainConfig) iter.Seq2[Epoch, error] {
+func Train(ctx context.Context, m *Model, l Batches, c TrainConfig) iter.Seq2[Epoch, error] {
 	return func(yield func(Epoch, error) bool) {
-		opt, err := c.optimizer(m)
+		t, err := c.training(m, l)
 		if err != nil {
 			yield(Epoch{}, err)
 			return
 		}
-		tape := &autograd.Tape{}
 		for n := c.Start; n < c.Epochs; n++ {
-			epoch, err := c.epoch(ctx, m, l, tape, opt, n)
+			epoch, err := t.epoch(ctx, n)
 			if !yield(epoch, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// training is what Train works with.
+type training struct {
+	TrainConfig
+	model   *Model
+	batches Batches
+	opt     optim.Optimizer
+	mean    *average // nil without Average
+	tape    autograd.Tape
+	weight  *tensor.Tensor // Distill
+}
+
+func (c TrainConfig) training(m *Model, l Batches) (*training, error) {
+	opt, err := c.optimizer(m)
+	if err != nil {
+		return nil, err
+	}
+	t := &training{TrainConfig: c, model: m, batches: l, opt: opt, weight: tensor.New().Fill(c.Distill)}
+	if c.Average > 0 {
+		t.mean, err = c.average(m)
+	}
+	return t, err
 }
 
 func (c TrainConfig) optimizer(m *Model) (optim.Optimizer, error) {
@@ -121,25 +169,25 @@ func (c TrainConfig) optimizer(m *Model) (optim.Optimizer, error) {
 }
 
 // epoch makes one pass over the images.
-func (c TrainConfig) epoch(ctx context.Context, m *Model, l *data.Loader, tape *autograd.Tape, opt optim.Optimizer, n int) (Epoch, error) {
+func (t *training) epoch(ctx context.Context, n int) (Epoch, error) {
 	began := time.Now()
-	rate := optim.Schedule{Base: c.LR, Min: c.MinLR, Warmup: c.Warmup, Epochs: float64(c.Epochs)}
-	tape.Rand = rand.New(rand.NewPCG(c.Seed, uint64(n)))
-	e := Epoch{Number: n + 1}
+	rate := optim.Schedule{Base: t.LR, Min: t.MinLR, Warmup: t.Warmup, Epochs: float64(t.Epochs)}
+	t.tape.Rand = rand.New(rand.NewPCG(t.Seed, uint64(n)))
+	e := Epoch{Number: n + 1, Model: t.model}
 	var loss, right float64
 	step := 0
-	for batch, err := range l.Epoch(ctx, n) {
+	for batch, err := range t.batches.Epoch(ctx, n) {
 		if err != nil {
 			return e, err
 		}
-		if err := m.accepts(batch); err != nil {
+		if err := t.model.accepts(batch); err != nil {
 			return e, err
 		}
-		lr := rate.At(float64(n) + float64(step+1)/float64(l.Batches()))
-		scores := m.Scores(tape.Const(batch.Images)) // [B, C]
+		lr := rate.At(float64(n) + float64(step+1)/float64(t.batches.Batches()))
+		scores := t.model.scoresOf(&t.tape, batch) // [B, C]
 		mean := autograd.CrossEntropy(scores, batch.Labels)
-		value := float64(mean.Value().At())
-		if math.IsNaN(value) || math.IsInf(value, 0) {
+		total := t.distilled(mean, scores, batch)
+		if value := float64(total.Value().At()); math.IsNaN(value) || math.IsInf(value, 0) {
 			return e, fmt.Errorf("promptcam: the loss of epoch %d, step %d is %v: try a learning rate below %g", n+1, step+1, value, lr)
 		}
 		for i, best := range scores.Value().ArgMax() {
@@ -147,17 +195,32 @@ func (c TrainConfig) epoch(ctx context.Context, m *Model, l *data.Loader, tape *
 				right++
 			}
 		}
-		opt.Step(lr, tape.Backward(mean))
-		tape.Reset()
-		loss += value * float64(len(batch.Labels))
+		loss += float64(mean.Value().At()) * float64(len(batch.Labels))
+		t.opt.Step(lr, t.tape.Backward(total))
+		t.tape.Reset()
+		if t.mean != nil {
+			t.mean.add(n*t.batches.Batches() + step)
+		}
 		e.Images += len(batch.Labels)
 		e.LR = float64(lr)
 		e.Loss, e.Accuracy = loss/float64(e.Images), right/float64(e.Images)
-		if step++; c.Progress != nil {
-			c.Progress(Step{n + 1, e.Images, l.Len(), e.Loss, e.Accuracy})
+		if step++; t.Progress != nil {
+			t.Progress(Step{n + 1, e.Images, t.batches.Len(), e.Loss, e.Accuracy})
 		}
 	}
 	e.Time = time.Since(began)
-	e.Optimizer = opt.State()
+	e.Optimizer = t.opt.State()
+	if t.mean != nil {
+		e.Model = t.mean.model
+	}
 	return e, nil
+}
+
+// distilled adds to the loss how far scores are from the teacher's.
+func (t *training) distilled(loss, scores *autograd.Var, b *data.Batch) *autograd.Var {
+	if t.Distill == 0 {
+		return loss
+	}
+	far := autograd.Distill(scores, t.Teacher(b), t.Temperature)
+	return autograd.Add(loss, autograd.Mul(far, t.tape.Const(t.weight)))
 }
