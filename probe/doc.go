@@ -1,0 +1,15 @@
+// Package probe has the usual baselines on a frozen vision transformer: a linear
+// probe and the nearest class mean, both on the class token's features. They do not
+// explain anything; they tell what an explanation costs, and the linear probe is
+// a teacher to learn from.
+//
+//	features := probe.Features(backbone, 0, backbone.Embed(images)) // [B, D]
+//	linear, err := probe.FitLinear(ctx, train, labels, classes, probe.LinearConfig{})
+//	means, err := probe.FitMeans(train, labels, classes)
+//	top1, top5 := probe.Accuracy(linear.Scores(test), testLabels)
+//
+// Several views of an image are just more rows. Fitting draws no random numbers,
+// and gives the same bits at any GOMAXPROCS.
+//
+// Reading order: features.go; linear.go, objective.go and lbfgs.go; means.go.
+package probe

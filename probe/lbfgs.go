@@ -1,0 +1,107 @@
+package probe
+
+import (
+	"context"
+	"math"
+)
+
+// lbfgs minimises a smooth convex function by limited-memory BFGS (Nocedal and
+// Wright, Numerical Optimization, 2nd ed., algorithm 7.5).
+type lbfgs struct {
+	store      int     // pairs of steps and gradient changes that are remembered
+	iterations int     // at most
+	tolerance  float64 // the least relative decrease in an iteration
+}
+
+// pair is how far an iteration went, s, and how that changed the gradient, y.
+type pair struct {
+	s, y []float64
+	rho  float64 // 1/(y·s)
+}
+
+// minimise changes x, where it starts, to where f is smallest. f returns its value and
+// writes its gradient. It stops early when ctx ends, with its error.
+func (l lbfgs) minimise(ctx context.Context, x []float64, f func(x, grad []float64) float64) (iterations int, err error) {
+	grad, next, nextGrad, dir := make([]float64, len(x)), make([]float64, len(x)), make([]float64, len(x)), make([]float64, len(x))
+	var past []pair
+	value := f(x, grad)
+	for ; iterations < l.iterations; iterations++ {
+		direction(dir, grad, past)
+		slope := dot(grad, dir)
+		step := 1.0
+		if len(past) == 0 {
+			step = 1 / math.Sqrt(-slope) // a step of length one, since nothing is known of the curvature
+		}
+		var nextValue float64
+		for ; ; step /= 2 {
+			if err := ctx.Err(); err != nil {
+				return iterations, err
+			}
+			if !(-slope*step > 1e-14*math.Abs(value)) {
+				return iterations, nil // no decrease that float64 would tell from none
+			}
+			for i, v := range x {
+				next[i] = v + step*dir[i]
+			}
+			if nextValue = f(next, nextGrad); nextValue <= value+1e-4*step*slope { // Armijo's condition
+				break
+			}
+		}
+		p := pair{s: make([]float64, len(x)), y: make([]float64, len(x))}
+		if len(past) == l.store {
+			p, past = past[0], past[1:]
+		}
+		for i := range x {
+			p.s[i], p.y[i] = next[i]-x[i], nextGrad[i]-grad[i]
+		}
+		if ys := dot(p.y, p.s); ys > 0 { // as of any convex function, but for rounding
+			p.rho = 1 / ys
+			past = append(past, p)
+		}
+		gain := value - nextValue
+		copy(x, next)
+		grad, nextGrad, value = nextGrad, grad, nextValue
+		if gain <= l.tolerance*math.Abs(value) {
+			return iterations + 1, nil
+		}
+	}
+	return iterations, nil
+}
+
+// direction writes to dir the direction of descent: minus the inverse of the Hessian
+// matrix, as far as the past tells it, times the gradient (algorithm 7.4).
+func direction(dir, grad []float64, past []pair) {
+	for i, g := range grad {
+		dir[i] = -g
+	}
+	alpha := make([]float64, len(past))
+	for i := len(past) - 1; i >= 0; i-- {
+		p := past[i]
+		alpha[i] = p.rho * dot(p.s, dir)
+		axpy(dir, -alpha[i], p.y)
+	}
+	if n := len(past); n > 0 {
+		p := past[n-1]
+		scale := 1 / (p.rho * dot(p.y, p.y))
+		for i := range dir {
+			dir[i] *= scale
+		}
+	}
+	for i, p := range past {
+		axpy(dir, alpha[i]-p.rho*dot(p.y, dir), p.s)
+	}
+}
+
+func dot(a, b []float64) float64 {
+	var s float64
+	for i, v := range a {
+		s += v * b[i]
+	}
+	return s
+}
+
+func axpy(dst []float64, alpha float64, x []float64) {
+	for i, v := range x {
+		dst[i] += alpha * v
+	}
+}
