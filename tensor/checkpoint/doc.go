@@ -3,7 +3,8 @@
 //
 // Open tells the format by the file's content, never by its extension, and
 // reads no more than the table of contents; Tensor reads one tensor's bytes
-// when it is asked for them. Save writes safetensors, always F32.
+// when it is asked for them. Save writes safetensors, always F32; Create makes a file of
+// any types to be filled in place.
 //
 // A PyTorch file is a Python pickle, a program for a small machine that may
 // ask for any function of the reader's computer. The machine here knows only

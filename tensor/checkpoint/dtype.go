@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"sync"
 
 	"github.com/x448/float16"
 )
@@ -25,8 +26,8 @@ const (
 	Bool DType = "BOOL" // one byte; nonzero is true
 )
 
-// size returns the bytes of one element, 0 for a type this package cannot read.
-func (d DType) size() int {
+// Size returns the bytes of one element, 0 for a type this package cannot read.
+func (d DType) Size() int {
 	switch d {
 	case F64, I64:
 		return 8
@@ -50,15 +51,44 @@ func (d DType) integer() bool {
 }
 
 func (d DType) check() error {
-	if d.size() == 0 {
+	if d.Size() == 0 {
 		return fmt.Errorf("dtype %.40q cannot be read: want one of F32, F16, BF16, F64, I64, I32, I16, I8, U8, BOOL", string(d))
 	}
 	return nil
 }
 
-// floats decodes len(dst) little-endian elements of type d, rounding to
-// nearest where float32 is the narrower type.
-func (d DType) floats(dst []float32, src []byte) {
+// halves is the float32 of each F16.
+var halves = sync.OnceValue(func() *[1 << 16]float32 {
+	var table [1 << 16]float32
+	for i := range table {
+		table[i] = float16.Frombits(uint16(i)).Float32()
+	}
+	return &table
+})
+
+// Encode writes src to dst as little-endian elements of type d, F32 or F16, which
+// is rounded to nearest, ties to even, and beyond 65504 infinite. It panics for
+// other types, and unless dst has room for exactly that.
+func (d DType) Encode(dst []byte, src []float32) {
+	if d != F32 && d != F16 || len(dst) != d.Size()*len(src) {
+		panic(fmt.Sprintf("checkpoint: Encode: %d numbers as %s to %d bytes", len(src), d, len(dst)))
+	}
+	le := binary.LittleEndian
+	if d == F16 {
+		for i, v := range src {
+			le.PutUint16(dst[2*i:], float16.Fromfloat32(v).Bits())
+		}
+		return
+	}
+	for i, v := range src {
+		le.PutUint32(dst[4*i:], math.Float32bits(v))
+	}
+}
+
+// Decode reads len(dst) little-endian elements of type d, rounding to nearest
+// where float32 is the narrower type. It panics if src does not hold as many or
+// the type is not one of those above.
+func (d DType) Decode(dst []float32, src []byte) {
 	le := binary.LittleEndian
 	switch d {
 	case F32:
@@ -66,8 +96,10 @@ func (d DType) floats(dst []float32, src []byte) {
 			dst[i] = math.Float32frombits(le.Uint32(src[4*i:]))
 		}
 	case F16:
+		table := halves()
+		src = src[:2*len(dst)]
 		for i := range dst {
-			dst[i] = float16.Frombits(le.Uint16(src[2*i:])).Float32()
+			dst[i] = table[le.Uint16(src[2*i:2*i+2])]
 		}
 	case BF16:
 		for i := range dst {

@@ -43,13 +43,13 @@ func read[T any](e *entry, decode func(dst []T, src []byte)) ([]T, error) {
 	}
 	defer r.Close() // of a reader of part of a file: nothing can be lost
 	if e.contiguous() {
-		return readRun(r, n, e.dtype.size(), decode)
+		return readRun(r, n, e.dtype.Size(), decode)
 	}
 	last := 0
 	for i, s := range e.shape {
 		last += (s - 1) * e.stride[i]
 	}
-	run, err := readRun(r, last+1, e.dtype.size(), decode)
+	run, err := readRun(r, last+1, e.dtype.Size(), decode)
 	if err != nil {
 		return nil, err
 	}

@@ -108,6 +108,22 @@ func (f *File) Info(name string) (info Info, ok bool) {
 	return Info{e.dtype, slices.Clone(e.shape)}, true
 }
 
+// Place returns where in the file a tensor's elements lie, row by row, in bytes,
+// for those who read or write parts of it. ok is false if there is none of that name, or it
+// does not lie there like that, as in a PyTorch file it need not.
+func (f *File) Place(name string) (offset, size int64, ok bool) {
+	e, ok := f.entries[name]
+	if !ok {
+		return 0, 0, false
+	}
+	s, ok := e.storage.(span)
+	if !ok || !e.contiguous() {
+		return 0, 0, false
+	}
+	n, _ := elements(e.shape)
+	return s.at + e.offset, int64(n) * int64(e.dtype.Size()), true
+}
+
 // Metadata returns a copy of what the file says beside its tensors: the
 // __metadata__ of safetensors; of a PyTorch file the strings, integers, floats
 // and bools beside the state dict or of a TorchScript module, as Go prints them.
@@ -121,7 +137,7 @@ func (f *File) Tensor(name string) (*tensor.Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := read(e, e.dtype.floats)
+	data, err := read(e, e.dtype.Decode)
 	if err != nil {
 		return nil, f.tensorError(name, err)
 	}

@@ -77,7 +77,7 @@ func (h tensorHeader) check(last, size int64) error {
 	if !ok {
 		return fmt.Errorf("shape %s is not possible", brief(h.shape))
 	}
-	if s := h.dtype.size(); s > 0 && h.end-h.begin != int64(n)*int64(s) {
+	if s := h.dtype.Size(); s > 0 && h.end-h.begin != int64(n)*int64(s) {
 		return fmt.Errorf("offsets %d..%d: %s %s takes %d bytes", h.begin, h.end, h.dtype, brief(h.shape), int64(n)*int64(s))
 	}
 	return nil

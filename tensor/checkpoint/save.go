@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
+	"os"
 	"slices"
 	"unicode/utf8"
 
@@ -36,22 +36,22 @@ func Write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]s
 }
 
 func write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
-	names := slices.Sorted(maps.Keys(tensors))
-	h, err := header(names, tensors, metadata)
+	infos := make(map[string]Info, len(tensors))
+	for name, t := range tensors {
+		infos[name] = Info{F32, t.Shape()}
+	}
+	h, _, err := header(infos, metadata)
 	if err != nil {
 		return err
 	}
-	if _, err := w.Write(append(binary.LittleEndian.AppendUint64(nil, uint64(len(h))), h...)); err != nil {
+	if _, err := w.Write(h); err != nil {
 		return err
 	}
-	buf := make([]byte, 0, chunk)
-	for _, name := range names {
+	buf := make([]byte, chunk)
+	for _, name := range slices.Sorted(maps.Keys(tensors)) {
 		for part := range slices.Chunk(tensors[name].Contig().Data(), chunk/4) {
-			buf = buf[:0]
-			for _, v := range part {
-				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
-			}
-			if _, err := w.Write(buf); err != nil {
+			F32.Encode(buf[:4*len(part)], part)
+			if _, err := w.Write(buf[:4*len(part)]); err != nil {
 				return err
 			}
 		}
@@ -59,8 +59,42 @@ func write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]s
 	return nil
 }
 
-// header returns the JSON header, padded with spaces to a multiple of 8 bytes.
-func header(names []string, tensors map[string]*tensor.Tensor, metadata map[string]string) ([]byte, error) {
+// Create makes a safetensors file of tensors that are zero, whole or not at all,
+// for its maker to fill in place: at the offsets that File.Place tells. Where the
+// file system can, zeros take no room on disk. Names and metadata are as for Write.
+func Create(path string, tensors map[string]Info, metadata map[string]string) error {
+	err := replace(path, func(f *os.File) error {
+		h, size, err := header(tensors, metadata)
+		if err != nil {
+			return err
+		}
+		if _, err := f.Write(h); err != nil {
+			return err
+		}
+		return f.Truncate(int64(len(h)) + size)
+	})
+	if err != nil {
+		return fmt.Errorf("checkpoint: create %w", err)
+	}
+	return nil
+}
+
+// header returns all that comes before the tensors: the length of the JSON header
+// and the header, padded with spaces to a multiple of 8 bytes. size is that of
+// the tensors, which lie in the order of their names.
+func header(tensors map[string]Info, metadata map[string]string) (h []byte, size int64, err error) {
+	text, size, err := describe(tensors, metadata)
+	if err != nil {
+		return nil, 0, err
+	}
+	if len(text) > maxHeader {
+		return nil, 0, fmt.Errorf("header of %d bytes: the format's limit is %d", len(text), maxHeader)
+	}
+	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), size, nil
+}
+
+// describe returns the JSON header and the size of the tensors.
+func describe(tensors map[string]Info, metadata map[string]string) (text []byte, size int64, err error) {
 	var b bytes.Buffer
 	b.WriteByte('{')
 	if len(metadata) > 0 {
@@ -70,43 +104,46 @@ func header(names []string, tensors map[string]*tensor.Tensor, metadata map[stri
 				b.WriteByte(',')
 			}
 			if err := quote(&b, key); err != nil {
-				return nil, fmt.Errorf("metadata %q: %w", key, err)
+				return nil, 0, fmt.Errorf("metadata %q: %w", key, err)
 			}
 			b.WriteByte(':')
 			if err := quote(&b, metadata[key]); err != nil {
-				return nil, fmt.Errorf("metadata %q: %w", key, err)
+				return nil, 0, fmt.Errorf("metadata %q: %w", key, err)
 			}
 		}
 		b.WriteByte('}')
 	}
-	offset := 0
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(tensors)) {
 		if b.Len() > 1 {
 			b.WriteByte(',')
 		}
 		if name == "__metadata__" {
-			return nil, fmt.Errorf("tensor %s: the name is taken by the format", name)
+			return nil, 0, fmt.Errorf("tensor %s: the name is taken by the format", name)
 		}
 		if err := quote(&b, name); err != nil {
-			return nil, fmt.Errorf("tensor %q: %w", name, err)
+			return nil, 0, fmt.Errorf("tensor %q: %w", name, err)
 		}
 		t := tensors[name]
-		shape, err := json.Marshal(append([]int{}, t.Shape()...)) // a scalar's shape is [], not null
-		if err != nil {
-			return nil, err
+		if err := t.DType.check(); err != nil {
+			return nil, 0, fmt.Errorf("tensor %s: %w", name, err)
 		}
-		end := offset + 4*t.Len()
-		fmt.Fprintf(&b, `:{"dtype":"F32","shape":%s,"data_offsets":[%d,%d]}`, shape, offset, end)
-		offset = end
+		n, ok := elements(t.Shape)
+		if !ok {
+			return nil, 0, fmt.Errorf("tensor %s: shape %s is not possible", name, brief(t.Shape))
+		}
+		shape, err := json.Marshal(append([]int{}, t.Shape...)) // a scalar's shape is [], not null
+		if err != nil {
+			return nil, 0, err
+		}
+		end := size + int64(n)*int64(t.DType.Size())
+		fmt.Fprintf(&b, `:{"dtype":"%s","shape":%s,"data_offsets":[%d,%d]}`, t.DType, shape, size, end)
+		size = end
 	}
 	b.WriteByte('}')
 	for b.Len()%8 != 0 {
 		b.WriteByte(' ')
 	}
-	if b.Len() > maxHeader {
-		return nil, fmt.Errorf("header of %d bytes: the format's limit is %d", b.Len(), maxHeader)
-	}
-	return b.Bytes(), nil
+	return b.Bytes(), size, nil
 }
 
 // quote writes s as a JSON string.

@@ -122,3 +122,62 @@ func TestSaveLeavesNothingBehind(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "old", string(raw))
 }
+
+// What Create makes can be read at once, and written in place.
+func TestCreatedTensorsAreWrittenInPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	infos := map[string]checkpoint.Info{
+		"b": {DType: checkpoint.F16, Shape: []int{3, 5}}, "a": {DType: checkpoint.U8, Shape: []int{7}},
+		"c": {DType: checkpoint.F32, Shape: []int{2}}, "d": {DType: checkpoint.I32, Shape: []int{}},
+	}
+	require.NoError(t, checkpoint.Create(path, infos, map[string]string{"k": "v"}))
+	values := []float32{1, -2, 0.5, 65504, 1e-7, 0.1}
+	file, err := os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer file.Close()
+
+	f := open(t, path)
+	assert.Equal(t, map[string]string{"k": "v"}, f.Metadata())
+	offset, size, ok := f.Place("b")
+	require.True(t, ok)
+	assert.Equal(t, int64(30), size)
+	buf := make([]byte, 2*len(values))
+	checkpoint.F16.Encode(buf, values)
+	_, err = file.WriteAt(buf, offset)
+	require.NoError(t, err)
+	for name, info := range infos {
+		got, _ := f.Info(name)
+		assert.Equal(t, info, got)
+		v, err := f.Tensor(name)
+		require.NoError(t, err)
+		want := make([]float32, v.Len())
+		if name == "b" {
+			copy(want, []float32{1, -2, 0.5, 65504, 1.1920929e-07, 0.099975586}) // 2 steps of 2^-24; 1638 of 2^-14
+		}
+		assert.Equal(t, want, v.Data(), name)
+	}
+	_, _, ok = f.Place("e")
+	assert.False(t, ok)
+
+	err = checkpoint.Create(path, map[string]checkpoint.Info{"w": {DType: "F8", Shape: []int{1}}}, nil)
+	assert.ErrorContains(t, err, "checkpoint: create "+path+`: tensor w: dtype "F8" cannot be read`)
+	err = checkpoint.Create(path, map[string]checkpoint.Info{"w": {DType: "F32", Shape: []int{-1}}}, nil)
+	assert.ErrorContains(t, err, "tensor w: shape [-1] is not possible")
+	assert.Equal(t, f.Metadata(), open(t, path).Metadata(), "the old file is still there")
+}
+
+func TestEncodedNumbersComeBack(t *testing.T) {
+	values := []float32{0, 1, -1.5, 65519, 65520, -1e9, 1e-8, 3e-8, float32(math.Inf(1))}
+	for d, want := range map[checkpoint.DType][]float32{
+		checkpoint.F32: values,
+		checkpoint.F16: {0, 1, -1.5, 65504, float32(math.Inf(1)), float32(math.Inf(-1)), 0, 5.9604645e-08, float32(math.Inf(1))},
+	} {
+		buf := make([]byte, d.Size()*len(values))
+		d.Encode(buf, values)
+		got := make([]float32, len(values))
+		d.Decode(got, buf)
+		assert.Equal(t, want, got, d)
+	}
+	assert.PanicsWithValue(t, "checkpoint: Encode: 2 numbers as F16 to 5 bytes", func() { checkpoint.F16.Encode(make([]byte, 5), []float32{1, 2}) })
+	assert.PanicsWithValue(t, "checkpoint: Encode: 1 numbers as I32 to 4 bytes", func() { checkpoint.I32.Encode(make([]byte, 4), []float32{1}) })
+}

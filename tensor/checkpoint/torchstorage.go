@@ -93,7 +93,7 @@ func (st *storages) view(dtype DType, args tuple) (*entry, error) {
 		return nil, fmt.Errorf("shape %s is not possible", brief(shape))
 	}
 	e := &entry{dtype: dtype, shape: shape, stride: stride, storage: s}
-	size := int64(dtype.size())
+	size := int64(dtype.Size())
 	if n == 0 || size == 0 {
 		return e, nil // nothing of it will be read
 	}
