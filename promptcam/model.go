@@ -118,14 +118,11 @@ func (m *Model) enter(images *autograd.Var) (x, z *autograd.Var) {
 
 // tokens returns the tokens [B, prefix+M, D] that enter the block at which class prompts do.
 func (m *Model) tokens(images *autograd.Var) *autograd.Var {
-	x := m.Backbone.Embed(images) // [B, prefix+M, D]
-	for i, block := range m.Backbone.Blocks[:m.first] {
+	// Agnostic prompts are in all of these layers or in none.
+	x := m.Backbone.Tokens(images, m.first-len(m.Agnostic)) // [B, prefix+M, D]
+	for i, agnostic := range m.Agnostic {
 		old := x
-		if len(m.Agnostic) > 0 {
-			x = block.Forward(x, m.prompts(x, m.Agnostic[i])) // tokens look at tokens and prompts
-		} else {
-			x = block.Forward(x, nil)
-		}
+		x = m.Backbone.Blocks[i].Forward(x, m.prompts(x, agnostic)) // tokens look at tokens and prompts
 		old.Release()
 	}
 	return x
