@@ -74,11 +74,17 @@ func FitLinear(ctx context.Context, x *tensor.Tensor, labels []int, classes int,
 		if c.Penalty == 0 {
 			c.Penalty = DefaultPenalty
 		}
-		return l, fit(c.Penalty)
+		if err := fit(c.Penalty); err != nil {
+			return nil, err
+		}
+		return l, nil
 	}
 
 	if err := check("held-out", c.Held, c.HeldLabels, classes); err != nil {
 		return nil, err
+	}
+	if h, d := c.Held.Dim(1), x.Dim(1); h != d {
+		return nil, fmt.Errorf("probe: held-out rows have %d features, the training rows %d", h, d)
 	}
 	var best Linear
 	for i, penalty := range penalties {

@@ -1,0 +1,62 @@
+package probe
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/tensortest"
+	"github.com/promptcam/promptcam/vit"
+)
+
+func TestFeaturesAreTheClassRow(t *testing.T) {
+	plain := vit.Config{ImageSize: [2]int{12, 12}, PatchSize: 4, Dim: 24, Depth: 3, Heads: 3, Hidden: 40, Eps: 1e-6, Mean: [3]float32{.5, .5, .5}, Std: [3]float32{.5, .5, .5}}
+	registers := plain
+	registers.Registers, registers.NoClassPos, registers.LayerScale = 4, true, true
+	single := plain
+	single.Depth, single.PreNorm, single.QuickGELU = 1, true, true
+	for name, c := range map[string]vit.Config{"plain": plain, "registers": registers, "one layer": single} {
+		t.Run(name, func(t *testing.T) {
+			rng := rand.New(rand.NewPCG(1, 2))
+			b, err := vit.New(c, rng)
+			require.NoError(t, err)
+			nn.Uniform(rng, b.ClassToken.Value, 1)
+			for _, block := range b.Blocks { // untrained blocks hardly change their tokens
+				nn.Uniform(rng, block.Attn.QKV.Weight.Value, 0.5)
+				nn.Uniform(rng, block.Attn.Proj.Weight.Value, 0.5)
+				if block.LS1 != nil {
+					block.LS1.Gamma.Value.Fill(0.7)
+				}
+			}
+			nn.Freeze(b)
+			images := tensor.New(5, 3, 12, 12)
+			nn.Uniform(rng, images, 1)
+
+			tp := &autograd.Tape{NoGrad: true}
+			all := b.Features(tp.Const(images)).Value()
+			want := all.Select(1, 0).Clone() // [B, D]
+			x := b.Embed(tp.Const(images))
+			for layer := range c.Depth + 1 {
+				if layer > 0 {
+					x = b.Blocks[layer-1].Forward(x, nil)
+				}
+				before := x.Value().Clone()
+				got := Features(b, layer, x).Value()
+				assert.Equal(t, before.Data(), x.Value().Data(), "the tokens are still the caller's")
+				if layer == c.Depth {
+					assert.Equal(t, want.Data(), got.Data(), "nothing but the norm is left to do")
+				}
+				tensortest.Close(t, want, got, 1e-5)
+			}
+			for _, layer := range []int{-1, c.Depth + 1} {
+				assert.PanicsWithValue(t, fmt.Sprintf("probe: Features: layer %d, the backbone has 0 to %d", layer, c.Depth), func() { Features(b, layer, x) })
+			}
+		})
+	}
+}
