@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/autograd/gradcheck"
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/tensortest"
@@ -17,12 +18,13 @@ import (
 // configs are all ways in which class prompts can enter a model of three layers.
 func configs() map[string]Config {
 	return map[string]Config{
-		"deep":         {Mode: Deep, Classes: 4, Agnostic: 3},
-		"deep alone":   {Mode: Deep, Classes: 4},
-		"shallow":      {Mode: Shallow, Classes: 4},
-		"from:2":       {Mode: FromLayer(2), Classes: 4, Agnostic: 3},
-		"last":         {Mode: Last, Classes: 4},
-		"last patches": {Mode: Last, Classes: 4, PatchesOnly: true},
+		"deep":           {Mode: Deep, Classes: 4, Agnostic: 3},
+		"deep alone":     {Mode: Deep, Classes: 4},
+		"shallow":        {Mode: Shallow, Classes: 4},
+		"from:2":         {Mode: FromLayer(2), Classes: 4, Agnostic: 3},
+		"from:2 patches": {Mode: FromLayer(2), Classes: 4, PatchesOnly: true, PatchDropout: 0.5},
+		"last":           {Mode: Last, Classes: 4},
+		"last patches":   {Mode: Last, Classes: 4, PatchesOnly: true},
 	}
 }
 
@@ -182,7 +184,7 @@ func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
 		var results []result
 		for _, cores := range []int{1, 2, 5} {
 			runtime.GOMAXPROCS(cores)
-			tp := &autograd.Tape{}
+			tp := &autograd.Tape{Rand: rand.New(rand.NewPCG(1, 2))}
 			scores, _ := m.Forward(tp.Const(g.images.Value))
 			grads := tp.Backward(autograd.CrossEntropy(scores, []int{0, 1, 2, 3, 0, 1}))
 			byName := map[string]*tensor.Tensor{}
@@ -198,7 +200,7 @@ func TestSameBitsOnAnyNumberOfCores(t *testing.T) {
 	})
 }
 
-// Dropout and drop path act in training alone, drop path the more the later the block.
+// Dropouts and drop path act in training alone, drop path the more the later the block.
 func TestDropsActInTrainingAlone(t *testing.T) {
 	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
 		want, _ := forward(m, g.images.Value)
@@ -212,8 +214,11 @@ func TestDropsActInTrainingAlone(t *testing.T) {
 			return s.Value()
 		}
 		c := m.Config
+		c.PatchDropout = 0
 		assert.Equal(t, want, train(c), "nor where the probabilities are 0")
-		c.PromptDropout = 0.5
+		c.PatchDropout = 0.5
+		assert.NotEqual(t, want, train(c))
+		c.PatchDropout, c.PromptDropout = 0, 0.5
 		assert.NotEqual(t, want, train(c))
 		c.PromptDropout, c.DropPath = 0, 0.5
 		assert.NotEqual(t, want, train(c))
@@ -234,6 +239,123 @@ func TestPatchesOnlySeesNothingElse(t *testing.T) {
 	m.Class.Value.Select(0, 1).Fill(3) // another class's prompt
 	after, _ := forward(m, g.images.Value)
 	assert.Equal(t, scores.Slice(1, 2, 4).Clone(), after.Slice(1, 2, 4).Clone())
+}
+
+// What enters the layer at which class prompts do may be computed beforehand.
+func TestScoresOfTokens(t *testing.T) {
+	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
+		n, ok := m.Layer()
+		assert.Equal(t, m.first, n)
+		if assert.Equal(t, m.Config.Agnostic == 0, ok); !ok {
+			assert.Panics(t, func() { m.ScoresOf((&autograd.Tape{}).Const(tensor.New(6, 17, 48))) })
+			return
+		}
+		frozen := &autograd.Tape{NoGrad: true}
+		tokens := m.Backbone.Tokens(frozen.Const(g.images.Value), n).Value()
+		for _, c := range []Config{{}, {PromptDropout: 0.3}, {PatchDropout: 0.75}} {
+			m.Config.PromptDropout, m.Config.PatchDropout = c.PromptDropout, c.PatchDropout
+			run := func(scores func(tp *autograd.Tape) *autograd.Var) (*tensor.Tensor, autograd.Grads) {
+				tp := &autograd.Tape{Rand: rand.New(rand.NewPCG(1, 2))}
+				s := scores(tp)
+				return s.Value(), tp.Backward(autograd.CrossEntropy(s, g.labels))
+			}
+			want, wantGrads := run(func(tp *autograd.Tape) *autograd.Var { return m.Scores(tp.Const(g.images.Value)) })
+			got, grads := run(func(tp *autograd.Tape) *autograd.Var { return m.ScoresOf(tp.Const(tokens)) })
+			assert.Equal(t, want.Data(), got.Data())
+			require.Len(t, grads, 3, "class prompts and head")
+			for p, grad := range wantGrads {
+				assert.Equal(t, grad.Data(), grads[p].Data())
+			}
+		}
+	})
+}
+
+// Each image's prompts see as many patches, each patch as likely as the others, and all
+// of the rest.
+func TestPatchesAreDrawnFairly(t *testing.T) {
+	m, err := New(openGolden(t, "dino").model().Backbone, Config{Mode: Last, Classes: 4, PatchDropout: 0.7}, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	const images, patches, kept = 4000, 16, 5 // 4.8 of them
+	tp := &autograd.Tape{Rand: rand.New(rand.NewPCG(1, 2))}
+	rows := m.keep(tp.Const(tensor.New(images, 1+patches, 1)))
+	require.Len(t, rows, images*(1+kept))
+	var often [patches]int
+	var together [patches][patches]int
+	for i := range images {
+		seen := rows[i*(1+kept):][:1+kept]
+		assert.Zero(t, seen[0], "the class token")
+		assert.IsIncreasing(t, seen)
+		for _, a := range seen[1:] {
+			often[a-1]++
+			for _, b := range seen[1:] {
+				together[a-1][b-1]++
+			}
+		}
+	}
+	for a, n := range often {
+		assert.InDelta(t, float64(images)*kept/patches, n, 120, "four standard deviations")
+		for b, n := range together[a] {
+			if a != b {
+				assert.InDelta(t, float64(images)*kept*(kept-1)/(patches*(patches-1)), n, 75)
+			}
+		}
+	}
+	for share, want := range map[float32]int{0.001: 16, 0.5: 8, 0.99: 1} {
+		assert.Equal(t, want, Config{PatchDropout: share}.seen(patches))
+	}
+}
+
+// In each layer, class prompts look at rows of the tokens that keep names, tokens at all.
+func TestPatchDropoutEqualsFewerKeys(t *testing.T) {
+	for _, c := range []Config{{Mode: Last}, {Mode: Last, PatchesOnly: true}, {Mode: Shallow}, {Mode: FromLayer(2), PatchesOnly: true}} {
+		c.Classes, c.PatchDropout = 4, 0.6
+		g := openGolden(t, "dino")
+		m, err := New(g.model().Backbone, c, rand.New(rand.NewPCG(1, 2)))
+		require.NoError(t, err)
+		tp := &autograd.Tape{Rand: rand.New(rand.NewPCG(3, 4))}
+		got, attn := m.Forward(tp.Const(g.images.Value))
+		assert.Equal(t, 6, attn.Dim(3))
+		kept := m.keep((&autograd.Tape{Rand: rand.New(rand.NewPCG(3, 4))}).Const(tensor.New(6, 17, 1)))
+
+		tp = &autograd.Tape{NoGrad: true}
+		for i := range 6 {
+			x := m.Backbone.Tokens(tp.Const(g.images.Value.Slice(0, i, i+1).Contig()), m.first) // [1, 17, D]
+			z := autograd.Reshape(tp.Param(m.Class), 1, 4, -1)
+			some := func() *autograd.Var {
+				var rows []*autograd.Var
+				for _, row := range kept[i*7 : i*7+7] {
+					rows = append(rows, autograd.Slice(x, 1, row, row+1))
+				}
+				return autograd.Concat(rows...) // [1, 7, D]
+			}
+			for _, b := range m.Backbone.Blocks[m.first:2] {
+				next := b.Forward(x, z)
+				z = b.Forward(z, some())
+				x = next
+			}
+			q, own := m.last().Project(z)
+			see := []autograd.KV{own, m.last().Keys(some())}
+			if c.PatchesOnly {
+				see = []autograd.KV{m.last().Keys(autograd.Concat(autograd.Slice(some(), 1, 1, 7)))}
+			}
+			want := m.score(z, autograd.Attend(q, m.last().Heads, see...)) // [1, 4]
+			tensortest.Close(t, want.Value(), got.Value().Slice(0, i, i+1).Contig(), 1e-5)
+		}
+	}
+}
+
+func TestGradientThroughPatchDropout(t *testing.T) {
+	for _, mode := range []Mode{Last, FromLayer(2), Shallow} {
+		g := openGolden(t, "dino")
+		m, err := New(g.model().Backbone, Config{Mode: mode, Classes: 4, PatchDropout: 0.6}, rand.New(rand.NewPCG(1, 2)))
+		require.NoError(t, err)
+		off, err := gradcheck.Error(rand.New(rand.NewPCG(5, 6)), func(tp *autograd.Tape) *autograd.Var {
+			tp.Rand = rand.New(rand.NewPCG(3, 4))
+			return m.Scores(tp.Const(g.images.Value))
+		}, m.Class, m.Head.Weight)
+		require.NoError(t, err)
+		assert.Less(t, off, 1e-3, mode)
+	}
 }
 
 func TestParseMode(t *testing.T) {
@@ -260,6 +382,7 @@ func TestConfigValidate(t *testing.T) {
 		"mode last has none":                   {Mode: Last, Classes: 2, Agnostic: 1},
 		"mode shallow has none":                {Mode: Shallow, Classes: 2, Agnostic: 1},
 		"mode from:1 has none":                 {Mode: FromLayer(1), Classes: 2, Agnostic: 1},
+		"patch dropout 1":                      {Mode: Last, Classes: 2, PatchDropout: 1},
 		"prompt dropout 1":                     {Mode: Last, Classes: 2, PromptDropout: 1},
 		"drop path -0.1":                       {Mode: Last, Classes: 2, DropPath: -0.1},
 		`mode "", want deep, shallow, last or`: {Classes: 2},
