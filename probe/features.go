@@ -9,9 +9,9 @@ import (
 
 // Features turns the tokens [B, prefix+M, D] that enter block layer of b, from 0,
 // to the class token after all blocks and the final norm, [B, D]. Layer b.Config.Depth
-// means the tokens that leave the last block. It is vit.Model.Features' class row, but
-// of the last block computes no other row, and it does not release tokens. It panics if
-// there is no such layer.
+// means the tokens that leave the last block. The bits are those of the class row of
+// vit.Model.Features, but of the last block no other row is computed. It does not
+// release tokens. It panics if there is no such layer.
 func Features(b *vit.Model, layer int, tokens *autograd.Var) *autograd.Var {
 	depth := len(b.Blocks)
 	if layer < 0 || layer > depth {

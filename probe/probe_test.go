@@ -14,9 +14,9 @@ import (
 	"github.com/promptcam/promptcam/tensor/tensortest"
 )
 
-// clouds returns n rows [n, d] of each of some classes, around centres that are `apart` times as
-// far from each other as the rows of a class. Features differ in mean and scale, and
-// the last is constant.
+// clouds returns n rows of each class, [classes*n, d], around centres that are `apart`
+// times as far from each other as the rows of a class. Features differ in mean and
+// scale, and the last is constant.
 func clouds(seed uint64, classes, n, d int, apart float64) (x *tensor.Tensor, labels []int) {
 	centres := rand.New(rand.NewPCG(1, 1))
 	centre := make([]float64, classes*d)
