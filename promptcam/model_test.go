@@ -18,13 +18,13 @@ import (
 // configs are all ways in which class prompts can enter a model of three layers.
 func configs() map[string]Config {
 	return map[string]Config{
-		"deep":           {Mode: Deep, Classes: 4, Agnostic: 3},
-		"deep alone":     {Mode: Deep, Classes: 4},
-		"shallow":        {Mode: Shallow, Classes: 4},
-		"from:2":         {Mode: FromLayer(2), Classes: 4, Agnostic: 3},
-		"from:2 patches": {Mode: FromLayer(2), Classes: 4, PatchesOnly: true, PatchDropout: 0.5},
-		"last":           {Mode: Last, Classes: 4},
-		"last patches":   {Mode: Last, Classes: 4, PatchesOnly: true},
+		"deep":             {Mode: Deep, Classes: 4, Agnostic: 3},
+		"deep alone":       {Mode: Deep, Classes: 4},
+		"shallow":          {Mode: Shallow, Classes: 4},
+		"from:2":           {Mode: FromLayer(2), Classes: 4, Agnostic: 3},
+		"shallow dropping": {Mode: Shallow, Classes: 4, PatchDropout: 0.125},
+		"last":             {Mode: Last, Classes: 4},
+		"last patches":     {Mode: Last, Classes: 4, PatchesOnly: true},
 	}
 }
 

@@ -29,6 +29,8 @@ func TestStepsAllocateNearlyNothing(t *testing.T) {
 		"deep":          {Mode: Deep, Classes: 10, Agnostic: 10},
 		"deep dropping": {Mode: Deep, Classes: 10, Agnostic: 10, PromptDropout: 0.1, DropPath: 0.1},
 		"shallow":       {Mode: Shallow, Classes: 10},
+		"last":          {Mode: Last, Classes: 10, PatchesOnly: true, PatchDropout: 0.75},
+		"from:10":       {Mode: FromLayer(10), Classes: 10, PatchDropout: 0.75},
 	} {
 		for _, processors := range []int{1, 2} {
 			t.Run(fmt.Sprintf("%s on %d", name, processors), func(t *testing.T) {
@@ -39,6 +41,7 @@ func TestStepsAllocateNearlyNothing(t *testing.T) {
 				m, err := New(b, c, rng)
 				require.NoError(t, err)
 				images, labels := tensortest.Random(rng, 4, 3, 64, 64), []int{1, 3, 5, 7}
+				teacher, weight := tensortest.Random(rng, 4, 10), tensor.New().Fill(0.5)
 				opt := optim.NewSGD(optim.SGD{Momentum: 0.9}, nn.Params(m))
 				tape := &autograd.Tape{Rand: rng}
 				step := func() (bytes, count uint64) {
@@ -46,7 +49,8 @@ func TestStepsAllocateNearlyNothing(t *testing.T) {
 					var before, after runtime.MemStats
 					runtime.ReadMemStats(&before)
 					scores := m.Scores(tape.Const(images))
-					opt.Step(1e-3, tape.Backward(autograd.CrossEntropy(scores, labels)))
+					far := autograd.Mul(autograd.Distill(scores, teacher, 2), tape.Const(weight))
+					opt.Step(1e-3, tape.Backward(autograd.Add(autograd.CrossEntropy(scores, labels), far)))
 					tape.Reset()
 					runtime.ReadMemStats(&after)
 					return after.TotalAlloc - before.TotalAlloc, after.Mallocs - before.Mallocs

@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"iter"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -16,9 +17,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/tensortest"
 )
 
 // spots draws images of noise, on each of which one 8x8 square, anywhere on the patch grid, has the
@@ -61,7 +64,7 @@ func trainConfig() TrainConfig {
 }
 
 // train trains m and returns its epochs. after is called with each.
-func train(t *testing.T, m *Model, l *data.Loader, c TrainConfig, after func(Epoch)) []Epoch {
+func train(t *testing.T, m *Model, l Batches, c TrainConfig, after func(Epoch)) []Epoch {
 	t.Helper()
 	var epochs []Epoch
 	for e, err := range Train(context.Background(), m, l, c) {
@@ -125,34 +128,152 @@ func TestResumedTrainingHasTheSameBits(t *testing.T) {
 	for _, optimizer := range []string{"sgd", "adamw"} {
 		t.Run(optimizer, func(t *testing.T) {
 			c := trainConfig()
-			c.Optimizer = optimizer
+			c.Optimizer, c.Average = optimizer, 0.95
 			start := func() *Model {
 				config := configs()["deep"]
-				config.PromptDropout, config.DropPath = 0.1, 0.1
+				config.PromptDropout, config.DropPath, config.PatchDropout = 0.1, 0.1, 0.5
 				m, err := New(openGolden(t, "dino").model().Backbone, config, rand.New(rand.NewPCG(1, 2)))
 				require.NoError(t, err)
 				return m
 			}
 			whole := start()
-			var state, optimizerState nn.Tensors
-			train(t, whole, l, c, func(e Epoch) {
+			var state, optimizerState, mean nn.Tensors
+			all := train(t, whole, l, c, func(e Epoch) {
 				if e.Number == 2 {
-					state, optimizerState = cloned(nn.State(whole)), cloned(e.Optimizer)
+					state, optimizerState, mean = cloned(nn.State(whole)), cloned(e.Optimizer), cloned(e.Model.Tensors())
 				}
 			})
 			resumed := start()
 			require.NoError(t, nn.Load(resumed, state))
-			c.Start, c.Resume = 2, optimizerState
+			c.Start, c.Resume, c.ResumeAverage = 2, optimizerState, mean
 			epochs := train(t, resumed, l, c, nil)
 			assert.Len(t, epochs, 2)
 			assert.Equal(t, nn.State(whole), nn.State(resumed))
+			assert.Equal(t, all[3].Model.Tensors(), epochs[1].Model.Tensors())
+			assert.NotEqual(t, nn.State(whole), nn.State(all[3].Model))
 
-			c.Resume = nn.Tensors{}
-			for _, err := range Train(context.Background(), resumed, l, c) {
-				assert.ErrorContains(t, err, "resume: optimizer: ")
+			refuses := func(want string) {
+				for _, err := range Train(context.Background(), resumed, l, c) {
+					assert.ErrorContains(t, err, want)
+				}
 			}
+			c.ResumeAverage = nn.Tensors{}
+			refuses("resume: average: ")
+			c.Resume = nn.Tensors{}
+			refuses("resume: optimizer: ")
 		})
 	}
+}
+
+func TestAverage(t *testing.T) {
+	l, _ := spots(t, 40, true)
+	m, err := New(openGolden(t, "dino").model().Backbone, configs()["last"], rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	mean := map[string][]float64{}
+	for name, p := range nn.State(m) {
+		for _, v := range p.Data() {
+			mean[name] = append(mean[name], float64(v))
+		}
+	}
+	c, step := trainConfig(), 0.0
+	c.Average = 0.7
+	c.Progress = func(Step) {
+		decay := min(0.7, (1+step)/(10+step))
+		for name, p := range nn.State(m) {
+			for i, v := range p.Data() {
+				mean[name][i] = decay*mean[name][i] + (1-decay)*float64(v)
+			}
+		}
+		step++
+	}
+	train(t, m, l, c, func(e Epoch) {
+		for name, p := range nn.State(e.Model) {
+			tensortest.Close(t, mean[name], p, 1e-5)
+		}
+	})
+	assert.EqualValues(t, 20, step)
+
+	c.Average = 0
+	for _, e := range train(t, m, l, c, nil) {
+		assert.Same(t, m, e.Model)
+	}
+}
+
+// cached makes batches of tokens in place of a loader's images.
+type cached struct {
+	*data.Loader
+	m     *Model
+	layer int
+}
+
+func (l cached) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, error] {
+	return func(yield func(*data.Batch, error) bool) {
+		for b, err := range l.Loader.Epoch(ctx, n) {
+			if err == nil {
+				tape := &autograd.Tape{NoGrad: true}
+				b = &data.Batch{Tokens: l.m.Backbone.Tokens(tape.Const(b.Images), l.layer).Value(), Labels: b.Labels, Index: b.Index}
+			}
+			if !yield(b, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestTrainingOnTokensHasTheSameBits(t *testing.T) {
+	l, _ := spots(t, 40, true)
+	for _, config := range []Config{{Mode: Last, PatchesOnly: true}, {Mode: FromLayer(2)}} {
+		config.Classes, config.PatchDropout, config.PromptDropout = 4, 0.5, 0.1
+		run := func(source func(m *Model) Batches) (*Model, *Evaluation) {
+			m, err := New(openGolden(t, "dino").model().Backbone, config, rand.New(rand.NewPCG(1, 2)))
+			require.NoError(t, err)
+			train(t, m, source(m), trainConfig(), nil)
+			e, err := m.Evaluate(context.Background(), source(m), nil)
+			require.NoError(t, err)
+			return m, e
+		}
+		want, wantEvaluation := run(func(*Model) Batches { return l })
+		got, evaluation := run(func(m *Model) Batches {
+			n, ok := m.Layer()
+			require.True(t, ok)
+			return cached{l, m, n}
+		})
+		assert.Equal(t, nn.State(want), nn.State(got))
+		assert.Equal(t, wantEvaluation, evaluation)
+	}
+}
+
+// A step goes along the gradient of the labels' loss and the weighted distance to the teacher.
+func TestDistillation(t *testing.T) {
+	l, _ := spots(t, 8, false) // one step
+	start := func() *Model {
+		m, err := New(openGolden(t, "dino").model().Backbone, configs()["last"], rand.New(rand.NewPCG(1, 2)))
+		require.NoError(t, err)
+		return m
+	}
+	scores := tensortest.Random(rand.New(rand.NewPCG(3, 4)), 8, 4)
+	m, c := start(), trainConfig()
+	c.Epochs, c.Warmup, c.MinLR = 1, 0, c.LR
+	c.Distill, c.Temperature = 0.7, 2
+	c.Teacher = func(b *data.Batch) *tensor.Tensor {
+		assert.Equal(t, []int{0, 1, 2, 3, 4, 5, 6, 7}, b.Index)
+		return scores
+	}
+	epochs := train(t, m, l, c, nil)
+
+	byHand := start()
+	tape := &autograd.Tape{}
+	for b, err := range l.Epoch(context.Background(), 0) {
+		require.NoError(t, err)
+		s := byHand.Scores(tape.Const(b.Images))
+		labels := autograd.CrossEntropy(s, b.Labels)
+		assert.EqualValues(t, labels.Value().At(), epochs[0].Loss, "the loss that is told is the labels'")
+		far := autograd.Mul(autograd.Distill(s, scores, 2), tape.Const(tensor.New().Fill(0.7)))
+		opt, err := c.optimizer(byHand)
+		require.NoError(t, err)
+		opt.Step(c.LR, tape.Backward(autograd.Add(labels, far)))
+	}
+	assert.Equal(t, nn.State(byHand), nn.State(m))
 }
 
 func cloned(tensors map[string]*tensor.Tensor) nn.Tensors {
@@ -189,7 +310,10 @@ func TestTrainStops(t *testing.T) {
 		"start at epoch 5 of 4":                     func(c *TrainConfig) { c.Start = 5 },
 		"learning rate 0, want a positive number":   func(c *TrainConfig) { c.LR = 0 },
 		"learning rate NaN, want a positive number": func(c *TrainConfig) { c.LR = float32(math.NaN()) },
-		"warm-up -1": func(c *TrainConfig) { c.Warmup = -1 },
+		"warm-up -1":                func(c *TrainConfig) { c.Warmup = -1 },
+		"distillation of weight -1": func(c *TrainConfig) { c.Distill = -1 },
+		"distillation at temperature 0: want a teacher": func(c *TrainConfig) { c.Distill = 1 },
+		"average with decay 1":                          func(c *TrainConfig) { c.Average = 1 },
 	} {
 		c := trainConfig()
 		change(&c)
@@ -246,6 +370,31 @@ func TestTrainAndEvaluateRefuseWhatDoesNotFit(t *testing.T) {
 		_, err := m.Evaluate(context.Background(), l, nil)
 		assert.ErrorContains(t, err, want)
 		for _, err := range Train(context.Background(), m, l, trainConfig()) {
+			assert.ErrorContains(t, err, want)
+		}
+	}
+}
+
+// odd makes batches of tokens of another shape.
+type odd struct{ *data.Loader }
+
+func (l odd) Epoch(context.Context, int) iter.Seq2[*data.Batch, error] {
+	return func(yield func(*data.Batch, error) bool) {
+		yield(&data.Batch{Tokens: tensor.New(1, 16, 48), Labels: []int{0}, Index: []int{0}}, nil)
+	}
+}
+
+func TestTrainAndEvaluateRefuseTokensThatDoNotFit(t *testing.T) {
+	l, _ := spots(t, 8, false)
+	for want, name := range map[string]string{
+		"tokens [1 16 48], the model wants [1 17 48]":                                         "last",
+		"tokens in place of images: they depend on the 3 class-agnostic prompts of mode deep": "deep",
+	} {
+		m, err := New(openGolden(t, "dino").model().Backbone, configs()[name], rand.New(rand.NewPCG(1, 2)))
+		require.NoError(t, err)
+		_, err = m.Evaluate(context.Background(), odd{l}, nil)
+		assert.ErrorContains(t, err, want)
+		for _, err := range Train(context.Background(), m, odd{l}, trainConfig()) {
 			assert.ErrorContains(t, err, want)
 		}
 	}
