@@ -15,6 +15,10 @@
 //	ranking := explanation.Rank(explanation.Predicted(), promptcam.BlurPatches)
 //	heat := explanation.Heat(ranking.Class, ranking.Heads[0].Head)
 //
+// What enters the block that Layer names depends on nothing that is learned. Train and
+// Evaluate take batches of such tokens in place of images: computed once, they leave to
+// each step no more than the layers that class prompts are in.
+//
 // # What differs from the authors' code
 //
 // Nothing is prepended to the tokens or cut off again: class prompts are rows
@@ -32,6 +36,11 @@
 // on an absolute scale, and Share tells how much of a head's attention is on
 // the image at all.
 //
-// Reading order: model.go, then vit/block.go; explain.go and rank.go; train.go
-// and evaluate.go; heat.go, overlay.go and report.go draw.
+// To bring accuracy closer to that of a linear classifier, Config.PatchDropout hides
+// patches in training, TrainConfig.Distill has the prompts learn from a teacher's
+// scores, too, and TrainConfig.Average evaluates the mean of the parameters over the
+// steps. All are off by default.
+//
+// Reading order: model.go, then vit/block.go; explain.go and rank.go; batches.go,
+// train.go, average.go and evaluate.go; heat.go, overlay.go and report.go draw.
 package promptcam
