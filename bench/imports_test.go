@@ -30,6 +30,7 @@ var imports = map[string][]string{
 	"vit":                      {"tensor", "tensor/checkpoint", "autograd", "nn"},
 	"data":                     {"tensor"},
 	"promptcam":                {"tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data"},
+	"features":                 {"tensor", "tensor/checkpoint", "autograd", "vit", "data"},
 	"probe":                    {"tensor", "autograd", "vit"},
 	"examples/cub":             {"tensor", "tensor/checkpoint", "nn", "vit", "data", "promptcam"},
 	"bench":                    {},

@@ -59,10 +59,11 @@ func write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]s
 	return nil
 }
 
-// Create makes a safetensors file of tensors that are zero, whole or not at all,
-// for its maker to fill in place: at the offsets that File.Place tells. Where the
-// file system can, zeros take no room on disk. Names and metadata are as for Write.
-func Create(path string, tensors map[string]Info, metadata map[string]string) error {
+// Create makes a safetensors file, whole or not at all, of tensors whose bytes are
+// contents, and zero where there are none: for its maker to fill in place, where
+// File.Place says. Where the file system can, zeros take no room on disk. Names
+// and metadata are as for Write.
+func Create(path string, tensors map[string]Info, contents map[string][]byte, metadata map[string]string) error {
 	err := replace(path, func(f *os.File) error {
 		h, size, err := header(tensors, metadata)
 		if err != nil {
@@ -71,7 +72,21 @@ func Create(path string, tensors map[string]Info, metadata map[string]string) er
 		if _, err := f.Write(h); err != nil {
 			return err
 		}
-		return f.Truncate(int64(len(h)) + size)
+		at := int64(len(h))
+		if err := f.Truncate(at + size); err != nil {
+			return err
+		}
+		for _, name := range slices.Sorted(maps.Keys(tensors)) {
+			n, _ := elements(tensors[name].Shape)
+			size := n * tensors[name].DType.Size()
+			if b, ok := contents[name]; ok && len(b) != size {
+				return fmt.Errorf("tensor %s: %d bytes, want %d", name, len(b), size)
+			} else if _, err := f.WriteAt(b, at); err != nil {
+				return err
+			}
+			at += int64(size)
+		}
+		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("checkpoint: create %w", err)

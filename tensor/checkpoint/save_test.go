@@ -130,7 +130,8 @@ func TestCreatedTensorsAreWrittenInPlace(t *testing.T) {
 		"b": {DType: checkpoint.F16, Shape: []int{3, 5}}, "a": {DType: checkpoint.U8, Shape: []int{7}},
 		"c": {DType: checkpoint.F32, Shape: []int{2}}, "d": {DType: checkpoint.I32, Shape: []int{}},
 	}
-	require.NoError(t, checkpoint.Create(path, infos, map[string]string{"k": "v"}))
+	contents := map[string][]byte{"a": {1, 2, 3, 4, 5, 6, 7}}
+	require.NoError(t, checkpoint.Create(path, infos, contents, map[string]string{"k": "v"}))
 	values := []float32{1, -2, 0.5, 65504, 1e-7, 0.1}
 	file, err := os.OpenFile(path, os.O_RDWR, 0)
 	require.NoError(t, err)
@@ -151,7 +152,10 @@ func TestCreatedTensorsAreWrittenInPlace(t *testing.T) {
 		v, err := f.Tensor(name)
 		require.NoError(t, err)
 		want := make([]float32, v.Len())
-		if name == "b" {
+		switch name {
+		case "a":
+			copy(want, []float32{1, 2, 3, 4, 5, 6, 7})
+		case "b":
 			copy(want, []float32{1, -2, 0.5, 65504, 1.1920929e-07, 0.099975586}) // 2 steps of 2^-24; 1638 of 2^-14
 		}
 		assert.Equal(t, want, v.Data(), name)
@@ -159,10 +163,12 @@ func TestCreatedTensorsAreWrittenInPlace(t *testing.T) {
 	_, _, ok = f.Place("e")
 	assert.False(t, ok)
 
-	err = checkpoint.Create(path, map[string]checkpoint.Info{"w": {DType: "F8", Shape: []int{1}}}, nil)
+	err = checkpoint.Create(path, map[string]checkpoint.Info{"w": {DType: "F8", Shape: []int{1}}}, nil, nil)
 	assert.ErrorContains(t, err, "checkpoint: create "+path+`: tensor w: dtype "F8" cannot be read`)
-	err = checkpoint.Create(path, map[string]checkpoint.Info{"w": {DType: "F32", Shape: []int{-1}}}, nil)
+	err = checkpoint.Create(path, map[string]checkpoint.Info{"w": {DType: "F32", Shape: []int{-1}}}, nil, nil)
 	assert.ErrorContains(t, err, "tensor w: shape [-1] is not possible")
+	err = checkpoint.Create(path, infos, map[string][]byte{"a": {1}}, nil)
+	assert.ErrorContains(t, err, "tensor a: 1 bytes, want 7")
 	assert.Equal(t, f.Metadata(), open(t, path).Metadata(), "the old file is still there")
 }
 

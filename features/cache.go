@@ -1,0 +1,258 @@
+package features
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/promptcam/promptcam/tensor/checkpoint"
+)
+
+// Cache is an open file of tokens. It is read by ReadAt and not mapped into memory:
+// mapped pages count as the process's own, and one that is no longer there, of a
+// file that was cut short, ends the process.
+type Cache struct {
+	path    string
+	file    *os.File
+	source  Source            // what the file says
+	records []Record          // that were asked for
+	views   map[string][]view // of each photograph, in the file
+	stats   Stats
+
+	tokens, sums, hashes int64 // where in the file tensors tokens, crc32c and sha256 begin
+}
+
+// A view of a photograph is a row of the file's tensors.
+type view struct{ number, row int32 }
+
+const version = "features 1" // of the file, in its metadata
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Open opens the file of these records, in any order, and makes it, empty, if
+// there is none. Every reason why an existing one does not fit is told by a
+// *MismatchError: its tokens are made from anything else than s, or some of the
+// records are not in it; more records than asked for are welcome. A file that is
+// truncated, damaged or none of this package's is an error too.
+func Open(path string, s Source, records []Record) (*Cache, error) {
+	s.Type = cmp.Or(s.Type, checkpoint.F16)
+	augmented := false
+	for _, r := range records {
+		if r.Path == "" || strings.Contains(r.Path, "\x00") || r.View < 0 || r.View > math.MaxInt32 {
+			return nil, fmt.Errorf("features: open %s: a record of path %q, view %d", path, r.Path, r.View)
+		}
+		augmented = augmented || r.View > 1
+	}
+	if len(records) == 0 || len(records) > math.MaxInt32 {
+		return nil, fmt.Errorf("features: open %s: %d records, want at least 1 and at most %d", path, len(records), math.MaxInt32)
+	}
+	if err := s.validate(augmented); err != nil {
+		return nil, fmt.Errorf("features: open %s: %w", path, err)
+	}
+	c, err := read(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = create(path, s, records); err == nil {
+			c, err = read(path)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("features: open: %w", err)
+	}
+	reasons := c.source.differences(s, augmented)
+	missing, first := 0, Record{}
+	for _, r := range records {
+		if _, ok := c.row(r); !ok {
+			if missing == 0 {
+				first = r
+			}
+			missing++
+		}
+	}
+	if missing > 0 {
+		reasons = append(reasons, fmt.Sprintf("%d of %d records are not there, such as %s", missing, len(records), first))
+	}
+	if len(reasons) > 0 {
+		c.file.Close()
+		return nil, &MismatchError{path, reasons}
+	}
+	c.records = slices.Clone(records)
+	return c, nil
+}
+
+// Close closes the file.
+func (c *Cache) Close() error {
+	if err := c.file.Close(); err != nil {
+		return fmt.Errorf("features: %w", err)
+	}
+	return nil
+}
+
+// row returns where a record is in the file.
+func (c *Cache) row(r Record) (row int, ok bool) {
+	for _, v := range c.views[r.Path] {
+		if int(v.number) == r.View {
+			return int(v.row), true
+		}
+	}
+	return 0, false
+}
+
+// create makes a file in which every record is missing.
+func create(path string, s Source, records []Record) error {
+	list, n := listed(records)
+	if !slices.ContainsFunc(records, func(r Record) bool { return r.View > 1 }) {
+		s.Augmented, s.Seed = s.Plain, 0 // nothing depends on them
+	}
+	source, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	rows, dim := s.shape()
+	return checkpoint.Create(path, map[string]checkpoint.Info{
+		"tokens":  {DType: s.Type, Shape: []int{n, rows, dim}},
+		"sha256":  {DType: checkpoint.U8, Shape: []int{n, 32}},
+		"crc32c":  {DType: checkpoint.I32, Shape: []int{n}},
+		"records": {DType: checkpoint.U8, Shape: []int{len(list)}},
+	}, map[string][]byte{"records": list},
+		map[string]string{"promptcam": version, "source": string(source), "crc32c": checksum(source, list)})
+}
+
+// listed returns the list of records as the file holds it, and how many there are.
+func listed(records []Record) (list []byte, n int) {
+	views := map[string][]int{}
+	var paths []string
+	for _, r := range records {
+		of, ok := views[r.Path]
+		if !ok {
+			paths = append(paths, r.Path)
+		}
+		if !slices.Contains(of, r.View) {
+			views[r.Path] = append(of, r.View)
+			n++
+		}
+	}
+	for _, path := range paths {
+		slices.Sort(views[path]) // a view and its mirror image lie, and are made, side by side
+		for i, v := range views[path] {
+			if i > 0 {
+				list = append(list, ',')
+			}
+			list = strconv.AppendInt(list, int64(v), 10)
+		}
+		list = append(append(append(list, ' '), path...), 0)
+	}
+	for (len(list)+36*n)%8 != 0 { // so that tokens, the last of the file's tensors, lie as their readers like
+		list = append(list, 0)
+	}
+	return list, n
+}
+
+// parse undoes listed.
+func parse(list string) (views map[string][]view, n int, err error) {
+	views = map[string][]view{}
+	for line := range strings.SplitSeq(strings.TrimRight(list, "\x00"), "\x00") {
+		numbers, path, ok := strings.Cut(line, " ")
+		if !ok || views[path] != nil {
+			return nil, 0, fmt.Errorf("its list of records has %.60q after record %d", line, n)
+		}
+		for number := range strings.SplitSeq(numbers, ",") {
+			v, err := strconv.ParseUint(number, 10, 31)
+			if err != nil {
+				return nil, 0, fmt.Errorf("its list of records has a view %.20q after record %d", number, n)
+			}
+			views[path] = append(views[path], view{int32(v), int32(n)})
+			n++
+		}
+	}
+	return views, n, nil
+}
+
+func checksum(source, list []byte) string {
+	return fmt.Sprintf("%08x", crc32.Update(crc32.Checksum(source, castagnoli), castagnoli, list))
+}
+
+// read opens an existing file.
+func read(path string) (*Cache, error) {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cache{path: path, file: f}
+	if err := c.decode(); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// decode reads all but the records.
+func (c *Cache) decode() error {
+	info, err := c.file.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s: not a regular file", c.path)
+	}
+	f, err := checkpoint.Decode(c.file, info.Size(), c.path)
+	if err != nil {
+		return err
+	}
+	fail := func(format string, a ...any) error {
+		return fmt.Errorf("%s: not a file of tokens, or damaged: %w", c.path, fmt.Errorf(format, a...))
+	}
+	meta := f.Metadata()
+	if v := meta["promptcam"]; v != version {
+		return fail("its metadata says promptcam %.20q, want %q", v, version)
+	}
+	offset, size, ok := f.Place("records")
+	if d, _ := f.Info("records"); !ok || d.DType != checkpoint.U8 || size > math.MaxInt32 {
+		return fail("no tensor records of U8")
+	}
+	list := make([]byte, size)
+	if _, err := c.file.ReadAt(list, offset); err != nil && err != io.EOF {
+		return err
+	}
+	source := []byte(meta["source"])
+	if have, want := checksum(source, list), meta["crc32c"]; have != want {
+		return fail("its source and list of records have checksum %s, want %.20s", have, want)
+	}
+	if err := json.Unmarshal(source, &c.source); err != nil {
+		return fail("source: %w", err)
+	}
+	if err := c.source.validate(true); err != nil {
+		return fail("source: %w", err)
+	}
+	n := 0
+	if c.views, n, err = parse(string(list)); err != nil {
+		return fail("%w", err)
+	}
+	rows, dim := c.source.shape()
+	for _, t := range []struct {
+		name  string
+		info  checkpoint.Info
+		begin *int64
+	}{
+		{"tokens", checkpoint.Info{DType: c.source.Type, Shape: []int{n, rows, dim}}, &c.tokens},
+		{"sha256", checkpoint.Info{DType: checkpoint.U8, Shape: []int{n, 32}}, &c.hashes},
+		{"crc32c", checkpoint.Info{DType: checkpoint.I32, Shape: []int{n}}, &c.sums},
+	} {
+		have, _ := f.Info(t.name)
+		if have.DType != t.info.DType || !slices.Equal(have.Shape, t.info.Shape) {
+			return fail("tensor %s is %s %v, want %s %v", t.name, have.DType, have.Shape, t.info.DType, t.info.Shape)
+		}
+		if *t.begin, _, ok = f.Place(t.name); !ok {
+			return fail("tensor %s does not lie in one piece", t.name)
+		}
+	}
+	return nil
+}

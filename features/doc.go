@@ -1,0 +1,49 @@
+// Package features keeps what frozen layers make of photographs.
+//
+// The layers below the first one that is learned make the same tokens of an
+// image in every epoch. A Cache is a file of these tokens: made once, read by
+// every epoch of every training that starts from the same layer.
+//
+//	s := features.Source{Backbone: b.SHA256, Arch: b.Config, Layer: 11, Plain: plain, Augmented: drawn, Seed: 1}
+//	c, err := features.Open("birds.safetensors", s, features.Records(4, train))
+//	bad, err := c.Fill(ctx, set.Root, b, features.FillConfig{})
+//	l, err := c.Loader(train, features.LoaderConfig{Views: 4, Batch: 32, Shuffle: true, Seed: 1})
+//	for batch, err := range l.Epoch(ctx, 0) { ... } // batch.Tokens is [B, R, D]
+//
+// # Views
+//
+// View 0 of a photograph is what Source.Plain makes of it, and view 1 its mirror
+// image. Views 2, 4, ... are Source.Augmented, drawn by the seed, the photograph's
+// path and the view, so that a record's bits do not depend on which others there are;
+// views 3, 5, ... are the mirror images of 2, 4, .... A photograph is decoded once
+// for all of its views. An epoch sees one view of each image.
+//
+// # Disk and memory
+//
+// A record is R tokens of D numbers, R = 1 + registers + patches, of two bytes each (F16)
+// or four (F32), and 36 bytes of checksums. At 224 pixels and 16 x 16 patches in F16:
+//
+//	ViT-Ti   75.7 KB    a million records   76 GB
+//	ViT-S   151.3 KB                       151 GB
+//	ViT-B   302.6 KB                       303 GB
+//
+// A million photographs at ViT-S with their mirror images are 303 GB, in F32 twice that. In memory
+// there are some batches, and of each photograph its path and about 100 bytes.
+//
+// # The file
+//
+// The file is in the safetensors format, for other tools to read:
+//
+//	tokens   F16 or F32  [N, R, D]
+//	sha256   U8          [N, 32]   of the photograph's file; zero where the record was never made
+//	crc32c   I32         [N]       Castagnoli's CRC of the 32 bytes of sha256, then of the tokens
+//	records  U8                    for each photograph its views, as 0,1,2, a space, its path, and a byte of zero;
+//	                           at the end zeros up to a multiple of 8 bytes
+//
+// Records are numbered in the order of that list. Metadata "source" is the Source as JSON, and
+// "crc32c" the checksum of source and list. The file is created whole and filled in place,
+// each record's tokens before its checksum: one that was torn does not fit its checksum, and
+// Fill makes it again. So does every read compare them, because a disk may fail later.
+//
+// Bugs in the caller panic; whatever a file or a setting can cause is an error that names it.
+package features

@@ -1,0 +1,301 @@
+package features
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// FillConfig says how to fill a cache. None of it changes a bit of the file.
+type FillConfig struct {
+	Batch    int                   // images in a forward pass; 0 means 16
+	Workers  int                   // photographs decoded at a time; 0 means GOMAXPROCS
+	Progress func(done, total int) // if not nil, hears of records, one call at a time
+}
+
+// Stats tells what a Fill found and did, in records.
+type Stats struct {
+	Reused  int // were there already
+	Made    int
+	Torn    int // of those to be made: did not fit their checksums
+	Changed int // of those to be made: came from another photograph of the same path
+}
+
+// Stats returns those of the last Fill.
+func (c *Cache) Stats() Stats { return c.stats }
+
+// Fill makes the records that were asked for of the photographs below root, but
+// for those that are there, complete and of the same photographs. It may be ended
+// at any moment, by ctx or by force, and goes on where it was at the next call; the file then has the
+// same bytes as if nothing had happened. Photographs that cannot be read do not stop
+// it: they are returned, each once, in the order of the records; Index is that of the first
+// of its records, and Item lacks the class.
+//
+// b must be the backbone of the cache's Source. It is faster if it is frozen.
+// Errors are another backbone, what happens to the file, the end of ctx, and
+// tokens that are not finite numbers, or too large for the file's type.
+func (c *Cache) Fill(ctx context.Context, root string, b *vit.Model, config FillConfig) (bad []data.BadImage, err error) {
+	fail := func(err error) error { return fmt.Errorf("features: fill %s: %w", c.path, err) }
+	if config.Batch < 0 || config.Workers < 0 {
+		return nil, fail(fmt.Errorf("batches of %d images, %d workers: want none negative", config.Batch, config.Workers))
+	}
+	given := c.source
+	given.Backbone, given.Arch = b.SHA256, b.Config
+	if reasons := c.source.differences(given, true); len(reasons) > 0 {
+		return nil, &MismatchError{c.path, reasons}
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	f := &filling{Cache: c, root: root, config: config, stop: stop, photos: c.photos()}
+	c.stats = Stats{}
+	for _, p := range f.photos {
+		f.total += len(p.views)
+	}
+	f.run(ctx, b, cmp.Or(config.Batch, 16), min(cmp.Or(config.Workers, runtime.GOMAXPROCS(0)), len(f.photos)))
+	slices.SortFunc(f.bad, func(a, b data.BadImage) int { return cmp.Compare(a.Index, b.Index) })
+	if err := context.Cause(ctx); err != nil {
+		return f.bad, fail(err)
+	}
+	if c.stats.Made > 0 {
+		if err := c.file.Sync(); err != nil {
+			return f.bad, fail(err)
+		}
+	}
+	return f.bad, nil
+}
+
+// A photo is a photograph and those of its views that were asked for.
+type photo struct {
+	path  string
+	index int // of the first record that asks for it
+	views []view
+}
+
+// photos returns what was asked for, by photographs.
+func (c *Cache) photos() []*photo {
+	var all []*photo
+	of := map[string]*photo{}
+	for i, r := range c.records {
+		p := of[r.Path]
+		if p == nil {
+			p = &photo{path: r.Path, index: i}
+			of[r.Path] = p
+			all = append(all, p)
+		}
+		row, _ := c.row(r)
+		if v := (view{int32(r.View), int32(row)}); !slices.Contains(p.views, v) {
+			p.views = append(p.views, v)
+		}
+	}
+	return all
+}
+
+// A filling is a Fill at work.
+type filling struct {
+	*Cache
+	root     string
+	config   FillConfig
+	stop     context.CancelCauseFunc // with the error that ends it
+	photos   []*photo
+	pictures chan picture
+	free     chan []float32 // memory for pictures
+
+	mu    sync.Mutex // of all below, and of stats
+	next  int        // photograph
+	done  int        // records
+	total int
+	bad   []data.BadImage
+}
+
+// A picture is what the network is to see, and where what it makes of it belongs.
+type picture struct {
+	pixels []float32 // [3, H, W], normalised
+	photo  *photo
+	view   view
+	hash   [32]byte // of the photograph's file
+}
+
+// run has workers check and decode photographs, and what is to be made of them
+// pass through the network, in batches as it comes: no record depends on another.
+func (f *filling) run(ctx context.Context, b *vit.Model, batch, workers int) {
+	size := f.source.Arch.ImageSize
+	n := 3 * size[0] * size[1]
+	f.pictures, f.free = make(chan picture, batch), make(chan []float32, batch+workers)
+	for range cap(f.free) {
+		f.free <- nil
+	}
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			var w worker
+			for p := f.take(); p != nil && ctx.Err() == nil; p = f.take() {
+				if err := f.photo(ctx, &w, p, n); err != nil {
+					f.stop(err)
+				}
+			}
+		})
+	}
+	go func() {
+		wg.Wait()
+		close(f.pictures)
+	}()
+	pass := &pass{tape: autograd.Tape{NoGrad: true}, model: b, images: make([]float32, 0, batch*n), batch: make([]picture, 0, batch)}
+	for p := range f.pictures { // to the end, so that nobody is left behind
+		if ctx.Err() != nil {
+			continue
+		}
+		pass.batch, pass.images = append(pass.batch, p), append(pass.images, p.pixels...)
+		f.free <- p.pixels // never blocks: there are no more than room for them
+		if len(pass.batch) == batch {
+			f.forward(pass)
+		}
+	}
+	if len(pass.batch) > 0 && ctx.Err() == nil {
+		f.forward(pass)
+	}
+}
+
+// take returns the next photograph, or nil.
+func (f *filling) take() *photo {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.next == len(f.photos) {
+		return nil
+	}
+	f.next++
+	return f.photos[f.next-1]
+}
+
+// note counts n records as done.
+func (f *filling) note(n int, count func(*Stats)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	count(&f.stats)
+	if f.done += n; n > 0 && f.config.Progress != nil {
+		f.config.Progress(f.done, f.total)
+	}
+}
+
+// A worker's memory serves one photograph after the other.
+type worker struct{ file, record []byte }
+
+// photo checks the records of a photograph and sends a picture for each that is to be
+// made. Its error is not the photograph's.
+func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
+	path := filepath.Join(f.root, filepath.FromSlash(p.path))
+	refuse := func(views int, err error) {
+		f.note(views, func(*Stats) {
+			f.bad = append(f.bad, data.BadImage{Index: p.index, Item: data.Item{Path: p.path}, Err: err})
+		})
+	}
+	file, err := data.ReadFile(path, w.file)
+	if err != nil {
+		refuse(len(p.views), err)
+		return nil
+	}
+	w.file = file
+	hash := sha256.Sum256(file)
+	var todo []view
+	for _, v := range p.views {
+		switch state, err := f.check(int(v.row), hash, w); {
+		case err != nil:
+			return err
+		case state == whole:
+			f.note(1, func(s *Stats) { s.Reused++ })
+			continue
+		case state == torn:
+			f.note(0, func(s *Stats) { s.Torn++ })
+		case state == changed:
+			f.note(0, func(s *Stats) { s.Changed++ })
+		}
+		todo = append(todo, v)
+	}
+	if len(todo) == 0 {
+		return nil
+	}
+	decoded, err := data.DecodeImage(file, path)
+	if err != nil {
+		refuse(len(todo), err)
+		return nil
+	}
+	slices.SortFunc(todo, func(a, b view) int { return cmp.Compare(a.number, b.number) })
+	var seen *data.RGB
+	var t data.Transform
+	pair := -1
+	for _, v := range todo {
+		if even := int(v.number) &^ 1; even != pair {
+			seen, t = f.source.see(decoded, p.path, even)
+			pair = even
+		}
+		var pixels []float32
+		select {
+		case pixels = <-f.free:
+		case <-ctx.Done():
+			return nil
+		}
+		if pixels == nil {
+			pixels = make([]float32, n)
+		}
+		t.Normalise(pixels, seen)
+		if v.number%2 == 1 {
+			mirror(pixels, t.Width)
+		}
+		f.pictures <- picture{pixels, p, v, hash} // received to the end
+	}
+	return nil
+}
+
+// mirror swaps left and right of pixels [3, H, w].
+func mirror(pixels []float32, w int) {
+	for row := range slices.Chunk(pixels, w) {
+		slices.Reverse(row)
+	}
+}
+
+// A pass is a forward pass of a batch; its memory serves one after the other.
+type pass struct {
+	tape    autograd.Tape
+	model   *vit.Model
+	images  []float32 // [B, 3, H, W]
+	batch   []picture
+	records [][]byte
+}
+
+// forward makes the records of p's pictures, and empties it for the next.
+func (f *filling) forward(p *pass) {
+	defer p.tape.Reset()
+	n, size := len(p.batch), f.source.Arch.ImageSize
+	images := p.tape.Const(tensor.FromSlice(p.images, n, 3, size[0], size[1]))
+	tokens := p.model.Tokens(images, f.source.Layer).Value().Data() // [B, R, D]
+	for len(p.records) < n {
+		p.records = append(p.records, make([]byte, f.source.bytes()))
+	}
+	var wg sync.WaitGroup
+	errs := make([]error, n)
+	for i, pic := range p.batch {
+		wg.Go(func() {
+			err := f.write(int(pic.view.row), pic.hash, tokens[i*len(tokens)/n:(i+1)*len(tokens)/n], p.records[i])
+			if err != nil {
+				errs[i] = fmt.Errorf("%s: %w", Record{pic.photo.path, int(pic.view.number)}, err)
+			}
+		})
+	}
+	wg.Wait()
+	if err := errors.Join(errs...); err != nil {
+		f.stop(err)
+		return
+	}
+	f.note(n, func(s *Stats) { s.Made += n })
+	p.batch, p.images = p.batch[:0], p.images[:0]
+}

@@ -1,0 +1,166 @@
+package features
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"sync"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// LoaderConfig says how a Loader makes batches.
+type LoaderConfig struct {
+	Views   int   // each epoch sees one of the first Views views of each image
+	Batch   int   // images per batch
+	Shuffle bool  // a new order every epoch
+	Seed    int64 // of the order and of the choice of views
+}
+
+// Loader batches tokens as data.Loader does images. It does not change after
+// Cache.Loader: several epochs may run at the same time, until the cache is closed.
+type Loader struct {
+	cache  *Cache
+	items  []data.Item
+	rows   []int32 // [N, Views], of the file
+	config LoaderConfig
+}
+
+// Loader returns a loader of items, of which it keeps a copy: their paths are those
+// of the records. An invalid setting is an error, and so are an empty list and, as a
+// *MismatchError, views that are not in the file. Whether Fill has made them shows
+// when they are read.
+func (c *Cache) Loader(items []data.Item, config LoaderConfig) (*Loader, error) {
+	switch {
+	case config.Views < 1 || config.Batch < 1:
+		return nil, fmt.Errorf("features: loader: %d views in batches of %d images, need at least 1", config.Views, config.Batch)
+	case len(items) == 0:
+		return nil, fmt.Errorf("features: loader: no images of %s", c.path)
+	}
+	l := &Loader{c, slices.Clone(items), make([]int32, 0, len(items)*config.Views), config}
+	for _, it := range items {
+		for v := range config.Views {
+			row, ok := c.row(Record{it.Path, v})
+			if !ok {
+				return nil, &MismatchError{c.path, []string{fmt.Sprintf("no record of %s", Record{it.Path, v})}}
+			}
+			l.rows = append(l.rows, int32(row))
+		}
+	}
+	return l, nil
+}
+
+// Len returns the number of images.
+func (l *Loader) Len() int { return len(l.items) }
+
+// Batches returns the number of batches in an epoch.
+func (l *Loader) Batches() int { return (len(l.items) + l.config.Batch - 1) / l.config.Batch }
+
+// ahead is the number of batches in memory: the caller's and two in the making.
+const ahead = 3
+
+// A slot is the memory of one batch, used again and again.
+type slot struct {
+	numbers []float32
+	batch   data.Batch
+	err     error
+}
+
+// Epoch returns the batches of one pass over the items. Their order and views
+// depend on the seed, epoch and items alone: an item's view on its
+// position only. A Batch is valid until the next step of the iteration, when its memory is
+// used again. The first record that cannot be read or does not fit its checksum ends the
+// pass with an error that names it, and so does the end of ctx. Leaving the loop early ends
+// all work before the loop is left.
+func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*data.Batch, error] {
+	return func(yield func(*data.Batch, error) bool) {
+		outer := ctx
+		ctx, cancel := context.WithCancel(ctx)
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		defer cancel()
+
+		free := make(chan *slot, ahead)  // ready to be filled
+		queue := make(chan *slot, ahead) // in the order of the epoch
+		for range min(ahead, l.Batches()) {
+			free <- new(slot)
+		}
+		wg.Go(func() {
+			defer close(queue)
+			l.read(ctx, epoch, free, queue)
+		})
+		for s := range queue {
+			if outer.Err() != nil {
+				break
+			}
+			if s.err != nil {
+				yield(nil, s.err)
+				return
+			}
+			if !yield(&s.batch, nil) {
+				return
+			}
+			free <- s // never blocks: there are no more slots than room for them
+		}
+		if err := outer.Err(); err != nil {
+			yield(nil, fmt.Errorf("features: loader: %w", err))
+		}
+	}
+}
+
+// read fills slots as they come free, to the end of the epoch.
+func (l *Loader) read(ctx context.Context, epoch int, free <-chan *slot, queue chan<- *slot) {
+	order, views := l.draw(epoch)
+	record := make([]byte, l.cache.source.bytes())
+	rows, dim := l.cache.source.shape()
+	size := rows * dim
+	for b := 0; b < len(order); b += l.config.Batch {
+		var s *slot
+		select {
+		case s = <-free:
+		case <-ctx.Done():
+			return
+		}
+		index := order[b:min(b+l.config.Batch, len(order))]
+		if s.numbers == nil {
+			s.numbers = make([]float32, len(index)*size) // the last batch is no longer than those before
+		}
+		t := tensor.FromSlice(s.numbers[:len(index)*size], len(index), rows, dim)
+		s.batch = data.Batch{Tokens: t, Labels: s.batch.Labels[:0], Index: index, View: s.batch.View[:0]}
+		for at, i := range index {
+			if ctx.Err() != nil {
+				return
+			}
+			row := l.rows[i*l.config.Views+views[i]]
+			if err := l.cache.numbers(s.numbers[at*size:][:size], int(row), record); err != nil {
+				s.err = fmt.Errorf("features: %s: %s: %w", l.cache.path, Record{l.items[i].Path, views[i]}, err)
+				break
+			}
+			s.batch.Labels = append(s.batch.Labels, l.items[i].Class)
+			s.batch.View = append(s.batch.View, views[i])
+		}
+		queue <- s // never blocks either
+		if s.err != nil {
+			return
+		}
+	}
+}
+
+// draw returns the positions of the epoch's items in their order, and the view
+// of each position.
+func (l *Loader) draw(epoch int) (order, views []int) {
+	order, views = make([]int, len(l.items)), make([]int, len(l.items))
+	// Two sources, and views drawn by position, so that neither depends on the other or on what comes after.
+	rng := random("views %d %d", l.config.Seed, epoch)
+	for i := range views {
+		order[i], views[i] = i, rng.IntN(l.config.Views)
+	}
+	if l.config.Shuffle {
+		random("order %d %d", l.config.Seed, epoch).Shuffle(len(order), func(i, j int) {
+			order[i], order[j] = order[j], order[i]
+		})
+	}
+	return order, views
+}

@@ -1,0 +1,102 @@
+package features
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"slices"
+
+	"github.com/promptcam/promptcam/tensor/checkpoint"
+)
+
+// What a record in the file is to a photograph.
+type state int
+
+const (
+	absent  state = iota // never made
+	torn                 // does not fit its checksum
+	changed              // made from another photograph
+	whole
+)
+
+// sums is what the file says of a record beside its tokens.
+type sums struct {
+	hash [32]byte // of the photograph's file
+	crc  uint32   // of hash and tokens
+}
+
+func sum(hash [32]byte, tokens []byte) uint32 {
+	return crc32.Update(crc32.Checksum(hash[:], castagnoli), castagnoli, tokens)
+}
+
+// load reads a record into buf, of its size.
+func (c *Cache) load(row int, buf []byte) (s sums, err error) {
+	if _, err := c.file.ReadAt(s.hash[:], c.hashes+32*int64(row)); err != nil {
+		return s, err
+	}
+	var crc [4]byte
+	if _, err := c.file.ReadAt(crc[:], c.sums+4*int64(row)); err != nil {
+		return s, err
+	}
+	s.crc = binary.LittleEndian.Uint32(crc[:])
+	_, err = c.file.ReadAt(buf, c.tokens+int64(row)*int64(len(buf)))
+	return s, err
+}
+
+// check says what a record is to the photograph of this hash.
+func (c *Cache) check(row int, hash [32]byte, w *worker) (state, error) {
+	n := c.source.bytes()
+	w.record = slices.Grow(w.record[:0], n)[:n]
+	s, err := c.load(row, w.record)
+	switch {
+	case err != nil:
+		return absent, err
+	case s.hash == [32]byte{}:
+		return absent, nil
+	case s.crc != sum(s.hash, w.record):
+		return torn, nil
+	case s.hash != hash:
+		return changed, nil
+	}
+	return whole, nil
+}
+
+// numbers reads a record's numbers to dst, by way of buf.
+func (c *Cache) numbers(dst []float32, row int, buf []byte) error {
+	s, err := c.load(row, buf)
+	if err != nil {
+		return err
+	}
+	if s.hash == [32]byte{} {
+		return fmt.Errorf("record %d was never made: Fill does", row)
+	}
+	if crc := sum(s.hash, buf); crc != s.crc {
+		return fmt.Errorf("record %d is torn or damaged, Fill makes it again: its checksum is %08x, that of its bytes %08x", row, s.crc, crc)
+	}
+	c.source.Type.Decode(dst, buf)
+	return nil
+}
+
+// write writes a record, by way of buf: its checksum last, so that a record that was
+// not written to the end does not fit it.
+func (c *Cache) write(row int, hash [32]byte, tokens []float32, buf []byte) error {
+	limit := float32(math.MaxFloat32)
+	if c.source.Type == checkpoint.F16 {
+		limit = 65504 // the largest F16
+	}
+	for _, v := range tokens {
+		if !(v >= -limit && v <= limit) {
+			return fmt.Errorf("a token has the number %g, which %s does not hold", v, c.source.Type)
+		}
+	}
+	c.source.Type.Encode(buf, tokens)
+	if _, err := c.file.WriteAt(buf, c.tokens+int64(row)*int64(len(buf))); err != nil {
+		return err
+	}
+	if _, err := c.file.WriteAt(hash[:], c.hashes+32*int64(row)); err != nil {
+		return err
+	}
+	_, err := c.file.WriteAt(binary.LittleEndian.AppendUint32(nil, sum(hash, buf)), c.sums+4*int64(row))
+	return err
+}

@@ -1,0 +1,144 @@
+package features
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"strings"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// Source is what tokens are made from, but for the photographs.
+type Source struct {
+	Backbone  string           // vit.Model's SHA256
+	Arch      vit.Config       // its architecture
+	Layer     int              // tokens are those that enter this block, from 0; Arch.Depth: that leave the last
+	Plain     data.Transform   // of views 0 and 1; what is random in it does nothing
+	Augmented data.Transform   // of all other views
+	Seed      int64            // of their randomness
+	Type      checkpoint.DType // F16 or F32; empty means F16
+}
+
+// Record is one view of a photograph.
+type Record struct {
+	Path string // relative to the root given to Fill, with slashes
+	View int
+}
+
+func (r Record) String() string { return fmt.Sprintf("%s, view %d", r.Path, r.View) }
+
+// Records returns the first views of the photographs in lists of items.
+func Records(views int, lists ...[]data.Item) []Record {
+	var all []Record
+	for _, items := range lists {
+		for _, it := range items {
+			for v := range views {
+				all = append(all, Record{it.Path, v})
+			}
+		}
+	}
+	return all
+}
+
+// shape returns the numbers of tokens and of their channels.
+func (s Source) shape() (rows, dim int) {
+	h, w := s.Arch.Grid()
+	return s.Arch.Prefix() + h*w, s.Arch.Dim
+}
+
+// bytes returns the size of a record's tokens.
+func (s Source) bytes() int {
+	rows, dim := s.shape()
+	return rows * dim * s.Type.Size()
+}
+
+// validate says what is wrong with s, of which records will be made.
+func (s Source) validate(augmented bool) error {
+	if err := s.Arch.Validate(); err != nil {
+		return err
+	}
+	if s.Type != checkpoint.F16 && s.Type != checkpoint.F32 {
+		return fmt.Errorf("tokens of type %.20q, want F16 or F32", string(s.Type))
+	}
+	if s.Layer < 0 || s.Layer > s.Arch.Depth {
+		return fmt.Errorf("tokens that enter block %d, want 0 to %d", s.Layer, s.Arch.Depth)
+	}
+	transforms := []data.Transform{s.Plain}
+	if augmented {
+		transforms = append(transforms, s.Augmented)
+	}
+	for _, t := range transforms {
+		if err := t.Validate(); err != nil {
+			return err
+		}
+		if size := s.Arch.ImageSize; t.Height != size[0] || t.Width != size[1] {
+			return fmt.Errorf("transform to images of %dx%d pixels, the backbone wants %dx%d", t.Height, t.Width, size[0], size[1])
+		}
+	}
+	return nil
+}
+
+// essential returns s without what tokens do not depend on.
+func (s Source) essential() Source {
+	s.Arch.Name, s.Arch.Labels = "", 0
+	s.Arch.Mean, s.Arch.Std = [3]float32{}, [3]float32{} // pixels are normalised by the transforms
+	return s
+}
+
+// differences says in words where s, which a file was made from, is not want.
+func (s Source) differences(want Source, augmented bool) (reasons []string) {
+	differ := func(format string, have, want any) {
+		if have != want {
+			reasons = append(reasons, fmt.Sprintf(format, have, want))
+		}
+	}
+	s, want = s.essential(), want.essential()
+	differ("made by backbone %.12s, want %.12s", s.Backbone, want.Backbone)
+	reasons = append(reasons, fields("architecture", s.Arch, want.Arch)...)
+	differ("tokens that enter block %d, want block %d", s.Layer, want.Layer)
+	reasons = append(reasons, fields("plain transform", s.Plain, want.Plain)...)
+	if augmented {
+		reasons = append(reasons, fields("augmented transform", s.Augmented, want.Augmented)...)
+		differ("augmentation drawn by seed %d, want %d", s.Seed, want.Seed)
+	}
+	differ("numbers of type %s, want %s", s.Type, want.Type)
+	return reasons
+}
+
+// fields says in which fields two structs differ.
+func fields(name string, have, want any) (reasons []string) {
+	h, w := reflect.ValueOf(have), reflect.ValueOf(want)
+	for i := range h.NumField() {
+		if a, b := h.Field(i).Interface(), w.Field(i).Interface(); a != b {
+			reasons = append(reasons, fmt.Sprintf("%s with %s %v, want %v", name, h.Type().Field(i).Name, a, b))
+		}
+	}
+	return reasons
+}
+
+// MismatchError tells that a file's tokens are not those asked for.
+type MismatchError struct {
+	Path    string
+	Reasons []string
+}
+
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("features: %s holds other tokens: %s", e.Path, strings.Join(e.Reasons, "; "))
+}
+
+// see returns what the network sees of a photograph in view v, an even one, before Normalise.
+func (s Source) see(photo *data.RGB, path string, v int) (*data.RGB, data.Transform) {
+	if v == 0 {
+		return s.Plain.Apply(photo, nil), s.Plain
+	}
+	return s.Augmented.Apply(photo, random("view %d %d %s", s.Seed, v, path)), s.Augmented
+}
+
+// random returns a source that depends on all that is printed.
+func random(format string, a ...any) *rand.Rand {
+	return rand.New(rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, format, a...))))
+}
