@@ -350,6 +350,24 @@ func TestOpenRefusesDamagedFiles(t *testing.T) {
 	assert.ErrorContains(t, err, `its metadata says promptcam "", want "features 1"`)
 }
 
+// Paths are any bytes but zero, as on Unix.
+func TestListOfRecords(t *testing.T) {
+	list, n := listed([]Record{{"b c/\n\xff.jpg", 7}, {"a", 3}, {" ", 0}, {"b c/\n\xff.jpg", 0}, {"a", 3}})
+	assert.Equal(t, 4, n)
+	assert.Zero(t, (len(list)+36*n)%8)
+	views, m, err := parse(string(list))
+	require.NoError(t, err)
+	assert.Equal(t, n, m)
+	assert.Equal(t, map[string][]view{"b c/\n\xff.jpg": {{0, 0}, {7, 1}}, "a": {{3, 2}}, " ": {{0, 3}}}, views)
+	for list, want := range map[string]string{
+		"": `has "" after record 0`, "0": `has "0" after record 0`, "0 a\x000,1 a\x00": `has "0,1 a" after record 1`,
+		"x a\x00": `a view "x" after record 0`, "0,-1 a": `a view "-1" after record 1`, "0,2147483648 a": `a view "2147483648"`, " a": `a view ""`,
+	} {
+		_, _, err := parse(list)
+		assert.ErrorContains(t, err, want)
+	}
+}
+
 func FuzzOpen(f *testing.F) {
 	raw, s, records := cut(f)
 	f.Add(raw)

@@ -19,7 +19,7 @@ import (
 
 // FillConfig says how to fill a cache. None of it changes a bit of the file.
 type FillConfig struct {
-	Batch    int                   // images in a forward pass; 0 means 16
+	Batch    int                   // images in a forward pass; 0 means 8
 	Workers  int                   // photographs decoded at a time; 0 means GOMAXPROCS
 	Progress func(done, total int) // if not nil, hears of records, one call at a time
 }
@@ -62,7 +62,7 @@ func (c *Cache) Fill(ctx context.Context, root string, b *vit.Model, config Fill
 	for _, p := range f.photos {
 		f.total += len(p.views)
 	}
-	f.run(ctx, b, cmp.Or(config.Batch, 16), min(cmp.Or(config.Workers, runtime.GOMAXPROCS(0)), len(f.photos)))
+	f.run(ctx, b, cmp.Or(config.Batch, 8), min(cmp.Or(config.Workers, runtime.GOMAXPROCS(0)), len(f.photos)))
 	slices.SortFunc(f.bad, func(a, b data.BadImage) int { return cmp.Compare(a.Index, b.Index) })
 	if err := context.Cause(ctx); err != nil {
 		return f.bad, fail(err)

@@ -3,11 +3,15 @@ package features
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -45,6 +49,67 @@ func TestFillGoesOn(t *testing.T) {
 			c = open(t, c.path, s, Records(2, items))
 			assert.Equal(t, Stats{Reused: made, Made: 8 - made}, fill(t, c, root, b))
 			assert.Equal(t, whole, contents(t, c.path), "%d records made", made)
+		}
+	}
+}
+
+// A process that fills a cache, slowly, until it is killed.
+func TestFillingProcess(t *testing.T) {
+	root, path := os.Getenv("FEATURES_ROOT"), os.Getenv("FEATURES_PATH")
+	if path == "" {
+		t.Skip("for TestFillIsKilled")
+	}
+	b := backbone(t, 1)
+	var items []data.Item
+	for i := range 8 {
+		items = append(items, data.Item{Path: fmt.Sprintf("%d.png", i)})
+	}
+	c := open(t, path, source(b, ""), Records(4, items))
+	_, err := c.Fill(t.Context(), root, b, FillConfig{Batch: 1, Progress: func(done, total int) { time.Sleep(time.Millisecond) }})
+	require.NoError(t, err)
+}
+
+// Killed twenty times, at random moments, it ends with the same bytes.
+func TestFillIsKilled(t *testing.T) {
+	b := backbone(t, 1)
+	root, path := t.TempDir(), filepath.Join(t.TempDir(), "cache")
+	var items []data.Item
+	for i := range 8 {
+		items = append(items, data.Item{Path: fmt.Sprintf("%d.png", i)})
+		paint(t, root, items[i].Path, uint64(i))
+	}
+	s := source(b, "")
+	want := contents(t, filled(t, s, b, root, 4, items).path)
+	rng := rand.New(rand.NewPCG(1, 2))
+	for range 20 {
+		child := exec.Command(os.Args[0], "-test.run=^TestFillingProcess$")
+		child.Env = append(os.Environ(), "FEATURES_ROOT="+root, "FEATURES_PATH="+path)
+		require.NoError(t, child.Start())
+		time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond)
+		child.Process.Kill() // or it has ended by itself
+		child.Wait()
+		if rng.IntN(4) == 0 { // now and then from the start
+			os.Remove(path)
+		}
+	}
+	fill(t, open(t, path, s, Records(4, items)), root, b)
+	assert.Equal(t, want, contents(t, path))
+}
+
+// The file's bytes depend on neither the number of processors and workers nor the batches.
+func TestFillIsDeterministic(t *testing.T) {
+	b := backbone(t, 1)
+	root, items := photographs(t, 7)
+	s := source(b, "")
+	want := contents(t, filled(t, s, b, root, 4, items).path)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, procs := range []int{1, 2, 5} {
+		runtime.GOMAXPROCS(procs)
+		for _, config := range []FillConfig{{}, {Batch: 1, Workers: 1}, {Batch: 4, Workers: 9}, {Batch: 100}} {
+			c := open(t, filepath.Join(t.TempDir(), "cache"), s, Records(4, items))
+			_, err := c.Fill(t.Context(), root, b, config)
+			require.NoError(t, err)
+			assert.Equal(t, want, contents(t, c.path), "GOMAXPROCS %d, %+v", procs, config)
 		}
 	}
 }
