@@ -98,8 +98,13 @@ func (d DType) Decode(dst []float32, src []byte) {
 	case F16:
 		table := halves()
 		src = src[:2*len(dst)]
+		for len(src) >= 8 { // four at a time take two thirds of the time
+			w, d := le.Uint64(src), dst[:4:4]
+			d[0], d[1], d[2], d[3] = table[uint16(w)], table[uint16(w>>16)], table[uint16(w>>32)], table[w>>48]
+			src, dst = src[8:], dst[4:]
+		}
 		for i := range dst {
-			dst[i] = table[le.Uint16(src[2*i:2*i+2])]
+			dst[i] = table[le.Uint16(src[2*i:])]
 		}
 	case BF16:
 		for i := range dst {

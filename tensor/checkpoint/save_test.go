@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"github.com/x448/float16"
 )
 
 func TestSavedTensorsComeBack(t *testing.T) {
@@ -183,6 +185,21 @@ func TestEncodedNumbersComeBack(t *testing.T) {
 		got := make([]float32, len(values))
 		d.Decode(got, buf)
 		assert.Equal(t, want, got, d)
+	}
+	// Every F16, and lists of all lengths.
+	all := make([]byte, 2<<16)
+	for i := range 1 << 16 {
+		all[2*i], all[2*i+1] = byte(i), byte(i>>8)
+	}
+	got := make([]float32, 1<<16)
+	checkpoint.F16.Decode(got, all)
+	for i, v := range got {
+		require.Equal(t, math.Float32bits(float16.Frombits(uint16(i)).Float32()), math.Float32bits(v))
+	}
+	for n := range 12 {
+		part := make([]float32, n+1)
+		checkpoint.F16.Decode(part[:n], all[2*999:])
+		assert.Equal(t, append(slices.Clone(got[999:999+n]), 0), part)
 	}
 	assert.PanicsWithValue(t, "checkpoint: Encode: 2 numbers as F16 to 5 bytes", func() { checkpoint.F16.Encode(make([]byte, 5), []float32{1, 2}) })
 	assert.PanicsWithValue(t, "checkpoint: Encode: 1 numbers as I32 to 4 bytes", func() { checkpoint.I32.Encode(make([]byte, 4), []float32{1}) })
