@@ -154,6 +154,9 @@ func TestTornRecordsAreMadeAgain(t *testing.T) {
 		assert.Equal(t, part.want, fill(t, c, root, b))
 		assert.Equal(t, want, contents(t, c.path))
 	}
+	require.NoError(t, os.Truncate(c.path, int64(len(want)-1)))
+	_, err := c.Fill(t.Context(), root, b, FillConfig{})
+	assert.EqualError(t, err, "features: fill "+c.path+": record 3: the file was cut short since it was opened")
 	// What an interrupted write leaves: some of the tokens, nothing after.
 	for n := range size {
 		raw := bytes.Clone(want)

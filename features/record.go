@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"math"
 	"slices"
 
@@ -32,16 +33,23 @@ func sum(hash [32]byte, tokens []byte) uint32 {
 
 // load reads a record into buf, of its size.
 func (c *Cache) load(row int, buf []byte) (s sums, err error) {
-	if _, err := c.file.ReadAt(s.hash[:], c.hashes+32*int64(row)); err != nil {
-		return s, err
-	}
 	var crc [4]byte
-	if _, err := c.file.ReadAt(crc[:], c.sums+4*int64(row)); err != nil {
-		return s, err
+	for _, part := range []struct {
+		to []byte
+		at int64
+	}{
+		{s.hash[:], c.hashes + 32*int64(row)},
+		{crc[:], c.sums + 4*int64(row)},
+		{buf, c.tokens + int64(row)*int64(len(buf))},
+	} {
+		if _, err := c.file.ReadAt(part.to, part.at); err == io.EOF {
+			return s, fmt.Errorf("record %d: the file was cut short since it was opened", row)
+		} else if err != nil {
+			return s, err
+		}
 	}
 	s.crc = binary.LittleEndian.Uint32(crc[:])
-	_, err = c.file.ReadAt(buf, c.tokens+int64(row)*int64(len(buf)))
-	return s, err
+	return s, nil
 }
 
 // check says what a record is to the photograph of this hash.
