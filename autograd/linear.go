@@ -35,7 +35,11 @@ func linearGrad(dy *tensor.Tensor, x, w, b *Var) {
 // paramGrad passes dy, the gradient of x·wᵀ + b, on to w and b; x may be nil if
 // w wants no gradient.
 func paramGrad(dy, x *tensor.Tensor, w, b *Var) {
-	w.addGrad(func(g *tensor.Tensor) { tensor.LinearBackwardTo(nil, g, dy, x, w.value, nil) })
+	if w.change != nil {
+		w.change.backOf(dy, x)
+	} else {
+		w.addGrad(func(g *tensor.Tensor) { tensor.LinearBackwardTo(nil, g, dy, x, w.value, nil) })
+	}
 	if db := b.gradSum(); db != nil {
 		tensor.AddSumTo(db, dy)
 	}

@@ -111,6 +111,25 @@ var operations = []operation{
 		return autograd.MLP(autograd.Residual{X: x[0]}, x[1], x[2], x[3], x[4], x[5], tensor.GELU)
 	}, func(x []array) array { return refAdd([]array{x[0], refMLP(refGELU)(x[1:])}) }},
 
+	{"LowRank", s(4, 5).s(2, 5).s(4, 2), lowRank, refLowRank},
+	{"LowRank of a slice", s(6, 5).s(2, 5).s(6, 2), func(x []*autograd.Var) *autograd.Var {
+		return autograd.Mul(autograd.LowRank(autograd.Slice(x[0], 0, 1, 5), x[1], autograd.Slice(x[2], 0, 1, 5), 0.4), autograd.Slice(lowRank(x), 0, 2, 6))
+	}, func(x []array) array {
+		w := refLowRank(x)
+		return each([]int{4, 5}, func(i []int) float64 { return w.at(i[0]+1, i[1]) * w.at(i[0]+2, i[1]) })
+	}},
+	{"LowRank in Linear", s(2, 3, 5).s(2, 5).s(4, 2), func(x []*autograd.Var) *autograd.Var {
+		return autograd.Linear(x[0], lowRank([]*autograd.Var{scales(x[0], 4, 5), x[1], x[2]}), nil)
+	}, func(x []array) array { return refLinear(x[0], refLowRank([]array{refScales(4, 5), x[1], x[2]}), nil) }},
+	{"LowRank in MLP", s(2, 3, 5).s(2, 5).s(4, 2).s(4).s(2, 4).s(5, 2).s(5), func(x []*autograd.Var) *autograd.Var {
+		w1 := lowRank([]*autograd.Var{scales(x[0], 4, 5), x[1], x[2]})
+		w2 := lowRank([]*autograd.Var{scales(x[0], 5, 4), x[4], x[5]})
+		return autograd.MLP(autograd.Residual{X: x[0]}, x[0], w1, x[3], w2, x[6], tensor.GELU)
+	}, func(x []array) array {
+		w1, w2 := refLowRank([]array{refScales(4, 5), x[1], x[2]}), refLowRank([]array{refScales(5, 4), x[4], x[5]})
+		return refAdd([]array{x[0], refMLP(refGELU)([]array{x[0], w1, x[3], w2, x[6]})})
+	}},
+
 	{"LayerNorm", s(2, 3, 8).s(8).s(8), func(x []*autograd.Var) *autograd.Var { return autograd.LayerNorm(x[0], x[1], x[2], 1e-2) },
 		func(x []array) array { return refLayerNorm(x[0], x[1], x[2], 1e-2) }},
 
@@ -277,6 +296,33 @@ func scale(x *autograd.Var, n int) *autograd.Var {
 		t.Set(float32(i+1), i)
 	}
 	return x.Tape().Const(t)
+}
+
+// scales is 0.1, 0.2, ... on x's tape, of which no gradient is wanted.
+func scales(x *autograd.Var, shape ...int) *autograd.Var {
+	t := tensor.New(shape...)
+	for i := range t.Data() {
+		t.Data()[i] = float32(i+1) / 10
+	}
+	return x.Tape().Const(t)
+}
+
+// refScales is scales.
+func refScales(shape ...int) array {
+	i := 0.0
+	return each(shape, func([]int) float64 { i++; return i / 10 })
+}
+
+func lowRank(x []*autograd.Var) *autograd.Var { return autograd.LowRank(x[0], x[1], x[2], 0.4) }
+
+func refLowRank(x []array) array {
+	return each(x[0].shape, func(i []int) float64 {
+		sum := x[0].at(i...)
+		for r := range x[1].shape[0] {
+			sum += 0.4 * x[2].at(i[0], r) * x[1].at(r, i[1])
+		}
+		return sum
+	})
 }
 
 // computedScale is scale in memory that the tape recycles.

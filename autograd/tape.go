@@ -21,6 +21,7 @@ type Tape struct {
 	lists    arena[*Var]
 	memory   memory
 	params   map[*Param]*Var
+	lowRanks map[lowRank]*Var
 	grads    Grads
 	taken    bool // the adjoint now running gave its dy away
 }
@@ -34,6 +35,7 @@ type Var struct {
 	param *Param
 
 	frozen   frozen        // what of a frozen Param the value is, for Linear
+	change   *lowRank      // where LowRank made v of a weight without gradient, for Linear
 	header   tensor.Tensor // value, where the tape made it
 	owner    *Var          // whose memory value looks at: v itself, or what v is a view of; nil where not the tape's
 	buffer   []float32     // memory of an owner, until it is recycled
@@ -157,6 +159,7 @@ func (tp *Tape) Reset() {
 	clear(tp.recorded)
 	tp.recorded = tp.recorded[:0]
 	clear(tp.params)
+	clear(tp.lowRanks)
 	clear(tp.grads)
 }
 

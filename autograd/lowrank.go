@@ -1,0 +1,71 @@
+package autograd
+
+import "github.com/promptcam/promptcam/tensor"
+
+// LowRank returns w + scale·b·a, [out, in]: a weight w [out, in] changed by a product of
+// few rows a [r, in] and columns b [out, r] (Hu et al., arXiv 2106.09685, equation 3).
+// It is for the weight of Linear or MLP, x·wᵀ + scale·(x·aᵀ)·bᵀ then being one product.
+// Where no gradient of w is wanted, nor is the whole's computed: a and b receive theirs
+// by products of r rows or columns. The same operands give the same Var until Reset,
+// which is not to be released.
+func LowRank(w, a, b *Var, scale float32) *Var {
+	tp := w.tape
+	key := lowRank{w, a, b, scale}
+	if y := tp.lowRanks[key]; y != nil {
+		return y
+	}
+	y := tp.result(w.Shape(), w, a, b)
+	s := tp.room(w.Dim(1)).Fill(scale)
+	tensor.LinearTo(y.value, b.Value(), a.Value().Transpose(), nil, tensor.After{Scale: s, Residual: w.Value()})
+	tp.memory.put(s.Data())
+	if y.needs {
+		n := record[lowRank](y, keepIf(b.needs, a), keepIf(a.needs, b))
+		*n = key
+		if !w.needs {
+			y.change = n
+		}
+	}
+	if tp.lowRanks == nil {
+		tp.lowRanks = map[lowRank]*Var{}
+	}
+	tp.lowRanks[key] = y
+	return y
+}
+
+type lowRank struct {
+	w, a, b *Var
+	scale   float32
+}
+
+func (n *lowRank) back(dy *tensor.Tensor) {
+	n.a.addGrad(func(g *tensor.Tensor) {
+		tensor.MatMulTo(g, n.b.value.Transpose(), dy)
+		tensor.ScaleTo(g, n.scale, g)
+	})
+	n.b.addGrad(func(g *tensor.Tensor) {
+		tensor.LinearTo(g, dy, n.a.value, nil, tensor.After{})
+		tensor.ScaleTo(g, n.scale, g)
+	})
+	n.w.giveGrad(dy)
+}
+
+// backOf is back given the gradient dy [..., out] of x·wᵀ, with x [..., in], in place of
+// dyᵀ·x, that of the weight.
+func (n *lowRank) backOf(dy, x *tensor.Tensor) {
+	tp := n.w.tape
+	var room [8]int // on the stack
+	shape := append(room[:0], x.Shape()...)
+	shape[len(shape)-1] = n.a.value.Dim(0)
+	thin := tp.room(shape...) // [..., r]
+	n.a.addGrad(func(g *tensor.Tensor) {
+		tensor.LinearBackwardTo(thin, nil, dy, nil, n.b.value, nil)
+		tensor.ScaleTo(thin, n.scale, thin)
+		tensor.LinearBackwardTo(nil, g, thin, x, n.a.value, nil)
+	})
+	n.b.addGrad(func(g *tensor.Tensor) {
+		tensor.LinearTo(thin, x, n.a.value, nil, tensor.After{})
+		tensor.ScaleTo(thin, n.scale, thin)
+		tensor.LinearBackwardTo(nil, g, dy, thin, n.b.value, nil)
+	})
+	tp.memory.put(thin.Data())
+}
