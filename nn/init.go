@@ -14,6 +14,13 @@ func Uniform(rng *rand.Rand, t *tensor.Tensor, limit float64) {
 	}
 }
 
+// Normal fills t with numbers of the normal distribution around 0.
+func Normal(rng *rand.Rand, t *tensor.Tensor, deviation float64) {
+	for i, d := 0, t.Data(); i < len(d); i++ {
+		d[i] = float32(deviation * rng.NormFloat64())
+	}
+}
+
 // KaimingUniform fills the weight [out, in] of a Linear, and its bias [out]
 // if not nil, evenly from ±1/sqrt(in): PyTorch's default (He et al., arXiv 1502.01852, with a = sqrt 5).
 func KaimingUniform(rng *rand.Rand, weight, bias *tensor.Tensor) {

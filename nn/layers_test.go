@@ -116,6 +116,78 @@ func TestFrozenLinear(t *testing.T) {
 	check("another tensor")
 }
 
+// adapted returns a frozen Linear of random parameters with an Adapter, and the Linear
+// that it amounts to.
+func adapted(rng *rand.Rand, in, out int) (l, whole *nn.Linear) {
+	l = nn.NewLinear(in, out)
+	randomise(rng, l)
+	nn.Freeze(l)
+	l.Adapter = nn.NewAdapter(l, 2, 0.3)
+	randomise(rng, l.Adapter)
+	a := l.Adapter
+	return l, &nn.Linear{
+		Weight: &autograd.Param{Value: l.Weight.Value.Add(a.B.Value.MatMul(a.A.Value).Scale(0.3))},
+		Bias:   l.Bias,
+	}
+}
+
+func TestAdapter(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	l, whole := adapted(rng, 5, 6)
+	names := []string{}
+	for name := range nn.Params(l) {
+		names = append(names, name)
+	}
+	assert.Equal(t, []string{"weight", "bias", "lora_A", "lora_B"}, names)
+	x, sum := tensortest.Random(rng, 2, 3, 5), tensortest.Random(rng, 2, 3, 6)
+	tp := &autograd.Tape{}
+	want := rowsOf(x, func(r []float64) []float64 { return row(whole, r) })
+	tensortest.Close(t, want, l.Forward(tp.Const(x)).Value(), 1e-5)
+	part := rowsOf(x, func(r []float64) []float64 { return row(whole, r)[2:5] })
+	tensortest.Close(t, part, l.Rows(tp.Const(x), 2, 5).Value(), 1e-5)
+	for i := range want {
+		want[i] += float64(sum.Data()[i])
+	}
+	tensortest.Close(t, want, l.ForwardAdd(autograd.Residual{X: tp.Const(sum)}, tp.Const(x)).Value(), 1e-5)
+
+	a, input := l.Adapter, &autograd.Param{Value: x}
+	for name, f := range map[string]func(tp *autograd.Tape) *autograd.Var{
+		"whole": func(tp *autograd.Tape) *autograd.Var { return l.Forward(tp.Param(input)) },
+		"parts": func(tp *autograd.Tape) *autograd.Var {
+			in := tp.Param(input)
+			return autograd.Concat(l.Rows(in, 0, 3), l.Rows(in, 3, 6), l.Rows(in, 1, 4))
+		},
+	} {
+		off, err := gradcheck.Error(rng, f, a.A, a.B, input)
+		require.NoError(t, err)
+		assert.Less(t, off, 5e-4, name)
+		tp := &autograd.Tape{}
+		grads := tp.Backward(autograd.CrossEntropy(autograd.Reshape(f(tp), 1, -1), []int{3}))
+		assert.Len(t, grads, 3, "nothing frozen has a gradient")
+	}
+
+	a.B.Value.Fill(0)
+	tp.Reset()
+	got := l.Forward(tp.Const(x)).Value().Clone()
+	l.Adapter = nil
+	assert.Equal(t, l.Forward(tp.Const(x)).Value().Clone(), got, "a B of zeros changes nothing")
+}
+
+func TestAdaptedMLP(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	m, whole := nn.NewMLP(4, 9, tensor.GELU), nn.NewMLP(4, 9, tensor.GELU)
+	m.FC1, whole.FC1 = adapted(rng, 4, 9)
+	m.FC2, whole.FC2 = adapted(rng, 9, 4)
+	x := &autograd.Param{Value: tensortest.Random(rng, 2, 3, 4)}
+	for _, tp := range []*autograd.Tape{{}, {NoGrad: true}} {
+		tensortest.Close(t, whole.Forward(tp.Param(x)).Value(), m.Forward(tp.Param(x)).Value(), 1e-5)
+	}
+	off, err := gradcheck.Error(rng, func(tp *autograd.Tape) *autograd.Var { return m.Forward(tp.Param(x)) },
+		x, m.FC1.Adapter.A, m.FC1.Adapter.B, m.FC2.Adapter.A, m.FC2.Adapter.B)
+	require.NoError(t, err)
+	assert.Less(t, off, 5e-4)
+}
+
 func TestLayerNorm(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	n := nn.NewLayerNorm(7, 1e-3)

@@ -7,8 +7,9 @@ import (
 
 // Linear is y = x·Wᵀ + b.
 type Linear struct {
-	Weight *autograd.Param `state:"weight"` // [out, in]
-	Bias   *autograd.Param `state:"bias"`   // [out]; nil means none
+	Weight  *autograd.Param `state:"weight"` // [out, in]
+	Bias    *autograd.Param `state:"bias"`   // [out]; nil means none
+	Adapter *Adapter        `state:""`       // changes W; nil means none
 }
 
 // NewLinear returns a Linear of zeros; an initialiser or Load gives it its values.
@@ -27,20 +28,28 @@ func (l *Linear) ForwardAdd(r autograd.Residual, x *autograd.Var) *autograd.Var 
 
 // Rows is Forward for the outputs [from, to) alone: [..., to-from].
 func (l *Linear) Rows(x *autograd.Var, from, to int) *autograd.Var {
-	w, b := l.params(x.Tape())
-	w = autograd.Slice(w, 0, from, to)
-	if b != nil {
-		b = autograd.Slice(b, 0, from, to)
+	tp := x.Tape()
+	w := autograd.Slice(tp.Param(l.Weight), 0, from, to)
+	if a := l.Adapter; a != nil {
+		w = autograd.LowRank(w, tp.Param(a.A), autograd.Slice(tp.Param(a.B), 0, from, to), a.Scale)
+	}
+	var b *autograd.Var
+	if l.Bias != nil {
+		b = autograd.Slice(tp.Param(l.Bias), 0, from, to)
 	}
 	return autograd.Linear(x, w, b)
 }
 
-// params returns the weight and the bias, or nil, on a tape.
+// params returns the weight, adapted, and the bias, or nil, on a tape.
 func (l *Linear) params(tp *autograd.Tape) (w, b *autograd.Var) {
 	if l.Bias != nil {
 		b = tp.Param(l.Bias)
 	}
-	return tp.Param(l.Weight), b
+	w = tp.Param(l.Weight)
+	if a := l.Adapter; a != nil {
+		w = autograd.LowRank(w, tp.Param(a.A), tp.Param(a.B), a.Scale)
+	}
+	return w, b
 }
 
 // NewParam returns a Param of zeros.

@@ -15,8 +15,8 @@ import (
 
 // Params yields the name and the Param of each field of m that has a
 // `state:"name"` tag, in the order of the fields. m is a pointer to a
-// struct. A field may be a Param, a layer, which puts its own names behind "name.", or a
-// slice of layers, which puts the index between; nil fields are passed over.
+// struct. A field may be a Param, a layer, which puts its own names behind "name.", if it
+// has a name, or a slice of layers, which puts the index between; nil fields are passed over.
 func Params(m any) iter.Seq2[string, *autograd.Param] {
 	return func(yield func(string, *autograd.Param) bool) {
 		walk("", reflect.ValueOf(m), yield)

@@ -17,11 +17,7 @@ func New(c Config, rng *rand.Rand) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	normal := func(p *autograd.Param, deviation float64) {
-		for i, d := 0, p.Value.Data(); i < len(d); i++ {
-			d[i] = float32(deviation * rng.NormFloat64())
-		}
-	}
+	normal := func(p *autograd.Param, deviation float64) { nn.Normal(rng, p.Value, deviation) }
 	m := newModel(c)
 	normal(m.ClassToken, 1e-6)
 	if m.Registers != nil {
