@@ -30,6 +30,12 @@ type Config struct {
 	// through. Tokens go on seeing all of them. Not in the paper.
 	PatchDropout float32
 
+	// Rank, if not 0, is that of a learned change of the last block's weights (LoRA, Hu et
+	// al., arXiv 2106.09685): of those for queries, keys, values, projection and MLP. Class
+	// prompts alone pass that block, and all share the change; tokens enter it as
+	// they are. Not in the paper.
+	Rank int
+
 	PromptDropout float32 // probability of an element of a prompt being zero in a training step, for all its images
 	DropPath      float32 // stochastic depth of the last block in training; earlier ones rise to it evenly from 0
 }
@@ -96,6 +102,8 @@ func (c Config) Validate(depth int) error {
 		return fmt.Errorf("promptcam: %d class-agnostic prompts, want 0 to %d", c.Agnostic, maxPrompts)
 	case c.Agnostic > 0 && (c.Mode == Last || first == 0):
 		return fmt.Errorf("promptcam: %d class-agnostic prompts, but mode %s has none", c.Agnostic, c.Mode)
+	case c.Rank < 0:
+		return fmt.Errorf("promptcam: adapters of rank %d, want at least 0", c.Rank)
 	case !(c.PatchDropout >= 0 && c.PatchDropout < 1):
 		return fmt.Errorf("promptcam: patch dropout %v, want at least 0 and less than 1", c.PatchDropout)
 	case !(c.PromptDropout >= 0 && c.PromptDropout < 1):

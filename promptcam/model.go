@@ -1,6 +1,7 @@
 package promptcam
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"sync"
@@ -21,8 +22,10 @@ type Model struct {
 	Agnostic []*autograd.Param `state:"agnostic"` // [P, D] for each layer before the class prompts'
 	Class    *autograd.Param   `state:"class"`    // [C, D]
 	Head     *nn.Linear        `state:"head"`     // [1, D]
+	Adapters *Adapters         `state:"lora"`     // nil without Config.Rank
 
-	first int // layer at which class prompts enter
+	own   *vit.Block // the backbone's last block with the adapters; nil without
+	first int        // layer at which class prompts enter
 	tapes sync.Pool
 }
 
@@ -43,6 +46,9 @@ func New(b *vit.Model, c Config, rng *rand.Rand) (*Model, error) {
 	}
 	nn.Uniform(rng, m.Class.Value, limit)
 	nn.KaimingUniform(rng, m.Head.Weight.Value, m.Head.Bias.Value)
+	if m.Adapters != nil {
+		m.Adapters.initialize(rng)
+	}
 	return m, nil
 }
 
@@ -50,6 +56,9 @@ func New(b *vit.Model, c Config, rng *rand.Rand) (*Model, error) {
 func newModel(b *vit.Model, c Config) (*Model, error) {
 	if err := c.Validate(b.Config.Depth); err != nil {
 		return nil, err
+	}
+	if d := b.Config.Dim; c.Rank > d {
+		return nil, fmt.Errorf("promptcam: adapters of rank %d, want at most the backbone's width, %d", c.Rank, d)
 	}
 	first, _ := c.Mode.first(b.Config.Depth)
 	nn.Freeze(b)
@@ -67,6 +76,9 @@ func parameters(b *vit.Model, c Config, first int) *Model {
 		for range first {
 			m.Agnostic = append(m.Agnostic, nn.NewParam(c.Agnostic, d))
 		}
+	}
+	if c.Rank > 0 {
+		m.own, m.Adapters = adapt(b.Blocks[len(b.Blocks)-1], c.Rank)
 	}
 	return m
 }
@@ -211,8 +223,13 @@ func (m *Model) look(x, z *autograd.Var) last {
 	return last{see, attn, m.score(z, y)}
 }
 
-// last returns the last block.
-func (m *Model) last() *vit.Block { return m.Backbone.Blocks[len(m.Backbone.Blocks)-1] }
+// last returns the last block: the backbone's, or the model's own.
+func (m *Model) last() *vit.Block {
+	if m.own != nil {
+		return m.own
+	}
+	return m.Backbone.Blocks[len(m.Backbone.Blocks)-1]
+}
 
 // see returns the class prompts' queries in the last layer, and what they look
 // at. Of that layer no other rows are needed.

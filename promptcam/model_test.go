@@ -3,6 +3,7 @@ package promptcam
 import (
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,18 +26,33 @@ func configs() map[string]Config {
 		"shallow dropping": {Mode: Shallow, Classes: 4, PatchDropout: 0.125},
 		"last":             {Mode: Last, Classes: 4},
 		"last patches":     {Mode: Last, Classes: 4, PatchesOnly: true},
+		"deep adapted":     {Mode: Deep, Classes: 4, Agnostic: 3, Rank: 3},
+		"shallow adapted":  {Mode: Shallow, Classes: 4, Rank: 2},
+		"last adapted":     {Mode: Last, Classes: 4, PatchesOnly: true, Rank: 2},
 	}
 }
 
-// forEachConfig runs f on an untrained model of each config on dino's backbone.
+// forEachConfig runs f on an untrained model of each config on dino's backbone, but with
+// adapters that do something.
 func forEachConfig(t *testing.T, f func(t *testing.T, m *Model, g *golden)) {
 	for name, c := range configs() {
 		t.Run(name, func(t *testing.T) {
 			g := openGolden(t, "dino")
 			m, err := New(g.model().Backbone, c, rand.New(rand.NewPCG(1, 2)))
 			require.NoError(t, err)
+			move(m)
 			f(t, m, g)
 		})
+	}
+}
+
+// move gives the adapters' B, which start as zeros, other values.
+func move(m *Model) {
+	rng := rand.New(rand.NewPCG(3, 4))
+	for name, p := range nn.Params(m.Adapters) {
+		if strings.HasSuffix(name, "lora_B") {
+			nn.Normal(rng, p.Value, 0.5)
+		}
 	}
 }
 
@@ -63,6 +79,9 @@ func prepended(m *Model, images *tensor.Tensor) *tensor.Tensor {
 		case i < m.first && len(m.Agnostic) > 0:
 			n = m.Config.Agnostic
 			x = autograd.Concat(row(m.Agnostic[i]), x)
+		}
+		if i == len(m.Backbone.Blocks)-1 {
+			block = m.last()
 		}
 		x = block.Forward(x, nil)
 		x = autograd.Concat(autograd.Slice(x, 1, n, x.Dim(1)))
@@ -262,7 +281,7 @@ func TestScoresOfTokens(t *testing.T) {
 			want, wantGrads := run(func(tp *autograd.Tape) *autograd.Var { return m.Scores(tp.Const(g.images.Value)) })
 			got, grads := run(func(tp *autograd.Tape) *autograd.Var { return m.ScoresOf(tp.Const(tokens)) })
 			assert.Equal(t, want.Data(), got.Data())
-			require.Len(t, grads, 3, "class prompts and head")
+			require.Len(t, grads, len(m.Tensors()), "nothing frozen")
 			for p, grad := range wantGrads {
 				assert.Equal(t, grad.Data(), grads[p].Data())
 			}
@@ -384,6 +403,7 @@ func TestConfigValidate(t *testing.T) {
 		"mode from:1 has none":                 {Mode: FromLayer(1), Classes: 2, Agnostic: 1},
 		"patch dropout 1":                      {Mode: Last, Classes: 2, PatchDropout: 1},
 		"prompt dropout 1":                     {Mode: Last, Classes: 2, PromptDropout: 1},
+		"adapters of rank -1":                  {Mode: Last, Classes: 2, Rank: -1},
 		"drop path -0.1":                       {Mode: Last, Classes: 2, DropPath: -0.1},
 		`mode "", want deep, shallow, last or`: {Classes: 2},
 	} {

@@ -28,11 +28,11 @@ type BackboneInfo struct {
 // format marks our files; it changes when older ones can no longer be read.
 const format = "promptcam 1"
 
-// Tensors returns what Save writes of m as a set: prompts and head, without the
-// backbone.
+// Tensors returns what Save writes of m as a set: prompts, head and adapters, without
+// the backbone.
 func (m *Model) Tensors() nn.Tensors { return nn.State(m) }
 
-// Save writes the prompts and the head of m, and all of Info, to one small
+// Save writes the prompts, the head and the adapters of m, and all of Info, to one small
 // safetensors file. The backbone is not in it: its identity is. classes names
 // the classes in order, t is the transform of images to evaluate, which must
 // end at the backbone's image size.

@@ -30,6 +30,7 @@ func TestStepsAllocateNearlyNothing(t *testing.T) {
 		"deep dropping": {Mode: Deep, Classes: 10, Agnostic: 10, PromptDropout: 0.1, DropPath: 0.1},
 		"shallow":       {Mode: Shallow, Classes: 10},
 		"last":          {Mode: Last, Classes: 10, PatchesOnly: true, PatchDropout: 0.75},
+		"last adapted":  {Mode: Last, Classes: 10, PatchesOnly: true, PatchDropout: 0.75, Rank: 8},
 		"from:10":       {Mode: FromLayer(10), Classes: 10, PatchDropout: 0.75},
 	} {
 		for _, processors := range []int{1, 2} {

@@ -131,7 +131,7 @@ func TestResumedTrainingHasTheSameBits(t *testing.T) {
 			c.Optimizer, c.Average = optimizer, 0.95
 			start := func() *Model {
 				config := configs()["deep"]
-				config.PromptDropout, config.DropPath, config.PatchDropout = 0.1, 0.1, 0.5
+				config.PromptDropout, config.DropPath, config.PatchDropout, config.Rank = 0.1, 0.1, 0.5, 2
 				m, err := New(openGolden(t, "dino").model().Backbone, config, rand.New(rand.NewPCG(1, 2)))
 				require.NoError(t, err)
 				return m
@@ -222,7 +222,7 @@ func (l cached) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, error] 
 
 func TestTrainingOnTokensHasTheSameBits(t *testing.T) {
 	l, _ := spots(t, 40, true)
-	for _, config := range []Config{{Mode: Last, PatchesOnly: true}, {Mode: FromLayer(2)}} {
+	for _, config := range []Config{{Mode: Last, PatchesOnly: true, Rank: 2}, {Mode: FromLayer(2)}} {
 		config.Classes, config.PatchDropout, config.PromptDropout = 4, 0.5, 0.1
 		run := func(source func(m *Model) Batches) (*Model, *Evaluation) {
 			m, err := New(openGolden(t, "dino").model().Backbone, config, rand.New(rand.NewPCG(1, 2)))
