@@ -72,6 +72,7 @@ type settings struct {
 	size                           [2]int // height and width; 0: the architecture's own
 	classes, explain               []string
 	class                          string
+	addClass                       string // folder of photographs of a new class
 	top, samples, workers          int
 	resume, skipBad, quiet         bool
 	blur                           promptcam.Blur
