@@ -65,7 +65,10 @@ func (n *lowRank) backOf(dy, x *tensor.Tensor) {
 	n.b.addGrad(func(g *tensor.Tensor) {
 		tensor.LinearTo(thin, x, n.a.value, nil, tensor.After{})
 		tensor.ScaleTo(thin, n.scale, thin)
-		tensor.LinearBackwardTo(nil, g, dy, thin, n.b.value, nil)
+		turned := tp.room(n.b.value.Dim(1), n.b.value.Dim(0)) // [r, out]: r rows cost a third of r columns
+		tensor.LinearBackwardTo(nil, turned, thin, dy, turned, nil)
+		tensor.CopyTo(g, turned.Transpose())
+		tp.memory.put(turned.Data())
 	})
 	tp.memory.put(thin.Data())
 }
