@@ -102,7 +102,7 @@ func extendable() map[string]Config {
 		"from:3":        {Mode: FromLayer(3), Classes: 3, Agnostic: 3, PatchesOnly: true},
 		"last":          {Mode: Last, Classes: 3, PatchesOnly: true},
 		"last dropping": {Mode: Last, Classes: 3, PatchesOnly: true, PatchDropout: 0.5},
-		"last rank": {Mode: Last, Classes: 3, PatchesOnly: true, Rank: 2},
+		"last rank":     {Mode: Last, Classes: 3, PatchesOnly: true, Rank: 2},
 	}
 }
 
