@@ -54,19 +54,3 @@ func (s *Set) Check(ctx context.Context, items []Item, progress func(done, total
 	slices.SortFunc(bad, func(a, b BadImage) int { return cmp.Compare(a.Index, b.Index) })
 	return bad
 }
-
-// Without returns items but for the bad ones, which Check of the same items
-// returned.
-func Without(items []Item, bad []BadImage) []Item {
-	drop := make(map[int]bool, len(bad))
-	for _, b := range bad {
-		drop[b.Index] = true
-	}
-	kept := make([]Item, 0, len(items))
-	for i, it := range items {
-		if !drop[i] {
-			kept = append(kept, it)
-		}
-	}
-	return kept
-}

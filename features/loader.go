@@ -13,7 +13,8 @@ import (
 
 // LoaderConfig says how a Loader makes batches.
 type LoaderConfig struct {
-	Views   int   // each epoch sees one of the first Views views of each image
+	First   int   // view
+	Views   int   // each epoch sees one of so many views of each image, from First on
 	Batch   int   // images per batch
 	Shuffle bool  // a new order every epoch
 	Seed    int64 // of the order and of the choice of views
@@ -24,7 +25,7 @@ type LoaderConfig struct {
 type Loader struct {
 	cache  *Cache
 	items  []data.Item
-	rows   []int32 // [N, Views], of the file
+	rows   []int32 // [N, Views], of the file, from First on
 	config LoaderConfig
 }
 
@@ -42,9 +43,10 @@ func (c *Cache) Loader(items []data.Item, config LoaderConfig) (*Loader, error) 
 	l := &Loader{c, slices.Clone(items), make([]int32, 0, len(items)*config.Views), config}
 	for _, it := range items {
 		for v := range config.Views {
-			row, ok := c.row(Record{it.Path, v})
+			r := Record{it.Path, config.First + v}
+			row, ok := c.row(r)
 			if !ok {
-				return nil, &MismatchError{c.path, []string{fmt.Sprintf("no record of %s", Record{it.Path, v})}}
+				return nil, &MismatchError{c.path, []string{fmt.Sprintf("no record of %s", r)}}
 			}
 			l.rows = append(l.rows, int32(row))
 		}
@@ -133,7 +135,7 @@ func (l *Loader) read(ctx context.Context, epoch int, free <-chan *slot, queue c
 			if ctx.Err() != nil {
 				return
 			}
-			row := l.rows[i*l.config.Views+views[i]]
+			row := l.rows[i*l.config.Views+views[i]-l.config.First]
 			if err := l.cache.numbers(s.numbers[at*size:][:size], int(row), record); err != nil {
 				s.err = fmt.Errorf("features: %s: %s: %w", l.cache.path, Record{l.items[i].Path, views[i]}, err)
 				break
@@ -155,7 +157,7 @@ func (l *Loader) draw(epoch int) (order, views []int) {
 	// Two sources, and views drawn by position, so that neither depends on the other or on what comes after.
 	rng := random("views %d %d", l.config.Seed, epoch)
 	for i := range views {
-		order[i], views[i] = i, rng.IntN(l.config.Views)
+		order[i], views[i] = i, l.config.First+rng.IntN(l.config.Views)
 	}
 	if l.config.Shuffle {
 		random("order %d %d", l.config.Seed, epoch).Shuffle(len(order), func(i, j int) {

@@ -93,6 +93,11 @@ func TestLoader(t *testing.T) {
 		}
 	}
 
+	// From another view on.
+	for _, v := range run(t, load(LoaderConfig{First: 3, Views: 1, Batch: 2}, items), 0).views {
+		assert.Equal(t, 3, v)
+	}
+
 	_, err := c.Loader(items, LoaderConfig{Views: 0, Batch: 3})
 	assert.EqualError(t, err, "features: loader: 0 views in batches of 3 images, need at least 1")
 	_, err = c.Loader(nil, LoaderConfig{Views: 1, Batch: 3})

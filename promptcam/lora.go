@@ -16,16 +16,16 @@ type Adapters struct {
 	FC2  *nn.Adapter `state:"fc2"`
 }
 
-// Prompts learn best at a rate of about 0.01 (AdamW), adapters as LoRA has them, with a
+// Prompts learn best at a rate of about 0.06 (AdamW), adapters as LoRA has them, with a
 // scale of 1 and A of deviation 1/sqrt(in), at 0.002; the optimizer has one rate. AdamW's
 // steps do not depend on how long a gradient is. So with k times as large an A and B,
 // and the scale 1/k², each step moves their product as one of rate/k would:
 //
 //	(k·A + rate·a)·(k·B + rate·b)/k² = (A + rate/k·a)·(B + rate/k·b)
 //
-// Here k is 0.01/0.002. Only weight decay acts as at the rate itself.
+// Here k is 0.06/0.002. Only weight decay acts as at the rate itself.
 const (
-	adapterGain  = 5
+	adapterGain  = 30
 	adapterScale = 1. / (adapterGain * adapterGain)
 )
 

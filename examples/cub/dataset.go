@@ -18,8 +18,10 @@ import (
 
 // openData opens -data and keeps -classes of it.
 func openData(s *settings, c *console) (*data.Set, error) {
-	if err := outside(s.data, s.out); err != nil {
-		return nil, err
+	for _, f := range []struct{ name, dir string }{{"out", s.out}, {"cache", filepath.Dir(featuresPath(s))}} {
+		if err := outside(s.data, f.name, f.dir); err != nil {
+			return nil, err
+		}
 	}
 	if dir := filepath.Dir(filepath.Clean(s.data)); filepath.Base(s.data) == "images" && exists(dir, "images.txt") {
 		c.warn("-data %s: read as class folders, of which -test are held out; -data %s has the published test images", s.data, dir)
@@ -47,22 +49,22 @@ func openData(s *settings, c *console) (*data.Set, error) {
 	return set, nil
 }
 
-// outside returns an error if results in out would be read as a class of the
+// outside returns an error if what a flag puts into dir out would be read as a class of the
 // photographs in dir the next time. CUB's lists and train name what is read.
-func outside(dir, out string) error {
+func outside(dir, flag, out string) error {
 	root, err := filepath.Abs(dir)
 	if err != nil {
 		return fmt.Errorf("-data: %w", err)
 	}
 	at, err := filepath.Abs(out)
 	if err != nil {
-		return fmt.Errorf("-out: %w", err)
+		return fmt.Errorf("-%s: %w", flag, err)
 	}
 	within, err := filepath.Rel(root, at)
 	if err != nil || !filepath.IsLocal(within) || exists(dir, "images.txt") || exists(dir, "train") {
 		return nil
 	}
-	return fmt.Errorf("-out %s is in -data %s, whose folders are the classes: want a folder outside", out, dir)
+	return fmt.Errorf("-%s %s is in -data %s, whose folders are the classes: want a folder outside", flag, out, dir)
 }
 
 func exists(path ...string) bool {
@@ -118,26 +120,40 @@ func check(ctx context.Context, s *settings, c *console, set *data.Set, lists ..
 		all += len(*l)
 	}
 	m := c.meter(all)
+	var bad []data.BadImage
 	for _, l := range lists {
-		bad := set.Check(ctx, *l, func(done, total int) { m.show("checking images", m.before+done, all, "") })
+		found := set.Check(ctx, *l, func(done, total int) { m.show("checking images", m.before+done, all, "") })
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}
 		m.end(len(*l))
-		for _, b := range bad {
-			c.warn("%v", b.Err)
-		}
-		skipped += len(bad)
-		*l = data.Without(*l, bad)
+		bad = append(bad, found...)
 	}
-	if skipped == 0 {
+	return leaveOut(s, c, bad, lists...)
+}
+
+// leaveOut tells of images that cannot be read: an error, or with -skip-bad they leave the
+// lists. It returns how many did.
+func leaveOut(s *settings, c *console, bad []data.BadImage, lists ...*[]data.Item) (int, error) {
+	if len(bad) == 0 {
 		return 0, nil
 	}
-	if !s.skipBad {
-		return 0, fmt.Errorf("-data %s: %d of %d images cannot be read, listed above: -skip-bad goes on without them", s.data, skipped, all)
+	all, drop := 0, map[string]bool{}
+	for _, b := range bad {
+		c.warn("%v", b.Err)
+		drop[b.Item.Path] = true
 	}
-	c.say("going on without %d of %d images, which cannot be read", skipped, all)
-	return skipped, nil
+	for _, l := range lists {
+		all += len(*l)
+		if s.skipBad {
+			*l = slices.DeleteFunc(slices.Clone(*l), func(it data.Item) bool { return drop[it.Path] })
+		}
+	}
+	if !s.skipBad {
+		return 0, fmt.Errorf("-data %s: %d of %d images cannot be read, listed above: -skip-bad goes on without them", s.data, len(bad), all)
+	}
+	c.say("going on without %d of %d images, which cannot be read", len(bad), all)
+	return len(bad), nil
 }
 
 // enough says whether a set can be trained on and tested, which skipping images

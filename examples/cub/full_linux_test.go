@@ -57,7 +57,7 @@ func TestExitCodes(t *testing.T) {
 	assert.Contains(t, exit(program(1<<30), 2), "cub: -data is missing")
 	assert.Contains(t, exit(program(1<<30, "-data", filepath.Join(data, "none"), "-weights", weights, "-out", out), 1), "none")
 
-	c := program(1<<30, "-data", data, "-weights", weights, "-arch", arch, "-epochs", "10000", "-out", out)
+	c := program(1<<30, "-data", data, "-weights", weights, "-arch", arch, "-mode", "deep", "-epochs", "10000", "-out", out)
 	var once sync.Once // a second signal would end it at once
 	c.Stdout = watcher{func(lines string) {
 		if strings.Contains(lines, "epoch 2/") {
@@ -73,7 +73,7 @@ func TestExitCodes(t *testing.T) {
 func TestFullDisk(t *testing.T) {
 	weights, arch := backbone(t, nil)
 	data, out, want := photographs(t, t.TempDir(), 6), t.TempDir(), t.TempDir()
-	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "2", "-out"}
+	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-mode", "deep", "-epochs", "2", "-out"}
 	must(t, append(args, want)...)
 
 	limited := func(limit int, more ...string) string {
@@ -84,6 +84,8 @@ func TestFullDisk(t *testing.T) {
 		return message
 	}
 	assert.Contains(t, limited(4096), "state.safetensors")
+	assert.Empty(t, files(t, out))
+	assert.Contains(t, limited(4096, "-mode", "last"), "features.safetensors")
 	assert.Empty(t, files(t, out))
 
 	page, err := os.Stat(filepath.Join(want, "report", "index.html"))

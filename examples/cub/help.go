@@ -26,16 +26,21 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 	custom(fs, &s.size, "size", "0", "image size in `pixels`: 224 or height x width 224x320; 0: the architecture's own", parseSize)
 	custom(fs, &s.Augment, "augment", s.Augment, "`what` is done to training images: crop (resize to 15/14, random crop, mirror: the authors'), rrc (random part of random shape, mirror), none",
 		choice(map[string]string{"crop": "crop", "rrc": "rrc", "none": "none"}))
+	fs.IntVar(&s.Views, "views", s.Views, "views of each training image among the cached features: itself, its mirror image, and then what -augment draws and its mirror image in turn; an epoch sees one of them")
+	fs.StringVar(&s.cache, "cache", "", "`folder` of the features that frozen layers make of the images (mode last, and from:N with -agnostic 0): computed once, for all runs with the same photographs, backbone and -augment; empty: -out; off: none")
 	fs.IntVar(&s.workers, "workers", 0, "images decoded at a time; 0: as many as processors")
 
 	fs.StringVar(&s.weights, "weights", "", "`file` of the pre-trained backbone: safetensors, or PyTorch's .pt, .pth, .bin")
 	fs.StringVar(&s.arch, "arch", "auto", "the backbone's architecture: auto, a preset's `name` such as dino-vitb16, or a .json file with the fields of vit.Config")
-	custom(fs, &s.Mode, "mode", string(s.Mode), "`where` class prompts enter: deep (the last layer, with class-agnostic prompts before it: the paper's), last (the same without them), shallow (the first, and carried on), from:N (layer N, and carried on)", promptcam.ParseMode)
+	custom(fs, &s.Mode, "mode", string(s.Mode), "`where` class prompts enter: last (the last layer), deep (the same with class-agnostic prompts in the layers before it: the paper's), shallow (the first, and carried on), from:N (layer N, and carried on)", promptcam.ParseMode)
 	fs.IntVar(&s.Agnostic, "agnostic", s.Agnostic, "class-agnostic prompts in each layer before the class prompts; modes shallow and last have none")
 	fs.BoolVar(&s.PatchesOnly, "patches-only", s.PatchesOnly, "class prompts of the last layer look at patches alone")
 	fs.Float64Var(&s.PromptDropout, "dropout", 0, "`probability` of an element of a prompt being zero in a training step")
+	fs.Float64Var(&s.PatchDropout, "patch-dropout", s.PatchDropout, "`share` of each image's patches that class prompts do not see in a training step")
+	fs.IntVar(&s.Rank, "rank", s.Rank, "rank of a change of the last layer's weights that all classes share (LoRA); 0: none")
 	fs.Float64Var(&s.DropPath, "drop-path", 0, "`probability` of the last block being skipped in a training step; earlier ones rise to it from 0")
 
+	custom(fs, &s.long, "preset", "quick", "`defaults` of mode last: quick, or long, which is more accurate and takes several times as long", choice(map[string]bool{"quick": false, "long": true}))
 	fs.IntVar(&s.Epochs, "epochs", s.Epochs, "passes over the training images")
 	fs.IntVar(&s.Batch, "batch", s.Batch, "images per step")
 	custom(fs, &s.Optimizer, "optimizer", s.Optimizer, "`kind`: sgd (with momentum 0.9) or adamw", choice(map[string]string{"sgd": "sgd", "adamw": "adamw"}))
@@ -43,6 +48,10 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 	fs.Float64Var(&s.MinLR, "min-lr", s.MinLR, "last learning rate of the cosine")
 	fs.Float64Var(&s.Warmup, "warmup", s.Warmup, "epochs during which the learning rate rises from 0")
 	fs.Float64Var(&s.Decay, "decay", s.Decay, "weight decay")
+	fs.Float64Var(&s.Distill, "distill", s.Distill, "`weight` of the distance to a teacher's scores, beside that to the labels: a linear probe on the class token (needs cached features); 0: no teacher")
+	fs.Float64Var(&s.Temperature, "temperature", s.Temperature, "by which the teacher's and the model's scores, standardised, are divided")
+	fs.Float64Var(&s.Average, "average", s.Average, "decay per step of the mean of the parameters that is evaluated and saved, such as 0.99; 0: the last are")
+	fs.BoolVar(&s.baseline, "baseline", false, "also test a linear probe and the nearest class mean, on the class token (needs cached features): the price of the explanation")
 	fs.Int64Var(&s.Seed, "seed", s.Seed, "of everything random: splits, start, order, augmentation, dropout")
 
 	fs.StringVar(&s.out, "out", "out", "`folder` for the results")
@@ -66,7 +75,8 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 
 // trainingFlags have no meaning with -load.
 var trainingFlags = []string{
-	"mode", "agnostic", "patches-only", "dropout", "drop-path", "epochs", "optimizer", "lr", "min-lr", "warmup", "decay", "val", "augment",
+	"mode", "preset", "agnostic", "patches-only", "dropout", "drop-path", "epochs", "optimizer", "lr", "min-lr", "warmup", "decay", "val", "augment",
+	"views", "cache", "patch-dropout", "rank", "distill", "temperature", "average", "baseline",
 }
 
 func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
@@ -76,11 +86,11 @@ var groups = []struct {
 	title string
 	flags []string
 }{
-	{"Photographs", []string{"data", "classes", "test", "val", "skip-bad", "size", "augment", "workers"}},
-	{"Model", []string{"weights", "arch", "mode", "agnostic", "patches-only", "dropout", "drop-path"}},
-	{"Training", []string{"epochs", "batch", "optimizer", "lr", "min-lr", "warmup", "decay", "seed", "resume"}},
+	{"Photographs", []string{"data", "classes", "test", "val", "skip-bad", "size", "augment", "views", "cache", "workers"}},
+	{"Model", []string{"weights", "arch", "mode", "agnostic", "patches-only", "dropout", "patch-dropout", "drop-path", "rank"}},
+	{"Training", []string{"preset", "epochs", "batch", "optimizer", "lr", "min-lr", "warmup", "decay", "distill", "temperature", "average", "seed", "resume"}},
 	{"A trained model", []string{"load", "explain", "class"}},
-	{"Results", []string{"out", "samples", "top", "blur", "scale", "colormap", "quiet"}},
+	{"Results", []string{"out", "baseline", "samples", "top", "blur", "scale", "colormap", "quiet"}},
 }
 
 const about = `cub trains Prompt-CAM on a folder of photographs with a pre-trained vision transformer, reports its accuracy
@@ -121,7 +131,7 @@ func help(w io.Writer, fs *flag.FlagSet) error {
 	for _, c := range vit.Presets() {
 		names = append(names, c.Name)
 	}
-	fmt.Fprintf(&b, "\nDefaults are those of mode deep with adamw; -mode last -h or -optimizer sgd -h show others.\n\nArchitectures:\n  %s\n", wrap(strings.Join(names, " "), 117, "  "))
+	fmt.Fprintf(&b, "\nDefaults are those of mode last with adamw; -mode deep -h, -preset long -h or -optimizer sgd -h show others.\n\nArchitectures:\n  %s\n", wrap(strings.Join(names, " "), 117, "  "))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -138,7 +138,11 @@ func evaluate(ctx context.Context, s *settings, c *console) error {
 	if len(set.Test) == 0 {
 		return fmt.Errorf("-data %s: no test image is left", s.data)
 	}
-	r := &results{settings: s, c: c, set: set, model: m.Model, transform: m.transform, skipped: skipped, arch: m.Backbone.Config.Name}
+	images, err := data.NewLoader(set.Root, set.Test, data.LoaderConfig{Transform: m.transform, Batch: s.Batch, Workers: s.workers})
+	if err != nil {
+		return err
+	}
+	r := &results{settings: s, c: c, set: set, model: m.Model, transform: m.transform, skipped: skipped, arch: m.Backbone.Config.Name, images: images}
 	return r.publish(ctx)
 }
 

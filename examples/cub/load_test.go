@@ -6,6 +6,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ func trainedModel(t *testing.T, data string, more ...string) (out, weights strin
 	t.Helper()
 	weights, arch := backbone(t, nil)
 	out = t.TempDir()
-	must(t, append([]string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "2", "-samples", "0", "-out", out}, more...)...)
+	must(t, append([]string{"-data", data, "-weights", weights, "-arch", arch, "-mode", "deep", "-epochs", "2", "-samples", "0", "-out", out}, more...)...)
 	return out, weights
 }
 
@@ -38,6 +39,26 @@ func TestLoadGivesTheRunsNumbersAgain(t *testing.T) {
 	for _, key := range []string{"val", "train_images", "epochs"} {
 		assert.Contains(t, is, key)
 		assert.Nil(t, is[key])
+	}
+}
+
+// With features kept in 16 bits, the run's scores are those of -load but for their rounding.
+func TestLoadAfterTrainingOnFeatures(t *testing.T) {
+	data := photographs(t, t.TempDir(), 10)
+	out, weights := trainedModel(t, data, "-mode", "last")
+	again := t.TempDir()
+	must(t, "-load", filepath.Join(out, "model.safetensors"), "-weights", weights, "-data", data, "-out", again)
+	want, got := table(t, out, "predictions.csv"), table(t, again, "predictions.csv")
+	require.Len(t, got, len(want))
+	for i, row := range want[1:] {
+		assert.Equal(t, row[:2], got[i+1][:2])
+		for j, score := range row[4:] {
+			a, err := strconv.ParseFloat(score, 64)
+			require.NoError(t, err)
+			b, err := strconv.ParseFloat(got[i+1][4+j], 64)
+			require.NoError(t, err)
+			assert.InDelta(t, a, b, 0.01)
+		}
 	}
 }
 

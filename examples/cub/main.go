@@ -85,6 +85,9 @@ func saved(s *settings) string {
 	}
 	st, err := readState(statePath(s.out))
 	if err != nil {
+		if s.cache != noCache && exists(featuresPath(s)) {
+			return fmt.Sprintf("no epoch had finished: the same flags start again, with the features made so far in %s", featuresPath(s))
+		}
 		return "no epoch had finished: the same flags start again"
 	}
 	if n := len(st.History); n < s.Epochs {

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"image/png"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,6 +17,8 @@ import (
 
 var complete = []string{"curves.png", "history.csv", "metrics.json", "model.safetensors", "predictions.csv", "report/index.html"}
 
+var withFeatures = slices.Sorted(slices.Values(append([]string{"features.safetensors"}, complete...)))
+
 func TestEveryModeLeavesAllResults(t *testing.T) {
 	weights, arch := backbone(t, nil)
 	data := photographs(t, t.TempDir(), 10)
@@ -23,7 +26,11 @@ func TestEveryModeLeavesAllResults(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "a", "b")
 			stdout := must(t, "-data", data, "-weights", weights, "-arch", arch, "-mode", mode, "-epochs", "2", "-batch", "5", "-out", out)
-			assert.Equal(t, complete, files(t, out))
+			want := complete
+			if mode == "last" {
+				want = withFeatures
+			}
+			assert.Equal(t, want, files(t, out))
 			assert.Contains(t, stdout, "epoch 2/2")
 			assert.Contains(t, stdout, "test top-1")
 
@@ -70,7 +77,7 @@ func TestEveryModeLeavesAllResults(t *testing.T) {
 func TestLearns(t *testing.T) {
 	weights, arch := backbone(t, nil)
 	data, out := photographs(t, t.TempDir(), 16), t.TempDir()
-	stdout := must(t, "-data", data, "-weights", weights, "-arch", arch, "-epochs", "15", "-lr", "0.02", "-agnostic", "2", "-val", "0", "-quiet", "-out", out)
+	stdout := must(t, "-data", data, "-weights", weights, "-arch", arch, "-mode", "deep", "-epochs", "15", "-lr", "0.02", "-agnostic", "2", "-val", "0", "-quiet", "-out", out)
 	assert.Len(t, strings.Split(strings.TrimSpace(stdout), "\n"), 2, stdout)
 	m := readMetrics(t, out)
 	assert.Nil(t, m["val"])
@@ -141,7 +148,7 @@ func TestHelpNamesEveryFlag(t *testing.T) {
 		}
 	}
 	all := 0
-	flags(&settings{}, defaults("deep", "sgd")).VisitAll(func(*flag.Flag) { all++ })
+	flags(&settings{}, defaults("deep", "sgd", false)).VisitAll(func(*flag.Flag) { all++ })
 	assert.Equal(t, all, listed)
 	for _, c := range vit.Presets() {
 		assert.Contains(t, stdout, c.Name)

@@ -26,6 +26,8 @@ type results struct {
 	arch               string
 	trained, validated int // images
 	skipped            int
+	images             promptcam.Batches // of the test
+	baselines          []baselineScore
 
 	test *promptcam.Evaluation
 }
@@ -35,12 +37,10 @@ func reportDir(out string) string { return filepath.Join(out, "report") }
 // publish evaluates the test images and writes all files.
 func (r *results) publish(ctx context.Context) error {
 	began := time.Now()
-	l, err := data.NewLoader(r.set.Root, r.set.Test, data.LoaderConfig{Transform: r.transform, Batch: r.Batch, Workers: r.workers})
-	if err != nil {
-		return err
-	}
-	m := r.c.meter(l.Len())
-	if r.test, err = r.model.Evaluate(ctx, l, func(done int) { m.show("test", done, l.Len(), "") }); err != nil {
+	n := r.images.Len()
+	m := r.c.meter(n)
+	var err error
+	if r.test, err = r.model.Evaluate(ctx, r.images, func(done int) { m.show("test", done, n, "") }); err != nil {
 		return err
 	}
 	if err := r.writeCSV("predictions.csv", r.predictions()); err != nil {
@@ -71,6 +71,9 @@ func (r *results) publish(ctx context.Context) error {
 		return err
 	}
 	r.c.result("test top-1 %.1f %%, top-5 %.1f %% of %d images", 100*r.test.Top1, 100*r.test.Top5, len(r.set.Test))
+	for _, b := range r.baselines {
+		r.c.say("%s: top-1 %.1f %%", b.title(), b.Top1)
+	}
 	r.c.result("report: %s", page)
 	return nil
 }
@@ -78,21 +81,22 @@ func (r *results) publish(ctx context.Context) error {
 // metrics is metrics.json. Accuracies are in percent. What a model that was
 // only loaded does not tell is null.
 type metrics struct {
-	Test        accuracy        `json:"test"`
-	Val         *accuracy       `json:"val"`
-	TrainImages *int            `json:"train_images"`
-	TestImages  int             `json:"test_images"`
-	Epochs      *int            `json:"epochs"`
-	Seconds     float64         `json:"seconds"` // of all epochs; of the test if there was no training
-	Mode        promptcam.Mode  `json:"mode"`
-	Arch        string          `json:"arch"`
-	Seed        int64           `json:"seed"`
-	ValImages   int             `json:"val_images"`
-	BestEpoch   *int            `json:"best_epoch"`
-	Skipped     int             `json:"skipped_images"`
-	Backbone    string          `json:"backbone_sha256"`
-	Recipe      *recipe         `json:"recipe"`
-	PerClass    []classAccuracy `json:"per_class"`
+	Test        accuracy            `json:"test"`
+	Val         *accuracy           `json:"val"`
+	TrainImages *int                `json:"train_images"`
+	TestImages  int                 `json:"test_images"`
+	Epochs      *int                `json:"epochs"`
+	Seconds     float64             `json:"seconds"` // of all epochs; of the test if there was no training
+	Mode        promptcam.Mode      `json:"mode"`
+	Arch        string              `json:"arch"`
+	Seed        int64               `json:"seed"`
+	ValImages   int                 `json:"val_images"`
+	BestEpoch   *int                `json:"best_epoch"`
+	Skipped     int                 `json:"skipped_images"`
+	Backbone    string              `json:"backbone_sha256"`
+	Recipe      *recipe             `json:"recipe"`
+	Baselines   map[string]accuracy `json:"baselines,omitempty"` // on the test images
+	PerClass    []classAccuracy     `json:"per_class"`
 }
 
 type accuracy struct {
@@ -117,6 +121,12 @@ func (r *results) writeMetrics(seconds float64) error {
 		if v := st.History[st.Best-1].Val; v != nil {
 			m.Val = &accuracy{100 * v.Top1, 100 * v.Top5}
 		}
+	}
+	for _, b := range r.baselines {
+		if m.Baselines == nil {
+			m.Baselines = map[string]accuracy{}
+		}
+		m.Baselines[b.name] = b.accuracy
 	}
 	for class, name := range r.set.Classes {
 		a := classAccuracy{Class: name, Images: r.test.Images[class]}
@@ -181,6 +191,9 @@ func (r *results) report(curves []byte, seconds float64) *promptcam.Report {
 		}
 	}
 	p.Splits = append(p.Splits, promptcam.SplitResult{Name: "test", Images: len(r.set.Test), Top1: r.test.Top1, Top5: r.test.Top5})
+	for _, b := range r.baselines {
+		p.Splits = append(p.Splits, promptcam.SplitResult{Name: "test, " + b.title(), Images: len(r.set.Test), Top1: b.Top1 / 100, Top5: b.Top5 / 100})
+	}
 	if r.samples > 0 {
 		p.Samples = r.explained()
 	}

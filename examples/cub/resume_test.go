@@ -123,7 +123,7 @@ func TestResumeRefuses(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 
 	fails(t, args, "-out "+out+" holds an unfinished run", "-resume")
-	fails(t, append(args, "-resume", "-lr", "0.1", "-seed", "2"), "-lr was 0.003, now 0.1", "-seed was 1, now 2")
+	fails(t, append(args, "-resume", "-lr", "0.1", "-seed", "2"), "-lr was 0.06, now 0.1", "-seed was 1, now 2")
 	fails(t, append(args, "-resume", "-size", "64"), "the image size was 32x32, now 64x64")
 	fails(t, append(args, "-resume", "-classes", "red,green"), "the images or classes")
 	other, _ := backbone(t, func(w tensors) { w["cls_token"].Data()[0]++ })
@@ -156,12 +156,12 @@ func TestBestEpoch(t *testing.T) {
 		{Val: &valScore{Top1: 0.6, Loss: 1.5}},
 		{Val: &valScore{Top1: 0.5, Loss: 0.1}},
 	} {
-		st.add(e, nil, nil)
+		st.add(e, nil, nil, nil)
 	}
 	assert.Equal(t, 4, st.Best, "accuracy, then loss, then the earlier")
 
 	st = &state{}
-	st.add(epoch{}, nil, nil)
-	st.add(epoch{}, nil, nil)
+	st.add(epoch{}, nil, nil, nil)
+	st.add(epoch{}, nil, nil, nil)
 	assert.Equal(t, 2, st.Best, "without validation the last")
 }

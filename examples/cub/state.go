@@ -23,6 +23,7 @@ type state struct {
 	Best    int // the best epoch so far, from 1
 
 	model, optimizer, best nn.Tensors
+	average                nn.Tensors // what is evaluated, where it is not model
 }
 
 // identity tells a training run from others: what it must have in common with the one that
@@ -58,14 +59,18 @@ func better(a, b epoch) bool {
 	return a.Val.Top1 > b.Val.Top1 || a.Val.Top1 == b.Val.Top1 && a.Val.Loss < b.Val.Loss
 }
 
-// add appends an epoch, after which the model and the optimizer are these.
-func (st *state) add(e epoch, model, optimizer nn.Tensors) {
+// add appends an epoch, after which the model in training, its optimizer and what was
+// evaluated are these.
+func (st *state) add(e epoch, model, optimizer, evaluated nn.Tensors) {
 	st.History = append(st.History, e)
-	st.model, st.optimizer = model, optimizer
+	st.model, st.optimizer, st.average = model, optimizer, nil
+	if st.Recipe.Average > 0 {
+		st.average = evaluated
+	}
 	if st.Best == 0 || better(e, st.History[st.Best-1]) {
 		st.Best = len(st.History)
 		st.best = nn.Tensors{}
-		for name, t := range model {
+		for name, t := range evaluated {
 			st.best[name] = t.Clone()
 		}
 	}
@@ -80,12 +85,18 @@ func (st *state) seconds() float64 {
 	return sum
 }
 
-// The names of the three sets of tensors in the file begin so.
+// The names of the sets of tensors in the file begin so.
 const (
 	modelPrefix     = "model."
+	averagePrefix   = "average."
 	optimizerPrefix = "optimizer."
 	bestPrefix      = "best."
 )
+
+// sets are the sets of tensors in the file by the beginning of their names.
+func (st *state) sets() map[string]nn.Tensors {
+	return map[string]nn.Tensors{modelPrefix: st.model, averagePrefix: st.average, optimizerPrefix: st.optimizer, bestPrefix: st.best}
+}
 
 // save writes the state, in place of the last epoch's, whole or not at all.
 func (st *state) save(path string) error {
@@ -94,7 +105,7 @@ func (st *state) save(path string) error {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
 	all := map[string]*tensor.Tensor{}
-	for prefix, set := range map[string]nn.Tensors{modelPrefix: st.model, optimizerPrefix: st.optimizer, bestPrefix: st.best} {
+	for prefix, set := range st.sets() {
 		for name, t := range set {
 			all[prefix+name] = t
 		}
@@ -112,7 +123,7 @@ func readState(path string) (*state, error) {
 	if got := f.Metadata()["format"]; got != stateFormat {
 		return nil, fmt.Errorf("%s: not the state of a training run: its format is %q, want %q", path, got, stateFormat)
 	}
-	st := &state{model: nn.Tensors{}, optimizer: nn.Tensors{}, best: nn.Tensors{}}
+	st := &state{model: nn.Tensors{}, optimizer: nn.Tensors{}, best: nn.Tensors{}, average: nn.Tensors{}}
 	if err := json.Unmarshal([]byte(f.Metadata()["state"]), st); err != nil {
 		return nil, fmt.Errorf("%s: its description: %w", path, err)
 	}
@@ -124,7 +135,7 @@ func readState(path string) (*state, error) {
 		if err != nil {
 			return nil, err
 		}
-		for prefix, set := range map[string]nn.Tensors{modelPrefix: st.model, optimizerPrefix: st.optimizer, bestPrefix: st.best} {
+		for prefix, set := range st.sets() {
 			if rest, ok := strings.CutPrefix(name, prefix); ok {
 				set[rest] = t
 			}

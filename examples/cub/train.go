@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/features"
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/vit"
@@ -23,7 +24,10 @@ type training struct {
 	skipped    int
 	model      *promptcam.Model
 	eval       data.Transform
-	train, val *data.Loader // val is nil without validation
+	features   *features.Cache   // nil if the model reads photographs
+	train, val promptcam.Batches // val is nil without validation
+	test       promptcam.Batches
+	baselines  *baselines // nil without -baseline and -distill
 	state      *state
 }
 
@@ -43,6 +47,9 @@ func train(ctx context.Context, s *settings, c *console) error {
 		c.warn("-out %s holds the results of another run, which this one's will replace when it ends", s.out)
 	}
 	t, err := prepare(ctx, s, c)
+	if t != nil && t.features != nil {
+		defer t.features.Close() // it was only read since Fill
+	}
 	if err != nil {
 		return err
 	}
@@ -79,42 +86,77 @@ func prepare(ctx context.Context, s *settings, c *console) (*training, error) {
 	if err != nil {
 		return nil, err
 	}
+	t := &training{settings: s, c: c, set: set, model: model}
+	layer, fixed := model.Layer()
+	cached := fixed && layer > 0 && s.cache != noCache
+	if !cached && (s.Distill > 0 || s.baseline || s.given["cache"] && s.cache != noCache) {
+		return nil, usage("-distill, -baseline and -cache need features that do not change in training: those of mode last, or from:N with -agnostic 0, and no -cache %s", noCache)
+	}
 	if err := writable(s.out, reportDir(s.out)); err != nil {
 		return nil, err
 	}
-	t := &training{settings: s, c: c, set: set, model: model}
-	if t.skipped, err = check(ctx, s, c, set, &set.Train, &set.Val, &set.Test); err != nil {
-		return nil, err
+	if cached {
+		if err := writable(filepath.Dir(featuresPath(s))); err != nil {
+			return nil, err
+		}
+		err = t.openCache(ctx, layer)
+	} else {
+		t.skipped, err = check(ctx, s, c, set, &set.Train, &set.Val, &set.Test)
+	}
+	if err != nil {
+		return t, err
 	}
 	if err := enough(set); err != nil {
-		return nil, err
+		return t, err
 	}
-	if err := t.loaders(); err != nil {
-		return nil, err
+	if err := t.loaders(ctx); err != nil {
+		return t, err
 	}
 	arch := backbone.Config
 	sum, err := fingerprint(set.Classes, set.Train, set.Val, set.Test)
 	if err != nil {
-		return nil, err
+		return t, err
 	}
 	t.state = &state{identity: identity{Recipe: s.recipe, Data: sum, Backbone: backbone.SHA256, Arch: arch}}
 	return t, nil
 }
 
-// loaders makes the loaders of the images to train on and to validate with.
-func (t *training) loaders() error {
+// loaders makes the loaders of the images to train on, to validate with and to test, and what
+// teaches.
+func (t *training) loaders(ctx context.Context) error {
 	items, held, err := holdOut(t.settings, t.set)
 	if err != nil {
 		return err
 	}
 	augmented, eval := transforms(t.Augment, t.model.Backbone.Config)
 	t.eval = eval
-	t.train, err = data.NewLoader(t.set.Root, items, data.LoaderConfig{Transform: augmented, Batch: t.Batch, Shuffle: true, Seed: t.Seed, Workers: t.workers})
-	if err != nil || len(held) == 0 {
+	if t.train, err = t.batches(items, true, augmented); err != nil {
 		return err
 	}
-	t.val, err = data.NewLoader(t.set.Root, held, data.LoaderConfig{Transform: eval, Batch: t.Batch, Workers: t.workers})
+	if t.test, err = t.batches(t.set.Test, false, eval); err != nil {
+		return err
+	}
+	if len(held) > 0 {
+		if t.val, err = t.batches(held, false, eval); err != nil {
+			return err
+		}
+	}
+	if t.Distill > 0 || t.baseline {
+		t.baselines, err = t.fitBaselines(ctx, items)
+	}
 	return err
+}
+
+// batches returns the items' features, or the photographs transformed.
+func (t *training) batches(items []data.Item, training bool, transform data.Transform) (promptcam.Batches, error) {
+	if t.features == nil {
+		return data.NewLoader(t.set.Root, items, data.LoaderConfig{Transform: transform, Batch: t.Batch, Shuffle: training, Seed: t.Seed, Workers: t.workers})
+	}
+	views := 1
+	if training {
+		views = t.Views
+	}
+	return t.features.Loader(items, features.LoaderConfig{Views: views, Batch: t.Batch, Shuffle: training, Seed: t.Seed})
 }
 
 // openBackbone loads -weights as -arch.
@@ -161,6 +203,12 @@ func (t *training) epochs(ctx context.Context) error {
 	config.Start = len(st.History)
 	if config.Start > 0 {
 		config.Resume = st.optimizer
+		if t.Average > 0 {
+			config.ResumeAverage = st.average
+		}
+	}
+	if t.Distill > 0 {
+		config.Teacher = t.baselines.teach
 	}
 	m := t.c.meter((t.Epochs - config.Start) * (t.train.Len() + held))
 	config.Progress = func(s promptcam.Step) {
@@ -178,7 +226,7 @@ func (t *training) epochs(ctx context.Context) error {
 		done := epoch{Loss: e.Loss, Accuracy: e.Accuracy, LR: e.LR}
 		line := fmt.Sprintf("epoch %d/%d  loss %.4f  accuracy %.1f %%", e.Number, t.Epochs, e.Loss, 100*e.Accuracy)
 		if t.val != nil {
-			v, err := t.model.Evaluate(ctx, t.val, func(n int) { m.show(fmt.Sprintf("epoch %d/%d validation", e.Number, t.Epochs), n, held, "") })
+			v, err := e.Model.Evaluate(ctx, t.val, func(n int) { m.show(fmt.Sprintf("epoch %d/%d validation", e.Number, t.Epochs), n, held, "") })
 			if err != nil {
 				return err
 			}
@@ -191,7 +239,7 @@ func (t *training) epochs(ctx context.Context) error {
 		}
 		spent := e.Time + time.Since(began)
 		done.Seconds = spent.Seconds()
-		st.add(done, t.model.Tensors(), e.Optimizer)
+		st.add(done, t.model.Tensors(), e.Optimizer, e.Model.Tensors())
 		if err := st.save(statePath(t.out)); err != nil {
 			return err
 		}
@@ -209,10 +257,16 @@ func (t *training) finish(ctx context.Context) error {
 	}
 	r := &results{
 		settings: t.settings, c: t.c, set: t.set, model: t.model, transform: t.eval, state: st, skipped: t.skipped,
-		trained: t.train.Len(), arch: t.model.Backbone.Config.Name,
+		trained: t.train.Len(), arch: t.model.Backbone.Config.Name, images: t.test,
 	}
 	if t.val != nil {
 		r.validated = t.val.Len()
+	}
+	if t.baselines != nil {
+		var err error
+		if r.baselines, err = t.testBaselines(ctx, t.baselines); err != nil {
+			return err
+		}
 	}
 	if err := t.model.Save(filepath.Join(t.out, "model.safetensors"), t.set.Classes, t.eval); err != nil {
 		return err

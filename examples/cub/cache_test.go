@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestFeaturesAreReused(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	data, cache, first := photographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
+	args := func(out string, more ...string) []string {
+		return append([]string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "2", "-batch", "4", "-out", out}, more...)
+	}
+	// 24 training images in two views each and 6 test images.
+	stdout := must(t, args(first, "-cache", cache, "-baseline")...)
+	assert.Contains(t, stdout, "0 reused, 54 made")
+	assert.Equal(t, []string{"features.safetensors"}, files(t, cache))
+	assert.Equal(t, complete, files(t, first))
+	baselines := readMetrics(t, first)["baselines"].(map[string]any)
+	for _, name := range []string{"linear_probe", "nearest_mean"} {
+		assert.Contains(t, stdout, baselineScore{name: name}.title())
+		assert.Greater(t, baselines[name].(map[string]any)["top1"], 50., "colours are easy")
+	}
+
+	second := t.TempDir()
+	assert.Contains(t, must(t, args(second, "-cache", cache, "-baseline")...), "54 reused, 0 made")
+	sameResults(t, first, second)
+
+	t.Run("by some of the classes", func(t *testing.T) {
+		assert.Contains(t, must(t, args(t.TempDir(), "-cache", cache, "-classes", "red,blue")...), "36 reused, 0 made")
+	})
+	t.Run("by class prompts that are carried", func(t *testing.T) {
+		more := []string{"-cache", t.TempDir(), "-mode", "from:2", "-agnostic", "0"}
+		assert.Contains(t, must(t, args(t.TempDir(), more...)...), "features of layer 1")
+	})
+	t.Run("not of a photograph that changed", func(t *testing.T) {
+		photograph(t, filepath.Join(data, "red", "0.jpg"), 2, 99)
+		stdout := must(t, args(t.TempDir(), "-cache", cache)...)
+		assert.Contains(t, stdout, "because photographs have changed")
+	})
+	t.Run("not of another backbone", func(t *testing.T) {
+		other, _ := backbone(t, func(w tensors) { w["cls_token"].Data()[0]++ })
+		fails(t, args(t.TempDir(), "-cache", cache, "-weights", other), "-cache", cache, "backbone", "choose another folder")
+
+		out := t.TempDir()
+		must(t, args(out)...)
+		assert.Contains(t, files(t, out), "features.safetensors", "without -cache they are in -out")
+		_, stderr, err := cub(t, t.Context(), args(out, "-weights", other)...)
+		require.NoError(t, err)
+		assert.Contains(t, stderr, "made anew")
+	})
+	t.Run("not if they are damaged", func(t *testing.T) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "features.safetensors")
+		all := read(t, cache, "features.safetensors")
+		write(t, path, all[:len(all)/2])
+		fails(t, args(t.TempDir(), "-cache", dir), path)
+		write(t, path, "text")
+		fails(t, args(t.TempDir(), "-cache", dir), path)
+		damaged := []byte(all)
+		damaged[len(damaged)/2] ^= 1 // among the tokens, which are most of it
+		write(t, path, string(damaged))
+		assert.Contains(t, must(t, args(t.TempDir(), "-cache", dir)...), "because they were torn")
+	})
+	t.Run("off", func(t *testing.T) {
+		out := t.TempDir()
+		must(t, args(out, "-cache", "off")...)
+		assert.Equal(t, complete, files(t, out))
+		fails(t, args(out, "-cache", "off", "-baseline"), "-baseline", "mode last")
+		fails(t, args(out, "-mode", "deep", "-distill", "1"), "-distill", "mode last")
+	})
+}
+
+func TestFeaturesOfUnreadablePhotographs(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	data, out := photographs(t, t.TempDir(), 10), t.TempDir()
+	write(t, filepath.Join(data, "red", "3.png"), "not a picture")
+	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out}
+	fails(t, args, "3.png", "1 of 30 images cannot be read", "-skip-bad")
+	stdout := must(t, append(args, "-skip-bad")...)
+	assert.Contains(t, stdout, "going on without 1 of 30 images")
+	assert.EqualValues(t, 1, readMetrics(t, out)["skipped_images"])
+}
+
+// Interrupted while features are made, a run goes on with those that are there.
+func TestInterruptedFeatures(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	data, want, out := photographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
+	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "2", "-average", "0.9", "-out"}
+	must(t, append(args, want)...)
+
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err := run(ctx, append(args, out), io.Discard, io.Discard)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.Contains(t, err.Error(), "the same flags start again")
+
+	ctx, cancel = context.WithCancel(t.Context())
+	err = run(ctx, append(args, out), watcher{func(line string) {
+		if strings.HasPrefix(line, "epoch 1/2") {
+			cancel()
+		}
+	}}, io.Discard)
+	require.ErrorIs(t, err, context.Canceled)
+	stdout := must(t, append(args, out, "-resume")...)
+	assert.Contains(t, stdout, "54 reused")
+	assert.Contains(t, stdout, "resuming after epoch 1 of 2")
+	sameResults(t, want, out)
+	_, err = os.Stat(filepath.Join(out, "features.safetensors"))
+	assert.NoError(t, err)
+}

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Killed twenty times at random moments, while features are made, while it
+// trains and while it writes results, a run ends with the same bits.
+func TestKilledRunEndsWithTheSameBits(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	data, want, out := photographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
+	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "40", "-batch", "4", "-average", "0.9", "-samples", "1", "-out"}
+	began := time.Now()
+	require.NoError(t, program(1<<30, append(args, want)...).Run())
+	whole := time.Since(began)
+
+	rng := rand.New(rand.NewPCG(1, 1))
+	next := append(args, out, "-resume")
+	for range 20 {
+		c := program(1<<30, next...)
+		require.NoError(t, c.Start())
+		// A twentieth of the whole each time on average, beyond the process's start, so that
+		// the kills are spread over all that it does.
+		time.Sleep(20*time.Millisecond + time.Duration(rng.Float64()*float64(whole)/10))
+		_ = c.Process.Kill() // it may have ended
+		_ = c.Wait()
+		if exists(out, "metrics.json") && !exists(statePath(out)) {
+			break // it has ended
+		}
+	}
+	if !exists(out, "metrics.json") || exists(statePath(out)) {
+		require.NoError(t, program(1<<30, next...).Run())
+	}
+	for _, name := range []string{"model.safetensors", "predictions.csv", "features.safetensors"} {
+		require.Equal(t, read(t, want, name), read(t, out, name), name)
+	}
+}
