@@ -64,7 +64,7 @@ func TestAdaptersEqualOtherWeights(t *testing.T) {
 			*nn.Linear
 			a *nn.Adapter
 		}{{last.Attn.QKV, m.Adapters.QKV}, {last.Attn.Proj, m.Adapters.Proj}, {last.MLP.FC1, m.Adapters.FC1}, {last.MLP.FC2, m.Adapters.FC2}} {
-			l.Weight.Value = l.Weight.Value.Add(l.a.B.Value.MatMul(l.a.A.Value).Scale(0.04))
+			l.Weight.Value = l.Weight.Value.Add(l.a.B.Value.MatMul(l.a.A.Value).Scale(adapterScale))
 		}
 		c, state := m.Config, m.Tensors()
 		c.Rank = 0
@@ -98,12 +98,12 @@ func TestGradientOfAdapters(t *testing.T) {
 			return m.Scores(tp.Const(g.images.Value))
 		}, params...)
 		require.NoError(t, err)
-		assert.Less(t, off, 1e-3)
+		assert.Less(t, off, 2e-3)
 	})
 }
 
-// Ten steps of AdamW at 0.01 move our adapters as ten at 0.002 move ordinary ones.
-func TestAdaptersLearnAtAFifthOfTheRate(t *testing.T) {
+// Ten steps of AdamW at 0.06 move our adapters as ten at 0.002 move ordinary ones.
+func TestAdaptersLearnAtAThirtiethOfTheRate(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	x, w := tensortest.Random(rng, 5, 8), tensortest.Random(rng, 6, 8)
 	labels := []int{0, 3, 5, 1, 2}
@@ -112,7 +112,7 @@ func TestAdaptersLearnAtAFifthOfTheRate(t *testing.T) {
 	nn.Normal(rng, ordinary.Adapter.A.Value, 1/math.Sqrt(8))
 	tensor.ScaleTo(ours.Adapter.A.Value, adapterGain, ordinary.Adapter.A.Value)
 	var after []*tensor.Tensor
-	for l, rate := range map[*nn.Linear]float32{ordinary: 0.002, ours: 0.01} {
+	for l, rate := range map[*nn.Linear]float32{ordinary: 0.002, ours: 0.06} {
 		tensor.CopyTo(l.Weight.Value, w)
 		nn.Freeze(l)
 		l.Adapter.A.Frozen, l.Adapter.B.Frozen = false, false

@@ -34,6 +34,11 @@ type TrainConfig struct {
 	Temperature float32
 	Teacher     func(*data.Batch) *tensor.Tensor
 
+	// Mix is the share of steps in which each image is given a random share of another's
+	// patches, and its loss is divided likewise between both images' labels, and the
+	// teacher's scores of both. It needs tokens in place of images. Not in the paper.
+	Mix float32
+
 	// Average, if not 0, has Epoch.Model be the moving mean of the parameters, with this
 	// decay in each step, such as 0.99; in step t, from 0, at most (1+t)/(10+t).
 	Average float32
@@ -77,6 +82,8 @@ func (c TrainConfig) Validate() error {
 		return fmt.Errorf("promptcam: distillation of weight %v, want at least 0", c.Distill)
 	case c.Distill > 0 && (c.Teacher == nil || c.Temperature == 0 || !finite(float64(c.Temperature))):
 		return fmt.Errorf("promptcam: distillation at temperature %v: want a teacher and a positive temperature", c.Temperature)
+	case !(c.Mix >= 0 && c.Mix <= 1):
+		return fmt.Errorf("promptcam: mix %v, want a share from 0 to 1", c.Mix)
 	case !(c.Average >= 0 && c.Average < 1):
 		return fmt.Errorf("promptcam: average with decay %v, want at least 0 and less than 1", c.Average)
 	}
@@ -133,7 +140,7 @@ type training struct {
 	opt     optim.Optimizer
 	mean    *average // nil without Average
 	tape    autograd.Tape
-	weight  *tensor.Tensor // Distill
+	mix     mixture
 }
 
 func (c TrainConfig) training(m *Model, l Batches) (*training, error) {
@@ -141,7 +148,7 @@ func (c TrainConfig) training(m *Model, l Batches) (*training, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &training{TrainConfig: c, model: m, batches: l, opt: opt, weight: tensor.New().Fill(c.Distill)}
+	t := &training{TrainConfig: c, model: m, batches: l, opt: opt}
 	if c.Average > 0 {
 		t.mean, err = c.average(m)
 	}
@@ -184,9 +191,18 @@ func (t *training) epoch(ctx context.Context, n int) (Epoch, error) {
 			return e, err
 		}
 		lr := rate.At(float64(n) + float64(step+1)/float64(t.batches.Batches()))
-		scores := t.model.scoresOf(&t.tape, batch) // [B, C]
-		mean := autograd.CrossEntropy(scores, batch.Labels)
-		total := t.distilled(mean, scores, batch)
+		mix, err := t.mixed(batch)
+		if err != nil {
+			return e, err
+		}
+		var scores *autograd.Var // [B, C]
+		if mix == nil {
+			scores = t.model.scoresOf(&t.tape, batch)
+		} else {
+			scores = t.model.ScoresOf(t.tape.Const(mix.tokens))
+		}
+		mean := t.labelled(scores, batch, mix)
+		total := t.distilled(mean, scores, batch, mix)
 		if value := float64(total.Value().At()); math.IsNaN(value) || math.IsInf(value, 0) {
 			return e, fmt.Errorf("promptcam: the loss of epoch %d, step %d is %v: try a learning rate below %g", n+1, step+1, value, lr)
 		}
@@ -216,11 +232,40 @@ func (t *training) epoch(ctx context.Context, n int) (Epoch, error) {
 	return e, nil
 }
 
+// mixed returns a mixture of the batch's images, or nil in a step without.
+func (t *training) mixed(b *data.Batch) (*mixture, error) {
+	if t.Mix == 0 || t.tape.Rand.Float32() >= t.Mix {
+		return nil, nil
+	}
+	if b.Tokens == nil {
+		return nil, fmt.Errorf("promptcam: mix %v: the loader has images, want tokens", t.Mix)
+	}
+	t.mix.draw(t.tape.Rand, b, t.model.patches())
+	return &t.mix, nil
+}
+
+// labelled returns the loss by the images' labels.
+func (t *training) labelled(scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
+	loss := autograd.CrossEntropy(scores, b.Labels)
+	if mix == nil {
+		return loss
+	}
+	return autograd.Add(t.weighted(mix.own, loss), t.weighted(1-mix.own, autograd.CrossEntropy(scores, mix.labels)))
+}
+
 // distilled adds to the loss how far scores are from the teacher's.
-func (t *training) distilled(loss, scores *autograd.Var, b *data.Batch) *autograd.Var {
+func (t *training) distilled(loss, scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
 	if t.Distill == 0 {
 		return loss
 	}
-	far := autograd.Distill(scores, t.Teacher(b), t.Temperature)
-	return autograd.Add(loss, autograd.Mul(far, t.tape.Const(t.weight)))
+	teacher := t.Teacher(b)
+	if mix != nil {
+		teacher = mix.of(teacher)
+	}
+	return autograd.Add(loss, t.weighted(t.Distill, autograd.Distill(scores, teacher, t.Temperature)))
+}
+
+// weighted returns w times a loss.
+func (t *training) weighted(w float32, loss *autograd.Var) *autograd.Var {
+	return autograd.Mul(loss, t.tape.Const(tensor.New().Fill(w)))
 }

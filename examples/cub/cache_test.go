@@ -75,6 +75,7 @@ func TestFeaturesAreReused(t *testing.T) {
 		assert.Equal(t, complete, files(t, out))
 		fails(t, args(out, "-cache", "off", "-baseline"), "-baseline", "mode last")
 		fails(t, args(out, "-mode", "deep", "-distill", "1"), "-distill", "mode last")
+		fails(t, args(out, "-mode", "deep", "-mix", "0.5"), "-mix", "mode last")
 	})
 }
 

@@ -13,7 +13,7 @@ import (
 func TestKilledRunEndsWithTheSameBits(t *testing.T) {
 	weights, arch := backbone(t, nil)
 	data, want, out := photographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
-	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "40", "-batch", "4", "-average", "0.9", "-samples", "1", "-out"}
+	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "40", "-batch", "4", "-average", "0.9", "-mix", "0.5", "-samples", "1", "-out"}
 	began := time.Now()
 	require.NoError(t, program(1<<30, append(args, want)...).Run())
 	whole := time.Since(began)

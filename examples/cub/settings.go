@@ -24,6 +24,7 @@ type recipe struct {
 	Rank          int            `json:"rank"`
 	Distill       float64        `json:"distill"`
 	Temperature   float64        `json:"temperature"`
+	Mix           float64        `json:"mix"`
 	Average       float64        `json:"average"`
 	Epochs        int            `json:"epochs"`
 	Batch         int            `json:"batch"`
@@ -132,8 +133,13 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	if s.Augment == "none" && !s.given["views"] {
 		s.Views = 1
 	}
-	if s.cache == noCache && !s.given["distill"] {
-		s.Distill = 0 // the teacher reads features
+	if s.cache == noCache { // the teacher and mixtures need features
+		if !s.given["distill"] {
+			s.Distill = 0
+		}
+		if !s.given["mix"] {
+			s.Mix = 0
+		}
 	}
 	return s, s.check()
 }
@@ -267,6 +273,6 @@ func (s *settings) trainConfig() promptcam.TrainConfig {
 	return promptcam.TrainConfig{
 		Epochs: s.Epochs, Optimizer: s.Optimizer, LR: float32(s.LR), MinLR: float32(s.MinLR),
 		Warmup: s.Warmup, Decay: float32(s.Decay), Seed: uint64(s.Seed),
-		Distill: float32(s.Distill), Temperature: float32(s.Temperature), Average: float32(s.Average),
+		Distill: float32(s.Distill), Temperature: float32(s.Temperature), Mix: float32(s.Mix), Average: float32(s.Average),
 	}
 }

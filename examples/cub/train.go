@@ -89,8 +89,8 @@ func prepare(ctx context.Context, s *settings, c *console) (*training, error) {
 	t := &training{settings: s, c: c, set: set, model: model}
 	layer, fixed := model.Layer()
 	cached := fixed && layer > 0 && s.cache != noCache
-	if !cached && (s.Distill > 0 || s.baseline || s.given["cache"] && s.cache != noCache) {
-		return nil, usage("-distill, -baseline and -cache need features that do not change in training: those of mode last, or from:N with -agnostic 0, and no -cache %s", noCache)
+	if !cached && (s.Distill > 0 || s.Mix > 0 || s.baseline || s.given["cache"] && s.cache != noCache) {
+		return nil, usage("-distill, -mix, -baseline and -cache need features that do not change in training: those of mode last, or from:N with -agnostic 0, and no -cache %s", noCache)
 	}
 	if err := writable(s.out, reportDir(s.out)); err != nil {
 		return nil, err
