@@ -14,6 +14,9 @@ import (
 // noCache is the -cache that means none.
 const noCache = "off"
 
+// viewSeed draws the augmented views: the same for any -seed, which may then share them.
+const viewSeed = 1
+
 // featuresPath is the file of the images' features.
 func featuresPath(s *settings) string {
 	dir := s.cache
@@ -28,7 +31,7 @@ func featuresPath(s *settings) string {
 func (t *training) openCache(ctx context.Context, layer int) error {
 	augmented, eval := transforms(t.Augment, t.model.Backbone.Config)
 	b := t.model.Backbone
-	source := features.Source{Backbone: b.SHA256, Arch: b.Config, Layer: layer, Plain: eval, Augmented: augmented, Seed: t.Seed}
+	source := features.Source{Backbone: b.SHA256, Arch: b.Config, Layer: layer, Plain: eval, Augmented: augmented, Seed: viewSeed}
 	records := append(features.Records(t.Views, t.set.Train), features.Records(1, t.set.Val, t.set.Test)...)
 	path := featuresPath(t.settings)
 	cache, err := features.Open(path, source, records)

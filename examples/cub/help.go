@@ -41,7 +41,7 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 	fs.Float64Var(&s.DropPath, "drop-path", 0, "`probability` of the last block being skipped in a training step; earlier ones rise to it from 0")
 
 	custom(fs, &s.long, "preset", "quick", "`defaults` of mode last: quick, or long, which is more accurate and takes several times as long", choice(map[string]bool{"quick": false, "long": true}))
-	fs.IntVar(&s.Epochs, "epochs", s.Epochs, "passes over the training images")
+	fs.IntVar(&s.Epochs, "epochs", s.Epochs, "passes over the training images; 0: 12, or as many as make a thousand steps (-preset long: 80, or 6,800 steps)")
 	fs.IntVar(&s.Batch, "batch", s.Batch, "images per step")
 	custom(fs, &s.Optimizer, "optimizer", s.Optimizer, "`kind`: sgd (with momentum 0.9) or adamw", choice(map[string]string{"sgd": "sgd", "adamw": "adamw"}))
 	fs.Float64Var(&s.LR, "lr", s.LR, "highest learning rate")
@@ -69,6 +69,7 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 
 	fs.StringVar(&s.load, "load", "", "`file` of a trained model, model.safetensors (needs -weights too) or an official checkpoint: no training. Where the folder has no test split of its own, -test and -seed must be those of the training")
 	custom(fs, &s.explain, "explain", "", "photographs to explain by -load's model, `files` divided by commas", readPhotos)
+	fs.StringVar(&s.addClass, "add-class", "", "`folder` of photographs of one new class, named after it, for -load's model: its prompt alone is trained, and the new model written to -out. With -data the images of the other classes keep them apart")
 	fs.StringVar(&s.class, "class", "", "`name` or number of the class whose prompt is shown beside the predicted one's, such as the true one")
 
 	return fs
@@ -90,7 +91,7 @@ var groups = []struct {
 	{"Photographs", []string{"data", "classes", "test", "val", "skip-bad", "size", "augment", "views", "cache", "workers"}},
 	{"Model", []string{"weights", "arch", "mode", "agnostic", "patches-only", "dropout", "patch-dropout", "drop-path", "rank"}},
 	{"Training", []string{"preset", "epochs", "batch", "optimizer", "lr", "min-lr", "warmup", "decay", "distill", "temperature", "mix", "average", "seed", "resume"}},
-	{"A trained model", []string{"load", "explain", "class"}},
+	{"A trained model", []string{"load", "explain", "class", "add-class"}},
 	{"Results", []string{"out", "baseline", "samples", "top", "blur", "scale", "colormap", "quiet"}},
 }
 
@@ -106,8 +107,11 @@ and draws where the prompt of each class looks.
   cub -load out/model.safetensors -weights vit_tiny_patch16_224.safetensors -explain oriole.jpg -class Scott_Oriole -out maps
       draws and prints what the model looks at in one photograph
 
+  cub -load out/model.safetensors -weights vit_tiny_patch16_224.safetensors -add-class Hooded_Oriole -data CUB_200_2011 -out more
+      adds the class whose photographs are in the folder Hooded_Oriole; the other prompts stay as they are
+
 Training leaves in -out: report/index.html, model.safetensors, metrics.json, history.csv, predictions.csv,
-curves.png and, until it has finished, state.safetensors.
+curves.png, features.safetensors (modes last and from:N; see -cache) and, until it has finished, state.safetensors.
 `
 
 // help prints all flags with their defaults.

@@ -48,6 +48,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	switch {
 	case len(s.explain) > 0:
 		err = explain(ctx, s, c)
+	case s.addClass != "":
+		err = addClass(ctx, s, c)
 	case s.load != "":
 		err = evaluate(ctx, s, c)
 	default:
@@ -61,7 +63,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // folders says whether one of the folders is a file.
 func folders(s *settings) error {
-	for _, f := range []struct{ name, dir string }{{"data", s.data}, {"out", s.out}} {
+	for _, f := range []struct{ name, dir string }{{"data", s.data}, {"out", s.out}, {"add-class", s.addClass}} {
 		if info, err := os.Stat(f.dir); err == nil && !info.IsDir() {
 			return fmt.Errorf("-%s %s is a file, want a folder", f.name, f.dir)
 		}

@@ -172,3 +172,12 @@ func TestBar(t *testing.T) {
 	assert.Equal(t, "2:05", clock(125e9))
 	assert.Equal(t, "1:00:01", clock(3601e9))
 }
+
+func TestEpochsForFewAndManyImages(t *testing.T) {
+	for _, c := range []struct{ images, quick, long int }{{2704, 12, 80}, {100000, 12, 80}, {284, 112, 756}, {1, 1000, 6800}} {
+		s := &settings{recipe: recipe{Batch: 32}}
+		assert.Equal(t, c.quick, s.epochsFor(c.images))
+		s.long = true
+		assert.Equal(t, c.long, s.epochsFor(c.images))
+	}
+}

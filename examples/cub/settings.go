@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -54,10 +55,10 @@ func defaults(mode promptcam.Mode, optimizer string, long bool) recipe {
 	}
 	switch mode {
 	case promptcam.Last:
-		r.Agnostic, r.PatchesOnly, r.Epochs, r.Batch, r.LR, r.Warmup = 0, true, 12, 32, 0.06, 1
+		r.Agnostic, r.PatchesOnly, r.Epochs, r.Batch, r.LR, r.Warmup = 0, true, 0, 32, 0.06, 1
 		r.PatchDropout, r.Rank, r.Distill = 0.75, 16, 2
 		if long {
-			r.Epochs, r.Views = 60, 8
+			r.Views, r.Rank, r.Mix = 4, 32, 0.7
 		}
 	case promptcam.Shallow, promptcam.FromLayer(1):
 		r.Agnostic = 0 // they have no layer for them
@@ -68,6 +69,17 @@ func defaults(mode promptcam.Mode, optimizer string, long bool) recipe {
 		r.LR, r.MinLR, r.Decay = decimal(o.LR), decimal(o.MinLR), decimal(o.Decay)
 	}
 	return r
+}
+
+// epochsFor returns what -epochs 0 means for so many training images: few take more epochs, since
+// prompts take steps to learn.
+func (s *settings) epochsFor(images int) int {
+	least, steps := 12, 1000
+	if s.long {
+		least, steps = 80, 6800
+	}
+	each := (images + s.Batch - 1) / s.Batch
+	return max(least, (steps+each-1)/each)
 }
 
 // decimal returns the short number that x is the float32 of, such as 0.005.
@@ -220,9 +232,11 @@ func (s *settings) check() error {
 	switch {
 	case len(s.explain) > 0 && s.load == "":
 		return usage("-explain needs -load, the trained model that is to explain")
+	case s.addClass != "" && (s.load == "" || len(s.explain) > 0):
+		return usage("-add-class needs -load, the trained model, and goes without -explain")
 	case s.class != "" && len(s.explain) == 0:
 		return usage("-class says what to -explain, which is not given")
-	case s.data == "" && len(s.explain) == 0:
+	case s.data == "" && len(s.explain) == 0 && s.addClass == "":
 		return usage("-data is missing: the folder of photographs")
 	case s.weights == "" && s.load == "":
 		return usage("-weights is missing: the file of the pre-trained backbone")
@@ -243,6 +257,7 @@ func (s *settings) check() error {
 	}
 	if s.load == "" {
 		c := s.trainConfig()
+		c.Epochs = cmp.Or(c.Epochs, 1)   // what 0 means depends on the images
 		c.Teacher = new(baselines).teach // it is fitted later
 		if err := c.Validate(); err != nil {
 			return usageError{err}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -130,6 +131,7 @@ func (t *training) loaders(ctx context.Context) error {
 	}
 	augmented, eval := transforms(t.Augment, t.model.Backbone.Config)
 	t.eval = eval
+	t.Epochs = cmp.Or(t.Epochs, t.epochsFor(len(items)))
 	if t.train, err = t.batches(items, true, augmented); err != nil {
 		return err
 	}
