@@ -36,11 +36,14 @@
 // on an absolute scale, and Share tells how much of a head's attention is on
 // the image at all.
 //
-// To bring accuracy closer to that of a linear classifier, Config.PatchDropout hides
-// patches in training, TrainConfig.Distill has the prompts learn from a teacher's
-// scores, too, and TrainConfig.Average evaluates the mean of the parameters over the
-// steps. All are off by default.
+// Measures bring accuracy closer to that of a linear classifier: Config.Rank lets the
+// last block change a little, for all classes alike; Config.PatchDropout hides patches in
+// training; TrainConfig.Distill has the prompts learn from a teacher's scores, too, and
+// TrainConfig.Mix from images that have patches of two; TrainConfig.Average evaluates the mean
+// of the parameters over the steps. A class's score still comes only from its own prompt's output through
+// the vector that all share, and what the prompt reads is what the map shows. All are off
+// by default. Extend adds a class to a trained model.
 //
-// Reading order: model.go, then vit/block.go; explain.go and rank.go; batches.go,
-// train.go, average.go and evaluate.go; heat.go, overlay.go and report.go draw.
+// Reading order: model.go, then vit/block.go; lora.go, explain.go and rank.go; batches.go,
+// train.go, mix.go, average.go, evaluate.go and extend.go; heat.go, overlay.go and report.go draw.
 package promptcam

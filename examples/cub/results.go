@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/promptcam/promptcam/data"
@@ -26,6 +27,7 @@ type results struct {
 	arch               string
 	trained, validated int // images
 	skipped            int
+	cached             bool
 	images             promptcam.Batches // of the test
 	baselines          []baselineScore
 
@@ -224,6 +226,9 @@ func (r *results) facts(seconds float64) []promptcam.Fact {
 		add("images", "%d to train on, %d to choose the epoch, %d to test", r.trained, r.validated, len(r.set.Test))
 		add("epoch used", "%s", best)
 		add("training", "%s, learning rate %g, weight decay %g, batch %d, warm-up %g, augmentation %s", r.Optimizer, r.LR, r.Decay, r.Batch, r.Warmup, r.Augment)
+		if measures := r.measures(); measures != "" {
+			add("for accuracy", "%s", measures)
+		}
 		add("time", "%.0f s for all epochs", seconds)
 		add("seed", "%d", r.Seed)
 	}
@@ -231,4 +236,21 @@ func (r *results) facts(seconds float64) []promptcam.Fact {
 		add("left out", "%d images that cannot be read", r.skipped)
 	}
 	return facts
+}
+
+// measures lists what keeps the prompts from learning their few images by heart.
+func (r *results) measures() string {
+	var list []string
+	add := func(on bool, format string, a ...any) {
+		if on {
+			list = append(list, fmt.Sprintf(format, a...))
+		}
+	}
+	add(r.Rank > 0, "a change of rank %d of the last layer, the same for all classes", r.Rank)
+	add(r.PatchDropout > 0, "%.0f %% of the patches hidden in each step", 100*r.PatchDropout)
+	add(r.Distill > 0, "a linear probe as teacher, weight %g, temperature %g", r.Distill, r.Temperature)
+	add(r.Mix > 0, "images mixed in %.0f %% of the steps", 100*r.Mix)
+	add(r.Average > 0, "the mean of the parameters over the steps, decay %g", r.Average)
+	add(r.Views > 1 && r.cached, "%d views of each image", r.Views)
+	return strings.Join(list, "; ")
 }

@@ -259,7 +259,7 @@ func (t *training) finish(ctx context.Context) error {
 	}
 	r := &results{
 		settings: t.settings, c: t.c, set: t.set, model: t.model, transform: t.eval, state: st, skipped: t.skipped,
-		trained: t.train.Len(), arch: t.model.Backbone.Config.Name, images: t.test,
+		trained: t.train.Len(), arch: t.model.Backbone.Config.Name, images: t.test, cached: t.features != nil,
 	}
 	if t.val != nil {
 		r.validated = t.val.Len()
