@@ -24,7 +24,7 @@ func BenchmarkTokens(b *testing.B) {
 		for i := range labels {
 			labels[i] = i % c.classes
 		}
-		for _, rank := range []int{0, 8} {
+		for _, rank := range []int{0, 16} {
 			config := promptcam.Config{Mode: promptcam.Last, Classes: c.classes, PatchesOnly: true, PatchDropout: 0.75, Rank: rank}
 			m, err := promptcam.New(v, config, rand.New(rand.NewPCG(1, 2)))
 			require.NoError(b, err)
