@@ -32,7 +32,7 @@ var imports = map[string][]string{
 	"promptcam":                {"tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data"},
 	"features":                 {"tensor", "tensor/checkpoint", "autograd", "vit", "data"},
 	"probe":                    {"tensor", "autograd", "vit"},
-	"examples/cub":             {"tensor", "tensor/checkpoint", "nn", "vit", "data", "promptcam"},
+	"examples/cub":             {"tensor", "tensor/checkpoint", "nn", "vit", "data", "promptcam", "autograd", "features", "probe"},
 	"bench":                    {},
 }
 
