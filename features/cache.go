@@ -23,12 +23,13 @@ import (
 type Cache struct {
 	path    string
 	file    *os.File
-	source  Source            // what the file says
-	records []Record          // that were asked for
-	views   map[string][]view // of each photograph, in the file
+	source  Source              // what the file says
+	records []Record            // that were asked for
+	views   map[string][]view   // of each photograph, in the file
+	hashes  map[string][32]byte // of the photographs' files, as the last Fill to the end saw them
 	stats   Stats
 
-	tokens, sums, hashes int64 // where in the file tensors tokens, crc32c and sha256 begin
+	tokens, crc32c, sha256 int64 // where in the file the tensors of these names begin
 }
 
 // A view of a photograph is a row of the file's tensors.
@@ -243,8 +244,8 @@ func (c *Cache) decode() error {
 		begin *int64
 	}{
 		{"tokens", checkpoint.Info{DType: c.source.Type, Shape: []int{n, rows, dim}}, &c.tokens},
-		{"sha256", checkpoint.Info{DType: checkpoint.U8, Shape: []int{n, 32}}, &c.hashes},
-		{"crc32c", checkpoint.Info{DType: checkpoint.I32, Shape: []int{n}}, &c.sums},
+		{"sha256", checkpoint.Info{DType: checkpoint.U8, Shape: []int{n, 32}}, &c.sha256},
+		{"crc32c", checkpoint.Info{DType: checkpoint.I32, Shape: []int{n}}, &c.crc32c},
 	} {
 		have, _ := f.Info(t.name)
 		if have.DType != t.info.DType || !slices.Equal(have.Shape, t.info.Shape) {

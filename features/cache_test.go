@@ -109,7 +109,7 @@ func record(t testing.TB, c *Cache, path string, v int) []float32 {
 	row, ok := c.row(Record{path, v})
 	require.True(t, ok)
 	dst, n := make([]float32, c.source.bytes()/c.source.Type.Size()), c.source.bytes()
-	require.NoError(t, c.numbers(dst, row, make([]byte, n)))
+	require.NoError(t, c.numbers(dst, row, [32]byte{}, make([]byte, n)))
 	return dst
 }
 
@@ -390,7 +390,7 @@ func FuzzOpen(f *testing.F) {
 		for _, r := range records { // right, or refused
 			row, ok := c.row(r)
 			require.True(t, ok)
-			c.numbers(make([]float32, 11*8), row, make([]byte, 2*11*8))
+			c.numbers(make([]float32, 11*8), row, [32]byte{}, make([]byte, 2*11*8))
 		}
 	})
 }

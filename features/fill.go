@@ -57,7 +57,7 @@ func (c *Cache) Fill(ctx context.Context, root string, b *vit.Model, config Fill
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	f := &filling{Cache: c, root: root, config: config, stop: stop, photos: c.photos()}
+	f := &filling{Cache: c, root: root, config: config, stop: stop, photos: c.photos(), seen: map[string][32]byte{}}
 	c.stats = Stats{}
 	for _, p := range f.photos {
 		f.total += len(p.views)
@@ -67,6 +67,7 @@ func (c *Cache) Fill(ctx context.Context, root string, b *vit.Model, config Fill
 	if err := context.Cause(ctx); err != nil {
 		return f.bad, fail(err)
 	}
+	c.hashes = f.seen
 	if c.stats.Made > 0 {
 		if err := c.file.Sync(); err != nil {
 			return f.bad, fail(err)
@@ -115,6 +116,7 @@ type filling struct {
 	next  int        // photograph
 	done  int        // records
 	total int
+	seen  map[string][32]byte // hashes of photographs
 	bad   []data.BadImage
 }
 
@@ -206,6 +208,9 @@ func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
 	}
 	w.file = file
 	hash := sha256.Sum256(file)
+	f.mu.Lock()
+	f.seen[p.path] = hash
+	f.mu.Unlock()
 	var todo []view
 	for _, v := range p.views {
 		switch state, err := f.check(int(v.row), hash, w); {

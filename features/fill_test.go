@@ -124,7 +124,7 @@ func TestTornRecordsAreMadeAgain(t *testing.T) {
 	row, ok := c.row(Record{"1.png", 0})
 	require.True(t, ok)
 	size := c.source.bytes()
-	tokens, hash, crc := c.tokens+int64(row*size), c.hashes+int64(32*row), c.sums+int64(4*row)
+	tokens, hash, crc := c.tokens+int64(row*size), c.sha256+int64(32*row), c.crc32c+int64(4*row)
 	for _, part := range []struct {
 		at   int64
 		n    int
@@ -143,7 +143,7 @@ func TestTornRecordsAreMadeAgain(t *testing.T) {
 		_, err := c.file.WriteAt(make([]byte, part.n), part.at)
 		require.NoError(t, err)
 		require.NotEqual(t, want, contents(t, c.path))
-		assert.ErrorContains(t, c.numbers(make([]float32, 88), row, make([]byte, size)), part.err)
+		assert.ErrorContains(t, c.numbers(make([]float32, 88), row, [32]byte{}, make([]byte, size)), part.err)
 		l, err := c.Loader(items, LoaderConfig{Views: 1, Batch: 5})
 		require.NoError(t, err)
 		for batch, err := range l.Epoch(t.Context(), 0) {
@@ -180,6 +180,25 @@ func TestChangedPhotographsAreMadeAgain(t *testing.T) {
 	assert.NotEqual(t, before, contents(t, c.path))
 	assert.Equal(t, contents(t, filled(t, s, b, root, 3, items).path), contents(t, c.path))
 	assert.Equal(t, Stats{Reused: 9}, fill(t, c, root, b))
+}
+
+// Two processes that fill one file from different photographs of the same paths do not train
+// on each other's.
+func TestRecordsOfAnotherRunAreNotRead(t *testing.T) {
+	b := backbone(t, 1)
+	root, items := photographs(t, 3)
+	c := filled(t, source(b, ""), b, root, 2, items)
+	l, err := c.Loader(items, LoaderConfig{Views: 2, Batch: 3})
+	require.NoError(t, err)
+	run(t, l, 0)
+
+	other, _ := photographs(t, 3)
+	paint(t, other, "1.png", 99)
+	assert.Equal(t, Stats{Reused: 4, Made: 2, Changed: 2}, fill(t, open(t, c.path, source(b, ""), Records(2, items)), other, b))
+	for _, err = range l.Epoch(t.Context(), 0) {
+	}
+	assert.ErrorContains(t, err, c.path+": 1.png, view ")
+	assert.ErrorContains(t, err, "is no longer of the photograph that Fill saw")
 }
 
 func TestUnreadablePhotographsAreReturned(t *testing.T) {

@@ -26,13 +26,15 @@ type Loader struct {
 	cache  *Cache
 	items  []data.Item
 	rows   []int32 // [N, Views], of the file, from First on
+	hashes map[string][32]byte
 	config LoaderConfig
 }
 
 // Loader returns a loader of items, of which it keeps a copy: their paths are those
 // of the records. An invalid setting is an error, and so are an empty list and, as a
 // *MismatchError, views that are not in the file. Whether Fill has made them shows
-// when they are read.
+// when they are read, and so does a record that another process has made of another
+// photograph since then.
 func (c *Cache) Loader(items []data.Item, config LoaderConfig) (*Loader, error) {
 	switch {
 	case config.Views < 1 || config.Batch < 1:
@@ -40,7 +42,7 @@ func (c *Cache) Loader(items []data.Item, config LoaderConfig) (*Loader, error) 
 	case len(items) == 0:
 		return nil, fmt.Errorf("features: loader: no images of %s", c.path)
 	}
-	l := &Loader{c, slices.Clone(items), make([]int32, 0, len(items)*config.Views), config}
+	l := &Loader{c, slices.Clone(items), make([]int32, 0, len(items)*config.Views), c.hashes, config}
 	for _, it := range items {
 		for v := range config.Views {
 			r := Record{it.Path, config.First + v}
@@ -136,7 +138,7 @@ func (l *Loader) read(ctx context.Context, epoch int, free <-chan *slot, queue c
 				return
 			}
 			row := l.rows[i*l.config.Views+views[i]-l.config.First]
-			if err := l.cache.numbers(s.numbers[at*size:][:size], int(row), record); err != nil {
+			if err := l.cache.numbers(s.numbers[at*size:][:size], int(row), l.hashes[l.items[i].Path], record); err != nil {
 				s.err = fmt.Errorf("features: %s: %s: %w", l.cache.path, Record{l.items[i].Path, views[i]}, err)
 				break
 			}

@@ -38,8 +38,8 @@ func (c *Cache) load(row int, buf []byte) (s sums, err error) {
 		to []byte
 		at int64
 	}{
-		{s.hash[:], c.hashes + 32*int64(row)},
-		{crc[:], c.sums + 4*int64(row)},
+		{s.hash[:], c.sha256 + 32*int64(row)},
+		{crc[:], c.crc32c + 4*int64(row)},
 		{buf, c.tokens + int64(row)*int64(len(buf))},
 	} {
 		if _, err := c.file.ReadAt(part.to, part.at); err == io.EOF {
@@ -70,8 +70,9 @@ func (c *Cache) check(row int, hash [32]byte, w *worker) (state, error) {
 	return whole, nil
 }
 
-// numbers reads a record's numbers to dst, by way of buf.
-func (c *Cache) numbers(dst []float32, row int, buf []byte) error {
+// numbers reads a record's numbers to dst, by way of buf. The record must be of the photograph
+// of this hash, or of any if it is zero.
+func (c *Cache) numbers(dst []float32, row int, hash [32]byte, buf []byte) error {
 	s, err := c.load(row, buf)
 	if err != nil {
 		return err
@@ -81,6 +82,9 @@ func (c *Cache) numbers(dst []float32, row int, buf []byte) error {
 	}
 	if crc := sum(s.hash, buf); crc != s.crc {
 		return fmt.Errorf("record %d is torn or damaged, Fill makes it again: its checksum is %08x, that of its bytes %08x", row, s.crc, crc)
+	}
+	if hash != [32]byte{} && s.hash != hash {
+		return fmt.Errorf("record %d is no longer of the photograph that Fill saw: does another process fill the file from other photographs of the same paths?", row)
 	}
 	c.source.Type.Decode(dst, buf)
 	return nil
@@ -102,9 +106,9 @@ func (c *Cache) write(row int, hash [32]byte, tokens []float32, buf []byte) erro
 	if _, err := c.file.WriteAt(buf, c.tokens+int64(row)*int64(len(buf))); err != nil {
 		return err
 	}
-	if _, err := c.file.WriteAt(hash[:], c.hashes+32*int64(row)); err != nil {
+	if _, err := c.file.WriteAt(hash[:], c.sha256+32*int64(row)); err != nil {
 		return err
 	}
-	_, err := c.file.WriteAt(binary.LittleEndian.AppendUint32(nil, sum(hash, buf)), c.sums+4*int64(row))
+	_, err := c.file.WriteAt(binary.LittleEndian.AppendUint32(nil, sum(hash, buf)), c.crc32c+4*int64(row))
 	return err
 }
