@@ -52,7 +52,7 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 	fs.Float64Var(&s.Temperature, "temperature", s.Temperature, "by which the teacher's and the model's scores, standardised, are divided")
 	fs.Float64Var(&s.Mix, "mix", s.Mix, "`share` of the steps in which each image is given patches of another, and a share of its label (needs cached features)")
 	fs.Float64Var(&s.Average, "average", s.Average, "decay per step of the mean of the parameters that is evaluated and saved, such as 0.99; 0: the last are")
-	fs.BoolVar(&s.baseline, "baseline", false, "also test a linear probe and the nearest class mean, on the class token (needs cached features): the price of the explanation")
+	fs.BoolVar(&s.baseline, "baseline", false, "also test a linear probe and the nearest class mean, on the class token (needs cached features): the price of the explanation. With -distill they are tested anyway")
 	fs.Int64Var(&s.Seed, "seed", s.Seed, "of everything random: splits, start, order, augmentation, dropout")
 
 	fs.StringVar(&s.out, "out", "out", "`folder` for the results")
