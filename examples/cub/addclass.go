@@ -69,8 +69,8 @@ func (a *addition) list(set *data.Set) error {
 		return fmt.Errorf("-add-class: %w", err)
 	}
 	a.name = filepath.Base(dir)
-	if slices.Contains(a.old.classes, a.name) {
-		return fmt.Errorf("-add-class %s: the model has a class %s already, and the folder's name is the new one's: rename it", a.addClass, a.name)
+	if i, err := (&data.Set{Classes: a.old.classes}).Find(a.name); err == nil { // also by CUB's number or without it
+		return fmt.Errorf("-add-class %s: the model has a class %s already, and the folder's name is the new one's: rename it", a.addClass, a.old.classes[i])
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -135,6 +135,9 @@ func (a *addition) room() error {
 		if !a.given["out"] {
 			return usage("-out is missing, and the folder %s, which it means then, holds the results of another run", a.out)
 		}
+		if exists(a.out, "predictions.csv") {
+			return fmt.Errorf("-out %s holds the results of a training or a test, whose report would stay beside the new model: want another folder", a.out)
+		}
 		a.c.warn("-out %s holds the results of another run, which this one's will replace", a.out)
 	}
 	return writable(a.out)
@@ -197,9 +200,14 @@ func (a *addition) fill(ctx context.Context) ([]data.BadImage, error) {
 	}
 	a.cache = cache
 	m := a.c.meter(len(records))
-	return cache.Fill(ctx, "", b, features.FillConfig{
+	bad, err := cache.Fill(ctx, "", b, features.FillConfig{
 		Workers: a.workers, Progress: func(done, total int) { m.show("features", done, total, "") },
 	})
+	if err != nil {
+		return nil, err
+	}
+	a.c.say("features of layer %d in %s: %d reused, %d made", layer, path, cache.Stats().Reused, cache.Stats().Made)
+	return bad, nil
 }
 
 // loader returns a loader of images, to train on if shuffled.

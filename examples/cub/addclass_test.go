@@ -48,6 +48,7 @@ func TestAddClass(t *testing.T) {
 			assert.Equal(t, before, read(t, load))
 			model := filepath.Join(out, "model.safetensors")
 			assert.Contains(t, stdout.String(), "red, class 3: 8 photographs to train on, 2 to test; 16 images of the 2 classes before it")
+			assert.Equal(t, name == "last", strings.Contains(stdout.String(), "features.safetensors: 0 reused, 56 made"), "26 photographs to train on in two views, 4 test images in one")
 			assert.Contains(t, stdout.String(), "of 2 photographs that were held out are recognised")
 			assert.Contains(t, stdout.String(), "model: "+model)
 			want := []string{"features.safetensors", "metrics.json", "model.safetensors"}
@@ -129,6 +130,10 @@ func TestAddClassRefuses(t *testing.T) {
 	}
 	half := t.TempDir()
 	write(t, filepath.Join(half, "state.safetensors"), "")
+	numbered := t.TempDir()
+	require.NoError(t, os.CopyFS(numbered, os.DirFS(data)))
+	require.NoError(t, os.Rename(filepath.Join(numbered, "green"), filepath.Join(numbered, "002.green")))
+	birds, birdsWeights := trainedModel(t, numbered, "-mode", "last", "-patches-only")
 	finished := t.TempDir()
 	write(t, filepath.Join(finished, "metrics.json"), "{}")
 
@@ -136,7 +141,11 @@ func TestAddClassRefuses(t *testing.T) {
 		change func(s *settings)
 		want   string
 	}{
-		"known class":     {func(s *settings) { s.addClass = folder("green", 3) }, "the model has a class green already"},
+		"known class": {func(s *settings) { s.addClass = folder("green", 3) }, "the model has a class green already"},
+		"known name": {func(s *settings) {
+			s.load, s.weights, s.data, s.addClass = filepath.Join(birds, "model.safetensors"), birdsWeights, numbered, folder("green", 3)
+		}, "the model has a class 002.green already"},
+		"trained in out":  {func(s *settings) { s.out = birds }, "whose report would stay beside the new model"},
 		"no folder":       {func(s *settings) { s.addClass = filepath.Join(t.TempDir(), "none") }, "no such file or directory"},
 		"a file":          {func(s *settings) { s.addClass = filepath.Join(red, "0.jpg") }, "-add-class"},
 		"empty":           {func(s *settings) { s.addClass = folder("empty", 0, ".hidden") }, "photographs that can be read: 0, need at least 2"},
