@@ -4,7 +4,7 @@
 // a teacher to learn from.
 //
 //	features := probe.Features(backbone, 0, backbone.Embed(images)) // [B, D]
-//	linear, err := probe.FitLinear(ctx, train, labels, classes, probe.LinearConfig{})
+//	linear, err := probe.FitLinear(ctx, train, labels, classes, probe.DefaultPenalty)
 //	means, err := probe.FitMeans(train, labels, classes)
 //	top1, top5 := probe.Accuracy(linear.Scores(test), testLabels)
 //

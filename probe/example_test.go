@@ -25,7 +25,7 @@ func Example() {
 		2.1, 35,
 	}, 2, 2)
 
-	linear, err := probe.FitLinear(context.Background(), train, labels, 2, probe.LinearConfig{})
+	linear, err := probe.FitLinear(context.Background(), train, labels, 2, probe.DefaultPenalty)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -35,12 +35,12 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println("linear probe:      ", linear.Scores(test).ArgMax(), "with penalty", linear.Penalty)
+	fmt.Println("linear probe:      ", linear.Scores(test).ArgMax())
 	fmt.Println("nearest class mean:", means.Scores(test).ArgMax())
 	top1, _ := probe.Accuracy(linear.Scores(test), []int{0, 1})
 	fmt.Println("accuracy of the linear probe:", top1)
 	// Output:
-	// linear probe:       [0 1] with penalty 0.001
+	// linear probe:       [0 1]
 	// nearest class mean: [1 0]
 	// accuracy of the linear probe: 1
 }

@@ -20,10 +20,10 @@ type objective struct {
 	scores, probs   *tensor.Tensor // [N, C]
 }
 
-func newObjective(x *tensor.Tensor, labels []int, classes int) *objective {
+func newObjective(x *tensor.Tensor, labels []int, classes int, penalty float64) *objective {
 	n, size := x.Dim(0), classes*x.Dim(1)+classes
 	return &objective{
-		x: x, labels: labels,
+		x: x, labels: labels, penalty: penalty,
 		theta: tensor.New(size), gradient: tensor.New(size),
 		scores: tensor.New(n, classes), probs: tensor.New(n, classes),
 	}

@@ -36,9 +36,9 @@ func clouds(seed uint64, classes, n, d int, apart float64) (x *tensor.Tensor, la
 	return x, labels
 }
 
-func fit(t *testing.T, x *tensor.Tensor, labels []int, classes int, c LinearConfig) *Linear {
+func fit(t *testing.T, x *tensor.Tensor, labels []int, classes int, penalty float64) *Linear {
 	t.Helper()
-	l, err := FitLinear(context.Background(), x, labels, classes, c)
+	l, err := FitLinear(context.Background(), x, labels, classes, penalty)
 	require.NoError(t, err)
 	return l
 }
@@ -46,13 +46,11 @@ func fit(t *testing.T, x *tensor.Tensor, labels []int, classes int, c LinearConf
 func TestSeparableClassesAreToldApart(t *testing.T) {
 	x, labels := clouds(1, 7, 20, 12, 3)
 	other, otherLabels := clouds(2, 7, 20, 12, 3)
-	held, heldLabels := clouds(3, 7, 20, 12, 3)
 	means, err := FitMeans(x, labels, 7)
 	require.NoError(t, err)
 	for name, scores := range map[string]*tensor.Tensor{
-		"linear":  fit(t, x, labels, 7, LinearConfig{}).Scores(other),
-		"weak":    fit(t, x, labels, 7, LinearConfig{Penalty: 1e-12}).Scores(other),
-		"held":    fit(t, x, labels, 7, LinearConfig{Held: held, HeldLabels: heldLabels}).Scores(other),
+		"linear":  fit(t, x, labels, 7, DefaultPenalty).Scores(other),
+		"weak":    fit(t, x, labels, 7, 1e-12).Scores(other),
 		"nearest": means.Scores(other),
 	} {
 		assert.Equal(t, []int{140, 7}, scores.Shape(), name)
@@ -87,8 +85,7 @@ func TestObjectiveAndItsGradient(t *testing.T) {
 	const classes = 5
 	x, labels := clouds(1, classes, 6, 4, 1)
 	x = standard(x).standardise(x)
-	o := newObjective(x, labels, classes)
-	o.penalty = 0.3
+	o := newObjective(x, labels, classes, 0.3)
 	rng := rand.New(rand.NewPCG(4, 5))
 	theta, grad := make([]float64, o.theta.Len()), make([]float64, o.theta.Len())
 	for i := range theta {
@@ -109,9 +106,8 @@ func TestObjectiveAndItsGradient(t *testing.T) {
 // At the least value the gradient is zero.
 func TestTheFitIsTheMinimum(t *testing.T) {
 	x, labels := clouds(1, 5, 20, 8, 0.3)
-	l := fit(t, x, labels, 5, LinearConfig{Penalty: 0.01})
-	o := newObjective(l.standardise(x), labels, 5)
-	o.penalty = 0.01
+	l := fit(t, x, labels, 5, 0.01)
+	o := newObjective(l.standardise(x), labels, 5, 0.01)
 	var theta []float64
 	for _, v := range append(append([]float32{}, l.Weight.Contig().Data()...), l.Bias.Data()...) {
 		theta = append(theta, float64(v))
@@ -152,8 +148,7 @@ func TestPermutedClassesHavePermutedScores(t *testing.T) {
 		}
 		return y
 	}
-	c := LinearConfig{Penalty: 0.1}
-	tensortest.Close(t, permuted(fit(t, x, labels, classes, c).Scores(x)), fit(t, x, moved, classes, c).Scores(x), 1e-2)
+	tensortest.Close(t, permuted(fit(t, x, labels, classes, 0.1).Scores(x)), fit(t, x, moved, classes, 0.1).Scores(x), 1e-2)
 	a, err := FitMeans(x, labels, classes)
 	require.NoError(t, err)
 	b, err := FitMeans(x, moved, classes)
@@ -161,33 +156,9 @@ func TestPermutedClassesHavePermutedScores(t *testing.T) {
 	tensortest.Close(t, permuted(a.Scores(x)), b.Scores(x), 1e-6)
 }
 
-func TestHeldOutRowsChooseThePenalty(t *testing.T) {
-	x, labels := clouds(1, 5, 20, 30, 0.3)
-	held, heldLabels := clouds(2, 5, 40, 30, 0.3)
-	l := fit(t, x, labels, 5, LinearConfig{Held: held, HeldLabels: heldLabels})
-	require.Len(t, l.Trials, len(penalties))
-	best := l.Trials[0]
-	for i, trial := range l.Trials {
-		assert.Equal(t, penalties[i], trial.Penalty)
-		if trial.Loss < best.Loss {
-			best = trial
-		}
-	}
-	assert.Equal(t, best.Penalty, l.Penalty)
-	scores := l.Scores(held)
-	top1, _ := Accuracy(scores, heldLabels)
-	assert.Equal(t, best.Accuracy, top1, "the model is that trial's")
-	assert.Equal(t, best.Loss, float64(tensor.CrossEntropyTo(tensor.New(scores.Shape()...), scores, heldLabels)))
-
-	given := fit(t, x, labels, 5, LinearConfig{Penalty: 0.5, Held: held, HeldLabels: heldLabels})
-	assert.Equal(t, 0.5, given.Penalty)
-	assert.Empty(t, given.Trials)
-	assert.Equal(t, DefaultPenalty, fit(t, x, labels, 5, LinearConfig{}).Penalty)
-}
-
 func TestConstantFeaturesHaveNoSay(t *testing.T) {
 	x, labels := clouds(1, 4, 10, 6, 1)
-	l := fit(t, x, labels, 4, LinearConfig{})
+	l := fit(t, x, labels, 4, DefaultPenalty)
 	assert.Zero(t, l.Scale.At(5))
 	other := x.Clone()
 	for i := range other.Dim(0) {
@@ -212,7 +183,7 @@ func TestClassesWithoutRowsNeverWin(t *testing.T) {
 	const classes = 6 // 4 and 5 have no rows
 	m, err := FitMeans(x, labels, classes)
 	require.NoError(t, err)
-	l := fit(t, x, labels, classes, LinearConfig{})
+	l := fit(t, x, labels, classes, DefaultPenalty)
 	for _, scores := range []*tensor.Tensor{m.Scores(x), l.Scores(x), m.Scores(x.Sub(x).Sub(x))} {
 		for _, best := range scores.ArgMax() {
 			assert.Less(t, best, 4)
@@ -225,12 +196,12 @@ func TestClassesWithoutRowsNeverWin(t *testing.T) {
 
 func TestSameBitsAtAnyGOMAXPROCS(t *testing.T) {
 	x, labels := clouds(1, 10, 60, 40, 0.5)
-	held, heldLabels := clouds(2, 10, 10, 40, 0.5)
+	other, _ := clouds(2, 10, 10, 40, 0.5)
 	at := func(procs int) (linear, means []float32) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 		m, err := FitMeans(x, labels, 10)
 		require.NoError(t, err)
-		return fit(t, x, labels, 10, LinearConfig{Held: held, HeldLabels: heldLabels}).Scores(held).Data(), m.Scores(held).Data()
+		return fit(t, x, labels, 10, DefaultPenalty).Scores(other).Data(), m.Scores(other).Data()
 	}
 	linear, means := at(1)
 	for _, procs := range []int{2, 5} {
@@ -257,28 +228,25 @@ func TestWhatCannotBeFitted(t *testing.T) {
 		{nan, labels, "probe: feature 1 of training row 1 is NaN, want a finite number"},
 		{inf, labels, "probe: feature 0 of training row 2 is -Inf, want a finite number"},
 	} {
-		_, err := FitLinear(context.Background(), v.x, v.labels, 2, LinearConfig{})
+		_, err := FitLinear(context.Background(), v.x, v.labels, 2, DefaultPenalty)
 		assert.EqualError(t, err, v.want)
 		_, err = FitMeans(v.x, v.labels, 2)
 		assert.EqualError(t, err, v.want)
 	}
-	for want, c := range map[string]LinearConfig{
-		"probe: penalty -1, want a positive number":                       {Penalty: -1},
-		"probe: penalty NaN, want a positive number":                      {Penalty: math.NaN()},
-		"probe: penalty +Inf, want a positive number":                     {Penalty: math.Inf(1)},
-		"probe: held-out row 2 has class 3, want 0 to 1":                  {Held: x, HeldLabels: []int{0, 1, 3}},
-		"probe: feature 1 of held-out row 1 is NaN, want a finite number": {Held: nan, HeldLabels: labels},
-		"probe: no held-out rows":                                         {Held: tensor.New(0, 2)},
-		"probe: held-out rows have 3 features, the training rows 2":       {Held: tensor.New(1, 3), HeldLabels: []int{0}},
+	for want, penalty := range map[string]float64{
+		"probe: penalty 0, want a positive number":    0,
+		"probe: penalty -1, want a positive number":   -1,
+		"probe: penalty NaN, want a positive number":  math.NaN(),
+		"probe: penalty +Inf, want a positive number": math.Inf(1),
 	} {
-		_, err := FitLinear(context.Background(), x, labels, 2, c)
+		_, err := FitLinear(context.Background(), x, labels, 2, penalty)
 		assert.EqualError(t, err, want)
 	}
 	assert.PanicsWithError(t, "tensor: probe: shape [3 2]: want [2, D] for 2 labels", func() { FitMeans(x, []int{0, 1}, 2) })
 
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, err := FitLinear(ctx, x, labels, 2, LinearConfig{})
+	_, err := FitLinear(ctx, x, labels, 2, DefaultPenalty)
 	assert.ErrorIs(t, err, context.Canceled)
 }
 

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -8,32 +9,24 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// check says what of rows x [N, D] with these labels cannot be used.
-func check(what string, x *tensor.Tensor, labels []int, classes int) error {
+// checkFit says why rows x [N, D] with these labels cannot be fitted.
+func checkFit(x *tensor.Tensor, labels []int, classes int) error {
 	if x.Rank() != 2 || x.Dim(0) != len(labels) {
 		panic(&tensor.ShapeError{Op: "probe", Shapes: [][]int{x.Shape()}, Reason: fmt.Sprintf("want [%d, D] for %d labels", len(labels), len(labels))})
 	}
 	if len(labels) == 0 {
-		return fmt.Errorf("probe: no %s rows", what)
+		return errors.New("probe: no training rows")
 	}
 	for i, label := range labels {
 		if label < 0 || label >= classes {
-			return fmt.Errorf("probe: %s row %d has class %d, want 0 to %d", what, i, label, classes-1)
+			return fmt.Errorf("probe: training row %d has class %d, want 0 to %d", i, label, classes-1)
 		}
 	}
 	d := x.Dim(1)
 	for i, v := range x.Contig().Data() {
 		if v := float64(v); math.IsNaN(v) || math.IsInf(v, 0) {
-			return fmt.Errorf("probe: feature %d of %s row %d is %v, want a finite number", i%d, what, i/d, v)
+			return fmt.Errorf("probe: feature %d of training row %d is %v, want a finite number", i%d, i/d, v)
 		}
-	}
-	return nil
-}
-
-// checkFit is check for rows to fit, which must tell classes apart.
-func checkFit(x *tensor.Tensor, labels []int, classes int) error {
-	if err := check("training", x, labels, classes); err != nil {
-		return err
 	}
 	if slices.Min(labels) == slices.Max(labels) {
 		return fmt.Errorf("probe: all %d training rows are of class %d, want at least 2 classes", len(labels), labels[0])

@@ -36,7 +36,7 @@ func (t *training) fitBaselines(ctx context.Context, items []data.Item) (*baseli
 		}
 	}
 	var err error
-	if b.linear, err = probe.FitLinear(ctx, x, labels, classes, probe.LinearConfig{}); err != nil {
+	if b.linear, err = probe.FitLinear(ctx, x, labels, classes, probe.DefaultPenalty); err != nil {
 		return nil, err
 	}
 	b.means, err = probe.FitMeans(x, labels, classes)
