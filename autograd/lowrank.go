@@ -18,6 +18,7 @@ func LowRank(w, a, b *Var, scale float32) *Var {
 	s := tp.room(w.Dim(1)).Fill(scale)
 	tensor.LinearTo(y.value, b.Value(), a.Value().Transpose(), nil, tensor.After{Scale: s, Residual: w.Value()})
 	tp.memory.put(s.Data())
+	y.packed = tp.packs.next().Repack(y.value)
 	if y.needs {
 		n := record[lowRank](y, keepIf(b.needs, a), keepIf(a.needs, b))
 		*n = key

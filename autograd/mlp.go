@@ -17,7 +17,7 @@ func MLP(r Residual, x, w1, b1, w2, b2 *Var, act tensor.Activation) *Var {
 		n.pre = tp.scratch(shape...)
 	}
 	n.out = tp.room(shape...)
-	tensor.LinearTo(n.out, x.Value(), w1.Value(), w1.frozen.pack(), tensor.After{Bias: b1.valueOrNil(), Pre: n.pre, Act: act})
+	tensor.LinearTo(n.out, x.Value(), w1.Value(), w1.pack(), tensor.After{Bias: b1.valueOrNil(), Pre: n.pre, Act: act})
 	r.linearTo(y.value, n.out, w2, b2)
 	if w2.needs {
 		tp.memory.lend(n.out.Data())

@@ -41,6 +41,14 @@ type frozen struct {
 	from, to int
 }
 
+// pack returns a copy of v, a weight [out, in], for LinearTo, or nil.
+func (v *Var) pack() *tensor.Packed {
+	if v.packed != nil {
+		return v.packed
+	}
+	return v.frozen.pack()
+}
+
 // pack returns a copy of the part for LinearTo, as a weight [to-from, in], or nil.
 func (f frozen) pack() *tensor.Packed {
 	p := f.param

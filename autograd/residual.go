@@ -34,7 +34,7 @@ func (r Residual) linearTo(y, x *tensor.Tensor, w, b *Var) {
 	if shared {
 		after.Residual = nil
 	}
-	tensor.LinearTo(y, x, w.Value(), w.frozen.pack(), after)
+	tensor.LinearTo(y, x, w.Value(), w.pack(), after)
 	if shared {
 		tensor.AddTo(y, y, r.X.Value())
 	}

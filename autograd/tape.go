@@ -19,6 +19,7 @@ type Tape struct {
 	vars     slab[Var]
 	tensors  slab[tensor.Tensor] // headers of memory that is no Var's value
 	lists    arena[*Var]
+	packs    slab[tensor.Packed] // of what LowRank made
 	memory   memory
 	params   map[*Param]*Var
 	lowRanks map[lowRank]*Var
@@ -34,16 +35,17 @@ type Var struct {
 	grad  *tensor.Tensor
 	param *Param
 
-	frozen   frozen        // what of a frozen Param the value is, for Linear
-	change   *lowRank      // where LowRank made v of a weight without gradient, for Linear
-	header   tensor.Tensor // value, where the tape made it
-	owner    *Var          // whose memory value looks at: v itself, or what v is a view of; nil where not the tape's
-	buffer   []float32     // memory of an owner, until it is recycled
-	users    int           // of an owner: how many Vars that look at its memory are not released
-	kept     bool          // an adjoint will read the value
-	released bool          // the memory is gone; value still tells the shape
-	whole    *Var          // for a part made by Split: the Var whose gradient has room for v's
-	part     int           // which one
+	frozen   frozen         // what of a frozen Param the value is, for Linear
+	packed   *tensor.Packed // a copy for LinearTo, where LowRank made the value
+	change   *lowRank       // where LowRank made v of a weight without gradient, for Linear
+	header   tensor.Tensor  // value, where the tape made it
+	owner    *Var           // whose memory value looks at: v itself, or what v is a view of; nil where not the tape's
+	buffer   []float32      // memory of an owner, until it is recycled
+	users    int            // of an owner: how many Vars that look at its memory are not released
+	kept     bool           // an adjoint will read the value
+	released bool           // the memory is gone; value still tells the shape
+	whole    *Var           // for a part made by Split: the Var whose gradient has room for v's
+	part     int            // which one
 }
 
 // adjoint undoes an operation: back adds to the operands' gradients, given dy, that of the
@@ -155,6 +157,7 @@ func (tp *Tape) Reset() {
 	tp.vars.reset()
 	tp.tensors.reset()
 	tp.lists.reset()
+	tp.packs.reset()
 	tp.adjoints = slices.Delete(tp.adjoints, len(tp.recorded), len(tp.adjoints))
 	clear(tp.recorded)
 	tp.recorded = tp.recorded[:0]

@@ -32,12 +32,18 @@ type Packed struct{ kernel kernel.Packed }
 
 // Pack returns a copy of w [out, in] for LinearTo: worth its memory where the
 // same weight multiplies few rows many times.
-func Pack(w *Tensor) *Packed {
+func Pack(w *Tensor) *Packed { return new(Packed).Repack(w) }
+
+// Repack makes p what Pack(w) returns, in the memory that p has if that is of w's shape,
+// and returns p. What Rows returned changes with it.
+func (p *Packed) Repack(w *Tensor) *Packed {
 	if len(w.shape) != 2 {
 		panic(&ShapeError{"Pack", [][]int{w.shape}, "want [out, in]"})
 	}
 	m := w.matrix().T()
-	p := &Packed{kernel.NewPacked(m.Rows, m.Cols)}
+	if rows, cols := p.kernel.Size(); rows != m.Rows || cols != m.Cols {
+		p.kernel = kernel.NewPacked(m.Rows, m.Cols)
+	}
 	if _, cols := kernel.TileSize(); w.Len() > 0 {
 		parallel.For(p.kernel.Panels(), max(1, grain/m.Rows/cols), func(from, to int) { p.kernel.Fill(m, from, to) })
 	}

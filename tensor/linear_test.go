@@ -103,8 +103,9 @@ func TestPackedSameBits(t *testing.T) {
 		x, w := tensortest.Random(rng, rows, in), tensortest.Random(rng, out, in)
 		want := tensor.New(rows, out)
 		tensor.LinearTo(want, x, w, nil, tensor.After{})
+		used := tensor.Pack(tensortest.Random(rng, out, in))
 		for _, w := range layoutsOf(rng, w) {
-			packed := tensor.Pack(w)
+			packed := used.Repack(w)
 			sameBits(t, func() *tensor.Tensor {
 				y := tensor.New(rows, out)
 				tensor.LinearTo(y, x, w, packed, tensor.After{})
@@ -119,6 +120,9 @@ func TestPackedSameBits(t *testing.T) {
 				}
 			}
 		}
+		y := tensor.New(rows, out-1)
+		tensor.LinearTo(y, x, w.Slice(0, 1, out), used.Repack(w.Slice(0, 1, out)), tensor.After{}) // another shape
+		tensortest.Close(t, want.Slice(1, 1, out).Contig(), y, 0)
 		assert.NotNil(t, tensor.Pack(w).Rows(0, 1))
 		assert.Nil(t, tensor.Pack(w).Rows(1, 2), "within a panel")
 	}
