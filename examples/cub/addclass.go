@@ -2,19 +2,16 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"github.com/promptcam/promptcam/data"
-	"github.com/promptcam/promptcam/features"
+	"github.com/promptcam/promptcam/probe"
 	"github.com/promptcam/promptcam/promptcam"
-	"github.com/promptcam/promptcam/tensor/checkpoint"
+	"github.com/promptcam/promptcam/tensor"
 )
 
 // addition is a class that is added to a trained model. Paths of its items are absolute:
@@ -23,13 +20,12 @@ type addition struct {
 	*settings
 	c         *console
 	old       *trained
+	images    *images
 	name      string      // of the new class
 	photos    []data.Item // of it, to train on, once some are held out
 	held      []data.Item // of it, held out
 	negatives []data.Item // -data's training images
 	test      []data.Item // -data's test images
-	skipped   int
-	cache     *features.Cache // nil where what is frozen makes nothing that could be kept
 }
 
 // addClass learns the prompt of the class that -add-class holds photographs of, and leaves
@@ -42,18 +38,19 @@ func addClass(ctx context.Context, s *settings, c *console) error {
 	if err := m.Extendable(); err != nil {
 		return fmt.Errorf("-load %s: %w", s.load, err)
 	}
-	a := &addition{settings: s, c: c, old: m}
+	// Images to train on are seen as they are and mirrored.
+	augmented := m.transform
+	augmented.Flip = 0.5
+	a := &addition{settings: s, c: c, old: m, images: &images{settings: s, set: &data.Set{}, plain: m.transform, augmented: augmented}}
 	if err := a.list(set); err != nil {
 		return err
 	}
 	if err := a.room(); err != nil {
 		return err
 	}
+	defer a.images.close()
 	if err := a.open(ctx); err != nil {
 		return err
-	}
-	if a.cache != nil {
-		defer a.cache.Close()
 	}
 	extended, err := a.extend(ctx)
 	if err != nil {
@@ -131,41 +128,20 @@ func (a *addition) room() error {
 	if _, err := findState(a.out, false); err != nil {
 		return err
 	}
-	if exists(a.out, "metrics.json") {
-		if !a.given["out"] {
-			return usage("-out is missing, and the folder %s, which it means then, holds the results of another run", a.out)
-		}
-		if exists(a.out, "predictions.csv") {
-			return fmt.Errorf("-out %s holds the results of a training or a test, whose report would stay beside the new model: want another folder", a.out)
-		}
-		a.c.warn("-out %s holds the results of another run, which this one's will replace", a.out)
+	if a.given["out"] && exists(a.out, "predictions.csv") {
+		return fmt.Errorf("-out %s holds the results of a training or a test, whose report would stay beside the new model: want another folder", a.out)
 	}
-	return writable(a.out)
-}
-
-// open makes the features of all images, where these can be kept, or reads all images,
-// leaves out what cannot be read, and holds out some of the new class's.
-func (a *addition) open(ctx context.Context) error {
-	bad, err := a.fill(ctx)
-	if err != nil {
+	if err := replaces(a.settings, a.c); err != nil {
 		return err
 	}
-	all := 0
-	unreadable := map[string]bool{}
-	for _, b := range bad {
-		a.c.warn("%v", b.Err)
-		unreadable[b.Item.Path] = true
-	}
-	for _, l := range []*[]data.Item{&a.photos, &a.negatives, &a.test} {
-		all += len(*l)
-		*l = slices.DeleteFunc(*l, func(it data.Item) bool { return unreadable[it.Path] })
-	}
-	a.skipped = len(bad)
-	if len(bad) > 0 && !a.skipBad {
-		return fmt.Errorf("%d of %d photographs cannot be read, listed above: -skip-bad goes on without them", len(bad), all)
-	}
-	if len(bad) > 0 {
-		a.c.say("going on without %d of %d photographs, which cannot be read", len(bad), all)
+	return writable("out", a.out)
+}
+
+// open makes the features of all images, or reads them, and holds out some of the new
+// class's.
+func (a *addition) open(ctx context.Context) error {
+	if err := a.images.open(ctx, a.c, a.old.Model, []*[]data.Item{&a.photos, &a.negatives}, []*[]data.Item{&a.test}); err != nil {
+		return err
 	}
 	if err := a.enough(); err != nil {
 		return err
@@ -174,66 +150,13 @@ func (a *addition) open(ctx context.Context) error {
 	return nil
 }
 
-// fill returns the images that cannot be read.
-func (a *addition) fill(ctx context.Context) ([]data.BadImage, error) {
-	layer, ok := a.old.Layer()
-	if !ok {
-		all := slices.Concat(a.photos, a.negatives, a.test)
-		m := a.c.meter(len(all))
-		bad := (&data.Set{}).Check(ctx, all, func(done, total int) { m.show("checking images", done, total, "") })
-		return bad, ctx.Err()
-	}
-	b := a.old.Backbone
-	source := features.Source{Backbone: b.SHA256, Arch: b.Config, Layer: layer, Plain: a.old.transform}
-	records := append(features.Records(2, a.photos, a.negatives), features.Records(1, a.test)...)
-	path := filepath.Join(a.out, "features.safetensors")
-	cache, err := features.Open(path, source, records)
-	if mismatch := (*features.MismatchError)(nil); errors.As(err, &mismatch) {
-		a.c.warn("%v: made anew", err)
-		if err := os.Remove(path); err != nil {
-			return nil, fmt.Errorf("-out: %w", err)
-		}
-		cache, err = features.Open(path, source, records)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("-out: %w", err)
-	}
-	a.cache = cache
-	m := a.c.meter(len(records))
-	bad, err := cache.Fill(ctx, "", b, features.FillConfig{
-		Workers: a.workers, Progress: func(done, total int) { m.show("features", done, total, "") },
-	})
-	if err != nil {
-		return nil, err
-	}
-	a.c.say("features of layer %d in %s: %d reused, %d made", layer, path, cache.Stats().Reused, cache.Stats().Made)
-	return bad, nil
-}
-
-// loader returns a loader of images, to train on if shuffled.
-func (a *addition) loader(items []data.Item, shuffle bool) (promptcam.Batches, error) {
-	const batch = 32
-	if a.cache != nil {
-		c := features.LoaderConfig{Views: 1, Batch: batch, Shuffle: shuffle, Seed: a.Seed}
-		if shuffle {
-			c.Views = 2 // mirrored, too
-		}
-		return a.cache.Loader(items, c)
-	}
-	c := data.LoaderConfig{Transform: a.old.transform, Batch: batch, Shuffle: shuffle, Seed: a.Seed, Workers: a.workers}
-	if shuffle {
-		c.Transform.Flip = 0.5
-	}
-	return data.NewLoader("", items, c)
-}
-
 // extend trains the new class's prompt. Without images of the others it ends, after small
 // steps, when half of the photographs are recognised: the class wins by little then. To 90
 // classes of CUB and a ViT-Ti/16, two were added so, each by itself: 67 % of their test images
 // were recognised, and the others' accuracy fell by 1.1 and 2.1 points; with images of
 // the others 77 and 100 %, and by at most 0.1.
 func (a *addition) extend(ctx context.Context) (*promptcam.Model, error) {
-	l, err := a.loader(slices.Concat(a.photos, a.negatives), true)
+	l, err := a.images.batches(slices.Concat(a.photos, a.negatives), true)
 	if err != nil {
 		return nil, err
 	}
@@ -244,13 +167,12 @@ func (a *addition) extend(ctx context.Context) (*promptcam.Model, error) {
 	}
 	a.c.say("%s, class %d: %d photographs to train on, %d to test; %d images of the %d classes before it",
 		a.name, len(a.old.classes)+1, len(a.photos), len(a.held), len(a.negatives), len(a.old.classes))
-	m, epoch := a.c.meter(c.Epochs*l.Len()), 1
+	m := a.c.meter(c.Epochs * l.Len())
 	c.Progress = func(s promptcam.Step) {
-		if s.Epoch > epoch {
+		m.step(s, c.Epochs)
+		if s.Done == s.Images {
 			m.end(s.Images)
-			epoch = s.Epoch
 		}
-		m.show(fmt.Sprintf("epoch %d/%d", s.Epoch, c.Epochs), s.Done, s.Images, fmt.Sprintf("loss %.3f  accuracy %.1f %%", s.Loss, 100*s.Accuracy))
 	}
 	return promptcam.Extend(ctx, a.old.Model, l, c)
 }
@@ -275,7 +197,7 @@ type additionMetrics struct {
 
 // publish tests the model and writes it.
 func (a *addition) publish(ctx context.Context, extended *promptcam.Model) error {
-	l, err := a.loader(slices.Concat(a.held, a.test), false)
+	l, err := a.images.batches(slices.Concat(a.held, a.test), false)
 	if err != nil {
 		return err
 	}
@@ -292,7 +214,7 @@ func (a *addition) publish(ctx context.Context, extended *promptcam.Model) error
 	last := len(a.old.classes)
 	r := additionMetrics{
 		Class: a.name, Classes: len(classes), TrainImages: len(a.photos), HeldImages: len(a.held), Recognised: 100 * e.PerClass[last],
-		OldImages: len(a.negatives), TestImages: len(a.test), Skipped: a.skipped, Seed: a.Seed, Backbone: extended.Backbone.SHA256,
+		OldImages: len(a.negatives), TestImages: len(a.test), Skipped: a.images.skipped, Seed: a.Seed, Backbone: extended.Backbone.SHA256,
 	}
 	a.c.result("%s: %d of %d photographs that were held out are recognised", a.name, e.Confusion[last][last], len(a.held))
 	if len(a.test) > 0 {
@@ -304,12 +226,7 @@ func (a *addition) publish(ctx context.Context, extended *promptcam.Model) error
 		a.c.result("the other classes: test top-1 %.1f %% before and %.1f %% after, of %d images; %d are now taken for %s",
 			r.Before.Top1, r.After.Top1, len(a.test), r.Taken, a.name)
 	}
-	if err := checkpoint.WriteFile(filepath.Join(a.out, "metrics.json"), func(w io.Writer) error {
-		j := json.NewEncoder(w)
-		j.SetEscapeHTML(false)
-		j.SetIndent("", "  ")
-		return j.Encode(r)
-	}); err != nil {
+	if err := writeJSON(a.out, r); err != nil {
 		return err
 	}
 	a.c.result("model: %s", path)
@@ -319,25 +236,13 @@ func (a *addition) publish(ctx context.Context, extended *promptcam.Model) error
 // among returns how many images of the first old classes are recognised among the first
 // classes.
 func among(e *promptcam.Evaluation, old, classes int) *accuracy {
-	var a accuracy
-	n := 0.0
+	var scores []float32
+	var labels []int
 	for _, p := range e.Predictions {
-		if p.Class >= old {
-			continue
-		}
-		n++
-		before := 0 // classes that come before the true one; the first of equals does
-		for class, score := range p.Scores[:classes] {
-			if own := p.Scores[p.Class]; score > own || score == own && class < p.Class {
-				before++
-			}
-		}
-		if before == 0 {
-			a.Top1++
-		}
-		if before < 5 {
-			a.Top5++
+		if p.Class < old {
+			scores, labels = append(scores, p.Scores[:classes]...), append(labels, p.Class)
 		}
 	}
-	return &accuracy{100 * a.Top1 / n, 100 * a.Top5 / n}
+	top1, top5 := probe.Accuracy(tensor.FromSlice(scores, len(labels), classes), labels)
+	return &accuracy{100 * top1, 100 * top5}
 }

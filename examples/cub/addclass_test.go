@@ -151,7 +151,7 @@ func TestAddClassRefuses(t *testing.T) {
 		"empty":           {func(s *settings) { s.addClass = folder("empty", 0, ".hidden") }, "photographs that can be read: 0, need at least 2"},
 		"one":             {func(s *settings) { s.addClass = folder("one", 1) }, "read: 1, need at least 2, one to train on and one to test"},
 		"folders":         {func(s *settings) { s.addClass = filepath.Dir(red) }, "holds the folder red, want the photographs of one class"},
-		"unreadable":      {func(s *settings) { s.addClass = folder("bad", 3, "notes.txt") }, "1 of 24 photographs cannot be read, listed above: -skip-bad goes on without them"},
+		"unreadable":      {func(s *settings) { s.addClass = folder("bad", 3, "notes.txt") }, "1 of 24 images cannot be read, listed above: -skip-bad goes on without them"},
 		"too few left":    {func(s *settings) { s.addClass, s.skipBad = folder("bad", 1, "b.png"), true }, "read: 1, need at least 2"},
 		"out is in it":    {func(s *settings) { s.addClass = folder("in", 3); s.out = filepath.Join(s.addClass, "out") }, "want a folder outside"},
 		"the model's out": {func(s *settings) { s.out = run }, "is the folder of -load"},

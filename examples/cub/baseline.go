@@ -46,7 +46,7 @@ func (t *training) fitBaselines(ctx context.Context, items []data.Item) (*baseli
 // classTokens writes the features of one view of each item to dst [N, D], which it returns.
 func (t *training) classTokens(ctx context.Context, items []data.Item, view int, dst *tensor.Tensor) (*tensor.Tensor, error) {
 	layer, _ := t.model.Layer()
-	l, err := t.features.Loader(items, features.LoaderConfig{First: view, Views: 1, Batch: 32})
+	l, err := t.images.features.Loader(items, features.LoaderConfig{First: view, Views: 1, Batch: 32})
 	if err != nil {
 		return nil, err
 	}

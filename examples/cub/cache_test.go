@@ -61,9 +61,10 @@ func TestFeaturesAreReused(t *testing.T) {
 		path := filepath.Join(dir, "features.safetensors")
 		all := read(t, cache, "features.safetensors")
 		write(t, path, all[:len(all)/2])
-		fails(t, args(t.TempDir(), "-cache", dir), path)
+		fails(t, args(t.TempDir(), "-cache", dir), "-cache: ", path, "delete the file")
 		write(t, path, "text")
-		fails(t, args(t.TempDir(), "-cache", dir), path)
+		fails(t, args(t.TempDir(), "-cache", dir), "-cache: ", path, "delete the file")
+		fails(t, args(dir), "-out: ", path, "delete the file")
 		damaged := []byte(all)
 		damaged[len(damaged)/2] ^= 1 // among the tokens, which are most of it
 		write(t, path, string(damaged))
@@ -90,6 +91,17 @@ func TestFeaturesOfUnreadablePhotographs(t *testing.T) {
 	assert.EqualValues(t, 1, readMetrics(t, out)["skipped_images"])
 }
 
+func TestWhereFeaturesCannotBe(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	data, out, file := photographs(t, t.TempDir(), 3), t.TempDir(), filepath.Join(t.TempDir(), "file")
+	write(t, file, "text")
+	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out}
+	fails(t, append(args, "-cache", file), "-cache "+file+" is a file, want a folder")
+	fails(t, append(args, "-cache", filepath.Join(file, "in")), "-cache: ", file)
+	fails(t, append(args, "-cache", filepath.Join(data, "cache")), "-cache "+data, "want a folder outside")
+	assert.Empty(t, files(t, out))
+}
+
 // Interrupted while features are made, a run goes on with those that are there.
 func TestInterruptedFeatures(t *testing.T) {
 	weights, arch := backbone(t, nil)
@@ -101,7 +113,7 @@ func TestInterruptedFeatures(t *testing.T) {
 	cancel()
 	err := run(ctx, append(args, out), io.Discard, io.Discard)
 	require.ErrorIs(t, err, context.Canceled)
-	assert.Contains(t, err.Error(), "the same flags start again")
+	assert.Contains(t, err.Error(), "interrupted; the same flags start again")
 
 	ctx, cancel = context.WithCancel(t.Context())
 	err = run(ctx, append(args, out), watcher{func(line string) {

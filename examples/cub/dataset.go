@@ -150,7 +150,7 @@ func leaveOut(s *settings, c *console, bad []data.BadImage, lists ...*[]data.Ite
 		}
 	}
 	if !s.skipBad {
-		return 0, fmt.Errorf("-data %s: %d of %d images cannot be read, listed above: -skip-bad goes on without them", s.data, len(bad), all)
+		return 0, fmt.Errorf("%d of %d images cannot be read, listed above: -skip-bad goes on without them", len(bad), all)
 	}
 	c.say("going on without %d of %d images, which cannot be read", len(bad), all)
 	return len(bad), nil

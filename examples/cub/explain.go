@@ -106,7 +106,7 @@ func explain(ctx context.Context, s *settings, c *console) error {
 			return fmt.Errorf("-class: %w", err)
 		}
 	}
-	if err := writable(s.out); err != nil {
+	if err := writable("out", s.out); err != nil {
 		return err
 	}
 	taken := map[string]bool{}

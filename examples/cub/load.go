@@ -128,7 +128,7 @@ func evaluate(ctx context.Context, s *settings, c *console) error {
 	if exists(s.out, "history.csv") && !s.given["out"] {
 		return usage("-out is missing, and the folder %s, which it means then, holds the results of a training run", s.out)
 	}
-	if err := writable(s.out, reportDir(s.out)); err != nil {
+	if err := writable("out", s.out, reportDir(s.out)); err != nil {
 		return err
 	}
 	skipped, err := check(ctx, s, c, set, &set.Test)

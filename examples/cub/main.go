@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -63,7 +64,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // folders says whether one of the folders is a file.
 func folders(s *settings) error {
-	for _, f := range []struct{ name, dir string }{{"data", s.data}, {"out", s.out}, {"add-class", s.addClass}} {
+	for _, f := range []struct{ name, dir string }{{"data", s.data}, {"out", s.out}, {"add-class", s.addClass}, {"cache", filepath.Dir(featuresPath(s))}} {
 		if info, err := os.Stat(f.dir); err == nil && !info.IsDir() {
 			return fmt.Errorf("-%s %s is a file, want a folder", f.name, f.dir)
 		}
@@ -82,20 +83,17 @@ func (i interrupted) Unwrap() error { return i.cause }
 
 // saved says what an interrupted run has left and how to go on.
 func saved(s *settings) string {
-	if s.load != "" {
-		return "start again"
-	}
-	st, err := readState(statePath(s.out))
-	if err != nil {
-		if s.cache != noCache && exists(featuresPath(s)) {
-			return fmt.Sprintf("no epoch had finished: the same flags start again, with the features made so far in %s", featuresPath(s))
+	if st, err := readState(statePath(s.out)); s.load == "" && err == nil {
+		if n := len(st.History); n < st.Recipe.Epochs {
+			return fmt.Sprintf("epoch %d of %d is on disk in %s: go on with the same flags and -resume", n, st.Recipe.Epochs, statePath(s.out))
 		}
-		return "no epoch had finished: the same flags start again"
+		return fmt.Sprintf("training is done and on disk in %s: the same flags and -resume make the report", statePath(s.out))
 	}
-	if n := len(st.History); n < s.Epochs {
-		return fmt.Sprintf("epoch %d of %d is on disk in %s: go on with the same flags and -resume", n, s.Epochs, statePath(s.out))
+	again := "the same flags start again"
+	if (s.load == "" || s.addClass != "") && s.cache != noCache && exists(featuresPath(s)) {
+		again += ", with the features made so far in " + featuresPath(s)
 	}
-	return fmt.Sprintf("training is done and on disk in %s: the same flags and -resume make the report", statePath(s.out))
+	return again
 }
 
 // oneLine is for errors that list several faults, each on its line.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/promptcam/promptcam/promptcam"
 	"golang.org/x/term"
 )
 
@@ -108,6 +109,11 @@ func (m *meter) show(part string, done, total int, note string) {
 	line := part + " " + bar(done, total, min(30, c.width()-len(part)-len(text)-5)) + " " + text
 	fmt.Fprintf(c.stderr, "\r\x1b[K%.*s", c.width()-1, line)
 	c.drawn = true
+}
+
+// step shows a step of a training of so many epochs.
+func (m *meter) step(s promptcam.Step, epochs int) {
+	m.show(fmt.Sprintf("epoch %d/%d", s.Epoch, epochs), s.Done, s.Images, fmt.Sprintf("loss %.3f  accuracy %.1f %%", s.Loss, 100*s.Accuracy))
 }
 
 // end closes a part of so many images.

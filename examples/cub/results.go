@@ -138,11 +138,16 @@ func (r *results) writeMetrics(seconds float64) error {
 		}
 		m.PerClass = append(m.PerClass, a)
 	}
-	return checkpoint.WriteFile(filepath.Join(r.out, "metrics.json"), func(w io.Writer) error {
+	return writeJSON(r.out, m)
+}
+
+// writeJSON writes metrics.json in out.
+func writeJSON(out string, metrics any) error {
+	return checkpoint.WriteFile(filepath.Join(out, "metrics.json"), func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
 		e.SetIndent("", "  ")
-		return e.Encode(m)
+		return e.Encode(metrics)
 	})
 }
 

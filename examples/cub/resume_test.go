@@ -110,6 +110,24 @@ func TestResumeEndsWithTheSameBits(t *testing.T) {
 	}
 }
 
+// Until the images are read it is not known how many epochs -epochs 0 means.
+func TestInterruptedBeforeTheEpochsAreKnown(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	out := t.TempDir()
+	args := []string{"-data", photographs(t, t.TempDir(), 6), "-weights", weights, "-arch", arch, "-out", out}
+	for _, line := range []string{"epoch 1/1000", "features of layer"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := run(ctx, args, watcher{func(printed string) {
+			if strings.HasPrefix(printed, line) {
+				cancel()
+			}
+		}}, io.Discard)
+		require.ErrorIs(t, err, context.Canceled)
+		assert.Contains(t, err.Error(), "epoch 1 of 1000 is on disk")
+		args = append(args, "-resume")
+	}
+}
+
 func TestResumeRefuses(t *testing.T) {
 	weights, arch := backbone(t, nil)
 	data, out := photographs(t, t.TempDir(), 6), t.TempDir()

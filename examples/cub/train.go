@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/promptcam/promptcam/data"
-	"github.com/promptcam/promptcam/features"
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/vit"
@@ -22,10 +21,8 @@ type training struct {
 	*settings
 	c          *console
 	set        *data.Set
-	skipped    int
 	model      *promptcam.Model
-	eval       data.Transform
-	features   *features.Cache   // nil if the model reads photographs
+	images     *images
 	train, val promptcam.Batches // val is nil without validation
 	test       promptcam.Batches
 	baselines  *baselines // nil without -baseline and -distill
@@ -41,15 +38,14 @@ func train(ctx context.Context, s *settings, c *console) error {
 	if st == nil && s.resume {
 		c.warn("-resume: no epoch had finished in %s: starting with the first", s.out)
 	}
-	if st == nil && exists(s.out, "metrics.json") {
-		if !s.given["out"] {
-			return usage("-out is missing, and the folder %s, which it means then, holds the results of another run", s.out)
+	if st == nil {
+		if err := replaces(s, c); err != nil {
+			return err
 		}
-		c.warn("-out %s holds the results of another run, which this one's will replace when it ends", s.out)
 	}
 	t, err := prepare(ctx, s, c)
-	if t != nil && t.features != nil {
-		defer t.features.Close() // it was only read since Fill
+	if t != nil {
+		defer t.images.close()
 	}
 	if err != nil {
 		return err
@@ -87,24 +83,21 @@ func prepare(ctx context.Context, s *settings, c *console) (*training, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &training{settings: s, c: c, set: set, model: model}
-	layer, fixed := model.Layer()
-	cached := fixed && layer > 0 && s.cache != noCache
+	_, cached := cacheable(s, model)
 	if !cached && (s.Distill > 0 || s.Mix > 0 || s.baseline || s.given["cache"] && s.cache != noCache) {
-		return nil, usage("-distill, -mix, -baseline and -cache need features that do not change in training: those of mode last, or from:N with -agnostic 0, and no -cache %s", noCache)
+		return nil, usage("-distill, -mix, -baseline and -cache need features that do not change in training: those of mode last, or with -agnostic 0 from:N beyond the first layer, and no -cache %s", noCache)
 	}
-	if err := writable(s.out, reportDir(s.out)); err != nil {
+	if err := writable("out", s.out, reportDir(s.out)); err != nil {
 		return nil, err
 	}
-	if cached {
-		if err := writable(filepath.Dir(featuresPath(s))); err != nil {
+	if cached && s.cache != "" {
+		if err := writable("cache", s.cache); err != nil {
 			return nil, err
 		}
-		err = t.openCache(ctx, layer)
-	} else {
-		t.skipped, err = check(ctx, s, c, set, &set.Train, &set.Val, &set.Test)
 	}
-	if err != nil {
+	augmented, plain := transforms(s.Augment, backbone.Config)
+	t := &training{settings: s, c: c, set: set, model: model, images: &images{settings: s, set: set, plain: plain, augmented: augmented}}
+	if err := t.images.open(ctx, c, model, []*[]data.Item{&set.Train}, []*[]data.Item{&set.Val, &set.Test}); err != nil {
 		return t, err
 	}
 	if err := enough(set); err != nil {
@@ -113,12 +106,11 @@ func prepare(ctx context.Context, s *settings, c *console) (*training, error) {
 	if err := t.loaders(ctx); err != nil {
 		return t, err
 	}
-	arch := backbone.Config
 	sum, err := fingerprint(set.Classes, set.Train, set.Val, set.Test)
 	if err != nil {
 		return t, err
 	}
-	t.state = &state{identity: identity{Recipe: s.recipe, Data: sum, Backbone: backbone.SHA256, Arch: arch}}
+	t.state = &state{identity: identity{Recipe: s.recipe, Data: sum, Backbone: backbone.SHA256, Arch: backbone.Config}}
 	return t, nil
 }
 
@@ -129,17 +121,15 @@ func (t *training) loaders(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	augmented, eval := transforms(t.Augment, t.model.Backbone.Config)
-	t.eval = eval
 	t.Epochs = cmp.Or(t.Epochs, t.epochsFor(len(items)))
-	if t.train, err = t.batches(items, true, augmented); err != nil {
+	if t.train, err = t.images.batches(items, true); err != nil {
 		return err
 	}
-	if t.test, err = t.batches(t.set.Test, false, eval); err != nil {
+	if t.test, err = t.images.batches(t.set.Test, false); err != nil {
 		return err
 	}
 	if len(held) > 0 {
-		if t.val, err = t.batches(held, false, eval); err != nil {
+		if t.val, err = t.images.batches(held, false); err != nil {
 			return err
 		}
 	}
@@ -147,18 +137,6 @@ func (t *training) loaders(ctx context.Context) error {
 		t.baselines, err = t.fitBaselines(ctx, items)
 	}
 	return err
-}
-
-// batches returns the items' features, or the photographs transformed.
-func (t *training) batches(items []data.Item, training bool, transform data.Transform) (promptcam.Batches, error) {
-	if t.features == nil {
-		return data.NewLoader(t.set.Root, items, data.LoaderConfig{Transform: transform, Batch: t.Batch, Shuffle: training, Seed: t.Seed, Workers: t.workers})
-	}
-	views := 1
-	if training {
-		views = t.Views
-	}
-	return t.features.Loader(items, features.LoaderConfig{Views: views, Batch: t.Batch, Shuffle: training, Seed: t.Seed})
 }
 
 // openBackbone loads -weights as -arch.
@@ -174,19 +152,32 @@ func openBackbone(s *settings) (*vit.Model, error) {
 	return b, nil
 }
 
-// writable makes folders and tries to write in them.
-func writable(dirs ...string) error {
+// replaces warns that -out holds the results of another run, which a forgotten -out must not
+// replace.
+func replaces(s *settings, c *console) error {
+	if !exists(s.out, "metrics.json") {
+		return nil
+	}
+	if !s.given["out"] {
+		return usage("-out is missing, and the folder %s, which it means then, holds the results of another run", s.out)
+	}
+	c.warn("-out %s holds the results of another run, which this one's will replace when it ends", s.out)
+	return nil
+}
+
+// writable makes the folders that a flag names and tries to write in them.
+func writable(flag string, dirs ...string) error {
 	for _, dir := range dirs {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return fmt.Errorf("-out: %w", err)
+			return fmt.Errorf("-%s: %w", flag, err)
 		}
 		f, err := os.CreateTemp(dir, ".try.*")
 		if err != nil {
-			return fmt.Errorf("-out: cannot write in %s: %w", dir, err)
+			return fmt.Errorf("-%s: cannot write in %s: %w", flag, dir, err)
 		}
 		f.Close() // nothing was written
 		if err := os.Remove(f.Name()); err != nil {
-			return fmt.Errorf("-out: %w", err)
+			return fmt.Errorf("-%s: %w", flag, err)
 		}
 	}
 	return nil
@@ -213,9 +204,7 @@ func (t *training) epochs(ctx context.Context) error {
 		config.Teacher = t.baselines.teach
 	}
 	m := t.c.meter((t.Epochs - config.Start) * (t.train.Len() + held))
-	config.Progress = func(s promptcam.Step) {
-		m.show(fmt.Sprintf("epoch %d/%d", s.Epoch, t.Epochs), s.Done, s.Images, fmt.Sprintf("loss %.3f  accuracy %.1f %%", s.Loss, 100*s.Accuracy))
-	}
+	config.Progress = func(s promptcam.Step) { m.step(s, t.Epochs) }
 	if config.Start == t.Epochs {
 		return nil
 	}
@@ -258,8 +247,8 @@ func (t *training) finish(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", statePath(t.out), err)
 	}
 	r := &results{
-		settings: t.settings, c: t.c, set: t.set, model: t.model, transform: t.eval, state: st, skipped: t.skipped,
-		trained: t.train.Len(), arch: t.model.Backbone.Config.Name, images: t.test, cached: t.features != nil,
+		settings: t.settings, c: t.c, set: t.set, model: t.model, transform: t.images.plain, state: st, skipped: t.images.skipped,
+		trained: t.train.Len(), arch: t.model.Backbone.Config.Name, images: t.test, cached: t.images.features != nil,
 	}
 	if t.val != nil {
 		r.validated = t.val.Len()
@@ -270,7 +259,7 @@ func (t *training) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := t.model.Save(filepath.Join(t.out, "model.safetensors"), t.set.Classes, t.eval); err != nil {
+	if err := t.model.Save(filepath.Join(t.out, "model.safetensors"), t.set.Classes, t.images.plain); err != nil {
 		return err
 	}
 	if err := r.publish(ctx); err != nil {
