@@ -150,6 +150,10 @@ func TestResumeRefuses(t *testing.T) {
 	write(t, changed, strings.Replace(read(t, arch), `"QuickGELU":false`, `"QuickGELU":true`, 1))
 	fails(t, append(args, "-resume", "-arch", changed), "the architecture (-arch)")
 
+	kept := read(t, out, "features.safetensors")
+	fails(t, append(args, "-resume", "-views", "4"), "-views was 2, now 4")
+	assert.Equal(t, kept, read(t, out, "features.safetensors"), "which the unfinished run needs")
+
 	state := read(t, statePath(out))
 	for name, text := range map[string]string{"truncated": state[:len(state)/2], "text": "no state", "empty": ""} {
 		write(t, statePath(out), text)

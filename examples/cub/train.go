@@ -43,7 +43,7 @@ func train(ctx context.Context, s *settings, c *console) error {
 			return err
 		}
 	}
-	t, err := prepare(ctx, s, c)
+	t, err := prepare(ctx, s, c, st)
 	if t != nil {
 		defer t.images.close()
 	}
@@ -66,8 +66,9 @@ func train(ctx context.Context, s *settings, c *console) error {
 	return t.finish(ctx)
 }
 
-// prepare finds whatever is wrong before the first step.
-func prepare(ctx context.Context, s *settings, c *console) (*training, error) {
+// prepare finds whatever is wrong before the first step. What differs from the run that began,
+// if any, is found before features that it needs are replaced.
+func prepare(ctx context.Context, s *settings, c *console, began *state) (*training, error) {
 	set, err := openData(s, c)
 	if err != nil {
 		return nil, err
@@ -95,6 +96,13 @@ func prepare(ctx context.Context, s *settings, c *console) (*training, error) {
 			return nil, err
 		}
 	}
+	now := identity{Recipe: s.recipe, Backbone: backbone.SHA256, Arch: backbone.Config}
+	if began != nil {
+		now.Recipe.Epochs, now.Data = cmp.Or(s.Epochs, began.Recipe.Epochs), began.Data // not known yet
+		if err := began.same(now, statePath(s.out)); err != nil {
+			return nil, err
+		}
+	}
 	augmented, plain := transforms(s.Augment, backbone.Config)
 	t := &training{settings: s, c: c, set: set, model: model, images: &images{settings: s, set: set, plain: plain, augmented: augmented}}
 	if err := t.images.open(ctx, c, model, []*[]data.Item{&set.Train}, []*[]data.Item{&set.Val, &set.Test}); err != nil {
@@ -106,12 +114,10 @@ func prepare(ctx context.Context, s *settings, c *console) (*training, error) {
 	if err := t.loaders(ctx); err != nil {
 		return t, err
 	}
-	sum, err := fingerprint(set.Classes, set.Train, set.Val, set.Test)
-	if err != nil {
-		return t, err
-	}
-	t.state = &state{identity: identity{Recipe: s.recipe, Data: sum, Backbone: backbone.SHA256, Arch: backbone.Config}}
-	return t, nil
+	now.Recipe.Epochs = s.Epochs
+	now.Data, err = fingerprint(set.Classes, set.Train, set.Val, set.Test)
+	t.state = &state{identity: now}
+	return t, err
 }
 
 // loaders makes the loaders of the images to train on, to validate with and to test, and what
