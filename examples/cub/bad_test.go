@@ -136,6 +136,7 @@ func TestUsage(t *testing.T) {
 		{append(base, "-temperature", "0"), "temperature 0"},
 		{append(base, "-average", "1"), "average"},
 		{append(base, "-preset", "slow"), "want one of long, quick"},
+		{append(base, "-preset", "long", "-mode", "deep"), "-preset long has defaults of mode last alone, and -mode is deep"},
 		{append(base, "-add-class", "c"), "-add-class needs -load"},
 		{append(base, "-lr", "-1"), "learning rate -1"},
 		{append(base, "-lr", "NaN"), "learning rate NaN"},

@@ -2,9 +2,11 @@ package main
 
 import (
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -20,22 +22,34 @@ func TestKilledRunEndsWithTheSameBits(t *testing.T) {
 
 	rng := rand.New(rand.NewPCG(1, 1))
 	next := append(args, out, "-resume")
-	for range 20 {
-		c := program(1<<30, next...)
-		require.NoError(t, c.Start())
-		// A twentieth of the whole each time on average, beyond the process's start, so that
-		// the kills are spread over all that it does.
-		time.Sleep(20*time.Millisecond + time.Duration(rng.Float64()*float64(whole)/10))
-		_ = c.Process.Kill() // it may have ended
-		_ = c.Wait()
-		if exists(out, "metrics.json") && !exists(statePath(out)) {
-			break // it has ended
+	same := func() {
+		t.Helper()
+		for _, name := range []string{"model.safetensors", "predictions.csv", "features.safetensors"} {
+			require.Equal(t, read(t, want, name), read(t, out, name), name)
 		}
 	}
+	training := 0
+	for killed := 0; killed < 20; {
+		c := program(1<<30, next...)
+		require.NoError(t, c.Start())
+		// A tenth of the whole each time on average, beyond the process's start, so that
+		// the kills are spread over all that it does.
+		time.Sleep(20*time.Millisecond + time.Duration(rng.Float64()*float64(whole)/5))
+		_ = c.Process.Kill() // it may have ended
+		_ = c.Wait()
+		if c.ProcessState.ExitCode() == -1 { // by the signal
+			killed++
+		}
+		if exists(statePath(out)) {
+			training++
+		} else if exists(out, "metrics.json") { // it has ended: once more from the start
+			same()
+			require.NoError(t, os.RemoveAll(out))
+		}
+	}
+	assert.Positive(t, training, "kills after an epoch")
 	if !exists(out, "metrics.json") || exists(statePath(out)) {
 		require.NoError(t, program(1<<30, next...).Run())
 	}
-	for _, name := range []string{"model.safetensors", "predictions.csv", "features.safetensors"} {
-		require.Equal(t, read(t, want, name), read(t, out, name), name)
-	}
+	same()
 }

@@ -250,6 +250,8 @@ func (s *settings) check() error {
 		return usage("-batch is %d and -views is %d, want at least 1", s.Batch, s.Views)
 	case s.Augment == "none" && s.Views > 1:
 		return usage("-views is %d, but with -augment none there is one view of each image", s.Views)
+	case s.long && s.Mode != promptcam.Last:
+		return usage("-preset long has defaults of mode last alone, and -mode is %s", s.Mode)
 	case s.top < 1:
 		return usage("-top is %d, want at least 1", s.top)
 	case s.samples < 0 || s.workers < 0:
