@@ -16,6 +16,7 @@ import (
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/tensortest"
 )
 
 // drawn are images of spots in memory, or of some of their classes.
@@ -327,4 +328,28 @@ func TestExtendRefuses(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.Nil(t, extended)
 	assert.Equal(t, before, clones(m))
+}
+
+// Scores stay the same bits for any number of classes, however the kernels divide their rows.
+func TestMoreClassesLeaveTheOthersScores(t *testing.T) {
+	g := openGolden(t, "dino")
+	b := g.model().Backbone
+	for name, c := range extendable() {
+		t.Run(name, func(t *testing.T) {
+			for _, classes := range []int{2, 3, 5, 7, 8, 11, 12, 15, 16, 23, 31, 32} {
+				rng := rand.New(rand.NewPCG(uint64(classes), 2))
+				c.Classes = classes
+				m, err := New(b, c, rng)
+				require.NoError(t, err)
+				more := tensortest.Random(rng, classes+1, b.Config.Dim)
+				tensor.CopyTo(more.Slice(0, 0, classes), m.Class.Value)
+				extended := m.with(c.extended(), more)
+				for _, images := range []*tensor.Tensor{g.images.Value, g.images.Value.Slice(0, 0, 1)} {
+					tape := &autograd.Tape{NoGrad: true}
+					want, got := m.Scores(tape.Const(images)).Value(), extended.Scores(tape.Const(images)).Value()
+					require.Equal(t, want.Data(), got.Slice(1, 0, classes).Clone().Data(), "%d classes", classes)
+				}
+			}
+		})
+	}
 }
