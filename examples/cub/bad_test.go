@@ -195,6 +195,6 @@ func TestClassOfOneImage(t *testing.T) {
 	weights, arch := backbone(t, nil)
 	data, out := lists(t, t.TempDir(), 1, 2), t.TempDir()
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out}
-	fails(t, args, "every class has one training image", "-val 0")
-	must(t, append(args, "-val", "0")...)
+	fails(t, append(args, "-val", "0.1"), "every class has one training image", "-val 0")
+	must(t, args...)
 }

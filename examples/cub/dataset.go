@@ -178,10 +178,10 @@ func enough(set *data.Set) error {
 // choose the best epoch: the folder's own if it has them.
 func holdOut(s *settings, set *data.Set) (train, val []data.Item, err error) {
 	switch {
-	case s.Val == 0:
-		return set.Train, nil, nil
 	case len(set.Val) > 0:
 		return set.Train, set.Val, nil
+	case s.Val == 0:
+		return set.Train, nil, nil
 	}
 	train, val = data.Split(set.Train, s.Val, s.Seed)
 	if len(val) == 0 {

@@ -21,7 +21,7 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 	fs.StringVar(&s.data, "data", "", "`folder` of photographs: CUB-200-2011's layout, or {train,val|test}/CLASS/*, or CLASS/*")
 	custom(fs, &s.classes, "classes", "", "`list` of classes to use alone, by name or number: 4,5,Scott_Oriole", list)
 	fs.Float64Var(&s.Test, "test", s.Test, "`share` of each class's images held out for testing where the folder has no test split of its own")
-	fs.Float64Var(&s.Val, "val", s.Val, "`share` of the training images held out to choose the best epoch; 0: the last epoch is taken. A folder with both val and test has its own, which is used then")
+	fs.Float64Var(&s.Val, "val", s.Val, "`share` of the training images held out to choose the best epoch; 0: the last epoch is taken. A folder with both val and test has its own to choose by, whatever this says")
 	fs.BoolVar(&s.skipBad, "skip-bad", false, "go on without images that cannot be read; otherwise they are listed and nothing is done")
 	custom(fs, &s.size, "size", "0", "image size in `pixels`: 224 or height x width 224x320; 0: the architecture's own", parseSize)
 	custom(fs, &s.Augment, "augment", s.Augment, "`what` is done to training images: crop (resize to 15/14, random crop, mirror: the authors'), rrc (random part of random shape, mirror), none",
@@ -106,12 +106,11 @@ and draws where the prompt of each class looks.
       evaluates on the folder's test images; without -weights for a checkpoint of the authors' code
   cub -load out/model.safetensors -weights vit_tiny_patch16_224.safetensors -explain oriole.jpg -class Scott_Oriole -out maps
       draws and prints what the model looks at in one photograph
-
   cub -load out/model.safetensors -weights vit_tiny_patch16_224.safetensors -add-class Hooded_Oriole -data CUB_200_2011 -out more
       adds the class whose photographs are in the folder Hooded_Oriole; the other prompts stay as they are
 
 Training leaves in -out: report/index.html, model.safetensors, metrics.json, history.csv, predictions.csv,
-curves.png, features.safetensors (modes last and from:N; see -cache) and, until it has finished, state.safetensors.
+curves.png, features.safetensors (see -cache) and, until it has finished, state.safetensors.
 `
 
 // help prints all flags with their defaults.

@@ -25,7 +25,7 @@ func TestEveryModeLeavesAllResults(t *testing.T) {
 	for _, mode := range []string{"deep", "shallow", "last", "from:2"} {
 		t.Run(mode, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "a", "b")
-			stdout := must(t, "-data", data, "-weights", weights, "-arch", arch, "-mode", mode, "-epochs", "2", "-batch", "5", "-out", out)
+			stdout := must(t, "-data", data, "-weights", weights, "-arch", arch, "-mode", mode, "-epochs", "2", "-batch", "5", "-val", "0.1", "-out", out)
 			want := complete
 			if mode == "last" {
 				want = withFeatures
@@ -88,7 +88,7 @@ func TestLearns(t *testing.T) {
 
 func TestLayouts(t *testing.T) {
 	weights, arch := backbone(t, nil)
-	common := []string{"-weights", weights, "-arch", arch, "-epochs", "1", "-quiet"}
+	common := []string{"-val", "0.1", "-weights", weights, "-arch", arch, "-epochs", "1", "-quiet"}
 
 	t.Run("cub", func(t *testing.T) {
 		data, out := lists(t, t.TempDir(), 5, 4), t.TempDir()
@@ -121,7 +121,7 @@ func TestLayouts(t *testing.T) {
 		photographs(t, filepath.Join(data, "train"), 4)
 		photographs(t, filepath.Join(data, "val"), 3)
 		photographs(t, filepath.Join(data, "test"), 2)
-		must(t, append(common, "-data", data, "-out", out)...)
+		must(t, append(common, "-data", data, "-out", out, "-val", "0")...)
 		m := readMetrics(t, out)
 		assert.EqualValues(t, 12, m["train_images"])
 		assert.EqualValues(t, 9, m["val_images"])

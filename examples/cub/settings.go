@@ -57,8 +57,9 @@ func defaults(mode promptcam.Mode, optimizer string, long bool) recipe {
 	case promptcam.Last:
 		r.Agnostic, r.PatchesOnly, r.Epochs, r.Batch, r.LR, r.Warmup = 0, true, 0, 32, 0.06, 1
 		r.PatchDropout, r.Rank, r.Distill = 0.75, 16, 2
+		r.Val = 0 // the last epoch is the best or near it, and a tenth more images are worth a point
 		if long {
-			r.Views, r.Rank, r.Mix, r.Val = 4, 32, 0.7, 0 // the last epoch is the best or near it
+			r.Views, r.Rank, r.Mix = 4, 32, 0.7
 		}
 	case promptcam.Shallow, promptcam.FromLayer(1):
 		r.Agnostic = 0 // they have no layer for them
