@@ -33,7 +33,7 @@ type Config struct {
 	// Rank, if not 0, is that of a learned change of the last block's weights (LoRA, Hu et
 	// al., arXiv 2106.09685): of those for queries, keys, values, projection and MLP. Class
 	// prompts alone pass that block, and all share the change; tokens enter it as
-	// they are. Not in the paper.
+	// they are. It is made for AdamW: with SGD it hardly learns. Not in the paper.
 	Rank int
 
 	PromptDropout float32 // probability of an element of a prompt being zero in a training step, for all its images

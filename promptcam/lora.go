@@ -23,7 +23,8 @@ type Adapters struct {
 //
 //	(k·A + rate·a)·(k·B + rate·b)/k² = (A + rate/k·a)·(B + rate/k·b)
 //
-// Here k is 0.06/0.002. Only weight decay acts as at the rate itself.
+// Here k is 0.06/0.002. Only weight decay acts as at the rate itself. With SGD, whose steps
+// are as long as the gradients, adapters learn as at rate/k², that is, hardly.
 const (
 	adapterGain  = 30
 	adapterScale = 1. / (adapterGain * adapterGain)

@@ -276,6 +276,47 @@ func TestDistillation(t *testing.T) {
 	assert.Equal(t, nn.State(byHand), nn.State(m))
 }
 
+// A step on mixtures goes along the gradient of the loss by both images' labels, each by its
+// share of the patches, and of the distance to the teacher's scores of both.
+func TestTrainingOnMixtures(t *testing.T) {
+	l, _ := spots(t, 8, false) // one step
+	start := func() *Model {
+		m, err := New(openGolden(t, "dino").model().Backbone, configs()["last"], rand.New(rand.NewPCG(1, 2)))
+		require.NoError(t, err)
+		return m
+	}
+	scores := tensortest.Random(rand.New(rand.NewPCG(3, 4)), 8, 4)
+	m, c := start(), trainConfig()
+	c.Epochs, c.Warmup, c.MinLR = 1, 0, c.LR
+	c.Mix, c.Distill, c.Temperature, c.Seed = 1, 0.7, 2, 4
+	c.Teacher = func(*data.Batch) *tensor.Tensor { return scores }
+	epochs := train(t, m, cached{l, m, 2}, c, nil)
+
+	byHand := start()
+	tape := &autograd.Tape{Rand: rand.New(rand.NewPCG(c.Seed, 0))}
+	for b, err := range (cached{l, byHand, 2}).Epoch(t.Context(), 0) {
+		require.NoError(t, err)
+		tape.Rand.Float32() // whether this step is a mixture
+		var mix mixture
+		mix.draw(tape.Rand, b, 16)
+		require.Positive(t, mix.own*(1-mix.own), "images have patches of others")
+		times := func(w float32, loss *autograd.Var) *autograd.Var {
+			return autograd.Mul(loss, tape.Const(tensor.New().Fill(w)))
+		}
+		s := byHand.ScoresOf(tape.Const(mix.tokens))
+		labels := autograd.Add(times(mix.own, autograd.CrossEntropy(s, b.Labels)), times(1-mix.own, autograd.CrossEntropy(s, mix.labels)))
+		assert.EqualValues(t, labels.Value().At(), epochs[0].Loss)
+		opt, err := c.optimizer(byHand)
+		require.NoError(t, err)
+		opt.Step(c.LR, tape.Backward(autograd.Add(labels, times(0.7, autograd.Distill(s, mix.of(scores), 2)))))
+	}
+	assert.Equal(t, nn.State(byHand), nn.State(m))
+
+	for _, err := range Train(t.Context(), m, l, c) {
+		assert.EqualError(t, err, "promptcam: mix 1: the loader has images, want tokens")
+	}
+}
+
 func cloned(tensors map[string]*tensor.Tensor) nn.Tensors {
 	out := maps.Clone(tensors)
 	for name := range out {
@@ -313,6 +354,7 @@ func TestTrainStops(t *testing.T) {
 		"warm-up -1":                func(c *TrainConfig) { c.Warmup = -1 },
 		"distillation of weight -1": func(c *TrainConfig) { c.Distill = -1 },
 		"distillation at temperature 0: want a teacher": func(c *TrainConfig) { c.Distill = 1 },
+		"mix 1.5, want a share from 0 to 1":             func(c *TrainConfig) { c.Mix = 1.5 },
 		"average with decay 1":                          func(c *TrainConfig) { c.Average = 1 },
 	} {
 		c := trainConfig()
