@@ -21,11 +21,11 @@ type pair struct {
 
 // minimise changes x, where it starts, to where f is smallest. f returns its value and
 // writes its gradient. It stops early when ctx ends, with its error.
-func (l lbfgs) minimise(ctx context.Context, x []float64, f func(x, grad []float64) float64) (iterations int, err error) {
+func (l lbfgs) minimise(ctx context.Context, x []float64, f func(x, grad []float64) float64) error {
 	grad, next, nextGrad, dir := make([]float64, len(x)), make([]float64, len(x)), make([]float64, len(x)), make([]float64, len(x))
 	var past []pair
 	value := f(x, grad)
-	for ; iterations < l.iterations; iterations++ {
+	for range l.iterations {
 		direction(dir, grad, past)
 		slope := dot(grad, dir)
 		step := 1.0
@@ -35,10 +35,10 @@ func (l lbfgs) minimise(ctx context.Context, x []float64, f func(x, grad []float
 		var nextValue float64
 		for ; ; step /= 2 {
 			if err := ctx.Err(); err != nil {
-				return iterations, err
+				return err
 			}
 			if !(-slope*step > 1e-14*math.Abs(value)) {
-				return iterations, nil // no decrease that float64 would tell from none
+				return nil // no decrease that float64 would tell from none
 			}
 			for i, v := range x {
 				next[i] = v + step*dir[i]
@@ -62,10 +62,10 @@ func (l lbfgs) minimise(ctx context.Context, x []float64, f func(x, grad []float
 		copy(x, next)
 		grad, nextGrad, value = nextGrad, grad, nextValue
 		if gain <= l.tolerance*math.Abs(value) {
-			return iterations + 1, nil
+			return nil
 		}
 	}
-	return iterations, nil
+	return nil
 }
 
 // direction writes to dir the direction of descent: minus the inverse of the Hessian

@@ -42,7 +42,7 @@ func FitLinear(ctx context.Context, x *tensor.Tensor, labels []int, classes int,
 	l := standard(x)
 	o := newObjective(l.standardise(x), labels, classes, penalty)
 	at := make([]float64, o.theta.Len())
-	if _, err := solver.minimise(ctx, at, o.at); err != nil {
+	if err := solver.minimise(ctx, at, o.at); err != nil {
 		return nil, err
 	}
 	l.Weight, l.Bias = o.parts(vector(at))

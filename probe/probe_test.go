@@ -121,7 +121,9 @@ func TestTheFitIsTheMinimum(t *testing.T) {
 // A banana-shaped valley (Rosenbrock 1960) needs curvature; its floor is at (1, 1).
 func TestLBFGSFollowsAValley(t *testing.T) {
 	x := []float64{-1.2, 1}
-	n, err := lbfgs{store: 5, iterations: 200, tolerance: 0}.minimise(context.Background(), x, func(x, grad []float64) float64 {
+	n := 0
+	err := lbfgs{store: 5, iterations: 200, tolerance: 0}.minimise(context.Background(), x, func(x, grad []float64) float64 {
+		n++
 		a, b := 1-x[0], x[1]-x[0]*x[0]
 		grad[0], grad[1] = -2*a-400*x[0]*b, 200*b
 		return a*a + 100*b*b
