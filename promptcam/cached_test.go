@@ -44,6 +44,7 @@ func TestGradientsFromFeatures(t *testing.T) {
 			b := g.model().Backbone
 			m, err := New(b, Config{Mode: mode, Classes: 3, PatchesOnly: mode == Last, PatchDropout: 0.5, Rank: 2}, rand.New(rand.NewPCG(3, 4)))
 			require.NoError(t, err)
+			move(m)
 			eval := data.EvalTransform(b.Config.ImageSize, b.Config.Mean, b.Config.Std)
 			gradients := func(l Batches) map[string]*tensor.Tensor {
 				all := map[string]*tensor.Tensor{}

@@ -341,6 +341,9 @@ func TestMoreClassesLeaveTheOthersScores(t *testing.T) {
 				c.Classes = classes
 				m, err := New(b, c, rng)
 				require.NoError(t, err)
+				if m.Adapters != nil {
+					move(m)
+				}
 				more := tensortest.Random(rng, classes+1, b.Config.Dim)
 				tensor.CopyTo(more.Slice(0, 0, classes), m.Class.Value)
 				extended := m.with(c.extended(), more)
