@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -197,6 +198,28 @@ func TestExtendLearnsTheNewClass(t *testing.T) {
 		}
 	}
 	assert.Greater(t, hits, 5, "of 15, where chance would hit 1")
+}
+
+// The new prompt starts as that of the class which its images are taken for, wherever that is.
+func TestExtendStartsAtTheNearestClass(t *testing.T) {
+	d := drawSpots(t, 40)
+	m := threeOf(t, Config{Mode: Last, Classes: 3, PatchesOnly: true}, d, 4)
+	taken := make([]int, 3)
+	for _, best := range m.Scores((&autograd.Tape{NoGrad: true}).Const(d.of(3, 4).all())).Value().ArgMax() {
+		taken[best]++
+	}
+	near := slices.Index(taken, slices.Max(taken))
+	prompts := m.Class.Value.Clone()
+	want := prompts.Slice(0, near, near+1).Clone()
+	for shift := range 3 {
+		for class := range 3 {
+			to := (class + shift) % 3
+			tensor.CopyTo(m.Class.Value.Slice(0, to, to+1), prompts.Slice(0, class, class+1))
+		}
+		e := extendConfig().extension(m, d)
+		require.NoError(t, e.start(t.Context()))
+		assert.Equal(t, want.Data(), e.model.Class.Value.Slice(0, 3, 4).Clone().Data())
+	}
 }
 
 // Without images of old classes training ends as soon as enough of the new ones are
