@@ -80,6 +80,26 @@ func TestFeaturesAreReused(t *testing.T) {
 	})
 }
 
+// What -augment draws is what is trained on, from photographs and from features.
+func TestAugmentation(t *testing.T) {
+	weights, arch := backbone(t, nil)
+	args := []string{"-data", photographs(t, t.TempDir(), 6), "-weights", weights, "-arch", arch, "-epochs", "1", "-samples", "0"}
+	for name, more := range map[string][]string{"photographs": {"-cache", "off"}, "features": {"-views", "4"}} {
+		seen := map[string]string{}
+		for _, augment := range []string{"none", "crop", "rrc"} {
+			out := t.TempDir()
+			next := append(args, "-out", out, "-augment", augment)
+			if augment != "none" || name == "photographs" {
+				next = append(next, more...)
+			}
+			must(t, next...)
+			model := read(t, out, "model.safetensors")
+			assert.Empty(t, seen[model], "%s: -augment %s", name, augment)
+			seen[model] = augment
+		}
+	}
+}
+
 func TestFeaturesOfUnreadablePhotographs(t *testing.T) {
 	weights, arch := backbone(t, nil)
 	data, out := photographs(t, t.TempDir(), 10), t.TempDir()
