@@ -204,9 +204,13 @@ func TestSplit(t *testing.T) {
 	_, held3 := Split(items, 0.1, 8)
 	assert.NotEqual(t, held, held3)
 
-	// A class is divided alike whatever other classes there are.
+	// A class is divided alike whatever other classes there are, and whatever its number is.
 	one := func(items []Item) []Item {
-		return slices.DeleteFunc(slices.Clone(items), func(it Item) bool { return it.Class != 4 })
+		items = slices.DeleteFunc(slices.Clone(items), func(it Item) bool { return it.Class != 4 })
+		for i := range items {
+			items[i] = Item{filepath.Join("elsewhere", filepath.Base(items[i].Path)), 9}
+		}
+		return items
 	}
 	_, alone := Split(one(items), 0.1, 7)
 	assert.Equal(t, one(held), alone)

@@ -1,16 +1,20 @@
 package data
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"slices"
 )
 
 // Split holds out a share of each class's items, rounded, but at least one of
 // a class of two or more, and never a class's last. Which ones depends on the
-// seed, the class and its items alone. Both results keep the items' order. A
-// share of 0 holds out nothing. It panics unless 0 <= share < 1.
+// seed and the file names of the class's items alone: a folder that has grown by a class
+// keeps the others' parts. Both results keep the items' order. A share of 0 holds out
+// nothing. It panics unless 0 <= share < 1.
 func Split(items []Item, share float64, seed int64) (train, held []Item) {
 	if !(share >= 0 && share < 1) {
 		panic(fmt.Sprintf("data: Split: share %g: want 0 <= share < 1", share))
@@ -19,15 +23,16 @@ func Split(items []Item, share float64, seed int64) (train, held []Item) {
 		return slices.Clone(items), nil
 	}
 	byClass := make(map[int][]int)
+	lots := make([][sha256.Size]byte, len(items))
 	for i, it := range items {
+		lots[i] = sha256.Sum256(fmt.Appendf(nil, "%d %s", seed, filepath.Base(it.Path)))
 		byClass[it.Class] = append(byClass[it.Class], i)
 	}
 	out := make([]bool, len(items))
-	for class, of := range byClass {
+	for _, of := range byClass {
 		n := int(math.Round(share * float64(len(of))))
 		n = min(max(n, 1), len(of)-1)
-		rng := newRand(uint64(seed), uint64(class))
-		rng.Shuffle(len(of), func(i, j int) { of[i], of[j] = of[j], of[i] })
+		slices.SortStableFunc(of, func(i, j int) int { return bytes.Compare(lots[i][:], lots[j][:]) })
 		for _, i := range of[:n] {
 			out[i] = true
 		}
