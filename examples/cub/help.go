@@ -41,7 +41,7 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 	fs.Float64Var(&s.DropPath, "drop-path", 0, "`probability` of the last block being skipped in a training step; earlier ones rise to it from 0")
 
 	custom(fs, &s.long, "preset", "quick", "`defaults` of mode last: quick, or long, which is more accurate and takes several times as long", choice(map[string]bool{"quick": false, "long": true}))
-	fs.IntVar(&s.Epochs, "epochs", s.Epochs, "passes over the training images; 0: 12, or as many as make a thousand steps (-preset long: 80, or 6,800 steps)")
+	fs.IntVar(&s.Epochs, "epochs", s.Epochs, "passes over the training images; 0: 10, or as many as make 900 steps (-preset long: 80, or 6,800 steps)")
 	fs.IntVar(&s.Batch, "batch", s.Batch, "images per step")
 	custom(fs, &s.Optimizer, "optimizer", s.Optimizer, "`kind`: sgd (with momentum 0.9) or adamw", choice(map[string]string{"sgd": "sgd", "adamw": "adamw"}))
 	fs.Float64Var(&s.LR, "lr", s.LR, "highest learning rate")

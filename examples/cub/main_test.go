@@ -174,7 +174,7 @@ func TestBar(t *testing.T) {
 }
 
 func TestEpochsForFewAndManyImages(t *testing.T) {
-	for _, c := range []struct{ images, quick, long int }{{2704, 12, 80}, {100000, 12, 80}, {284, 112, 756}, {1, 1000, 6800}} {
+	for _, c := range []struct{ images, quick, long int }{{2903, 10, 80}, {100000, 10, 80}, {284, 100, 756}, {1, 900, 6800}} {
 		s := &settings{recipe: recipe{Batch: 32}}
 		assert.Equal(t, c.quick, s.epochsFor(c.images))
 		s.long = true

@@ -75,7 +75,7 @@ func defaults(mode promptcam.Mode, optimizer string, long bool) recipe {
 // epochsFor returns what -epochs 0 means for so many training images: few take more epochs, since
 // prompts take steps to learn.
 func (s *settings) epochsFor(images int) int {
-	least, steps := 12, 1000
+	least, steps := 10, 900
 	if s.long {
 		least, steps = 80, 6800
 	}
