@@ -32,6 +32,8 @@ var (
 	labels  = []int{2, 0, 4}
 	rows    = []int{1, 4, 4, 0, 2, 3} // three of each of two images
 	teacher = tensor.FromSlice([]float32{3, -1, 0, 2, 2, -5, 30, 1, 2, 8, 0.5, 0.25, 0.125, -0.5, 0}, 3, 5)
+	targets = tensortest.Random(rand.New(rand.NewPCG(5, 6)), 2, 3, 5).Softmax() // of two views of three images
+	weights = tensor.FromSlice([]float32{1, 0, 0, 0.5, 0.75, -0.25, -0.1, 0.2, 0.9, 0, 0, 0, 0.25, 0.5, 0.25}, 5, 3)
 )
 
 var operations = []operation{
@@ -252,6 +254,29 @@ var operations = []operation{
 		return autograd.Add(autograd.CrossEntropy(x[0], labels), autograd.Distill(x[0], teacher, 0.5))
 	}, func(x []array) array {
 		return refAdd([]array{refCrossEntropy(x[0], labels), refDistill(x[0], arrayOf(teacher), 0.5)})
+	}},
+
+	{"CrossViews", s(4, 3, 5), func(x []*autograd.Var) *autograd.Var { return autograd.CrossViews(x[0], targets, 1) },
+		func(x []array) array { return refCrossViews(x[0], arrayOf(targets), 1) }},
+	{"CrossViews of one target, sharply", s(2, 3, 5), func(x []*autograd.Var) *autograd.Var {
+		return autograd.CrossViews(x[0], targets.Slice(0, 1, 2), 0.5)
+	}, func(x []array) array { return refCrossViews(x[0], arrayOf(targets.Slice(0, 1, 2)), 0.5) }},
+	{"CrossViews as a term", s(2, 3, 5), func(x []*autograd.Var) *autograd.Var {
+		return autograd.Mul(autograd.CrossViews(x[0], targets, 0.7), x[0])
+	}, func(x []array) array { return refMul([]array{refCrossViews(x[0], arrayOf(targets), 0.7), x[0]}) }},
+
+	{"Normalize", s(2, 3, 4), func(x []*autograd.Var) *autograd.Var { return autograd.Normalize(x[0]) },
+		func(x []array) array { return refNormalize(x[0]) }},
+	{"Normalize a weight", s(2, 4).s(3, 4), func(x []*autograd.Var) *autograd.Var {
+		return autograd.Linear(x[0], autograd.Normalize(x[1]), nil)
+	}, func(x []array) array { return refLinear(x[0], refNormalize(x[1]), nil) }},
+
+	{"Combine", s(3, 4), func(x []*autograd.Var) *autograd.Var { return autograd.Combine(weights, x[0]) }, refCombine},
+	{"Combine rows of images", s(2, 3, 4), func(x []*autograd.Var) *autograd.Var { return autograd.Combine(weights, x[0]) }, refCombine},
+	{"Combine a slice", s(1, 4, 4), func(x []*autograd.Var) *autograd.Var {
+		return autograd.Combine(weights, autograd.Slice(x[0], 1, 1, 4))
+	}, func(x []array) array {
+		return refCombine([]array{each([]int{1, 3, 4}, func(i []int) float64 { return x[0].at(i[0], i[1]+1, i[2]) })})
 	}},
 }
 

@@ -228,3 +228,53 @@ func refCat(batch int, xs ...array) array {
 		panic("no such row")
 	})
 }
+
+// refCrossViews follows the formula in the comment of CrossViews.
+func refCrossViews(scores, targets array, temperature float64) array {
+	views, images, classes := scores.shape[0], scores.shape[1], scores.shape[2]
+	var loss, pairs float64
+	for v := range views {
+		for g := range targets.shape[0] {
+			if g == v {
+				continue
+			}
+			pairs++
+			for i := range images {
+				var sum float64
+				for c := range classes {
+					sum += math.Exp(scores.at(v, i, c) / temperature)
+				}
+				for c := range classes {
+					loss -= targets.at(g, i, c) * (scores.at(v, i, c)/temperature - math.Log(sum))
+				}
+			}
+		}
+	}
+	return array{nil, []float64{loss / pairs / float64(images)}}
+}
+
+func refNormalize(x array) array {
+	d := x.shape[len(x.shape)-1]
+	return each(x.shape, func(i []int) float64 {
+		var sum float64
+		for k := range d {
+			sum += math.Pow(x.at(with(i, k)...), 2)
+		}
+		return x.at(i...) / math.Sqrt(sum)
+	})
+}
+
+func refCombine(x []array) array {
+	w := arrayOf(weights)
+	shape := append([]int(nil), x[0].shape...)
+	shape[len(shape)-2] = w.shape[0]
+	return each(shape, func(i []int) float64 {
+		var sum float64
+		from := append([]int(nil), i...)
+		for m := range w.shape[1] {
+			from[len(from)-2] = m
+			sum += w.at(i[len(i)-2], m) * x[0].at(from...)
+		}
+		return sum
+	})
+}

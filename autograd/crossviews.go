@@ -1,0 +1,94 @@
+package autograd
+
+import (
+	"math"
+
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// CrossViews returns how far what a student says of the views of images is from what a
+// teacher says of other views of the same images (DINO: Caron et al., arXiv 2104.14294,
+// equations 2 and 3). scores [V, B, K] are the student's of V views of B images, targets
+// [G, B, K] the teacher's probabilities of the first G of these views. The result is one
+// number, the mean over the images and the pairs of a target g and a view v other than g of
+//
+//	-Σ targets[g] · log softmax(scores[v] / temperature)
+//
+// in which a row of targets has to sum up to 1. Both must be contiguous.
+func CrossViews(scores *Var, targets *tensor.Tensor, temperature float32) *Var {
+	v, b, k, g := crossViewsShape(scores.Value(), targets)
+	tp := scores.tape
+	y := tp.result(nil, scores)
+	grad, sum := tp.scratch(scores.Shape()...), tp.room(k)
+	tensor.ScaleTo(grad, 1/temperature, scores.value)
+	z := tp.room(scores.Shape()...)
+	tensor.CopyTo(z, grad)
+	tensor.SoftmaxTo(grad, grad)
+	pairs := float64(g*v - g)
+	scale := float32(1 / (pairs * float64(b) * float64(temperature)))
+	var loss float64
+	for i := range b {
+		for view := range v {
+			others := othersTo(sum.Data(), targets, view, i)
+			row := (view*b + i) * k
+			loss += crossView(grad.Data()[row:][:k], z.Data()[row:][:k], sum.Data(), others, scale)
+		}
+	}
+	tp.memory.put(z.Data())
+	tp.memory.put(sum.Data())
+	y.value.Fill(float32(loss / pairs / float64(b)))
+	if y.needs {
+		*record[crossViews](y) = crossViews{scores, grad}
+	}
+	return y
+}
+
+// othersTo adds up, in sum, what the targets say of image i in the views other than this one,
+// and returns how many these are.
+func othersTo(sum []float32, targets *tensor.Tensor, view, i int) (others float32) {
+	clear(sum)
+	for g := range targets.Dim(0) {
+		if g == view {
+			continue
+		}
+		others++
+		for j, t := range targets.Data()[(g*targets.Dim(1)+i)*len(sum):][:len(sum)] {
+			sum[j] += t
+		}
+	}
+	return others
+}
+
+// crossView returns -Σ t·log softmax(z), given p, that softmax, where t sums up to others.
+// It writes the gradient of z, times scale, over p.
+func crossView(p, z, t []float32, others, scale float32) float64 {
+	top := 0 // whose probability is never so small that its logarithm is lost
+	for j, v := range z {
+		if v > z[top] {
+			top = j
+		}
+	}
+	logSum := float64(z[top]) - math.Log(float64(p[top]))
+	for j, v := range p {
+		p[j] = scale * (float32(others*v) - t[j])
+	}
+	return float64(float64(others)*logSum) - dot(t, z)
+}
+
+type crossViews struct {
+	scores *Var
+	grad   *tensor.Tensor // of the result with respect to scores
+}
+
+func (n *crossViews) back(dy *tensor.Tensor) {
+	n.scores.addGrad(func(g *tensor.Tensor) { tensor.ScaleTo(g, dy.At(), n.grad) })
+}
+
+// crossViewsShape returns the sizes of CrossViews' operands.
+func crossViewsShape(scores, targets *tensor.Tensor) (v, b, k, g int) {
+	s, t := scores.Shape(), targets.Shape()
+	if len(s) != 3 || len(t) != 3 || t[0] > s[0] || t[1] != s[1] || t[2] != s[2] || t[0] < 1 || s[0] < 2 || s[1]*s[2] == 0 {
+		panic(&tensor.ShapeError{Op: "CrossViews", Shapes: [][]int{s, t}, Reason: "want [V, B, K] and [G, B, K], G at most V and V at least 2"})
+	}
+	return s[0], s[1], s[2], t[0]
+}
