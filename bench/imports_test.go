@@ -29,6 +29,7 @@ var imports = map[string][]string{
 	"nn/optim":                 {"tensor", "autograd", "nn"},
 	"vit":                      {"tensor", "tensor/checkpoint", "autograd", "nn"},
 	"data":                     {"tensor"},
+	"data/download":            {},
 	"promptcam":                {"tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data"},
 	"features":                 {"tensor", "tensor/checkpoint", "autograd", "vit", "data"},
 	"probe":                    {"tensor", "autograd", "vit"},

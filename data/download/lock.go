@@ -1,0 +1,44 @@
+package download
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// errLocked is what try returns where another process has the lock.
+var errLocked = errors.New("locked by another process")
+
+// Lock waits until no other process has locked the file at path, which is made if it is not there
+// and stays, and locks it until unlock is called or the process ends. wait is called once if there
+// is something to wait for. On systems without such locks it returns at once.
+func Lock(ctx context.Context, path string, wait func()) (unlock func() error, err error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	for first := true; ; first = false {
+		err := try(f)
+		if err == nil {
+			return f.Close, nil // closing unlocks
+		}
+		if !errors.Is(err, errLocked) {
+			f.Close()
+			return nil, &os.PathError{Op: "lock", Path: path, Err: err}
+		}
+		if first {
+			wait()
+		}
+		select {
+		case <-ctx.Done():
+			f.Close()
+			return nil, ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package download
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+)
+
+// Limits are how much an archive may unpack to.
+type Limits struct {
+	Files int   // with the folders, also those that only names tell of
+	Bytes int64 // of all files together
+}
+
+// maxName is how long a name in an archive may be, in bytes.
+const maxName = 1024
+
+// Unpack makes the folder dir, which must not be there, of the tar archive compressed by gzip at
+// path. It grows as dir.part, which is removed first if it is there, and is then renamed: dir is
+// complete, or it is not there. Progress is told how many of the archive's bytes are read; nil:
+// nobody is.
+//
+// Only files and folders come out, with the rights that new ones have. An archive with anything
+// else is refused: a name that is absolute, leaves the folder or comes twice, a link, a device,
+// more than the limits, no file at all, or an end that is missing.
+func Unpack(ctx context.Context, archive, dir string, l Limits, progress func(done, total int64)) (err error) {
+	if l.Files < 1 || l.Bytes < 1 {
+		panic(fmt.Sprintf("download: limits %+v, want more than 0", l))
+	}
+	if _, err := os.Lstat(dir); err == nil {
+		return fmt.Errorf("%s is there already", dir)
+	}
+	f, err := os.Open(archive)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	part := dir + ".part"
+	if err := os.RemoveAll(part); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(part, 0o755); err != nil {
+		return err
+	}
+	from := &counted{Reader: &reader{ctx, f}, total: info.Size(), progress: progress}
+	if err := unpack(from, part, l); err != nil {
+		return errors.Join(fmt.Errorf("%s: %w", archive, err), os.RemoveAll(part))
+	}
+	return os.Rename(part, dir)
+}
+
+// unpack fills the folder dir, which is empty.
+func unpack(archive io.Reader, dir string, l Limits) error {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	z, err := gzip.NewReader(archive)
+	if err != nil {
+		return cut(err)
+	}
+	// Headers and padding can be a bomb as well as contents: each file may have 64 KiB of them.
+	plain := &limited{z, l.Bytes + int64(l.Files+1)<<16}
+	u := &unpacker{root: root, limits: l, folders: map[string]bool{".": true}}
+	files := 0
+	for t := tar.NewReader(plain); ; {
+		h, err := t.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return cut(err)
+		}
+		if err := u.add(h, t); err != nil {
+			return fmt.Errorf("%.100q: %w", h.Name, cut(err))
+		}
+		if h.Typeflag == tar.TypeReg {
+			files++
+		}
+	}
+	// The checksum comes behind the last block. Bytes behind it, which gzip warns of, say nothing.
+	if _, err := io.Copy(io.Discard, plain); err != nil && !errors.Is(err, gzip.ErrHeader) {
+		return cut(err)
+	}
+	if files == 0 {
+		return errors.New("no file in it")
+	}
+	return nil
+}
+
+// cut puts plain words for an archive that ends too early.
+func cut(err error) error {
+	if errors.Is(err, io.ErrUnexpectedEOF) || err == io.EOF {
+		return errors.New("the archive is cut off")
+	}
+	return err
+}
+
+// unpacker fills a folder.
+type unpacker struct {
+	root    *os.Root // which nothing can leave, whatever add overlooks
+	limits  Limits
+	entries int
+	bytes   int64
+	folders map[string]bool // that are there
+}
+
+// add unpacks one entry.
+func (u *unpacker) add(h *tar.Header, contents io.Reader) error {
+	if h.Typeflag == tar.TypeXGlobalHeader { // remarks of a program such as git
+		return u.count()
+	}
+	name := path.Clean(h.Name)
+	switch {
+	case len(h.Name) > maxName:
+		return fmt.Errorf("its name has %d bytes, want at most %d", len(h.Name), maxName)
+	case strings.ContainsAny(h.Name, "\\\x00"):
+		return errors.New("its name has a character that not every system takes for part of one")
+	case path.IsAbs(h.Name) || !filepath.IsLocal(filepath.FromSlash(h.Name)):
+		return errors.New("it would lie outside the folder")
+	}
+	switch h.Typeflag {
+	case tar.TypeDir:
+		if u.folders[name] {
+			return u.count()
+		}
+		return u.folder(name)
+	case tar.TypeReg:
+		if err := u.folder(path.Dir(name)); err != nil {
+			return err
+		}
+		return u.file(name, h.Size, contents)
+	case tar.TypeSymlink, tar.TypeLink:
+		return fmt.Errorf("it is a link to %.100q, want files and folders alone", h.Linkname)
+	}
+	return fmt.Errorf("it is of type %q, want files and folders alone", h.Typeflag)
+}
+
+// folder makes a folder with those that it is in, unless they are there.
+func (u *unpacker) folder(name string) error {
+	if u.folders[name] {
+		return nil
+	}
+	if err := u.folder(path.Dir(name)); err != nil {
+		return err
+	}
+	if err := u.count(); err != nil {
+		return err
+	}
+	if err := u.root.Mkdir(filepath.FromSlash(name), 0o755); err != nil {
+		return twice(err)
+	}
+	u.folders[name] = true
+	return nil
+}
+
+func (u *unpacker) file(name string, size int64, contents io.Reader) error {
+	if err := u.count(); err != nil {
+		return err
+	}
+	if size > u.limits.Bytes-u.bytes {
+		return fmt.Errorf("with it there are more than %d bytes, the limit", u.limits.Bytes)
+	}
+	u.bytes += size
+	f, err := u.root.OpenFile(filepath.FromSlash(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return twice(err)
+	}
+	if _, err := io.Copy(f, contents); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+func (u *unpacker) count() error {
+	if u.entries++; u.entries > u.limits.Files {
+		return fmt.Errorf("with it there are more than %d files and folders, the limit", u.limits.Files)
+	}
+	return nil
+}
+
+// twice puts plain words for a name that is taken, perhaps by one that differs in case.
+func twice(err error) error {
+	if errors.Is(err, fs.ErrExist) {
+		return errors.New("its name is taken by an entry before it")
+	}
+	return err
+}
+
+// limited is an error once more than left bytes are read.
+type limited struct {
+	io.Reader
+	left int64
+}
+
+func (l *limited) Read(p []byte) (int, error) {
+	n, err := l.Reader.Read(p)
+	if l.left -= int64(n); l.left < 0 {
+		return n, errors.New("it unpacks to more bytes than the limit")
+	}
+	return n, err
+}
+
+// counted tells how much was read.
+type counted struct {
+	io.Reader
+	done, total int64
+	progress    func(done, total int64)
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.done += int64(n)
+	if c.progress != nil {
+		c.progress(c.done, c.total)
+	}
+	return n, err
+}
