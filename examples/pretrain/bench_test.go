@@ -1,0 +1,38 @@
+package main
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/tensor/tensortest"
+)
+
+// BenchmarkStep is a step of training, crops not counted.
+func BenchmarkStep(b *testing.B) {
+	for _, c := range []struct{ patch, image, local, locals, dim, depth, heads int }{
+		{8, 96, 48, 4, 192, 6, 3}, {8, 96, 48, 6, 192, 6, 3}, {16, 128, 64, 4, 192, 6, 3}, {16, 128, 64, 6, 192, 6, 3}, {8, 96, 48, 4, 128, 6, 2},
+	} {
+		b.Run(fmt.Sprintf("image=%d/patch=%d/dim=%d/depth=%d/locals=%d", c.image, c.patch, c.dim, c.depth, c.locals), func(b *testing.B) {
+			s := &settings{}
+			flags(s)
+			s.Patch, s.Image, s.Local, s.Locals, s.Dim, s.Depth, s.Heads = c.patch, c.image, c.local, c.locals, c.dim, c.depth, c.heads
+			d, err := newTraining(s.config(), s)
+			require.NoError(b, err)
+			batch := newViews(&folder{}, s).pieces
+			rng := rand.New(rand.NewPCG(1, 2))
+			for _, p := range batch {
+				p.global, p.local = tensortest.Random(rng, p.global.Shape()...), tensortest.Random(rng, p.local.Shape()...)
+			}
+			p := s.pace(1.5)
+			b.ReportAllocs()
+			for b.Loop() {
+				_, err := d.step(batch, p, s.Clip)
+				require.NoError(b, err)
+			}
+			b.ReportMetric(float64(s.Batch*b.N)/b.Elapsed().Seconds(), "images/s")
+		})
+	}
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"image/color"
+	"math"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+)
+
+// Blue and vermillion of the Okabe-Ito palette, which colour-blind readers tell apart.
+var (
+	firstColor  = color.RGBA{0x00, 0x72, 0xb2, 255}
+	secondColor = color.RGBA{0xd5, 0x5e, 0x00, 255}
+)
+
+// curve is a value over the epochs that have it.
+type curve struct {
+	name  string
+	color color.Color
+	of    func(e epoch) (value float64, ok bool)
+}
+
+// drawCurves draws, as PNG, the loss with the teacher's entropy, of at most log K, the k-NN
+// accuracy and the learning rate.
+func drawCurves(history []epoch, outputs int) ([]byte, error) {
+	always := func(f func(e epoch) float64) func(epoch) (float64, bool) {
+		return func(e epoch) (float64, bool) { return f(e), true }
+	}
+	panels := []struct {
+		title  string
+		most   float64
+		curves []curve
+	}{
+		{"loss", math.Log(float64(outputs)), []curve{
+			{"loss", firstColor, always(func(e epoch) float64 { return e.Loss })},
+			{"teacher's entropy", secondColor, always(func(e epoch) float64 { return e.Entropy })},
+		}},
+		{"k-NN accuracy, %", 100, []curve{
+			{"class token", firstColor, func(e epoch) (float64, bool) { return 100 * e.KNN, e.Tested }},
+			{"and mean patch", secondColor, func(e epoch) (float64, bool) { return 100 * e.KNNBoth, e.Tested }},
+		}},
+		{"learning rate", 0, []curve{{"", firstColor, always(func(e epoch) float64 { return e.LR })}}},
+	}
+	var plots []*plot.Plot
+	for _, p := range panels {
+		drawn := panel(p.title, p.most)
+		for _, c := range p.curves {
+			if err := c.addTo(drawn, history); err != nil {
+				return nil, fmt.Errorf("curves: %s: %w", p.title, err)
+			}
+		}
+		plots = append(plots, drawn)
+	}
+	picture := vgimg.NewWith(vgimg.UseWH(30*vg.Centimeter, 9*vg.Centimeter), vgimg.UseDPI(96))
+	pad := vg.Points(8)
+	tiles := draw.Tiles{Rows: 1, Cols: len(plots), PadX: 2 * pad, PadTop: pad, PadBottom: pad, PadLeft: pad, PadRight: pad}
+	for i, canvas := range plot.Align([][]*plot.Plot{plots}, tiles, draw.New(picture))[0] {
+		plots[i].Draw(canvas)
+	}
+	var file bytes.Buffer
+	if _, err := (vgimg.PngCanvas{Canvas: picture}).WriteTo(&file); err != nil {
+		return nil, fmt.Errorf("curves: %w", err)
+	}
+	return file.Bytes(), nil
+}
+
+// panel returns an empty plot over epochs, from 0 to at least most.
+func panel(title string, most float64) *plot.Plot {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text = title, "epoch"
+	p.Y.Min, p.Y.Max = 0, most
+	p.Legend.Top = most == 0
+	for _, f := range []*font.Font{
+		&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font,
+	} {
+		f.Variant = "Sans"
+	}
+	p.Add(plotter.NewGrid())
+	return p
+}
+
+// addTo adds the curve with a dot per epoch, so that a single epoch is seen too.
+func (c curve) addTo(p *plot.Plot, history []epoch) error {
+	var points plotter.XYs
+	for i, e := range history {
+		if v, ok := c.of(e); ok {
+			points = append(points, plotter.XY{X: float64(i + 1), Y: v})
+		}
+	}
+	if len(points) == 0 {
+		return nil
+	}
+	line, dots, err := plotter.NewLinePoints(points)
+	if err != nil {
+		return err
+	}
+	line.Color, dots.Color = c.color, c.color
+	line.Width = vg.Points(1.5)
+	dots.Shape, dots.Radius = draw.CircleGlyph{}, vg.Points(1.5)
+	p.Add(line, dots)
+	if c.name != "" {
+		p.Legend.Add(c.name, line)
+	}
+	return nil
+}

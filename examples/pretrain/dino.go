@@ -1,0 +1,176 @@
+package main
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/optim"
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// globals is the number of views that the teacher sees, too.
+const globals = 2
+
+// dino trains a student to say of each view of an image what its teacher says of the others, the
+// teacher being the moving mean of the student (Caron et al., arXiv 2104.14294, algorithm 1).
+type dino struct {
+	student, teacher *network
+	pairs            []pair
+	optimizer        optim.Optimizer
+	centre           *tensor.Tensor // [K], moving mean of the teacher's scores
+
+	tape, watching autograd.Tape // the student's and the teacher's
+	sums           autograd.Grads
+	mean, targets  *tensor.Tensor // [K]; [G, B, K]
+}
+
+// pair is a parameter of the student and the teacher's.
+type pair struct {
+	name             string
+	student, teacher *autograd.Param
+}
+
+// newDINO returns a training of student, whose teacher begins as its copy.
+func newDINO(student, teacher *network) *dino {
+	outputs := student.Head.Directions.Value.Dim(0)
+	a := optim.DefaultAdamW()
+	a.WeightDecay = 0 // its own schedule: see decay
+	d := &dino{
+		student: student, teacher: teacher, optimizer: optim.NewAdamW(a, nn.Params(student)),
+		centre: tensor.New(outputs), mean: tensor.New(outputs), sums: autograd.Grads{},
+	}
+	d.watching.NoGrad = true
+	of := map[string]*autograd.Param{}
+	for name, p := range nn.Params(teacher) {
+		of[name] = p
+	}
+	for name, p := range nn.Params(student) {
+		tensor.CopyTo(of[name].Value, p.Value)
+		d.pairs = append(d.pairs, pair{name, p, of[name]})
+		d.sums[p] = tensor.New(p.Value.Shape()...)
+	}
+	return d
+}
+
+// pace is how a step is made, by the schedules.
+type pace struct {
+	rate, decay float32
+	momentum    float32 // of the teacher
+	temperature float32 // of the teacher
+	frozen      bool    // whether the head's directions stay as they are
+}
+
+// What DINO keeps constant.
+const (
+	studentTemperature = 0.1
+	centreMomentum     = 0.9
+)
+
+// told is what a step tells.
+type told struct {
+	loss    float64
+	entropy float64 // of the teacher's probabilities, in nats: log K says nothing, 0 always the same
+	norm    float64 // of the gradient, before clipping
+}
+
+// step moves the student, then the teacher, by a batch that comes in pieces, whose gradients are
+// added up: few images at a time stay in the caches.
+func (d *dino) step(batch []*piece, p pace, clip float64) (told, error) {
+	var t told
+	images := 0
+	for _, b := range batch {
+		images += b.images
+	}
+	d.mean.Fill(0)
+	for i, b := range batch {
+		share := float64(b.images) / float64(images)
+		targets := d.teach(b, p.temperature, share)
+		t.entropy += share * entropy(targets)
+		d.tape.Reset()
+		scores := d.student.scores(b.images, d.tape.Const(b.global), d.tape.Const(b.local))
+		loss := autograd.CrossViews(scores, targets, studentTemperature)
+		t.loss += share * float64(loss.Value().At())
+		for q, g := range d.tape.Backward(loss) {
+			if sum := d.sums[q]; i == 0 {
+				tensor.ScaleTo(sum, float32(share), g)
+			} else {
+				tensor.Axpy(sum, float32(share), g)
+			}
+		}
+	}
+	if math.IsNaN(t.loss) || math.IsInf(t.loss, 0) {
+		return t, fmt.Errorf("the loss is %v", t.loss)
+	}
+	t.norm = d.clip(clip)
+	d.move(p)
+	// teach has used the old centre throughout.
+	tensor.ScaleTo(d.centre, centreMomentum, d.centre)
+	tensor.Axpy(d.centre, 1-centreMomentum, d.mean)
+	return t, nil
+}
+
+// teach returns the teacher's probabilities [G, B, K] of the global crops, centred and sharpened,
+// and adds to mean the share of the mean of its scores.
+func (d *dino) teach(b *piece, temperature float32, share float64) *tensor.Tensor {
+	d.watching.Reset()
+	scores := d.teacher.scores(b.images, d.watching.Const(b.global)).Value() // [G, B, K]
+	sum := tensor.New(d.mean.Shape()...)
+	tensor.SumTo(sum, scores)
+	tensor.Axpy(d.mean, float32(share/float64(globals*b.images)), sum)
+	if d.targets == nil || d.targets.Len() != scores.Len() {
+		d.targets = tensor.New(scores.Shape()...)
+	}
+	tensor.SubTo(d.targets, scores, d.centre)
+	tensor.ScaleTo(d.targets, 1/temperature, d.targets)
+	tensor.SoftmaxTo(d.targets, d.targets)
+	return d.targets
+}
+
+// entropy returns the mean entropy of the rows of p [G, B, K].
+func entropy(p *tensor.Tensor) (nats float64) {
+	for _, v := range p.Data() {
+		if v > 0 {
+			nats -= float64(v) * math.Log(float64(v))
+		}
+	}
+	return nats / float64(p.Dim(0)*p.Dim(1))
+}
+
+// clip scales down each parameter's gradient that is longer than most, as DINO does; 0 leaves all
+// as they are. It returns the length of the gradient of all parameters.
+func (d *dino) clip(most float64) float64 {
+	var whole float64
+	for _, p := range d.pairs {
+		g := d.sums[p.student]
+		var sum float64
+		for _, v := range g.Data() {
+			sum += float64(float64(v) * float64(v))
+		}
+		whole += sum
+		if length := math.Sqrt(sum); most > 0 && length > most {
+			tensor.ScaleTo(g, float32(most/length), g)
+		}
+	}
+	return math.Sqrt(whole)
+}
+
+// move changes the student by the gradients, and the teacher by the student.
+func (d *dino) move(p pace) {
+	grads := autograd.Grads{}
+	for _, q := range d.pairs {
+		if p.frozen && q.student == d.student.Head.Directions {
+			continue
+		}
+		grads[q.student] = d.sums[q.student]
+		if v := q.student.Value; v.Rank() > 1 { // neither biases nor norms
+			tensor.ScaleTo(v, 1-p.rate*p.decay, v)
+		}
+	}
+	d.optimizer.Step(p.rate, grads)
+	for _, q := range d.pairs {
+		tensor.ScaleTo(q.teacher.Value, p.momentum, q.teacher.Value)
+		tensor.Axpy(q.teacher.Value, 1-p.momentum, q.student.Value)
+	}
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"math/rand/v2"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// network is a student or a teacher. The state names are those of DINO's checkpoints.
+type network struct {
+	Backbone *vit.Model `state:"backbone"`
+	Head     *head      `state:"head"`
+
+	local *tensor.Tensor // weights that resample position embeddings for local crops
+}
+
+// newNetwork returns an untrained network for global crops of c's size and local ones of another.
+func newNetwork(c vit.Config, local int, h headSize, rng *rand.Rand) (*network, error) {
+	b, err := vit.New(c, rng)
+	if err != nil {
+		return nil, err
+	}
+	rows, cols := c.Grid()
+	side := local / c.PatchSize
+	return &network{b, newHead(c.Dim, h, rng), vit.ResampleWeights([2]int{rows, cols}, [2]int{side, side})}, nil
+}
+
+// scores returns what the network says of V views of B images, given by their crops in groups of
+// one size, [V1·B, 3, S1, S1] and so on, each group view by view: [V, B, K].
+func (n *network) scores(images int, groups ...*autograd.Var) *autograd.Var {
+	rows := make([]*autograd.Var, len(groups))
+	for i, g := range groups {
+		class := n.class(g) // [Vi·B, 1, D]
+		rows[i] = autograd.Reshape(class, 1, class.Dim(0), class.Dim(2))
+		class.Release()
+	}
+	all := autograd.Concat(rows...) // [1, V·B, D]
+	for _, r := range rows {
+		r.Release()
+	}
+	s := n.Head.forward(all) // [1, V·B, K]
+	return autograd.Reshape(s, s.Dim(1)/images, images, s.Dim(2))
+}
+
+// class returns the class tokens [B, 1, D] of images [B, 3, S, S], after the last block and norm.
+func (n *network) class(images *autograd.Var) *autograd.Var {
+	b := n.Backbone
+	x := n.embed(images)
+	last := len(b.Blocks) - 1
+	for _, block := range b.Blocks[:last] {
+		y := block.Forward(x, nil)
+		x.Release()
+		x = y
+	}
+	// Nobody reads the patches after the last block: they are only looked at.
+	block := b.Blocks[last]
+	class := autograd.Concat(autograd.Slice(x, 1, 0, 1)) // [B, 1, D]
+	q, kv := block.Query(class), block.Keys(x)
+	x.Release()
+	y := autograd.Attend(q, block.Heads, kv)
+	q.Release()
+	kv.Release()
+	class = block.Update(class, y)
+	normed := b.Norm.Forward(class)
+	class.Release()
+	return normed
+}
+
+// embed is vit.Model.Embed for global or local crops. For the latter, position embeddings are
+// resampled, so that both learn them.
+func (n *network) embed(images *autograd.Var) *autograd.Var {
+	b := n.Backbone
+	if images.Dim(2) == b.Config.ImageSize[0] {
+		return b.Embed(images)
+	}
+	tp := images.Tape()
+	position := tp.Param(b.Position) // [1, 1+M, D]
+	class := autograd.Add(tp.Param(b.ClassToken), autograd.Slice(position, 1, 0, 1))
+	grid := autograd.Combine(n.local, autograd.Slice(position, 1, 1, position.Dim(1))) // [1, m, D]
+	patches := b.Patch.Forward(images)                                                 // [B, m, D]
+	placed := autograd.Add(patches, grid)
+	patches.Release()
+	x := autograd.Concat(class, placed) // [B, 1+m, D]
+	placed.Release()
+	return x
+}
+
+// headSize is the size of a head's layers.
+type headSize struct{ hidden, bottleneck, outputs int }
+
+// head is DINO's projection head, which is left behind after training: an MLP, a row of unit
+// length, and its products with K directions, which are rows of unit length too.
+type head struct {
+	FC1        *nn.Linear      `state:"mlp.0"`
+	FC2        *nn.Linear      `state:"mlp.2"`
+	FC3        *nn.Linear      `state:"mlp.4"`
+	Directions *autograd.Param `state:"last_layer.weight_v"` // [K, bottleneck], of any length
+}
+
+// newHead starts as DINO's: weights normal with deviation 0.02, the directions as PyTorch's
+// Linear does.
+func newHead(dim int, s headSize, rng *rand.Rand) *head {
+	h := &head{
+		nn.NewLinear(dim, s.hidden), nn.NewLinear(s.hidden, s.hidden), nn.NewLinear(s.hidden, s.bottleneck),
+		nn.NewParam(s.outputs, s.bottleneck),
+	}
+	for _, l := range []*nn.Linear{h.FC1, h.FC2, h.FC3} {
+		nn.Normal(rng, l.Weight.Value, 0.02)
+	}
+	nn.KaimingUniform(rng, h.Directions.Value, nil)
+	return h
+}
+
+// forward turns class tokens [..., D] to scores [..., K] between -1 and 1.
+func (h *head) forward(x *autograd.Var) *autograd.Var {
+	tp := x.Tape()
+	x = autograd.MLP(autograd.Residual{}, x, tp.Param(h.FC1.Weight), tp.Param(h.FC1.Bias),
+		tp.Param(h.FC2.Weight), tp.Param(h.FC2.Bias), tensor.GELU) // [..., hidden]
+	x = autograd.Normalize(h.FC3.Forward(autograd.GELU(x))) // [..., bottleneck]
+	return autograd.Linear(x, autograd.Normalize(tp.Param(h.Directions)), nil)
+}

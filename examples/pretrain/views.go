@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// piece is the crops of some images of a batch.
+type piece struct {
+	images int            // B
+	global *tensor.Tensor // [2·B, 3, S, S], view by view
+	local  *tensor.Tensor // [N·B, 3, s, s]
+}
+
+// views makes batches of crops.
+type views struct {
+	images  Images
+	globals [globals]crop
+	local   crop
+	locals  int // N
+	seed    uint64
+	pieces  []*piece // the batch, used again and again
+	size    int      // its images
+}
+
+// newViews returns the views that s says of images that c's network is to see.
+func newViews(images Images, s *settings) *views {
+	v := &views{images: images, locals: s.Locals, seed: uint64(s.Seed), size: s.Batch}
+	mean, std := s.pixels()
+	base := crop{grey: s.Grey, blur: s.Blur}
+	base.Transform = data.Transform{
+		Flip: s.Flip, Brightness: s.Jitter, Contrast: s.Jitter, Saturation: s.Jitter / 2, Hue: min(s.Jitter/4, 0.5),
+		Filter: data.Bicubic, Mean: mean, Std: std,
+	}
+	for i := range v.globals {
+		g := base
+		g.Width, g.Height, g.Area = s.Image, s.Image, [2]float64{s.GlobalArea, 1}
+		if i == 1 {
+			g.solarize = s.Solarize // of one of the two, so that they differ
+		}
+		v.globals[i] = g
+	}
+	v.local = base
+	v.local.Width, v.local.Height, v.local.Area = s.Local, s.Local, [2]float64{s.LocalArea, s.GlobalArea}
+	for n := s.Batch; n > 0; n -= s.Piece {
+		b := min(n, s.Piece)
+		v.pieces = append(v.pieces, &piece{b, tensor.New(globals*b, 3, s.Image, s.Image), tensor.New(s.Locals*b, 3, s.Local, s.Local)})
+	}
+	return v
+}
+
+// steps returns the number of batches of an epoch; images that fill no batch are left to others.
+func (v *views) steps() int { return v.images.Len() / v.size }
+
+// order returns the images of an epoch's batches.
+func (v *views) order(epoch int) [][]int {
+	rng := rand.New(rand.NewPCG(v.seed, uint64(epoch)))
+	return slices.Collect(slices.Chunk(rng.Perm(v.images.Len())[:v.steps()*v.size], v.size))
+}
+
+// batch makes the crops of images of an epoch, which are valid until the next call. They depend
+// on the seed, the epoch and the images alone.
+func (v *views) batch(ctx context.Context, epoch int, images []int) ([]*piece, error) {
+	errs := make([]error, len(images))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(images)) {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= len(images) || ctx.Err() != nil {
+					return
+				}
+				errs[i] = v.image(ctx, epoch, images[i], i)
+			}
+		})
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return v.pieces, nil
+}
+
+// image makes the crops of an image that is the i-th of the batch.
+func (v *views) image(ctx context.Context, epoch, image, i int) error {
+	img, err := v.images.At(ctx, image, epoch)
+	if err != nil {
+		return err
+	}
+	if img.W == 0 || img.H == 0 {
+		return fmt.Errorf("image %d of epoch %d is empty", image+1, epoch+1)
+	}
+	p := v.pieces[0]
+	for _, p = range v.pieces {
+		if i < p.images {
+			break
+		}
+		i -= p.images
+	}
+	// One more number than for the order, so that the two never share a source.
+	rng := rand.New(rand.NewPCG(v.seed+1<<32, uint64(epoch)<<32|uint64(image)))
+	for view, c := range v.globals {
+		c.draw(p.global.Select(0, view*p.images+i).Data(), img, rng)
+	}
+	for view := range v.locals {
+		v.local.draw(p.local.Select(0, view*p.images+i).Data(), img, rng)
+	}
+	return nil
+}
