@@ -1,0 +1,243 @@
+package birds
+
+import "image"
+
+// A layer is one of a canvas's masks: a Part, or a Kind counted on from NumParts.
+type layer int
+
+const (
+	layers = int(NumParts) + int(NumKinds)
+)
+
+func partLayer(p Part) layer { return layer(p) }
+func kindLayer(k Kind) layer { return layer(NumParts) + layer(k) }
+
+// A canvas is an image being painted, from back to front, one thing after another. A thing
+// has an outline, which hides what lies behind it, and marks within, which take no heed of
+// the outline: so no ground colour shows around them at the outline's soft edge.
+//
+//	begin(outline, ground) mark(outline, colour)... end(relief)
+type canvas struct {
+	size    int
+	pix     []uint8 // [size, size, 3], the image
+	ground  []uint8 // [size, size, 3], the colours of the thing begun, within shape.box
+	shape   plane   // of the thing begun
+	cover   plane   // of a mark
+	masks   [layers]plane
+	sums    []int32 // of shape over rectangles, for its relief
+	raster  raster
+	outline []point // scratch
+	line    []point // scratch
+
+	light [3]int // of the scene, 256 is 1
+	sun   [2]int // towards the light, in pixels' directions, 256 long
+	grain grain
+}
+
+// A grain makes the fine pattern of feathers: strands along an axis.
+type grain struct {
+	xx, xy, yx, yy int // from pixels to strands, 1/65536
+	depth          int // 1/256
+	seed           uint32
+}
+
+// at is around 0.
+func (g *grain) at(x, y int) int {
+	if g.depth == 0 {
+		return 0
+	}
+	u, v := (g.xx*x+g.xy*y)>>16, (g.yx*x+g.yy*y)>>16
+	h := (uint32(u)*0x9e3779b1 ^ uint32(v)*0x85ebca6b ^ g.seed) * 0xc2b2ae35
+	h ^= h >> 15
+	return (int(h*0x27d4eb2f>>24) - 128) * g.depth >> 7
+}
+
+// resize makes c an empty canvas of a size.
+func (c *canvas) resize(size int) {
+	if c.size != size {
+		*c = canvas{size: size, raster: raster{size: size}}
+		c.ground = make([]uint8, 3*size*size)
+		planes := make([]uint8, (layers+2)*size*size)
+		cut := func() (p []uint8) {
+			p, planes = planes[:size*size], planes[size*size:]
+			return p
+		}
+		c.shape.pix, c.cover.pix = cut(), cut()
+		for i := range c.masks {
+			c.masks[i].pix = cut()
+		}
+	}
+	c.shape.clear(size)
+	c.cover.clear(size)
+	for i := range c.masks {
+		c.masks[i].clear(size)
+	}
+}
+
+// times is a*b/255, rounded.
+func times(a, b uint8) uint8 {
+	v := uint32(a)*uint32(b) + 128
+	return uint8((v + v>>8) >> 8)
+}
+
+// toward is a for part 0, b for part 255.
+func toward(a, b, part uint8) uint8 {
+	v := uint32(a)*uint32(255-part) + uint32(b)*uint32(part) + 128
+	return uint8((v + v>>8) >> 8)
+}
+
+// hide takes what lies under cover, within the thing begun, away from masks.
+func (c *canvas) hide(cover *plane, masks []plane) {
+	inside := cover.box.Intersect(c.shape.box)
+	for i := range masks {
+		m := &masks[i]
+		box := m.box.Intersect(inside)
+		for y := box.Min.Y; y < box.Max.Y; y++ {
+			row := m.pix[y*c.size+box.Min.X : y*c.size+box.Max.X]
+			over := cover.pix[y*c.size+box.Min.X:][:len(row)]
+			shape := c.shape.pix[y*c.size+box.Min.X:][:len(row)]
+			for x, v := range over {
+				if v != 0 && shape[x] != 0 {
+					row[x] = times(row[x], 255-v)
+				}
+			}
+		}
+	}
+}
+
+// show adds cover, where it lies within the shape begun, to a mask from which it has been hidden.
+func (c *canvas) show(l layer, cover *plane) {
+	m := &c.masks[l]
+	box := cover.box.Intersect(c.shape.box)
+	m.box = m.box.Union(box)
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		row := m.pix[y*c.size+box.Min.X : y*c.size+box.Max.X]
+		over := cover.pix[y*c.size+box.Min.X:][:len(row)]
+		shape := c.shape.pix[y*c.size+box.Min.X:][:len(row)]
+		for x, v := range over {
+			if v != 0 {
+				row[x] += times(v, shape[x])
+			}
+		}
+	}
+}
+
+// begin starts a thing of one ground colour. It is shown in the given masks.
+func (c *canvas) begin(outline []point, ground colour, shown ...layer) {
+	c.raster.fill(&c.shape, outline)
+	c.hide(&c.shape, c.masks[:])
+	for _, l := range shown {
+		m := &c.masks[l]
+		box := c.shape.box
+		m.box = m.box.Union(box)
+		for y := box.Min.Y; y < box.Max.Y; y++ {
+			row := m.pix[y*c.size+box.Min.X : y*c.size+box.Max.X]
+			for x, v := range c.shape.pix[y*c.size+box.Min.X:][:len(row)] {
+				row[x] += v // what lay there has been hidden
+			}
+		}
+	}
+	box := c.shape.box
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		row := c.ground[3*(y*c.size+box.Min.X) : 3*(y*c.size+box.Max.X)]
+		for i := 0; i < len(row); i += 3 {
+			row[i], row[i+1], row[i+2] = ground[0], ground[1], ground[2]
+		}
+	}
+}
+
+// mark paints a colour on the thing begun, more thinly for a lower opacity (of 255).
+func (c *canvas) mark(outline []point, ink colour, opacity uint8) {
+	c.raster.fill(&c.cover, outline)
+	box := c.cover.box.Intersect(c.shape.box)
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		cover := c.cover.pix[y*c.size+box.Min.X : y*c.size+box.Max.X]
+		row := c.ground[3*(y*c.size+box.Min.X):][:3*len(cover)]
+		for x, v := range cover {
+			if v == 0 {
+				continue
+			}
+			if opacity != 255 {
+				v = times(v, opacity)
+			}
+			p := row[3*x : 3*x+3 : 3*x+3]
+			p[0], p[1], p[2] = toward(p[0], ink[0], v), toward(p[1], ink[1], v), toward(p[2], ink[2], v)
+		}
+	}
+}
+
+// over makes the last mark the place of a mask, in which it hides all others.
+func (c *canvas) over(l layer) {
+	c.hide(&c.cover, c.masks[:])
+	c.show(l, &c.cover)
+}
+
+// place adds an outline within the thing begun to a mask, and leaves all others as they are.
+func (c *canvas) place(outline []point, l layer) {
+	c.raster.fill(&c.cover, outline)
+	c.hide(&c.cover, c.masks[l:l+1])
+	c.show(l, &c.cover)
+}
+
+// end puts the thing begun into the image, lit as if it rose from its outline inwards over
+// reach pixels. The light's effect has a strength in 1/256.
+func (c *canvas) end(reach, strength int) {
+	box := c.shape.box
+	if box.Empty() {
+		return
+	}
+	w, h := box.Dx(), box.Dy()
+	c.sum(box)
+	at := func(x, y int) int32 { return c.sums[min(max(y, 0), h)*(w+1)+min(max(x, 0), w)] }
+	inside := func(x0, y0, x1, y1 int) int {
+		return int(at(x1, y1) - at(x0, y1) - at(x1, y0) + at(x0, y0))
+	}
+	area := 255 * reach * (2*reach + 1)
+	for y := range h {
+		shape := c.shape.pix[(box.Min.Y+y)*c.size+box.Min.X:][:w]
+		ground := c.ground[3*((box.Min.Y+y)*c.size+box.Min.X):][:3*w]
+		image := c.pix[3*((box.Min.Y+y)*c.size+box.Min.X):][:3*w]
+		for x, v := range shape {
+			if v == 0 {
+				continue
+			}
+			light := 256
+			if strength != 0 {
+				// The surface falls off to the side that has less of the shape.
+				gx := inside(x-reach, y-reach, x, y+reach+1) - inside(x+1, y-reach, x+1+reach, y+reach+1)
+				gy := inside(x-reach, y-reach, x+reach+1, y) - inside(x-reach, y+1, x+reach+1, y+1+reach)
+				slope := (gx*c.sun[0] + gy*c.sun[1]) / area // -256 to 256, positive: turned to the light
+				light += slope * strength >> 8
+				if slope < 0 {
+					light += slope * strength >> 9
+				}
+			}
+			light += c.grain.at(box.Min.X+x, box.Min.Y+y)
+			for i := range 3 {
+				lit := uint8(min(255, int(ground[3*x+i])*light*c.light[i]>>16))
+				image[3*x+i] = toward(image[3*x+i], lit, v)
+			}
+		}
+	}
+}
+
+// sum fills c.sums with the sums of c.shape from the box's upper left corner on.
+func (c *canvas) sum(box image.Rectangle) {
+	w, h := box.Dx(), box.Dy()
+	if need := (w + 1) * (h + 1); cap(c.sums) < need {
+		c.sums = make([]int32, need)
+	} else {
+		c.sums = c.sums[:need]
+	}
+	clear(c.sums[:w+1])
+	for y := range h {
+		above := c.sums[y*(w+1):][:w+1]
+		below := c.sums[(y+1)*(w+1):][:w+1]
+		below[0] = 0
+		row := int32(0)
+		for x, v := range c.shape.pix[(box.Min.Y+y)*c.size+box.Min.X:][:w] {
+			row += int32(v)
+			below[x+1] = above[x+1] + row
+		}
+	}
+}

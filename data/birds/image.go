@@ -1,0 +1,97 @@
+package birds
+
+import (
+	"fmt"
+	"image"
+	"math/rand/v2"
+	"sync"
+
+	"github.com/promptcam/promptcam/data"
+)
+
+// A Part is a part of the body.
+type Part uint8
+
+// The parts. Their masks do not overlap, but at soft edges.
+const (
+	Body Part = iota
+	Head
+	Bill
+	Eye
+	Wing
+	Tail
+	Legs
+	NumParts
+)
+
+var partNames = [NumParts]string{"body", "head", "bill", "eye", "wing", "tail", "legs"}
+
+func (p Part) String() string { return partNames[p] }
+
+// An Image is a drawn bird. A mask's pixels are 0 to 255, the share of the pixel that the thing
+// is seen in; its bounds are a box within the image, outside of which it is 0.
+type Image struct {
+	RGB    *data.RGB // [size, size, 3]
+	Traits Traits
+	Parts  [NumParts]*image.Alpha
+	// Places are where traits of each kind are seen: where another value would change the image.
+	// A kind has its place on birds without the mark, too. Places overlap where two kinds
+	// are seen in one place: shape and colour of the bill, a breast's streaks and the belly between.
+	// Build's is the whole bird.
+	Places [NumKinds]*image.Alpha
+}
+
+var canvases = sync.Pool{New: func() any { return new(canvas) }}
+
+// Draw draws a bird in a scene as an image of size x size pixels. The same arguments give the
+// same bits on every platform. It panics if a trait's value is none of its kind's or
+// the size is not from 32 to 1024.
+func Draw(t Traits, s Scene, size int) *Image {
+	for k, v := range t {
+		Trait{Kind(k), v}.check()
+	}
+	if size < 32 || size > 1024 {
+		panic(fmt.Sprintf("birds: Draw: size %d is not from 32 to 1024", size))
+	}
+	c := canvases.Get().(*canvas)
+	defer canvases.Put(c)
+	c.resize(size)
+	m := &Image{RGB: data.NewRGB(size, size), Traits: t}
+	c.pix = m.RGB.Pix
+	for i, l := range s.Light {
+		c.light[i] = int(float64(l*256) + 0.5)
+	}
+	c.sun = [2]int{int(256 * sine(s.Sun)), -int(256 * cosine(s.Sun))}
+	if s.Mirror {
+		c.sun[0] = -c.sun[0]
+	}
+
+	rng := rand.New(rand.NewPCG(s.Seed, 0x1eaf))
+	a := newArtist(c, t, s)
+	c.grain = grain{}
+	c.drawBackdrop(s, rng)
+	a.drawBranch(s, rng)
+	c.grain = a.feathers(uint32(s.Seed))
+	a.draw()
+	c.grain = grain{}
+	a.drawCover(s, rng)
+	c.pix = nil
+
+	for p := range NumParts {
+		m.Parts[p] = c.cut(partLayer(p))
+	}
+	for k := range NumKinds {
+		m.Places[k] = c.cut(kindLayer(k))
+	}
+	return m
+}
+
+// cut copies a mask's box.
+func (c *canvas) cut(l layer) *image.Alpha {
+	m := &c.masks[l]
+	out := image.NewAlpha(m.box)
+	for y := m.box.Min.Y; y < m.box.Max.Y; y++ {
+		copy(out.Pix[(y-m.box.Min.Y)*out.Stride:], m.pix[y*c.size+m.box.Min.X:y*c.size+m.box.Max.X])
+	}
+	return out
+}
