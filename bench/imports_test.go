@@ -33,7 +33,7 @@ var imports = map[string][]string{
 	"promptcam":                {"tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data"},
 	"features":                 {"tensor", "tensor/checkpoint", "autograd", "vit", "data"},
 	"probe":                    {"tensor", "autograd", "vit"},
-	"examples/cub":             {"tensor", "tensor/checkpoint", "nn", "vit", "data", "promptcam", "autograd", "features", "probe"},
+	"examples/cub":             {"tensor", "tensor/checkpoint", "nn", "vit", "data", "data/download", "promptcam", "autograd", "features", "probe"},
 	"bench":                    {},
 }
 

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +22,6 @@ import (
 // A publisher serves one file, faults included.
 type publisher struct {
 	*httptest.Server
-	mu       sync.Mutex
 	body     []byte
 	tag      string           // ETag; empty: none
 	fault    http.HandlerFunc // instead of the file, once it is set
@@ -38,12 +36,9 @@ func publish(t *testing.T, body []byte) *publisher {
 }
 
 func (p *publisher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p.mu.Lock()
 	p.requests = append(p.requests, r)
-	fault := p.fault
-	p.mu.Unlock()
-	if fault != nil {
-		fault(w, r)
+	if p.fault != nil {
+		p.fault(w, r)
 		return
 	}
 	p.serve(w, r)
@@ -183,6 +178,25 @@ func TestFetchResumes(t *testing.T) {
 		assert.Equal(t, []string{"", "bytes=200000-"}, p.ranges())
 		assert.Equal(t, "Thu, 29 Apr 2021 01:02:03 GMT", p.requests[1].Header.Get("If-Range"))
 	})
+	t.Run("where the server says neither how much it sends nor how much there is", func(t *testing.T) {
+		p := publish(t, contents(300_000))
+		p.fault = func(w http.ResponseWriter, r *http.Request) {
+			c, _, err := w.(http.Hijacker).Hijack()
+			if !assert.NoError(t, err) {
+				return
+			}
+			defer c.Close()
+			if r.Header.Get("Range") == "" {
+				fmt.Fprintf(c, "HTTP/1.0 200 OK\r\nETag: %s\r\n\r\n%s", p.tag, p.body[:100_000])
+				return
+			}
+			fmt.Fprintf(c, "HTTP/1.0 206 Partial Content\r\nContent-Range: bytes 100000-299999/*\r\n\r\n%s", p.body[100_000:])
+		}
+		path := filepath.Join(t.TempDir(), "f.bin")
+		require.NoError(t, p.file().Fetch(t.Context(), path, quick))
+		requireFile(t, p.body, path)
+		assert.Equal(t, []string{"", "bytes=100000-"}, p.ranges())
+	})
 	t.Run("a part that only had to be renamed", func(t *testing.T) {
 		p := publish(t, contents(1000))
 		path := filepath.Join(t.TempDir(), "f.bin")
@@ -275,6 +289,22 @@ func TestFetchGivesUp(t *testing.T) {
 	err := p.file().Fetch(t.Context(), path, quick)
 	require.ErrorContains(t, err, p.URL+"/f.bin: gave up after 2 connections that brought nothing, with 100000 of 300000 bytes")
 	assert.Len(t, p.requests, 3)
+}
+
+func TestFetchEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	p := publish(t, contents(1000))
+	p.fault = func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		cancel()
+	}
+	o := Options{Tries: 2, Pause: time.Hour}
+	require.ErrorIs(t, p.file().Fetch(ctx, filepath.Join(t.TempDir(), "f.bin"), o), context.Canceled)
+
+	path := filepath.Join(t.TempDir(), "f.bin")
+	require.NoError(t, os.WriteFile(path+".part", p.body, 0o644))
+	require.ErrorIs(t, p.file().Fetch(ctx, path, o), context.Canceled)
+	requireFile(t, p.body, path+".part") // it was not found to be wrong
 }
 
 func TestFetchStalled(t *testing.T) {

@@ -19,6 +19,7 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 	fs.SetOutput(io.Discard) // errors and help are printed by run
 
 	fs.StringVar(&s.data, "data", "", "`folder` of photographs: CUB-200-2011's layout, or {train,val|test}/CLASS/*, or CLASS/*")
+	fs.BoolVar(&s.download, "download", false, "without -data take CUB-200-2011 (1.2 GB), without -weights DINO's ViT-S/16 (87 MB), downloaded from their publishers into the user's cache: what is there already serves, what was interrupted goes on")
 	custom(fs, &s.classes, "classes", "", "`list` of classes to use alone, by name or number: 4,5,Scott_Oriole", list)
 	fs.Float64Var(&s.Test, "test", s.Test, "`share` of each class's images held out for testing where the folder has no test split of its own")
 	fs.Float64Var(&s.Val, "val", s.Val, "`share` of the training images held out to choose the best epoch; 0: the last epoch is taken. A folder with both val and test has its own to choose by, whatever this says")
@@ -30,7 +31,7 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 	fs.StringVar(&s.cache, "cache", "", "`folder` of the features that frozen layers make of the images (mode last, and from:N with -agnostic 0): computed once, for all runs with the same photographs, backbone and -augment; empty: -out; off: none")
 	fs.IntVar(&s.workers, "workers", 0, "images decoded at a time; 0: as many as processors")
 
-	fs.StringVar(&s.weights, "weights", "", "`file` of the pre-trained backbone: safetensors, or PyTorch's .pt, .pth, .bin")
+	fs.StringVar(&s.weights, "weights", "", "`file` of the pre-trained backbone: safetensors, or PyTorch's .pt, .pth, .bin; with -download also dino-vits16 or dino-vitb16 (343 MB; the paper's)")
 	fs.StringVar(&s.arch, "arch", "auto", "the backbone's architecture: auto, a preset's `name` such as dino-vitb16, or a .json file with the fields of vit.Config")
 	custom(fs, &s.Mode, "mode", string(s.Mode), "`where` class prompts enter: last (the last layer), deep (the same with class-agnostic prompts in the layers before it: the paper's), shallow (the first, and carried on), from:N (layer N, and carried on)", promptcam.ParseMode)
 	fs.IntVar(&s.Agnostic, "agnostic", s.Agnostic, "class-agnostic prompts in each layer before the class prompts; modes shallow and last have none")
@@ -88,7 +89,7 @@ var groups = []struct {
 	title string
 	flags []string
 }{
-	{"Photographs", []string{"data", "classes", "test", "val", "skip-bad", "size", "augment", "views", "cache", "workers"}},
+	{"Photographs", []string{"data", "download", "classes", "test", "val", "skip-bad", "size", "augment", "views", "cache", "workers"}},
 	{"Model", []string{"weights", "arch", "mode", "agnostic", "patches-only", "dropout", "patch-dropout", "drop-path", "rank"}},
 	{"Training", []string{"preset", "epochs", "batch", "optimizer", "lr", "min-lr", "warmup", "decay", "distill", "temperature", "mix", "average", "seed", "resume"}},
 	{"A trained model", []string{"load", "explain", "class", "add-class"}},
@@ -100,6 +101,8 @@ and draws where the prompt of each class looks.
 
   cub -data CUB_200_2011 -weights vit_tiny_patch16_224.safetensors -out out
       trains; stop it at any time and go on with the same line and -resume
+  cub -download -out out
+      the same with photographs and weights that are downloaded first
   cub -data CUB_200_2011 -weights vit_tiny_patch16_224.safetensors -out orioles -classes 54,55,56,57 -val 0
       trains on four classes alone and takes the last epoch
   cub -load out/model.safetensors -weights vit_tiny_patch16_224.safetensors -data CUB_200_2011 -out test

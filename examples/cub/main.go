@@ -46,6 +46,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	}
 	c := newConsole(stdout, stderr, s.quiet)
 	defer c.clear()
+	if s.fetches != nil {
+		if err := s.fetches.fetch(ctx, c); err != nil {
+			return err
+		}
+	}
 	switch {
 	case len(s.explain) > 0:
 		err = explain(ctx, s, c)

@@ -101,6 +101,8 @@ type settings struct {
 	addClass                       string // folder of photographs of a new class
 	top, samples, workers          int
 	resume, skipBad, quiet         bool
+	download                       bool
+	fetches                        *wanted // by -download; nil: nothing
 	blur                           promptcam.Blur
 	style                          promptcam.Style
 
@@ -153,6 +155,9 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 		if !s.given["mix"] {
 			s.Mix = 0
 		}
+	}
+	if err := s.downloads(); err != nil {
+		return nil, err
 	}
 	return s, s.check()
 }
