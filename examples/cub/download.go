@@ -26,8 +26,8 @@ var published = struct {
 	},
 	// The addresses are those of hubconf.py in github.com/facebookresearch/dino, whose authors give no hash.
 	weights: map[string]download.File{
-		// No SHA-256 of this file is published anywhere that we know: its size is checked, and package
-		// download holds later uses to what came first.
+		// No SHA-256 of this file is published anywhere that we know: the size that others report of it
+		// is checked, and package download holds later uses to what came first.
 		"dino-vits16": {URL: "https://dl.fbaipublicfiles.com/dino/dino_deitsmall16_pretrain/dino_deitsmall16_pretrain.pth", Size: 86710517},
 		// Several projects that have nothing to do with each other recorded this size and SHA-256.
 		"dino-vitb16": {
@@ -37,8 +37,8 @@ var published = struct {
 	},
 }
 
-// defaultWeights are small: on two cores their features take a third of the time of dino-vitb16's,
-// with which the paper's authors work.
+// defaultWeights are small: a quarter of the multiplications of dino-vitb16, with which the paper's
+// authors work.
 const defaultWeights = "dino-vits16"
 
 // cubFiles are the limits of the archive of photographs, which has 12,005 entries.
@@ -61,6 +61,9 @@ func isPublished(weights string) bool {
 	return ok
 }
 
+// known lists the names of the weights.
+func known() string { return strings.Join(sortedKeys(published.weights), ", ") }
+
 // downloads finds out what -download has to fetch and lets -data and -weights name where it will
 // be. Without the flag it says what a name in -weights is missing.
 func (s *settings) downloads() error {
@@ -75,29 +78,45 @@ func (s *settings) downloads() error {
 		return fmt.Errorf("-download: %w", err)
 	}
 	w := &wanted{folder: filepath.Join(cache, "promptcam")}
+	if w.weights, err = s.publishedWeights(); err != nil {
+		return err
+	}
+	if w.weights != "" {
+		s.weights = w.backbone()
+	}
 	if s.data == "" && len(s.explain) == 0 && s.addClass == "" {
 		w.photographs, s.data = true, w.images()
 	}
-	switch {
-	case s.weights != "":
-		w.weights = s.weights
-	case s.load == "":
-		w.weights = defaultWeights
-	default: // those that the model was trained on; an official checkpoint has its own
-		if info, err := promptcam.ReadInfo(s.load); err == nil {
-			w.weights = info.Backbone.Config.Name
-		}
-	}
-	if isPublished(w.weights) {
-		s.weights = w.backbone()
-	} else {
-		w.weights = ""
-	}
 	if !w.photographs && w.weights == "" {
-		return usage("-download has nothing to fetch: CUB-200-2011 in the place of -data, and the weights %s by their names in -weights", strings.Join(sortedKeys(published.weights), ", "))
+		return usage("-download has nothing to fetch: CUB-200-2011 in the place of -data, and the weights %s by their names in -weights", known())
 	}
 	s.fetches = w
 	return nil
+}
+
+// publishedWeights returns the name of the weights to fetch; empty: none. What is wrong is said
+// before anything large is downloaded.
+func (s *settings) publishedWeights() (string, error) {
+	switch {
+	case isPublished(s.weights):
+		return s.weights, nil
+	case s.weights != "" && !exists(s.weights):
+		return "", usage("-weights %s: no such file, and -download knows %s", s.weights, known())
+	case s.load != "" && !exists(s.load):
+		return "", fmt.Errorf("-load %s: no such file", s.load)
+	case s.weights != "":
+		return "", nil
+	case s.load == "":
+		return defaultWeights, nil
+	}
+	info, err := promptcam.ReadInfo(s.load)
+	if err != nil {
+		return "", nil // an official checkpoint, which has its own, or none at all: evaluate says
+	}
+	if name := info.Backbone.Config.Name; !isPublished(name) {
+		return "", usage("-weights is missing: %s was trained on %s, and -download knows %s", s.load, name, known())
+	}
+	return info.Backbone.Config.Name, nil
 }
 
 // fetch downloads what is wanted and is not there yet.

@@ -143,6 +143,9 @@ func TestDownloadForTrainedModel(t *testing.T) {
 	assert.Len(t, p.requests, 3)
 	assert.True(t, exists(p.cache, "CUB_200_2011", "attributes.txt"))
 	assert.True(t, exists(p.cache, "tiny.pth"))
+
+	delete(published.weights, "tiny")
+	fails(t, []string{"-download", "-load", model}, "-weights is missing: "+model+" was trained on tiny, and -download knows dino-vits16")
 }
 
 func TestDownloadInterrupted(t *testing.T) {
@@ -173,17 +176,21 @@ func TestDownloadRefuses(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(p.cache, "CUB_200_2011.tgz")))
 	fails(t, args, "-download: "+p.URL+"/none: 404 Not Found")
 
+	file := filepath.Join(t.TempDir(), "w.pth")
+	write(t, file, "")
 	for _, c := range []struct {
 		args []string
 		want string
 	}{
-		{[]string{"-download", "-data", "d", "-weights", "w"}, "nothing to fetch"},
+		{[]string{"-download", "-data", "d", "-weights", file}, "nothing to fetch"},
 		{[]string{"-data", "d", "-weights", "tiny"}, "-weights tiny is no file: with -download"},
+		{[]string{"-download", "-weights", "dino-vitl16"}, "-weights dino-vitl16: no such file, and -download knows dino-vits16, tiny"},
 	} {
 		_, _, err := cub(t, t.Context(), c.args...)
 		require.ErrorAs(t, err, new(usageError))
 		assert.ErrorContains(t, err, c.want)
 	}
+	fails(t, []string{"-download", "-load", "none"}, "-load none: no such file")
 }
 
 func TestPublished(t *testing.T) {
