@@ -14,10 +14,11 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 )
 
-// Blue and vermillion of the Okabe-Ito palette, which colour-blind readers tell apart.
+// Blue, vermillion and green of the Okabe-Ito palette, which colour-blind readers tell apart.
 var (
 	firstColor  = color.RGBA{0x00, 0x72, 0xb2, 255}
 	secondColor = color.RGBA{0xd5, 0x5e, 0x00, 255}
+	thirdColor  = color.RGBA{0x00, 0x9e, 0x73, 255}
 )
 
 // curve is a value over the epochs that have it.
@@ -41,6 +42,7 @@ func drawCurves(history []epoch, outputs int) ([]byte, error) {
 		{"loss", math.Log(float64(outputs)), []curve{
 			{"loss", firstColor, always(func(e epoch) float64 { return e.Loss })},
 			{"teacher's entropy", secondColor, always(func(e epoch) float64 { return e.Entropy })},
+			{"of a whole batch", thirdColor, always(func(e epoch) float64 { return e.Spread })},
 		}},
 		{"k-NN accuracy, %", 100, []curve{
 			{"class token", firstColor, func(e epoch) (float64, bool) { return 100 * e.KNN, e.Tested }},

@@ -23,7 +23,9 @@ type dino struct {
 
 	tape, watching autograd.Tape // the student's and the teacher's
 	sums           autograd.Grads
-	mean, targets  *tensor.Tensor // [K]; [G, B, K]
+	mean, common   *tensor.Tensor // [K], of the teacher's scores, and of its probabilities, of a batch
+	part           *tensor.Tensor // [K], what a piece adds to them
+	targets        *tensor.Tensor // [G, B, K]
 }
 
 // pair is a parameter of the student and the teacher's.
@@ -39,7 +41,7 @@ func newDINO(student, teacher *network) *dino {
 	a.WeightDecay = 0 // its own schedule: see decay
 	d := &dino{
 		student: student, teacher: teacher, optimizer: optim.NewAdamW(a, nn.Params(student)),
-		centre: tensor.New(outputs), mean: tensor.New(outputs), sums: autograd.Grads{},
+		centre: tensor.New(outputs), mean: tensor.New(outputs), common: tensor.New(outputs), part: tensor.New(outputs), sums: autograd.Grads{},
 	}
 	d.watching.NoGrad = true
 	of := map[string]*autograd.Param{}
@@ -71,7 +73,8 @@ const (
 // told is what a step tells.
 type told struct {
 	loss    float64
-	entropy float64 // of the teacher's probabilities, in nats: log K says nothing, 0 always the same
+	entropy float64 // mean of the teacher's probabilities', in nats: log K if it is not sure of anything
+	spread  float64 // that of their mean over the batch: no more than entropy if it says the same of all images
 	norm    float64 // of the gradient, before clipping
 }
 
@@ -84,10 +87,13 @@ func (d *dino) step(batch []*piece, p pace, clip float64) (told, error) {
 		images += b.images
 	}
 	d.mean.Fill(0)
+	d.common.Fill(0)
 	for i, b := range batch {
 		share := float64(b.images) / float64(images)
 		targets := d.teach(b, p.temperature, share)
-		t.entropy += share * entropy(targets)
+		t.entropy += share * entropy(targets) / float64(globals*b.images)
+		tensor.SumTo(d.part, targets)
+		tensor.Axpy(d.common, float32(share/float64(globals*b.images)), d.part)
 		d.tape.Reset()
 		scores := d.student.scores(b.images, d.tape.Const(b.global), d.tape.Const(b.local))
 		loss := autograd.CrossViews(scores, targets, studentTemperature)
@@ -103,7 +109,7 @@ func (d *dino) step(batch []*piece, p pace, clip float64) (told, error) {
 	if math.IsNaN(t.loss) || math.IsInf(t.loss, 0) {
 		return t, fmt.Errorf("the loss is %v", t.loss)
 	}
-	t.norm = d.clip(clip)
+	t.spread, t.norm = entropy(d.common), d.clip(clip)
 	d.move(p)
 	// teach has used the old centre throughout.
 	tensor.ScaleTo(d.centre, centreMomentum, d.centre)
@@ -116,9 +122,8 @@ func (d *dino) step(batch []*piece, p pace, clip float64) (told, error) {
 func (d *dino) teach(b *piece, temperature float32, share float64) *tensor.Tensor {
 	d.watching.Reset()
 	scores := d.teacher.scores(b.images, d.watching.Const(b.global)).Value() // [G, B, K]
-	sum := tensor.New(d.mean.Shape()...)
-	tensor.SumTo(sum, scores)
-	tensor.Axpy(d.mean, float32(share/float64(globals*b.images)), sum)
+	tensor.SumTo(d.part, scores)
+	tensor.Axpy(d.mean, float32(share/float64(globals*b.images)), d.part)
 	if d.targets == nil || d.targets.Len() != scores.Len() {
 		d.targets = tensor.New(scores.Shape()...)
 	}
@@ -128,14 +133,14 @@ func (d *dino) teach(b *piece, temperature float32, share float64) *tensor.Tenso
 	return d.targets
 }
 
-// entropy returns the mean entropy of the rows of p [G, B, K].
+// entropy returns the sum of the entropies of rows of probabilities.
 func entropy(p *tensor.Tensor) (nats float64) {
 	for _, v := range p.Data() {
 		if v > 0 {
 			nats -= float64(v) * math.Log(float64(v))
 		}
 	}
-	return nats / float64(p.Dim(0)*p.Dim(1))
+	return nats
 }
 
 // clip scales down each parameter's gradient that is longer than most, as DINO does; 0 leaves all

@@ -18,9 +18,13 @@ type Images interface {
 	// Len returns the number of images of an epoch.
 	Len() int
 
-	// At returns image i, from 0, of an epoch, counted from 0 too: the same whenever it is asked
-	// for. It is called from several goroutines at once.
-	At(ctx context.Context, i, epoch int) (*data.RGB, error)
+	// Scenes returns how many pictures there are of each image, between which its views are
+	// divided: 1 for photographs, of which all views are parts.
+	Scenes() int
+
+	// At returns a picture of image i, from 0, of an epoch, counted from 0 too: the same whenever
+	// it is asked for. It is called from several goroutines at once.
+	At(ctx context.Context, i, epoch, scene int) (*data.RGB, error)
 
 	// Identity tells these images from others, for a run that is resumed.
 	Identity() string
@@ -79,9 +83,10 @@ func (f *folder) check(ctx context.Context, skip bool, progress func(done, total
 	return bad, nil
 }
 
-func (f *folder) Len() int { return len(f.items) }
+func (f *folder) Len() int    { return len(f.items) }
+func (f *folder) Scenes() int { return 1 }
 
-func (f *folder) At(_ context.Context, i, _ int) (*data.RGB, error) {
+func (f *folder) At(_ context.Context, i, _, _ int) (*data.RGB, error) {
 	return data.ReadImage(filepath.Join(f.root, f.items[i].Path))
 }
 

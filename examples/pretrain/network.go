@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"math/rand/v2"
 
 	"github.com/promptcam/promptcam/autograd"
@@ -100,15 +101,16 @@ type head struct {
 	Directions *autograd.Param `state:"last_layer.weight_v"` // [K, bottleneck], of any length
 }
 
-// newHead starts as DINO's: weights normal with deviation 0.02, the directions as PyTorch's
-// Linear does.
+// newHead starts with directions as PyTorch's Linear does, and weights normal with deviation
+// 1/sqrt(in). DINO's 0.02 is about that for its 2,048 hidden units; fewer would leave so short a row
+// to be made of unit length that its gradient is a thousand times too long.
 func newHead(dim int, s headSize, rng *rand.Rand) *head {
 	h := &head{
 		nn.NewLinear(dim, s.hidden), nn.NewLinear(s.hidden, s.hidden), nn.NewLinear(s.hidden, s.bottleneck),
 		nn.NewParam(s.outputs, s.bottleneck),
 	}
 	for _, l := range []*nn.Linear{h.FC1, h.FC2, h.FC3} {
-		nn.Normal(rng, l.Weight.Value, 0.02)
+		nn.Normal(rng, l.Weight.Value, 1/math.Sqrt(float64(l.Weight.Value.Dim(1))))
 	}
 	nn.KaimingUniform(rng, h.Directions.Value, nil)
 	return h

@@ -57,14 +57,14 @@ func export(path string, m *vit.Model, element checkpoint.DType) error {
 func writeMetrics(path string, history []epoch) error {
 	return checkpoint.WriteFile(path, func(w io.Writer) error {
 		c := csv.NewWriter(w)
-		c.Write([]string{"epoch", "loss", "teacher_entropy", "gradient", "knn_class", "knn_class_patches", "lr", "decay", "momentum", "temperature", "images", "seconds"})
+		c.Write([]string{"epoch", "loss", "teacher_entropy", "batch_entropy", "gradient", "knn_class", "knn_class_patches", "lr", "decay", "momentum", "temperature", "images", "seconds"})
 		for i, e := range history {
 			num := func(v float64) string { return strconv.FormatFloat(v, 'g', 7, 64) }
 			knn, both := "", ""
 			if e.Tested {
 				knn, both = num(100*e.KNN), num(100*e.KNNBoth)
 			}
-			c.Write([]string{strconv.Itoa(i + 1), num(e.Loss), num(e.Entropy), num(e.Norm), knn, both,
+			c.Write([]string{strconv.Itoa(i + 1), num(e.Loss), num(e.Entropy), num(e.Spread), num(e.Norm), knn, both,
 				num(e.LR), num(e.Decay), num(e.Momentum), num(e.Temperature), strconv.Itoa(e.Images), num(e.Seconds)})
 		}
 		c.Flush()

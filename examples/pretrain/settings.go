@@ -26,6 +26,7 @@ type recipe struct {
 	Bottleneck int `json:"head-bottleneck"`
 	Outputs    int `json:"outputs"`
 
+	Scenes     int     `json:"scenes"`
 	Locals     int     `json:"locals"`
 	Local      int     `json:"local"`
 	GlobalArea float64 `json:"global-area"`
@@ -93,9 +94,9 @@ func flags(s *settings) *flag.FlagSet {
 	fs.IntVar(&s.birds, "birds", 0, "draw so many birds for each epoch in place of -data")
 	fs.BoolVar(&s.skipBad, "skip-bad", false, "go on without images that cannot be read")
 	fs.StringVar(&s.out, "out", "pretrain-out", "`folder` for results")
-	fs.StringVar(&s.knn, "knn", "", "`folder` of labelled images, CLASS/IMAGE or CUB's layout: after epochs, the teacher's features find the nearest 20 images of the training part, or half, for each of the others")
+	fs.StringVar(&s.knn, "knn", "", "`folder` of labelled images, CLASS/IMAGE or CUB's layout: after epochs, the teacher's features find the nearest 20 images of the training part, or half, for each of the others; with -birds, without it, drawn species")
 	fs.IntVar(&s.knnEvery, "knn-every", 1, "epochs from one such test to the next")
-	fs.IntVar(&s.knnMost, "knn-most", 0, "images of each class and part that are used at most; 0: all")
+	fs.IntVar(&s.knnMost, "knn-most", 0, "images of each class and part that are used at most; 0: all, or with -birds 20 of each species")
 	fs.BoolVar(&s.resume, "resume", false, "go on with the unfinished run in -out")
 	fs.StringVar(&s.dtype, "type", "f32", "of the weights in backbone.safetensors: f32 or f16")
 
@@ -109,6 +110,7 @@ func flags(s *settings) *flag.FlagSet {
 	fs.IntVar(&s.Bottleneck, "head-bottleneck", 128, "width of its bottleneck")
 	fs.IntVar(&s.Outputs, "outputs", 4096, "its outputs, K (DINO: 65536 for ImageNet)")
 
+	fs.IntVar(&s.Scenes, "scenes", 2, "pictures of each of -birds, in other poses, places and lights, between which its crops are divided; 1: all are cut out of one, as of a photograph")
 	fs.IntVar(&s.Locals, "locals", 4, "local crops of each image, beside two global ones")
 	fs.IntVar(&s.Local, "local", 48, "side of a local crop in `pixels`")
 	fs.Float64Var(&s.GlobalArea, "global-area", 0.4, "least `share` of an image that a global crop shows, and most that a local one does")
@@ -179,7 +181,7 @@ func (s *settings) check() error {
 	}{
 		{"birds", float64(s.birds), 0, 1 << 30}, {"knn-every", float64(s.knnEvery), 1, 1 << 30}, {"knn-most", float64(s.knnMost), 0, 1 << 30},
 		{"head-hidden", float64(s.Hidden), 1, 1 << 16}, {"head-bottleneck", float64(s.Bottleneck), 1, 1 << 16}, {"outputs", float64(s.Outputs), 2, 1 << 20},
-		{"locals", float64(s.Locals), 1, 64}, {"global-area", s.GlobalArea, 1e-3, 1}, {"local-area", s.LocalArea, 1e-3, s.GlobalArea},
+		{"scenes", float64(s.Scenes), 1, 64}, {"locals", float64(s.Locals), 1, 64}, {"global-area", s.GlobalArea, 1e-3, 1}, {"local-area", s.LocalArea, 1e-3, s.GlobalArea},
 		{"flip", s.Flip, 0, 1}, {"jitter", s.Jitter, 0, 2}, {"grey", s.Grey, 0, 1}, {"blur", s.Blur, 0, 1}, {"solarize", s.Solarize, 0, 1},
 		{"epochs", float64(s.Epochs), 1, 1 << 20}, {"batch", float64(s.Batch), 1, 1 << 20}, {"piece", float64(s.Piece), 1, 1 << 20},
 		{"lr", s.LR, 1e-12, 1}, {"min-lr", s.MinLR, 0, s.LR}, {"warmup", s.Warmup, 0, 1 << 20}, {"decay", s.Decay, 0, 10}, {"last-decay", s.LastDecay, 0, 10},

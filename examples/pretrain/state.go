@@ -26,7 +26,7 @@ type state struct {
 
 // epoch is a line of the history.
 type epoch struct {
-	Loss, Entropy, Norm              float64 // means over the steps; see told
+	Loss, Entropy, Spread, Norm      float64 // means over the steps; see told
 	LR, Decay, Momentum, Temperature float64 // in the last step
 	Images                           int
 	Seconds                          float64

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -66,13 +67,16 @@ func prepare(ctx context.Context, s *settings, log io.Writer) (*training, error)
 		return nil, err
 	}
 	if n := images.Len(); n < s.Batch {
-		return nil, fmt.Errorf("%s has %d images, want at least the %d of -batch", t.source(), n, s.Batch)
+		return nil, fmt.Errorf("%s: %d images, want at least the %d of -batch", t.source(), n, s.Batch)
 	}
 	c := s.config()
-	if s.knn != "" {
+	switch {
+	case s.knn != "":
 		if t.test, err = openNeighbours(ctx, s.knn, c, s.knnMost, s.Seed); err != nil {
 			return nil, err
 		}
+	case s.birds > 0:
+		t.test = drawnSpecies(c, cmp.Or(s.knnMost, 20), s.Seed)
 	}
 	if err := writable(s.out); err != nil {
 		return nil, err
@@ -119,6 +123,9 @@ func dropPath(last float64, block, depth int) nn.DropPath {
 
 // openImages opens -data or makes ready to draw -birds.
 func (t *training) openImages(ctx context.Context) (Images, error) {
+	if t.birds > 0 {
+		return drawBirds(t.birds, t.Scenes, t.Image, t.Seed), nil
+	}
 	f, err := openFolder(t.data)
 	if err != nil {
 		return nil, err
@@ -131,7 +138,12 @@ func (t *training) openImages(ctx context.Context) (Images, error) {
 }
 
 // source names where the images come from.
-func (t *training) source() string { return "-data " + t.data }
+func (t *training) source() string {
+	if t.birds > 0 {
+		return "-birds"
+	}
+	return "-data " + t.data
+}
 
 // writable makes a folder and tries to write in it.
 func writable(dir string) error {
@@ -170,6 +182,7 @@ func (t *training) epoch(ctx context.Context, n int) (epoch, error) {
 		}
 		e.Loss += told.loss / float64(steps)
 		e.Entropy += told.entropy / float64(steps)
+		e.Spread += told.spread / float64(steps)
 		e.Norm += told.norm / float64(steps)
 		e.LR, e.Decay, e.Momentum, e.Temperature = float64(p.rate), float64(p.decay), float64(p.momentum), float64(p.temperature)
 		e.Images += len(images)
@@ -193,8 +206,8 @@ func (t *training) tell(n int, e epoch) {
 	if e.Tested {
 		knn = fmt.Sprintf("  k-NN %.1f %%, with patches %.1f %%", 100*e.KNN, 100*e.KNNBoth)
 	}
-	fmt.Fprintf(t.log, "epoch %d/%d  loss %.4f  teacher's entropy %.3f%s  lr %.3g  %.1f images/s  %.1f s\n",
-		n+1, t.Epochs, e.Loss, e.Entropy, knn, e.LR, float64(e.Images)/e.Seconds, e.Seconds)
+	fmt.Fprintf(t.log, "epoch %d/%d  loss %.4f  teacher's entropy %.3f of %.3f%s  lr %.3g  %.1f images/s  %.1f s\n",
+		n+1, t.Epochs, e.Loss, e.Entropy, e.Spread, knn, e.LR, float64(e.Images)/e.Seconds, e.Seconds)
 	t.spoken = time.Now()
 }
 

@@ -97,12 +97,16 @@ func (v *views) batch(ctx context.Context, epoch int, images []int) ([]*piece, e
 
 // image makes the crops of an image that is the i-th of the batch.
 func (v *views) image(ctx context.Context, epoch, image, i int) error {
-	img, err := v.images.At(ctx, image, epoch)
-	if err != nil {
-		return err
-	}
-	if img.W == 0 || img.H == 0 {
-		return fmt.Errorf("image %d of epoch %d is empty", image+1, epoch+1)
+	scenes := make([]*data.RGB, v.images.Scenes())
+	for scene := range scenes {
+		img, err := v.images.At(ctx, image, epoch, scene)
+		if err != nil {
+			return err
+		}
+		if img.W == 0 || img.H == 0 {
+			return fmt.Errorf("image %d of epoch %d is empty", image+1, epoch+1)
+		}
+		scenes[scene] = img
 	}
 	p := v.pieces[0]
 	for _, p = range v.pieces {
@@ -114,10 +118,10 @@ func (v *views) image(ctx context.Context, epoch, image, i int) error {
 	// One more number than for the order, so that the two never share a source.
 	rng := rand.New(rand.NewPCG(v.seed+1<<32, uint64(epoch)<<32|uint64(image)))
 	for view, c := range v.globals {
-		c.draw(p.global.Select(0, view*p.images+i).Data(), img, rng)
+		c.draw(p.global.Select(0, view*p.images+i).Data(), scenes[view%len(scenes)], rng)
 	}
 	for view := range v.locals {
-		v.local.draw(p.local.Select(0, view*p.images+i).Data(), img, rng)
+		v.local.draw(p.local.Select(0, view*p.images+i).Data(), scenes[view%len(scenes)], rng)
 	}
 	return nil
 }

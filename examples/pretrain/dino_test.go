@@ -1,0 +1,278 @@
+package main
+
+import (
+	"math"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/tensortest"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// randomBatch returns crops of noise for s in pieces.
+func randomBatch(s *settings) []*piece {
+	rng := rand.New(rand.NewPCG(3, 4))
+	batch := newViews(&folder{}, s).pieces
+	for _, p := range batch {
+		p.global, p.local = tensortest.Random(rng, p.global.Shape()...), tensortest.Random(rng, p.local.Shape()...)
+	}
+	return batch
+}
+
+// begun returns a training whose teacher is not the student, and whose centre is not zero.
+func begun(t *testing.T, s *settings) *dino {
+	t.Helper()
+	d, err := newTraining(s.config(), s)
+	require.NoError(t, err)
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, p := range d.pairs {
+		for i := range p.teacher.Value.Data() {
+			p.teacher.Value.Data()[i] += float32(0.02 * rng.NormFloat64())
+		}
+	}
+	nn.Normal(rng, d.centre, 0.1)
+	return d
+}
+
+func clones(m map[string]*tensor.Tensor) nn.Tensors {
+	all := nn.Tensors{}
+	for name, t := range m {
+		all[name] = t.Clone()
+	}
+	return all
+}
+
+func floats(t *tensor.Tensor) []float64 {
+	all := make([]float64, 0, t.Len())
+	for _, v := range t.Contig().Data() {
+		all = append(all, float64(v))
+	}
+	return all
+}
+
+// Loss, entropy, centre, decay, freezing and the teacher's motion are those of the paper's
+// algorithm 1 and the authors' code, in float64 loops.
+func TestStep(t *testing.T) {
+	s := smallSettings(t, "-batch", "3", "-piece", "3")
+	d := begun(t, s)
+	batch := randomBatch(s)
+	b, k, views := 3, s.Outputs, globals+s.Locals
+	p := pace{rate: 0.01, decay: 0.3, momentum: 0.9, temperature: 0.05, frozen: true}
+
+	tape := &autograd.Tape{NoGrad: true}
+	seen := floats(d.student.scores(b, tape.Const(batch[0].global), tape.Const(batch[0].local)).Value()) // [V, B, K]
+	taught := floats(d.teacher.scores(b, tape.Const(batch[0].global)).Value())                           // [G, B, K]
+	centre := floats(d.centre)
+	teacher, student := clones(nn.State(d.teacher)), clones(nn.State(d.student))
+
+	softmax := func(x []float64, temperature float64) []float64 {
+		var sum float64
+		y := make([]float64, len(x))
+		for i, v := range x {
+			y[i] = math.Exp(v / temperature)
+			sum += y[i]
+		}
+		for i := range y {
+			y[i] /= sum
+		}
+		return y
+	}
+	var loss, entropy, spread float64
+	common := make([]float64, k)
+	wantCentre := make([]float64, k)
+	for i := range wantCentre {
+		wantCentre[i] = 0.9 * centre[i]
+	}
+	for g := range globals {
+		for i := range b {
+			row := taught[(g*b+i)*k:][:k]
+			shifted := make([]float64, k)
+			for j, v := range row {
+				shifted[j] = v - centre[j]
+				wantCentre[j] += 0.1 * v / float64(globals*b)
+			}
+			target := softmax(shifted, 0.05)
+			for j, q := range target {
+				entropy -= q * math.Log(q) / float64(globals*b)
+				common[j] += q / float64(globals*b)
+			}
+			for v := range views {
+				if v == g {
+					continue
+				}
+				for j, q := range softmax(seen[(v*b+i)*k:][:k], studentTemperature) {
+					loss -= target[j] * math.Log(q) / float64(b*globals*(views-1))
+				}
+			}
+		}
+	}
+	for _, q := range common {
+		spread -= q * math.Log(q)
+	}
+	told, err := d.step(batch, p, 3)
+	require.NoError(t, err)
+	assert.InDelta(t, loss, told.loss, 1e-5)
+	assert.InDelta(t, entropy, told.entropy, 1e-4)
+	assert.InDelta(t, spread, told.spread, 1e-4)
+	assert.Greater(t, told.norm, 0.0)
+	tensortest.Close(t, wantCentre, d.centre, 1e-6)
+
+	moved := 0
+	for name, now := range nn.State(d.student) {
+		want := make([]float64, now.Len())
+		for i, v := range now.Data() {
+			want[i] = 0.9*float64(teacher[name].Data()[i]) + 0.1*float64(v)
+			if v != student[name].Data()[i] {
+				moved++
+			}
+		}
+		tensortest.Close(t, want, nn.State(d.teacher)[name], 1e-6)
+	}
+	assert.Greater(t, moved, 1000)
+	assert.Equal(t, student["head.last_layer.weight_v"], d.student.Head.Directions.Value, "frozen")
+	p.frozen = false
+	_, err = d.step(batch, p, 3)
+	require.NoError(t, err)
+	assert.NotEqual(t, student["head.last_layer.weight_v"], d.student.Head.Directions.Value)
+}
+
+// A batch has the same gradients whatever pieces it comes in.
+func TestPieces(t *testing.T) {
+	p := pace{rate: 0.01, momentum: 0.9, temperature: 0.05}
+	s := smallSettings(t, "-batch", "6", "-piece", "6")
+	whole, parts := begun(t, s), begun(t, s)
+	all := randomBatch(s)[0]
+	want, err := whole.step([]*piece{all}, p, 0)
+	require.NoError(t, err)
+	some := func(x *tensor.Tensor, from, to int) *tensor.Tensor { // of images, in each view
+		views := x.Len() / 6 / 3 / x.Dim(2) / x.Dim(3)
+		y := x.Reshape(views, 6, 3, x.Dim(2), x.Dim(3)).Slice(1, from, to).Contig()
+		return y.Reshape(views*(to-from), 3, x.Dim(2), x.Dim(3))
+	}
+	got, err := parts.step([]*piece{
+		{4, some(all.global, 0, 4), some(all.local, 0, 4)}, {2, some(all.global, 4, 6), some(all.local, 4, 6)},
+	}, p, 0)
+	require.NoError(t, err)
+	assert.InDelta(t, want.loss, got.loss, 1e-5)
+	assert.InDelta(t, want.entropy, got.entropy, 1e-4)
+	assert.InDelta(t, want.spread, got.spread, 1e-4)
+	for i, q := range whole.pairs {
+		tensortest.Close(t, whole.sums[q.student], parts.sums[parts.pairs[i].student], 1e-5)
+	}
+	tensortest.Close(t, whole.centre, parts.centre, 1e-6)
+}
+
+// Weights decay, biases and norms do not, as in DINO's groups of parameters.
+func TestDecay(t *testing.T) {
+	d := begun(t, smallSettings(t))
+	before := clones(nn.State(d.student))
+	for _, p := range d.pairs {
+		d.sums[p.student].Fill(0)
+	}
+	d.move(pace{rate: 0.1, decay: 0.5, momentum: 1})
+	for name, now := range nn.State(d.student) {
+		want := floats(before[name])
+		if now.Rank() > 1 {
+			for i := range want {
+				want[i] *= 0.95
+			}
+		}
+		tensortest.Close(t, want, now, 1e-6)
+	}
+}
+
+func TestClip(t *testing.T) {
+	d := begun(t, smallSettings(t))
+	var long, short *autograd.Param
+	for _, p := range d.pairs {
+		d.sums[p.student].Fill(0)
+		switch p.name {
+		case "backbone.norm.bias":
+			short = p.student
+		case "backbone.norm.weight":
+			long = p.student
+		}
+	}
+	copy(d.sums[long].Data(), []float32{6, 8})
+	copy(d.sums[short].Data(), []float32{0, 2})
+	assert.InDelta(t, math.Sqrt(104), d.clip(5), 1e-6, "before clipping")
+	assert.Equal(t, []float32{3, 4, 0}, d.sums[long].Data()[:3])
+	assert.Equal(t, []float32{0, 2, 0}, d.sums[short].Data()[:3])
+	d.clip(0)
+	assert.Equal(t, []float32{3, 4, 0}, d.sums[long].Data()[:3])
+}
+
+func TestPace(t *testing.T) {
+	s := smallSettings(t, "-epochs", "10", "-warmup", "2", "-lr", "0.5", "-min-lr", "0.1", "-decay", "0.04", "-last-decay", "0.4",
+		"-momentum", "0.996", "-warm-temperature", "0.04", "-temperature", "0.07", "-warm-epochs", "3", "-freeze", "1")
+	cosine := func(from, to, share float64) float64 { return to + (from-to)*(1+math.Cos(math.Pi*share))/2 }
+	for _, epoch := range []float64{0.01, 0.5, 1, 1.01, 2, 3, 4.5, 9, 10} {
+		p := s.pace(epoch)
+		rate := 0.5 * epoch / 2
+		if epoch > 2 {
+			rate = cosine(0.5, 0.1, (epoch-2)/8)
+		}
+		assert.InDelta(t, rate, p.rate, 1e-6)
+		assert.InDelta(t, cosine(0.04, 0.4, epoch/10), p.decay, 1e-6)
+		assert.InDelta(t, cosine(0.996, 1, epoch/10), p.momentum, 1e-6)
+		assert.InDelta(t, 0.04+0.03*min(epoch/3, 1), p.temperature, 1e-6)
+		assert.Equal(t, epoch <= 1, p.frozen)
+	}
+}
+
+// The class token is that of the whole model, at the network's own size and, with position
+// embeddings resized as vit.Load does, for local crops.
+func TestClassToken(t *testing.T) {
+	s := smallSettings(t)
+	d := begun(t, s)
+	b := d.student.Backbone
+	rng := rand.New(rand.NewPCG(7, 8))
+	nn.Normal(rng, b.Position.Value, 1)
+	for _, side := range []int{s.Image, s.Local} {
+		c := b.Config
+		c.ImageSize = [2]int{side, side}
+		whole, err := vit.LoadFrom(nn.Tensors(nn.State(b)), c)
+		require.NoError(t, err)
+		images := tensortest.Random(rng, 3, 3, side, side)
+		tape := &autograd.Tape{}
+		got := d.student.class(tape.Const(images))
+		want := whole.Features((&autograd.Tape{}).Const(images)).Value()
+		tensortest.Close(t, want.Slice(1, 0, 1).Contig(), got.Value(), 1e-5)
+
+		grads := tape.Backward(autograd.CrossEntropy(autograd.Reshape(got, 3, -1), []int{0, 1, 2}))
+		for name, p := range nn.Params(b) {
+			assert.NotNil(t, grads[p], "%d pixels: %s is not learned", side, name)
+		}
+	}
+}
+
+// Steps after the first ones take nearly no memory of their own.
+func TestStepReusesMemory(t *testing.T) {
+	s := smallSettings(t, "-batch", "8", "-piece", "4")
+	d := begun(t, s)
+	batch := randomBatch(s)
+	steps := func(n int) {
+		for range n {
+			_, err := d.step(batch, s.pace(1.5), s.Clip)
+			require.NoError(t, err)
+		}
+	}
+	steps(20)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	steps(10)
+	runtime.ReadMemStats(&after)
+	held := int64(0)
+	for _, p := range batch { // each block keeps more than this
+		held += int64(4 * (p.global.Len() + p.local.Len()))
+	}
+	assert.Less(t, int64(after.TotalAlloc-before.TotalAlloc)/10, held)
+	t.Log(int64(after.TotalAlloc-before.TotalAlloc)/10, held)
+}

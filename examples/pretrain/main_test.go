@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"image/png"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor/tensortest"
+	"github.com/promptcam/promptcam/vit"
+)
+
+var complete = []string{"backbone.json", "backbone.safetensors", "curves.png", "metrics.csv"}
+
+// Colours say nothing of the textures, so that an untrained network, which sees little else, finds
+// few of their kind; a moment's training finds many more.
+func TestTrainingRaisesAccuracy(t *testing.T) {
+	images, out := tiles(t, t.TempDir(), 60), t.TempDir()
+	s := smallSettings(t)
+	test, err := openNeighbours(t.Context(), images, s.config(), 0, 1)
+	require.NoError(t, err)
+	d, err := newTraining(s.config(), s)
+	require.NoError(t, err)
+	before, _, err := test.accuracy(t.Context(), d.teacher.Backbone)
+	require.NoError(t, err)
+
+	must(t, "-data", images, "-knn", images, "-out", out, "-epochs", "10", "-batch", "12", "-piece", "12", "-momentum", "0.9", "-knn-every", "10")
+	assert.Equal(t, complete, files(t, out))
+	rows, err := csv.NewReader(strings.NewReader(read(t, out, "metrics.csv"))).ReadAll()
+	require.NoError(t, err)
+	require.Len(t, rows, 11)
+	assert.Equal(t, "knn_class", rows[0][5])
+	assert.Empty(t, rows[9][5])
+	after, err := strconv.ParseFloat(rows[10][5], 64)
+	require.NoError(t, err)
+	t.Logf("%.1f %% untrained, %.1f %% trained", 100*before, after)
+	assert.Greater(t, after, 100*before+15)
+	_, err = png.Decode(strings.NewReader(read(t, out, "curves.png")))
+	assert.NoError(t, err)
+}
+
+// What is exported is the teacher, under DINO's names, for vit.Load.
+func TestExport(t *testing.T) {
+	images := tiles(t, t.TempDir(), 4)
+	full, half := t.TempDir(), t.TempDir()
+	must(t, "-data", images, "-out", full, "-epochs", "1")
+	must(t, "-data", images, "-out", half, "-epochs", "1", "-type", "f16")
+	var c vit.Config
+	require.NoError(t, json.Unmarshal([]byte(read(t, full, "backbone.json")), &c))
+	assert.Equal(t, smallSettings(t).config(), c)
+	m, err := vit.Load(backbonePath(full), c)
+	require.NoError(t, err)
+	rounded, err := vit.Load(backbonePath(half), c)
+	require.NoError(t, err)
+	for name, w := range nn.State(m) {
+		tensortest.Close(t, w, nn.State(rounded)[name], 1e-3)
+	}
+	assert.Contains(t, nn.Tensors(nn.State(m)).Names(), "blocks.1.attn.qkv.weight")
+	assert.Less(t, len(read(t, half, "backbone.safetensors")), len(read(t, full, "backbone.safetensors"))*2/3)
+}
+
+// watcher calls see with everything that is printed.
+type watcher struct{ see func(string) }
+
+func (w watcher) Write(p []byte) (int, error) {
+	w.see(string(p))
+	return len(p), nil
+}
+
+func TestResumeEndsWithTheSameBits(t *testing.T) {
+	images, want, out := tiles(t, t.TempDir(), 5), t.TempDir(), t.TempDir()
+	args := append(append([]string(nil), small...), "-data", images, "-knn", images, "-epochs", "4", "-drop-path", "0.2", "-blur", "0.5", "-out")
+	require.NoError(t, run(t.Context(), append(args, want), watcher{func(string) {}}))
+	next := append(args, out)
+	for _, epoch := range []string{"epoch 1/4", "epoch 2/4", "epoch 4/4"} {
+		ctx, cancel := context.WithCancel(t.Context())
+		err := run(ctx, next, watcher{func(line string) {
+			if strings.HasPrefix(line, epoch) {
+				cancel()
+			}
+		}})
+		if epoch != "epoch 4/4" { // which is the end, whatever comes
+			require.ErrorIs(t, err, context.Canceled)
+			assert.ErrorContains(t, err, "-resume")
+			assert.FileExists(t, statePath(out))
+			_, err = pretrain(t.Context(), "-data", images, "-out", out)
+			assert.ErrorContains(t, err, "holds an unfinished run")
+		}
+		next = append(args, out, "-resume")
+	}
+	assert.Equal(t, complete, files(t, out))
+	assert.Equal(t, read(t, want, "backbone.safetensors"), read(t, out, "backbone.safetensors"))
+	a, b := strings.Split(read(t, want, "metrics.csv"), "\n"), strings.Split(read(t, out, "metrics.csv"), "\n")
+	require.Len(t, b, len(a))
+	for i := range a {
+		cut := func(line string) string { return line[:strings.LastIndex(","+line, ",")] } // all but the seconds
+		assert.Equal(t, cut(a[i]), cut(b[i]))
+	}
+	_, err := pretrain(t.Context(), "-data", images, "-out", out)
+	assert.ErrorContains(t, err, "holds the results of a run that has finished")
+}
+
+func TestBirds(t *testing.T) {
+	out := t.TempDir()
+	stdout := must(t, "-birds", "12", "-out", out, "-epochs", "2", "-knn-most", "1")
+	assert.Contains(t, stdout, "12 images")
+	assert.Contains(t, stdout, "k-NN")
+	assert.Equal(t, complete, files(t, out))
+}
+
+func TestHelp(t *testing.T) {
+	out, err := pretrain(t.Context(), "-h")
+	require.NoError(t, err)
+	assert.Contains(t, out, "-global-area")
+}
+
+// Whatever is wrong is said before training, in an error that names it.
+func TestBadInput(t *testing.T) {
+	good := tiles(t, t.TempDir(), 4)
+	changed := func(name, content string) string {
+		dir := tiles(t, t.TempDir(), 4)
+		write(t, filepath.Join(dir, "down", name), content)
+		return dir
+	}
+	one := t.TempDir()
+	write(t, filepath.Join(one, "only.png"), read(t, good, "down", "0.png"))
+	picture := read(t, good, "down", "0.png")
+	regular := filepath.Join(t.TempDir(), "regular")
+	write(t, regular, "x")
+	for name, c := range map[string]struct {
+		args  []string
+		words []string
+	}{
+		"no data":         {nil, []string{"-data is missing"}},
+		"two sources":     {[]string{"-data", good, "-birds", "9"}, []string{"-data and -birds"}},
+		"missing folder":  {[]string{"-data", filepath.Join(good, "none")}, []string{"-data", "none"}},
+		"empty folder":    {[]string{"-data", t.TempDir()}, []string{"0 images, want at least the 6 of -batch"}},
+		"file as folder":  {[]string{"-data", regular}, []string{"-data", regular, "want a folder"}},
+		"one image":       {[]string{"-data", one}, []string{one, "1 images, want at least the 6 of -batch"}},
+		"text as JPEG":    {[]string{"-data", changed("text.jpg", "no photograph")}, []string{"1 of 13 images cannot be read", "-skip-bad", "down/text.jpg"}},
+		"truncated PNG":   {[]string{"-data", changed("cut.png", picture[:len(picture)/2])}, []string{"down/cut.png"}},
+		"bad k-NN folder": {[]string{"-data", good, "-knn", one}, []string{"-knn", one}},
+		"bad k-NN image":  {[]string{"-data", good, "-knn", changed("text.jpg", "no photograph")}, []string{"-knn", "down/text.jpg"}},
+		"odd patch":       {[]string{"-data", good, "-patch", "7"}, []string{"-patch", "multiple of the patch size 7"}},
+		"odd local crop":  {[]string{"-data", good, "-local", "20"}, []string{"-local 20", "multiple of the patch size 8"}},
+		"odd heads":       {[]string{"-data", good, "-heads", "5"}, []string{"multiple of the 5 heads"}},
+		"negative rate":   {[]string{"-data", good, "-lr", "-1"}, []string{"-lr is -1"}},
+		"rate as a word":  {[]string{"-data", good, "-lr", "fast"}, []string{"fast", "-lr"}},
+		"unknown flag":    {[]string{"-data", good, "-arch", "x"}, []string{"-arch"}},
+		"stray argument":  {[]string{"-data", good, "x"}, []string{`"x" is no flag`}},
+		"unknown type":    {[]string{"-data", good, "-type", "f64"}, []string{"-type", "f32 or f16"}},
+		"too high a rate": {[]string{"-data", good, "-lr", "1", "-clip", "0", "-warmup", "0", "-epochs", "60", "-decay", "9", "-last-decay", "9"}, []string{"loss", "try an -lr below"}},
+		"out is a file":   {[]string{"-data", good, "-out", regular}, []string{"-out", regular, "want a folder"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := pretrain(t.Context(), append([]string{"-out", filepath.Join(t.TempDir(), "out")}, c.args...)...)
+			require.Error(t, err)
+			for _, word := range c.words {
+				assert.ErrorContains(t, err, word)
+			}
+		})
+	}
+	out := must(t, "-data", changed("text.jpg", "no photograph"), "-skip-bad", "-epochs", "1", "-out", t.TempDir())
+	assert.Contains(t, out, "down/text.jpg")
+	assert.Contains(t, out, "12 images")
+}
+
+func TestBadState(t *testing.T) {
+	images, out := tiles(t, t.TempDir(), 4), t.TempDir()
+	ctx, cancel := context.WithCancel(t.Context())
+	args := append(append([]string(nil), small...), "-data", images, "-out", out)
+	require.Error(t, run(ctx, args, watcher{func(line string) {
+		if strings.HasPrefix(line, "epoch 1/3") {
+			cancel()
+		}
+	}}))
+	state := read(t, statePath(out))
+	again := func(words []string, more ...string) {
+		t.Helper()
+		_, err := pretrain(t.Context(), append([]string{"-data", images, "-out", out, "-resume"}, more...)...)
+		require.Error(t, err)
+		for _, word := range words {
+			assert.ErrorContains(t, err, word)
+		}
+	}
+	again([]string{"-resume", statePath(out), "-lr was 0.002, now 0.003"}, "-lr", "0.003")
+	again([]string{"-resume", "the images (-data, -birds, -skip-bad) are not the same"}, "-data", tiles(t, t.TempDir(), 5))
+	write(t, statePath(out), state[:len(state)-100])
+	again([]string{"-resume", statePath(out)})
+	write(t, statePath(out), state[:100])
+	again([]string{"-resume", statePath(out)})
+	write(t, statePath(out), "hello, world")
+	again([]string{"-resume", statePath(out), "neither safetensors nor"})
+	write(t, statePath(out), read(t, out, "backbone.safetensors"))
+	again([]string{"-resume", statePath(out), "not the state of a run", stateFormat})
+}
