@@ -121,6 +121,22 @@ func ReadImage(path string) (*RGB, error) { return new(decoder).read(path) }
 // errors.
 func DecodeImage(data []byte, name string) (*RGB, error) { return new(decoder).decode(data, name) }
 
+// ReadSize returns the width and height of the image that ReadImage reads, from the file's header.
+func ReadSize(path string) (image.Point, error) {
+	data, err := ReadFile(path, nil)
+	if err != nil {
+		return image.Point{}, err
+	}
+	f, c, err := header(&source{data: data})
+	if err != nil {
+		return image.Point{}, fmt.Errorf("data: %s: %w", path, err)
+	}
+	if orientation(f, data) >= 5 { // upright turns it by a quarter
+		return image.Pt(c.Height, c.Width), nil
+	}
+	return image.Pt(c.Width, c.Height), nil
+}
+
 // A decoder reads images one after the other into the same memory.
 type decoder struct {
 	file []byte
@@ -173,16 +189,9 @@ func kind(m os.FileMode) string {
 // decode is DecodeImage; the image is valid until the next one is decoded.
 func (d *decoder) decode(data []byte, name string) (*RGB, error) {
 	fail := func(err error) (*RGB, error) { return nil, fmt.Errorf("data: %s: %w", name, err) }
-	f, err := sniff(data)
-	if err != nil {
-		return fail(err)
-	}
 	s := &source{data: data, pix: d.pix}
-	c, err := f.config(s.open())
+	f, _, err := header(s)
 	if err != nil {
-		return fail(f.explain(err, s.over))
-	}
-	if err := checkSize(c.Width, c.Height, len(data)); err != nil {
 		return fail(err)
 	}
 	s.over = false // a header may be read in chunks longer than the file
@@ -192,6 +201,19 @@ func (d *decoder) decode(data []byte, name string) (*RGB, error) {
 	}
 	d.pix = m.Pix
 	return upright(m, orientation(f, data)), nil
+}
+
+// header returns the format of a file and its image's size, which is one that can be decoded.
+func header(s *source) (*format, image.Config, error) {
+	f, err := sniff(s.data)
+	if err != nil {
+		return nil, image.Config{}, err
+	}
+	c, err := f.config(s.open())
+	if err != nil {
+		return nil, c, f.explain(err, s.over)
+	}
+	return f, c, checkSize(c.Width, c.Height, len(s.data))
 }
 
 // sniff returns the format of a file with these contents.

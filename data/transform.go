@@ -130,22 +130,29 @@ func (t Transform) place(out, img *RGB, rng *rand.Rand, s *scaler) {
 		s.resample(out, img, t.part(img.W, img.H, rng), image.Pt(t.Width, t.Height), out.Bounds(), t.Filter)
 		return
 	}
-	w, h := t.Width, t.Height
+	size, corner := t.Frame(img.W, img.H)
+	if rng != nil && t.RandomCrop {
+		corner = image.Pt(rng.IntN(size.X-t.Width+1), rng.IntN(size.Y-t.Height+1))
+	}
+	s.resample(out, img, img.Bounds(), size, out.Bounds().Add(corner), t.Filter)
+}
+
+// Frame says where in the result an image of w x h pixels comes to lie without a random source: it
+// is scaled to size, of which the result is Width x Height pixels from corner on.
+func (t Transform) Frame(w, h int) (size, corner image.Point) {
+	size = image.Pt(t.Width, t.Height)
 	switch {
 	case t.ResizeWidth != 0:
-		w, h = t.ResizeWidth, t.ResizeHeight
-	case t.ShortSide != 0 && img.W <= img.H:
-		w, h = t.ShortSide, int(float64(t.ShortSide)*float64(img.H)/float64(img.W))
+		size = image.Pt(t.ResizeWidth, t.ResizeHeight)
+	case t.ShortSide != 0 && w <= h:
+		size = image.Pt(t.ShortSide, int(float64(t.ShortSide)*float64(h)/float64(w)))
 	case t.ShortSide != 0:
-		w, h = int(float64(t.ShortSide)*float64(img.W)/float64(img.H)), t.ShortSide
+		size = image.Pt(int(float64(t.ShortSide)*float64(w)/float64(h)), t.ShortSide)
 	}
 	// Halves go to the even number, as in Python's round, which torchvision uses.
-	x := int(math.RoundToEven(float64(w-t.Width) / 2))
-	y := int(math.RoundToEven(float64(h-t.Height) / 2))
-	if rng != nil && t.RandomCrop {
-		x, y = rng.IntN(w-t.Width+1), rng.IntN(h-t.Height+1)
-	}
-	s.resample(out, img, img.Bounds(), image.Pt(w, h), out.Bounds().Add(image.Pt(x, y)), t.Filter)
+	corner.X = int(math.RoundToEven(float64(size.X-t.Width) / 2))
+	corner.Y = int(math.RoundToEven(float64(size.Y-t.Height) / 2))
+	return size, corner
 }
 
 // part draws the part of a w x h image that a random resized crop keeps, with
