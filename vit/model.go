@@ -95,6 +95,17 @@ func (m *Model) Features(images *autograd.Var) *autograd.Var {
 	return m.Norm.Forward(m.Tokens(images, len(m.Blocks)))
 }
 
+// ClassAttention returns where the class token of each image looks in the last block, [B, H, prefix+M],
+// given the tokens [B, prefix+M, D] that enter that block, as Tokens makes them for n = Depth-1.
+// A row sums to 1. It ends with the tape's Reset.
+func (m *Model) ClassAttention(tokens *autograd.Var) *tensor.Tensor {
+	last := m.Blocks[len(m.Blocks)-1]
+	class := autograd.Concat(autograd.Slice(tokens, 1, 0, 1)) // [B, 1, D], contiguous
+	q, kv := last.Query(class), last.Keys(tokens)
+	_, attn := autograd.Attention(q, last.Heads, kv) // [B, H, 1, prefix+M]
+	return attn.Reshape(attn.Dim(0), last.Heads, attn.Dim(3))
+}
+
 // Classify returns the scores [B, labels] of images [B, 3, H, W] by the
 // pre-trained classifier, which reads the class token. It panics if the model has none.
 func (m *Model) Classify(images *autograd.Var) *autograd.Var {
