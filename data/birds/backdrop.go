@@ -87,10 +87,10 @@ var (
 
 // drawBranch draws what the bird stands on, from edge to edge, with a leaf or two.
 func (a *artist) drawBranch(s Scene, rng *rand.Rand) {
-	top := 1.5 // below the soles, which sink in
 	at := turned(point{}, 1, s.Slope)
 	f := a.bird.compose(at)
 	w := s.Thickness / unit
+	middle := 1.5 + float64(w/2) // the soles sink in
 	ground := mix(bark, colour{150, 146, 136}, rng.IntN(200))
 	for range rng.IntN(5) { // some leaves, which grow behind it
 		x, angle := float64(22+rng.IntN(28)), 40+float64(50*rng.Float64())
@@ -100,14 +100,14 @@ func (a *artist) drawBranch(s Scene, rng *rand.Rand) {
 		if rng.IntN(2) == 0 {
 			angle = -angle
 		}
-		stem := turned(at.at(x, top+w/2), 1, angle)
+		stem := turned(at.at(x, middle), 1, angle)
 		a.begin(a.along(a.bird.compose(stem), 1.6, 1, 0, 0, 4, 0.3, 9, 0), ground)
 		a.end(1, 60)
 		a.leaf(a.bird.compose(turned(stem.at(8, 0), 13+float64(8*rng.Float64()), angle)), leaves[rng.IntN(len(leaves))])
 	}
-	a.begin(a.along(f, w*1.1, w*0.85, -110, top+w/2, 0, top+w/2, 110, top+w/2), ground)
+	a.begin(a.along(f, w*1.1, w*0.85, -110, middle, 0, middle, 110, middle), ground)
 	for range 14 {
-		x, y := float64(rng.IntN(140)-70), top+float64(w*rng.Float64())
+		x, y := float64(rng.IntN(140)-70), middle+float64(w*(rng.Float64()-0.5))
 		a.mark(a.along(f, 0.9, 0.3, x, y, x+5, y-0.3, x+12, y+0.4), darker(ground, 90), 160)
 	}
 	a.end(a.reach(3), 120)
@@ -127,8 +127,8 @@ func (a *artist) drawCover(s Scene, rng *rand.Rand) {
 	o := point{s.CoverAt[0], s.CoverAt[1]}
 	switch s.Cover {
 	case Leaf:
-		f := a.bird.compose(turned(o, 19, s.CoverAngle))
-		a.leaf(frame{f.xx, f.xy, f.yx, f.yy, f.x - f.xx/2, f.y - f.yx/2}, leaves[rng.IntN(len(leaves))])
+		stem := turned(o, 19, s.CoverAngle).at(-0.5, 0)
+		a.leaf(a.bird.compose(turned(stem, 19, s.CoverAngle)), leaves[rng.IntN(len(leaves))])
 	case Twig:
 		twig := turned(o, 1, 90)
 		f := a.bird.compose(twig)

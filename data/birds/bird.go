@@ -15,7 +15,7 @@ type artist struct {
 }
 
 // A unit is this part of 1/128 of the image's side, at scale 1.
-const unit = 1.32
+const unit = 1.28
 
 func newArtist(c *canvas, t Traits, s Scene) *artist {
 	a := &artist{canvas: c, t: t, b: builds[t[Build]]}
@@ -75,11 +75,11 @@ func (a *artist) reach(units float64) int {
 // trait marks the place of a kind of trait, which is there also where the mark is not.
 func (a *artist) trait(k Kind, outline []point) {
 	if a.t[k] == 0 {
-		a.place(outline, kindLayer(k))
+		a.place(outline, k)
 		return
 	}
 	a.mark(outline, a.t.colour(k), 255)
-	a.over(kindLayer(k))
+	a.over(k)
 }
 
 // feathers is the grain of the plumage: strands along the body, 4 units long and 1.2 wide.
@@ -127,14 +127,23 @@ func (a *artist) drawBody(build layer) {
 	l, d := a.b.length, a.b.depth
 	b := func(x, y float64) knot { return knot{a.body.at(float64(x*l), float64(y*d)), false} }
 	back, belly := a.t.colour(Back), a.t.colour(Belly)
+	// However upright the body, the breast bulges between throat and belly: in a frame
+	// whose y goes from the one to the other, and whose x points forward.
+	throat, low := h(0.84, 0.7), b(-3, 16.5)
+	down := low.minus(throat.point)
+	ahead := a.bird.at(1, 0).minus(a.bird.at(0, 0)).times(down.length() / math.Abs(a.bird.xx))
+	chest := frame{ahead.x, down.x, ahead.y, down.y, throat.x, throat.y}
+	c := func(x, y float64) knot { return knot{chest.at(x, y), false} }
 
 	a.begin(a.through(
 		h(0.92, -0.30), h(0.55, -0.83), h(0, -1), h(-0.58, -0.82), h(-0.93, -0.30), // forehead, crown, nape
 		b(4, -15.5), b(-12, -14.8), b(-25, -10.5), b(-34, -5), // mantle, rump, the tail's base
-		b(-35, 3.5), b(-25, 10), b(-9, 15.2), b(6, 16.5), b(19, 13), b(27.5, 3.5), // vent, belly, breast
-		h(0.74, 0.86), h(0.98, 0.32)), // throat, chin
+		b(-35, 3.5), b(-25, 10), b(-13, 14.6), low, c(0.24, 0.68), c(0.19, 0.34), // vent, belly, breast
+		throat, h(0.98, 0.32)), // chin
 		back, partLayer(Body), kindLayer(Back), build)
-	a.place(a.ellipse(a.head, 0, 0, 1.08, 1.08), partLayer(Head))
+	a.raster.fill(&a.cover, a.ellipse(a.head, 0, 0, 1.08, 1.08))
+	a.hide(&a.cover, a.within[partLayer(Body):partLayer(Body)+1])
+	a.show(partLayer(Head))
 
 	// The nape is a little greyer, the mantle has rows of feathers.
 	for i := range 3 {
@@ -145,13 +154,13 @@ func (a *artist) drawBody(build layer) {
 		h(1.4, 0.18), h(0.95, 0.12), h(0.35, 0.30), h(-0.1, 0.62), h(-0.30, 0.95),
 		b(12, -2), b(-4, 1), b(-20, 1), b(-32, 1.5), b(-50, 20), b(-10, 40), b(30, 40), b(60, 10)),
 		belly, 255)
-	a.over(kindLayer(Belly))
+	a.over(Belly)
 	a.mark(a.through(b(-30, 6), b(-12, 11), b(6, 12.5), b(20, 10), b(30, 24), b(0, 34), b(-34, 20)), lighter(belly, 90), 200)
 
 	a.trait(Flank, a.through(b(10, 3), b(9, 10), b(0, 13), b(-9, 12.5), b(-15, 8), b(-12, 2)))
 	a.trait(Rump, a.through(b(-13, -20), b(-14, -10), b(-18, -4), b(-31, -1), b(-38, -4), b(-30, -18)))
 	a.trait(Vent, a.through(b(-17, 5), b(-16, 12), b(-24, 20), b(-38, 12), b(-39, 2), b(-28, 0)))
-	a.drawBreast(b)
+	a.drawBreast(chest)
 	a.trait(Throat, a.through(h(1.3, 0.26), h(0.88, 0.24), h(0.42, 0.42), h(0.16, 0.80), h(0.28, 1.12), h(0.8, 1.22), h(1.4, 0.9)))
 	a.trait(Cheek, a.ellipse(a.head, -0.32, 0.18, 0.40, 0.30))
 	a.trait(Crown, a.through(h(1.3, -0.36), h(0.86, -0.42), h(0.4, -0.58), h(-0.2, -0.52), h(-0.7, -0.36), h(-1.0, -0.34), h(-1.12, -0.8), h(-0.3, -1.4), h(1, -1.2)))
@@ -159,36 +168,35 @@ func (a *artist) drawBody(build layer) {
 	a.end(a.reach(9), 84)
 }
 
-// drawBreast marks the breast. Its place is the region of all patterns, and the ground between
+// drawBreast marks the breast. Its place is the region of all patterns; the ground between
 // their marks is the belly's place, too.
-func (a *artist) drawBreast(b func(x, y float64) knot) {
-	breast := kindLayer(Breast)
+func (a *artist) drawBreast(chest frame) {
 	ink := a.t.colour(Breast)
-	at := func(x, y float64) (float64, float64) {
-		return float64(x * a.b.length), float64(y * a.b.depth)
+	// Columns from the front backwards, rows from the top down.
+	at := func(column, row float64) (x, y float64) {
+		return 0.19 - float64(0.14*column), 0.38 + float64(0.15*row) + float64(0.02*column)
 	}
 	switch a.t[Breast] {
 	case streakedBreast:
-		for i := range 9 {
-			x, y := at(23-float64(4*(i/3))-float64(i%3), 2+float64(4.2*float64(i%3))+float64(1.2*float64(i/3)))
-			a.mark(a.along(a.body, 1.1, 2, x+2, y-1.2, x-2.6, y+1.2), ink, 255)
-			a.hide(&a.cover, a.masks[:])
+		for i := range 8 {
+			x, y := at(float64(i/2)-0.3, 0.4+float64(1.5*float64(i%2)))
+			a.mark(a.along(chest, 1.3, 1.6, x+0.015, y-0.08, x-0.015, y+0.08), ink, 255)
+			a.over(Breast)
 		}
 	case spottedBreast:
-		for i := range 8 {
-			x, y := at(24-float64(4.5*float64(i/3))-float64(1.5*float64(i%3)), 1.6+float64(4.6*float64(i%3))+float64(1.5*float64(i/3)))
-			a.mark(a.ellipse(a.body, x, y, 1.5, 1.4), ink, 255)
-			a.hide(&a.cover, a.masks[:])
+		for i := range 9 {
+			x, y := at(float64(i%3), float64(i/3))
+			a.mark(a.ellipse(chest, x, y, 0.045, 0.045), ink, 255)
+			a.over(Breast)
 		}
 	case bandedBreast:
-		a.mark(a.through(b(31, 5), b(23, 1.5), b(15, -1), b(9.5, 2.5), b(12.5, 8.5), b(18, 12.5), b(26, 18)), ink, 255)
-		a.hide(&a.cover, a.masks[:])
+		a.mark(a.around(chest, 0.4, 0.3, 0.2, 0.35, -0.05, 0.35, -0.3, 0.4, -0.3, 0.6, 0, 0.64, 0.2, 0.67, 0.4, 0.66), ink, 255)
+		a.over(Breast)
 	case pinnedBreast:
-		x, y := at(18.5, 7.5)
-		a.mark(a.ellipse(a.body, x, y, 4.4, 4), ink, 255)
-		a.hide(&a.cover, a.masks[:])
+		a.mark(a.ellipse(chest, 0.11, 0.52, 0.12, 0.12), ink, 255)
+		a.over(Breast)
 	}
-	a.place(a.through(b(28, 0), b(19, -1.5), b(11, -1), b(8.5, 6), b(12, 13.5), b(19, 16.5), b(29, 12)), breast)
+	a.place(a.around(chest, 0.4, 0.28, 0.2, 0.3, -0.05, 0.31, -0.2, 0.4, -0.12, 0.66, 0.1, 0.78, 0.4, 0.8), Breast)
 }
 
 func (a *artist) drawWing(build layer) {
@@ -223,13 +231,13 @@ func (a *artist) drawWing(build layer) {
 	for i := 0; i < len(front); i += 2 {
 		front[i], front[i+1] = float64(front[i]*l), float64(front[i+1]*d)
 	}
-	ink, bars := a.t.colour(WingBars), kindLayer(WingBars)
+	ink := a.t.colour(WingBars)
 	for i, bar := range [][]float64{rear, front} {
 		if a.t[WingBars] > oneBar || a.t[WingBars] == oneBar && i == 0 {
 			a.mark(a.along(a.body, 3, 3.4, bar...), ink, 255)
-			a.over(bars)
+			a.over(WingBars)
 		} else {
-			a.place(a.along(a.body, 3, 3.4, bar...), bars)
+			a.place(a.along(a.body, 3, 3.4, bar...), WingBars)
 		}
 	}
 	a.trait(WingPatch, a.through(b(-9, -3), b(-20, -1.6), b(-25, 1.2), b(-19, 4), b(-8, 5), b(-6.5, 1)))

@@ -37,7 +37,7 @@ const (
 	yellowBars
 )
 
-// A build is the measures of a body. Its unit is 1/97 of the image's side at scale 1.
+// A build is the measures of a body. Its unit is 1/100 of the image's side at scale 1.
 type build struct {
 	stance        float64 // degrees by which the body's axis rises towards the head
 	length, depth float64 // of the body, as factors of the outline in bird.go
@@ -54,9 +54,9 @@ var builds = [...]build{
 	warbler:    {26, 1.00, 1.00, 15.5, point{20, -13}, point{-3, -29}, 25, 2.5, 2, thin},
 	finch:      {30, 0.96, 1.10, 16.5, point{19, -12}, point{-3, -29}, 24, 4, 0, conical},
 	thrush:     {38, 1.06, 1.02, 14.5, point{22, -12}, point{-4, -33}, 25, 0, 8, stout},
-	flycatcher: {50, 1.00, 0.92, 15.5, point{22, -9}, point{-7, -29}, 27, 2, 2, hooked},
+	flycatcher: {50, 1.00, 0.92, 15.5, point{22, -9}, point{-7, -29}, 26, 2, 8, hooked},
 	tit:        {14, 0.92, 1.08, 17, point{17, -15}, point{-2, -28}, 25, 1.5, 6, thin},
-	woodpecker: {58, 1.06, 0.92, 15, point{23, -8}, point{-11, -29}, 22, -6, -8, chisel},
+	woodpecker: {58, 1.06, 0.92, 15, point{23, -8}, point{-11, -29}, 20, -5, 4, chisel},
 }
 
 // A billShape is in units of the head's radius. Both mandibles start at base and

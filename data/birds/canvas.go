@@ -24,7 +24,8 @@ type canvas struct {
 	shape   plane   // of the thing begun
 	cover   plane   // of a mark
 	masks   [layers]plane
-	sums    []int32 // of shape over rectangles, for its relief
+	within  [layers]plane // masks within the thing begun, as if it filled its box
+	sums    []int32       // of shape over rectangles, for its relief
 	raster  raster
 	outline []point // scratch
 	line    []point // scratch
@@ -57,14 +58,14 @@ func (c *canvas) resize(size int) {
 	if c.size != size {
 		*c = canvas{size: size, raster: raster{size: size}}
 		c.ground = make([]uint8, 3*size*size)
-		planes := make([]uint8, (layers+2)*size*size)
+		planes := make([]uint8, (2*layers+2)*size*size)
 		cut := func() (p []uint8) {
 			p, planes = planes[:size*size], planes[size*size:]
 			return p
 		}
 		c.shape.pix, c.cover.pix = cut(), cut()
 		for i := range c.masks {
-			c.masks[i].pix = cut()
+			c.masks[i].pix, c.within[i].pix = cut(), cut()
 		}
 	}
 	c.shape.clear(size)
@@ -80,64 +81,47 @@ func times(a, b uint8) uint8 {
 	return uint8((v + v>>8) >> 8)
 }
 
+// share is a*b/255, rounded up: a mask is 0 only where nothing of the thing is seen.
+func share(a, b uint8) uint8 { return uint8((uint32(a)*uint32(b) + 254) / 255) }
+
 // toward is a for part 0, b for part 255.
 func toward(a, b, part uint8) uint8 {
 	v := uint32(a)*uint32(255-part) + uint32(b)*uint32(part) + 128
 	return uint8((v + v>>8) >> 8)
 }
 
-// hide takes what lies under cover, within the thing begun, away from masks.
+// hide takes what lies under cover away from masks.
 func (c *canvas) hide(cover *plane, masks []plane) {
-	inside := cover.box.Intersect(c.shape.box)
 	for i := range masks {
 		m := &masks[i]
-		box := m.box.Intersect(inside)
+		box := m.box.Intersect(cover.box)
 		for y := box.Min.Y; y < box.Max.Y; y++ {
 			row := m.pix[y*c.size+box.Min.X : y*c.size+box.Max.X]
 			over := cover.pix[y*c.size+box.Min.X:][:len(row)]
-			shape := c.shape.pix[y*c.size+box.Min.X:][:len(row)]
 			for x, v := range over {
-				if v != 0 && shape[x] != 0 {
-					row[x] = times(row[x], 255-v)
+				if v != 0 {
+					row[x] = share(row[x], 255-v)
 				}
 			}
 		}
 	}
 }
 
-// show adds cover, where it lies within the shape begun, to a mask from which it has been hidden.
-func (c *canvas) show(l layer, cover *plane) {
-	m := &c.masks[l]
-	box := cover.box.Intersect(c.shape.box)
-	m.box = m.box.Union(box)
-	for y := box.Min.Y; y < box.Max.Y; y++ {
-		row := m.pix[y*c.size+box.Min.X : y*c.size+box.Max.X]
-		over := cover.pix[y*c.size+box.Min.X:][:len(row)]
-		shape := c.shape.pix[y*c.size+box.Min.X:][:len(row)]
-		for x, v := range over {
-			if v != 0 {
-				row[x] += times(v, shape[x])
-			}
-		}
-	}
-}
-
-// begin starts a thing of one ground colour. It is shown in the given masks.
+// begin starts a thing of one ground colour, which is shown in the given masks.
 func (c *canvas) begin(outline []point, ground colour, shown ...layer) {
 	c.raster.fill(&c.shape, outline)
 	c.hide(&c.shape, c.masks[:])
+	box := c.shape.box
 	for _, l := range shown {
-		m := &c.masks[l]
-		box := c.shape.box
-		m.box = m.box.Union(box)
+		m := &c.within[l]
+		m.box = box
 		for y := box.Min.Y; y < box.Max.Y; y++ {
 			row := m.pix[y*c.size+box.Min.X : y*c.size+box.Max.X]
-			for x, v := range c.shape.pix[y*c.size+box.Min.X:][:len(row)] {
-				row[x] += v // what lay there has been hidden
+			for x := range row {
+				row[x] = 255
 			}
 		}
 	}
-	box := c.shape.box
 	for y := box.Min.Y; y < box.Max.Y; y++ {
 		row := c.ground[3*(y*c.size+box.Min.X) : 3*(y*c.size+box.Max.X)]
 		for i := 0; i < len(row); i += 3 {
@@ -166,17 +150,48 @@ func (c *canvas) mark(outline []point, ink colour, opacity uint8) {
 	}
 }
 
-// over makes the last mark the place of a mask, in which it hides all others.
-func (c *canvas) over(l layer) {
-	c.hide(&c.cover, c.masks[:])
-	c.show(l, &c.cover)
+// over makes the last mark the place of a kind of trait, in which it hides others.
+func (c *canvas) over(k Kind) {
+	c.hide(&c.cover, c.within[kindLayer(Build)+1:])
+	c.show(kindLayer(k))
 }
 
-// place adds an outline within the thing begun to a mask, and leaves all others as they are.
-func (c *canvas) place(outline []point, l layer) {
+// place adds an outline to the place of a kind of trait, and leaves all others as they are.
+func (c *canvas) place(outline []point, k Kind) {
 	c.raster.fill(&c.cover, outline)
-	c.hide(&c.cover, c.masks[l:l+1])
-	c.show(l, &c.cover)
+	l := kindLayer(k)
+	c.hide(&c.cover, c.within[l:l+1])
+	c.show(l)
+}
+
+// show adds c.cover to a mask, from which it has been hidden.
+func (c *canvas) show(l layer) {
+	m := &c.within[l]
+	box := c.cover.box.Intersect(c.shape.box)
+	m.box = m.box.Union(box)
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		row := m.pix[y*c.size+box.Min.X : y*c.size+box.Max.X]
+		for x, v := range c.cover.pix[y*c.size+box.Min.X:][:len(row)] {
+			row[x] += v
+		}
+	}
+}
+
+// reveal adds the masks within the thing begun to those of the image.
+func (c *canvas) reveal() {
+	for i := range c.within {
+		w, m := &c.within[i], &c.masks[i]
+		m.box = m.box.Union(w.box)
+		for y := w.box.Min.Y; y < w.box.Max.Y; y++ {
+			row := m.pix[y*c.size+w.box.Min.X : y*c.size+w.box.Max.X]
+			within := w.pix[y*c.size+w.box.Min.X:][:len(row)]
+			shape := c.shape.pix[y*c.size+w.box.Min.X:][:len(row)]
+			for x, v := range within {
+				row[x] += share(v, shape[x]) // what lay here has been hidden
+			}
+		}
+		w.clear(c.size)
+	}
 }
 
 // end puts the thing begun into the image, lit as if it rose from its outline inwards over
@@ -186,6 +201,7 @@ func (c *canvas) end(reach, strength int) {
 	if box.Empty() {
 		return
 	}
+	c.reveal()
 	w, h := box.Dx(), box.Dy()
 	c.sum(box)
 	at := func(x, y int) int32 { return c.sums[min(max(y, 0), h)*(w+1)+min(max(x, 0), w)] }
@@ -207,9 +223,9 @@ func (c *canvas) end(reach, strength int) {
 				gx := inside(x-reach, y-reach, x, y+reach+1) - inside(x+1, y-reach, x+1+reach, y+reach+1)
 				gy := inside(x-reach, y-reach, x+reach+1, y) - inside(x-reach, y+1, x+reach+1, y+1+reach)
 				slope := (gx*c.sun[0] + gy*c.sun[1]) / area // -256 to 256, positive: turned to the light
-				light += slope * strength >> 8
-				if slope < 0 {
-					light += slope * strength >> 9
+				light += slope * strength >> 9
+				if slope < 0 { // colours that are light already saturate: shadows go deeper
+					light += slope * strength >> 8
 				}
 			}
 			light += c.grain.at(box.Min.X+x, box.Min.Y+y)

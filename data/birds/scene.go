@@ -6,7 +6,7 @@ import "math/rand/v2"
 // in what light. Two images of one scene differ only where their birds' traits do.
 // Angles are in degrees, sizes in units of 1/128 of the image's side.
 type Scene struct {
-	Seed       uint64     // of background, leaves and the grain of feathers
+	Seed       uint64     // NewScene's; of background, leaves and the grain of feathers
 	Mirror     bool       // the bird looks to the left
 	Scale      float64    // 0.82 to 1: a bird fills about that share of the image
 	Feet       [2]float64 // where the bird stands, x and y
@@ -52,7 +52,7 @@ func NewScene(seed uint64) Scene {
 	rng := rand.New(rand.NewPCG(seed, 0xb1bd5))
 	in := func(low, high float64) float64 { return between(low, high, rng.Float64()) }
 	s := Scene{
-		Seed:      rng.Uint64(),
+		Seed:      seed,
 		Mirror:    rng.IntN(2) == 1,
 		Scale:     in(0.82, 1),
 		Stance:    in(-7, 7),
@@ -64,7 +64,7 @@ func NewScene(seed uint64) Scene {
 		Thickness: in(6.5, 10),
 	}
 	room := 1.06 - s.Scale // a smaller bird has more room to be elsewhere
-	s.Feet = [2]float64{float64(in(-24, 24) * room), 105 + float64(in(-18, 14)*room)}
+	s.Feet = [2]float64{float64(in(-24, 24) * room), 103 + float64(in(-20, 12)*room)}
 	if s.Mirror {
 		s.Feet[0] = -s.Feet[0]
 	}

@@ -1,0 +1,199 @@
+package birds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// A Config says what images a set has: of each species so many. The species are its classes.
+type Config struct {
+	Species     []Species
+	Train, Test int // images of each species
+	Size        int // of the images' sides in pixels, 32 to 1024
+	Seed        uint64
+}
+
+// DefaultConfig is all species, 40 training and 20 test images of each, 128 x 128 pixels.
+func DefaultConfig() Config {
+	return Config{Species: AllSpecies(), Train: 40, Test: 20, Size: 128, Seed: 1}
+}
+
+func (c Config) check() error {
+	switch {
+	case len(c.Species) < 2:
+		return fmt.Errorf("%d species: want at least 2", len(c.Species))
+	case c.Train < 1 || c.Test < 0:
+		return fmt.Errorf("%d training and %d test images a species: want at least 1 and 0", c.Train, c.Test)
+	case c.Size < 32 || c.Size > 1024:
+		return fmt.Errorf("size %d: want 32 to 1024", c.Size)
+	}
+	for i, s := range c.Species {
+		if s.Name == "" || strings.ContainsAny(s.Name, "/\\,\"\n") {
+			return fmt.Errorf("species %d is named %q: want a name without slashes, commas and quotes", i+1, s.Name)
+		}
+	}
+	return nil
+}
+
+// Scene is the scene of a species' image: training images count from 0 on, test images
+// from c.Train on. No two images of a set share a scene.
+func (c Config) Scene(species, image int) Scene {
+	// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): one to one, so seeds differ.
+	z := c.Seed + uint64(species)<<32 + uint64(image)
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return NewScene(z ^ z>>31)
+}
+
+// Draw draws a species' image, counted as in Scene.
+func (c Config) Draw(species, image int) *Image {
+	return Draw(c.Species[species].Traits, c.Scene(species, image), c.Size)
+}
+
+// Class is the name of a species' folder, "001.Plain_Leafling".
+func (c Config) Class(species int) string {
+	return fmt.Sprintf("%03d.%s", species+1, underscored(c.Species[species].Name))
+}
+
+// Path is where Write puts a species' image, relative to the folder:
+// "images/001.Plain_Leafling/Plain_Leafling_0001.png".
+func (c Config) Path(species, image int) string {
+	return "images/" + c.Class(species) + "/" + c.file(species, image)
+}
+
+func (c Config) file(species, image int) string {
+	return fmt.Sprintf("%s_%04d.png", underscored(c.Species[species].Name), image+1)
+}
+
+func underscored(name string) string { return strings.ReplaceAll(name, " ", "_") }
+
+// Write draws the set into a new folder, in the layout that doc.go describes. The folder
+// appears when it is complete; when ctx ends before, or anything fails, it does not.
+func Write(ctx context.Context, dir string, c Config) error {
+	if err := write(ctx, filepath.Clean(dir), c); err != nil {
+		return fmt.Errorf("birds: write %s: %w", dir, err)
+	}
+	return nil
+}
+
+func write(ctx context.Context, dir string, c Config) (err error) {
+	if err := c.check(); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(dir); err == nil {
+		return errors.New("it exists already: want a new folder")
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	temporary, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".*.tmp")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.RemoveAll(temporary)
+		}
+	}()
+	if err := os.Chmod(temporary, 0o755); err != nil { // MkdirTemp's is its owner's alone
+		return err
+	}
+	for i := range c.Species {
+		for _, kind := range []string{"images", "masks/parts", "masks/places"} {
+			if err := os.MkdirAll(filepath.Join(temporary, kind, c.Class(i)), 0o755); err != nil {
+				return err
+			}
+		}
+	}
+	seen, err := c.drawAll(ctx, temporary)
+	if err != nil {
+		return err
+	}
+	if err := c.writeLists(temporary, seen); err != nil {
+		return err
+	}
+	return os.Rename(temporary, dir)
+}
+
+// A sight is what the lists tell of an image.
+type sight struct {
+	box    image.Rectangle
+	points [NumParts + Part(NumKinds)]image.Point // of the parts, then of the places; (-1, -1) if hidden
+}
+
+// drawAll writes the images and masks, on all processors. It returns what was seen, by
+// species and image.
+func (c Config) drawAll(ctx context.Context, dir string) ([]sight, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	each := c.Train + c.Test
+	seen := make([]sight, len(c.Species)*each)
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(seen)) {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(seen) {
+					return
+				}
+				if err := c.drawOne(dir, i/each, i%each, &seen[i]); err != nil {
+					cancel(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return seen, context.Cause(ctx)
+}
+
+func (c Config) drawOne(dir string, species, index int, seen *sight) error {
+	m := c.Draw(species, index)
+	seen.box = bounds(m.Places[Build])
+	for i, mask := range append(m.Parts[:], m.Places[:]...) {
+		seen.points[i] = image.Pt(-1, -1)
+		if Visible(mask, c.Size) {
+			seen.points[i] = Centre(mask)
+		}
+	}
+	photo := image.NewNRGBA(m.RGB.Bounds())
+	for i := range c.Size * c.Size {
+		copy(photo.Pix[4*i:], m.RGB.Pix[3*i:3*i+3])
+		photo.Pix[4*i+3] = 255
+	}
+	name := filepath.Join(c.Class(species), c.file(species, index))
+	for kind, picture := range map[string]image.Image{
+		"images":       photo,
+		"masks/parts":  Stack(m.Parts[:], c.Size),
+		"masks/places": Stack(m.Places[:], c.Size),
+	} {
+		err := writeFile(filepath.Join(dir, kind, name), func(w io.Writer) error {
+			return (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(w, picture)
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeFile needs no care of its own: the whole folder is renamed once complete.
+func writeFile(path string, write func(io.Writer) error) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}
