@@ -1,8 +1,6 @@
 package birds
 
-import (
-	"math/rand/v2"
-)
+import "math/rand/v2"
 
 // backdrops have a colour above and one below, and those of the soft discs between.
 var backdrops = [NumBackdrops]struct {
@@ -77,65 +75,5 @@ func (c *canvas) drawBackdrop(s Scene, rng *rand.Rand) {
 				}
 			}
 		}
-	}
-}
-
-var (
-	bark   = colour{118, 94, 76}
-	leaves = [...]colour{{84, 132, 58}, {112, 152, 66}, {66, 108, 62}, {150, 150, 60}}
-)
-
-// drawBranch draws what the bird stands on, from edge to edge, with a leaf or two.
-func (a *artist) drawBranch(s Scene, rng *rand.Rand) {
-	at := turned(point{}, 1, s.Slope)
-	f := a.bird.compose(at)
-	w := s.Thickness / unit
-	middle := 1.5 + float64(w/2) // the soles sink in
-	ground := mix(bark, colour{150, 146, 136}, rng.IntN(200))
-	for range rng.IntN(5) { // some leaves, which grow behind it
-		x, angle := float64(22+rng.IntN(28)), 40+float64(50*rng.Float64())
-		if rng.IntN(3) == 0 {
-			x = -x - 8
-		}
-		if rng.IntN(2) == 0 {
-			angle = -angle
-		}
-		stem := turned(at.at(x, middle), 1, angle)
-		a.begin(a.along(a.bird.compose(stem), 1.6, 1, 0, 0, 4, 0.3, 9, 0), ground)
-		a.end(1, 60)
-		a.leaf(a.bird.compose(turned(stem.at(8, 0), 13+float64(8*rng.Float64()), angle)), leaves[rng.IntN(len(leaves))])
-	}
-	a.begin(a.along(f, w*1.1, w*0.85, -110, middle, 0, middle, 110, middle), ground)
-	for range 14 {
-		x, y := float64(rng.IntN(140)-70), middle+float64(w*(rng.Float64()-0.5))
-		a.mark(a.along(f, 0.9, 0.3, x, y, x+5, y-0.3, x+12, y+0.4), darker(ground, 90), 160)
-	}
-	a.end(a.reach(3), 120)
-}
-
-// leaf draws a leaf from the frame's origin to (1, 0).
-func (a *artist) leaf(f frame, ground colour) {
-	at := func(x, y float64) knot { return knot{f.at(x, y), false} }
-	a.begin(a.through(f.at(0, 0).corner(), at(0.25, -0.2), at(0.6, -0.22), f.at(1, 0).corner(), at(0.6, 0.22), at(0.25, 0.2)), ground)
-	a.mark(a.through(f.at(0, 0).corner(), at(0.5, 0.02), f.at(1, 0).corner(), at(0.6, 0.3), at(0.25, 0.3)), darker(ground, 50), 255)
-	a.mark(a.along(f, 0.8, 0.4, 0, 0, 0.5, 0.01, 1, 0), lighter(ground, 70), 255)
-	a.end(a.reach(3), 60)
-}
-
-// drawCover hides a part of the bird.
-func (a *artist) drawCover(s Scene, rng *rand.Rand) {
-	o := point{s.CoverAt[0], s.CoverAt[1]}
-	switch s.Cover {
-	case Leaf:
-		stem := turned(o, 19, s.CoverAngle).at(-0.5, 0)
-		a.leaf(a.bird.compose(turned(stem, 19, s.CoverAngle)), leaves[rng.IntN(len(leaves))])
-	case Twig:
-		twig := turned(o, 1, 90)
-		f := a.bird.compose(twig)
-		lean := s.CoverAngle / 5
-		ground := darker(bark, 30)
-		a.begin(a.along(f, 2.6, 1.6, -60, -lean, 0, 0, 14, 2, 26, lean), ground)
-		a.end(1, 60)
-		a.leaf(a.bird.compose(turned(twig.at(26, lean), 13, s.CoverAngle)), leaves[rng.IntN(len(leaves))])
 	}
 }

@@ -1,7 +1,5 @@
 package birds
 
-import "image"
-
 // A layer is one of a canvas's masks: a Part, or a Kind counted on from NumParts.
 type layer int
 
@@ -203,30 +201,27 @@ func (c *canvas) end(reach, strength int) {
 	}
 	c.reveal()
 	w, h := box.Dx(), box.Dy()
-	c.sum(box)
-	at := func(x, y int) int32 { return c.sums[min(max(y, 0), h)*(w+1)+min(max(x, 0), w)] }
-	inside := func(x0, y0, x1, y1 int) int {
-		return int(at(x1, y1) - at(x0, y1) - at(x1, y0) + at(x0, y0))
-	}
+	wide := c.sum(reach)
 	area := 255 * reach * (2*reach + 1)
 	for y := range h {
 		shape := c.shape.pix[(box.Min.Y+y)*c.size+box.Min.X:][:w]
 		ground := c.ground[3*((box.Min.Y+y)*c.size+box.Min.X):][:3*w]
 		image := c.pix[3*((box.Min.Y+y)*c.size+box.Min.X):][:3*w]
+		// Sums from the upper left corner to the sides of the pixels' rows, reach further up, and reach further down.
+		top, above, below, bottom := c.sums[y*wide:], c.sums[(y+reach)*wide:], c.sums[(y+reach+1)*wide:], c.sums[(y+2*reach+1)*wide:]
 		for x, v := range shape {
 			if v == 0 {
 				continue
 			}
-			light := 256
-			if strength != 0 {
-				// The surface falls off to the side that has less of the shape.
-				gx := inside(x-reach, y-reach, x, y+reach+1) - inside(x+1, y-reach, x+1+reach, y+reach+1)
-				gy := inside(x-reach, y-reach, x+reach+1, y) - inside(x-reach, y+1, x+reach+1, y+1+reach)
-				slope := (gx*c.sun[0] + gy*c.sun[1]) / area // -256 to 256, positive: turned to the light
-				light += slope * strength >> 9
-				if slope < 0 { // colours that are light already saturate: shadows go deeper
-					light += slope * strength >> 8
-				}
+			left, right, end := x+reach, x+reach+1, x+2*reach+1
+			// What the shape has more of before than behind the pixel, across and down: its
+			// surface falls off to where there is less.
+			gx := bottom[left] - bottom[x] - top[left] + top[x] - (bottom[end] - bottom[right] - top[end] + top[right])
+			gy := above[end] - above[x] - top[end] + top[x] - (bottom[end] - bottom[x] - below[end] + below[x])
+			slope := (int(gx)*c.sun[0] + int(gy)*c.sun[1]) / area // -256 to 256, positive: turned to the light
+			light := 256 + slope*strength>>9
+			if slope < 0 { // colours that are light already saturate: shadows go deeper
+				light += slope * strength >> 8
 			}
 			light += c.grain.at(box.Min.X+x, box.Min.Y+y)
 			for i := range 3 {
@@ -237,23 +232,50 @@ func (c *canvas) end(reach, strength int) {
 	}
 }
 
-// sum fills c.sums with the sums of c.shape from the box's upper left corner on.
-func (c *canvas) sum(box image.Rectangle) {
+// sum fills c.sums with the sums of the shape begun from the upper left corner of its box, made
+// larger by margin on each side, to each point of it. What leaves the image goes on beyond. It returns the
+// length of a row.
+func (c *canvas) sum(margin int) int {
+	box := c.shape.box
 	w, h := box.Dx(), box.Dy()
-	if need := (w + 1) * (h + 1); cap(c.sums) < need {
+	wide := w + 2*margin + 1
+	if need := wide * (h + 2*margin + 1); cap(c.sums) < need {
 		c.sums = make([]int32, need)
 	} else {
 		c.sums = c.sums[:need]
 	}
-	clear(c.sums[:w+1])
-	for y := range h {
-		above := c.sums[y*(w+1):][:w+1]
-		below := c.sums[(y+1)*(w+1):][:w+1]
-		below[0] = 0
-		row := int32(0)
-		for x, v := range c.shape.pix[(box.Min.Y+y)*c.size+box.Min.X:][:w] {
+	clear(c.sums[:wide])
+	for y := -margin; y < h+margin; y++ {
+		above := c.sums[(y+margin)*wide:][:wide]
+		below := c.sums[(y+margin+1)*wide:][:wide]
+		if y < 0 && box.Min.Y > 0 || y >= h && box.Max.Y < c.size {
+			copy(below, above)
+			continue
+		}
+		shape := c.shape.pix[(box.Min.Y+min(max(y, 0), h-1))*c.size+box.Min.X:][:w]
+		row, i := int32(0), 0
+		add := func(v uint8) {
 			row += int32(v)
-			below[x+1] = above[x+1] + row
+			i++
+			below[i] = above[i] + row
+		}
+		below[0] = 0
+		var left, right uint8
+		if box.Min.X == 0 {
+			left = shape[0]
+		}
+		if box.Max.X == c.size {
+			right = shape[w-1]
+		}
+		for range margin {
+			add(left)
+		}
+		for _, v := range shape {
+			add(v)
+		}
+		for range margin {
+			add(right)
 		}
 	}
+	return wide
 }

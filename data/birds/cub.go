@@ -180,7 +180,7 @@ func (c Config) drawOne(dir string, species, index int, seen *sight) error {
 		"masks/places": Stack(m.Places[:], c.Size),
 	} {
 		err := writeFile(filepath.Join(dir, kind, name), func(w io.Writer) error {
-			return (&png.Encoder{CompressionLevel: png.BestSpeed}).Encode(w, picture)
+			return (&png.Encoder{CompressionLevel: png.BestSpeed, BufferPool: &pngBuffers}).Encode(w, picture)
 		})
 		if err != nil {
 			return err
@@ -188,6 +188,18 @@ func (c Config) drawOne(dir string, species, index int, seen *sight) error {
 	}
 	return nil
 }
+
+var pngBuffers buffers
+
+// buffers keeps the encoder's memory between images.
+type buffers struct{ pool sync.Pool }
+
+func (b *buffers) Get() *png.EncoderBuffer {
+	e, _ := b.pool.Get().(*png.EncoderBuffer)
+	return e
+}
+
+func (b *buffers) Put(e *png.EncoderBuffer) { b.pool.Put(e) }
 
 // writeFile needs no care of its own: the whole folder is renamed once complete.
 func writeFile(path string, write func(io.Writer) error) error {

@@ -70,7 +70,7 @@ func Draw(t Traits, s Scene, size int) *Image {
 	a := newArtist(c, t, s)
 	c.grain = grain{}
 	c.drawBackdrop(s, rng)
-	a.drawBranch(s, rng)
+	a.drawPerch(s, rng)
 	c.grain = a.feathers(uint32(s.Seed))
 	a.draw()
 	c.grain = grain{}

@@ -15,7 +15,7 @@ func Area(m *image.Alpha) float64 {
 }
 
 // Visible tells whether a mask is large enough to be seen, in an image of a given size: whether it
-// covers at least one pixel in 2000, which is two thirds of the smallest eye.
+// covers at least one pixel in 2000, a quarter of the smallest eye.
 func Visible(m *image.Alpha, size int) bool { return Area(m) >= float64(size*size)/2000 }
 
 // Centre is the pixel of a mask, covered at least by half, that is nearest to its centre of

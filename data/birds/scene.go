@@ -15,8 +15,9 @@ type Scene struct {
 	Sun        float64    // where the light comes from: -90 behind the bird, 0 above, 90 before it
 	Light      [3]float64 // factors of red, green and blue
 	Backdrop   Backdrop
-	Slope      float64 // of the branch
-	Thickness  float64 // of the branch
+	Perch      Perch
+	Slope      float64 // of the perch
+	Thickness  float64 // of a branch
 	Cover      Cover
 	CoverAt    [2]float64 // where it is, relative to the feet, in the bird's direction
 	CoverAngle float64
@@ -35,6 +36,17 @@ const (
 	NumBackdrops
 )
 
+// A Perch is what the bird stands on.
+type Perch uint8
+
+// The perches.
+const (
+	Branch Perch = iota
+	Wire
+	Rock
+	NumPerches
+)
+
 // A Cover is what hides a part of the bird.
 type Cover uint8
 
@@ -46,7 +58,7 @@ const (
 	NumCovers
 )
 
-// NewScene returns the scene of a seed. In a third of scenes something covers a part of
+// NewScene returns the scene of a seed. Most birds sit on branches. In a third of scenes something covers a part of
 // the bird, mostly of its tail, belly or legs.
 func NewScene(seed uint64) Scene {
 	rng := rand.New(rand.NewPCG(seed, 0xb1bd5))
@@ -62,6 +74,9 @@ func NewScene(seed uint64) Scene {
 		Backdrop:  Backdrop(rng.IntN(int(NumBackdrops))),
 		Slope:     in(-9, 9),
 		Thickness: in(6.5, 10),
+	}
+	if rng.IntN(3) == 0 {
+		s.Perch = Perch(rng.IntN(int(NumPerches)))
 	}
 	room := 1.06 - s.Scale // a smaller bird has more room to be elsewhere
 	s.Feet = [2]float64{float64(in(-24, 24) * room), 103 + float64(in(-20, 12)*room)}
