@@ -271,6 +271,9 @@ var operations = []operation{
 		return autograd.Linear(x[0], autograd.Normalize(x[1]), nil)
 	}, func(x []array) array { return refLinear(x[0], refNormalize(x[1]), nil) }},
 
+	{"Standardize", s(5, 4), func(x []*autograd.Var) *autograd.Var { return autograd.Standardize(x[0], 0.1) }, refStandardize},
+	{"Standardize rows of images", s(2, 3, 4), func(x []*autograd.Var) *autograd.Var { return autograd.Standardize(x[0], 0.1) }, refStandardize},
+
 	{"Combine", s(3, 4), func(x []*autograd.Var) *autograd.Var { return autograd.Combine(weights, x[0]) }, refCombine},
 	{"Combine rows of images", s(2, 3, 4), func(x []*autograd.Var) *autograd.Var { return autograd.Combine(weights, x[0]) }, refCombine},
 	{"Combine a slice", s(1, 4, 4), func(x []*autograd.Var) *autograd.Var {

@@ -264,6 +264,22 @@ func refNormalize(x array) array {
 	})
 }
 
+// refStandardize adds 0.1 to the variance.
+func refStandardize(x []array) array {
+	d := x[0].shape[len(x[0].shape)-1]
+	rows := len(x[0].data) / d
+	return each(x[0].shape, func(i []int) float64 {
+		var mean, variance float64
+		for r := range rows {
+			mean += x[0].data[r*d+i[len(i)-1]] / float64(rows)
+		}
+		for r := range rows {
+			variance += math.Pow(x[0].data[r*d+i[len(i)-1]]-mean, 2) / float64(rows)
+		}
+		return (x[0].at(i...) - mean) / math.Sqrt(variance+0.1)
+	})
+}
+
 func refCombine(x []array) array {
 	w := arrayOf(weights)
 	shape := append([]int(nil), x[0].shape...)

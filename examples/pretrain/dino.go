@@ -60,15 +60,13 @@ func newDINO(student, teacher *network) *dino {
 type pace struct {
 	rate, decay float32
 	momentum    float32 // of the teacher
+	centring    float32 // momentum of the centre
 	temperature float32 // of the teacher
 	frozen      bool    // whether the head's directions stay as they are
 }
 
-// What DINO keeps constant.
-const (
-	studentTemperature = 0.1
-	centreMomentum     = 0.9
-)
+// studentTemperature is what DINO divides the student's scores by.
+const studentTemperature = 0.1
 
 // told is what a step tells.
 type told struct {
@@ -106,15 +104,29 @@ func (d *dino) step(batch []*piece, p pace, clip float64) (told, error) {
 			}
 		}
 	}
-	if math.IsNaN(t.loss) || math.IsInf(t.loss, 0) {
-		return t, fmt.Errorf("the loss is %v", t.loss)
-	}
 	t.spread, t.norm = entropy(d.common), d.clip(clip)
+	if sum := t.loss + t.norm; math.IsNaN(sum) || math.IsInf(sum, 0) {
+		return t, fmt.Errorf("the loss is %v, its gradient %v long", t.loss, t.norm)
+	}
 	d.move(p)
 	// teach has used the old centre throughout.
-	tensor.ScaleTo(d.centre, centreMomentum, d.centre)
-	tensor.Axpy(d.centre, 1-centreMomentum, d.mean)
+	tensor.ScaleTo(d.centre, p.centring, d.centre)
+	tensor.Axpy(d.centre, 1-p.centring, d.mean)
 	return t, nil
+}
+
+// begin makes the centre the mean of the teacher's scores of the first batch. DINO's is zero: until
+// it has moved, a teacher says the same of all images, and a short training does not forget that.
+func (d *dino) begin(batch []*piece) {
+	d.centre.Fill(0)
+	images := 0
+	for _, b := range batch {
+		d.watching.Reset()
+		tensor.SumTo(d.part, d.teacher.scores(b.images, d.watching.Const(b.global)).Value())
+		tensor.Axpy(d.centre, 1, d.part)
+		images += b.images
+	}
+	tensor.ScaleTo(d.centre, 1/float32(globals*images), d.centre)
 }
 
 // teach returns the teacher's probabilities [G, B, K] of the global crops, centred and sharpened,

@@ -64,7 +64,7 @@ func TestStep(t *testing.T) {
 	d := begun(t, s)
 	batch := randomBatch(s)
 	b, k, views := 3, s.Outputs, globals+s.Locals
-	p := pace{rate: 0.01, decay: 0.3, momentum: 0.9, temperature: 0.05, frozen: true}
+	p := pace{rate: 0.01, decay: 0.3, momentum: 0.9, centring: 0.9, temperature: 0.05, frozen: true}
 
 	tape := &autograd.Tape{NoGrad: true}
 	seen := floats(d.student.scores(b, tape.Const(batch[0].global), tape.Const(batch[0].local)).Value()) // [V, B, K]
@@ -143,30 +143,31 @@ func TestStep(t *testing.T) {
 	assert.NotEqual(t, student["head.last_layer.weight_v"], d.student.Head.Directions.Value)
 }
 
-// A batch has the same gradients whatever pieces it comes in.
+// A batch's loss, gradients and centre are the means of its pieces', each counted by its images.
 func TestPieces(t *testing.T) {
 	p := pace{rate: 0.01, momentum: 0.9, temperature: 0.05}
-	s := smallSettings(t, "-batch", "6", "-piece", "6")
-	whole, parts := begun(t, s), begun(t, s)
-	all := randomBatch(s)[0]
-	want, err := whole.step([]*piece{all}, p, 0)
+	s := smallSettings(t, "-batch", "6", "-piece", "4")
+	batch := randomBatch(s)
+	both, alone := begun(t, s), []*dino{begun(t, s), begun(t, s)}
+	got, err := both.step(batch, p, 0)
 	require.NoError(t, err)
-	some := func(x *tensor.Tensor, from, to int) *tensor.Tensor { // of images, in each view
-		views := x.Len() / 6 / 3 / x.Dim(2) / x.Dim(3)
-		y := x.Reshape(views, 6, 3, x.Dim(2), x.Dim(3)).Slice(1, from, to).Contig()
-		return y.Reshape(views*(to-from), 3, x.Dim(2), x.Dim(3))
+	var want told
+	shares := []float64{4. / 6, 2. / 6}
+	for i, d := range alone {
+		part, err := d.step(batch[i:i+1], p, 0)
+		require.NoError(t, err)
+		want.loss += shares[i] * part.loss
+		want.entropy += shares[i] * part.entropy
 	}
-	got, err := parts.step([]*piece{
-		{4, some(all.global, 0, 4), some(all.local, 0, 4)}, {2, some(all.global, 4, 6), some(all.local, 4, 6)},
-	}, p, 0)
-	require.NoError(t, err)
 	assert.InDelta(t, want.loss, got.loss, 1e-5)
 	assert.InDelta(t, want.entropy, got.entropy, 1e-4)
-	assert.InDelta(t, want.spread, got.spread, 1e-4)
-	for i, q := range whole.pairs {
-		tensortest.Close(t, whole.sums[q.student], parts.sums[parts.pairs[i].student], 1e-5)
+	mean := func(of func(d *dino) *tensor.Tensor) *tensor.Tensor {
+		return of(alone[0]).Scale(float32(shares[0])).Add(of(alone[1]).Scale(float32(shares[1])))
 	}
-	tensortest.Close(t, whole.centre, parts.centre, 1e-6)
+	for i, q := range both.pairs {
+		tensortest.Close(t, mean(func(d *dino) *tensor.Tensor { return d.sums[d.pairs[i].student] }), both.sums[q.student], 1e-5)
+	}
+	tensortest.Close(t, mean(func(d *dino) *tensor.Tensor { return d.centre }), both.centre, 1e-6)
 }
 
 // Weights decay, biases and norms do not, as in DINO's groups of parameters.

@@ -27,24 +27,21 @@ func smallSettings(t *testing.T, more ...string) *settings {
 	return s
 }
 
-// tile draws a noisy picture of one of three textures, in any colour: stripes across, stripes
-// down, squares.
+// tile draws a noisy grey picture of one of three textures: stripes across, stripes down, squares.
 func tile(rng *rand.Rand, class int) *data.RGB {
 	m := data.NewRGB(40, 40)
-	var on, off [3]int
-	for c := range 3 {
-		on[c], off[c] = 120+rng.IntN(100), 20+rng.IntN(80)
-	}
+	on, off := 140+rng.IntN(80), 40+rng.IntN(60)
 	dx, dy := rng.IntN(8), rng.IntN(8)
 	for y := range m.H {
 		for x := range m.W {
 			across, down := (x+dx)/4%2 == 0, (y+dy)/4%2 == 0
-			colour := off
+			v := off
 			if class == 0 && across || class == 1 && down || class == 2 && across != down {
-				colour = on
+				v = on
 			}
+			v += rng.IntN(35)
 			for c := range 3 {
-				m.Pix[3*(y*m.W+x)+c] = uint8(colour[c] + rng.IntN(30))
+				m.Pix[3*(y*m.W+x)+c] = uint8(v)
 			}
 		}
 	}

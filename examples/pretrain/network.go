@@ -94,6 +94,9 @@ type headSize struct{ hidden, bottleneck, outputs int }
 
 // head is DINO's projection head, which is left behind after training: an MLP, a row of unit
 // length, and its products with K directions, which are rows of unit length too.
+//
+// The MLP has batch normalisation, DINO's use_bn_in_head, which is off there for transformers: an
+// untrained one says nearly the same of all images, and in some thousand steps does not get beyond.
 type head struct {
 	FC1        *nn.Linear      `state:"mlp.0"`
 	FC2        *nn.Linear      `state:"mlp.2"`
@@ -118,9 +121,9 @@ func newHead(dim int, s headSize, rng *rand.Rand) *head {
 
 // forward turns class tokens [..., D] to scores [..., K] between -1 and 1.
 func (h *head) forward(x *autograd.Var) *autograd.Var {
-	tp := x.Tape()
-	x = autograd.MLP(autograd.Residual{}, x, tp.Param(h.FC1.Weight), tp.Param(h.FC1.Bias),
-		tp.Param(h.FC2.Weight), tp.Param(h.FC2.Bias), tensor.GELU) // [..., hidden]
-	x = autograd.Normalize(h.FC3.Forward(autograd.GELU(x))) // [..., bottleneck]
-	return autograd.Linear(x, autograd.Normalize(tp.Param(h.Directions)), nil)
+	for _, l := range []*nn.Linear{h.FC1, h.FC2} {
+		x = autograd.GELU(autograd.Standardize(l.Forward(x), 1e-5)) // [..., hidden]
+	}
+	x = autograd.Normalize(h.FC3.Forward(x)) // [..., bottleneck]
+	return autograd.Linear(x, autograd.Normalize(x.Tape().Param(h.Directions)), nil)
 }

@@ -46,6 +46,7 @@ type recipe struct {
 	Decay          float64 `json:"decay"`
 	LastDecay      float64 `json:"last-decay"`
 	Momentum       float64 `json:"momentum"`
+	Centring       float64 `json:"centring"`
 	Temperature    float64 `json:"temperature"`
 	WarmTemp       float64 `json:"warm-temperature"`
 	WarmTempEpochs float64 `json:"warm-epochs"`
@@ -130,6 +131,7 @@ func flags(s *settings) *flag.FlagSet {
 	fs.Float64Var(&s.Decay, "decay", 0.04, "weight decay at the beginning")
 	fs.Float64Var(&s.LastDecay, "last-decay", 0.4, "and at the end, along a cosine")
 	fs.Float64Var(&s.Momentum, "momentum", 0.996, "of the teacher at the beginning; 1 at the end, along a cosine")
+	fs.Float64Var(&s.Centring, "centring", 0.9, "momentum of the centre, the mean of the teacher's scores: to hold what all images have in common back it has to be faster than the teacher")
 	fs.Float64Var(&s.Temperature, "temperature", 0.04, "by which the teacher's scores are divided: the lower, the surer it is")
 	fs.Float64Var(&s.WarmTemp, "warm-temperature", 0.04, "the same at the beginning")
 	fs.Float64Var(&s.WarmTempEpochs, "warm-epochs", 0, "`epochs` from one to the other")
@@ -185,7 +187,7 @@ func (s *settings) check() error {
 		{"flip", s.Flip, 0, 1}, {"jitter", s.Jitter, 0, 2}, {"grey", s.Grey, 0, 1}, {"blur", s.Blur, 0, 1}, {"solarize", s.Solarize, 0, 1},
 		{"epochs", float64(s.Epochs), 1, 1 << 20}, {"batch", float64(s.Batch), 1, 1 << 20}, {"piece", float64(s.Piece), 1, 1 << 20},
 		{"lr", s.LR, 1e-12, 1}, {"min-lr", s.MinLR, 0, s.LR}, {"warmup", s.Warmup, 0, 1 << 20}, {"decay", s.Decay, 0, 10}, {"last-decay", s.LastDecay, 0, 10},
-		{"momentum", s.Momentum, 0, 1}, {"temperature", s.Temperature, 1e-3, 10}, {"warm-temperature", s.WarmTemp, 1e-3, 10}, {"warm-epochs", s.WarmTempEpochs, 0, 1 << 20},
+		{"momentum", s.Momentum, 0, 1}, {"centring", s.Centring, 0, 1}, {"temperature", s.Temperature, 1e-3, 10}, {"warm-temperature", s.WarmTemp, 1e-3, 10}, {"warm-epochs", s.WarmTempEpochs, 0, 1 << 20},
 		{"freeze", float64(s.Freeze), 0, 1 << 20}, {"clip", s.Clip, 0, math.MaxFloat32}, {"drop-path", s.DropPath, 0, 0.9},
 	} {
 		if !(f.v >= f.low && f.v <= f.high) {
@@ -234,6 +236,7 @@ func (s *settings) pace(epoch float64) pace {
 		rate:        optim.Schedule{Base: float32(s.LR), Min: float32(s.MinLR), Warmup: s.Warmup, Epochs: all}.At(epoch),
 		decay:       cosine(s.Decay, s.LastDecay),
 		momentum:    cosine(s.Momentum, 1),
+		centring:    float32(s.Centring),
 		temperature: float32(temperature),
 		frozen:      epoch <= float64(s.Freeze),
 	}

@@ -175,6 +175,9 @@ func (t *training) epoch(ctx context.Context, n int) (epoch, error) {
 		if err != nil {
 			return e, err
 		}
+		if n == 0 && i == 0 {
+			t.dino.begin(batch)
+		}
 		p := t.pace(float64(n) + float64(i+1)/float64(steps))
 		told, err := t.dino.step(batch, p, t.Clip)
 		if err != nil {

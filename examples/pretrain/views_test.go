@@ -16,28 +16,28 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// textures are n pictures in memory.
+// textures are n pictures in memory, of a texture each, or several in several brightnesses.
 type textures struct {
-	n   int
-	bad int // the one that cannot be read; -1: none
+	n, scenes int
+	bad       int // the one that cannot be read; -1: none
 }
 
 var errBad = errors.New("bad image")
 
 func (x textures) Len() int         { return x.n }
-func (x textures) Scenes() int      { return 1 }
+func (x textures) Scenes() int      { return x.scenes }
 func (x textures) Identity() string { return "textures" }
-func (x textures) At(_ context.Context, i, _, _ int) (*data.RGB, error) {
+func (x textures) At(_ context.Context, i, _, scene int) (*data.RGB, error) {
 	if i == x.bad {
 		return nil, errBad
 	}
-	return tile(rand.New(rand.NewPCG(uint64(i), 9)), i%3), nil
+	return tile(rand.New(rand.NewPCG(uint64(i), uint64(scene))), i%3), nil
 }
 
 // crops returns copies of all crops of an epoch's first batch.
 func crops(t *testing.T, s *settings, epoch int) (all []*tensor.Tensor) {
 	t.Helper()
-	v := newViews(textures{20, -1}, s)
+	v := newViews(textures{20, 1, -1}, s)
 	batch, err := v.batch(t.Context(), epoch, v.order(epoch)[0])
 	require.NoError(t, err)
 	for _, p := range batch {
@@ -68,7 +68,7 @@ func TestViewsDependOnSeedAndEpochAlone(t *testing.T) {
 }
 
 func TestOrder(t *testing.T) {
-	v := newViews(textures{20, -1}, smallSettings(t))
+	v := newViews(textures{20, 1, -1}, smallSettings(t))
 	order := v.order(0)
 	assert.Equal(t, 3, v.steps())
 	seen := slices.Concat(order...)
@@ -80,7 +80,7 @@ func TestOrder(t *testing.T) {
 }
 
 func TestViewsOfBadImages(t *testing.T) {
-	v := newViews(textures{20, 7}, smallSettings(t))
+	v := newViews(textures{20, 1, 7}, smallSettings(t))
 	_, err := v.batch(t.Context(), 0, []int{1, 2, 7, 4, 5, 6})
 	assert.ErrorIs(t, err, errBad)
 	ctx, cancel := context.WithCancel(t.Context())
