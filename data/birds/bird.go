@@ -289,8 +289,8 @@ func (a *artist) drawBill(build layer) {
 const eyeX, eyeY = 0.38, -0.12
 
 func (a *artist) drawEye(build layer) {
-	a.begin(a.ellipse(a.head, eyeX, eyeY, 0.205, 0.205), colour{30, 20, 16}, partLayer(Eye), build)
-	a.end(1, 0)
-	a.begin(a.ellipse(a.head, eyeX+0.06, eyeY-0.08, 0.07, 0.07), colour{250, 250, 250}, partLayer(Eye), build)
+	a.begin(a.ellipse(a.head, eyeX, eyeY, 0.215, 0.215), colour{92, 60, 38}, partLayer(Eye), build)
+	a.mark(a.ellipse(a.head, eyeX, eyeY, 0.165, 0.165), colour{20, 14, 12}, 255)
+	a.mark(a.ellipse(a.head, eyeX+0.06, eyeY-0.08, 0.07, 0.07), colour{250, 250, 250}, 255)
 	a.end(1, 0)
 }

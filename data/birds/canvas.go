@@ -70,6 +70,7 @@ func (c *canvas) resize(size int) {
 	c.cover.clear(size)
 	for i := range c.masks {
 		c.masks[i].clear(size)
+		c.within[i].clear(size)
 	}
 }
 

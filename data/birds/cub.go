@@ -176,8 +176,8 @@ func (c Config) drawOne(dir string, species, index int, seen *sight) error {
 	name := filepath.Join(c.Class(species), c.file(species, index))
 	for kind, picture := range map[string]image.Image{
 		"images":       photo,
-		"masks/parts":  Stack(m.Parts[:], c.Size),
-		"masks/places": Stack(m.Places[:], c.Size),
+		"masks/parts":  stack(m.Parts[:], c.Size),
+		"masks/places": stack(m.Places[:], c.Size),
 	} {
 		err := writeFile(filepath.Join(dir, kind, name), func(w io.Writer) error {
 			return (&png.Encoder{CompressionLevel: png.BestSpeed, BufferPool: &pngBuffers}).Encode(w, picture)

@@ -43,7 +43,7 @@ func TestDrawSameBits(t *testing.T) {
 	for range 100 {
 		fmt.Fprint(h, sum(Draw(Random(rng), NewScene(rng.Uint64()), 128)))
 	}
-	assert.Equal(t, []uint32{0xd25fdd17, 0x9b3ede1c, 0x2c1884e5, 0x2cc6b43f, 0x6c0c4c79, 0xf6b8c802, 0x236e2309}, append(got, h.Sum32()))
+	assert.Equal(t, []uint32{0x17e66f07, 0xc2439cb6, 0x12dfc9fc, 0xa485a843, 0xcdd56205, 0x9621f7d9, 0x56bde118}, append(got, h.Sum32()))
 }
 
 // Drawing one after another leaves nothing behind of the one before.

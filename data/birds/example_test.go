@@ -40,9 +40,9 @@ func ExampleRandom() {
 	for range 2 {
 		bird := birds.Random(rng)
 		m := birds.Draw(bird, birds.NewScene(rng.Uint64()), 96)
-		fmt.Println(m.RGB.Bounds(), birds.Trait{Kind: birds.Crown, Value: bird[birds.Crown]})
+		fmt.Println(m.RGB.Bounds(), birds.Trait{Kind: birds.Back, Value: bird[birds.Back]})
 	}
 	// Output:
-	// (0,0)-(96,96) crown: none
-	// (0,0)-(96,96) crown: none
+	// (0,0)-(96,96) back: green
+	// (0,0)-(96,96) back: black
 }

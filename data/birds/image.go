@@ -34,10 +34,10 @@ type Image struct {
 	RGB    *data.RGB // [size, size, 3]
 	Traits Traits
 	Parts  [NumParts]*image.Alpha
-	// Places are where traits of each kind are seen: where another value would change the image.
-	// A kind has its place on birds without the mark, too. Places overlap where two kinds
-	// are seen in one place: shape and colour of the bill, a breast's streaks and the belly between.
-	// Build's is the whole bird.
+	// Places are where the bird's traits are seen. A kind has its place on birds without the
+	// mark, too: another value changes the image there and, for a shape, where the other shape is.
+	// Places overlap where two kinds are seen in one place: shape and colour of the bill, a breast's
+	// streaks and the belly between. Build's is the whole bird.
 	Places [NumKinds]*image.Alpha
 }
 

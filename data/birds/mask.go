@@ -59,9 +59,9 @@ func bounds(m *image.Alpha) image.Rectangle {
 	return box
 }
 
-// Stack puts masks of an image of a given size below one another: row y of mask i is row
+// stack puts masks of an image of a given size below one another: row y of mask i is row
 // i*size + y.
-func Stack(masks []*image.Alpha, size int) *image.Gray {
+func stack(masks []*image.Alpha, size int) *image.Gray {
 	out := image.NewGray(image.Rect(0, 0, size, len(masks)*size))
 	for i, m := range masks {
 		for y := m.Rect.Min.Y; y < m.Rect.Max.Y; y++ {

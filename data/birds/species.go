@@ -43,7 +43,7 @@ var genera = []genus{
 		[]variant{{name: "Dusky Seedcracker"}, {"Red-billed Seedcracker", mark{BillColour, "red"}}, {"Mirror-winged Seedcracker", mark{WingPatch, "white"}}}},
 	{"linlets", "finches", finch,
 		[]mark{{Back, "cinnamon"}, {Belly, "white"}, {Breast, "streaks"}, {BillColour, "pale"}, {LegColour, "pink"}},
-		[]variant{{name: "Streaked Linlet"}, {"Yellow-rumped Linlet", mark{Rump, "yellow"}}, {"Bar-winged Linlet", mark{WingBars, "two white"}}}},
+		[]variant{{name: "Streaked Linlet"}, {"White-rumped Linlet", mark{Rump, "white"}}, {"Bar-winged Linlet", mark{WingBars, "two white"}}}},
 	{"dellthrushes", "thrushes", thrush,
 		[]mark{{Back, "brown"}, {Belly, "white"}, {Breast, "spots"}, {EyeRing, "white"}},
 		[]variant{{name: "Spotted Dellthrush"}, {"Collared Dellthrush", mark{Breast, "band"}}, {"Flame-legged Dellthrush", mark{LegColour, "orange"}}}},
