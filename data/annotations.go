@@ -318,6 +318,11 @@ func (a *Annotations) parseDifferences(text, classes []byte) ([]Difference, erro
 	}
 }
 
+// Empty reports whether the folder does not tell where anything is.
+func (a *Annotations) Empty() bool {
+	return len(a.points) == 0 && len(a.boxes) == 0 && a.masks == [2]bool{}
+}
+
 // Points returns where the parts and the places are in the image with this Item.Path; nil if the
 // folder does not tell. Those it does not list are not visible.
 func (a *Annotations) Points(path string) (parts, places []Point) {
