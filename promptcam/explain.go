@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/tensor"
 )
@@ -56,31 +57,37 @@ func (m *Model) fits(t data.Transform) error {
 func (m *Model) explain(pixels *tensor.Tensor) *Explanation {
 	tape := m.tape()
 	defer m.done(tape)
-	x, z := m.enter(tape.Const(pixels))
-	l := m.look(x, z)
-	value := tensor.New(l.attn.Dim(3), m.Backbone.Config.Dim)
-	row := 0
-	for _, s := range l.see {
-		n := s.V.Dim(-2)
-		tensor.CopyTo(value.Slice(0, row, row+n), flat(s.V.Value()))
-		row += n
-	}
-	e := &Explanation{
-		Scores: slices.Clone(l.scores.Value().Data()),
-		model:  m,
-		attn:   l.attn.Clone().Select(0, 0), // [H, C, columns]
-		value:  value,
-		rows:   flat(z.Value()).Clone(),
-	}
-	e.Probabilities = softmax(e.Scores)
-	return e
+	return m.explanations(m.enter(tape.Const(pixels)))[0]
 }
 
-// flat drops the leading dimension of an image [1, R, D]; rows [R, D] stay as
-// they are.
-func flat(t *tensor.Tensor) *tensor.Tensor {
+// explanations runs the last layer on tokens x [B, prefix+M, D] and class prompts z, [C, D] or [B, C, D].
+func (m *Model) explanations(x, z *autograd.Var) []*Explanation {
+	l := m.look(x, z)
+	all := make([]*Explanation, x.Dim(0))
+	for i := range all {
+		value := tensor.New(l.attn.Dim(3), m.Backbone.Config.Dim)
+		row := 0
+		for _, s := range l.see {
+			v := of(s.V.Value(), i) // [rows, D]
+			tensor.CopyTo(value.Slice(0, row, row+v.Dim(0)), v)
+			row += v.Dim(0)
+		}
+		all[i] = &Explanation{
+			Scores: slices.Clone(l.scores.Value().Select(0, i).Data()),
+			model:  m,
+			attn:   l.attn.Select(0, i).Clone(), // [H, C, columns]
+			value:  value,
+			rows:   of(z.Value(), i).Clone(),
+		}
+		all[i].Probabilities = softmax(all[i].Scores)
+	}
+	return all
+}
+
+// of returns image i of [B, R, D]; rows [R, D] are every image's.
+func of(t *tensor.Tensor, i int) *tensor.Tensor {
 	if t.Rank() == 3 {
-		return t.Select(0, 0)
+		return t.Select(0, i)
 	}
 	return t
 }

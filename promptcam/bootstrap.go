@@ -1,0 +1,74 @@
+package promptcam
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+)
+
+// Bootstrap says how intervals are made: by the percentile method (Efron and Tibshirani, "An
+// Introduction to the Bootstrap", 1993, chapter 13).
+type Bootstrap struct {
+	Resamples  int
+	Confidence float64 // such as 0.95
+	Seed       uint64
+}
+
+// DefaultBootstrap makes intervals of 95 % from 2,000 resamples.
+func DefaultBootstrap() Bootstrap { return Bootstrap{Resamples: 2000, Confidence: 0.95, Seed: 1} }
+
+// An Interval is a mean and how far it may be off. Where all values are equal, Low and High
+// are, too, however few there are.
+type Interval struct {
+	Mean, Low, High float64 // 0 for no values
+	N               int     // values
+}
+
+// String is the mean and the interval in per cent, "93.1 % (90.4 to 95.6 %)".
+func (i Interval) String() string {
+	if i.N == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f %% (%.1f to %.1f %%)", 100*i.Mean, 100*i.Low, 100*i.High)
+}
+
+// Mean returns the mean of values and the interval between the outer percentiles of the means of
+// resamples, each of as many values drawn with replacement. The order of the values does not
+// matter. It panics unless b has resamples and a confidence between 0 and 1.
+func (b Bootstrap) Mean(values []float64) Interval {
+	if b.Resamples < 1 || !(b.Confidence > 0 && b.Confidence < 1) {
+		panic(fmt.Sprintf("promptcam: Bootstrap: %d resamples and confidence %v: want at least 1, and between 0 and 1", b.Resamples, b.Confidence))
+	}
+	n := len(values)
+	if n == 0 {
+		return Interval{}
+	}
+	values = slices.Sorted(slices.Values(values))
+	rng := rand.New(rand.NewPCG(b.Seed, uint64(n)))
+	means := make([]float64, b.Resamples)
+	for i := range means {
+		var sum float64
+		for range n {
+			sum += values[rng.IntN(n)]
+		}
+		means[i] = sum / float64(n)
+	}
+	slices.Sort(means)
+	tail := (1 - b.Confidence) / 2
+	return Interval{
+		Mean: mean(values), N: n,
+		Low:  stat.Quantile(tail, stat.Empirical, means, nil),
+		High: stat.Quantile(1-tail, stat.Empirical, means, nil),
+	}
+}
+
+// mean returns the mean of values, 0 for none.
+func mean(values []float64) float64 {
+	var sum float64
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(max(1, len(values)))
+}

@@ -1,0 +1,140 @@
+package promptcam
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/data"
+)
+
+// A Sighting is how the maps of one image lie to the regions of it.
+type Sighting struct {
+	Index            int // of the image in the loader's items
+	Class, Predicted int // Class is the true one
+	Top              int // the head of Class's prompt that Rank puts first
+
+	Regions []Extent
+	Heads   []Gaze // [H] of Class's prompt
+	Token   []Gaze // [H] of the backbone's own class token in its last layer, without any prompts
+	Mean    Gaze   // of the mean of Token's maps
+}
+
+// An Extent is how large a region is.
+type Extent struct {
+	Area, Chance float64 // Region.Area and Region.Chance
+	Hidden       bool    // Region.Hidden
+}
+
+// A Gaze is how one map lies to each region.
+type Gaze struct {
+	Mass   []float64 // Heat.Mass
+	Points []bool    // Heat.Points
+}
+
+// Sight runs the model on all images of l and measures, on the regions of each, the maps of the true
+// class's heads and of the backbone's class token. regions is called once for each image, with its
+// position in the loader's items, for several at a time; all images have the same number of
+// regions, in the same order. progress, if not nil, is called after each batch with the
+// number of images done. Sightings are in the order of the loader's items. Errors are those
+// of Evaluate and of regions.
+func (m *Model) Sight(ctx context.Context, l Batches, regions func(index int) ([]Region, error), blur Blur, progress func(done int)) ([]Sighting, error) {
+	tape := m.tape()
+	defer m.done(tape)
+	var all []Sighting
+	for batch, err := range l.Epoch(ctx, 0) {
+		if err != nil {
+			return nil, err
+		}
+		if err := m.accepts(batch); err != nil {
+			return nil, err
+		}
+		explained, tokens := m.explainBatch(tape, batch)
+		tape.Reset()
+		sightings, errs := make([]Sighting, len(explained)), make([]error, len(explained))
+		var wg sync.WaitGroup
+		for i, e := range explained {
+			wg.Go(func() {
+				at, err := regions(batch.Index[i])
+				errs[i] = err
+				if err == nil {
+					sightings[i] = e.sight(batch.Labels[i], tokens[i], at, blur)
+					sightings[i].Index = batch.Index[i]
+				}
+			})
+		}
+		wg.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return nil, err
+		}
+		all = append(all, sightings...)
+		if progress != nil {
+			progress(len(all))
+		}
+	}
+	slices.SortFunc(all, func(a, b Sighting) int { return cmp.Compare(a.Index, b.Index) })
+	return all, nil
+}
+
+// explainBatch explains each image of a batch that m accepts, and returns where the heads of the
+// backbone's class token look, [B][H].
+func (m *Model) explainBatch(tape *autograd.Tape, b *data.Batch) ([]*Explanation, [][]Heat) {
+	last := len(m.Backbone.Blocks) - 1
+	var x, plain *autograd.Var // the second without prompts
+	if b.Tokens != nil {
+		x = tape.Const(b.Tokens)
+	} else {
+		images := tape.Const(b.Images)
+		x = m.tokens(images)
+		if len(m.Agnostic) > 0 {
+			plain = m.Backbone.Tokens(images, last)
+		}
+	}
+	if plain == nil {
+		plain = x
+		for _, block := range m.Backbone.Blocks[m.first:last] {
+			plain = block.Forward(plain, nil)
+		}
+	}
+	attn := m.Backbone.ClassAttention(plain) // [B, H, prefix+M]
+	h, w := m.Backbone.Config.Grid()
+	tokens := make([][]Heat, attn.Dim(0))
+	for i := range tokens {
+		for head := range attn.Dim(1) {
+			row := attn.Select(0, i).Select(0, head).Data()
+			tokens[i] = append(tokens[i], Heat{W: w, H: h, Values: slices.Clone(row[len(row)-h*w:])})
+		}
+	}
+	return m.explanations(m.carry(x, m.prompts(x, m.Class))), tokens
+}
+
+// sight measures the maps of a class and of the class token.
+func (e *Explanation) sight(class int, token []Heat, regions []Region, blur Blur) Sighting {
+	s := Sighting{Class: class, Predicted: e.Predicted(), Top: e.Rank(class, blur).Heads[0].Head}
+	for _, r := range regions {
+		s.Regions = append(s.Regions, Extent{r.Area(), r.Chance(), r.Hidden()})
+	}
+	for head := range e.Heads() {
+		s.Heads = append(s.Heads, gaze(e.Heat(class, head), regions))
+	}
+	mean := Heat{W: token[0].W, H: token[0].H, Values: make([]float32, len(token[0].Values))}
+	for _, t := range token {
+		s.Token = append(s.Token, gaze(t, regions))
+		for i, v := range t.Values {
+			mean.Values[i] += v / float32(len(token))
+		}
+	}
+	s.Mean = gaze(mean, regions)
+	return s
+}
+
+func gaze(h Heat, regions []Region) Gaze {
+	g := Gaze{make([]float64, len(regions)), make([]bool, len(regions))}
+	for i, r := range regions {
+		g.Mass[i], g.Points[i] = h.Mass(r), h.Points(r)
+	}
+	return g
+}

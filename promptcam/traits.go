@@ -1,0 +1,177 @@
+package promptcam
+
+import (
+	"cmp"
+	"slices"
+)
+
+// TraitScores tells how maps lie to regions such as a class's defining trait, over many images.
+// Each [R] has one score for each region.
+type TraitScores struct {
+	Best      []RegionScore // of the best head of each image's true class
+	Top       []RegionScore // of the head of that class that Rank puts first in the image
+	TokenBest []RegionScore // of the backbone's class token: of its head that is best for the class
+	TokenMean []RegionScore // and of the mean of its heads' maps
+	Classes   []ClassTraits // [C]
+}
+
+// ClassTraits are the scores of one class, over its images.
+type ClassTraits struct {
+	Images    int
+	BestHead  int // of all images; -1 without a target or images in which it is seen
+	TopHead   int // most often ranked first; -1 without images
+	Best, Top []RegionScore
+	Heads     [][]RegionScore // [H][R], means without intervals
+}
+
+// A RegionScore is over those images in which a region is not Hidden.
+type RegionScore struct {
+	Points Interval // share of images whose map points at it
+	Mass   Interval // share of the attention to patches that falls on it
+	Chance float64  // of Points for a map whose hottest patch is any
+	Area   float64  // Mass of an even map
+}
+
+// ScoreTraits sums up sightings of classes classes, whose order does not matter. The best head of a
+// class is that which points most often at the region target, of equals that with more
+// mass on it. It is never chosen on the images on which it is scored: a class's images are
+// divided into two halves, every other one, and each half is scored with the head that is best
+// on the other. Without a target, -1, there is no best head and its scores are of no images.
+// Intervals resample images; the choice of heads is taken as it is.
+func ScoreTraits(sightings []Sighting, classes, target int, b Bootstrap) *TraitScores {
+	all := slices.SortedFunc(slices.Values(sightings), func(a, b Sighting) int { return cmp.Compare(a.Index, b.Index) })
+	byClass := make([][]Sighting, classes)
+	for _, s := range all {
+		byClass[s.Class] = append(byClass[s.Class], s)
+	}
+	regions := 0
+	if len(all) > 0 {
+		regions = len(all[0].Regions)
+	}
+	var best, top, token, mean []looked
+	t := &TraitScores{}
+	for _, of := range byClass {
+		c := ClassTraits{Images: len(of), BestHead: bestHead(of, heads, target), TopHead: topHead(of)}
+		chosen, first := crossed(of, heads, target), tops(of)
+		c.Best, c.Top = score(chosen, regions, b.Mean), score(first, regions, b.Mean)
+		if len(of) > 0 {
+			for h := range of[0].Heads {
+				c.Heads = append(c.Heads, score(each(of, func(s Sighting) Gaze { return s.Heads[h] }), regions, plainMean))
+			}
+		}
+		t.Classes = append(t.Classes, c)
+		best, top = append(best, chosen...), append(top, first...)
+		token = append(token, crossed(of, tokenHeads, target)...)
+		mean = append(mean, each(of, func(s Sighting) Gaze { return s.Mean })...)
+	}
+	t.Best, t.Top = score(best, regions, b.Mean), score(top, regions, b.Mean)
+	t.TokenBest, t.TokenMean = score(token, regions, b.Mean), score(mean, regions, b.Mean)
+	return t
+}
+
+// looked is the map of an image that is scored.
+type looked struct {
+	Gaze
+	regions []Extent
+}
+
+func heads(s Sighting) []Gaze      { return s.Heads }
+func tokenHeads(s Sighting) []Gaze { return s.Token }
+
+// each takes one map of each image.
+func each(of []Sighting, gaze func(Sighting) Gaze) []looked {
+	all := make([]looked, len(of))
+	for i, s := range of {
+		all[i] = looked{gaze(s), s.Regions}
+	}
+	return all
+}
+
+func tops(of []Sighting) []looked {
+	return each(of, func(s Sighting) Gaze { return s.Heads[s.Top] })
+}
+
+// crossed takes of each image the head that is best on the half that it is not in; none where
+// no image of that half shows the target.
+func crossed(of []Sighting, heads func(Sighting) []Gaze, target int) []looked {
+	var halves [2][]Sighting
+	for i, s := range of {
+		halves[i%2] = append(halves[i%2], s)
+	}
+	var all []looked
+	for i, half := range halves {
+		if head := bestHead(halves[1-i], heads, target); head >= 0 {
+			all = append(all, each(half, func(s Sighting) Gaze { return heads(s)[head] })...)
+		}
+	}
+	return all
+}
+
+// bestHead returns the head that points at the target in most images, -1 if none shows it.
+func bestHead(of []Sighting, heads func(Sighting) []Gaze, target int) int {
+	var hits []int
+	var mass []float64
+	for _, s := range of {
+		if target < 0 || s.Regions[target].Hidden {
+			continue
+		}
+		maps := heads(s)
+		if hits == nil {
+			hits, mass = make([]int, len(maps)), make([]float64, len(maps))
+		}
+		for h, g := range maps {
+			if g.Points[target] {
+				hits[h]++
+			}
+			mass[h] += g.Mass[target]
+		}
+	}
+	best := -1
+	for h := range hits {
+		if best < 0 || hits[h] > hits[best] || hits[h] == hits[best] && mass[h] > mass[best] {
+			best = h
+		}
+	}
+	return best
+}
+
+// topHead returns the head that is ranked first most often, the first of equals, -1 without images.
+func topHead(of []Sighting) int {
+	count := map[int]int{}
+	best := -1
+	for _, s := range of {
+		count[s.Top]++
+	}
+	for h, n := range count {
+		if best < 0 || n > count[best] || n == count[best] && h < best {
+			best = h
+		}
+	}
+	return best
+}
+
+// plainMean is Bootstrap.Mean without an interval.
+func plainMean(values []float64) Interval {
+	m := mean(values)
+	return Interval{m, m, m, len(values)}
+}
+
+func score(of []looked, regions int, mean func([]float64) Interval) []RegionScore {
+	scores := make([]RegionScore, regions)
+	for r := range scores {
+		var points, mass, chance, area []float64
+		for _, l := range of {
+			if l.regions[r].Hidden {
+				continue
+			}
+			hit := 0.
+			if l.Points[r] {
+				hit = 1
+			}
+			points, mass = append(points, hit), append(mass, l.Mass[r])
+			chance, area = append(chance, l.regions[r].Chance), append(area, l.regions[r].Area)
+		}
+		scores[r] = RegionScore{mean(points), mean(mass), plainMean(chance).Mean, plainMean(area).Mean}
+	}
+	return scores
+}
