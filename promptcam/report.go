@@ -35,6 +35,8 @@ type Report struct {
 
 	Confusions []Confusion // in the order in which they are shown
 
+	Traits *TraitTable // nil means none
+
 	// Samples are asked for one at a time while the report is written, so they
 	// may be explained then. Samples of one class should follow each other. An
 	// error ends the writing and is returned. nil means none.
@@ -72,6 +74,23 @@ func (c ClassResult) Accuracy() float64 {
 // Confusion counts the images of class True that were taken for class
 // Predicted; both are indices of Report.Classes.
 type Confusion struct{ True, Predicted, Count int }
+
+// TraitTable is a table of where the maps of each class lie, where that is known.
+type TraitTable struct {
+	Text        []string // paragraphs above it
+	Trait, Head string   // what the columns of traits and heads are called
+	Rows        []TraitRow
+}
+
+// TraitRow says where the map of one head of a class lies. Class is an index of Report.Classes.
+// Scores of no images are left blank.
+type TraitRow struct {
+	Class                  int
+	Trait, Head            string
+	Points                 Interval // share of images whose hottest patch is on the trait
+	Chance                 float64  // of that
+	Mass, Bird, Background Interval // share of attention
+}
 
 // Sample is one explained photograph. Photo is the part of it that the model
 // saw, in any size and stretch: maps are drawn over all of it. True and
@@ -131,7 +150,14 @@ var reportHTML string
 
 var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"percent": func(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) },
-	"width":   func(share float64) string { return fmt.Sprintf("%.1f%%", 100*unit(share)) }, // CSS allows no space
+	"mean": func(i Interval) string {
+		if i.N == 0 {
+			return "–"
+		}
+		return fmt.Sprintf("%.1f %%", 100*i.Mean)
+	},
+	"bounds": func(i Interval) string { return fmt.Sprintf("%.0f to %.0f %%", 100*i.Low, 100*i.High) },
+	"width":  func(share float64) string { return fmt.Sprintf("%.1f%%", 100*unit(share)) }, // CSS allows no space
 }).Parse(reportHTML))
 
 // links says which samples the tables can lead to.
@@ -179,6 +205,7 @@ type (
 		Curves     template.HTMLAttr
 		Classes    []classView
 		Confusions []confusionView
+		Rows       []traitView
 		Samples    bool
 		Legend     template.CSS
 		Low, High  string
@@ -193,6 +220,10 @@ type (
 		True, Predicted string
 		Count           int
 		Link            string
+	}
+	traitView struct {
+		TraitRow
+		Name, Link string
 	}
 	sampleView struct {
 		Name, Class, Predicted string
@@ -234,6 +265,14 @@ func (r *Report) top(l links) (topView, error) {
 		v.Confusions = append(v.Confusions, confusionView{
 			r.Classes[c.True].Name, r.Classes[c.Predicted].Name, c.Count, l.mistake[[2]int{c.True, c.Predicted}],
 		})
+	}
+	if r.Traits != nil {
+		for i, row := range r.Traits.Rows {
+			if err := r.known(row.Class); err != nil {
+				return v, fmt.Errorf("row %d of traits: %w", i, err)
+			}
+			v.Rows = append(v.Rows, traitView{row, r.Classes[row.Class].Name, l.class[row.Class]})
+		}
 	}
 	v.Legend = r.Style.gradient()
 	switch {
