@@ -66,6 +66,8 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 		choice(map[string]promptcam.Scale{"absolute": promptcam.Absolute, "relative": promptcam.Relative}))
 	custom(fs, &s.style.Map, "colormap", "inferno", "`colours` of the maps: inferno, viridis or jet",
 		choice(map[string]promptcam.Colormap{"inferno": promptcam.Inferno, "viridis": promptcam.Viridis, "jet": promptcam.Jet}))
+	custom(fs, &s.traits, "traits", "auto", "`whether` to measure where the maps of the test images lie, if -data tells where things are (CUB's parts and bounding_boxes.txt, or masks): auto or off",
+		choice(map[string]bool{"auto": true, "off": false}))
 	fs.BoolVar(&s.quiet, "quiet", false, "print the final result alone")
 
 	fs.StringVar(&s.load, "load", "", "`file` of a trained model, model.safetensors (needs -weights too) or an official checkpoint: no training. Where the folder has no test split of its own, -test and -seed must be those of the training")
@@ -93,7 +95,7 @@ var groups = []struct {
 	{"Model", []string{"weights", "arch", "mode", "agnostic", "patches-only", "dropout", "patch-dropout", "drop-path", "rank"}},
 	{"Training", []string{"preset", "epochs", "batch", "optimizer", "lr", "min-lr", "warmup", "decay", "distill", "temperature", "mix", "average", "seed", "resume"}},
 	{"A trained model", []string{"load", "explain", "class", "add-class"}},
-	{"Results", []string{"out", "baseline", "samples", "top", "blur", "scale", "colormap", "quiet"}},
+	{"Results", []string{"out", "baseline", "samples", "top", "blur", "traits", "scale", "colormap", "quiet"}},
 }
 
 const about = `cub trains Prompt-CAM on a folder of photographs with a pre-trained vision transformer, reports its accuracy
@@ -113,7 +115,8 @@ and draws where the prompt of each class looks.
       adds the class whose photographs are in the folder Hooded_Oriole; the other prompts stay as they are
 
 Training leaves in -out: report/index.html, model.safetensors, metrics.json, history.csv, predictions.csv,
-curves.png, features.safetensors (see -cache) and, until it has finished, state.safetensors.
+curves.png, features.safetensors (see -cache), traits.csv (see -traits) and, until it has finished,
+state.safetensors.
 `
 
 // help prints all flags with their defaults.

@@ -101,6 +101,7 @@ type settings struct {
 	addClass                       string // folder of photographs of a new class
 	top, samples, workers          int
 	resume, skipBad, quiet         bool
+	traits                         bool // whether where maps lie is measured
 	download                       bool
 	fetches                        *wanted // by -download; nil: nothing
 	blur                           promptcam.Blur
