@@ -31,7 +31,8 @@ type results struct {
 	images             promptcam.Batches // of the test
 	baselines          []baselineScore
 
-	test *promptcam.Evaluation
+	test   *promptcam.Evaluation
+	traits *traits // nil: the folder does not tell where things are
 }
 
 func reportDir(out string) string { return filepath.Join(out, "report") }
@@ -49,6 +50,9 @@ func (r *results) publish(ctx context.Context) error {
 		return err
 	}
 	seconds := time.Since(began).Seconds()
+	if err := r.scoreTraits(ctx); err != nil {
+		return err
+	}
 	var curves []byte
 	if r.state != nil {
 		seconds = r.state.seconds()
@@ -76,6 +80,11 @@ func (r *results) publish(ctx context.Context) error {
 	for _, b := range r.baselines {
 		r.c.say("%s: top-1 %.1f %%", b.title(), b.Top1)
 	}
+	if r.traits != nil {
+		for _, line := range r.traits.sentences() {
+			r.c.say("%s", line)
+		}
+	}
 	r.c.result("report: %s", page)
 	return nil
 }
@@ -99,6 +108,7 @@ type metrics struct {
 	Recipe      *recipe             `json:"recipe"`
 	Baselines   map[string]accuracy `json:"baselines,omitempty"` // on the test images
 	PerClass    []classAccuracy     `json:"per_class"`
+	Traits      *traitMetrics       `json:"traits,omitempty"`
 }
 
 type accuracy struct {
@@ -129,6 +139,9 @@ func (r *results) writeMetrics(seconds float64) error {
 			m.Baselines = map[string]accuracy{}
 		}
 		m.Baselines[b.name] = b.accuracy
+	}
+	if r.traits != nil {
+		m.Traits = r.traits.metrics()
 	}
 	for class, name := range r.set.Classes {
 		a := classAccuracy{Class: name, Images: r.test.Images[class]}
@@ -200,6 +213,9 @@ func (r *results) report(curves []byte, seconds float64) *promptcam.Report {
 	p.Splits = append(p.Splits, promptcam.SplitResult{Name: "test", Images: len(r.set.Test), Top1: r.test.Top1, Top5: r.test.Top5})
 	for _, b := range r.baselines {
 		p.Splits = append(p.Splits, promptcam.SplitResult{Name: "test, " + b.title(), Images: len(r.set.Test), Top1: b.Top1 / 100, Top5: b.Top5 / 100})
+	}
+	if r.traits != nil {
+		p.Traits = r.traits.page()
 	}
 	if r.samples > 0 {
 		p.Samples = r.explained()

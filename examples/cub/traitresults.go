@@ -1,0 +1,205 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/promptcam/promptcam/promptcam"
+)
+
+// traitMetrics is "traits" of metrics.json. Shares are in percent; regions go by their names. What
+// has no images is left out.
+type traitMetrics struct {
+	Images     int                `json:"images"`
+	Confidence float64            `json:"confidence"` // of intervals, in percent
+	Resamples  int                `json:"resamples"`
+	BestHead   regionMetrics      `json:"best_head,omitempty"`
+	TopHead    regionMetrics      `json:"top_head"`
+	TokenBest  regionMetrics      `json:"class_token_best_head,omitempty"`
+	TokenMean  regionMetrics      `json:"class_token_mean"`
+	Swaps      *swapMetrics       `json:"counterfactual,omitempty"`
+	PerClass   []classTraitsScore `json:"per_class"`
+}
+
+type regionMetrics map[string]regionScore
+
+type regionScore struct {
+	Points   interval `json:"points"`        // images whose hottest patch is on the region
+	Chance   float64  `json:"points_chance"` // for any patch
+	Mass     interval `json:"mass"`          // attention to patches that falls on it
+	EvenMass float64  `json:"mass_even"`     // of an even map
+}
+
+type interval struct {
+	Mean   float64 `json:"mean"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+	Images int     `json:"images"`
+}
+
+// swapMetrics is about pairs of images. Those whose first image is recognised are also told apart.
+type swapMetrics struct {
+	All        swapScores  `json:"all"`
+	Recognised swapScores  `json:"recognised"`
+	Off        *swapScores `json:"mark_switched_off,omitempty"`
+	OffKnown   *swapScores `json:"mark_switched_off_recognised,omitempty"`
+}
+
+type swapScores struct {
+	Moved   interval `json:"moved"`             // predictions that move to the other class
+	LogOdds interval `json:"log_odds"`          // change of those of the other class against the first, no percentage
+	Class   interval `json:"probability"`       // change of the first class's
+	Other   interval `json:"other_probability"` // and of the other's
+}
+
+type classTraitsScore struct {
+	Class      string        `json:"class"`
+	Images     int           `json:"images"`
+	LookAlikes []string      `json:"look_alikes,omitempty"`
+	Traits     []string      `json:"traits,omitempty"` // kinds that tell it from them
+	BestHead   *int          `json:"best_head_number,omitempty"`
+	Best       regionMetrics `json:"best_head,omitempty"`
+	TopHead    *int          `json:"top_head_number,omitempty"` // most often
+	TopPart    string        `json:"top_head_part,omitempty"`   // that it points at most often
+	Top        regionMetrics `json:"top_head,omitempty"`
+}
+
+func percents(i promptcam.Interval) interval {
+	return interval{100 * i.Mean, 100 * i.Low, 100 * i.High, i.N}
+}
+
+// named gives scores of regions their names.
+func (t *traits) named(scores []promptcam.RegionScore) regionMetrics {
+	all := regionMetrics{}
+	for i, s := range scores {
+		if s.Points.N > 0 {
+			all[t.regions[i]] = regionScore{percents(s.Points), 100 * s.Chance, percents(s.Mass), 100 * s.Area}
+		}
+	}
+	return all
+}
+
+func (t *traits) metrics() *traitMetrics {
+	b, s := promptcam.DefaultBootstrap(), t.scores
+	m := &traitMetrics{
+		Images: len(t.r.set.Test), Confidence: 100 * b.Confidence, Resamples: b.Resamples,
+		BestHead: t.named(s.Best), TopHead: t.named(s.Top), TokenBest: t.named(s.TokenBest), TokenMean: t.named(s.TokenMean),
+	}
+	if len(t.swaps) > 0 {
+		score := func(off, recognised bool) swapScores { return swapped(t.sum(off, recognised)) }
+		m.Swaps = &swapMetrics{All: score(false, false), Recognised: score(false, true)}
+		if off, known := score(true, false), score(true, true); off.Moved.Images > 0 {
+			m.Swaps.Off, m.Swaps.OffKnown = &off, &known
+		}
+	}
+	for i, c := range s.Classes {
+		row := classTraitsScore{
+			Class: t.r.set.Classes[i], Images: c.Images, Traits: t.kinds(i),
+			Best: t.named(c.Best[:min(onParts, len(c.Best))]), Top: t.named(c.Top[:min(onParts, len(c.Top))]), // parts are in traits.csv
+		}
+		for _, other := range t.nearest[i] {
+			row.LookAlikes = append(row.LookAlikes, t.r.set.Classes[other.Class])
+		}
+		if c.BestHead >= 0 {
+			row.BestHead = &c.BestHead
+		}
+		if c.TopHead >= 0 {
+			row.TopHead = &c.TopHead
+		}
+		if part := t.part(c.Top); part >= 0 {
+			row.TopPart = t.regions[part]
+		}
+		m.PerClass = append(m.PerClass, row)
+	}
+	return m
+}
+
+// sum sums up the exchanges, all or those that switch a mark off, of all images or recognised ones.
+func (t *traits) sum(off, recognised bool) promptcam.SwapScore {
+	var some []promptcam.Swap
+	for i, s := range t.swaps {
+		if (!off || t.exchanges[i].off) && (!recognised || s.Recognised()) {
+			some = append(some, s)
+		}
+	}
+	return promptcam.ScoreSwaps(some, promptcam.DefaultBootstrap())
+}
+
+func swapped(s promptcam.SwapScore) swapScores {
+	m := s.Margin
+	return swapScores{percents(s.Moved), interval{m.Mean, m.Low, m.High, m.N}, percents(s.Class), percents(s.Other)}
+}
+
+// kinds names the traits that tell a class from its nearest look-alikes.
+func (t *traits) kinds(class int) []string { return chosen(t.notes.Places, kindsOf(t.nearest[class])) }
+
+// part returns the part's region that maps point at most often, the first of equals, or -1.
+func (t *traits) part(scores []promptcam.RegionScore) int {
+	best := -1
+	for i := onParts; i < len(scores); i++ {
+		if scores[i].Points.Mean > 0 && (best < 0 || scores[i].Points.Mean > scores[best].Points.Mean) {
+			best = i
+		}
+	}
+	return best
+}
+
+// sentences tell the totals.
+func (t *traits) sentences() []string {
+	s := t.scores
+	var all []string
+	add := func(format string, a ...any) { all = append(all, fmt.Sprintf(format, a...)) }
+	if t.target >= 0 {
+		best := s.Best[onTrait]
+		add("The best head of the true class points at a trait that tells the class from its nearest look-alike in %v of %d test images; %.1f %% would by chance. Of the same backbone's class token, the head that is best for the class does in %v, the mean of its heads in %v.",
+			best.Points, best.Points.N, 100*best.Chance, s.TokenBest[onTrait].Points, s.TokenMean[onTrait].Points)
+		add("The head that matters most for the class's score points at such a trait in %v.", s.Top[onTrait].Points)
+		if s.Best[onBird].Mass.N > 0 {
+			add("Of the best head's attention %.1f %% falls on the trait, %.1f %% on the bird and %.1f %% on the background; of an even map, %.1f, %.1f and %.1f %%.",
+				100*best.Mass.Mean, 100*s.Best[onBird].Mass.Mean, 100*s.Best[onBackground].Mass.Mean, 100*best.Area, 100*s.Best[onBird].Area, 100*s.Best[onBackground].Area)
+		}
+	} else if top := s.Top[onBird]; top.Points.N > 0 {
+		add("The head that matters most for the true class's score points at the bird in %v of %d test images, with %.1f %% of its attention; of an even map, %.1f %% would. The mean of the heads of the same backbone's class token points at it in %v.",
+			top.Points, top.Points.N, 100*top.Mass.Mean, 100*top.Area, s.TokenMean[onBird].Points)
+	}
+	if len(t.swaps) > 0 {
+		moved, known := t.sum(false, false).Moved, t.sum(false, true).Moved
+		line := fmt.Sprintf("The one trait exchanged that tells two species apart moves the prediction to the other in %v of %d pairs, and in %v of the %d whose first image is recognised", moved, moved.N, known, known.N)
+		if off := t.sum(true, false).Moved; off.N > 0 {
+			line += fmt.Sprintf("; where the exchange switches a mark off, in %v of %d", off, off.N)
+		}
+		add("%s.", line)
+	}
+	return all
+}
+
+// page is the section of the report.
+func (t *traits) page() *promptcam.TraitTable {
+	p := &promptcam.TraitTable{Trait: "Trait", Head: "Best head", Text: t.sentences()}
+	if t.target >= 0 {
+		p.Text = append(p.Text, "The best head of a class is never chosen on the images on which it is scored: each half of them is scored with the head that is best on the other. A map points at what its hottest patch has a part of.")
+	} else {
+		p.Trait, p.Head = "Part", "First head"
+		p.Text = append(p.Text, "In each image the head is taken that matters most for the class's score; the table has the one that does most often, and the part that is pointed at most often.")
+	}
+	for i, c := range t.scores.Classes {
+		row := promptcam.TraitRow{Class: i}
+		scores, head, region := c.Best, c.BestHead, onTrait
+		row.Trait = strings.Join(t.kinds(i), ", ")
+		if t.target < 0 {
+			scores, head, region = c.Top, c.TopHead, t.part(c.Top)
+			if region >= 0 {
+				row.Trait = t.regions[region]
+			}
+		}
+		if head >= 0 {
+			row.Head = fmt.Sprintf("head %d", head)
+		}
+		if region >= 0 {
+			row.Points, row.Chance, row.Mass = scores[region].Points, scores[region].Chance, scores[region].Mass
+		}
+		row.Bird, row.Background = scores[onBird].Mass, scores[onBackground].Mass
+		p.Rows = append(p.Rows, row)
+	}
+	return p
+}
