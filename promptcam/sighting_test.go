@@ -1,0 +1,211 @@
+package promptcam
+
+import (
+	"context"
+	"errors"
+	"image"
+	"iter"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// inPairs is batches of two images.
+type inPairs struct {
+	images *tensor.Tensor // [B, 3, H, W]
+	labels []int
+	layer  *Model // if not nil, tokens that enter its layer come in place of images
+}
+
+func (f inPairs) Len() int     { return len(f.labels) }
+func (f inPairs) Batches() int { return (len(f.labels) + 1) / 2 }
+func (f inPairs) Epoch(context.Context, int) iter.Seq2[*data.Batch, error] {
+	return func(yield func(*data.Batch, error) bool) {
+		for i := 0; i < len(f.labels); i += 2 {
+			end := min(i+2, len(f.labels))
+			b := &data.Batch{Images: f.images.Slice(0, i, end).Contig(), Labels: f.labels[i:end], Index: tensorRange(end)[i:]}
+			if f.layer != nil {
+				n, _ := f.layer.Layer()
+				tp := &autograd.Tape{NoGrad: true}
+				b.Tokens = f.layer.Backbone.Tokens(tp.Const(b.Images), n).Value()
+				b.Images = nil
+			}
+			if !yield(b, nil) {
+				return
+			}
+		}
+	}
+}
+
+// corner is a region of the upper left patch of a map of the model's.
+func corner(m *Model) Region {
+	c := m.Backbone.Config
+	size := image.Pt(c.ImageSize[1], c.ImageSize[0])
+	t := data.EvalTransform(c.ImageSize, c.Mean, c.Std)
+	p := float64(c.PatchSize)
+	return View{t, c.PatchSize, size}.Box(data.Box{Width: p, Height: p})
+}
+
+// In every mode, from images and from tokens, what is measured is the map that Explain has, and the
+// class token's is that of the backbone alone.
+func TestSightMeasuresTheMapsOfExplain(t *testing.T) {
+	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
+		images := g.images.Value
+		labels := make([]int, images.Dim(0))
+		for i := range labels {
+			labels[i] = i % m.Config.Classes
+		}
+		r := corner(m)
+		places := func(int) ([]Region, error) { return []Region{r, r.Outside()}, nil }
+		done := 0
+		all, err := m.Sight(t.Context(), inPairs{images, labels, nil}, places, BlurPatches, func(n int) { done = n })
+		require.NoError(t, err)
+		require.Len(t, all, len(labels))
+		assert.Equal(t, len(labels), done)
+		b, tp := m.Backbone, &autograd.Tape{NoGrad: true}
+		token := b.ClassAttention(b.Tokens(tp.Const(images), b.Config.Depth-1)) // [B, H, prefix+M]
+		prefix := b.Config.Prefix()
+		for i, s := range all {
+			e := m.explain(images.Slice(0, i, i+1).Contig())
+			assert.Equal(t, [3]int{i, labels[i], e.Predicted()}, [3]int{s.Index, s.Class, s.Predicted})
+			assert.Equal(t, e.Rank(s.Class, BlurPatches).Heads[0].Head, s.Top)
+			require.Len(t, s.Heads, e.Heads())
+			for h, got := range s.Heads {
+				heat := e.Heat(s.Class, h)
+				assert.InDelta(t, heat.Mass(r), got.Mass[0], 1e-5)
+				assert.InDelta(t, 1, got.Mass[0]+got.Mass[1], 1e-12)
+				assert.Equal(t, heat.Points(r), got.Points[0])
+			}
+			var mean float64
+			for h, got := range s.Token {
+				row := token.Select(0, i).Select(0, h).Data()
+				var patches float64
+				for _, v := range row[prefix:] {
+					patches += float64(v)
+				}
+				assert.InDelta(t, float64(row[prefix])/patches, got.Mass[0], 1e-5)
+				mean += float64(row[prefix])
+			}
+			assert.Len(t, s.Token, b.Config.Heads)
+			assert.Positive(t, s.Mean.Mass[0])
+			assert.Equal(t, Extent{r.Area(), r.Chance(), false}, s.Regions[0])
+		}
+		if _, ok := m.Layer(); ok {
+			again, err := m.Sight(t.Context(), inPairs{images, labels, m}, places, BlurPatches, nil)
+			require.NoError(t, err)
+			assert.Equal(t, all, again)
+		}
+	})
+}
+
+func TestSightErrors(t *testing.T) {
+	g := openGolden(t, "dino")
+	m := g.model()
+	l := inPairs{g.images.Value, make([]int, g.images.Value.Dim(0)), nil}
+	_, err := m.Sight(t.Context(), l, func(i int) ([]Region, error) { return nil, errors.New("no mask") }, BlurPatches, nil)
+	assert.ErrorContains(t, err, "no mask")
+	l.labels[0] = 99
+	_, err = m.Sight(t.Context(), l, func(i int) ([]Region, error) { return nil, nil }, BlurPatches, nil)
+	assert.ErrorContains(t, err, "class 99")
+}
+
+// looker is a model made by hand, of one layer and two heads: the first of every class looks at the
+// white patch of a black image, with weight e^attention against 1, and its output counts; the second
+// looks everywhere alike, and so does the class token.
+func looker(t *testing.T, attention float64) *Model {
+	t.Helper()
+	b, err := vit.New(vit.Config{
+		Name: "by hand", ImageSize: [2]int{32, 32}, PatchSize: 8, Dim: 4, Depth: 1, Heads: 2, Hidden: 4, Eps: 1e-12, Std: [3]float32{1, 1, 1},
+	}, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	for _, p := range nn.Params(b) {
+		p.Value.Fill(0)
+	}
+	white := b.Patch.Weight.Value.Reshape(4, -1)
+	white.Slice(0, 0, 1).Fill(1. / (3 * 64))
+	white.Slice(0, 1, 2).Fill(-1. / (3 * 64)) // a white patch's token is 1, -1, 0, 0, which is normed to √2, -√2, 0, 0
+	block := b.Blocks[0]
+	for _, n := range []*nn.LayerNorm{block.Norm1, block.Norm2, b.Norm} {
+		n.Weight.Value.Fill(1)
+	}
+	qkv := block.Attn.QKV.Weight.Value // [12, 4]
+	qkv.Set(1, 0, 0)
+	qkv.Set(float32(attention/math.Sqrt2), 4, 0) // √2 · √2k / √d is the logit, of d = 2
+	qkv.Set(1, 8, 0)
+	for i := range 4 {
+		block.Attn.Proj.Weight.Value.Set(1, i, i)
+	}
+	m, err := New(b, Config{Mode: Last, Classes: 2, PatchesOnly: true}, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	m.Class.Value.Fill(0)
+	for c := range 2 {
+		m.Class.Value.Set(1, c, 0)
+		m.Class.Value.Set(-1, c, 1)
+	}
+	m.Head.Weight.Value.Fill(0)
+	m.Head.Weight.Value.Set(1, 0, 0)
+	m.Head.Bias.Value.Fill(0)
+	return m
+}
+
+// whitePatches are images with one white patch each, and where it is.
+func whitePatches(n int) (images *tensor.Tensor, at []int) {
+	images = tensor.New(n, 3, 32, 32)
+	rng := rand.New(rand.NewPCG(5, 6))
+	for i := range n {
+		p := 1 + rng.IntN(15) // an even map points at patch 0
+		at = append(at, p)
+		for c := range 3 {
+			for k := range 64 {
+				images.Set(1, i, c, p/4*8+k/8, p%4*8+k%8)
+			}
+		}
+	}
+	return images, at
+}
+
+func TestAModelThatLooksAtTheSpot(t *testing.T) {
+	const n, attention = 20, 3.
+	m := looker(t, attention)
+	images, at := whitePatches(n)
+	labels := make([]int, n)
+	for i := range labels {
+		labels[i] = i % 2
+	}
+	view := View{data.Transform{Width: 32, Height: 32, Std: [3]float32{1, 1, 1}}, 8, image.Pt(32, 32)}
+	places := func(i int) ([]Region, error) {
+		return []Region{view.Discs(3, data.Point{X: float64(at[i]%4*8 + 4), Y: float64(at[i]/4*8 + 4), Visible: i != 7}),
+			view.Box(data.Box{X: float64(at[i] % 4 * 8), Y: float64(at[i] / 4 * 8), Width: 8, Height: 8})}, nil
+	}
+	all, err := m.Sight(t.Context(), inPairs{images, labels, nil}, places, BlurPatches, nil)
+	require.NoError(t, err)
+	s := ScoreTraits(all, 2, 0, DefaultBootstrap())
+	mass := math.Exp(attention) / (math.Exp(attention) + 15)
+	for _, scores := range [][]RegionScore{s.Best, s.Top} {
+		assert.Equal(t, Interval{1, 1, 1, n - 1}, scores[0].Points, "one spot is hidden")
+		assert.Equal(t, Interval{1, 1, 1, n}, scores[1].Points)
+		assert.InDelta(t, mass, scores[1].Mass.Mean, 1e-5)
+		assert.InDelta(t, mass*32/64, scores[0].Mass.Mean, 1e-2, "a disc of 32 pixels")
+		assert.InDelta(t, 1./16, scores[1].Chance, 1e-12)
+		assert.InDelta(t, 1./16, scores[1].Area, 1e-12)
+	}
+	for _, scores := range [][]RegionScore{s.TokenBest, s.TokenMean} {
+		assert.Equal(t, Interval{0, 0, 0, n}, scores[1].Points)
+		assert.InDelta(t, 1./16, scores[1].Mass.Mean, 1e-5)
+	}
+	for _, c := range s.Classes {
+		assert.Equal(t, [3]int{n / 2, 0, 0}, [3]int{c.Images, c.BestHead, c.TopHead})
+		assert.Equal(t, 1., c.Heads[0][1].Points.Mean)
+		assert.Equal(t, 0., c.Heads[1][1].Points.Mean)
+		assert.InDelta(t, 1./16, c.Heads[1][1].Mass.Mean, 1e-5)
+	}
+}
