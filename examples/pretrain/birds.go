@@ -22,8 +22,8 @@ type drawn struct {
 
 // drawBirds returns birds to be cropped for networks that see images of this side.
 func drawBirds(n, scenes, side int, seed int64) *drawn {
-	// Local crops then show about as much detail as global ones.
-	return &drawn{n, scenes, min(max(side*3/2, 32), 1024), uint64(seed)}
+	// A third more than is seen, since the crops enlarge.
+	return &drawn{n, scenes, min(max(side*4/3, 32), 1024), uint64(seed)}
 }
 
 func (d *drawn) Len() int    { return d.n }

@@ -212,7 +212,7 @@ func TestClip(t *testing.T) {
 
 func TestPace(t *testing.T) {
 	s := smallSettings(t, "-epochs", "10", "-warmup", "2", "-lr", "0.5", "-min-lr", "0.1", "-decay", "0.04", "-last-decay", "0.4",
-		"-momentum", "0.996", "-warm-temperature", "0.04", "-temperature", "0.07", "-warm-epochs", "3", "-freeze", "1")
+		"-momentum", "0.996", "-warm-temperature", "0.04", "-temperature", "0.07", "-warm-epochs", "3", "-freeze", "1", "-centring", "0.8")
 	cosine := func(from, to, share float64) float64 { return to + (from-to)*(1+math.Cos(math.Pi*share))/2 }
 	for _, epoch := range []float64{0.01, 0.5, 1, 1.01, 2, 3, 4.5, 9, 10} {
 		p := s.pace(epoch)
@@ -224,6 +224,7 @@ func TestPace(t *testing.T) {
 		assert.InDelta(t, cosine(0.04, 0.4, epoch/10), p.decay, 1e-6)
 		assert.InDelta(t, cosine(0.996, 1, epoch/10), p.momentum, 1e-6)
 		assert.InDelta(t, 0.04+0.03*min(epoch/3, 1), p.temperature, 1e-6)
+		assert.Equal(t, float32(0.8), p.centring)
 		assert.Equal(t, epoch <= 1, p.frozen)
 	}
 }

@@ -1,5 +1,7 @@
-// Pretrain teaches a vision transformer to see without labels, from a folder of images, and leaves
-// weights for examples/cub. Its flags are explained by -h.
+// Pretrain teaches a vision transformer to see without labels, from a folder of images or from drawn
+// birds, and leaves weights for examples/cub. Its flags are explained by -h.
+//
+// Reading order: dino.go, a step; network.go, student and teacher; views.go, what they see; train.go.
 package main
 
 import (

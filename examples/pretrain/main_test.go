@@ -32,7 +32,7 @@ func TestTrainingRaisesAccuracy(t *testing.T) {
 	require.NoError(t, err)
 	before, _, err := test.accuracy(t.Context(), d.teacher.Backbone)
 	require.NoError(t, err)
-	run := &training{settings: s, log: io.Discard, dino: d, views: newViews(textures{180, 2, -1}, s)}
+	run := &training{settings: s, log: io.Discard, dino: d, views: newViews(textures{180, 3, -1}, s)}
 	for n := range s.Epochs {
 		e, err := run.epoch(t.Context(), n)
 		require.NoError(t, err)
@@ -41,7 +41,7 @@ func TestTrainingRaisesAccuracy(t *testing.T) {
 	after, _, err := test.accuracy(t.Context(), d.teacher.Backbone)
 	require.NoError(t, err)
 	t.Logf("%.1f %% untrained, %.1f %% trained", 100*before, 100*after)
-	assert.Greater(t, after, before+0.2)
+	assert.Greater(t, after, before+0.15)
 }
 
 // After each epoch there are curves, and a line of metrics.

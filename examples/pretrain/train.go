@@ -61,6 +61,9 @@ func prepare(ctx context.Context, s *settings, log io.Writer) (*training, error)
 	if err != nil {
 		return nil, err
 	}
+	if s.resume && !resume {
+		fmt.Fprintf(log, "-resume: no epoch had finished in %s: starting with the first\n", s.out)
+	}
 	t := &training{settings: s, log: log, spoken: time.Now()}
 	images, err := t.openImages(ctx)
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -103,9 +102,6 @@ func (v *views) image(ctx context.Context, epoch, image, i int) error {
 		if err != nil {
 			return err
 		}
-		if img.W == 0 || img.H == 0 {
-			return fmt.Errorf("image %d of epoch %d is empty", image+1, epoch+1)
-		}
 		scenes[scene] = img
 	}
 	p := v.pieces[0]
@@ -120,8 +116,9 @@ func (v *views) image(ctx context.Context, epoch, image, i int) error {
 	for view, c := range v.globals {
 		c.draw(p.global.Select(0, view*p.images+i).Data(), scenes[view%len(scenes)], rng)
 	}
+	apart := scenes[min(globals, len(scenes)-1):] // of no scene that the teacher sees, if there are enough
 	for view := range v.locals {
-		v.local.draw(p.local.Select(0, view*p.images+i).Data(), scenes[view%len(scenes)], rng)
+		v.local.draw(p.local.Select(0, view*p.images+i).Data(), apart[view%len(apart)], rng)
 	}
 	return nil
 }
