@@ -36,3 +36,21 @@ func BenchmarkStep(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkViews is the making of crops, an image at a time.
+func BenchmarkViews(b *testing.B) {
+	s := &settings{}
+	flags(s)
+	s.Batch, s.Piece = 8, 8
+	for name, images := range map[string]Images{"birds": drawBirds(8, s.Scenes, s.Image, 1), "pictures": textures{8, 1, -1}} {
+		b.Run(name, func(b *testing.B) {
+			v := newViews(images, s)
+			b.ReportAllocs()
+			for b.Loop() {
+				_, err := v.batch(b.Context(), 0, v.order(0)[0])
+				require.NoError(b, err)
+			}
+			b.ReportMetric(float64(s.Batch*b.N)/b.Elapsed().Seconds(), "images/s")
+		})
+	}
+}

@@ -39,7 +39,7 @@ func drawCurves(history []epoch, outputs int) ([]byte, error) {
 		most   float64
 		curves []curve
 	}{
-		{"loss", math.Log(float64(outputs)), []curve{
+		{"loss", 1.3 * math.Log(float64(outputs)), []curve{ // with room for the legend above
 			{"loss", firstColor, always(func(e epoch) float64 { return e.Loss })},
 			{"teacher's entropy", secondColor, always(func(e epoch) float64 { return e.Entropy })},
 			{"of a whole batch", thirdColor, always(func(e epoch) float64 { return e.Spread })},
@@ -78,7 +78,8 @@ func panel(title string, most float64) *plot.Plot {
 	p := plot.New()
 	p.Title.Text, p.X.Label.Text = title, "epoch"
 	p.Y.Min, p.Y.Max = 0, most
-	p.Legend.Top = most == 0
+	p.X.Tick.Marker = wholeTicks{}
+	p.Legend.Top = true
 	for _, f := range []*font.Font{
 		&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font,
 	} {
@@ -86,6 +87,18 @@ func panel(title string, most float64) *plot.Plot {
 	}
 	p.Add(plotter.NewGrid())
 	return p
+}
+
+// wholeTicks leaves fractions of epochs without a tick.
+type wholeTicks struct{}
+
+func (wholeTicks) Ticks(low, high float64) (whole []plot.Tick) {
+	for _, t := range (plot.DefaultTicks{}).Ticks(low, high) {
+		if t.Value == math.Trunc(t.Value) {
+			whole = append(whole, t)
+		}
+	}
+	return whole
 }
 
 // addTo adds the curve with a dot per epoch, so that a single epoch is seen too.
