@@ -131,6 +131,10 @@ func evaluate(ctx context.Context, s *settings, c *console) error {
 	if err := writable("out", s.out, reportDir(s.out)); err != nil {
 		return err
 	}
+	notes, err := openNotes(s)
+	if err != nil {
+		return err
+	}
 	skipped, err := check(ctx, s, c, set, &set.Test)
 	if err != nil {
 		return err
@@ -142,7 +146,7 @@ func evaluate(ctx context.Context, s *settings, c *console) error {
 	if err != nil {
 		return err
 	}
-	r := &results{settings: s, c: c, set: set, model: m.Model, transform: m.transform, skipped: skipped, arch: m.Backbone.Config.Name, images: images}
+	r := &results{settings: s, c: c, set: set, model: m.Model, transform: m.transform, skipped: skipped, arch: m.Backbone.Config.Name, images: images, notes: notes}
 	return r.publish(ctx)
 }
 

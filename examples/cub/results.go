@@ -30,9 +30,10 @@ type results struct {
 	cached             bool
 	images             promptcam.Batches // of the test
 	baselines          []baselineScore
+	notes              *data.Annotations // nil: the folder does not tell where things are, or nobody asks
 
 	test   *promptcam.Evaluation
-	traits *traits // nil: the folder does not tell where things are
+	traits *traits // nil without notes
 }
 
 func reportDir(out string) string { return filepath.Join(out, "report") }

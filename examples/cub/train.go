@@ -26,6 +26,7 @@ type training struct {
 	train, val promptcam.Batches // val is nil without validation
 	test       promptcam.Batches
 	baselines  *baselines // nil without -baseline and -distill
+	notes      *data.Annotations
 	state      *state
 }
 
@@ -76,6 +77,10 @@ func prepare(ctx context.Context, s *settings, c *console, began *state) (*train
 	if err := s.config(len(set.Classes)).Validate(1 << 30); err != nil {
 		return nil, err
 	}
+	notes, err := openNotes(s)
+	if err != nil {
+		return nil, err
+	}
 	backbone, err := openBackbone(s)
 	if err != nil {
 		return nil, err
@@ -104,7 +109,7 @@ func prepare(ctx context.Context, s *settings, c *console, began *state) (*train
 		}
 	}
 	augmented, plain := transforms(s.Augment, backbone.Config)
-	t := &training{settings: s, c: c, set: set, model: model, images: &images{settings: s, set: set, plain: plain, augmented: augmented}}
+	t := &training{settings: s, c: c, set: set, model: model, notes: notes, images: &images{settings: s, set: set, plain: plain, augmented: augmented}}
 	if err := t.images.open(ctx, c, model, []*[]data.Item{&set.Train}, []*[]data.Item{&set.Val, &set.Test}); err != nil {
 		return t, err
 	}
@@ -254,7 +259,7 @@ func (t *training) finish(ctx context.Context) error {
 	}
 	r := &results{
 		settings: t.settings, c: t.c, set: t.set, model: t.model, transform: t.images.plain, state: st, skipped: t.images.skipped,
-		trained: t.train.Len(), arch: t.model.Backbone.Config.Name, images: t.test, cached: t.images.features != nil,
+		trained: t.train.Len(), arch: t.model.Backbone.Config.Name, images: t.test, cached: t.images.features != nil, notes: t.notes,
 	}
 	if t.val != nil {
 		r.validated = t.val.Len()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"iter"
@@ -42,18 +43,27 @@ type traits struct {
 	swaps     []promptcam.Swap // of each of them
 }
 
-// scoreTraits measures where the maps lie if the folder has annotations.
-func (r *results) scoreTraits(ctx context.Context) error {
-	if !r.settings.traits {
-		return nil
+// openNotes reads what the folder tells of where things are; nil if that is nothing or is not asked for.
+func openNotes(s *settings) (*data.Annotations, error) {
+	if !s.traits {
+		return nil, nil
 	}
-	notes, err := data.OpenAnnotations(r.set.Root)
+	notes, err := data.OpenAnnotations(s.data)
 	if err != nil {
-		return fmt.Errorf("-data: %w", err)
+		return nil, fmt.Errorf("-data: %w: -traits off goes without", err)
 	}
 	if notes.Empty() {
+		return nil, nil
+	}
+	return notes, nil
+}
+
+// scoreTraits measures where the maps lie if the folder tells where things are.
+func (r *results) scoreTraits(ctx context.Context) error {
+	if r.notes == nil {
 		return nil
 	}
+	notes := r.notes
 	t := &traits{r: r, notes: notes, target: -1, nearest: notes.LookAlikes(r.set.Classes)}
 	t.regions = append([]string{"trait", "bird", "background"}, notes.Parts...)
 	if slices.ContainsFunc(t.nearest, func(of []data.LookAlike) bool { return len(of) > 0 }) {
@@ -62,7 +72,7 @@ func (r *results) scoreTraits(ctx context.Context) error {
 	m, n := r.c.meter(r.images.Len()), r.images.Len()
 	seen, err := r.model.Sight(ctx, r.images, t.places, r.blur, func(done int) { m.show("traits", done, n, "") })
 	if err != nil {
-		return err
+		return fmt.Errorf("-data: %w: -traits off goes without", err)
 	}
 	t.scores = promptcam.ScoreTraits(seen, len(r.set.Classes), t.target, promptcam.DefaultBootstrap())
 	if err := t.exchange(ctx); err != nil {
@@ -164,7 +174,20 @@ func (t *traits) exchange(ctx context.Context) error {
 	m := t.r.c.meter(n)
 	var err error
 	t.swaps, err = t.r.model.Swap(ctx, t.pairs(species), t.r.transform, func(done int) { m.show("exchanged traits", done, n, "") })
+	if foreign := (foreignError{}); errors.As(err, &foreign) {
+		t.r.c.warn("-data: %v: no traits are exchanged; draw the folder anew", foreign)
+		t.exchanges = nil
+		return nil
+	}
 	return err
+}
+
+// A foreignError is a test image that is not what we draw from its seed: that of another version of this
+// program, or a photograph.
+type foreignError struct{ path, species string }
+
+func (e foreignError) Error() string {
+	return fmt.Sprintf("%s is not the %s that this program draws from the seed in scenes.txt", e.path, e.species)
 }
 
 // species returns the species that the classes are; nil if these are no birds that we can draw again.
@@ -214,8 +237,7 @@ func (t *traits) pairs(species []birds.Species) iter.Seq2[promptcam.Pair, error]
 	}
 }
 
-// draw draws a test image again, which must be the one in its file: birds of another version of the
-// program, and photographs, have no counterfactuals.
+// draw draws a test image again, which must be the one in its file.
 func (t *traits) draw(item data.Item, s birds.Species, scene birds.Scene) (*data.RGB, error) {
 	path := t.path(item)
 	photo, err := data.ReadImage(path)
@@ -227,7 +249,7 @@ func (t *traits) draw(item data.Item, s birds.Species, scene birds.Scene) (*data
 			return again, nil
 		}
 	}
-	return nil, fmt.Errorf("%s is not the %s that this program draws from scenes.txt: draw the folder anew, or -traits off", path, s.Name)
+	return nil, foreignError{path, s.Name}
 }
 
 // table is the scores of every head of every class on every region, in percent.
