@@ -254,3 +254,22 @@ func TestVeilEqualsOverlay(t *testing.T) {
 		}
 	}
 }
+
+func TestReportOfTraits(t *testing.T) {
+	r := testReport(3)
+	assert.NotContains(t, written(t, r), "Where the maps lie")
+	some := Interval{0.9, 0.75, 1, 20}
+	r.Traits = &TraitTable{Text: []string{"a < b"}, Trait: "Trait", Head: "Best head", Rows: []TraitRow{
+		{Class: 1, Trait: "eye & ring", Head: "head 2", Points: some, Chance: 0.043, Mass: some, Bird: some, Background: Interval{0.1, 0, 0.2, 20}},
+		{Class: 2},
+	}}
+	page := written(t, r)
+	for _, want := range []string{
+		"<h2>Where the maps lie</h2>", "<p>a &lt; b</p>", "Best head</th>", "class 1</a></th><td>eye &amp; ring</td><td>head 2</td>",
+		"90.0 %</td><td class=\"n\">75 to 100 %</td><td class=\"n\">4.3 %</td>", "10.0 %", "<td></td><td></td><td class=\"n\">–</td><td class=\"n\"></td>",
+	} {
+		assert.Contains(t, page, want)
+	}
+	r.Traits.Rows[1].Class = 3
+	assert.ErrorContains(t, r.Write(t.Context(), filepath.Join(t.TempDir(), "a.html")), "row 1 of traits: class 3, want 0 to 2")
+}
