@@ -211,10 +211,10 @@ func FuzzAnnotations(f *testing.F) {
 	}
 	seed(annotated())
 	f.Fuzz(func(t *testing.T, images, classes, parts, points, boxes, differences, scenes string) {
-		var text [len(annotationLists)][]byte
+		text := map[string][]byte{}
 		for i, s := range []string{images, classes, parts, points, boxes, differences, scenes} {
 			if s != "" {
-				text[i] = []byte(s)
+				text[annotationLists[i]] = []byte(s)
 			}
 		}
 		a := new(Annotations)

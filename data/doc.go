@@ -11,6 +11,8 @@
 //	})
 //	for batch, err := range l.Epoch(ctx, 0) { ... } // batch.Images is [B, 3, 224, 224]
 //
+// OpenAnnotations reads what a folder tells of where things are in its images: parts, boxes, masks.
+//
 // Everything random follows from a seed: the order of an epoch from (seed,
 // epoch), the augmentation of an image from (seed, epoch, its index). The
 // number of workers and GOMAXPROCS do not change a bit of the result.

@@ -1,0 +1,248 @@
+package data
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The lists of annotations, and those they refer to.
+const (
+	imageList      = "images.txt"
+	classList      = "classes.txt"
+	partList       = "parts/parts.txt"
+	pointList      = "parts/part_locs.txt"
+	boxList        = "bounding_boxes.txt"
+	differenceList = "differences.csv"
+	sceneList      = "scenes.txt"
+)
+
+var annotationLists = []string{imageList, classList, partList, pointList, boxList, differenceList, sceneList}
+
+// parse reads the lists that are there, by name.
+func (a *Annotations) parse(text map[string][]byte) error {
+	files, err := parseList(imageList, text[imageList])
+	if err != nil {
+		return err
+	}
+	a.images = make(map[string]int, len(files))
+	for id, e := range files {
+		a.images[path.Join("images", e.value)] = id
+	}
+	part := map[int]bool{}
+	if names, ok := text[partList]; ok {
+		if err := a.parseParts(names); err != nil {
+			return err
+		}
+		for _, n := range a.numbers {
+			part[n] = true
+		}
+	} else if _, ok := text[pointList]; ok || a.masks != [2]bool{} {
+		return fmt.Errorf("%s is missing, which names the parts", partList)
+	}
+	if points, ok := text[pointList]; ok {
+		if a.points, err = parsePoints(points, files, part); err != nil {
+			return err
+		}
+	}
+	if boxes, ok := text[boxList]; ok {
+		if a.boxes, err = parseBoxes(boxes, files); err != nil {
+			return err
+		}
+	}
+	if differences, ok := text[differenceList]; ok {
+		classes, ok := text[classList]
+		if !ok {
+			return fmt.Errorf("%s is missing, which names the classes of %s", classList, differenceList)
+		}
+		names, err := parseList(classList, classes)
+		if err != nil {
+			return err
+		}
+		if a.Differences, err = a.parseDifferences(differences, names); err != nil {
+			return err
+		}
+	}
+	if seeds, ok := text[sceneList]; ok {
+		if a.seeds, err = parseSeeds(seeds, files); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseParts sorts the names into those of parts and of places.
+func (a *Annotations) parseParts(text []byte) error {
+	names, err := parseList(partList, text)
+	if err != nil {
+		return err
+	}
+	var places []int
+	for _, id := range sortedKeys(names) {
+		name := names[id].value
+		if kind, ok := strings.CutPrefix(name, placeOf); ok {
+			a.Places, places = append(a.Places, kind), append(places, id)
+		} else {
+			a.Parts, a.numbers = append(a.Parts, name), append(a.numbers, id)
+		}
+	}
+	a.numbers = append(a.numbers, places...)
+	return nil
+}
+
+// lines calls f with the fields of each line that is not blank, of which there must be n; what an
+// error of f is about is prefixed.
+func lines(name string, text []byte, n int, want string, f func(field []string) error) error {
+	number := 0
+	for l := range strings.Lines(string(bytes.TrimPrefix(text, []byte("\ufeff")))) {
+		number++
+		field := strings.Fields(l)
+		if len(field) == 0 {
+			continue
+		}
+		err := error(nil)
+		if len(field) != n {
+			l = strings.TrimSpace(l)
+			err = fmt.Errorf("%q: want %s", l[:min(80, len(l))], want)
+		} else {
+			err = f(field)
+		}
+		if err != nil {
+			return fmt.Errorf("%s:%d: %w", name, number, err)
+		}
+	}
+	return nil
+}
+
+// known returns the number in a field, which must be a key of list, that of a file.
+func known[T any](field, what, file string, list map[int]T) (int, error) {
+	id, err := strconv.Atoi(field)
+	if _, ok := list[id]; err != nil || !ok {
+		return 0, fmt.Errorf("%s %q is not in %s", what, field, file)
+	}
+	return id, nil
+}
+
+// coordinates reads pixels.
+func coordinates(fields []string) ([]float64, error) {
+	at := make([]float64, len(fields))
+	for i, f := range fields {
+		v, err := strconv.ParseFloat(f, 64)
+		if err != nil || math.IsNaN(v) || math.Abs(v) > 1e6 {
+			return nil, fmt.Errorf("%q: want a number of pixels", f)
+		}
+		at[i] = v
+	}
+	return at, nil
+}
+
+func parsePoints(text []byte, images map[int]entry, parts map[int]bool) (map[[2]int]Point, error) {
+	points := map[[2]int]Point{}
+	return points, lines(pointList, text, 5, "image, part, x, y and 1 or 0 for visible or not", func(field []string) error {
+		id, err := known(field[0], "image", imageList, images)
+		if err != nil {
+			return err
+		}
+		part, err := known(field[1], "part", partList, parts)
+		if err != nil {
+			return err
+		}
+		at, err := coordinates(field[2:4])
+		if err != nil {
+			return err
+		}
+		if field[4] != "0" && field[4] != "1" {
+			return fmt.Errorf("%q: want 1 (visible) or 0", field[4])
+		}
+		if _, ok := points[[2]int{id, part}]; ok {
+			return fmt.Errorf("part %d of image %d was given already", part, id)
+		}
+		points[[2]int{id, part}] = Point{at[0], at[1], field[4] == "1"}
+		return nil
+	})
+}
+
+func parseBoxes(text []byte, images map[int]entry) (map[int]Box, error) {
+	boxes := map[int]Box{}
+	return boxes, lines(boxList, text, 5, "image, x, y, width and height", func(field []string) error {
+		id, err := known(field[0], "image", imageList, images)
+		if err != nil {
+			return err
+		}
+		b, err := coordinates(field[1:])
+		if err != nil {
+			return err
+		}
+		if b[2] < 0 || b[3] < 0 {
+			return fmt.Errorf("%s x %s: want a box whose sides are not negative", field[3], field[4])
+		}
+		if _, ok := boxes[id]; ok {
+			return fmt.Errorf("image %d was given already", id)
+		}
+		boxes[id] = Box{b[0], b[1], b[2], b[3]}
+		return nil
+	})
+}
+
+func parseSeeds(text []byte, images map[int]entry) (map[int]uint64, error) {
+	seeds := map[int]uint64{}
+	return seeds, lines(sceneList, text, 2, "image and seed", func(field []string) error {
+		id, err := known(field[0], "image", imageList, images)
+		if err != nil {
+			return err
+		}
+		seed, err := strconv.ParseUint(field[1], 10, 64)
+		if err != nil {
+			return fmt.Errorf("seed %q: want a number from 0 to 2^64-1", field[1])
+		}
+		if _, ok := seeds[id]; ok {
+			return fmt.Errorf("image %d was given already", id)
+		}
+		seeds[id] = seed
+		return nil
+	})
+}
+
+var differencesHeader = []string{"class_a", "class_b", "kind", "value_a", "value_b"}
+
+func (a *Annotations) parseDifferences(text []byte, names map[int]entry) ([]Difference, error) {
+	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
+	r.FieldsPerRecord = len(differencesHeader)
+	var all []Difference
+	for first := true; ; first = false {
+		row, err := r.Read()
+		if err == io.EOF && !first {
+			return all, nil
+		}
+		var malformed *csv.ParseError
+		switch {
+		case errors.As(err, &malformed):
+			return nil, fmt.Errorf("%s:%d: %w: want %s", differenceList, malformed.Line, malformed.Err, strings.Join(differencesHeader, ","))
+		case err == io.EOF || first && !slices.Equal(row, differencesHeader):
+			return nil, fmt.Errorf("%s:1: %q: want %s", differenceList, strings.Join(row, ","), strings.Join(differencesHeader, ","))
+		case err != nil:
+			return nil, fmt.Errorf("%s: %w", differenceList, err)
+		case first:
+			continue
+		}
+		line, _ := r.FieldPos(0)
+		var ids [2]int
+		for i := range ids {
+			if ids[i], err = known(row[i], "class", classList, names); err != nil {
+				return nil, fmt.Errorf("%s:%d: %w", differenceList, line, err)
+			}
+		}
+		kind := slices.Index(a.Places, row[2])
+		if kind < 0 {
+			return nil, fmt.Errorf("%s:%d: kind %q: %s has no part %q", differenceList, line, row[2], partList, placeOf+row[2])
+		}
+		all = append(all, Difference{names[ids[0]].value, names[ids[1]].value, kind, row[3], row[4]})
+	}
+}
