@@ -56,3 +56,33 @@ func ExampleModel_Explain() {
 	// class 2; head 3 matters most, with 76 % of its attention on patches
 	// a picture of (64,64)
 }
+
+// What a map is worth can be measured where it is known what it should lie on, here the wing. This
+// model knows of none: its weights are random.
+func ExampleHeat_Points() {
+	config := vit.Config{
+		ImageSize: [2]int{32, 32}, PatchSize: 8, Dim: 48, Depth: 3, Heads: 4, Hidden: 192,
+		Eps: 1e-6, Std: [3]float32{1, 1, 1},
+	}
+	model, err := promptcam.LoadOfficial("testdata/golden/dino/model.safetensors", config)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	pixels := model.Backbone.Config
+	transform := data.EvalTransform([2]int{32, 32}, pixels.Mean, pixels.Std)
+	photo := bird()
+	e, err := model.Explain(photo, transform)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	view := promptcam.View{Transform: transform, Patch: 8, Size: photo.Bounds().Size()}
+	wing := view.Box(data.Box{X: 37, Y: 31, Width: 13, Height: 13})
+	heat := e.Heat(2, 3)
+	fmt.Printf("%.1f %% of the attention on the wing, which is %.1f %% of the image\n", 100*heat.Mass(wing), 100*wing.Area())
+	fmt.Printf("the hottest patch is on it: %v; by chance %.1f %% are\n", heat.Points(wing), 100*wing.Chance())
+	// Output:
+	// 4.5 % of the attention on the wing, which is 4.8 % of the image
+	// the hottest patch is on it: false; by chance 6.2 % are
+}

@@ -90,7 +90,7 @@ func (v View) fill(around data.Box, in func(x, y float64) bool) []uint8 {
 	layer := make([]uint8, t.Width*t.Height)
 	for y := reach.Min.Y; y < reach.Max.Y; y++ {
 		for x := reach.Min.X; x < reach.Max.X; x++ {
-			if in((float64(corner.X+x)+0.5)*across, (float64(corner.Y+y)+0.5)*down) {
+			if in(float64((float64(corner.X+x)+0.5)*across), float64((float64(corner.Y+y)+0.5)*down)) {
 				layer[y*t.Width+x] = 255
 			}
 		}
@@ -188,7 +188,7 @@ func (h Heat) Mass(r Region) float64 {
 // 2018), in which a map scores a hit if its maximum lies on the object. It panics if the grids differ.
 func (h Heat) Points(r Region) bool {
 	h.fits("Points", r)
-	return r.On[top(h.Values, 1)[0]]
+	return r.On[slices.Index(h.Values, slices.Max(h.Values))]
 }
 
 func (h Heat) fits(method string, r Region) {

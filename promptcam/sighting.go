@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
@@ -56,13 +58,15 @@ func (m *Model) Sight(ctx context.Context, l Batches, regions func(index int) ([
 		tape.Reset()
 		sightings, errs := make([]Sighting, len(explained)), make([]error, len(explained))
 		var wg sync.WaitGroup
-		for i, e := range explained {
+		var next atomic.Int64
+		for range min(runtime.GOMAXPROCS(0), len(explained)) {
 			wg.Go(func() {
-				at, err := regions(batch.Index[i])
-				errs[i] = err
-				if err == nil {
-					sightings[i] = e.sight(batch.Labels[i], tokens[i], at, blur)
-					sightings[i].Index = batch.Index[i]
+				for i := int(next.Add(1)) - 1; i < len(explained); i = int(next.Add(1)) - 1 {
+					at, err := regions(batch.Index[i])
+					if errs[i] = err; err == nil {
+						sightings[i] = explained[i].sight(batch.Labels[i], tokens[i], at, blur)
+						sightings[i].Index = batch.Index[i]
+					}
 				}
 			})
 		}
