@@ -164,7 +164,10 @@ func (t *traits) sentences() []string {
 	}
 	if len(t.swaps) > 0 {
 		moved, known := t.sum(false, false).Moved, t.sum(false, true).Moved
-		line := fmt.Sprintf("The one trait exchanged that tells two species apart moves the prediction to the other in %v of %d pairs, and in %v of the %d whose first image is recognised", moved, moved.N, known, known.N)
+		line := fmt.Sprintf("The one trait exchanged that tells two species apart moves the prediction to the other in %v of %d pairs", moved, moved.N)
+		if known.N > 0 {
+			line += fmt.Sprintf(", and in %v of the %d whose first image is recognised", known, known.N)
+		}
 		if off := t.sum(true, false).Moved; off.N > 0 {
 			line += fmt.Sprintf("; where the exchange switches a mark off, in %v of %d", off, off.N)
 		}

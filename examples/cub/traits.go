@@ -150,6 +150,10 @@ func kindsOf(nearest []data.LookAlike) []int {
 	return slices.Compact(kinds)
 }
 
+// exchangedImages is how many test images of each class have their traits exchanged: with the pairs of species
+// that data/birds has, enough for an interval of a few per cent, and no more work than testing.
+const exchangedImages = 10
+
 // An exchange is a drawn test image whose one trait is exchanged that tells its species from another.
 type exchange struct {
 	item  data.Item
@@ -163,7 +167,11 @@ func (t *traits) exchange(ctx context.Context) error {
 	if species == nil {
 		return nil
 	}
+	drawn := make([]int, len(species)) // images of each class
 	for _, item := range t.r.set.Test {
+		if drawn[item.Class]++; drawn[item.Class] > exchangedImages {
+			continue
+		}
 		for other := range species {
 			if own, to := species[item.Class].Traits, species[other].Traits; len(own.Diff(to)) == 1 {
 				t.exchanges = append(t.exchanges, exchange{item, other, to == own.Without(own.Diff(to)...)})
