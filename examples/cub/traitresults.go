@@ -185,6 +185,8 @@ func (t *traits) page() *promptcam.TraitTable {
 		p.Trait, p.Head = "Part", "First head"
 		p.Text = append(p.Text, "In each image the head is taken that matters most for the class's score; the table has the one that does most often, and the part that is pointed at most often.")
 	}
+	b := promptcam.DefaultBootstrap()
+	p.Text = append(p.Text, fmt.Sprintf("Intervals hold %.0f %% of the means of %d resamples of the images.", 100*b.Confidence, b.Resamples))
 	for i, c := range t.scores.Classes {
 		row := promptcam.TraitRow{Class: i}
 		scores, head, region := c.Best, c.BestHead, onTrait
