@@ -28,9 +28,12 @@ type curve struct {
 	of    func(e epoch) (value float64, ok bool)
 }
 
-// drawCurves draws, as PNG, the loss with the teacher's entropy, of at most log K, the k-NN
-// accuracy and the learning rate.
-func drawCurves(history []epoch, outputs int) ([]byte, error) {
+// drawCurves draws, as PNG, the loss, of about most at the beginning, with the teacher's entropy,
+// the k-NN accuracy and the learning rate.
+func drawCurves(history []epoch, most float64) ([]byte, error) {
+	taught := func(f func(e epoch) float64) func(epoch) (float64, bool) { // of DINO's teacher
+		return func(e epoch) (float64, bool) { return f(e), e.Spread > 0 }
+	}
 	always := func(f func(e epoch) float64) func(epoch) (float64, bool) {
 		return func(e epoch) (float64, bool) { return f(e), true }
 	}
@@ -39,10 +42,10 @@ func drawCurves(history []epoch, outputs int) ([]byte, error) {
 		most   float64
 		curves []curve
 	}{
-		{"loss", 1.3 * math.Log(float64(outputs)), []curve{ // with room for the legend above
+		{"loss", 1.3 * most, []curve{ // with room for the legend above
 			{"loss", firstColor, always(func(e epoch) float64 { return e.Loss })},
-			{"teacher's entropy", secondColor, always(func(e epoch) float64 { return e.Entropy })},
-			{"of a whole batch", thirdColor, always(func(e epoch) float64 { return e.Spread })},
+			{"teacher's entropy", secondColor, taught(func(e epoch) float64 { return e.Entropy })},
+			{"of a whole batch", thirdColor, taught(func(e epoch) float64 { return e.Spread })},
 		}},
 		{"k-NN accuracy, %", 100, []curve{
 			{"class token", firstColor, func(e epoch) (float64, bool) { return 100 * e.KNN, e.Tested }},

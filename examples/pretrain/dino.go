@@ -26,6 +26,7 @@ type dino struct {
 	mean, common   *tensor.Tensor // [K], of the teacher's scores, and of its probabilities, of a batch
 	part           *tensor.Tensor // [K], what a piece adds to them
 	targets        *tensor.Tensor // [G, B, K]
+	own            *tensor.Tensor // [1, B, B], the identity
 }
 
 // pair is a parameter of the student and the teacher's.
@@ -62,6 +63,7 @@ type pace struct {
 	momentum    float32 // of the teacher
 	centring    float32 // momentum of the centre
 	temperature float32 // of the teacher
+	contrast    float32 // temperature of the objective contrast, in place of DINO's; 0 means DINO's
 	frozen      bool    // whether the head's directions stay as they are
 }
 
@@ -88,13 +90,19 @@ func (d *dino) step(batch []*piece, p pace, clip float64) (told, error) {
 	d.common.Fill(0)
 	for i, b := range batch {
 		share := float64(b.images) / float64(images)
-		targets := d.teach(b, p.temperature, share)
-		t.entropy += share * entropy(targets) / float64(globals*b.images)
-		tensor.SumTo(d.part, targets)
-		tensor.Axpy(d.common, float32(share/float64(globals*b.images)), d.part)
+		d.watching.Reset()
 		d.tape.Reset()
-		scores := d.student.scores(b.images, d.tape.Const(b.global), d.tape.Const(b.local))
-		loss := autograd.CrossViews(scores, targets, studentTemperature)
+		var loss *autograd.Var
+		if p.contrast > 0 {
+			loss = d.contrast(b, p.contrast)
+		} else {
+			targets := d.teach(b, p.temperature, share)
+			t.entropy += share * entropy(targets) / float64(globals*b.images)
+			tensor.SumTo(d.part, targets)
+			tensor.Axpy(d.common, float32(share/float64(globals*b.images)), d.part)
+			scores := d.student.scores(b.images, d.tape.Const(b.global), d.tape.Const(b.local))
+			loss = autograd.CrossViews(scores, targets, studentTemperature)
+		}
 		t.loss += share * float64(loss.Value().At())
 		for q, g := range d.tape.Backward(loss) {
 			if sum := d.sums[q]; i == 0 {
@@ -132,7 +140,6 @@ func (d *dino) begin(batch []*piece) {
 // teach returns the teacher's probabilities [G, B, K] of the global crops, centred and sharpened,
 // and adds to mean the share of the mean of its scores.
 func (d *dino) teach(b *piece, temperature float32, share float64) *tensor.Tensor {
-	d.watching.Reset()
 	scores := d.teacher.scores(b.images, d.watching.Const(b.global)).Value() // [G, B, K]
 	tensor.SumTo(d.part, scores)
 	tensor.Axpy(d.mean, float32(share/float64(globals*b.images)), d.part)

@@ -143,6 +143,44 @@ func TestStep(t *testing.T) {
 	assert.NotEqual(t, student["head.last_layer.weight_v"], d.student.Head.Directions.Value)
 }
 
+// The other objective, in float64 loops.
+func TestContrast(t *testing.T) {
+	s := smallSettings(t, "-batch", "3", "-piece", "3", "-contrast", "0.3")
+	d := begun(t, s)
+	batch := randomBatch(s)
+	tape := &autograd.Tape{NoGrad: true}
+	keys := d.teacher.places(tape.Const(batch[0].global)).Value()                             // [1, G·B, bottleneck]
+	rows := d.student.places(tape.Const(batch[0].global), tape.Const(batch[0].local)).Value() // [1, V·B, bottleneck]
+	b, views := 3, globals+s.Locals
+	similarity := func(v, i, g, j int) (sum float64) {
+		for c := range s.Bottleneck {
+			sum += float64(rows.At(0, v*b+i, c)) * float64(keys.At(0, g*b+j, c))
+		}
+		return sum
+	}
+	var want float64
+	for g := range globals {
+		for v := range views {
+			if v == g {
+				continue
+			}
+			for i := range b {
+				var sum float64
+				for j := range b {
+					sum += math.Exp(similarity(v, i, g, j) / 0.3)
+				}
+				want -= (similarity(v, i, g, i)/0.3 - math.Log(sum)) / float64(globals*(views-1)*b)
+			}
+		}
+	}
+	before := clones(nn.State(d.student))
+	told, err := d.step(batch, s.pace(1.5), 3)
+	require.NoError(t, err)
+	assert.InDelta(t, want, told.loss, 1e-5)
+	assert.Greater(t, told.norm, 0.0)
+	assert.NotEqual(t, before["backbone.blocks.0.attn.qkv.weight"], nn.State(d.student)["backbone.blocks.0.attn.qkv.weight"])
+}
+
 // A batch's loss, gradients and centre are the means of its pieces', each counted by its images.
 func TestPieces(t *testing.T) {
 	p := pace{rate: 0.01, momentum: 0.9, temperature: 0.05}

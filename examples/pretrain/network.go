@@ -32,6 +32,12 @@ func newNetwork(c vit.Config, local int, h headSize, rng *rand.Rand) (*network, 
 // scores returns what the network says of V views of B images, given by their crops in groups of
 // one size, [V1·B, 3, S1, S1] and so on, each group view by view: [V, B, K].
 func (n *network) scores(images int, groups ...*autograd.Var) *autograd.Var {
+	s := n.Head.scores(n.places(groups...)) // [1, V·B, K]
+	return autograd.Reshape(s, s.Dim(1)/images, images, s.Dim(2))
+}
+
+// places returns the rows of unit length [1, V·B, bottleneck] that scores are found from.
+func (n *network) places(groups ...*autograd.Var) *autograd.Var {
 	rows := make([]*autograd.Var, len(groups))
 	for i, g := range groups {
 		class := n.class(g) // [Vi·B, 1, D]
@@ -42,8 +48,7 @@ func (n *network) scores(images int, groups ...*autograd.Var) *autograd.Var {
 	for _, r := range rows {
 		r.Release()
 	}
-	s := n.Head.forward(all) // [1, V·B, K]
-	return autograd.Reshape(s, s.Dim(1)/images, images, s.Dim(2))
+	return n.Head.place(all)
 }
 
 // class returns the class tokens [B, 1, D] of images [B, 3, S, S], after the last block and norm.
@@ -119,11 +124,15 @@ func newHead(dim int, s headSize, rng *rand.Rand) *head {
 	return h
 }
 
-// forward turns class tokens [..., D] to scores [..., K] between -1 and 1.
-func (h *head) forward(x *autograd.Var) *autograd.Var {
+// place turns class tokens [..., D] to rows of unit length [..., bottleneck].
+func (h *head) place(x *autograd.Var) *autograd.Var {
 	for _, l := range []*nn.Linear{h.FC1, h.FC2} {
 		x = autograd.GELU(autograd.Standardize(l.Forward(x), 1e-5)) // [..., hidden]
 	}
-	x = autograd.Normalize(h.FC3.Forward(x)) // [..., bottleneck]
-	return autograd.Linear(x, autograd.Normalize(x.Tape().Param(h.Directions)), nil)
+	return autograd.Normalize(h.FC3.Forward(x))
+}
+
+// scores compares places with the directions: [..., K], between -1 and 1.
+func (h *head) scores(places *autograd.Var) *autograd.Var {
+	return autograd.Linear(places, autograd.Normalize(places.Tape().Param(h.Directions)), nil)
 }

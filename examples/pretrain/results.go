@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"path/filepath"
 	"strconv"
 
@@ -30,7 +31,11 @@ func publish(s *settings, teacher *vit.Model, history []epoch) error {
 	if err := writeMetrics(filepath.Join(s.out, "metrics.csv"), history); err != nil {
 		return err
 	}
-	curves, err := drawCurves(history, s.Outputs)
+	most := math.Log(float64(s.Outputs))
+	if s.Contrast > 0 {
+		most = math.Log(float64(min(s.Piece, s.Batch)))
+	}
+	curves, err := drawCurves(history, most)
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,7 @@ type recipe struct {
 	LastDecay      float64 `json:"last-decay"`
 	Momentum       float64 `json:"momentum"`
 	Centring       float64 `json:"centring"`
+	Contrast       float64 `json:"contrast"`
 	Temperature    float64 `json:"temperature"`
 	WarmTemp       float64 `json:"warm-temperature"`
 	WarmTempEpochs float64 `json:"warm-epochs"`
@@ -131,6 +132,7 @@ func flags(s *settings) *flag.FlagSet {
 	fs.Float64Var(&s.Decay, "decay", 0.04, "weight decay at the beginning")
 	fs.Float64Var(&s.LastDecay, "last-decay", 0.4, "and at the end, along a cosine")
 	fs.Float64Var(&s.Momentum, "momentum", 0.99, "of the teacher at the beginning; 1 at the end, along a cosine (DINO: 0.996, for thirty times the steps)")
+	fs.Float64Var(&s.Contrast, "contrast", 0, "`temperature`, such as 0.2, of another objective, MoCo v3's: to tell each image of a piece from all others; it learns sooner from -birds in several scenes; 0: DINO's")
 	fs.Float64Var(&s.Centring, "centring", 0.9, "momentum of the centre, the mean of the teacher's scores: to hold what all images have in common back it has to be faster than the teacher")
 	fs.Float64Var(&s.Temperature, "temperature", 0.04, "by which the teacher's scores are divided: the lower, the surer it is")
 	fs.Float64Var(&s.WarmTemp, "warm-temperature", 0.04, "the same at the beginning")
@@ -187,12 +189,15 @@ func (s *settings) check() error {
 		{"flip", s.Flip, 0, 1}, {"jitter", s.Jitter, 0, 2}, {"grey", s.Grey, 0, 1}, {"blur", s.Blur, 0, 1}, {"solarize", s.Solarize, 0, 1},
 		{"epochs", float64(s.Epochs), 1, 1 << 20}, {"batch", float64(s.Batch), 1, 1 << 20}, {"piece", float64(s.Piece), 1, 1 << 20},
 		{"lr", s.LR, 1e-12, 1}, {"min-lr", s.MinLR, 0, s.LR}, {"warmup", s.Warmup, 0, 1 << 20}, {"decay", s.Decay, 0, 10}, {"last-decay", s.LastDecay, 0, 10},
-		{"momentum", s.Momentum, 0, 1}, {"centring", s.Centring, 0, 1}, {"temperature", s.Temperature, 1e-3, 10}, {"warm-temperature", s.WarmTemp, 1e-3, 10}, {"warm-epochs", s.WarmTempEpochs, 0, 1 << 20},
+		{"momentum", s.Momentum, 0, 1}, {"centring", s.Centring, 0, 1}, {"contrast", s.Contrast, 0, 10}, {"temperature", s.Temperature, 1e-3, 10}, {"warm-temperature", s.WarmTemp, 1e-3, 10}, {"warm-epochs", s.WarmTempEpochs, 0, 1 << 20},
 		{"freeze", float64(s.Freeze), 0, 1 << 20}, {"clip", s.Clip, 0, math.MaxFloat32}, {"drop-path", s.DropPath, 0, 0.9},
 	} {
 		if !(f.v >= f.low && f.v <= f.high) {
 			return usage("-%s is %v, want %v to %v", f.name, f.v, f.low, f.high)
 		}
+	}
+	if s.Contrast > 0 && min(s.Piece, s.Batch) < 2 {
+		return usage("-contrast needs at least two images in a -batch and a -piece")
 	}
 	c := s.config()
 	if err := c.Validate(); err != nil {
@@ -237,6 +242,7 @@ func (s *settings) pace(epoch float64) pace {
 		decay:       cosine(s.Decay, s.LastDecay),
 		momentum:    cosine(s.Momentum, 1),
 		centring:    float32(s.Centring),
+		contrast:    float32(s.Contrast),
 		temperature: float32(temperature),
 		frozen:      epoch <= float64(s.Freeze),
 	}

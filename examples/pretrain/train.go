@@ -178,7 +178,7 @@ func (t *training) epoch(ctx context.Context, n int) (epoch, error) {
 		if err != nil {
 			return e, err
 		}
-		if n == 0 && i == 0 {
+		if n == 0 && i == 0 && t.Contrast == 0 {
 			t.dino.begin(batch)
 		}
 		p := t.pace(float64(n) + float64(i+1)/float64(steps))
@@ -212,8 +212,12 @@ func (t *training) tell(n int, e epoch) {
 	if e.Tested {
 		knn = fmt.Sprintf("  k-NN %.1f %%, with patches %.1f %%", 100*e.KNN, 100*e.KNNBoth)
 	}
-	fmt.Fprintf(t.log, "epoch %d/%d  loss %.4f  teacher's entropy %.3f of %.3f%s  lr %.3g  %.1f images/s  %.1f s\n",
-		n+1, t.Epochs, e.Loss, e.Entropy, e.Spread, knn, e.LR, float64(e.Images)/e.Seconds, e.Seconds)
+	teacher := ""
+	if t.Contrast == 0 {
+		teacher = fmt.Sprintf("  teacher's entropy %.3f of %.3f", e.Entropy, e.Spread)
+	}
+	fmt.Fprintf(t.log, "epoch %d/%d  loss %.4f%s%s  lr %.3g  %.1f images/s  %.1f s\n",
+		n+1, t.Epochs, e.Loss, teacher, knn, e.LR, float64(e.Images)/e.Seconds, e.Seconds)
 	t.spoken = time.Now()
 }
 
