@@ -34,6 +34,7 @@ var imports = map[string][]string{
 	"features":                 {"tensor", "tensor/checkpoint", "autograd", "vit", "data"},
 	"probe":                    {"tensor", "autograd", "vit"},
 	"examples/cub":             {"tensor", "tensor/checkpoint", "nn", "vit", "data", "data/download", "promptcam", "autograd", "features", "probe"},
+	"examples/pretrain":        {"tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data", "data/birds"},
 	"bench":                    {},
 }
 
