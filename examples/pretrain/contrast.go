@@ -25,8 +25,8 @@ func (d *dino) contrast(b *piece, temperature float32) *autograd.Var {
 			d.own.Set(1, 0, i, i)
 		}
 	}
-	keys := d.teacher.places(d.watching.Const(b.global))                   // [1, G·B, bottleneck]
-	all := d.student.places(d.tape.Const(b.global), d.tape.Const(b.local)) // [1, V·B, bottleneck]
+	keys := d.teacher.places(d.watching.Const(b.global)) // [1, G·B, bottleneck]
+	all := d.student.places(b.all(&d.tape)...)           // [1, V·B, bottleneck]
 	var sum *autograd.Var
 	for g := range globals {
 		from, to := g*n, g*n+n

@@ -100,7 +100,7 @@ func (d *dino) step(batch []*piece, p pace, clip float64) (told, error) {
 			t.entropy += share * entropy(targets) / float64(globals*b.images)
 			tensor.SumTo(d.part, targets)
 			tensor.Axpy(d.common, float32(share/float64(globals*b.images)), d.part)
-			scores := d.student.scores(b.images, d.tape.Const(b.global), d.tape.Const(b.local))
+			scores := d.student.scores(b.images, b.all(&d.tape)...)
 			loss = autograd.CrossViews(scores, targets, studentTemperature)
 		}
 		t.loss += share * float64(loss.Value().At())

@@ -131,7 +131,7 @@ func TestResumeEndsWithTheSameBits(t *testing.T) {
 
 func TestBirds(t *testing.T) {
 	out := t.TempDir()
-	stdout := must(t, "-birds", "12", "-out", out, "-epochs", "2", "-knn-most", "1")
+	stdout := must(t, "-birds", "12", "-out", out, "-epochs", "2", "-knn-most", "1", "-locals", "0")
 	assert.Contains(t, stdout, "12 images")
 	assert.Contains(t, stdout, "k-NN")
 	assert.Equal(t, complete, files(t, out))

@@ -185,7 +185,7 @@ func (s *settings) check() error {
 	}{
 		{"birds", float64(s.birds), 0, 1 << 30}, {"knn-every", float64(s.knnEvery), 1, 1 << 30}, {"knn-most", float64(s.knnMost), 0, 1 << 30},
 		{"head-hidden", float64(s.Hidden), 1, 1 << 16}, {"head-bottleneck", float64(s.Bottleneck), 1, 1 << 16}, {"outputs", float64(s.Outputs), 2, 1 << 20},
-		{"scenes", float64(s.Scenes), 1, 64}, {"locals", float64(s.Locals), 1, 64}, {"global-area", s.GlobalArea, 1e-3, 1}, {"local-area", s.LocalArea, 1e-3, s.GlobalArea},
+		{"scenes", float64(s.Scenes), 1, 64}, {"locals", float64(s.Locals), 0, 64}, {"global-area", s.GlobalArea, 1e-3, 1}, {"local-area", s.LocalArea, 1e-3, s.GlobalArea},
 		{"flip", s.Flip, 0, 1}, {"jitter", s.Jitter, 0, 2}, {"grey", s.Grey, 0, 1}, {"blur", s.Blur, 0, 1}, {"solarize", s.Solarize, 0, 1},
 		{"epochs", float64(s.Epochs), 1, 1 << 20}, {"batch", float64(s.Batch), 1, 1 << 20}, {"piece", float64(s.Piece), 1, 1 << 20},
 		{"lr", s.LR, 1e-12, 1}, {"min-lr", s.MinLR, 0, s.LR}, {"warmup", s.Warmup, 0, 1 << 20}, {"decay", s.Decay, 0, 10}, {"last-decay", s.LastDecay, 0, 10},

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/tensor"
 )
@@ -17,6 +18,14 @@ type piece struct {
 	images int            // B
 	global *tensor.Tensor // [2·B, 3, S, S], view by view
 	local  *tensor.Tensor // [N·B, 3, s, s]
+}
+
+// all returns the crops as Vars of tp, those of a size together.
+func (p *piece) all(tp *autograd.Tape) []*autograd.Var {
+	if p.local.Len() == 0 {
+		return []*autograd.Var{tp.Const(p.global)}
+	}
+	return []*autograd.Var{tp.Const(p.global), tp.Const(p.local)}
 }
 
 // views makes batches of crops.
