@@ -80,6 +80,8 @@ student, says of other parts.
       trains; stop it at any time and go on with the same line and -resume
   pretrain -data photographs -knn CUB_200_2011 -out out
       tells after every epoch, too, how well the features find images of the same species
+  pretrain -birds 4800 -contrast 0.2 -global-area 0.7 -local-area 0.3 -jitter 0.1 -lr 0.001 -warmup 1 -epochs 40 -out out
+      draws 4,800 birds for each epoch, and asks for the species of others
 
 Leaves in -out, after every epoch: backbone.safetensors (the teacher's weights under DINO's names) and backbone.json (its
 architecture, for examples/cub -arch), metrics.csv, curves.png and, until it has finished, state.safetensors.
