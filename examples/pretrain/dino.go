@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
+	"sync"
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/nn"
@@ -21,12 +23,12 @@ type dino struct {
 	optimizer        optim.Optimizer
 	centre           *tensor.Tensor // [K], moving mean of the teacher's scores
 
-	tape, watching autograd.Tape // the student's and the teacher's
-	sums           autograd.Grads
-	mean, common   *tensor.Tensor // [K], of the teacher's scores, and of its probabilities, of a batch
-	part           *tensor.Tensor // [K], what a piece adds to them
-	targets        *tensor.Tensor // [G, B, K]
-	own            *tensor.Tensor // [1, B, B], the identity
+	sums         autograd.Grads
+	mean, common *tensor.Tensor // [K], of the teacher's scores, and of its probabilities, of a batch
+	part         *tensor.Tensor // [K], what a piece adds to them
+
+	mu      sync.Mutex
+	workers []*worker // those that are not in use
 }
 
 // pair is a parameter of the student and the teacher's.
@@ -44,7 +46,6 @@ func newDINO(student, teacher *network) *dino {
 		student: student, teacher: teacher, optimizer: optim.NewAdamW(a, nn.Params(student)),
 		centre: tensor.New(outputs), mean: tensor.New(outputs), common: tensor.New(outputs), part: tensor.New(outputs), sums: autograd.Grads{},
 	}
-	d.watching.NoGrad = true
 	of := map[string]*autograd.Param{}
 	for name, p := range nn.Params(teacher) {
 		of[name] = p
@@ -65,6 +66,8 @@ type pace struct {
 	temperature float32 // of the teacher
 	contrast    float32 // temperature of the objective contrast, in place of DINO's; 0 means DINO's
 	frozen      bool    // whether the head's directions stay as they are
+	drops       bool    // whether blocks are left out at random, by
+	seed, step  uint64  // these
 }
 
 // studentTemperature is what DINO divides the student's scores by.
@@ -78,8 +81,9 @@ type told struct {
 	norm    float64 // of the gradient, before clipping
 }
 
-// step moves the student, then the teacher, by a batch that comes in pieces, whose gradients are
-// added up: few images at a time stay in the caches.
+// step moves the student, then the teacher, by a batch that comes in pieces. Each is one
+// processor's; what they find is added up in their order, so that bits do not depend on how many
+// processors there are.
 func (d *dino) step(batch []*piece, p pace, clip float64) (told, error) {
 	var t told
 	images := 0
@@ -88,39 +92,61 @@ func (d *dino) step(batch []*piece, p pace, clip float64) (told, error) {
 	}
 	d.mean.Fill(0)
 	d.common.Fill(0)
-	for i, b := range batch {
-		share := float64(b.images) / float64(images)
-		d.watching.Reset()
-		d.tape.Reset()
-		var loss *autograd.Var
-		if p.contrast > 0 {
-			loss = d.contrast(b, p.contrast)
-		} else {
-			targets := d.teach(b, p.temperature, share)
-			t.entropy += share * entropy(targets) / float64(globals*b.images)
-			tensor.SumTo(d.part, targets)
-			tensor.Axpy(d.common, float32(share/float64(globals*b.images)), d.part)
-			scores := d.student.scores(b.images, b.all(&d.tape)...)
-			loss = autograd.CrossViews(scores, targets, studentTemperature)
-		}
-		t.loss += share * float64(loss.Value().At())
-		for q, g := range d.tape.Backward(loss) {
-			if sum := d.sums[q]; i == 0 {
-				tensor.ScaleTo(sum, float32(share), g)
-			} else {
-				tensor.Axpy(sum, float32(share), g)
-			}
-		}
+	for _, sum := range d.sums {
+		sum.Fill(0)
 	}
+	added := make([]chan struct{}, len(batch))
+	for i := range added {
+		added[i] = make(chan struct{})
+	}
+	tensor.Each(len(batch), func(i int) {
+		defer close(added[i])
+		w := d.take()
+		defer d.give(w)
+		if p.drops {
+			w.tape.Rand = rand.New(rand.NewPCG(p.seed, p.step<<32|uint64(i)))
+		}
+		f := w.learn(d, batch[i], p)
+		if i > 0 {
+			<-added[i-1]
+		}
+		d.add(&t, f, batch[i].images, images)
+	})
 	t.spread, t.norm = entropy(d.common), d.clip(clip)
 	if sum := t.loss + t.norm; math.IsNaN(sum) || math.IsInf(sum, 0) {
 		return t, fmt.Errorf("the loss is %v, its gradient %v long", t.loss, t.norm)
 	}
 	d.move(p)
-	// teach has used the old centre throughout.
-	tensor.ScaleTo(d.centre, p.centring, d.centre)
-	tensor.Axpy(d.centre, 1-p.centring, d.mean)
+	if p.contrast == 0 { // all pieces have used the old centre
+		tensor.ScaleTo(d.centre, p.centring, d.centre)
+		tensor.Axpy(d.centre, 1-p.centring, d.mean)
+	}
 	return t, nil
+}
+
+// found is what a piece tells. Tensors are its worker's.
+type found struct {
+	loss            float64
+	scores, targets *tensor.Tensor // the teacher's [G, B, K]; nil with the objective contrast
+	grads           autograd.Grads
+}
+
+// add takes the share of a piece of some of the images into what is found of the batch.
+func (d *dino) add(t *told, f found, some, images int) {
+	share := float64(some) / float64(images)
+	t.loss += share * f.loss
+	for q, g := range f.grads {
+		tensor.Axpy(d.sums[q], float32(share), g)
+	}
+	if f.targets == nil {
+		return
+	}
+	row := 1 / float64(globals*images)
+	t.entropy += row * entropy(f.targets)
+	tensor.SumTo(d.part, f.scores)
+	tensor.Axpy(d.mean, float32(row), d.part)
+	tensor.SumTo(d.part, f.targets)
+	tensor.Axpy(d.common, float32(row), d.part)
 }
 
 // begin makes the centre the mean of the teacher's scores of the first batch. DINO's is zero: until
@@ -128,28 +154,15 @@ func (d *dino) step(batch []*piece, p pace, clip float64) (told, error) {
 func (d *dino) begin(batch []*piece) {
 	d.centre.Fill(0)
 	images := 0
+	w := d.take()
+	defer d.give(w)
 	for _, b := range batch {
-		d.watching.Reset()
-		tensor.SumTo(d.part, d.teacher.scores(b.images, d.watching.Const(b.global)).Value())
+		w.watching.Reset()
+		tensor.SumTo(d.part, d.teacher.scores(b.images, w.watching.Const(b.global)).Value())
 		tensor.Axpy(d.centre, 1, d.part)
 		images += b.images
 	}
 	tensor.ScaleTo(d.centre, 1/float32(globals*images), d.centre)
-}
-
-// teach returns the teacher's probabilities [G, B, K] of the global crops, centred and sharpened,
-// and adds to mean the share of the mean of its scores.
-func (d *dino) teach(b *piece, temperature float32, share float64) *tensor.Tensor {
-	scores := d.teacher.scores(b.images, d.watching.Const(b.global)).Value() // [G, B, K]
-	tensor.SumTo(d.part, scores)
-	tensor.Axpy(d.mean, float32(share/float64(globals*b.images)), d.part)
-	if d.targets == nil || d.targets.Len() != scores.Len() {
-		d.targets = tensor.New(scores.Shape()...)
-	}
-	tensor.SubTo(d.targets, scores, d.centre)
-	tensor.ScaleTo(d.targets, 1/temperature, d.targets)
-	tensor.SoftmaxTo(d.targets, d.targets)
-	return d.targets
 }
 
 // entropy returns the sum of the entropies of rows of probabilities.

@@ -208,6 +208,29 @@ func TestPieces(t *testing.T) {
 	tensortest.Close(t, mean(func(d *dino) *tensor.Tensor { return d.centre }), both.centre, 1e-6)
 }
 
+// Pieces run on any number of processors to the same bits.
+func TestStepOnAnyProcessors(t *testing.T) {
+	for _, contrast := range []string{"0", "0.2"} {
+		s := smallSettings(t, "-batch", "14", "-piece", "2", "-drop-path", "0.3", "-contrast", contrast)
+		var want nn.Tensors
+		for _, procs := range []int{1, 2, 5} {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+			d := begun(t, s)
+			for i := range 3 {
+				p := s.pace(1.5)
+				p.drops, p.seed, p.step = true, 1, uint64(i)
+				_, err := d.step(randomBatch(s), p, s.Clip)
+				require.NoError(t, err)
+			}
+			if got := clones(d.tensors()); want == nil {
+				want = got
+			} else {
+				assert.Equal(t, want, got, "%d processors", procs)
+			}
+		}
+	}
+}
+
 // Weights decay, biases and norms do not, as in DINO's groups of parameters.
 func TestDecay(t *testing.T) {
 	d := begun(t, smallSettings(t))

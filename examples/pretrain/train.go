@@ -168,10 +168,6 @@ func writable(dir string) error {
 func (t *training) epoch(ctx context.Context, n int) (epoch, error) {
 	began := time.Now()
 	var e epoch
-	t.dino.tape.Rand = nil
-	if t.DropPath > 0 {
-		t.dino.tape.Rand = rand.New(rand.NewPCG(uint64(t.Seed)+1<<33, uint64(n)))
-	}
 	steps := t.views.steps()
 	for i, images := range t.views.order(n) {
 		batch, err := t.views.batch(ctx, n, images)
@@ -182,6 +178,7 @@ func (t *training) epoch(ctx context.Context, n int) (epoch, error) {
 			t.dino.begin(batch)
 		}
 		p := t.pace(float64(n) + float64(i+1)/float64(steps))
+		p.drops, p.seed, p.step = t.DropPath > 0, uint64(t.Seed)+4<<32, uint64(n*steps+i)
 		told, err := t.dino.step(batch, p, t.Clip)
 		if err != nil {
 			return e, fmt.Errorf("epoch %d, step %d: %w: try an -lr below %g", n+1, i+1, err, p.rate)
