@@ -29,11 +29,12 @@ var imports = map[string][]string{
 	"nn/optim":                 {"tensor", "autograd", "nn"},
 	"vit":                      {"tensor", "tensor/checkpoint", "autograd", "nn"},
 	"data":                     {"tensor"},
+	"data/birds":               {"data"},
 	"data/download":            {},
 	"promptcam":                {"tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data"},
 	"features":                 {"tensor", "tensor/checkpoint", "autograd", "vit", "data"},
 	"probe":                    {"tensor", "autograd", "vit"},
-	"examples/cub":             {"tensor", "tensor/checkpoint", "nn", "vit", "data", "data/download", "promptcam", "autograd", "features", "probe"},
+	"examples/cub":             {"tensor", "tensor/checkpoint", "nn", "vit", "data", "data/birds", "data/download", "promptcam", "autograd", "features", "probe"},
 	"examples/pretrain":        {"tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data", "data/birds"},
 	"bench":                    {},
 }
