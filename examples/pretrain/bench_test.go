@@ -42,7 +42,7 @@ func BenchmarkViews(b *testing.B) {
 	s := &settings{}
 	flags(s)
 	s.Batch, s.Piece = 8, 8
-	for name, images := range map[string]Images{"birds": drawBirds(8, s.Scenes, s.Image, 1), "pictures": textures{8, 1, -1}} {
+	for name, images := range map[string]Images{"birds": drawBirds(8, s), "pictures": textures{8, 1, -1}} {
 		b.Run(name, func(b *testing.B) {
 			v := newViews(images, s)
 			b.ReportAllocs()

@@ -15,23 +15,43 @@ import (
 //
 // With one scene of each bird, views agree best on what is behind it, which says nothing of the
 // bird. With more, all that they have in common is the bird's traits.
+//
+// Birds that differ in most of their traits are told apart by the plainest, and the smallest are
+// never learned. So those of a piece become kin: of each trait they have, with a probability that
+// rises over the first epochs, their common ancestor's.
 type drawn struct {
-	n, scenes, size int // birds of an epoch; pictures of each; side of a picture in pixels
-	seed            uint64
+	n, scenes, size int     // birds of an epoch; pictures of each; side of a picture in pixels
+	piece           int     // birds that have one ancestor
+	kin, rise       float64 // that probability in the end, and the epochs until then
+	seed            int64
 }
 
-// drawBirds returns birds to be cropped for networks that see images of this side.
-func drawBirds(n, scenes, side int, seed int64) *drawn {
-	// A third more than is seen, since the crops enlarge.
-	return &drawn{n, scenes, min(max(side*4/3, 32), 1024), uint64(seed)}
+// drawBirds returns n birds an epoch to be cropped as s says.
+func drawBirds(n int, s *settings) *drawn {
+	return &drawn{n, s.Scenes, drawnSize(s.Image), s.Piece, s.Kin, early * float64(s.Epochs), s.Seed}
 }
+
+// drawnSize is the side of a picture to be cropped for networks that see images of this side: a
+// third more, since the crops enlarge.
+func drawnSize(side int) int { return min(max(side*4/3, 32), 1024) }
 
 func (d *drawn) Len() int    { return d.n }
 func (d *drawn) Scenes() int { return d.scenes }
 
+// Shuffled is false: each epoch's birds are others, and kin belong together.
+func (d *drawn) Shuffled() bool { return false }
+
 func (d *drawn) At(_ context.Context, i, epoch, scene int) (*data.RGB, error) {
-	rng := rand.New(rand.NewPCG(d.seed+2<<32, uint64(epoch)<<32|uint64(i)))
+	rng := rand.New(rand.NewPCG(uint64(d.seed)+2<<32, uint64(epoch)<<32|uint64(i)))
 	traits := birds.Random(rng)
+	// Images of a piece follow each other in each of the batches, which need not be whole pieces.
+	ancestor := birds.Random(rand.New(rand.NewPCG(uint64(d.seed)+4<<32, uint64(epoch)<<32|uint64(i/d.piece))))
+	inherits := d.kin * min(float64(epoch)/d.rise, 1)
+	for k := range traits {
+		if rng.Float64() < inherits {
+			traits[k] = ancestor[k]
+		}
+	}
 	for range scene {
 		rng.Uint64()
 	}
@@ -41,7 +61,7 @@ func (d *drawn) At(_ context.Context, i, epoch, scene int) (*data.RGB, error) {
 // Identity changes when birds are drawn otherwise.
 func (d *drawn) Identity() string {
 	first, _ := d.At(context.Background(), 0, 0, 0)
-	return digest(fmt.Sprint(d.n, d.scenes, d.size, first.Pix))
+	return digest(fmt.Sprint(d.n, d.scenes, d.size, d.piece, d.kin, d.rise, first.Pix))
 }
 
 // drawnSpecies returns images of all species of birds, so many of each to look among and as many
@@ -50,7 +70,7 @@ func drawnSpecies(c vit.Config, each int, seed int64) *neighbours {
 	all := birds.AllSpecies()
 	n := &neighbours{transform: data.EvalTransform(c.ImageSize, c.Mean, c.Std), classes: len(all)}
 	rng := rand.New(rand.NewPCG(uint64(seed)+3<<32, 0))
-	size := drawBirds(0, 1, c.ImageSize[0], seed).size
+	size := drawnSize(c.ImageSize[0])
 	for label, s := range all {
 		for i := range 2 * each {
 			to := &n.bank

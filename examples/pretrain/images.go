@@ -22,6 +22,9 @@ type Images interface {
 	// divided: 1 for photographs, of which all views are parts.
 	Scenes() int
 
+	// Shuffled tells whether each epoch sees the images in another order.
+	Shuffled() bool
+
 	// At returns a picture of image i, from 0, of an epoch, counted from 0 too: the same whenever
 	// it is asked for. It is called from several goroutines at once.
 	At(ctx context.Context, i, epoch, scene int) (*data.RGB, error)
@@ -83,8 +86,9 @@ func (f *folder) check(ctx context.Context, skip bool, progress func(done, total
 	return bad, nil
 }
 
-func (f *folder) Len() int    { return len(f.items) }
-func (f *folder) Scenes() int { return 1 }
+func (f *folder) Len() int       { return len(f.items) }
+func (f *folder) Scenes() int    { return 1 }
+func (f *folder) Shuffled() bool { return true }
 
 func (f *folder) At(_ context.Context, i, _, _ int) (*data.RGB, error) {
 	return data.ReadImage(filepath.Join(f.root, f.items[i].Path))

@@ -15,18 +15,21 @@ type network struct {
 	Backbone *vit.Model `state:"backbone"`
 	Head     *head      `state:"head"`
 
-	local *tensor.Tensor // weights that resample position embeddings for local crops
+	resample map[int]*tensor.Tensor // by the side of a crop: weights that resample position embeddings for it
 }
 
-// newNetwork returns an untrained network for global crops of c's size and local ones of another.
-func newNetwork(c vit.Config, local int, h headSize, rng *rand.Rand) (*network, error) {
+// newNetwork returns an untrained network for images of c's size and crops of other sides.
+func newNetwork(c vit.Config, sides []int, h headSize, rng *rand.Rand) (*network, error) {
 	b, err := vit.New(c, rng)
 	if err != nil {
 		return nil, err
 	}
+	n := &network{b, newHead(c.Dim, h, rng), map[int]*tensor.Tensor{}}
 	rows, cols := c.Grid()
-	side := local / c.PatchSize
-	return &network{b, newHead(c.Dim, h, rng), vit.ResampleWeights([2]int{rows, cols}, [2]int{side, side})}, nil
+	for _, side := range sides {
+		n.resample[side] = vit.ResampleWeights([2]int{rows, cols}, [2]int{side / c.PatchSize, side / c.PatchSize})
+	}
+	return n, nil
 }
 
 // scores returns what the network says of V views of B images, given by their crops in groups of
@@ -75,8 +78,8 @@ func (n *network) class(images *autograd.Var) *autograd.Var {
 	return normed
 }
 
-// embed is vit.Model.Embed for global or local crops. For the latter, position embeddings are
-// resampled, so that both learn them.
+// embed is vit.Model.Embed for crops of any side that newNetwork was given. For these, position
+// embeddings are resampled, so that all learn them.
 func (n *network) embed(images *autograd.Var) *autograd.Var {
 	b := n.Backbone
 	if images.Dim(2) == b.Config.ImageSize[0] {
@@ -85,8 +88,8 @@ func (n *network) embed(images *autograd.Var) *autograd.Var {
 	tp := images.Tape()
 	position := tp.Param(b.Position) // [1, 1+M, D]
 	class := autograd.Add(tp.Param(b.ClassToken), autograd.Slice(position, 1, 0, 1))
-	grid := autograd.Combine(n.local, autograd.Slice(position, 1, 1, position.Dim(1))) // [1, m, D]
-	patches := b.Patch.Forward(images)                                                 // [B, m, D]
+	grid := autograd.Combine(n.resample[images.Dim(2)], autograd.Slice(position, 1, 1, position.Dim(1))) // [1, m, D]
+	patches := b.Patch.Forward(images)                                                                   // [B, m, D]
 	placed := autograd.Add(patches, grid)
 	patches.Release()
 	x := autograd.Concat(class, placed) // [B, 1+m, D]

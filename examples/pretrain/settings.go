@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 type recipe struct {
 	Patch int `json:"patch"`
 	Image int `json:"image"`
+	Early int `json:"early"`
 	Dim   int `json:"dim"`
 	Depth int `json:"depth"`
 	Heads int `json:"heads"`
@@ -27,6 +29,7 @@ type recipe struct {
 	Outputs    int `json:"outputs"`
 
 	Scenes     int     `json:"scenes"`
+	Kin        float64 `json:"kin"`
 	Locals     int     `json:"locals"`
 	Local      int     `json:"local"`
 	GlobalArea float64 `json:"global-area"`
@@ -106,6 +109,7 @@ func flags(s *settings) *flag.FlagSet {
 
 	fs.IntVar(&s.Patch, "patch", 8, "side of a patch in `pixels`")
 	fs.IntVar(&s.Image, "image", 96, "side of an image, and of a global crop, in `pixels`")
+	fs.IntVar(&s.Early, "early", 0, "side of global crops in the first six tenths of the epochs in `pixels`: smaller ones are seen faster; 0: -image")
 	fs.IntVar(&s.Dim, "dim", 192, "width of a token")
 	fs.IntVar(&s.Depth, "depth", 6, "blocks")
 	fs.IntVar(&s.Heads, "heads", 3, "attention heads")
@@ -115,6 +119,7 @@ func flags(s *settings) *flag.FlagSet {
 	fs.IntVar(&s.Outputs, "outputs", 4096, "its outputs, K (DINO: 65536 for ImageNet)")
 
 	fs.IntVar(&s.Scenes, "scenes", 3, "pictures of each of -birds, in other poses, places and lights: one for each global crop, the others for the local ones; 1: all are cut out of one, as of a photograph")
+	fs.Float64Var(&s.Kin, "kin", 0, "`share` of their traits that -birds of a piece have from one ancestor, rising from 0 over the first six tenths of the epochs: to be told apart by what few are left")
 	fs.IntVar(&s.Locals, "locals", 4, "local crops of each image, beside two global ones")
 	fs.IntVar(&s.Local, "local", 48, "side of a local crop in `pixels`")
 	fs.Float64Var(&s.GlobalArea, "global-area", 0.4, "least `share` of an image that a global crop shows, and most that a local one does")
@@ -163,6 +168,7 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	if fs.NArg() > 0 {
 		return nil, usage("%q is no flag: every argument needs a flag before it, such as -data", fs.Arg(0))
 	}
+	s.Early = cmp.Or(s.Early, s.Image)
 	return s, s.check()
 }
 
@@ -187,7 +193,7 @@ func (s *settings) check() error {
 	}{
 		{"birds", float64(s.birds), 0, 1 << 30}, {"knn-every", float64(s.knnEvery), 1, 1 << 30}, {"knn-most", float64(s.knnMost), 0, 1 << 30},
 		{"head-hidden", float64(s.Hidden), 1, 1 << 16}, {"head-bottleneck", float64(s.Bottleneck), 1, 1 << 16}, {"outputs", float64(s.Outputs), 2, 1 << 20},
-		{"scenes", float64(s.Scenes), 1, 64}, {"locals", float64(s.Locals), 0, 64}, {"global-area", s.GlobalArea, 1e-3, 1}, {"local-area", s.LocalArea, 1e-3, s.GlobalArea},
+		{"scenes", float64(s.Scenes), 1, 64}, {"kin", s.Kin, 0, 1}, {"locals", float64(s.Locals), 0, 64}, {"global-area", s.GlobalArea, 1e-3, 1}, {"local-area", s.LocalArea, 1e-3, s.GlobalArea},
 		{"flip", s.Flip, 0, 1}, {"jitter", s.Jitter, 0, 2}, {"grey", s.Grey, 0, 1}, {"blur", s.Blur, 0, 1}, {"solarize", s.Solarize, 0, 1},
 		{"epochs", float64(s.Epochs), 1, 1 << 20}, {"batch", float64(s.Batch), 1, 1 << 20}, {"piece", float64(s.Piece), 1, 1 << 20},
 		{"lr", s.LR, 1e-12, 1}, {"min-lr", s.MinLR, 0, s.LR}, {"warmup", s.Warmup, 0, 1 << 20}, {"decay", s.Decay, 0, 10}, {"last-decay", s.LastDecay, 0, 10},
@@ -205,11 +211,25 @@ func (s *settings) check() error {
 	if err := c.Validate(); err != nil {
 		return usageError{fmt.Errorf("-patch, -image, -dim, -depth, -heads: %w", err)}
 	}
-	c.ImageSize = [2]int{s.Local, s.Local}
-	if err := c.Validate(); err != nil {
-		return usageError{fmt.Errorf("-local %d: %w", s.Local, err)}
+	for name, side := range map[string]int{"local": s.Local, "early": s.Early} {
+		c.ImageSize = [2]int{side, side}
+		if err := c.Validate(); err != nil {
+			return usageError{fmt.Errorf("-%s %d: %w", name, side, err)}
+		}
 	}
 	return nil
+}
+
+// early is the share of the epochs in which things are still easy: small crops, birds that have
+// little in common.
+const early = 0.6
+
+// side returns the side of global crops in an epoch, counted from 0.
+func (s *settings) side(epoch int) int {
+	if float64(epoch) < early*float64(s.Epochs) {
+		return s.Early
+	}
+	return s.Image
 }
 
 // config returns the architecture of the backbone.

@@ -106,11 +106,11 @@ func prepare(ctx context.Context, s *settings, log io.Writer) (*training, error)
 
 // newTraining returns an untrained student of architecture c and its teacher.
 func newTraining(c vit.Config, s *settings) (*dino, error) {
-	student, err := newNetwork(c, s.Local, s.head(), rand.New(rand.NewPCG(uint64(s.Seed), 0)))
+	student, err := newNetwork(c, []int{s.Local, s.Early}, s.head(), rand.New(rand.NewPCG(uint64(s.Seed), 0)))
 	if err != nil {
 		return nil, err
 	}
-	teacher, err := newNetwork(c, s.Local, s.head(), rand.New(rand.NewPCG(uint64(s.Seed), 0)))
+	teacher, err := newNetwork(c, []int{s.Local, s.Early}, s.head(), rand.New(rand.NewPCG(uint64(s.Seed), 0)))
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +127,7 @@ func dropPath(last float64, block, depth int) nn.DropPath {
 // openImages opens -data or makes ready to draw -birds.
 func (t *training) openImages(ctx context.Context) (Images, error) {
 	if t.birds > 0 {
-		return drawBirds(t.birds, t.Scenes, t.Image, t.Seed), nil
+		return drawBirds(t.birds, t.settings), nil
 	}
 	f, err := openFolder(t.data)
 	if err != nil {

@@ -33,7 +33,8 @@ type views struct {
 	images  Images
 	globals [globals]crop
 	local   crop
-	locals  int // N
+	locals  int                 // N
+	side    func(epoch int) int // of global crops
 	seed    uint64
 	pieces  []*piece // the batch, used again and again
 	size    int      // its images
@@ -41,7 +42,7 @@ type views struct {
 
 // newViews returns the views that s says of images that c's network is to see.
 func newViews(images Images, s *settings) *views {
-	v := &views{images: images, locals: s.Locals, seed: uint64(s.Seed), size: s.Batch}
+	v := &views{images: images, locals: s.Locals, side: s.side, seed: uint64(s.Seed), size: s.Batch}
 	mean, std := s.pixels()
 	base := crop{grey: s.Grey, blur: s.Blur}
 	base.Transform = data.Transform{
@@ -50,7 +51,7 @@ func newViews(images Images, s *settings) *views {
 	}
 	for i := range v.globals {
 		g := base
-		g.Width, g.Height, g.Area = s.Image, s.Image, [2]float64{s.GlobalArea, 1}
+		g.Area = [2]float64{s.GlobalArea, 1}
 		if i == 1 {
 			g.solarize = s.Solarize // of one of the two, so that they differ
 		}
@@ -60,9 +61,23 @@ func newViews(images Images, s *settings) *views {
 	v.local.Width, v.local.Height, v.local.Area = s.Local, s.Local, [2]float64{s.LocalArea, s.GlobalArea}
 	for n := s.Batch; n > 0; n -= s.Piece {
 		b := min(n, s.Piece)
-		v.pieces = append(v.pieces, &piece{b, tensor.New(globals*b, 3, s.Image, s.Image), tensor.New(s.Locals*b, 3, s.Local, s.Local)})
+		v.pieces = append(v.pieces, &piece{b, nil, tensor.New(s.Locals*b, 3, s.Local, s.Local)})
 	}
+	v.resize(s.side(0))
 	return v
+}
+
+// resize makes global crops of another side.
+func (v *views) resize(side int) {
+	if v.globals[0].Width == side {
+		return
+	}
+	for i := range v.globals {
+		v.globals[i].Width, v.globals[i].Height = side, side
+	}
+	for _, p := range v.pieces {
+		p.global = tensor.New(globals*p.images, 3, side, side)
+	}
 }
 
 // steps returns the number of batches of an epoch; images that fill no batch are left to others.
@@ -70,13 +85,20 @@ func (v *views) steps() int { return v.images.Len() / v.size }
 
 // order returns the images of an epoch's batches.
 func (v *views) order(epoch int) [][]int {
-	rng := rand.New(rand.NewPCG(v.seed, uint64(epoch)))
-	return slices.Collect(slices.Chunk(rng.Perm(v.images.Len())[:v.steps()*v.size], v.size))
+	all := make([]int, v.images.Len())
+	for i := range all {
+		all[i] = i
+	}
+	if v.images.Shuffled() {
+		all = rand.New(rand.NewPCG(v.seed, uint64(epoch))).Perm(len(all))
+	}
+	return slices.Collect(slices.Chunk(all[:v.steps()*v.size], v.size))
 }
 
 // batch makes the crops of images of an epoch, which are valid until the next call. They depend
 // on the seed, the epoch and the images alone.
 func (v *views) batch(ctx context.Context, epoch int, images []int) ([]*piece, error) {
+	v.resize(v.side(epoch))
 	errs := make([]error, len(images))
 	var next atomic.Int64
 	var wg sync.WaitGroup

@@ -26,6 +26,7 @@ var errBad = errors.New("bad image")
 
 func (x textures) Len() int         { return x.n }
 func (x textures) Scenes() int      { return x.scenes }
+func (x textures) Shuffled() bool   { return true }
 func (x textures) Identity() string { return "textures" }
 func (x textures) At(_ context.Context, i, _, scene int) (*data.RGB, error) {
 	if i == x.bad {
@@ -123,7 +124,8 @@ func TestGreyAndSolarize(t *testing.T) {
 }
 
 func TestBirdsAreOthersInEveryEpoch(t *testing.T) {
-	d := drawBirds(3, 2, 64, 1)
+	draw := func(flags ...string) *drawn { return drawBirds(3, smallSettings(t, flags...)) }
+	d := draw()
 	at := func(i, epoch, scene int) *data.RGB {
 		img, err := d.At(t.Context(), i, epoch, scene)
 		require.NoError(t, err)
@@ -134,7 +136,8 @@ func TestBirdsAreOthersInEveryEpoch(t *testing.T) {
 	assert.NotEqual(t, first, at(1, 0, 0))
 	assert.NotEqual(t, first, at(0, 1, 0))
 	assert.NotEqual(t, first, at(0, 0, 1))
-	assert.NotEqual(t, d.Identity(), drawBirds(3, 2, 64, 2).Identity())
-	assert.NotEqual(t, d.Identity(), drawBirds(3, 1, 64, 1).Identity())
-	assert.Equal(t, d.Identity(), drawBirds(3, 2, 64, 1).Identity())
+	assert.NotEqual(t, d.Identity(), draw("-seed", "2").Identity())
+	assert.NotEqual(t, d.Identity(), draw("-scenes", "1").Identity())
+	assert.NotEqual(t, d.Identity(), draw("-kin", "0.5").Identity())
+	assert.Equal(t, d.Identity(), draw().Identity())
 }
