@@ -16,9 +16,9 @@ func BenchmarkStep(b *testing.B) {
 		{8, 96, 48, 4, 192, 6, 3}, {8, 96, 48, 6, 192, 6, 3}, {16, 128, 64, 4, 192, 6, 3}, {16, 128, 64, 6, 192, 6, 3}, {8, 96, 48, 4, 128, 6, 2},
 	} {
 		b.Run(fmt.Sprintf("image=%d/patch=%d/dim=%d/depth=%d/locals=%d", c.image, c.patch, c.dim, c.depth, c.locals), func(b *testing.B) {
-			s := &settings{}
-			flags(s)
-			s.Patch, s.Image, s.Local, s.Locals, s.Dim, s.Depth, s.Heads = c.patch, c.image, c.local, c.locals, c.dim, c.depth, c.heads
+			s, err := parse([]string{"-birds", "64"}, nil)
+			require.NoError(b, err)
+			s.Patch, s.Image, s.Early, s.Local, s.Locals, s.Dim, s.Depth, s.Heads = c.patch, c.image, c.image, c.local, c.locals, c.dim, c.depth, c.heads
 			d, err := newTraining(s.config(), s)
 			require.NoError(b, err)
 			batch := newViews(&folder{}, s).pieces
@@ -39,9 +39,8 @@ func BenchmarkStep(b *testing.B) {
 
 // BenchmarkViews is the making of crops, an image at a time.
 func BenchmarkViews(b *testing.B) {
-	s := &settings{}
-	flags(s)
-	s.Batch, s.Piece = 8, 8
+	s, err := parse([]string{"-birds", "8", "-batch", "8", "-piece", "8"}, nil)
+	require.NoError(b, err)
 	for name, images := range map[string]Images{"birds": drawBirds(8, s), "pictures": textures{8, 1, -1}} {
 		b.Run(name, func(b *testing.B) {
 			v := newViews(images, s)
