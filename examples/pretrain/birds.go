@@ -21,14 +21,17 @@ import (
 // rises over the first epochs, their common ancestor's.
 type drawn struct {
 	n, scenes, size int     // birds of an epoch; pictures of each; side of a picture in pixels
-	piece           int     // birds that have one ancestor
+	batch, piece    int     // birds of a step, and those of it that have one ancestor
 	kin, rise       float64 // that probability in the end, and the epochs until then
 	seed            int64
 }
 
 // drawBirds returns n birds an epoch to be cropped as s says.
 func drawBirds(n int, s *settings) *drawn {
-	return &drawn{n, s.Scenes, drawnSize(s.Image), s.Piece, s.Kin, early * float64(s.Epochs), s.Seed}
+	return &drawn{
+		n: n, scenes: s.Scenes, size: drawnSize(s.Image), batch: s.Batch, piece: s.Piece,
+		kin: s.Kin, rise: early * float64(s.Epochs), seed: s.Seed,
+	}
 }
 
 // drawnSize is the side of a picture to be cropped for networks that see images of this side: a
@@ -42,20 +45,28 @@ func (d *drawn) Scenes() int { return d.scenes }
 func (d *drawn) Shuffled() bool { return false }
 
 func (d *drawn) At(_ context.Context, i, epoch, scene int) (*data.RGB, error) {
+	traits, rng := d.bird(i, epoch)
+	for range scene {
+		rng.Uint64()
+	}
+	return birds.Draw(traits, birds.NewScene(rng.Uint64()), d.size).RGB, nil
+}
+
+// bird returns a bird's traits and the source of its scenes' seeds.
+func (d *drawn) bird(i, epoch int) (birds.Traits, *rand.Rand) {
 	rng := rand.New(rand.NewPCG(uint64(d.seed)+2<<32, uint64(epoch)<<32|uint64(i)))
 	traits := birds.Random(rng)
-	// Images of a piece follow each other in each of the batches, which need not be whole pieces.
-	ancestor := birds.Random(rand.New(rand.NewPCG(uint64(d.seed)+4<<32, uint64(epoch)<<32|uint64(i/d.piece))))
+	// Pieces follow each other in a batch, of which the last may be smaller.
+	pieces := (d.batch + d.piece - 1) / d.piece
+	family := i/d.batch*pieces + i%d.batch/d.piece
+	ancestor := birds.Random(rand.New(rand.NewPCG(uint64(d.seed)+4<<32, uint64(epoch)<<32|uint64(family))))
 	inherits := d.kin * min(float64(epoch)/d.rise, 1)
 	for k := range traits {
 		if rng.Float64() < inherits {
 			traits[k] = ancestor[k]
 		}
 	}
-	for range scene {
-		rng.Uint64()
-	}
-	return birds.Draw(traits, birds.NewScene(rng.Uint64()), d.size).RGB, nil
+	return traits, rng
 }
 
 // Identity changes when birds are drawn otherwise.

@@ -213,19 +213,23 @@ func TestStepOnAnyProcessors(t *testing.T) {
 	for _, contrast := range []string{"0", "0.2"} {
 		s := smallSettings(t, "-batch", "14", "-piece", "2", "-drop-path", "0.3", "-contrast", contrast)
 		var want nn.Tensors
+		var wantTold told
 		for _, procs := range []int{1, 2, 5} {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 			d := begun(t, s)
+			var last told
 			for i := range 3 {
 				p := s.pace(1.5)
 				p.drops, p.seed, p.step = true, 1, uint64(i)
-				_, err := d.step(randomBatch(s), p, s.Clip)
+				var err error
+				last, err = d.step(randomBatch(s), p, s.Clip)
 				require.NoError(t, err)
 			}
 			if got := clones(d.tensors()); want == nil {
-				want = got
+				want, wantTold = got, last
 			} else {
 				assert.Equal(t, want, got, "%d processors", procs)
+				assert.Equal(t, wantTold, last, "%d processors", procs)
 			}
 		}
 	}
@@ -291,14 +295,14 @@ func TestPace(t *testing.T) {
 }
 
 // The class token is that of the whole model, at the network's own size and, with position
-// embeddings resized as vit.Load does, for local crops.
+// embeddings resized as vit.Load does, for local and early crops, from which all of them learn.
 func TestClassToken(t *testing.T) {
-	s := smallSettings(t)
+	s := smallSettings(t, "-early", "24")
 	d := begun(t, s)
 	b := d.student.Backbone
 	rng := rand.New(rand.NewPCG(7, 8))
 	nn.Normal(rng, b.Position.Value, 1)
-	for _, side := range []int{s.Image, s.Local} {
+	for _, side := range []int{s.Image, s.Local, s.Early} {
 		c := b.Config
 		c.ImageSize = [2]int{side, side}
 		whole, err := vit.LoadFrom(nn.Tensors(nn.State(b)), c)
@@ -312,6 +316,10 @@ func TestClassToken(t *testing.T) {
 		grads := tape.Backward(autograd.CrossEntropy(autograd.Reshape(got, 3, -1), []int{0, 1, 2}))
 		for name, p := range nn.Params(b) {
 			assert.NotNil(t, grads[p], "%d pixels: %s is not learned", side, name)
+		}
+		for i := range b.Position.Value.Dim(1) {
+			row := grads[b.Position].Select(1, i).Contig().Data()
+			assert.NotEqual(t, make([]float32, len(row)), row, "%d pixels: position %d is not learned", side, i)
 		}
 	}
 }

@@ -80,6 +80,29 @@ func TestOrder(t *testing.T) {
 	assert.Equal(t, order, v.order(0))
 }
 
+// Global crops are small in the first six tenths of the epochs, whichever comes first.
+func TestCropsGrow(t *testing.T) {
+	s := smallSettings(t, "-early", "16", "-epochs", "5")
+	v := newViews(textures{20, 1, -1}, s)
+	for _, epoch := range []int{0, 2, 3, 4, 1} {
+		side := 32
+		if epoch < 3 {
+			side = 16
+		}
+		batch, err := v.batch(t.Context(), epoch, v.order(epoch)[0])
+		require.NoError(t, err)
+		want := crops(t, s, epoch)
+		for i, p := range batch {
+			assert.Equal(t, []int{2 * p.images, 3, side, side}, p.global.Shape(), "epoch %d", epoch)
+			assert.Equal(t, []int{2 * p.images, 3, 16, 16}, p.local.Shape(), "epoch %d", epoch)
+			assert.Equal(t, want[2*i], p.global, "epoch %d", epoch)
+		}
+	}
+	for epoch := range 5 {
+		assert.Equal(t, 32, smallSettings(t, "-epochs", "5").side(epoch), "without -early")
+	}
+}
+
 func TestViewsOfBadImages(t *testing.T) {
 	v := newViews(textures{20, 1, 7}, smallSettings(t))
 	_, err := v.batch(t.Context(), 0, []int{1, 2, 7, 4, 5, 6})
@@ -140,4 +163,41 @@ func TestBirdsAreOthersInEveryEpoch(t *testing.T) {
 	assert.NotEqual(t, d.Identity(), draw("-scenes", "1").Identity())
 	assert.NotEqual(t, d.Identity(), draw("-kin", "0.5").Identity())
 	assert.Equal(t, d.Identity(), draw().Identity())
+}
+
+// alike returns which share of their traits two birds have in common, on average over the pairs
+// of birds of an epoch that together says so of.
+func alike(d *drawn, epoch int, together func(i, j int) bool) float64 {
+	equal, all := 0, 0
+	for i := range d.n {
+		a, _ := d.bird(i, epoch)
+		for j := range i {
+			if together(i, j) {
+				b, _ := d.bird(j, epoch)
+				all += len(a)
+				equal += len(a) - len(a.Diff(b))
+			}
+		}
+	}
+	return float64(equal) / float64(all)
+}
+
+// Two birds of a piece have a trait in common if both inherit it, or by chance, as two of
+// different pieces do.
+func TestBirdsBecomeKin(t *testing.T) {
+	s := smallSettings(t, "-kin", "0.7", "-epochs", "10", "-batch", "40", "-piece", "16") // pieces of 16, 16 and 8
+	d := drawBirds(240, s)
+	piece := func(i int) int { return 3*(i/40) + i%40/16 }
+	kin := func(i, j int) bool { return piece(i) == piece(j) }
+	strangers := func(i, j int) bool { return piece(i) != piece(j) && (i+j)%7 == 0 } // not all: they are many
+	chance := alike(d, 0, strangers)
+	for epoch, inherits := range map[int]float64{0: 0, 1: 0.7 / 6, 3: 0.35, 6: 0.7, 9: 0.7} {
+		both := inherits * inherits
+		assert.InDelta(t, both+(1-both)*chance, alike(d, epoch, kin), 0.04, "epoch %d", epoch)
+		assert.InDelta(t, chance, alike(d, epoch, strangers), 0.03, "epoch %d", epoch)
+	}
+	assert.Equal(t, 1., alike(drawBirds(80, smallSettings(t, "-kin", "1", "-epochs", "5", "-batch", "40", "-piece", "16")), 3, kin), "all is inherited")
+	before, _ := d.bird(3, 6)
+	after, _ := d.bird(3, 7)
+	assert.NotEqual(t, before, after, "each epoch has other ancestors")
 }
