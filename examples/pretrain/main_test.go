@@ -97,23 +97,43 @@ func (w watcher) Write(p []byte) (int, error) {
 }
 
 func TestResumeEndsWithTheSameBits(t *testing.T) {
-	images, want, out := tiles(t, t.TempDir(), 5), t.TempDir(), t.TempDir()
-	args := append(append([]string(nil), small...), "-data", images, "-knn", images, "-epochs", "4", "-drop-path", "0.2", "-blur", "0.5", "-out")
+	images := tiles(t, t.TempDir(), 5)
+	for name, c := range map[string]struct {
+		args  []string
+		stops []string
+	}{
+		"photographs": {
+			[]string{"-data", images, "-knn", images, "-epochs", "4", "-drop-path", "0.2", "-blur", "0.5"},
+			[]string{"epoch 1/4", "epoch 2/4", "epoch 4/4"},
+		},
+		"birds that become kin, while crops grow": { // in the fourth epoch
+			[]string{"-birds", "12", "-kin", "0.7", "-contrast", "0.2", "-early", "16", "-epochs", "5", "-knn-every", "5", "-knn-most", "1"},
+			[]string{"epoch 2/5", "epoch 3/5", "epoch 5/5"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) { testResume(t, c.args, c.stops) })
+	}
+}
+
+// testResume stops a run after epochs, the last of which is its end.
+func testResume(t *testing.T, args, stops []string) {
+	want, out := t.TempDir(), t.TempDir()
+	args = append(append(append([]string(nil), small...), args...), "-out")
 	require.NoError(t, run(t.Context(), append(args, want), watcher{func(string) {}}))
 	next := append(args, out)
-	for _, epoch := range []string{"epoch 1/4", "epoch 2/4", "epoch 4/4"} {
+	last := stops[len(stops)-1]
+	for _, epoch := range stops {
 		ctx, cancel := context.WithCancel(t.Context())
 		err := run(ctx, next, watcher{func(line string) {
 			if strings.HasPrefix(line, epoch) {
 				cancel()
 			}
 		}})
-		if epoch != "epoch 4/4" { // which is the end, whatever comes
+		if epoch != last { // which is the end, whatever comes
 			require.ErrorIs(t, err, context.Canceled)
 			assert.ErrorContains(t, err, "-resume")
 			assert.FileExists(t, statePath(out))
-			_, err = pretrain(t.Context(), "-data", images, "-out", out)
-			assert.ErrorContains(t, err, "holds an unfinished run")
+			assert.ErrorContains(t, run(t.Context(), append(args, out), io.Discard), "holds an unfinished run")
 		}
 		next = append(args, out, "-resume")
 	}
@@ -125,8 +145,7 @@ func TestResumeEndsWithTheSameBits(t *testing.T) {
 		cut := func(line string) string { return line[:strings.LastIndex(","+line, ",")] } // all but the seconds
 		assert.Equal(t, cut(a[i]), cut(b[i]))
 	}
-	_, err := pretrain(t.Context(), "-data", images, "-out", out)
-	assert.ErrorContains(t, err, "holds the results of a run that has finished")
+	assert.ErrorContains(t, run(t.Context(), append(args, out), io.Discard), "holds the results of a run that has finished")
 }
 
 func TestBirds(t *testing.T) {
@@ -172,6 +191,8 @@ func TestBadInput(t *testing.T) {
 		"bad k-NN image":  {[]string{"-data", good, "-knn", changed("text.jpg", "no photograph")}, []string{"-knn", "down/text.jpg"}},
 		"odd patch":       {[]string{"-data", good, "-patch", "7"}, []string{"-patch", "multiple of the patch size 7"}},
 		"odd local crop":  {[]string{"-data", good, "-local", "20"}, []string{"-local 20", "multiple of the patch size 8"}},
+		"odd early crop":  {[]string{"-data", good, "-early", "20"}, []string{"-early 20", "multiple of the patch size 8"}},
+		"a lonely image":  {[]string{"-data", good, "-contrast", "0.2", "-batch", "9", "-piece", "4"}, []string{"-contrast", "-batch of 9", "-piece 4", "one image alone"}},
 		"odd heads":       {[]string{"-data", good, "-heads", "5"}, []string{"multiple of the 5 heads"}},
 		"negative rate":   {[]string{"-data", good, "-lr", "-1"}, []string{"-lr is -1"}},
 		"rate as a word":  {[]string{"-data", good, "-lr", "fast"}, []string{"fast", "-lr"}},

@@ -204,17 +204,20 @@ func (s *settings) check() error {
 			return usage("-%s is %v, want %v to %v", f.name, f.v, f.low, f.high)
 		}
 	}
-	if s.Contrast > 0 && min(s.Piece, s.Batch) < 2 {
-		return usage("-contrast needs at least two images in a -batch and a -piece")
+	if s.Contrast > 0 && (s.Piece == 1 || s.Batch%s.Piece == 1) {
+		return usage("-contrast tells the images of a piece apart: a -batch of %d in pieces of -piece %d leaves one image alone", s.Batch, s.Piece)
 	}
 	c := s.config()
 	if err := c.Validate(); err != nil {
 		return usageError{fmt.Errorf("-patch, -image, -dim, -depth, -heads: %w", err)}
 	}
-	for name, side := range map[string]int{"local": s.Local, "early": s.Early} {
-		c.ImageSize = [2]int{side, side}
+	for _, crop := range []struct {
+		name string
+		side int
+	}{{"local", s.Local}, {"early", s.Early}} {
+		c.ImageSize = [2]int{crop.side, crop.side}
 		if err := c.Validate(); err != nil {
-			return usageError{fmt.Errorf("-%s %d: %w", name, side, err)}
+			return usageError{fmt.Errorf("-%s %d: %w", crop.name, crop.side, err)}
 		}
 	}
 	return nil
