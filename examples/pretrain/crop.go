@@ -30,7 +30,7 @@ func (c crop) draw(dst []float32, img *data.RGB, rng *rand.Rand) {
 	}
 	if rng.Float64() < c.blur {
 		// Of DINO's views of 224 pixels, 0.1 to 2 pixels.
-		blur(m, (0.1+1.9*rng.Float64())*float64(m.W)/224)
+		blur(m, (0.1+float64(1.9*rng.Float64()))*float64(m.W)/224)
 	}
 	if rng.Float64() < c.solarize {
 		solarize(m)

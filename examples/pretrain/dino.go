@@ -134,7 +134,7 @@ type found struct {
 // add takes the share of a piece of some of the images into what is found of the batch.
 func (d *dino) add(t *told, f found, some, images int) {
 	share := float64(some) / float64(images)
-	t.loss += share * f.loss
+	t.loss += float64(share * f.loss)
 	for q, g := range f.grads {
 		tensor.Axpy(d.sums[q], float32(share), g)
 	}
@@ -142,7 +142,7 @@ func (d *dino) add(t *told, f found, some, images int) {
 		return
 	}
 	row := 1 / float64(globals*images)
-	t.entropy += row * entropy(f.targets)
+	t.entropy += float64(row * entropy(f.targets))
 	tensor.SumTo(d.part, f.scores)
 	tensor.Axpy(d.mean, float32(row), d.part)
 	tensor.SumTo(d.part, f.targets)
@@ -169,7 +169,7 @@ func (d *dino) begin(batch []*piece) {
 func entropy(p *tensor.Tensor) (nats float64) {
 	for _, v := range p.Data() {
 		if v > 0 {
-			nats -= float64(v) * math.Log(float64(v))
+			nats -= float64(float64(v) * math.Log(float64(v)))
 		}
 	}
 	return nats
@@ -202,7 +202,7 @@ func (d *dino) move(p pace) {
 		}
 		grads[q.student] = d.sums[q.student]
 		if v := q.student.Value; v.Rank() > 1 { // neither biases nor norms
-			tensor.ScaleTo(v, 1-p.rate*p.decay, v)
+			tensor.ScaleTo(v, 1-float32(p.rate*p.decay), v)
 		}
 	}
 	d.optimizer.Step(p.rate, grads)

@@ -178,7 +178,7 @@ func (t *training) epoch(ctx context.Context, n int) (epoch, error) {
 			t.dino.begin(batch)
 		}
 		p := t.pace(float64(n) + float64(i+1)/float64(steps))
-		p.drops, p.seed, p.step = t.DropPath > 0, uint64(t.Seed)+4<<32, uint64(n*steps+i)
+		p.drops, p.seed, p.step = t.DropPath > 0, uint64(t.Seed)+5<<32, uint64(n*steps+i)
 		told, err := t.dino.step(batch, p, t.Clip)
 		if err != nil {
 			return e, fmt.Errorf("epoch %d, step %d: %w: try an -lr below %g", n+1, i+1, err, p.rate)
