@@ -145,7 +145,7 @@ func (a *artist) drawBody(build layer) {
 	a.hide(&a.cover, a.within[partLayer(Body):partLayer(Body)+1])
 	a.show(partLayer(Head))
 
-	// The nape is a little greyer, the mantle has rows of feathers.
+	// The mantle has rows of feathers.
 	for i := range 3 {
 		y := -13.5 + float64(3*i)
 		a.mark(a.along(a.body, 0.7, 0.7, 10, y, 2, y+1.5, -8, y+1, -18, y+3.2), darker(back, 70), 150)

@@ -21,7 +21,7 @@ func Visible(m *image.Alpha, size int) bool { return Area(m) >= float64(size*siz
 // Centre is the pixel of a mask, covered at least by half, that is nearest to its centre of
 // mass, which itself may lie outside: in a ring's middle. It is (-1, -1) where there is none.
 func Centre(m *image.Alpha) image.Point {
-	var sx, sy, sum int
+	var sx, sy, sum int64
 	each := func(f func(x, y int, v uint8)) {
 		for y := m.Rect.Min.Y; y < m.Rect.Max.Y; y++ {
 			for x := m.Rect.Min.X; x < m.Rect.Max.X; x++ {
@@ -32,9 +32,9 @@ func Centre(m *image.Alpha) image.Point {
 		}
 	}
 	each(func(x, y int, v uint8) {
-		sx += x * int(v)
-		sy += y * int(v)
-		sum += int(v)
+		sx += int64(x) * int64(v)
+		sy += int64(y) * int64(v)
+		sum += int64(v)
 	})
 	centre, nearest := image.Pt(-1, -1), math.Inf(1)
 	each(func(x, y int, v uint8) {

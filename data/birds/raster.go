@@ -92,19 +92,23 @@ func (r *raster) edge(x0, y0, x1, y1, w, h int) {
 	dx, dy := x1-x0, y1-y0
 	x, y := x0, y0
 	if y < 0 {
-		x, y = x0+dx*-y0/dy, 0
+		x, y = x0+along(dx, -y0, dy), 0
 	}
 	for end := min(y1, h*one); y < end; {
 		row := y >> 8
 		ny := min((row+1)*one, end)
 		nx := x1
 		if ny < y1 {
-			nx = x0 + dx*(ny-y0)/dy
+			nx = x0 + along(dx, ny-y0, dy)
 		}
 		r.span(r.cells[row*(w+2):][:w+2], x, nx, ny-y, sign, w)
 		x, y = nx, ny
 	}
 }
+
+// along is how far an edge of the slope dx/dy has gone across when it has gone down by y. The
+// product is too large for 32 bits in images of some hundred pixels.
+func along(dx, y, dy int) int { return int(int64(dx) * int64(y) / int64(dy)) }
 
 // span accumulates the part of an edge within one row: from x0 to x1 over a height.
 func (r *raster) span(cells []int32, x0, x1, height int, sign int32, w int) {
