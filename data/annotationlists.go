@@ -33,8 +33,12 @@ func (a *Annotations) parse(text map[string][]byte) error {
 		return err
 	}
 	a.images = make(map[string]int, len(files))
-	for id, e := range files {
-		a.images[path.Join("images", e.value)] = id
+	for _, id := range sortedKeys(files) {
+		name := path.Join("images", files[id].value)
+		if first, ok := a.images[name]; ok {
+			return fmt.Errorf("%s:%d: %s was given on line %d already", imageList, files[id].line, files[id].value, files[first].line)
+		}
+		a.images[name] = id
 	}
 	part := map[int]bool{}
 	if names, ok := text[partList]; ok {

@@ -113,6 +113,7 @@ func TestAnnotationsAreOptional(t *testing.T) {
 func TestAnnotationErrors(t *testing.T) {
 	for _, c := range []struct{ file, old, new, want string }{
 		{"images.txt", "1 001.Auk/a.png", "one", `images.txt:1: "one": want a number and a value`},
+		{"images.txt", "002.Coot/c.png", "001.Auk/a.png", `images.txt:3: 001.Auk/a.png was given on line 1 already`},
 		{"parts/parts.txt", "2 left eye", "2", `parts/parts.txt:2: "2": want a number and a value`},
 		{"parts/parts.txt", "", "-", "parts/parts.txt is missing, which names the parts"},
 		{"classes.txt", "", "-", "classes.txt is missing, which names the classes of differences.csv"},
