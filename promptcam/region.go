@@ -185,10 +185,12 @@ func (h Heat) Mass(r Region) float64 {
 
 // Points reports whether the map's hottest patch, the first of equals, is one of r.On: the pointing
 // game (Zhang et al., "Top-Down Neural Attention by Excitation Backprop", ECCV 2016, and IJCV 126,
-// 2018), in which a map scores a hit if its maximum lies on the object. It panics if the grids differ.
+// 2018), in which a map scores a hit if its maximum lies on the object. A map that holds a NaN, as a
+// model's whose training failed, points at nothing. It panics if the grids differ.
 func (h Heat) Points(r Region) bool {
 	h.fits("Points", r)
-	return r.On[slices.Index(h.Values, slices.Max(h.Values))]
+	hottest := slices.Index(h.Values, slices.Max(h.Values)) // -1 for NaN
+	return hottest >= 0 && r.On[hottest]
 }
 
 func (h Heat) fits(method string, r Region) {

@@ -2,6 +2,7 @@ package promptcam
 
 import (
 	"image"
+	"math"
 	"math/rand/v2"
 	"testing"
 
@@ -133,6 +134,9 @@ func TestMassAndPoints(t *testing.T) {
 	even := Heat{W: 2, H: 2, Values: []float32{1, 1, 1, 1}}
 	assert.Equal(t, r.Area(), even.Mass(r))
 	assert.True(t, even.Points(r), "the first of equals")
+	spoilt := Heat{W: 2, H: 2, Values: []float32{1, float32(math.NaN()), 0, 0}}
+	assert.False(t, spoilt.Points(r))
+	assert.True(t, math.IsNaN(spoilt.Mass(r)))
 	assert.Zero(t, Heat{W: 2, H: 2, Values: make([]float32, 4)}.Mass(r))
 	assert.PanicsWithValue(t, "promptcam: Heat.Mass: a region of 2x2 patches, the map has 4x1", func() { Heat{W: 4, H: 1, Values: h.Values}.Mass(r) })
 	assert.PanicsWithValue(t, "promptcam: Heat.Points: a region of 0x0 patches, the map has 0x0", func() { Heat{}.Points(Region{}) })
