@@ -13,8 +13,8 @@
 //	without := birds.Draw(all[1].Traits.Without(birds.EyeRing), birds.NewScene(7), 128)
 //	endless := birds.Draw(birds.Random(rng), birds.NewScene(rng.Uint64()), 128)
 //
-// AllSpecies is a taxonomy: species of one genus share all but one or two small traits,
-// genera of one family share build and bill. Each small kind of trait is all that tells
+// AllSpecies is a taxonomy: species of one genus share all but one or two traits,
+// genera of one family share build and, but for one species, bill. Each small kind of trait is all that tells
 // some two species apart; Distinguish says which do.
 //
 // The same arguments give the same bits on every platform.

@@ -3,7 +3,7 @@ package birds
 import "slices"
 
 // A Species is a kind of bird that no book lists. Species of a genus share all but one or two
-// small traits, genera of a family build and bill.
+// traits, genera of a family build and, but for one species, bill.
 type Species struct {
 	Name, Genus, Family string
 	Traits              Traits
