@@ -22,7 +22,7 @@ var small = []string{"-patch", "8", "-image", "32", "-local", "16", "-locals", "
 // smallSettings is what small says, and more.
 func smallSettings(t *testing.T, more ...string) *settings {
 	t.Helper()
-	s, err := parse(append(append([]string{"-data", "x"}, small...), more...), nil)
+	s, err := parse(append(append([]string{"-birds", "99"}, small...), more...), nil)
 	require.NoError(t, err)
 	return s
 }

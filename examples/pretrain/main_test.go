@@ -192,6 +192,7 @@ func TestBadInput(t *testing.T) {
 		"odd patch":       {[]string{"-data", good, "-patch", "7"}, []string{"-patch", "multiple of the patch size 7"}},
 		"odd local crop":  {[]string{"-data", good, "-local", "20"}, []string{"-local 20", "multiple of the patch size 8"}},
 		"odd early crop":  {[]string{"-data", good, "-early", "20"}, []string{"-early 20", "multiple of the patch size 8"}},
+		"kin photographs": {[]string{"-data", good, "-kin", "0.5"}, []string{"-kin is 0.5", "-birds"}},
 		"a lonely image":  {[]string{"-data", good, "-contrast", "0.2", "-batch", "9", "-piece", "4"}, []string{"-contrast", "-batch of 9", "-piece 4", "one image alone"}},
 		"odd heads":       {[]string{"-data", good, "-heads", "5"}, []string{"multiple of the 5 heads"}},
 		"negative rate":   {[]string{"-data", good, "-lr", "-1"}, []string{"-lr is -1"}},

@@ -204,6 +204,9 @@ func (s *settings) check() error {
 			return usage("-%s is %v, want %v to %v", f.name, f.v, f.low, f.high)
 		}
 	}
+	if s.data != "" && s.Kin > 0 {
+		return usage("-kin is %v, but the images of -data have no ancestors: want -birds", s.Kin)
+	}
 	if s.Contrast > 0 && (s.Piece == 1 || s.Batch%s.Piece == 1) {
 		return usage("-contrast tells the images of a piece apart: a -batch of %d in pieces of -piece %d leaves one image alone", s.Batch, s.Piece)
 	}
