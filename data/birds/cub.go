@@ -38,8 +38,13 @@ func (c Config) check() error {
 		return fmt.Errorf("size %d: want 32 to 1024", c.Size)
 	}
 	for i, s := range c.Species {
-		if s.Name == "" || strings.ContainsAny(s.Name, "/\\,\"\n") {
-			return fmt.Errorf("species %d is named %q: want a name without slashes, commas and quotes", i+1, s.Name)
+		for k, v := range s.Traits { // here, where a panic is the caller's
+			Trait{Kind(k), v}.check()
+		}
+		for _, name := range []string{s.Name, s.Genus, s.Family} {
+			if s.Name == "" || strings.ContainsAny(name, "/\\,\"\r\n\t") {
+				return fmt.Errorf("species %d has the name %q: want one without slashes, commas, quotes, tabs and line ends", i+1, name)
+			}
 		}
 	}
 	return nil
@@ -78,7 +83,8 @@ func (c Config) file(species, image int) string {
 func underscored(name string) string { return strings.ReplaceAll(name, " ", "_") }
 
 // Write draws the set into a new folder, in the layout that doc.go describes. The folder
-// appears when it is complete; when ctx ends before, or anything fails, it does not.
+// appears when it is complete; when ctx ends before, or anything fails, it does not. It panics if
+// a trait's value is none of its kind's.
 func Write(ctx context.Context, dir string, c Config) error {
 	if err := write(ctx, filepath.Clean(dir), c); err != nil {
 		return fmt.Errorf("birds: write %s: %w", dir, err)

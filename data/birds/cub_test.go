@@ -169,11 +169,18 @@ func TestWriteFails(t *testing.T) {
 		{"1 species: want at least 2", change(func(c *Config) { c.Species = c.Species[:1] })},
 		{"0 training and 2 test images a species: want at least 1 and 0", change(func(c *Config) { c.Train = 0 })},
 		{"size 20: want 32 to 1024", change(func(c *Config) { c.Size = 20 })},
-		{`species 2 is named "a/b": want a name without slashes, commas and quotes`,
+		{`species 2 has the name "a/b": want one without slashes, commas, quotes, tabs and line ends`,
 			change(func(c *Config) { c.Species = []Species{{Name: "a"}, {Name: "a/b"}} })},
+		{`species 2 has the name "b, c": want one without slashes, commas, quotes, tabs and line ends`,
+			change(func(c *Config) { c.Species = []Species{{Name: "a"}, {Name: "b", Family: "b, c"}} })},
+		{`species 1 has the name "": want one without slashes, commas, quotes, tabs and line ends`,
+			change(func(c *Config) { c.Species = []Species{{}, {Name: "b"}} })},
 	} {
 		assert.EqualError(t, Write(t.Context(), dir, f.c), "birds: write "+dir+": "+f.want)
 	}
+	assert.PanicsWithValue(t, "birds: trait of kind 4 has value 9: there is none", func() {
+		Write(t.Context(), dir, change(func(c *Config) { c.Species[1].Traits[EyeRing] = 9 }))
+	})
 	entries, err := os.ReadDir(parent)
 	require.NoError(t, err)
 	assert.Empty(t, entries)
