@@ -1,6 +1,7 @@
 package vit
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -19,7 +20,8 @@ type Header interface {
 }
 
 // Detect returns the preset that a file's weights belong to, with Labels as
-// many as its classifier has.
+// many as its classifier has, or the architecture that the file itself states, as
+// those of examples/pretrain do: a Config as JSON in the metadata "config".
 //
 // Names and shapes settle DINOv2 and DINO with patches of 8 pixels. AugReg,
 // DeiT, DINO and MAE share both but not their pixel statistics, as do the many
@@ -37,6 +39,11 @@ func Detect(h Header) (Config, error) {
 }
 
 func detect(h Header) (Config, error) {
+	if m, ok := h.(interface{ Metadata() map[string]string }); ok {
+		if c, ok := stated(m.Metadata()["config"]); ok {
+			return c, nil
+		}
+	}
 	seen, err := shapeOf(h)
 	if err != nil {
 		return Config{}, err
@@ -76,6 +83,13 @@ func detect(h Header) (Config, error) {
 	c := likely[0]
 	c.Labels = seen.Labels
 	return c, nil
+}
+
+// stated reads a Config, if the text is one: others keep other things under that name.
+func stated(text string) (c Config, ok bool) {
+	d := json.NewDecoder(strings.NewReader(text))
+	d.DisallowUnknownFields()
+	return c, d.Decode(&c) == nil && c.Validate() == nil
 }
 
 func filter(cs []Config, keep func(Config) bool) []Config {

@@ -1,6 +1,7 @@
 package vit
 
 import (
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -131,6 +132,34 @@ func TestDetectKeepsTheFilesOwnLabels(t *testing.T) {
 	c, err = Detect(h)
 	require.NoError(t, err)
 	assert.Zero(t, c.Labels)
+}
+
+// stating is a header with metadata.
+type stating struct {
+	header
+	config string
+}
+
+func (s stating) Metadata() map[string]string { return map[string]string{"config": s.config} }
+
+func TestDetectWhatTheFileStates(t *testing.T) {
+	plain := published(t, "dino_vitbase16_pretrain.pth", "dino-vitb16", conventionNamed(t, "timm"))
+	want, err := Detect(plain)
+	require.NoError(t, err)
+	own := want
+	own.Name, own.Depth, own.Labels = "own", 3, 0
+	text, err := json.Marshal(own)
+	require.NoError(t, err)
+	for config, want := range map[string]Config{
+		string(text):           own,
+		"":                     want,
+		`{"hidden_size": 768}`: want, // others' kind
+		`{"Dim": 7}`:           want, // no architecture
+	} {
+		got, err := Detect(stating{plain, config})
+		require.NoError(t, err)
+		assert.Equal(t, want, got, config)
+	}
 }
 
 func TestDetectOfUnknownShapes(t *testing.T) {
