@@ -297,7 +297,12 @@ func TestPace(t *testing.T) {
 // The class token is that of the whole model, at the network's own size and, with position
 // embeddings resized as vit.Load does, for local and early crops, from which all of them learn.
 func TestClassToken(t *testing.T) {
-	s := smallSettings(t, "-early", "24")
+	for _, registers := range []string{"0", "2"} {
+		t.Run(registers+" registers", func(t *testing.T) { testClassToken(t, smallSettings(t, "-early", "24", "-registers", registers)) })
+	}
+}
+
+func testClassToken(t *testing.T, s *settings) {
 	d := begun(t, s)
 	b := d.student.Backbone
 	rng := rand.New(rand.NewPCG(7, 8))

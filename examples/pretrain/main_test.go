@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/tensor/tensortest"
 	"github.com/promptcam/promptcam/vit"
 )
@@ -77,6 +78,12 @@ func TestExport(t *testing.T) {
 	var c vit.Config
 	require.NoError(t, json.Unmarshal([]byte(read(t, full, "backbone.json")), &c))
 	assert.Equal(t, smallSettings(t).config(), c)
+	f, err := checkpoint.Open(backbonePath(half))
+	require.NoError(t, err)
+	defer f.Close()
+	found, err := vit.Detect(f)
+	require.NoError(t, err)
+	assert.Equal(t, c, found, "the file says itself what it is")
 	m, err := vit.Load(backbonePath(full), c)
 	require.NoError(t, err)
 	rounded, err := vit.Load(backbonePath(half), c)

@@ -92,7 +92,11 @@ func (n *network) embed(images *autograd.Var) *autograd.Var {
 	patches := b.Patch.Forward(images)                                                                   // [B, m, D]
 	placed := autograd.Add(patches, grid)
 	patches.Release()
-	x := autograd.Concat(class, placed) // [B, 1+m, D]
+	rows := []*autograd.Var{class, placed}
+	if b.Registers != nil {
+		rows = []*autograd.Var{class, tp.Param(b.Registers), placed}
+	}
+	x := autograd.Concat(rows...) // [B, prefix+m, D]
 	placed.Release()
 	return x
 }

@@ -24,6 +24,8 @@ type recipe struct {
 	Depth int `json:"depth"`
 	Heads int `json:"heads"`
 
+	Registers int `json:"registers"`
+
 	Hidden     int `json:"head-hidden"`
 	Bottleneck int `json:"head-bottleneck"`
 	Outputs    int `json:"outputs"`
@@ -87,7 +89,7 @@ student, says of other parts.
       draws 4,800 birds for each epoch, and asks for the species of others
 
 Leaves in -out, after every epoch: backbone.safetensors (the teacher's weights under DINO's names) and backbone.json (its
-architecture, for examples/cub -arch), metrics.csv, curves.png and, until it has finished, state.safetensors.
+architecture, which the weights state, too), metrics.csv, curves.png and, until it has finished, state.safetensors.
 
 Flags:
 `
@@ -113,6 +115,8 @@ func flags(s *settings) *flag.FlagSet {
 	fs.IntVar(&s.Dim, "dim", 192, "width of a token")
 	fs.IntVar(&s.Depth, "depth", 6, "blocks")
 	fs.IntVar(&s.Heads, "heads", 3, "attention heads")
+
+	fs.IntVar(&s.Registers, "registers", 0, "learned tokens beside the class token, where blocks may keep what they would keep in patches of the background else (Darcet et al., arXiv 2309.16588)")
 
 	fs.IntVar(&s.Hidden, "head-hidden", 512, "width of the projection head's hidden layers")
 	fs.IntVar(&s.Bottleneck, "head-bottleneck", 128, "width of its bottleneck")
@@ -243,7 +247,7 @@ func (s *settings) config() vit.Config {
 	mean, std := s.pixels()
 	return vit.Config{
 		Name:      fmt.Sprintf("pretrained-%dx%d-patch%d", s.Dim, s.Depth, s.Patch),
-		ImageSize: [2]int{s.Image, s.Image}, PatchSize: s.Patch, Dim: s.Dim, Depth: s.Depth, Heads: s.Heads, Hidden: 4 * s.Dim,
+		ImageSize: [2]int{s.Image, s.Image}, PatchSize: s.Patch, Dim: s.Dim, Depth: s.Depth, Heads: s.Heads, Hidden: 4 * s.Dim, Registers: s.Registers,
 		Eps: 1e-6, Mean: mean, Std: std,
 	}
 }
