@@ -18,7 +18,7 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 	fs := flag.NewFlagSet("cub", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // errors and help are printed by run
 
-	fs.StringVar(&s.data, "data", "", "`folder` of photographs: CUB-200-2011's layout, or {train,val|test}/CLASS/*, or CLASS/*")
+	fs.StringVar(&s.data, "data", "", "`folder` of photographs: CUB-200-2011's layout, or {train,val|test}/CLASS/*, or CLASS/*; birds: drawn ones, which are kept in the user cache")
 	fs.BoolVar(&s.download, "download", false, "without -data take CUB-200-2011 (1.2 GB), without -weights DINO's ViT-S/16 (87 MB), downloaded from their publishers into the user's cache: what is there already serves, what was interrupted goes on")
 	custom(fs, &s.classes, "classes", "", "`list` of classes to use alone, by name or number: 4,5,Scott_Oriole", list)
 	fs.Float64Var(&s.Test, "test", s.Test, "`share` of each class's images held out for testing where the folder has no test split of its own")
@@ -103,6 +103,8 @@ and draws where the prompt of each class looks.
 
   cub -data CUB_200_2011 -weights vit_tiny_patch16_224.safetensors -out out
       trains; stop it at any time and go on with the same line and -resume
+  cub -data birds -weights vit_tiny_patch16_224.safetensors -out drawn
+      trains on drawn birds, and measures whether the maps lie on the traits that tell species apart
   cub -download -out out
       the same with photographs and weights that are downloaded first
   cub -data CUB_200_2011 -weights vit_tiny_patch16_224.safetensors -out orioles -classes 54,55,56,57 -val 0

@@ -51,6 +51,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
+	if s.draws != "" {
+		if err := drawData(ctx, s.draws, c); err != nil {
+			return err
+		}
+	}
 	switch {
 	case len(s.explain) > 0:
 		err = explain(ctx, s, c)

@@ -200,7 +200,7 @@ func (r *results) writeCSV(name string, table [][]string) error {
 // report is the page about the run.
 func (r *results) report(curves []byte, seconds float64) *promptcam.Report {
 	p := &promptcam.Report{
-		Title: "Prompt-CAM: " + filepath.Base(r.set.Root), Curves: curves, Style: r.style,
+		Title: "Prompt-CAM: " + r.title(), Curves: curves, Style: r.style,
 		Confusions: r.test.Confusions(30), Facts: r.facts(seconds),
 	}
 	for class, name := range r.set.Classes {

@@ -104,6 +104,7 @@ type settings struct {
 	traits                         bool // whether where maps lie is measured
 	download                       bool
 	fetches                        *wanted // by -download; nil: nothing
+	draws                          string  // folder of drawn birds; empty: -data is another
 	blur                           promptcam.Blur
 	style                          promptcam.Style
 
@@ -159,6 +160,15 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	}
 	if err := s.downloads(); err != nil {
 		return nil, err
+	}
+	if isOwn(s.data) {
+		if s.draws, err = drawnFolder(); err != nil {
+			return nil, err
+		}
+		s.data = s.draws
+		if !s.given["patch-dropout"] {
+			s.PatchDropout = 0 // each trait is seen in one or two patches, which must not be dropped
+		}
 	}
 	return s, s.check()
 }
@@ -244,7 +254,7 @@ func (s *settings) check() error {
 	case s.class != "" && len(s.explain) == 0:
 		return usage("-class says what to -explain, which is not given")
 	case s.data == "" && len(s.explain) == 0 && s.addClass == "":
-		return usage("-data is missing: the folder of photographs")
+		return usage("-data is missing: the folder of photographs; %s are drawn ones", own)
 	case s.weights == "" && s.load == "":
 		return usage("-weights is missing: the file of the pre-trained backbone")
 	case s.out == "":
