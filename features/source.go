@@ -29,6 +29,7 @@ type Record struct {
 	View int
 }
 
+// String names the photograph and the view, "images/a.jpg, view 1".
 func (r Record) String() string { return fmt.Sprintf("%s, view %d", r.Path, r.View) }
 
 // Records returns the first views of the photographs in lists of items.
@@ -126,6 +127,7 @@ type MismatchError struct {
 	Reasons []string
 }
 
+// Error names the file and lists every reason on one line.
 func (e *MismatchError) Error() string {
 	return fmt.Sprintf("features: %s holds other tokens: %s", e.Path, strings.Join(e.Reasons, "; "))
 }

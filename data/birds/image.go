@@ -26,6 +26,7 @@ const (
 
 var partNames = [NumParts]string{"body", "head", "bill", "eye", "wing", "tail", "legs"}
 
+// String is the part's name, "bill". It panics if there is no such part.
 func (p Part) String() string { return partNames[p] }
 
 // An Image is a drawn bird. A mask's pixels are 0 to 255, the share of the pixel that the thing
