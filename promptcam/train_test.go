@@ -243,16 +243,19 @@ func TestTrainingOnTokensHasTheSameBits(t *testing.T) {
 	}
 }
 
+// lastModel returns an untrained model of mode last, each time the same.
+func lastModel(t *testing.T) *Model {
+	t.Helper()
+	m, err := New(openGolden(t, "dino").model().Backbone, configs()["last"], rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	return m
+}
+
 // A step goes along the gradient of the labels' loss and the weighted distance to the teacher.
 func TestDistillation(t *testing.T) {
 	l, _ := spots(t, 8, false) // one step
-	start := func() *Model {
-		m, err := New(openGolden(t, "dino").model().Backbone, configs()["last"], rand.New(rand.NewPCG(1, 2)))
-		require.NoError(t, err)
-		return m
-	}
 	scores := tensortest.Random(rand.New(rand.NewPCG(3, 4)), 8, 4)
-	m, c := start(), trainConfig()
+	m, c := lastModel(t), trainConfig()
 	c.Epochs, c.Warmup, c.MinLR = 1, 0, c.LR
 	c.Distill, c.Temperature = 0.7, 2
 	c.Teacher = func(b *data.Batch) *tensor.Tensor {
@@ -261,7 +264,7 @@ func TestDistillation(t *testing.T) {
 	}
 	epochs := train(t, m, l, c, nil)
 
-	byHand := start()
+	byHand := lastModel(t)
 	tape := &autograd.Tape{}
 	for b, err := range l.Epoch(context.Background(), 0) {
 		require.NoError(t, err)
@@ -280,19 +283,14 @@ func TestDistillation(t *testing.T) {
 // share of the patches, and of the distance to the teacher's scores of both.
 func TestTrainingOnMixtures(t *testing.T) {
 	l, _ := spots(t, 8, false) // one step
-	start := func() *Model {
-		m, err := New(openGolden(t, "dino").model().Backbone, configs()["last"], rand.New(rand.NewPCG(1, 2)))
-		require.NoError(t, err)
-		return m
-	}
 	scores := tensortest.Random(rand.New(rand.NewPCG(3, 4)), 8, 4)
-	m, c := start(), trainConfig()
+	m, c := lastModel(t), trainConfig()
 	c.Epochs, c.Warmup, c.MinLR = 1, 0, c.LR
 	c.Mix, c.Distill, c.Temperature, c.Seed = 1, 0.7, 2, 4
 	c.Teacher = func(*data.Batch) *tensor.Tensor { return scores }
 	epochs := train(t, m, cached{l, m, 2}, c, nil)
 
-	byHand := start()
+	byHand := lastModel(t)
 	tape := &autograd.Tape{Rand: rand.New(rand.NewPCG(c.Seed, 0))}
 	for b, err := range (cached{l, byHand, 2}).Epoch(t.Context(), 0) {
 		require.NoError(t, err)
