@@ -149,6 +149,9 @@ func leaveOut(s *settings, c *console, bad []data.BadImage, lists ...*[]data.Ite
 			*l = slices.DeleteFunc(slices.Clone(*l), func(it data.Item) bool { return drop[it.Path] })
 		}
 	}
+	if !s.skipBad && s.draws != "" {
+		return 0, fmt.Errorf("%d of %d drawn birds cannot be read, listed above: delete the folder %s, and they are drawn again", len(bad), all, s.draws)
+	}
 	if !s.skipBad {
 		return 0, fmt.Errorf("%d of %d images cannot be read, listed above: -skip-bad goes on without them", len(bad), all)
 	}

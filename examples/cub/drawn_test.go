@@ -41,6 +41,12 @@ func TestDrawnBirds(t *testing.T) {
 	assert.NotContains(t, stdout, "drawing")
 	assert.Equal(t, readMetrics(t, "out")["test"], readMetrics(t, "again")["test"])
 	fails(t, []string{"-weights", weights}, "-data is missing", "birds are drawn ones")
+
+	drawn, err := filepath.Glob(filepath.Join(folder, "*", "images", "001.*", "*_0001.png"))
+	require.NoError(t, err)
+	require.Len(t, drawn, 1)
+	require.NoError(t, os.Truncate(drawn[0], 100))
+	fails(t, append(args, "-arch", arch, "-out", "torn"), drawn[0], "1 of 18 drawn birds cannot be read", "delete the folder "+folder)
 }
 
 func TestFolderNamedAsTheDrawnBirds(t *testing.T) {
