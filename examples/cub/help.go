@@ -113,8 +113,8 @@ and draws where the prompt of each class looks.
       evaluates on the folder's test images; without -weights for a checkpoint of the authors' code
   cub -load out/model.safetensors -weights vit_tiny_patch16_224.safetensors -explain oriole.jpg -class Scott_Oriole -out maps
       draws and prints what the model looks at in one photograph
-  cub -load out/model.safetensors -weights vit_tiny_patch16_224.safetensors -add-class Hooded_Oriole -data CUB_200_2011 -out more
-      adds the class whose photographs are in the folder Hooded_Oriole; the other prompts stay as they are
+  cub -load out/model.safetensors -weights vit_tiny_patch16_224.safetensors -add-class Altamira_Oriole -data CUB_200_2011 -out more
+      adds the class whose photographs are in the folder Altamira_Oriole; the other prompts stay as they are
 
 Training leaves in -out: report/index.html, model.safetensors, metrics.json, history.csv, predictions.csv,
 curves.png, features.safetensors (see -cache), traits.csv (see -traits) and, until it has finished,
