@@ -17,14 +17,8 @@ func Features(b *vit.Model, layer int, tokens *autograd.Var) *autograd.Var {
 	if layer < 0 || layer > depth {
 		panic(fmt.Sprintf("probe: Features: layer %d, the backbone has 0 to %d", layer, depth))
 	}
-	x := tokens
-	for _, block := range b.Blocks[min(layer, depth-1) : depth-1] {
-		y := block.Forward(x, nil)
-		if x != tokens {
-			x.Release()
-		}
-		x = y
-	}
+	h, w := b.Config.Grid()
+	x := b.Run(tokens, h, w, min(layer, depth-1), depth-1)
 	class := autograd.Concat(autograd.Slice(x, 1, 0, 1)) // [B, 1, D], contiguous
 	if layer < depth {
 		last := b.Blocks[depth-1]

@@ -20,7 +20,9 @@ func TestFeaturesAreTheClassRow(t *testing.T) {
 	registers.Registers, registers.NoClassPos, registers.LayerScale = 4, true, true
 	single := plain
 	single.Depth, single.PreNorm, single.QuickGELU = 1, true, true
-	for name, c := range map[string]vit.Config{"plain": plain, "registers": registers, "one layer": single} {
+	windows := registers
+	windows.Window = 3
+	for name, c := range map[string]vit.Config{"plain": plain, "registers": registers, "one layer": single, "windows": windows} {
 		t.Run(name, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 2))
 			b, err := vit.New(c, rng)
@@ -43,7 +45,7 @@ func TestFeaturesAreTheClassRow(t *testing.T) {
 			x := b.Embed(tp.Const(images))
 			for layer := range c.Depth + 1 {
 				if layer > 0 {
-					x = b.Blocks[layer-1].Forward(x, nil)
+					x = b.Run(x, 3, 3, layer-1, layer)
 				}
 				before := x.Value().Clone()
 				got := Features(b, layer, x).Value()

@@ -61,6 +61,9 @@ func newModel(b *vit.Model, c Config) (*Model, error) {
 		return nil, fmt.Errorf("promptcam: adapters of rank %d, want at most the backbone's width, %d", c.Rank, d)
 	}
 	first, _ := c.Mode.first(b.Config.Depth)
+	if w := b.Config.Window; w > 0 && (first < b.Config.Depth-1 || c.Agnostic > 0) {
+		return nil, fmt.Errorf("promptcam: mode %s with %d class-agnostic prompts: the backbone's blocks see windows of %dx%[3]d patches, and prompts can enter the last alone: want mode last", c.Mode, c.Agnostic, w)
+	}
 	nn.Freeze(b)
 	for i, block := range b.Blocks {
 		block.DropPath = nn.DropPath(c.DropPath * float32(i) / float32(max(1, len(b.Blocks)-1)))

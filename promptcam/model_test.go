@@ -14,6 +14,7 @@ import (
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/tensortest"
+	"github.com/promptcam/promptcam/vit"
 )
 
 // configs are all ways in which class prompts can enter a model of three layers.
@@ -163,6 +164,28 @@ func TestFromLayerMeetsDeepAndShallow(t *testing.T) {
 		got, gotAttn := forward(b, g.images.Value)
 		assert.Equal(t, want, got, mode)
 		assert.Equal(t, wantAttn, gotAttn, mode)
+	}
+}
+
+// Windows let class prompts in before the last block alone, and pass by there.
+func TestModelsWithWindows(t *testing.T) {
+	c := openGolden(t, "dino").model().Backbone.Config
+	h, w := c.Grid()
+	c.Window = h
+	require.Equal(t, h, w)
+	b, err := vit.New(c, rand.New(rand.NewPCG(7, 8)))
+	require.NoError(t, err)
+	m, err := New(b, Config{Mode: Last, Classes: 3}, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	images := tensortest.Random(rand.New(rand.NewPCG(3, 4)), 2, 3, c.ImageSize[0], c.ImageSize[1])
+	tp := &autograd.Tape{NoGrad: true}
+	tokens := b.Tokens(tp.Const(images), c.Depth-1)
+	want := m.ScoresOf(tokens).Value()
+	got, _ := m.Forward(tp.Const(images))
+	tensortest.Close(t, want, got.Value(), 1e-5)
+	for _, c := range []Config{{Mode: Shallow, Classes: 3}, {Mode: Deep, Classes: 3, Agnostic: 1}} {
+		_, err := New(b, c, rand.New(rand.NewPCG(1, 2)))
+		assert.ErrorContains(t, err, "prompts can enter the last alone: want mode last")
 	}
 }
 

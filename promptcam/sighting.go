@@ -87,6 +87,7 @@ func (m *Model) Sight(ctx context.Context, l Batches, regions func(index int) ([
 // backbone's class token look, [B][H].
 func (m *Model) explainBatch(tape *autograd.Tape, b *data.Batch) ([]*Explanation, [][]Heat) {
 	last := len(m.Backbone.Blocks) - 1
+	h, w := m.Backbone.Config.Grid()
 	var x, plain *autograd.Var // the second without prompts
 	if b.Tokens != nil {
 		x = tape.Const(b.Tokens)
@@ -98,13 +99,9 @@ func (m *Model) explainBatch(tape *autograd.Tape, b *data.Batch) ([]*Explanation
 		}
 	}
 	if plain == nil {
-		plain = x
-		for _, block := range m.Backbone.Blocks[m.first:last] {
-			plain = block.Forward(plain, nil)
-		}
+		plain = m.Backbone.Run(x, h, w, m.first, last)
 	}
 	attn := m.Backbone.ClassAttention(plain) // [B, H, prefix+M]
-	h, w := m.Backbone.Config.Grid()
 	tokens := make([][]Heat, attn.Dim(0))
 	for i := range tokens {
 		for head := range attn.Dim(1) {

@@ -22,6 +22,8 @@ type Config struct {
 	Hidden    int    // width of the hidden layer of each block's MLP
 	Registers int    // learned tokens after the class token that stand for nothing (DINOv2)
 
+	Window int // side in patches of the windows that all blocks but the last see, see Model.Run; 0: they see all
+
 	NoClassPos bool // position embeddings cover the patches only (timm's no_embed_class): where a file gives the class token one, Load adds it to cls_token, which is the same function
 	PreNorm    bool // CLIP: a layer norm before the blocks; the patch embedding then has no bias
 	QuickGELU  bool // x·sigmoid(1.702x) in place of GELU
@@ -89,6 +91,7 @@ func (c Config) Validate() error {
 	within("Hidden", c.Hidden, 1, maxWidth)
 	within("Registers", c.Registers, 0, maxDepth)
 	within("Labels", c.Labels, 0, maxLabel)
+	within("Window", c.Window, 0, maxImage)
 	if !(c.Eps > 0) || c.Eps > 1 {
 		fault("Eps is %v, want a small positive number such as 1e-6", c.Eps)
 	}
@@ -105,8 +108,12 @@ func (c Config) Validate() error {
 		}
 	}
 	if len(faults) == 0 {
-		if h, w := c.Grid(); h*w > maxGrid {
+		h, w := c.Grid()
+		if h*w > maxGrid {
 			fault("it would have %dx%d patches, want at most %d in all", h, w, maxGrid)
+		}
+		if c.Window > 0 && (h%c.Window != 0 || w%c.Window != 0) {
+			fault("%dx%d patches are no whole number of windows of %dx%[3]d", h, w, c.Window)
 		}
 		if c.size() > maxSize {
 			fault("it would have %d parameters, want at most %d", c.size(), maxSize)

@@ -77,6 +77,8 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		"parameters, want":  func(c *Config) { c.Dim, c.Hidden, c.Depth = 384*100, 384*100, 1000 },
 		"1024x1024 patches": func(c *Config) { c.ImageSize = [2]int{1 << 14, 1 << 14} },
 		"103100450304 par":  func(c *Config) { c.PatchSize, c.ImageSize = 1, [2]int{1 << 14, 1 << 14} },
+		"Window is -1":      func(c *Config) { c.Window = -1 },
+		"14x14 patches are no whole number of windows of 4x4": func(c *Config) { c.Window = 4 },
 	} {
 		c := good
 		spoil(&c)

@@ -81,13 +81,13 @@ func (m *Model) Tokens(images *autograd.Var, n int) *autograd.Var {
 	if n < 0 || n > len(m.Blocks) {
 		panic(fmt.Sprintf("vit: Tokens: block %d of %d", n, len(m.Blocks)))
 	}
+	h, w := m.Config.Grid()
 	x := m.Embed(images)
-	for _, block := range m.Blocks[:n] {
-		y := block.Forward(x, nil)
+	y := m.Run(x, h, w, 0, n)
+	if y != x {
 		x.Release()
-		x = y
 	}
-	return x
+	return y
 }
 
 // Features turns images [B, 3, H, W] to the tokens after the last block and the final norm, [B, prefix+M, D].

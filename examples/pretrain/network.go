@@ -59,8 +59,7 @@ func (n *network) class(images *autograd.Var) *autograd.Var {
 	b := n.Backbone
 	x := n.embed(images)
 	last := len(b.Blocks) - 1
-	for _, block := range b.Blocks[:last] {
-		y := block.Forward(x, nil)
+	if y := b.Run(x, images.Dim(2)/b.Config.PatchSize, images.Dim(3)/b.Config.PatchSize, 0, last); y != x {
 		x.Release()
 		x = y
 	}
