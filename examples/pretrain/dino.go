@@ -38,12 +38,10 @@ type pair struct {
 }
 
 // newDINO returns a training of student, whose teacher begins as its copy.
-func newDINO(student, teacher *network) *dino {
+func newDINO(student, teacher *network, optimizer optim.Optimizer) *dino {
 	outputs := student.Head.Directions.Value.Dim(0)
-	a := optim.DefaultAdamW()
-	a.WeightDecay = 0 // its own schedule: see decay
 	d := &dino{
-		student: student, teacher: teacher, optimizer: optim.NewAdamW(a, nn.Params(student)),
+		student: student, teacher: teacher, optimizer: optimizer,
 		centre: tensor.New(outputs), mean: tensor.New(outputs), common: tensor.New(outputs), part: tensor.New(outputs), sums: autograd.Grads{},
 	}
 	of := map[string]*autograd.Param{}

@@ -210,8 +210,8 @@ func TestPieces(t *testing.T) {
 
 // Pieces run on any number of processors to the same bits.
 func TestStepOnAnyProcessors(t *testing.T) {
-	for _, contrast := range []string{"0", "0.2"} {
-		s := smallSettings(t, "-batch", "14", "-piece", "2", "-drop-path", "0.3", "-contrast", contrast)
+	for contrast, optimizer := range map[string]string{"0": "adamw", "0.2": "muon"} {
+		s := smallSettings(t, "-batch", "14", "-piece", "2", "-drop-path", "0.3", "-contrast", contrast, "-optimizer", optimizer)
 		var want nn.Tensors
 		var wantTold told
 		for _, procs := range []int{1, 2, 5} {
@@ -297,8 +297,10 @@ func TestPace(t *testing.T) {
 // The class token is that of the whole model, at the network's own size and, with position
 // embeddings resized as vit.Load does, for local and early crops, from which all of them learn.
 func TestClassToken(t *testing.T) {
-	for _, registers := range []string{"0", "2"} {
-		t.Run(registers+" registers", func(t *testing.T) { testClassToken(t, smallSettings(t, "-early", "24", "-registers", registers)) })
+	for name, more := range map[string][]string{
+		"plain": {"-early", "24"}, "registers": {"-early", "24", "-registers", "2"}, "windows": {"-early", "16", "-local", "16", "-window", "2"},
+	} {
+		t.Run(name, func(t *testing.T) { testClassToken(t, smallSettings(t, more...)) })
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 
 var complete = []string{"backbone.json", "backbone.safetensors", "curves.png", "metrics.csv"}
 
-// Brightness says nothing of a texture, and an untrained network sees little else. Views that have
+// Brightness says nothing of a texture, and leads an untrained network astray. Views that have
 // only the texture in common teach it to tell textures apart, by either objective.
 func TestTrainingRaisesAccuracy(t *testing.T) {
 	images := tiles(t, t.TempDir(), 60)
@@ -45,7 +45,7 @@ func TestTrainingRaisesAccuracy(t *testing.T) {
 			after, _, err := test.accuracy(t.Context(), d.teacher.Backbone)
 			require.NoError(t, err)
 			t.Logf("%.1f %% untrained, %.1f %% trained", 100*before, 100*after)
-			assert.Greater(t, after, before+0.15)
+			assert.Less(t, 1-after, (1-before)/2)
 		})
 	}
 }
@@ -114,7 +114,7 @@ func TestResumeEndsWithTheSameBits(t *testing.T) {
 			[]string{"epoch 1/4", "epoch 2/4", "epoch 4/4"},
 		},
 		"birds that become kin, while crops grow": { // in the fourth epoch
-			[]string{"-birds", "12", "-kin", "0.7", "-contrast", "0.2", "-early", "16", "-epochs", "5", "-knn-every", "5", "-knn-most", "1"},
+			[]string{"-birds", "12", "-kin", "0.7", "-contrast", "0.2", "-early", "16", "-local", "16", "-window", "2", "-optimizer", "muon", "-epochs", "5", "-knn-every", "5", "-knn-most", "1"},
 			[]string{"epoch 2/5", "epoch 3/5", "epoch 5/5"},
 		},
 	} {
@@ -206,6 +206,9 @@ func TestBadInput(t *testing.T) {
 		"rate as a word":  {[]string{"-data", good, "-lr", "fast"}, []string{"fast", "-lr"}},
 		"unknown flag":    {[]string{"-data", good, "-arch", "x"}, []string{"-arch"}},
 		"stray argument":  {[]string{"-data", good, "x"}, []string{`"x" is no flag`}},
+		"odd window":      {[]string{"-data", good, "-window", "3"}, []string{"-window", "no whole number of windows of 3x3"}},
+		"odd crop window": {[]string{"-data", good, "-window", "2", "-local", "24"}, []string{"-local 24", "3x3 patches are no whole number of windows of 2x2"}},
+		"other optimizer": {[]string{"-data", good, "-optimizer", "lion"}, []string{"-optimizer", "lion", "want adamw or muon"}},
 		"unknown type":    {[]string{"-data", good, "-type", "f64"}, []string{"-type", "f32 or f16"}},
 		"too high a rate": {[]string{"-data", good, "-lr", "1", "-clip", "0", "-warmup", "0", "-epochs", "60", "-decay", "9", "-last-decay", "9"}, []string{"loss", "try an -lr below"}},
 		"out is a file":   {[]string{"-data", good, "-out", regular}, []string{"-out", regular, "want a folder"}},

@@ -25,6 +25,7 @@ type recipe struct {
 	Heads int `json:"heads"`
 
 	Registers int `json:"registers"`
+	Window    int `json:"window"`
 
 	Hidden     int `json:"head-hidden"`
 	Bottleneck int `json:"head-bottleneck"`
@@ -45,6 +46,7 @@ type recipe struct {
 	Epochs         int     `json:"epochs"`
 	Batch          int     `json:"batch"`
 	Piece          int     `json:"piece"`
+	Optimizer      string  `json:"optimizer"`
 	LR             float64 `json:"lr"`
 	MinLR          float64 `json:"min-lr"`
 	Warmup         float64 `json:"warmup"`
@@ -118,6 +120,8 @@ func flags(s *settings) *flag.FlagSet {
 
 	fs.IntVar(&s.Registers, "registers", 0, "learned tokens beside the class token, where blocks may keep what they would keep in patches of the background else (Darcet et al., arXiv 2309.16588)")
 
+	fs.IntVar(&s.Window, "window", 0, "side in `patches` of windows that blocks see but for the last, where the class token enters: what a patch tells is then what is near it; 0: blocks see all")
+
 	fs.IntVar(&s.Hidden, "head-hidden", 512, "width of the projection head's hidden layers")
 	fs.IntVar(&s.Bottleneck, "head-bottleneck", 128, "width of its bottleneck")
 	fs.IntVar(&s.Outputs, "outputs", 4096, "its outputs, K (DINO: 65536 for ImageNet)")
@@ -137,6 +141,7 @@ func flags(s *settings) *flag.FlagSet {
 	fs.IntVar(&s.Epochs, "epochs", 100, "passes over the images")
 	fs.IntVar(&s.Batch, "batch", 64, "images of a step")
 	fs.IntVar(&s.Piece, "piece", 32, "images of a step that are computed at a time, and over which the head normalises: fewer take less memory")
+	fs.StringVar(&s.Optimizer, "optimizer", "adamw", "adamw, DINO's, or muon: for the matrices of the blocks Muon, which with -contrast needs about two thirds of the steps")
 	fs.Float64Var(&s.LR, "lr", 5e-4, "highest learning `rate`")
 	fs.Float64Var(&s.MinLR, "min-lr", 1e-6, "last learning `rate`")
 	fs.Float64Var(&s.Warmup, "warmup", 10, "`epochs` in which the rate rises from 0")
@@ -190,6 +195,9 @@ func (s *settings) check() error {
 	if s.dtype != "f32" && s.dtype != "f16" {
 		return usage("-type is %q, want f32 or f16", s.dtype)
 	}
+	if s.Optimizer != "adamw" && s.Optimizer != "muon" {
+		return usage("-optimizer is %q, want adamw or muon", s.Optimizer)
+	}
 	for _, f := range []struct {
 		name      string
 		v         float64
@@ -216,7 +224,7 @@ func (s *settings) check() error {
 	}
 	c := s.config()
 	if err := c.Validate(); err != nil {
-		return usageError{fmt.Errorf("-patch, -image, -dim, -depth, -heads: %w", err)}
+		return usageError{fmt.Errorf("-patch, -image, -dim, -depth, -heads, -window: %w", err)}
 	}
 	for _, crop := range []struct {
 		name string
@@ -247,7 +255,7 @@ func (s *settings) config() vit.Config {
 	mean, std := s.pixels()
 	return vit.Config{
 		Name:      fmt.Sprintf("pretrained-%dx%d-patch%d", s.Dim, s.Depth, s.Patch),
-		ImageSize: [2]int{s.Image, s.Image}, PatchSize: s.Patch, Dim: s.Dim, Depth: s.Depth, Heads: s.Heads, Hidden: 4 * s.Dim, Registers: s.Registers,
+		ImageSize: [2]int{s.Image, s.Image}, PatchSize: s.Patch, Dim: s.Dim, Depth: s.Depth, Heads: s.Heads, Hidden: 4 * s.Dim, Registers: s.Registers, Window: s.Window,
 		Eps: 1e-6, Mean: mean, Std: std,
 	}
 }

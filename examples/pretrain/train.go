@@ -8,9 +8,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/optim"
 	"github.com/promptcam/promptcam/vit"
 )
 
@@ -117,7 +120,26 @@ func newTraining(c vit.Config, s *settings) (*dino, error) {
 	for i, b := range student.Backbone.Blocks { // as timm and DINO do, from 0 to all
 		b.DropPath = dropPath(s.DropPath, i, c.Depth)
 	}
-	return newDINO(student, teacher), nil
+	return newDINO(student, teacher, newOptimizer(s.Optimizer, student)), nil
+}
+
+// newOptimizer returns what -optimizer names. Weights decay by a schedule of their own: see pace.
+func newOptimizer(name string, student *network) optim.Optimizer {
+	a := optim.DefaultAdamW()
+	a.WeightDecay = 0
+	if name == "adamw" {
+		return optim.NewAdamW(a, nn.Params(student))
+	}
+	matrices := func(name string, p *autograd.Param) int {
+		switch {
+		case !strings.HasPrefix(name, "backbone.blocks.") || p.Value.Rank() != 2:
+			return 0
+		case strings.HasSuffix(name, ".qkv.weight"):
+			return 3
+		}
+		return 1
+	}
+	return optim.NewMuon(optim.Muon{Momentum: 0.95, Others: a, Matrices: matrices}, nn.Params(student))
 }
 
 func dropPath(last float64, block, depth int) nn.DropPath {

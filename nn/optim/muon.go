@@ -1,0 +1,157 @@
+package optim
+
+import (
+	"iter"
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// Muon moves matrices by momentum whose singular values are all brought near 1 (Jordan et al., "Muon:
+// An optimizer for hidden layers in neural networks", 2024), so that what few examples ask for is learned
+// about as fast as what all do. For a matrix p [m, n] with gradient g:
+//
+//	v  = Momentum·v + g
+//	p -= lr · 0.2·sqrt(max(m, n)) · orthogonal(g + Momentum·v)
+//
+// The factor makes a step about as long as AdamW's, so that one rate serves both (Liu et al., arXiv
+// 2502.16982, equation 4). It is meant for the matrices inside a network; biases, norms, embeddings and the last layer
+// are moved by Others.
+type Muon struct {
+	Momentum float32
+	Others   AdamW
+
+	// Matrices says how many matrices, one above the other, a parameter holds: 3 where it is queries, keys and
+	// values; 0 if it is one of the others. The parameter has two dimensions then, and that number divides its rows.
+	Matrices func(name string, p *autograd.Param) int
+}
+
+// NewMuon returns an Optimizer of those of params that are not frozen. Its state is <param>.momentum (v) of
+// the parameter's shape for each that holds matrices, and NewAdamW's for the others.
+func NewMuon(c Muon, params iter.Seq2[string, *autograd.Param]) Optimizer {
+	of := func(inner bool) iter.Seq2[string, *autograd.Param] {
+		return func(yield func(string, *autograd.Param) bool) {
+			for name, p := range params {
+				if (c.Matrices(name, p) > 0) == inner && !yield(name, p) {
+					return
+				}
+			}
+		}
+	}
+	o := &muon{momentum: c.Momentum, others: NewAdamW(c.Others, of(false))}
+	o.each = o.move
+	var inner []slot
+	inner, o.state = slots(of(true), "momentum")
+	for name, p := range of(true) {
+		i := slices.IndexFunc(inner, func(s slot) bool { return s.param == p && s.first != nil })
+		if i < 0 {
+			continue // frozen, or known by another name
+		}
+		o.matrices = append(o.matrices, split(inner[i], c.Matrices(name, p))...)
+		inner[i].first = nil
+	}
+	maps.Copy(o.state, o.others.State())
+	return o
+}
+
+type muon struct {
+	momentum float32
+	others   Optimizer
+	matrices []*matrix
+	state    nn.Tensors
+
+	lr    float32        // of this step
+	grads autograd.Grads // likewise
+	each  func(i int)    // move
+}
+
+// matrix is one of a parameter's, and room to make its step orthogonal.
+type matrix struct {
+	param      *autograd.Param
+	from, to   int            // its rows of the parameter
+	p, v       *tensor.Tensor // [m, n]
+	g          tensor.Tensor  // [m, n], this step's
+	x, y       sides          // the step
+	gram, poly *tensor.Tensor // [low, low]
+}
+
+// sides is a matrix that has no more rows than columns, and what it is the transpose of if that has.
+type sides struct{ low, lowT, step *tensor.Tensor } // [low, high], [high, low], [m, n]
+
+func newSides(m, n int) sides {
+	low := tensor.New(min(m, n), max(m, n))
+	s := sides{low, low.Transpose(), low}
+	if m > n {
+		s.step = s.lowT
+	}
+	return s
+}
+
+// split returns the matrices of a slot.
+func split(s slot, count int) []*matrix {
+	rows, n := s.param.Value.Dim(0), s.param.Value.Dim(1)
+	m, low := rows/count, min(rows/count, n)
+	v := tensor.FromSlice(s.first, rows, n)
+	var all []*matrix
+	for from := 0; from < rows; from += m {
+		all = append(all, &matrix{
+			param: s.param, from: from, to: from + m,
+			p: s.param.Value.Slice(0, from, from+m), v: v.Slice(0, from, from+m),
+			x: newSides(m, n), y: newSides(m, n), gram: tensor.New(low, low), poly: tensor.New(low, low),
+		})
+	}
+	return all
+}
+
+func (o *muon) Step(lr float32, grads autograd.Grads) {
+	o.others.Step(lr, grads)
+	o.lr, o.grads = lr, grads
+	tensor.Each(len(o.matrices), o.each)
+	o.grads = nil
+}
+
+// move moves the i-th matrix.
+func (o *muon) move(i int) {
+	m := o.matrices[i]
+	grad := o.grads[m.param]
+	if grad == nil {
+		return
+	}
+	m.g.RemakeSlice(grad, 0, m.from, m.to)
+	tensor.ScaleTo(m.v, o.momentum, m.v)
+	tensor.Axpy(m.v, 1, &m.g)
+	tensor.ScaleTo(m.x.step, o.momentum, m.v)
+	tensor.Axpy(m.x.step, 1, &m.g)
+	m.orthogonalize()
+	length := 0.2 * float32(math.Sqrt(float64(max(m.v.Dim(0), m.v.Dim(1)))))
+	tensor.Axpy(m.p, -o.lr*length, m.x.step)
+}
+
+// orthogonalize brings the singular values of x to between 0.7 and 1.2, by five steps of Newton and
+// Schulz's iteration with Jordan et al.'s coefficients: x = a·x + (b·xxᵀ + c·(xxᵀ)²)·x. They overshoot on purpose:
+// those that converge to 1 raise small values more slowly.
+func (m *matrix) orthogonalize() {
+	var sum float64
+	for _, v := range m.x.low.Data() {
+		sum += float64(float64(v) * float64(v))
+	}
+	tensor.ScaleTo(m.x.low, float32(1/(math.Sqrt(sum)+1e-7)), m.x.low)
+	const a, b, c = 3.4445, -4.7750, 2.0315
+	for range 5 {
+		tensor.MatMulTo(m.gram, m.x.low, m.x.lowT)
+		tensor.MatMulTo(m.poly, m.gram, m.gram)
+		tensor.ScaleTo(m.poly, c, m.poly)
+		tensor.Axpy(m.poly, b, m.gram)
+		tensor.MatMulTo(m.y.low, m.poly, m.x.low)
+		tensor.Axpy(m.y.low, a, m.x.low)
+		m.x, m.y = m.y, m.x
+	}
+}
+
+func (o *muon) State() map[string]*tensor.Tensor { return o.state }
+
+func (o *muon) Load(src nn.Source) error { return o.state.Load(src) }
