@@ -170,9 +170,7 @@ func TestFromLayerMeetsDeepAndShallow(t *testing.T) {
 // Windows let class prompts in before the last block alone, and pass by there.
 func TestModelsWithWindows(t *testing.T) {
 	c := openGolden(t, "dino").model().Backbone.Config
-	h, w := c.Grid()
-	c.Window = h
-	require.Equal(t, h, w)
+	c.ImageSize, c.Window = [2]int{4 * c.PatchSize, 6 * c.PatchSize}, 2
 	b, err := vit.New(c, rand.New(rand.NewPCG(7, 8)))
 	require.NoError(t, err)
 	m, err := New(b, Config{Mode: Last, Classes: 3}, rand.New(rand.NewPCG(1, 2)))
@@ -183,6 +181,8 @@ func TestModelsWithWindows(t *testing.T) {
 	want := m.ScoresOf(tokens).Value()
 	got, _ := m.Forward(tp.Const(images))
 	tensortest.Close(t, want, got.Value(), 1e-5)
+	_, err = New(b, Config{Mode: FromLayer(c.Depth), Classes: 3}, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
 	for _, c := range []Config{{Mode: Shallow, Classes: 3}, {Mode: Deep, Classes: 3, Agnostic: 1}} {
 		_, err := New(b, c, rand.New(rand.NewPCG(1, 2)))
 		assert.ErrorContains(t, err, "prompts can enter the last alone: want mode last")

@@ -13,6 +13,6 @@
 // A block keeps apart the rows that it updates and those that are only looked at,
 // which is what makes Prompt-CAM cheap: see Block.
 //
-// Reading order: model.go, block.go, attention.go; config.go for the presets;
+// Reading order: model.go, windows.go, block.go, attention.go; config.go for the presets;
 // load.go, names.go and detect.go for files.
 package vit

@@ -1,17 +1,27 @@
 package vit
 
-import "github.com/promptcam/promptcam/autograd"
+import (
+	"fmt"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/tensor"
+)
 
 // Run updates the tokens x [B, prefix+h·w, D] of images with h rows and w columns of patches, which
-// need not be Config's, by the blocks from, counted from 0, to to-1. It does not release x.
+// need not be Config's, by the blocks from, counted from 0, to to-1. It does not release x. It panics if x has
+// other rows or Config.Window does not divide h and w.
 //
 // With Config.Window, patches see in all blocks but the last those of their window alone, and the
 // class token and registers wait for that last block (ViTDet's windows, Li et al., arXiv 2203.16527;
 // shifted by half in every other block as Swin's, Liu et al., arXiv 2103.14030; a late class token as
 // CaiT's, Touvron et al., arXiv 2103.17239). So a patch's token tells of what is near it, and what the
 // class token or a prompt looks at is where its evidence is: without, any patch may come to hold
-// what another shows. A window at the far border goes on at the near one.
+// what another shows. A shifted window at the far border goes on at the near one and, unlike Swin's, sees both.
+// Stochastic depth leaves out the branches of windows, not of images.
 func (m *Model) Run(x *autograd.Var, h, w, from, to int) *autograd.Var {
+	if m.Config.Window > 0 && (x.Dim(1) != m.Config.Prefix()+h*w || h%m.Config.Window != 0 || w%m.Config.Window != 0) {
+		panic(&tensor.ShapeError{Op: "Run", Shapes: [][]int{x.Shape()}, Reason: fmt.Sprintf("want %d rows and %dx%d patches in windows of %dx%[4]d", m.Config.Prefix()+h*w, h, w, m.Config.Window)})
+	}
 	y := x
 	turn := func(next *autograd.Var) {
 		if y != x {

@@ -46,6 +46,9 @@ func TestWindowsSeeThemselves(t *testing.T) {
 	tensortest.Close(t, m.Blocks[3].Forward(before, nil).Value(), m.Run(before, h, w, 3, 4).Value(), 0)
 	tensortest.Close(t, m.Tokens(tp.Const(images), 3).Value(), before.Value(), 0)
 	assert.Same(t, before, m.Run(before, h, w, 2, 2), "no blocks")
+
+	assert.PanicsWithError(t, "tensor: Run: shape [2 29 8]: want 13 rows and 4x2 patches in windows of 2x2", func() { m.Run(before, 4, 2, 0, 1) })
+	assert.Panics(t, func() { m.Run(before, 3, 8, 0, 1) })
 }
 
 // What differs in one patch is seen no farther away than windows reach.

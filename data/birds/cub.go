@@ -23,9 +23,9 @@ type Config struct {
 	Seed        uint64
 }
 
-// DefaultConfig is all species, 40 training and 20 test images of each, 128 x 128 pixels.
+// DefaultConfig is all species, 100 training and 20 test images of each, 128 x 128 pixels.
 func DefaultConfig() Config {
-	return Config{Species: AllSpecies(), Train: 40, Test: 20, Size: 128, Seed: 1}
+	return Config{Species: AllSpecies(), Train: 100, Test: 20, Size: 128, Seed: 1}
 }
 
 func (c Config) check() error {

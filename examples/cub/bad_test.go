@@ -121,7 +121,11 @@ func TestUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{nil, "-data is missing"},
+		{[]string{"-weights", "w"}, "-data is missing"},
+		{[]string{"-data", "", "-weights", ""}, "-data is missing"}, // the shell's variables are not set
+		{[]string{"-weights", "birds", "-data", "d", "-mode", "deep"}, "want -mode last"},
+		{[]string{"-mode", "deep"}, "want -mode last"},
+		{[]string{"-arch", "dino-vits16"}, "-arch is given, but the architecture of -weights birds is known"},
 		{[]string{"-data", "d"}, "-weights is missing"},
 		{[]string{"-lrate", "1"}, "-lrate"},
 		{[]string{"photos"}, `"photos" is no flag`},

@@ -72,6 +72,11 @@ func exists(path ...string) bool {
 	return err == nil
 }
 
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.IsDir()
+}
+
 // findClass returns the class of file with that name or number: CUB's own number if the
 // names carry one, else the position from 1.
 func findClass(file string, classes []string, name string) (int, error) {

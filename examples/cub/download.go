@@ -11,6 +11,7 @@ import (
 
 	"github.com/promptcam/promptcam/data/download"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/vit/pretrained"
 )
 
 // published is what -download fetches, from those who made it.
@@ -100,6 +101,8 @@ func (s *settings) publishedWeights() (string, error) {
 	switch {
 	case isPublished(s.weights):
 		return s.weights, nil
+	case s.ownWeights:
+		return "", nil
 	case s.weights != "" && !exists(s.weights):
 		return "", usage("-weights %s: no such file, and -download knows %s", s.weights, known())
 	case s.load != "" && !exists(s.load):
@@ -112,6 +115,9 @@ func (s *settings) publishedWeights() (string, error) {
 	info, err := promptcam.ReadInfo(s.load)
 	if err != nil {
 		return "", nil // an official checkpoint, which has its own, or none at all: evaluate says
+	}
+	if info.Backbone.SHA256 == pretrained.Birds().SHA256 {
+		return "", nil
 	}
 	if name := info.Backbone.Config.Name; !isPublished(name) {
 		return "", usage("-weights is missing: %s was trained on %s, and -download knows %s", s.load, name, known())

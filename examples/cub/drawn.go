@@ -11,11 +11,8 @@ import (
 	"github.com/promptcam/promptcam/data/download"
 )
 
-// own names the drawn birds in -data.
+// own names the drawn birds in -data, and in -weights the backbone that comes with the program.
 const own = "birds"
-
-// isOwn tells whether -data means them, and not a folder of that name.
-func isOwn(data string) bool { return data == own && !exists(data) }
 
 // drawnBirds are the images of -data birds.
 var drawnBirds = birds.DefaultConfig()

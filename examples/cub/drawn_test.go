@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"io"
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/promptcam/promptcam/data/birds"
@@ -25,28 +27,88 @@ func fewBirds(t *testing.T) string {
 	return filepath.Join(cache, "promptcam")
 }
 
-func TestDrawnBirds(t *testing.T) {
+func TestWithoutDataAndWeights(t *testing.T) {
 	folder := fewBirds(t)
-	weights, arch := backbone(t, nil)
 	t.Chdir(t.TempDir())
-	args := []string{"-data", "birds", "-weights", weights}
-	stdout := must(t, append(args, "-arch", arch, "-epochs", "2", "-batch", "4")...)
+	stdout := must(t, "-epochs", "2", "-batch", "4")
 	assert.Contains(t, stdout, "drawing birds of 3 species, 6 images of each, in "+folder)
 	assert.Contains(t, stdout, "12 images to train on")
 	assert.Contains(t, stdout, "The best head of the true class points at a trait")
 	assert.Contains(t, read(t, "out", "report", "index.html"), "Prompt-CAM: drawn birds")
-	assert.EqualValues(t, 0, object(t, readMetrics(t, "out"), "recipe")["patch-dropout"])
+	assert.EqualValues(t, 0, object(t, readMetrics(t, "out"), "recipe")["distill"])
 
-	stdout = must(t, append(args, "-load", "out/model.safetensors", "-out", "again")...)
+	// The model says itself that it needs no file.
+	stdout = must(t, "-load", "out/model.safetensors", "-data", "birds", "-out", "again")
 	assert.NotContains(t, stdout, "drawing")
 	assert.Equal(t, readMetrics(t, "out")["test"], readMetrics(t, "again")["test"])
-	fails(t, []string{"-weights", weights}, "-data is missing", "birds are drawn ones")
 
+	// So it does where it explains.
+	explained := must(t, "-load", "out/model.safetensors", "-explain", drawnFile(t, folder), "-out", "maps")
+	assert.Contains(t, explained, "Leafling")
+
+	// The drawn birds go with other weights, and these with other images.
+	weights, arch := backbone(t, nil)
+	must(t, "-data", "birds", "-weights", weights, "-arch", arch, "-rank", "8", "-epochs", "1", "-out", "other")
+	must(t, "-data", photographs(t, t.TempDir(), 6), "-weights", "birds", "-epochs", "1", "-out", "others")
+	fails(t, []string{"-weights", weights}, "-data is missing", "birds are drawn ones")
+	fails(t, []string{"-data", "somewhere"}, "-weights is missing", "birds is a small one")
+
+	drawn := drawnFile(t, folder)
+	require.NoError(t, os.Truncate(drawn, 100))
+	fails(t, []string{"-out", "torn"}, drawn, "1 of 18 drawn birds cannot be read", "delete the folder "+folder)
+}
+
+// drawnFile returns the path of the first drawn bird.
+func drawnFile(t *testing.T, folder string) string {
+	t.Helper()
 	drawn, err := filepath.Glob(filepath.Join(folder, "*", "images", "001.*", "*_0001.png"))
 	require.NoError(t, err)
 	require.Len(t, drawn, 1)
-	require.NoError(t, os.Truncate(drawn[0], 100))
-	fails(t, append(args, "-arch", arch, "-out", "torn"), drawn[0], "1 of 18 drawn birds cannot be read", "delete the folder "+folder)
+	return drawn[0]
+}
+
+// An interrupted run without data and weights goes on with -resume alone.
+func TestResumeWithoutDataAndWeights(t *testing.T) {
+	fewBirds(t)
+	t.Chdir(t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err := run(ctx, []string{"-epochs", "3"}, watcher{func(lines string) {
+		if strings.Contains(lines, "epoch 2/3  loss") {
+			cancel()
+		}
+	}}, io.Discard)
+	require.ErrorIs(t, err, context.Canceled)
+	stdout := must(t, "-epochs", "3", "-resume")
+	assert.Contains(t, stdout, "resuming after epoch 2 of 3")
+}
+
+func TestRecipeOfTheDrawnBirds(t *testing.T) {
+	t.Chdir(t.TempDir())
+	parsed := func(args ...string) *settings {
+		s, err := parse(args, io.Discard)
+		require.NoError(t, err)
+		return s
+	}
+	bare := parsed()
+	assert.Equal(t, bare.recipe, parsed("-data", "birds", "-weights", "birds").recipe)
+	assert.Zero(t, bare.Distill)
+	assert.True(t, bare.ownWeights)
+	assert.Greater(t, parsed("-preset", "long").Epochs, bare.Epochs)
+	assert.Equal(t, 3, parsed("-epochs", "3").Epochs)
+	assert.Equal(t, parsed("-data", "x", "-weights", "x", "-optimizer", "sgd").recipe, parsed("-optimizer", "sgd").recipe)
+	photographs := parsed("-data", "x", "-weights", "birds")
+	assert.Equal(t, parsed("-data", "x", "-weights", "x").recipe, photographs.recipe)
+	assert.True(t, photographs.ownWeights)
+	assert.True(t, parsed("-download", "-weights", "birds").ownWeights)
+
+	require.NoError(t, os.Mkdir("birds", 0o755))
+	assert.Empty(t, parsed("-data", "birds", "-weights", "birds").draws, "the folder")
+	assert.True(t, parsed("-data", "birds", "-weights", "birds").ownWeights, "a folder is no file of weights")
+	assert.NotEmpty(t, parsed().draws, "the folder was not asked for")
+	require.NoError(t, os.Remove("birds"))
+	require.NoError(t, os.WriteFile("birds", nil, 0o644))
+	assert.False(t, parsed("-data", "x", "-weights", "birds").ownWeights, "the file")
 }
 
 func TestFolderNamedAsTheDrawnBirds(t *testing.T) {
@@ -61,10 +123,9 @@ func TestFolderNamedAsTheDrawnBirds(t *testing.T) {
 
 func TestInterruptedDrawingLeavesNothing(t *testing.T) {
 	folder := fewBirds(t)
-	weights, arch := backbone(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, _, err := cub(t, ctx, "-data", "birds", "-weights", weights, "-arch", arch, "-out", t.TempDir())
+	_, _, err := cub(t, ctx, "-out", t.TempDir())
 	require.ErrorIs(t, err, context.Canceled)
 	left, err := os.ReadDir(folder)
 	require.NoError(t, err)

@@ -54,7 +54,7 @@ func TestExitCodes(t *testing.T) {
 		assert.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
 		return stderr.String()
 	}
-	assert.Contains(t, exit(program(1<<30), 2), "cub: -data is missing")
+	assert.Contains(t, exit(program(1<<30, "-weights", weights), 2), "cub: -data is missing")
 	assert.Contains(t, exit(program(1<<30, "-data", filepath.Join(data, "none"), "-weights", weights, "-out", out), 1), "none")
 
 	c := program(1<<30, "-data", data, "-weights", weights, "-arch", arch, "-mode", "deep", "-epochs", "10000", "-out", out)

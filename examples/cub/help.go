@@ -31,7 +31,7 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 	fs.StringVar(&s.cache, "cache", "", "`folder` of the features that frozen layers make of the images (mode last, and from:N with -agnostic 0): computed once, for all runs with the same photographs, backbone and -augment; empty: -out; off: none")
 	fs.IntVar(&s.workers, "workers", 0, "images decoded at a time; 0: as many as processors")
 
-	fs.StringVar(&s.weights, "weights", "", "`file` of the pre-trained backbone: safetensors, or PyTorch's .pt, .pth, .bin; with -download also dino-vits16 or dino-vitb16 (343 MB; the paper's)")
+	fs.StringVar(&s.weights, "weights", "", "`file` of the pre-trained backbone: safetensors, or PyTorch's .pt, .pth, .bin; with -download also dino-vits16 or dino-vitb16 (343 MB; the paper's); birds: a small one within the program, for mode last, that knows drawn birds alone")
 	fs.StringVar(&s.arch, "arch", "auto", "the backbone's architecture: auto, a preset's `name` such as dino-vitb16, or a .json file with the fields of vit.Config")
 	custom(fs, &s.Mode, "mode", string(s.Mode), "`where` class prompts enter: last (the last layer), deep (the same with class-agnostic prompts in the layers before it: the paper's), shallow (the first, and carried on), from:N (layer N, and carried on)", promptcam.ParseMode)
 	fs.IntVar(&s.Agnostic, "agnostic", s.Agnostic, "class-agnostic prompts in each layer before the class prompts; modes shallow and last have none")
@@ -70,7 +70,7 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 		choice(map[string]bool{"auto": true, "off": false}))
 	fs.BoolVar(&s.quiet, "quiet", false, "print the final result alone")
 
-	fs.StringVar(&s.load, "load", "", "`file` of a trained model, model.safetensors (needs -weights too) or an official checkpoint: no training. Where the folder has no test split of its own, -test and -seed must be those of the training")
+	fs.StringVar(&s.load, "load", "", "`file` of a trained model, model.safetensors (needs its -weights too, unless they are birds) or an official checkpoint: no training. Where the folder has no test split of its own, -test and -seed must be those of the training")
 	custom(fs, &s.explain, "explain", "", "photographs to explain by -load's model, `files` divided by commas", readPhotos)
 	fs.StringVar(&s.addClass, "add-class", "", "`folder` of photographs of one new class, named after it, for -load's model: its prompt alone is trained, and the new model written to -out. With -data the images of the other classes keep them apart")
 	fs.StringVar(&s.class, "class", "", "`name` or number of the class whose prompt is shown beside the predicted one's, such as the true one")
@@ -101,10 +101,10 @@ var groups = []struct {
 const about = `cub trains Prompt-CAM on a folder of photographs with a pre-trained vision transformer, reports its accuracy
 and draws where the prompt of each class looks.
 
+  cub
+      trains on drawn birds with a backbone that comes with the program, and measures whether the maps lie on the traits
   cub -data CUB_200_2011 -weights vit_tiny_patch16_224.safetensors -out out
-      trains; stop it at any time and go on with the same line and -resume
-  cub -data birds -weights vit_tiny_patch16_224.safetensors -out drawn
-      trains on drawn birds, and measures whether the maps lie on the traits that tell species apart
+      trains on photographs; stop it at any time and go on with the same line and -resume
   cub -download -out out
       the same with photographs and weights that are downloaded first
   cub -data CUB_200_2011 -weights vit_tiny_patch16_224.safetensors -out orioles -classes 54,55,56,57 -val 0
@@ -143,7 +143,7 @@ func help(w io.Writer, fs *flag.FlagSet) error {
 	for _, c := range vit.Presets() {
 		names = append(names, c.Name)
 	}
-	fmt.Fprintf(&b, "\nDefaults are those of mode last with adamw; -mode deep -h, -preset long -h or -optimizer sgd -h show others.\n\nArchitectures:\n  %s\n", wrap(strings.Join(names, " "), 117, "  "))
+	fmt.Fprintf(&b, "\nDefaults are those of mode last with adamw; -mode deep -h, -preset long -h, -optimizer sgd -h or -data birds -h show others.\n\nArchitectures:\n  %s\n", wrap(strings.Join(names, " "), 117, "  "))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
+	"github.com/promptcam/promptcam/vit/pretrained"
 )
 
 // trained is a model from a file.
@@ -22,9 +23,9 @@ type trained struct {
 	transform data.Transform
 }
 
-// architecture returns what -arch and -size say of the weights in a file.
-func architecture(s *settings, file string) (vit.Config, error) {
-	c, err := namedArchitecture(s.arch, file)
+// architecture returns what -arch and -size say of weights.
+func architecture(s *settings, weights *checkpoint.File) (vit.Config, error) {
+	c, err := namedArchitecture(s.arch, weights)
 	if err != nil {
 		return c, err
 	}
@@ -38,15 +39,10 @@ func architecture(s *settings, file string) (vit.Config, error) {
 	return c, nil
 }
 
-func namedArchitecture(name, file string) (c vit.Config, err error) {
+func namedArchitecture(name string, weights *checkpoint.File) (c vit.Config, err error) {
 	switch {
 	case name == "auto":
-		f, err := checkpoint.Open(file)
-		if err != nil {
-			return c, fmt.Errorf("-weights: %w", err)
-		}
-		defer f.Close()
-		return vit.Detect(f)
+		return vit.Detect(weights)
 	case strings.HasSuffix(name, ".json"):
 		text, err := os.ReadFile(name)
 		if err != nil {
@@ -65,18 +61,27 @@ func namedArchitecture(name, file string) (c vit.Config, err error) {
 	return c, nil
 }
 
+// openWeights opens -weights.
+func openWeights(s *settings) (*checkpoint.File, error) {
+	if s.ownWeights {
+		return pretrained.BirdsFile(), nil
+	}
+	f, err := checkpoint.Open(s.weights)
+	if err != nil {
+		return nil, fmt.Errorf("-weights: %w", err)
+	}
+	return f, nil
+}
+
 // openTrained loads -load: a model of ours on -weights, or an official checkpoint.
 func openTrained(s *settings) (*trained, error) {
 	f, err := checkpoint.Open(s.load)
 	if err != nil {
 		return nil, fmt.Errorf("-load: %w", err)
 	}
-	official := promptcam.IsOfficial(f)
-	if err := f.Close(); err != nil {
-		return nil, err
-	}
-	if official {
-		return openOfficial(s)
+	defer f.Close() // it is only read
+	if promptcam.IsOfficial(f) {
+		return openOfficial(s, f)
 	}
 	info, err := promptcam.ReadInfo(s.load)
 	if err != nil {
@@ -84,14 +89,22 @@ func openTrained(s *settings) (*trained, error) {
 	}
 	arch := info.Backbone.Config
 	switch {
-	case s.weights == "":
-		return nil, usage("-weights is missing: %s was trained on the backbone %s with SHA-256 %s, which is not in it", s.load, arch.Name, info.Backbone.SHA256)
 	case s.given["arch"] || s.given["size"]:
 		return nil, usage("-arch and -size are in %s: %s at %dx%d pixels", s.load, arch.Name, arch.ImageSize[0], arch.ImageSize[1])
+	case s.weights != "":
+	case info.Backbone.SHA256 == pretrained.Birds().SHA256:
+		s.weights, s.ownWeights = own, true
+	default:
+		return nil, usage("-weights is missing: %s was trained on the backbone %s with SHA-256 %s, which is not in it", s.load, arch.Name, info.Backbone.SHA256)
 	}
-	b, err := vit.Load(s.weights, arch)
+	w, err := openWeights(s)
 	if err != nil {
-		return nil, fmt.Errorf("-weights is not the %s that %s was trained on: %w", arch.Name, s.load, err)
+		return nil, err
+	}
+	defer w.Close() // it is only read
+	b, err := vit.LoadFrom(w, arch)
+	if err != nil {
+		return nil, fmt.Errorf("-weights %s is not the %s that %s was trained on: %w", s.weights, arch.Name, s.load, err)
 	}
 	m, info, err := promptcam.Load(s.load, b)
 	if err != nil {
@@ -102,11 +115,11 @@ func openTrained(s *settings) (*trained, error) {
 
 // openOfficial loads a checkpoint of the authors' code, which has the backbone
 // in it, and normalises and resizes as that code does when it tests.
-func openOfficial(s *settings) (*trained, error) {
+func openOfficial(s *settings, f *checkpoint.File) (*trained, error) {
 	if s.weights != "" {
 		return nil, usage("-weights is not needed: %s, an official checkpoint, holds its own backbone", s.load)
 	}
-	c, err := architecture(s, s.load)
+	c, err := architecture(s, f)
 	if err != nil {
 		return nil, err
 	}

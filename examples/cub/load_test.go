@@ -101,7 +101,7 @@ func TestLoadRefuses(t *testing.T) {
 
 	fails(t, load, "-weights is missing", "tiny", "SHA-256")
 	fails(t, append(load, "-weights", other), model, "was trained on backbone tiny with SHA-256")
-	fails(t, append(load, "-weights", model), "-weights is not the tiny")
+	fails(t, append(load, "-weights", model), "-weights "+model+" is not the tiny")
 	fails(t, append(load, "-weights", weights, "-epochs", "3"), "-epochs is for training")
 	fails(t, append(load, "-weights", weights, "-size", "64"), "-arch and -size are in "+model)
 	fails(t, []string{"-load", weights, "-data", data, "-weights", weights}, weights, "not a saved Prompt-CAM")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,6 +73,19 @@ func defaults(mode promptcam.Mode, optimizer string, long bool) recipe {
 	return r
 }
 
+// forDrawnBirds changes what mode last is trained with, by AdamW, to what serves drawn birds. What tells two species
+// apart is often in one or two patches, which must not be hidden; the class token misses more of it than the prompts, and
+// teaches them nothing; and a mirror image is no more than another scene.
+func (r *recipe) forDrawnBirds(long bool) {
+	if r.Mode != promptcam.Last || r.Optimizer != "adamw" {
+		return
+	}
+	r.PatchDropout, r.Distill, r.Rank, r.Views, r.Mix, r.Epochs = 0, 0, 64, 1, 0, 16
+	if long {
+		r.Epochs = 40
+	}
+}
+
 // epochsFor returns what -epochs 0 means for so many training images: few take more epochs, since
 // prompts take steps to learn.
 func (s *settings) epochsFor(images int) int {
@@ -105,6 +119,7 @@ type settings struct {
 	download                       bool
 	fetches                        *wanted // by -download; nil: nothing
 	draws                          string  // folder of drawn birds; empty: -data is another
+	ownWeights                     bool    // -weights are those within the program
 	blur                           promptcam.Blur
 	style                          promptcam.Style
 
@@ -119,15 +134,24 @@ func usage(format string, a ...any) error { return usageError{fmt.Errorf(format,
 // parse reads the command line. flag.ErrHelp means that help was asked for and
 // is written to stdout.
 func parse(args []string, stdout io.Writer) (*settings, error) {
-	// The defaults depend on the mode, the optimizer and the preset, so they are found first.
+	// The defaults depend on the mode, the optimizer, the preset and the images, so they are found first.
 	first := &settings{}
 	d := defaults(promptcam.Last, "adamw", false)
-	if err := flags(first, d).Parse(args); err == nil || errors.Is(err, flag.ErrHelp) {
+	fs := flags(first, d)
+	err := fs.Parse(args)
+	bare := err == nil // neither images nor a model are named: those serve that come with the program
+	fs.Visit(func(f *flag.Flag) {
+		bare = bare && !slices.Contains([]string{"data", "weights", "load", "download"}, f.Name)
+	})
+	if err == nil || errors.Is(err, flag.ErrHelp) {
 		d = defaults(first.Mode, first.Optimizer, first.long)
+		if bare || first.data == own && !exists(own) {
+			d.forDrawnBirds(first.long)
+		}
 	}
 	s := &settings{given: map[string]bool{}}
-	fs := flags(s, d)
-	err := fs.Parse(args)
+	fs = flags(s, d)
+	err = fs.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil, errors.Join(err, help(stdout, fs))
 	}
@@ -158,17 +182,18 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 			s.Mix = 0
 		}
 	}
-	if err := s.downloads(); err != nil {
-		return nil, err
-	}
-	if isOwn(s.data) {
+	// A folder or a file of that name is what is meant, if -data or -weights says so.
+	if bare || s.data == own && !exists(own) {
 		if s.draws, err = drawnFolder(); err != nil {
 			return nil, err
 		}
 		s.data = s.draws
-		if !s.given["patch-dropout"] {
-			s.PatchDropout = 0 // each trait is seen in one or two patches, which must not be dropped
-		}
+	}
+	if bare || s.weights == own && !isFile(own) {
+		s.weights, s.ownWeights = own, true
+	}
+	if err := s.downloads(); err != nil {
+		return nil, err
 	}
 	return s, s.check()
 }
@@ -256,7 +281,11 @@ func (s *settings) check() error {
 	case s.data == "" && len(s.explain) == 0 && s.addClass == "":
 		return usage("-data is missing: the folder of photographs; %s are drawn ones", own)
 	case s.weights == "" && s.load == "":
-		return usage("-weights is missing: the file of the pre-trained backbone")
+		return usage("-weights is missing: the file of the pre-trained backbone; %s is a small one that knows drawn birds alone", own)
+	case s.ownWeights && s.given["arch"]:
+		return usage("-arch is given, but the architecture of -weights %s is known", own)
+	case s.ownWeights && s.load == "" && s.Mode != promptcam.Last:
+		return usage("-mode is %s, but in all blocks of -weights %s but the last each patch sees its window alone, and prompts can enter the last alone: want -mode last", s.Mode, own)
 	case s.out == "":
 		return usage("-out is empty, want a folder")
 	case !(s.Val >= 0 && s.Val < 1):

@@ -152,13 +152,18 @@ func (t *training) loaders(ctx context.Context) error {
 
 // openBackbone loads -weights as -arch.
 func openBackbone(s *settings) (*vit.Model, error) {
-	c, err := architecture(s, s.weights)
+	f, err := openWeights(s)
 	if err != nil {
 		return nil, err
 	}
-	b, err := vit.Load(s.weights, c)
+	defer f.Close() // it was only read
+	c, err := architecture(s, f)
 	if err != nil {
-		return nil, fmt.Errorf("-weights, -arch %s: %w", s.arch, err)
+		return nil, err
+	}
+	b, err := vit.LoadFrom(f, c)
+	if err != nil {
+		return nil, fmt.Errorf("-weights %s, -arch %s: %w", s.weights, s.arch, err)
 	}
 	return b, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/tensor/tensortest"
 	"github.com/promptcam/promptcam/vit"
+	"github.com/promptcam/promptcam/vit/pretrained"
 )
 
 var complete = []string{"backbone.json", "backbone.safetensors", "curves.png", "metrics.csv"}
@@ -254,4 +255,14 @@ func TestBadState(t *testing.T) {
 	again([]string{"-resume", statePath(out), "neither safetensors nor"})
 	write(t, statePath(out), read(t, out, "backbone.safetensors"))
 	again([]string{"-resume", statePath(out), "not the state of a run", stateFormat})
+}
+
+// The line in help that is said to make the library's own weights makes such.
+func TestHelpTellsHowTheLibrarysWeightsWereMade(t *testing.T) {
+	_, line, _ := strings.Cut(strings.ReplaceAll(about, "\\\n", ""), "pretrain -birds ")
+	line, _, _ = strings.Cut("-birds "+line, "\n")
+	s, err := parse(strings.Fields(line), io.Discard)
+	require.NoError(t, err)
+	assert.Equal(t, pretrained.Birds().Config, s.config())
+	assert.Equal(t, "f16", s.dtype)
 }

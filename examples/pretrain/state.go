@@ -37,7 +37,7 @@ type epoch struct {
 func statePath(out string) string { return filepath.Join(out, "state.safetensors") }
 
 // stateFormat changes when older states can no longer be resumed.
-const stateFormat = "promptcam pretrain 1"
+const stateFormat = "promptcam pretrain 2"
 
 // The sets of tensors in the file are named as in DINO's checkpoints, and so begin with
 // student. or teacher., but for the optimizer's and the centre.

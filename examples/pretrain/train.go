@@ -125,11 +125,6 @@ func newTraining(c vit.Config, s *settings) (*dino, error) {
 
 // newOptimizer returns what -optimizer names. Weights decay by a schedule of their own: see pace.
 func newOptimizer(name string, student *network) optim.Optimizer {
-	a := optim.DefaultAdamW()
-	a.WeightDecay = 0
-	if name == "adamw" {
-		return optim.NewAdamW(a, nn.Params(student))
-	}
 	matrices := func(name string, p *autograd.Param) int {
 		switch {
 		case !strings.HasPrefix(name, "backbone.blocks.") || p.Value.Rank() != 2:
@@ -139,7 +134,12 @@ func newOptimizer(name string, student *network) optim.Optimizer {
 		}
 		return 1
 	}
-	return optim.NewMuon(optim.Muon{Momentum: 0.95, Others: a, Matrices: matrices}, nn.Params(student))
+	c := optim.DefaultMuon(matrices)
+	c.Others.WeightDecay = 0
+	if name == "adamw" {
+		return optim.NewAdamW(c.Others, nn.Params(student))
+	}
+	return optim.NewMuon(c, nn.Params(student))
 }
 
 func dropPath(last float64, block, depth int) nn.DropPath {

@@ -1,6 +1,7 @@
 package optim
 
 import (
+	"fmt"
 	"iter"
 	"maps"
 	"math"
@@ -20,14 +21,20 @@ import (
 //
 // The factor makes a step about as long as AdamW's, so that one rate serves both (Liu et al., arXiv
 // 2502.16982, equation 4). It is meant for the matrices inside a network; biases, norms, embeddings and the last layer
-// are moved by Others.
+// are moved by Others, and matrices do not decay, whatever its WeightDecay is.
 type Muon struct {
 	Momentum float32
 	Others   AdamW
 
 	// Matrices says how many matrices, one above the other, a parameter holds: 3 where it is queries, keys and
-	// values; 0 if it is one of the others. The parameter has two dimensions then, and that number divides its rows.
+	// values; 0 if it is one of the others. A parameter that holds any has two dimensions, and that number divides its rows:
+	// NewMuon panics otherwise.
 	Matrices func(name string, p *autograd.Param) int
+}
+
+// DefaultMuon returns Jordan et al.'s momentum, and DefaultAdamW for the others.
+func DefaultMuon(matrices func(name string, p *autograd.Param) int) Muon {
+	return Muon{Momentum: 0.95, Others: DefaultAdamW(), Matrices: matrices}
 }
 
 // NewMuon returns an Optimizer of those of params that are not frozen. Its state is <param>.momentum (v) of
@@ -51,7 +58,7 @@ func NewMuon(c Muon, params iter.Seq2[string, *autograd.Param]) Optimizer {
 		if i < 0 {
 			continue // frozen, or known by another name
 		}
-		o.matrices = append(o.matrices, split(inner[i], c.Matrices(name, p))...)
+		o.matrices = append(o.matrices, split(name, inner[i], c.Matrices(name, p))...)
 		inner[i].first = nil
 	}
 	maps.Copy(o.state, o.others.State())
@@ -92,7 +99,10 @@ func newSides(m, n int) sides {
 }
 
 // split returns the matrices of a slot.
-func split(s slot, count int) []*matrix {
+func split(name string, s slot, count int) []*matrix {
+	if shape := s.param.Value.Shape(); len(shape) != 2 || shape[0]%count != 0 {
+		panic(fmt.Sprintf("optim: NewMuon: %s of shape %v, want %d matrices one above the other", name, shape, count))
+	}
 	rows, n := s.param.Value.Dim(0), s.param.Value.Dim(1)
 	m, low := rows/count, min(rows/count, n)
 	v := tensor.FromSlice(s.first, rows, n)
@@ -131,9 +141,10 @@ func (o *muon) move(i int) {
 	tensor.Axpy(m.p, -o.lr*length, m.x.step)
 }
 
-// orthogonalize brings the singular values of x to between 0.7 and 1.2, by five steps of Newton and
-// Schulz's iteration with Jordan et al.'s coefficients: x = a·x + (b·xxᵀ + c·(xxᵀ)²)·x. They overshoot on purpose:
-// those that converge to 1 raise small values more slowly.
+// orthogonalize brings the singular values of x that are more than 1/500 of its length, the root of the sum of its
+// squares, to between 0.68 and 1.21, and smaller ones to less, by five steps of Newton and Schulz's iteration with Jordan et al.'s
+// coefficients: x = a·x + (b·xxᵀ + c·(xxᵀ)²)·x. They overshoot on purpose: those that converge to 1
+// raise small values more slowly.
 func (m *matrix) orthogonalize() {
 	var sum float64
 	for _, v := range m.x.low.Data() {

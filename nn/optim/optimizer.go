@@ -12,7 +12,7 @@ import (
 // Optimizer moves the parameters that it was made with.
 type Optimizer interface {
 	// Step moves each parameter against its gradient. A parameter without one stays as it is, as
-	// in PyTorch. Gradients of other parameters are passed over. It allocates nothing but, in Muon, shapes.
+	// in PyTorch. Gradients of other parameters are passed over. It allocates next to nothing.
 	Step(lr float32, grads autograd.Grads)
 
 	// State returns the tensors that Step keeps from one call to the next, not
