@@ -80,7 +80,7 @@ func (r *recipe) forDrawnBirds(long bool) {
 	if r.Mode != promptcam.Last || r.Optimizer != "adamw" {
 		return
 	}
-	r.PatchDropout, r.Distill, r.Rank, r.Views, r.Mix, r.Epochs = 0, 0, 64, 1, 0, 16
+	r.PatchDropout, r.Distill, r.Rank, r.Views, r.Mix, r.Epochs = 0, 0, 64, 1, 0, 24
 	if long {
 		r.Epochs = 40
 	}

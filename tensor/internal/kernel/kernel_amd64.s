@@ -73,31 +73,36 @@ done:
 	RET
 
 // func tileAVX2(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, panel int, beta float32, c []float32, cRow int, ahead []float32)
-// Requires: AVX, AVX2, CMOV, FMA3, MMX+
-TEXT ·tileAVX2(SB), NOSPLIT, $0-176
-	MOVQ b_base+72(FP), AX
-	MOVQ c_base+120(FP), CX
-	MOVQ ahead_base+152(FP), DX
-	MOVQ aRow+56(FP), BX
-	SHLQ $0x02, BX
-	MOVQ aCol+64(FP), SI
-	SHLQ $0x02, SI
-	MOVQ bRow+96(FP), DI
-	SHLQ $0x02, DI
-	MOVQ cRow+144(FP), R8
-	SHLQ $0x02, R8
-	MOVQ rows+0(FP), R9
-	CMPQ R9, $0x06
-	JEQ  rows6
-	CMPQ R9, $0x05
-	JEQ  rows5
-	CMPQ R9, $0x04
-	JEQ  rows4
-	CMPQ R9, $0x03
-	JEQ  rows3
-	CMPQ R9, $0x02
-	JEQ  rows2
-	MOVQ cols+8(FP), BX
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+, SSE
+TEXT ·tileAVX2(SB), NOSPLIT, $8-176
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    b_base+72(FP), AX
+	MOVQ    c_base+120(FP), CX
+	MOVQ    ahead_base+152(FP), DX
+	MOVQ    aRow+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    aCol+64(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    bRow+96(FP), DI
+	SHLQ    $0x02, DI
+	MOVQ    cRow+144(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    rows+0(FP), R9
+	CMPQ    R9, $0x06
+	JEQ     rows6
+	CMPQ    R9, $0x05
+	JEQ     rows5
+	CMPQ    R9, $0x04
+	JEQ     rows4
+	CMPQ    R9, $0x03
+	JEQ     rows3
+	CMPQ    R9, $0x02
+	JEQ     rows2
+	MOVQ    cols+8(FP), BX
 
 tile1:
 	MOVQ  a_base+32(FP), R8
@@ -212,6 +217,7 @@ overwrite10:
 	VMASKMOVPS Y1, Y0, 32(AX)
 
 end11:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -237,6 +243,7 @@ overwrite12:
 	VMOVUPS Y1, 32(AX)
 
 end13:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -389,6 +396,7 @@ overwrite23:
 	VMASKMOVPS Y3, Y0, 32(AX)
 
 end24:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -426,6 +434,7 @@ overwrite25:
 	VMOVUPS Y3, 32(AX)
 
 end26:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -611,6 +620,7 @@ overwrite36:
 	VMASKMOVPS Y5, Y0, 32(AX)
 
 end37:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -660,6 +670,7 @@ overwrite38:
 	VMOVUPS Y5, 32(AX)
 
 end39:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -882,6 +893,7 @@ overwrite49:
 	VMASKMOVPS Y7, Y0, 32(AX)
 
 end50:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -943,6 +955,7 @@ overwrite51:
 	VMOVUPS Y7, 32(AX)
 
 end52:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -1198,6 +1211,7 @@ overwrite62:
 	VMASKMOVPS Y9, Y0, 32(AX)
 
 end63:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -1271,6 +1285,7 @@ overwrite64:
 	VMOVUPS Y9, 32(AX)
 
 end65:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -1559,6 +1574,7 @@ overwrite75:
 	VMASKMOVPS Y11, Y0, 32(AX)
 
 end76:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -1644,6 +1660,7 @@ overwrite77:
 	VMOVUPS Y11, 32(AX)
 
 end78:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -3260,43 +3277,48 @@ end166:
 	RET
 
 // func tileAVX512(rows int, cols int, k int, alpha float32, a []float32, aRow int, aCol int, b []float32, bRow int, panel int, beta float32, c []float32, cRow int, ahead []float32)
-// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
-TEXT ·tileAVX512(SB), NOSPLIT, $0-176
-	MOVQ b_base+72(FP), AX
-	MOVQ c_base+120(FP), CX
-	MOVQ ahead_base+152(FP), DX
-	MOVQ aRow+56(FP), BX
-	SHLQ $0x02, BX
-	MOVQ aCol+64(FP), SI
-	SHLQ $0x02, SI
-	MOVQ bRow+96(FP), DI
-	SHLQ $0x02, DI
-	MOVQ cRow+144(FP), R8
-	SHLQ $0x02, R8
-	MOVQ rows+0(FP), R9
-	CMPQ R9, $0x0c
-	JEQ  rows12
-	CMPQ R9, $0x0b
-	JEQ  rows11
-	CMPQ R9, $0x0a
-	JEQ  rows10
-	CMPQ R9, $0x09
-	JEQ  rows9
-	CMPQ R9, $0x08
-	JEQ  rows8
-	CMPQ R9, $0x07
-	JEQ  rows7
-	CMPQ R9, $0x06
-	JEQ  rows6
-	CMPQ R9, $0x05
-	JEQ  rows5
-	CMPQ R9, $0x04
-	JEQ  rows4
-	CMPQ R9, $0x03
-	JEQ  rows3
-	CMPQ R9, $0x02
-	JEQ  rows2
-	MOVQ cols+8(FP), BX
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+, SSE
+TEXT ·tileAVX512(SB), NOSPLIT, $8-176
+	STMXCSR (SP)
+	MOVL    (SP), AX
+	ORL     $0x00008040, AX
+	MOVL    AX, 4(SP)
+	LDMXCSR 4(SP)
+	MOVQ    b_base+72(FP), AX
+	MOVQ    c_base+120(FP), CX
+	MOVQ    ahead_base+152(FP), DX
+	MOVQ    aRow+56(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    aCol+64(FP), SI
+	SHLQ    $0x02, SI
+	MOVQ    bRow+96(FP), DI
+	SHLQ    $0x02, DI
+	MOVQ    cRow+144(FP), R8
+	SHLQ    $0x02, R8
+	MOVQ    rows+0(FP), R9
+	CMPQ    R9, $0x0c
+	JEQ     rows12
+	CMPQ    R9, $0x0b
+	JEQ     rows11
+	CMPQ    R9, $0x0a
+	JEQ     rows10
+	CMPQ    R9, $0x09
+	JEQ     rows9
+	CMPQ    R9, $0x08
+	JEQ     rows8
+	CMPQ    R9, $0x07
+	JEQ     rows7
+	CMPQ    R9, $0x06
+	JEQ     rows6
+	CMPQ    R9, $0x05
+	JEQ     rows5
+	CMPQ    R9, $0x04
+	JEQ     rows4
+	CMPQ    R9, $0x03
+	JEQ     rows3
+	CMPQ    R9, $0x02
+	JEQ     rows2
+	MOVQ    cols+8(FP), BX
 
 tile167:
 	MOVQ   a_base+32(FP), R8
@@ -3411,6 +3433,7 @@ overwrite176:
 	VMOVUPS Z1, K1, 64(AX)
 
 end177:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -3436,6 +3459,7 @@ overwrite178:
 	VMOVUPS Z1, 64(AX)
 
 end179:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -3588,6 +3612,7 @@ overwrite189:
 	VMOVUPS Z3, K1, 64(AX)
 
 end190:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -3625,6 +3650,7 @@ overwrite191:
 	VMOVUPS Z3, 64(AX)
 
 end192:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -3810,6 +3836,7 @@ overwrite202:
 	VMOVUPS Z5, K1, 64(AX)
 
 end203:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -3859,6 +3886,7 @@ overwrite204:
 	VMOVUPS Z5, 64(AX)
 
 end205:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -4081,6 +4109,7 @@ overwrite215:
 	VMOVUPS Z7, K1, 64(AX)
 
 end216:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -4142,6 +4171,7 @@ overwrite217:
 	VMOVUPS Z7, 64(AX)
 
 end218:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -4397,6 +4427,7 @@ overwrite228:
 	VMOVUPS Z9, K1, 64(AX)
 
 end229:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -4470,6 +4501,7 @@ overwrite230:
 	VMOVUPS Z9, 64(AX)
 
 end231:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -4758,6 +4790,7 @@ overwrite241:
 	VMOVUPS Z11, K1, 64(AX)
 
 end242:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -4843,6 +4876,7 @@ overwrite243:
 	VMOVUPS Z11, 64(AX)
 
 end244:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -5168,6 +5202,7 @@ overwrite254:
 	VMOVUPS Z13, K1, 64(AX)
 
 end255:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -5265,6 +5300,7 @@ overwrite256:
 	VMOVUPS Z13, 64(AX)
 
 end257:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -5623,6 +5659,7 @@ overwrite267:
 	VMOVUPS Z15, K1, 64(AX)
 
 end268:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -5732,6 +5769,7 @@ overwrite269:
 	VMOVUPS Z15, 64(AX)
 
 end270:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -6123,6 +6161,7 @@ overwrite280:
 	VMOVUPS Z17, K1, 64(AX)
 
 end281:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -6244,6 +6283,7 @@ overwrite282:
 	VMOVUPS Z17, 64(AX)
 
 end283:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -6672,6 +6712,7 @@ overwrite293:
 	VMOVUPS Z19, K1, 64(AX)
 
 end294:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -6805,6 +6846,7 @@ overwrite295:
 	VMOVUPS Z19, 64(AX)
 
 end296:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -7266,6 +7308,7 @@ overwrite306:
 	VMOVUPS Z21, K1, 64(AX)
 
 end307:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -7411,6 +7454,7 @@ overwrite308:
 	VMOVUPS Z21, 64(AX)
 
 end309:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -7905,6 +7949,7 @@ overwrite319:
 	VMOVUPS Z23, K1, 64(AX)
 
 end320:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 
@@ -8062,6 +8107,7 @@ overwrite321:
 	VMOVUPS Z23, 64(AX)
 
 end322:
+	LDMXCSR (SP)
 	VZEROUPPER
 	RET
 

@@ -69,3 +69,25 @@ func TestTile(t *testing.T) {
 		}
 	})
 }
+
+// Denormal numbers may count as 0 in a tile, as on amd64, where products with them are slow; after it
+// they are what they were.
+func TestTileLeavesDenormalsToOthers(t *testing.T) {
+	eachTier(t, func(t *testing.T, impl *tier) {
+		tiny := float32(1e-40)
+		a, b, c := make([]float32, impl.mr*9), make([]float32, 9*impl.nr), make([]float32, impl.mr*impl.nr)
+		for i := range a {
+			a[i] = tiny
+		}
+		for i := range b {
+			b[i] = 1
+		}
+		for rows := 1; rows <= impl.mr; rows++ {
+			for _, cols := range []int{1, impl.nr} {
+				impl.tile(rows, cols, 9, 1, a, 9, 1, b, impl.nr, 9*impl.nr, 0, c, impl.nr, b)
+				require.True(t, c[0] == 0 || math.Abs(float64(c[0])-9e-40) < 1e-44, "%g", c[0])
+				require.NotZero(t, tiny*b[rows-1], "%d rows, %d columns", rows, cols)
+			}
+		}
+	})
+}

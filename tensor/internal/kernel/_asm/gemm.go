@@ -10,6 +10,9 @@ import (
 
 // tile emits the tile of Gemm: v.rows rows of two vectors at a time. There is one
 // loop for every number of rows that may be asked for, so that none is computed in vain.
+//
+// Denormal numbers count as 0 in it: a product with one takes a hundred times as long, and a model that
+// is sure of what it looks at has gradients that are full of them.
 func (v isa) tile() {
 	v.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow, panel int, beta float32, c []float32, cRow int, ahead []float32)",
 		"is tileGeneric for tiles of up to "+strconv.Itoa(v.rows)+" by "+strconv.Itoa(2*v.lanes)+".")
@@ -18,7 +21,14 @@ func (v isa) tile() {
 		SHLQ(U8(2), r)
 		return r
 	}
-	t := tile{isa: v, b: pointer("b"), c: pointer("c"), ahead: pointer("ahead"),
+	modes := AllocLocal(8) // Go's, and this function's
+	STMXCSR(modes)
+	flush := GP32()
+	MOVL(modes, flush)
+	ORL(U32(flushToZero|denormalsAreZero), flush)
+	MOVL(flush, modes.Offset(4))
+	LDMXCSR(modes.Offset(4))
+	t := tile{isa: v, modes: modes, b: pointer("b"), c: pointer("c"), ahead: pointer("ahead"),
 		aRow: bytes("aRow"), aCol: bytes("aCol"), bRow: bytes("bRow"), cRow: bytes("cRow")}
 	rows := Load(Param("rows"), GP64())
 	for n := v.rows; n > 1; n-- {
@@ -32,11 +42,18 @@ func (v isa) tile() {
 	}
 }
 
+// Bits of MXCSR.
+const (
+	flushToZero      = 1 << 15
+	denormalsAreZero = 1 << 6
+)
+
 func rowsLabel(n int) string { return "rows" + strconv.Itoa(n) }
 
 // tile is the tile's function with its parameters; strides are in bytes.
 type tile struct {
 	isa
+	modes                  Mem // MXCSR, as it has to be when the function returns
 	b, c, ahead            reg.Register
 	aRow, aCol, bRow, cRow reg.Register
 	left                   reg.Register // columns
@@ -60,9 +77,14 @@ func (t tile) rows(n int) {
 	Label(last)
 	JEQ(LabelRef(ready))
 	t.update(sums, t.left)
-	ret()
+	t.ret()
 	Label(ready)
 	t.update(sums, nil)
+	t.ret()
+}
+
+func (t tile) ret() {
+	LDMXCSR(t.modes)
 	ret()
 }
 
