@@ -31,6 +31,7 @@ func matMulShape(op string, a, b *Tensor) []int {
 }
 
 // MatMulTo writes the matrix product of a and b to dst, whose rows must be contiguous.
+// On amd64 with AVX2 or AVX-512 denormal numbers (below 1.2e-38) count as 0, as in all products here.
 func MatMulTo(dst, a, b *Tensor) {
 	const op = "MatMulTo"
 	shape := matMulShape(op, a, b)
