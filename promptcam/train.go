@@ -36,8 +36,11 @@ type TrainConfig struct {
 
 	// Mix is the share of steps in which each image is given a random share of another's
 	// patches, and its loss is divided likewise between both images' labels, and the
-	// teacher's scores of both. It needs tokens in place of images. Not in the paper.
-	Mix float32
+	// teacher's scores of both. It needs tokens in place of images. MixUntil, if not 0, is the
+	// share of the epochs after which images stay whole: first prompts learn where to look, since
+	// what surrounds a trait may be another image's, then what is seldom seen. Not in the paper.
+	Mix      float32
+	MixUntil float64
 
 	// Average, if not 0, has Epoch.Model be the moving mean of the parameters, with this
 	// decay in each step, such as 0.99; in step t, from 0, at most (1+t)/(10+t).
@@ -84,6 +87,8 @@ func (c TrainConfig) Validate() error {
 		return fmt.Errorf("promptcam: distillation at temperature %v: want a teacher and a positive temperature", c.Temperature)
 	case !(c.Mix >= 0 && c.Mix <= 1):
 		return fmt.Errorf("promptcam: mix %v, want a share from 0 to 1", c.Mix)
+	case !(c.MixUntil >= 0 && c.MixUntil <= 1):
+		return fmt.Errorf("promptcam: mix until %v, want a share from 0 to 1", c.MixUntil)
 	case !(c.Average >= 0 && c.Average < 1):
 		return fmt.Errorf("promptcam: average with decay %v, want at least 0 and less than 1", c.Average)
 	}
@@ -191,7 +196,7 @@ func (t *training) epoch(ctx context.Context, n int) (Epoch, error) {
 			return e, err
 		}
 		lr := rate.At(float64(n) + float64(step+1)/float64(t.batches.Batches()))
-		mix, err := t.mixed(batch)
+		mix, err := t.mixed(n, batch)
 		if err != nil {
 			return e, err
 		}
@@ -232,9 +237,10 @@ func (t *training) epoch(ctx context.Context, n int) (Epoch, error) {
 	return e, nil
 }
 
-// mixed returns a mixture of the batch's images, or nil in a step without.
-func (t *training) mixed(b *data.Batch) (*mixture, error) {
-	if t.Mix == 0 || t.tape.Rand.Float32() >= t.Mix {
+// mixed returns a mixture of the images of a batch of epoch n, or nil in a step without.
+func (t *training) mixed(n int, b *data.Batch) (*mixture, error) {
+	over := t.MixUntil > 0 && float64(n) >= t.MixUntil*float64(t.Epochs)
+	if t.Mix == 0 || over || t.tape.Rand.Float32() >= t.Mix {
 		return nil, nil
 	}
 	if b.Tokens == nil {

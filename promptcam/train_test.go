@@ -315,6 +315,26 @@ func TestTrainingOnMixtures(t *testing.T) {
 	}
 }
 
+// After MixUntil training is as without mixing.
+func TestMixingEnds(t *testing.T) {
+	l, _ := spots(t, 24, false)
+	m, c := lastModel(t), trainConfig()
+	c.Mix, c.MixUntil = 1, 0.5
+	assert.Len(t, train(t, m, cached{l, m, 2}, c, nil), 4)
+
+	resumed := lastModel(t)
+	for e, err := range Train(t.Context(), resumed, cached{l, resumed, 2}, c) {
+		require.NoError(t, err)
+		if e.Number == 2 {
+			c.Start, c.Resume = 2, cloned(e.Optimizer)
+			break
+		}
+	}
+	c.Mix, c.MixUntil = 0, 0
+	train(t, resumed, cached{l, resumed, 2}, c, nil)
+	assert.Equal(t, nn.State(m), nn.State(resumed))
+}
+
 func cloned(tensors map[string]*tensor.Tensor) nn.Tensors {
 	out := maps.Clone(tensors)
 	for name := range out {
@@ -353,6 +373,7 @@ func TestTrainStops(t *testing.T) {
 		"distillation of weight -1": func(c *TrainConfig) { c.Distill = -1 },
 		"distillation at temperature 0: want a teacher": func(c *TrainConfig) { c.Distill = 1 },
 		"mix 1.5, want a share from 0 to 1":             func(c *TrainConfig) { c.Mix = 1.5 },
+		"mix until -1, want a share from 0 to 1":        func(c *TrainConfig) { c.MixUntil = -1 },
 		"average with decay 1":                          func(c *TrainConfig) { c.Average = 1 },
 	} {
 		c := trainConfig()

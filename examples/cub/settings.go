@@ -27,6 +27,7 @@ type recipe struct {
 	Distill       float64        `json:"distill"`
 	Temperature   float64        `json:"temperature"`
 	Mix           float64        `json:"mix"`
+	MixUntil      float64        `json:"mix-until"`
 	Average       float64        `json:"average"`
 	Epochs        int            `json:"epochs"`
 	Batch         int            `json:"batch"`
@@ -75,12 +76,14 @@ func defaults(mode promptcam.Mode, optimizer string, long bool) recipe {
 
 // forDrawnBirds changes what mode last is trained with, by AdamW, to what serves drawn birds. What tells two species
 // apart is often in one or two patches, which must not be hidden; the class token misses more of it than the prompts, and
-// teaches them nothing; and a mirror image is no more than another scene.
+// teaches them nothing; and a mirror image is no more than another scene. In mixtures prompts learn where the trait itself
+// is, but not the smallest ones, for which images must be whole.
 func (r *recipe) forDrawnBirds(long bool) {
 	if r.Mode != promptcam.Last || r.Optimizer != "adamw" {
 		return
 	}
-	r.PatchDropout, r.Distill, r.Rank, r.Views, r.Mix, r.Epochs = 0, 0, 64, 1, 0, 24
+	r.PatchDropout, r.Distill, r.Rank, r.Views = 0, 0, 64, 1
+	r.Mix, r.MixUntil, r.Epochs = 0.5, 0.5, 20
 	if long {
 		r.Epochs = 40
 	}
@@ -336,6 +339,6 @@ func (s *settings) trainConfig() promptcam.TrainConfig {
 	return promptcam.TrainConfig{
 		Epochs: s.Epochs, Optimizer: s.Optimizer, LR: float32(s.LR), MinLR: float32(s.MinLR),
 		Warmup: s.Warmup, Decay: float32(s.Decay), Seed: uint64(s.Seed),
-		Distill: float32(s.Distill), Temperature: float32(s.Temperature), Mix: float32(s.Mix), Average: float32(s.Average),
+		Distill: float32(s.Distill), Temperature: float32(s.Temperature), Mix: float32(s.Mix), MixUntil: s.MixUntil, Average: float32(s.Average),
 	}
 }
