@@ -43,7 +43,7 @@ func TestDrawSameBits(t *testing.T) {
 	for range 100 {
 		fmt.Fprint(h, sum(Draw(Random(rng), NewScene(rng.Uint64()), 128)))
 	}
-	assert.Equal(t, []uint32{0x17e66f07, 0x452615b9, 0x12dfc9fc, 0xa485a843, 0xcdd56205, 0x9621f7d9, 0x56bde118}, append(got, h.Sum32()))
+	assert.Equal(t, []uint32{0x17e66f07, 0x452615b9, 0x12dfc9fc, 0xa485a843, 0xcdd56205, 0x9621f7d9, 0xd0bcf0f9}, append(got, h.Sum32()))
 }
 
 // Drawing one after another leaves nothing behind of the one before.

@@ -134,8 +134,8 @@ func (t Traits) Diff(u Traits) []Kind {
 func (t Traits) colour(k Kind) colour { return kinds[k].values[t[k]].colour }
 
 // Random combines traits at random: every value of a kind is as likely as every
-// other, but half of the birds lack any one mark, and most have the bill that goes
-// with their build.
+// other, but half of the birds lack any one mark, and four in nine have the bill that
+// goes with their build.
 func Random(rng *rand.Rand) Traits {
 	var t Traits
 	for k := range NumKinds {
@@ -147,7 +147,7 @@ func Random(rng *rand.Rand) Traits {
 			t[k] = uint8(1 + rng.IntN(n-1))
 		}
 	}
-	if rng.IntN(3) > 0 {
+	if rng.IntN(3) == 0 {
 		t[BillShape] = builds[t[Build]].bill
 	}
 	return t
