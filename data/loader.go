@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -71,6 +72,7 @@ const ahead = 3
 type slot struct {
 	pixels []float32
 	batch  Batch
+	nth    []int   // Pick.Nth, by position in the batch
 	errs   []error // by position in the batch
 	left   atomic.Int32
 	ready  chan struct{}
@@ -89,6 +91,17 @@ type job struct {
 // read ends the pass with an error that names it, and so does the end of ctx.
 // Leaving the loop early ends all work before the loop is left.
 func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] {
+	return l.pass(ctx, epoch, func(rng *rand.Rand) []Pick { return Order(rng, len(l.items), l.c.Shuffle) })
+}
+
+// Draw is Epoch of as many items that the function Draw picks: how many are of class c is in proportion
+// to weights[c]. One that is there several times is augmented otherwise each time.
+func (l *Loader) Draw(ctx context.Context, epoch int, weights []float64) iter.Seq2[*Batch, error] {
+	return l.pass(ctx, epoch, func(rng *rand.Rand) []Pick { return Draw(rng, l.items, weights) })
+}
+
+// pass returns the batches of an epoch of the items that pick picks.
+func (l *Loader) pass(ctx context.Context, epoch int, pick func(*rand.Rand) []Pick) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
 		outer := ctx
 		ctx, cancel := context.WithCancel(ctx)
@@ -96,6 +109,7 @@ func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] 
 		defer wg.Wait()
 		defer cancel()
 
+		picks := pick(newRand(uint64(l.c.Seed), uint64(epoch)))
 		jobs := make(chan job)
 		free := make(chan *slot, ahead)  // ready to be filled
 		queue := make(chan *slot, ahead) // in the order of the epoch
@@ -117,7 +131,7 @@ func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] 
 		wg.Go(func() {
 			defer close(jobs)
 			defer close(queue)
-			l.feed(ctx, epoch, free, queue, jobs)
+			l.feed(ctx, picks, free, queue, jobs)
 		})
 
 		for s := range queue {
@@ -145,8 +159,7 @@ func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] 
 
 // feed hands the epoch's images out as jobs, one batch after the other, as
 // slots come free.
-func (l *Loader) feed(ctx context.Context, epoch int, free <-chan *slot, queue chan<- *slot, jobs chan<- job) {
-	order := l.order(epoch)
+func (l *Loader) feed(ctx context.Context, order []Pick, free <-chan *slot, queue chan<- *slot, jobs chan<- job) {
 	for b := range l.Batches() {
 		var s *slot
 		select {
@@ -166,20 +179,6 @@ func (l *Loader) feed(ctx context.Context, epoch int, free <-chan *slot, queue c
 	}
 }
 
-// order returns the positions of the epoch's items.
-func (l *Loader) order(epoch int) []int {
-	order := make([]int, len(l.items))
-	for i := range order {
-		order[i] = i
-	}
-	if l.c.Shuffle {
-		newRand(uint64(l.c.Seed), uint64(epoch)).Shuffle(len(order), func(i, j int) {
-			order[i], order[j] = order[j], order[i]
-		})
-	}
-	return order[:min(len(order), l.Batches()*l.c.Batch)]
-}
-
 func (l *Loader) newSlot() *slot {
 	n := min(l.c.Batch, len(l.items))
 	return &slot{
@@ -189,14 +188,14 @@ func (l *Loader) newSlot() *slot {
 	}
 }
 
-// reset prepares s for the items at these positions.
-func (s *slot) reset(index []int, l *Loader) {
-	n, h, w := len(index), l.c.Transform.Height, l.c.Transform.Width
+// reset prepares s for these items.
+func (s *slot) reset(picks []Pick, l *Loader) {
+	n, h, w := len(picks), l.c.Transform.Height, l.c.Transform.Width
 	s.batch.Images = tensor.FromSlice(s.pixels[:n*3*h*w], n, 3, h, w)
-	s.batch.Index = append(s.batch.Index[:0], index...)
-	s.batch.Labels = s.batch.Labels[:0]
-	for _, i := range index {
-		s.batch.Labels = append(s.batch.Labels, l.items[i].Class)
+	s.batch.Index, s.batch.Labels, s.nth = s.batch.Index[:0], s.batch.Labels[:0], s.nth[:0]
+	for _, p := range picks {
+		s.batch.Index, s.nth = append(s.batch.Index, p.At), append(s.nth, p.Nth)
+		s.batch.Labels = append(s.batch.Labels, l.items[p.At].Class)
 	}
 	s.errs = s.errs[:n]
 	clear(s.errs)
@@ -230,8 +229,12 @@ func (l *Loader) image(w *worker, s *slot, at, epoch int) error {
 	}
 	t := l.c.Transform
 	w.img.resize(t.Width, t.Height)
-	// One more seed than for the order, so that the two never share a source.
-	t.apply(&w.img, photo, newRand(uint64(l.c.Seed), uint64(epoch), uint64(i)), &w.scaler)
+	// More seeds than for the order, so that the two never share a source.
+	seeds := []uint64{uint64(l.c.Seed), uint64(epoch), uint64(i)}
+	if nth := s.nth[at]; nth > 0 {
+		seeds = append(seeds, uint64(nth))
+	}
+	t.apply(&w.img, photo, newRand(seeds...), &w.scaler)
 	n := len(w.img.Pix)
 	t.Normalise(s.pixels[at*n:][:n], &w.img)
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"image"
+	"iter"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -37,8 +38,10 @@ type seen struct {
 	images        []uint64 // hashes of each image's float32 values
 }
 
-func run(t testing.TB, l *Loader, epoch int) (out seen) {
-	for b, err := range l.Epoch(t.Context(), epoch) {
+func run(t testing.TB, l *Loader, epoch int) seen { return collect(t, l, l.Epoch(t.Context(), epoch)) }
+
+func collect(t testing.TB, l *Loader, batches iter.Seq2[*Batch, error]) (out seen) {
+	for b, err := range batches {
 		require.NoError(t, err)
 		n := len(b.Labels)
 		require.Equal(t, []int{n, 3, l.c.Transform.Height, l.c.Transform.Width}, b.Images.Shape())
@@ -160,6 +163,34 @@ func TestLoaderIsDeterministic(t *testing.T) {
 		assert.Equal(t, want.images[slices.Index(want.index, i)], h)
 	}
 	assert.NotEqual(t, plain.images, load(c, 2).images)
+}
+
+// A class of nine times the weight is there nine times as often, each time augmented otherwise.
+func TestLoaderDraws(t *testing.T) {
+	root, items := folderOf(t, 20)
+	for i := range items {
+		items[i].Class = i % 2
+	}
+	c := LoaderConfig{Transform: TrainTransform([2]int{14, 14}, half, half), Batch: 6, Seed: 3}
+	c.Transform.Hue = 0.2
+	draw := func(workers, epoch int) seen {
+		c.Workers = workers
+		l, err := NewLoader(root, items, c)
+		require.NoError(t, err)
+		return collect(t, l, l.Draw(t.Context(), epoch, []float64{1, 9}))
+	}
+	want := draw(1, 2)
+	require.Len(t, want.index, 20)
+	count, images := map[int]int{}, map[uint64]bool{}
+	for at, i := range want.index {
+		assert.Equal(t, items[i].Class, want.labels[at])
+		count[want.labels[at]]++
+		images[want.images[at]] = true
+	}
+	assert.Equal(t, map[int]int{0: 2, 1: 18}, count)
+	assert.Len(t, images, 20)
+	assert.Equal(t, want, draw(4, 2))
+	assert.NotEqual(t, want.index, draw(1, 3).index)
 }
 
 // goroutines waits for stragglers to end and returns what remains.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"slices"
 	"sync"
 
@@ -79,6 +80,17 @@ type slot struct {
 // pass with an error that names it, and so does the end of ctx. Leaving the loop early ends
 // all work before the loop is left.
 func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*data.Batch, error] {
+	return l.pass(ctx, epoch, func(rng *rand.Rand) []data.Pick { return data.Order(rng, len(l.items), l.config.Shuffle) })
+}
+
+// Draw is Epoch of as many items that data.Draw picks: how many are of class c is in proportion to
+// weights[c]. One that is there several times has its views in turn.
+func (l *Loader) Draw(ctx context.Context, epoch int, weights []float64) iter.Seq2[*data.Batch, error] {
+	return l.pass(ctx, epoch, func(rng *rand.Rand) []data.Pick { return data.Draw(rng, l.items, weights) })
+}
+
+// pass returns the batches of an epoch of the items that pick picks.
+func (l *Loader) pass(ctx context.Context, epoch int, pick func(*rand.Rand) []data.Pick) iter.Seq2[*data.Batch, error] {
 	return func(yield func(*data.Batch, error) bool) {
 		outer := ctx
 		ctx, cancel := context.WithCancel(ctx)
@@ -86,6 +98,7 @@ func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*data.Batch, er
 		defer wg.Wait()
 		defer cancel()
 
+		picks := pick(random("order %d %d", l.config.Seed, epoch))
 		free := make(chan *slot, ahead)  // ready to be filled
 		queue := make(chan *slot, ahead) // in the order of the epoch
 		for range min(ahead, l.Batches()) {
@@ -93,7 +106,7 @@ func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*data.Batch, er
 		}
 		wg.Go(func() {
 			defer close(queue)
-			l.read(ctx, epoch, free, queue)
+			l.read(ctx, picks, l.views(epoch), free, queue)
 		})
 		for s := range queue {
 			if outer.Err() != nil {
@@ -114,9 +127,8 @@ func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*data.Batch, er
 	}
 }
 
-// read fills slots as they come free, to the end of the epoch.
-func (l *Loader) read(ctx context.Context, epoch int, free <-chan *slot, queue chan<- *slot) {
-	order, views := l.draw(epoch)
+// read fills slots as they come free with these items; views are the first of each, by position.
+func (l *Loader) read(ctx context.Context, order []data.Pick, views []int, free <-chan *slot, queue chan<- *slot) {
 	record := make([]byte, l.cache.source.bytes())
 	rows, dim := l.cache.source.shape()
 	size := rows * dim
@@ -127,23 +139,25 @@ func (l *Loader) read(ctx context.Context, epoch int, free <-chan *slot, queue c
 		case <-ctx.Done():
 			return
 		}
-		index := order[b:min(b+l.config.Batch, len(order))]
+		picks := order[b:min(b+l.config.Batch, len(order))]
 		if s.numbers == nil {
-			s.numbers = make([]float32, len(index)*size) // the last batch is no longer than those before
+			s.numbers = make([]float32, len(picks)*size) // the last batch is no longer than those before
 		}
-		t := tensor.FromSlice(s.numbers[:len(index)*size], len(index), rows, dim)
-		s.batch = data.Batch{Tokens: t, Labels: s.batch.Labels[:0], Index: index, View: s.batch.View[:0]}
-		for at, i := range index {
+		t := tensor.FromSlice(s.numbers[:len(picks)*size], len(picks), rows, dim)
+		s.batch = data.Batch{Tokens: t, Labels: s.batch.Labels[:0], Index: s.batch.Index[:0], View: s.batch.View[:0]}
+		for i, p := range picks {
 			if ctx.Err() != nil {
 				return
 			}
-			row := l.rows[i*l.config.Views+views[i]-l.config.First]
-			if err := l.cache.numbers(s.numbers[at*size:][:size], int(row), l.hashes[l.items[i].Path], record); err != nil {
-				s.err = fmt.Errorf("features: %s: %s: %w", l.cache.path, Record{l.items[i].Path, views[i]}, err)
+			item, view := l.items[p.At], (views[p.At]+p.Nth)%l.config.Views // from First on
+			row := l.rows[p.At*l.config.Views+view]
+			if err := l.cache.numbers(s.numbers[i*size:][:size], int(row), l.hashes[item.Path], record); err != nil {
+				s.err = fmt.Errorf("features: %s: %s: %w", l.cache.path, Record{item.Path, l.config.First + view}, err)
 				break
 			}
-			s.batch.Labels = append(s.batch.Labels, l.items[i].Class)
-			s.batch.View = append(s.batch.View, views[i])
+			s.batch.Labels = append(s.batch.Labels, item.Class)
+			s.batch.Index = append(s.batch.Index, p.At)
+			s.batch.View = append(s.batch.View, l.config.First+view)
 		}
 		queue <- s // never blocks either
 		if s.err != nil {
@@ -152,19 +166,13 @@ func (l *Loader) read(ctx context.Context, epoch int, free <-chan *slot, queue c
 	}
 }
 
-// draw returns the positions of the epoch's items in their order, and the view
-// of each position.
-func (l *Loader) draw(epoch int) (order, views []int) {
-	order, views = make([]int, len(l.items)), make([]int, len(l.items))
-	// Two sources, and views drawn by position, so that neither depends on the other or on what comes after.
+// views returns an epoch's view of each item, from First on.
+func (l *Loader) views(epoch int) []int {
+	// By position, from a source of their own, so that they depend on neither the order nor what comes after.
 	rng := random("views %d %d", l.config.Seed, epoch)
+	views := make([]int, len(l.items))
 	for i := range views {
-		order[i], views[i] = i, l.config.First+rng.IntN(l.config.Views)
+		views[i] = rng.IntN(l.config.Views)
 	}
-	if l.config.Shuffle {
-		random("order %d %d", l.config.Seed, epoch).Shuffle(len(order), func(i, j int) {
-			order[i], order[j] = order[j], order[i]
-		})
-	}
-	return order, views
+	return views
 }

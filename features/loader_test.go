@@ -3,6 +3,7 @@ package features
 import (
 	"context"
 	"fmt"
+	"iter"
 	"runtime"
 	"testing"
 	"time"
@@ -30,8 +31,10 @@ type seen struct {
 	tokens               [][]float32
 }
 
-func run(t testing.TB, l *Loader, epoch int) (s seen) {
-	for b, err := range l.Epoch(t.Context(), epoch) {
+func run(t testing.TB, l *Loader, epoch int) seen { return collect(t, l.Epoch(t.Context(), epoch)) }
+
+func collect(t testing.TB, batches iter.Seq2[*data.Batch, error]) (s seen) {
+	for b, err := range batches {
 		require.NoError(t, err)
 		require.Nil(t, b.Images)
 		require.Equal(t, []int{len(b.Index), 11, 8}, b.Tokens.Shape())
@@ -104,6 +107,26 @@ func TestLoader(t *testing.T) {
 	assert.EqualError(t, err, "features: loader: no images of "+c.path)
 	_, err = c.Loader(items, LoaderConfig{Views: 5, Batch: 3})
 	assert.EqualError(t, err, "features: "+c.path+" holds other tokens: no record of a folder/0.png, view 4")
+}
+
+// One that is drawn several times has its views in turn.
+func TestLoaderDraws(t *testing.T) {
+	b := backbone(t, 1)
+	root, items := photographs(t, 7)
+	c := filled(t, source(b, ""), b, root, 4, items)
+	l, err := c.Loader(items, LoaderConfig{First: 1, Views: 3, Batch: 3, Seed: 2})
+	require.NoError(t, err)
+	s := collect(t, l.Draw(t.Context(), 1, []float64{0, 0, 1})) // two items are of this class
+	require.Len(t, s.index, 7)
+	views := map[int][]int{}
+	for at, i := range s.index {
+		assert.Equal(t, 2, s.labels[at])
+		assert.Equal(t, record(t, c, items[i].Path, s.views[at]), s.tokens[at])
+		views[i] = append(views[i], s.views[at])
+	}
+	for _, i := range []int{2, 5} {
+		assert.Subset(t, views[i], []int{1, 2, 3})
+	}
 }
 
 func TestLoaderIsLeft(t *testing.T) {
