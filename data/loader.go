@@ -94,8 +94,8 @@ func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] 
 	return l.pass(ctx, epoch, func(rng *rand.Rand) []Pick { return Order(rng, len(l.items), l.c.Shuffle) })
 }
 
-// Draw is Epoch of as many items that the function Draw picks: how many are of class c is in proportion
-// to weights[c]. One that is there several times is augmented otherwise each time.
+// Draw is Epoch of as many items that the function Draw picks: how often one of class c is there is in
+// proportion to weights[c]. One that is there several times is augmented otherwise each time.
 func (l *Loader) Draw(ctx context.Context, epoch int, weights []float64) iter.Seq2[*Batch, error] {
 	return l.pass(ctx, epoch, func(rng *rand.Rand) []Pick { return Draw(rng, l.items, weights) })
 }

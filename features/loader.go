@@ -83,7 +83,7 @@ func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*data.Batch, er
 	return l.pass(ctx, epoch, func(rng *rand.Rand) []data.Pick { return data.Order(rng, len(l.items), l.config.Shuffle) })
 }
 
-// Draw is Epoch of as many items that data.Draw picks: how many are of class c is in proportion to
+// Draw is Epoch of as many items that data.Draw picks: how often one of class c is there is in proportion to
 // weights[c]. One that is there several times has its views in turn.
 func (l *Loader) Draw(ctx context.Context, epoch int, weights []float64) iter.Seq2[*data.Batch, error] {
 	return l.pass(ctx, epoch, func(rng *rand.Rand) []data.Pick { return data.Draw(rng, l.items, weights) })
