@@ -246,6 +246,12 @@ var operations = []operation{
 		return autograd.Mul(autograd.CrossEntropy(x[0], labels), x[0])
 	}, func(x []array) array { return refMul([]array{refCrossEntropy(x[0], labels), x[0]}) }},
 
+	{"BinaryCrossEntropy", s(3, 5), func(x []*autograd.Var) *autograd.Var { return autograd.BinaryCrossEntropy(x[0], labels) },
+		func(x []array) array { return refBinaryCrossEntropy(x[0], labels) }},
+	{"BinaryCrossEntropy as a term", s(3, 5), func(x []*autograd.Var) *autograd.Var {
+		return autograd.Mul(autograd.BinaryCrossEntropy(x[0], labels), x[0])
+	}, func(x []array) array { return refMul([]array{refBinaryCrossEntropy(x[0], labels), x[0]}) }},
+
 	{"Distill", s(3, 5), func(x []*autograd.Var) *autograd.Var { return autograd.Distill(x[0], teacher, 1) },
 		func(x []array) array { return refDistill(x[0], arrayOf(teacher), 1) }},
 	{"Distill softly", s(3, 5), func(x []*autograd.Var) *autograd.Var { return autograd.Distill(x[0], teacher, 3) },

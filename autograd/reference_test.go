@@ -175,6 +175,21 @@ func refCrossEntropy(scores array, labels []int) array {
 	return array{nil, []float64{loss}}
 }
 
+func refBinaryCrossEntropy(scores array, labels []int) array {
+	var loss float64
+	classes := scores.shape[1]
+	for i, label := range labels {
+		for c := range classes {
+			p := 1 / (1 + float64(classes-1)*math.Exp(-scores.at(i, c)))
+			if c != label {
+				p = 1 - p
+			}
+			loss -= math.Log(p) / float64(len(labels))
+		}
+	}
+	return array{nil, []float64{loss}}
+}
+
 // refDistill follows the formula in the comment of Distill.
 func refDistill(scores, teacher array, temperature float64) array {
 	images, classes := scores.shape[0], scores.shape[1]

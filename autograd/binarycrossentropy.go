@@ -1,0 +1,58 @@
+package autograd
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// BinaryCrossEntropy returns the mean over the images of the sum over the classes of what it costs to tell the
+// class from all others by its own score, one number, for scores [B, C] and labels in [0, C):
+// -log p for the label and -log(1-p) for others, where p = sigmoid(score - log(C-1)). Scores of
+// 0 thus mean 1/C each, as to CrossEntropy; without such a prior the many
+// classes that an image is not of would be all that the first steps learn (Lin et al., "Focal Loss for Dense Object
+// Detection", arXiv 1708.02002, section 3.3). It panics unless shapes and labels are such.
+func BinaryCrossEntropy(scores *Var, labels []int) *Var {
+	if s := scores.Shape(); len(s) != 2 || s[0] != len(labels) || scores.Value().Len() == 0 {
+		panic(&tensor.ShapeError{Op: "BinaryCrossEntropy", Shapes: [][]int{s, {len(labels)}}, Reason: "want [B, C] and B labels"})
+	}
+	y := scores.tape.result(nil, scores)
+	grad := scores.tape.scratch(scores.Shape()...)
+	b, c := scores.Dim(0), scores.Dim(1)
+	prior := math.Log(float64(max(c-1, 1)))
+	var sum float64
+	for i, label := range labels {
+		if label < 0 || label >= c {
+			panic(&tensor.ShapeError{Op: "BinaryCrossEntropy", Shapes: [][]int{scores.Shape()}, Reason: fmt.Sprintf("label %d is outside [0, %d)", label, c)})
+		}
+		for j, score := range scores.Value().Data()[i*c:][:c] {
+			x, sign := float64(score)-prior, 1.
+			if j == label {
+				sign = -1
+			}
+			x *= sign // of the wrong answer; it costs log(1 + exp(x))
+			far := math.Exp(-math.Abs(x))
+			sum += max(x, 0) + math.Log1p(far)
+			wrong := 1 / (1 + far) // sigmoid(|x|)
+			if x < 0 {
+				wrong = far / (1 + far)
+			}
+			grad.Data()[i*c+j] = float32(sign * wrong / float64(b))
+		}
+	}
+	y.value.Fill(float32(sum / float64(b)))
+	if y.needs {
+		*record[binaryCrossEntropy](y) = binaryCrossEntropy{scores, grad}
+	}
+	return y
+}
+
+type binaryCrossEntropy struct {
+	scores *Var
+	grad   *tensor.Tensor // of the result with respect to scores
+}
+
+func (n *binaryCrossEntropy) back(dy *tensor.Tensor) {
+	n.scores.addGrad(func(g *tensor.Tensor) { tensor.ScaleTo(g, dy.At(), n.grad) })
+}
