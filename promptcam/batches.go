@@ -20,6 +20,15 @@ type Batches interface {
 	Batches() int // batches in an epoch
 }
 
+// A Drawer is a source that can have more images of some classes than of others, as data.Loader and
+// features.Loader can.
+type Drawer interface {
+	Batches
+	// Draw is Epoch of as many images, where how often one of class c is there is in proportion to
+	// weights[c], none of which is negative.
+	Draw(ctx context.Context, n int, weights []float64) iter.Seq2[*data.Batch, error]
+}
+
 // accepts returns an error unless a batch has images, or tokens of them, and classes of m's.
 func (m *Model) accepts(b *data.Batch) error {
 	if b.Tokens != nil {

@@ -39,8 +39,9 @@
 // Measures bring accuracy closer to that of a linear classifier: Config.Rank lets the
 // last block change a little, for all classes alike; Config.PatchDropout hides patches in
 // training; TrainConfig.Distill has the prompts learn from a teacher's scores, too, and
-// TrainConfig.Mix from images that have patches of two; TrainConfig.Average evaluates the mean
-// of the parameters over the steps. A class's score still comes only from its own prompt's output through
+// TrainConfig.Mix from images that have patches of two; TrainConfig.Binary asks each class's score to
+// tell the class by itself; TrainConfig.Hard has them see classes more often that they confuse;
+// TrainConfig.Average evaluates the mean of the parameters over the steps. A class's score still comes only from its own prompt's output through
 // the vector that all share, and what the prompt reads is what the map shows. All are off
 // by default. Extend adds a class to a trained model.
 //
@@ -50,6 +51,6 @@
 // trait that is exchanged does to the scores. All with intervals.
 //
 // Reading order: model.go, then vit/block.go; lora.go, explain.go and rank.go; batches.go,
-// train.go, mix.go, average.go, evaluate.go and extend.go; heat.go, overlay.go and report.go draw;
+// train.go, mix.go, hard.go, average.go, evaluate.go and extend.go; heat.go, overlay.go and report.go draw;
 // region.go, sighting.go, traits.go and swap.go measure.
 package promptcam

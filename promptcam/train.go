@@ -34,6 +34,12 @@ type TrainConfig struct {
 	Temperature float32
 	Teacher     func(*data.Batch) *tensor.Tensor
 
+	// Binary is the weight of what it costs to tell each class from all others by its own score, beside
+	// that of the labels; see autograd.BinaryCrossEntropy. The score of one of two look-alikes is enough to
+	// tell them apart, and the map of the other then shows nothing of it; with Binary each must see for
+	// itself. Not in the paper.
+	Binary float32
+
 	// Mix is the share of steps in which each image is given a random share of another's
 	// patches, and its loss is divided likewise between both images' labels, and the
 	// teacher's scores of both. It needs tokens in place of images. MixUntil, if not 0, is the
@@ -41,6 +47,15 @@ type TrainConfig struct {
 	// what surrounds a trait may be another image's, then what is seldom seen. Not in the paper.
 	Mix      float32
 	MixUntil float64
+
+	// Hard is the share of an epoch in which how often an image is seen is in proportion to the mean loss
+	// of its class on whole images in the epoch before; in the rest all are seen alike. Two classes that
+	// differ in one small trait, which are all that is left to learn in the end, are then most of
+	// what training sees. It needs a Drawer. HardFrom is the share of the epochs before which each
+	// image is seen once. Not in the paper; after Loshchilov and Hutter, "Online Batch
+	// Selection" (arXiv 1511.06343), who choose single images.
+	Hard     float32
+	HardFrom float64
 
 	// Average, if not 0, has Epoch.Model be the moving mean of the parameters, with this
 	// decay in each step, such as 0.99; in step t, from 0, at most (1+t)/(10+t).
@@ -50,10 +65,11 @@ type TrainConfig struct {
 	// State after them; the model holds its parameters. Training then ends with
 	// the same bits as if it had not been interrupted. With a nil Resume the
 	// optimizer starts afresh. With Average, ResumeAverage is Epoch.Model's Tensors
-	// after them; with nil the mean starts afresh.
+	// after them; with nil the mean starts afresh. ResumeLosses is Epoch.Losses.
 	Start         int
 	Resume        nn.Source
 	ResumeAverage nn.Source
+	ResumeLosses  []float64
 
 	// Progress, if not nil, is called after each step.
 	Progress func(Step)
@@ -85,10 +101,16 @@ func (c TrainConfig) Validate() error {
 		return fmt.Errorf("promptcam: distillation of weight %v, want at least 0", c.Distill)
 	case c.Distill > 0 && (c.Teacher == nil || c.Temperature == 0 || !finite(float64(c.Temperature))):
 		return fmt.Errorf("promptcam: distillation at temperature %v: want a teacher and a positive temperature", c.Temperature)
+	case !finite(float64(c.Binary)):
+		return fmt.Errorf("promptcam: binary cross-entropy of weight %v, want at least 0", c.Binary)
 	case !(c.Mix >= 0 && c.Mix <= 1):
 		return fmt.Errorf("promptcam: mix %v, want a share from 0 to 1", c.Mix)
 	case !(c.MixUntil >= 0 && c.MixUntil <= 1):
 		return fmt.Errorf("promptcam: mix until %v, want a share from 0 to 1", c.MixUntil)
+	case !(c.Hard >= 0 && c.Hard <= 1):
+		return fmt.Errorf("promptcam: hard %v, want a share from 0 to 1", c.Hard)
+	case !(c.HardFrom >= 0 && c.HardFrom <= 1):
+		return fmt.Errorf("promptcam: hard from %v, want a share from 0 to 1", c.HardFrom)
 	case !(c.Average >= 0 && c.Average < 1):
 		return fmt.Errorf("promptcam: average with decay %v, want at least 0 and less than 1", c.Average)
 	}
@@ -104,11 +126,15 @@ type Step struct {
 // Epoch is a finished one.
 type Epoch struct {
 	Number         int     // from 1
-	Loss, Accuracy float64 // mean over the training images as they were seen, without distillation; accuracy from 0 to 1
+	Loss, Accuracy float64 // mean over the training images as they were seen, the loss by labels alone; accuracy from 0 to 1
 	LR             float64
 	Images         int
 	Time           time.Duration
 	Optimizer      map[string]*tensor.Tensor // its state, for TrainConfig.Resume; valid until the next epoch
+
+	// Losses [C] are the mean losses of each class's images, of the last epoch that had any that
+	// were not mixed; log C, as of a guess, of none yet. They are valid until the next epoch.
+	Losses []float64
 
 	// Model is what to evaluate and to save: the one in training or, with
 	// TrainConfig.Average, the mean, whose Tensors are for ResumeAverage. It is valid
@@ -146,6 +172,7 @@ type training struct {
 	mean    *average // nil without Average
 	tape    autograd.Tape
 	mix     mixture
+	hard    *hardness
 }
 
 func (c TrainConfig) training(m *Model, l Batches) (*training, error) {
@@ -153,7 +180,21 @@ func (c TrainConfig) training(m *Model, l Batches) (*training, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &training{TrainConfig: c, model: m, batches: l, opt: opt}
+	t := &training{TrainConfig: c, model: m, batches: l, opt: opt, hard: newHardness(m.Config.Classes)}
+	if _, ok := l.(Drawer); c.Hard > 0 && !ok {
+		return nil, fmt.Errorf("promptcam: hard %v: the loader cannot draw images by class", c.Hard)
+	}
+	if c.ResumeLosses != nil {
+		if got, want := len(c.ResumeLosses), m.Config.Classes; got != want {
+			return nil, fmt.Errorf("promptcam: resume: losses of %d classes, want %d", got, want)
+		}
+		for i, loss := range c.ResumeLosses {
+			if !(loss >= 0) || math.IsInf(loss, 0) {
+				return nil, fmt.Errorf("promptcam: resume: class %d has a loss of %v, want a number that is not negative", i, loss)
+			}
+		}
+		copy(t.hard.losses, c.ResumeLosses)
+	}
 	if c.Average > 0 {
 		t.mean, err = c.average(m)
 	}
@@ -188,7 +229,7 @@ func (t *training) epoch(ctx context.Context, n int) (Epoch, error) {
 	e := Epoch{Number: n + 1, Model: t.model}
 	var loss, right float64
 	step := 0
-	for batch, err := range t.batches.Epoch(ctx, n) {
+	for batch, err := range t.images(ctx, n) {
 		if err != nil {
 			return e, err
 		}
@@ -203,11 +244,12 @@ func (t *training) epoch(ctx context.Context, n int) (Epoch, error) {
 		var scores *autograd.Var // [B, C]
 		if mix == nil {
 			scores = t.model.scoresOf(&t.tape, batch)
+			t.hard.add(scores.Value(), batch.Labels)
 		} else {
 			scores = t.model.ScoresOf(t.tape.Const(mix.tokens))
 		}
-		mean := t.labelled(scores, batch, mix)
-		total := t.distilled(mean, scores, batch, mix)
+		mean := labelled(autograd.CrossEntropy, scores, batch, mix)
+		total := t.distilled(t.binary(mean, scores, batch, mix), scores, batch, mix)
 		if value := float64(total.Value().At()); math.IsNaN(value) || math.IsInf(value, 0) {
 			return e, fmt.Errorf("promptcam: the loss of epoch %d, step %d is %v: try a learning rate below %g", n+1, step+1, value, lr)
 		}
@@ -229,12 +271,22 @@ func (t *training) epoch(ctx context.Context, n int) (Epoch, error) {
 			t.Progress(Step{n + 1, e.Images, t.batches.Len(), e.Loss, e.Accuracy})
 		}
 	}
+	t.hard.end()
+	e.Losses = t.hard.losses
 	e.Time = time.Since(began)
 	e.Optimizer = t.opt.State()
 	if t.mean != nil {
 		e.Model = t.mean.model
 	}
 	return e, nil
+}
+
+// images returns the batches of epoch n.
+func (t *training) images(ctx context.Context, n int) iter.Seq2[*data.Batch, error] {
+	if t.Hard == 0 || float64(n) < t.HardFrom*float64(t.Epochs) {
+		return t.batches.Epoch(ctx, n)
+	}
+	return t.batches.(Drawer).Draw(ctx, n, t.hard.weights(float64(t.Hard)))
 }
 
 // mixed returns a mixture of the images of a batch of epoch n, or nil in a step without.
@@ -250,13 +302,21 @@ func (t *training) mixed(n int, b *data.Batch) (*mixture, error) {
 	return &t.mix, nil
 }
 
-// labelled returns the loss by the images' labels.
-func (t *training) labelled(scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
-	loss := autograd.CrossEntropy(scores, b.Labels)
+// labelled returns a loss by the images' labels.
+func labelled(loss func(scores *autograd.Var, labels []int) *autograd.Var, scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
+	own := loss(scores, b.Labels)
 	if mix == nil {
+		return own
+	}
+	return autograd.Add(weighted(mix.own, own), weighted(1-mix.own, loss(scores, mix.labels)))
+}
+
+// binary adds to the loss how far each class's score is from telling it from all others.
+func (t *training) binary(loss, scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
+	if t.Binary == 0 {
 		return loss
 	}
-	return autograd.Add(t.weighted(mix.own, loss), t.weighted(1-mix.own, autograd.CrossEntropy(scores, mix.labels)))
+	return autograd.Add(loss, weighted(t.Binary, labelled(autograd.BinaryCrossEntropy, scores, b, mix)))
 }
 
 // distilled adds to the loss how far scores are from the teacher's.
@@ -268,10 +328,10 @@ func (t *training) distilled(loss, scores *autograd.Var, b *data.Batch, mix *mix
 	if mix != nil {
 		teacher = mix.of(teacher)
 	}
-	return autograd.Add(loss, t.weighted(t.Distill, autograd.Distill(scores, teacher, t.Temperature)))
+	return autograd.Add(loss, weighted(t.Distill, autograd.Distill(scores, teacher, t.Temperature)))
 }
 
 // weighted returns w times a loss.
-func (t *training) weighted(w float32, loss *autograd.Var) *autograd.Var {
-	return autograd.Mul(loss, t.tape.Const(tensor.New().Fill(w)))
+func weighted(w float32, loss *autograd.Var) *autograd.Var {
+	return autograd.Mul(loss, loss.Tape().Const(tensor.New().Fill(w)))
 }

@@ -280,13 +280,13 @@ func TestDistillation(t *testing.T) {
 }
 
 // A step on mixtures goes along the gradient of the loss by both images' labels, each by its
-// share of the patches, and of the distance to the teacher's scores of both.
+// share of the patches, of each class's own score, and of the distance to the teacher's scores of both.
 func TestTrainingOnMixtures(t *testing.T) {
 	l, _ := spots(t, 8, false) // one step
 	scores := tensortest.Random(rand.New(rand.NewPCG(3, 4)), 8, 4)
 	m, c := lastModel(t), trainConfig()
 	c.Epochs, c.Warmup, c.MinLR = 1, 0, c.LR
-	c.Mix, c.Distill, c.Temperature, c.Seed = 1, 0.7, 2, 4
+	c.Mix, c.Binary, c.Distill, c.Temperature, c.Seed = 1, 0.3, 0.7, 2, 4
 	c.Teacher = func(*data.Batch) *tensor.Tensor { return scores }
 	epochs := train(t, m, cached{l, m, 2}, c, nil)
 
@@ -303,10 +303,11 @@ func TestTrainingOnMixtures(t *testing.T) {
 		}
 		s := byHand.ScoresOf(tape.Const(mix.tokens))
 		labels := autograd.Add(times(mix.own, autograd.CrossEntropy(s, b.Labels)), times(1-mix.own, autograd.CrossEntropy(s, mix.labels)))
+		each := autograd.Add(times(mix.own, autograd.BinaryCrossEntropy(s, b.Labels)), times(1-mix.own, autograd.BinaryCrossEntropy(s, mix.labels)))
 		assert.EqualValues(t, labels.Value().At(), epochs[0].Loss)
 		opt, err := c.optimizer(byHand)
 		require.NoError(t, err)
-		opt.Step(c.LR, tape.Backward(autograd.Add(labels, times(0.7, autograd.Distill(s, mix.of(scores), 2)))))
+		opt.Step(c.LR, tape.Backward(autograd.Add(autograd.Add(labels, times(0.3, each)), times(0.7, autograd.Distill(s, mix.of(scores), 2)))))
 	}
 	assert.Equal(t, nn.State(byHand), nn.State(m))
 
@@ -374,6 +375,11 @@ func TestTrainStops(t *testing.T) {
 		"distillation at temperature 0: want a teacher": func(c *TrainConfig) { c.Distill = 1 },
 		"mix 1.5, want a share from 0 to 1":             func(c *TrainConfig) { c.Mix = 1.5 },
 		"mix until -1, want a share from 0 to 1":        func(c *TrainConfig) { c.MixUntil = -1 },
+		"binary cross-entropy of weight -1":             func(c *TrainConfig) { c.Binary = -1 },
+		"hard 2, want a share from 0 to 1":              func(c *TrainConfig) { c.Hard = 2 },
+		"hard from NaN, want a share from 0 to 1":       func(c *TrainConfig) { c.HardFrom = math.NaN() },
+		"resume: losses of 1 classes, want 4":           func(c *TrainConfig) { c.ResumeLosses = []float64{1} },
+		"resume: class 1 has a loss of -1":              func(c *TrainConfig) { c.ResumeLosses = []float64{1, -1, 1, 1} },
 		"average with decay 1":                          func(c *TrainConfig) { c.Average = 1 },
 	} {
 		c := trainConfig()
