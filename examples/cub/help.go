@@ -51,8 +51,11 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 	fs.Float64Var(&s.Decay, "decay", s.Decay, "weight decay")
 	fs.Float64Var(&s.Distill, "distill", s.Distill, "`weight` of the distance to a teacher's scores, beside that to the labels: a linear probe on the class token (needs cached features); 0: no teacher")
 	fs.Float64Var(&s.Temperature, "temperature", s.Temperature, "by which the teacher's and the model's scores, standardised, are divided")
+	fs.Float64Var(&s.Binary, "binary", s.Binary, "`weight` of what it costs to tell each class from all others by its own score (binary cross-entropy): the prompts of two look-alikes must then both see what tells them apart")
 	fs.Float64Var(&s.Mix, "mix", s.Mix, "`share` of the steps in which each image is given patches of another, and a share of its label (needs cached features)")
 	fs.Float64Var(&s.MixUntil, "mix-until", s.MixUntil, "`share` of the epochs after which -mix ends, and images stay whole; 0: never")
+	fs.Float64Var(&s.Hard, "hard", s.Hard, "`share` of an epoch in which images are seen in proportion to the loss of their class in the epoch before; in the rest all alike")
+	fs.Float64Var(&s.HardFrom, "hard-from", s.HardFrom, "`share` of the epochs after which -hard begins")
 	fs.Float64Var(&s.Average, "average", s.Average, "decay per step of the mean of the parameters that is evaluated and saved, such as 0.99; 0: the last are")
 	fs.BoolVar(&s.baseline, "baseline", false, "also test a linear probe and the nearest class mean, on the class token (needs cached features): the price of the explanation. With -distill they are tested anyway")
 	fs.Int64Var(&s.Seed, "seed", s.Seed, "of everything random: splits, start, order, augmentation, dropout")
@@ -82,7 +85,7 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 // trainingFlags have no meaning with -load.
 var trainingFlags = []string{
 	"mode", "preset", "agnostic", "patches-only", "dropout", "drop-path", "epochs", "optimizer", "lr", "min-lr", "warmup", "decay", "val", "augment",
-	"views", "cache", "patch-dropout", "rank", "distill", "temperature", "mix", "mix-until", "average", "baseline",
+	"views", "cache", "patch-dropout", "rank", "distill", "temperature", "binary", "mix", "mix-until", "hard", "hard-from", "average", "baseline",
 }
 
 func sortedKeys[T any](m map[string]T) []string { return slices.Sorted(maps.Keys(m)) }
@@ -94,7 +97,7 @@ var groups = []struct {
 }{
 	{"Photographs", []string{"data", "download", "classes", "test", "val", "skip-bad", "size", "augment", "views", "cache", "workers"}},
 	{"Model", []string{"weights", "arch", "mode", "agnostic", "patches-only", "dropout", "patch-dropout", "drop-path", "rank"}},
-	{"Training", []string{"preset", "epochs", "batch", "optimizer", "lr", "min-lr", "warmup", "decay", "distill", "temperature", "mix", "mix-until", "average", "seed", "resume"}},
+	{"Training", []string{"preset", "epochs", "batch", "optimizer", "lr", "min-lr", "warmup", "decay", "distill", "temperature", "binary", "mix", "mix-until", "hard", "hard-from", "average", "seed", "resume"}},
 	{"A trained model", []string{"load", "explain", "class", "add-class"}},
 	{"Results", []string{"out", "baseline", "samples", "top", "blur", "traits", "scale", "colormap", "quiet"}},
 }

@@ -26,8 +26,11 @@ type recipe struct {
 	Rank          int            `json:"rank"`
 	Distill       float64        `json:"distill"`
 	Temperature   float64        `json:"temperature"`
+	Binary        float64        `json:"binary"`
 	Mix           float64        `json:"mix"`
 	MixUntil      float64        `json:"mix-until"`
+	Hard          float64        `json:"hard"`
+	HardFrom      float64        `json:"hard-from"`
 	Average       float64        `json:"average"`
 	Epochs        int            `json:"epochs"`
 	Batch         int            `json:"batch"`
@@ -77,13 +80,15 @@ func defaults(mode promptcam.Mode, optimizer string, long bool) recipe {
 // forDrawnBirds changes what mode last is trained with, by AdamW, to what serves drawn birds. What tells two species
 // apart is often in one or two patches, which must not be hidden; the class token misses more of it than the prompts, and
 // teaches them nothing; and a mirror image is no more than another scene. In mixtures prompts learn where the trait itself
-// is, but not the smallest ones, for which images must be whole.
+// is, but not the smallest ones, for which images must be whole. What is left then is two or three pairs of species: without
+// Hard whether they are told apart in time is a matter of luck.
 func (r *recipe) forDrawnBirds(long bool) {
 	if r.Mode != promptcam.Last || r.Optimizer != "adamw" {
 		return
 	}
-	r.PatchDropout, r.Distill, r.Rank, r.Views = 0, 0, 64, 1
-	r.Mix, r.MixUntil, r.Epochs = 0.5, 0.5, 20
+	r.PatchDropout, r.Distill, r.Binary, r.Rank, r.Views = 0, 0, 0.05, 64, 1
+	r.MinLR = 0.01
+	r.Mix, r.MixUntil, r.Hard, r.HardFrom, r.Epochs = 0.5, 0.5, 0.8, 0.2, 20
 	if long {
 		r.Epochs = 40
 	}
@@ -339,6 +344,7 @@ func (s *settings) trainConfig() promptcam.TrainConfig {
 	return promptcam.TrainConfig{
 		Epochs: s.Epochs, Optimizer: s.Optimizer, LR: float32(s.LR), MinLR: float32(s.MinLR),
 		Warmup: s.Warmup, Decay: float32(s.Decay), Seed: uint64(s.Seed),
-		Distill: float32(s.Distill), Temperature: float32(s.Temperature), Mix: float32(s.Mix), MixUntil: s.MixUntil, Average: float32(s.Average),
+		Distill: float32(s.Distill), Temperature: float32(s.Temperature), Binary: float32(s.Binary), Mix: float32(s.Mix), MixUntil: s.MixUntil,
+		Hard: float32(s.Hard), HardFrom: s.HardFrom, Average: float32(s.Average),
 	}
 }

@@ -20,7 +20,8 @@ import (
 type state struct {
 	identity
 	History []epoch
-	Best    int // the best epoch so far, from 1
+	Best    int       // the best epoch so far, from 1
+	Losses  []float64 // of classes, promptcam.Epoch's
 
 	model, optimizer, best nn.Tensors
 	average                nn.Tensors // what is evaluated, where it is not model

@@ -211,7 +211,7 @@ func (t *training) epochs(ctx context.Context) error {
 	config := t.trainConfig()
 	config.Start = len(st.History)
 	if config.Start > 0 {
-		config.Resume = st.optimizer
+		config.Resume, config.ResumeLosses = st.optimizer, st.Losses
 		if t.Average > 0 {
 			config.ResumeAverage = st.average
 		}
@@ -246,6 +246,7 @@ func (t *training) epochs(ctx context.Context) error {
 		}
 		spent := e.Time + time.Since(began)
 		done.Seconds = spent.Seconds()
+		st.Losses = e.Losses
 		st.add(done, t.model.Tensors(), e.Optimizer, e.Model.Tensors())
 		if err := st.save(statePath(t.out)); err != nil {
 			return err
