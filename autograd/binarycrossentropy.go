@@ -7,12 +7,12 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// BinaryCrossEntropy returns the mean over the images of the sum over the classes of what it costs to tell the
-// class from all others by its own score, one number, for scores [B, C] and labels in [0, C):
-// -log p for the label and -log(1-p) for others, where p = sigmoid(score - log(C-1)). Scores of
-// 0 thus mean 1/C each, as to CrossEntropy; without such a prior the many
-// classes that an image is not of would be all that the first steps learn (Lin et al., "Focal Loss for Dense Object
-// Detection", arXiv 1708.02002, section 3.3). It panics unless shapes and labels are such.
+// BinaryCrossEntropy returns the mean over the images of the sum over the classes of the binary cross-entropy,
+// one number, for scores [B, C] and labels in [0, C): -log p for the label and -log(1-p) for the
+// others, where p = sigmoid(score - log(C-1)), or sigmoid(score) if C is 1. Scores of 0 thus mean a
+// probability of 1/C each, as they do to CrossEntropy; otherwise the first steps would learn nothing but that an
+// image is not of most classes (Lin et al., "Focal Loss for Dense Object Detection", arXiv 1708.02002,
+// section 3.3). It panics with a *tensor.ShapeError unless there are B labels in [0, C), B and C not 0.
 func BinaryCrossEntropy(scores *Var, labels []int) *Var {
 	if s := scores.Shape(); len(s) != 2 || s[0] != len(labels) || scores.Value().Len() == 0 {
 		panic(&tensor.ShapeError{Op: "BinaryCrossEntropy", Shapes: [][]int{s, {len(labels)}}, Reason: "want [B, C] and B labels"})
@@ -31,7 +31,7 @@ func BinaryCrossEntropy(scores *Var, labels []int) *Var {
 			if j == label {
 				sign = -1
 			}
-			x *= sign // of the wrong answer; it costs log(1 + exp(x))
+			x *= sign // the logit of the wrong answer, whose loss is log(1 + exp(x))
 			far := math.Exp(-math.Abs(x))
 			sum += max(x, 0) + math.Log1p(far)
 			wrong := 1 / (1 + far) // sigmoid(|x|)

@@ -91,25 +91,35 @@ type job struct {
 // read ends the pass with an error that names it, and so does the end of ctx.
 // Leaving the loop early ends all work before the loop is left.
 func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] {
-	return l.pass(ctx, epoch, func(rng *rand.Rand) []Pick { return Order(rng, len(l.items), l.c.Shuffle) })
+	return l.pass(ctx, epoch, func(rng *rand.Rand) ([]Pick, error) {
+		picks := Each(len(l.items))
+		if l.c.Shuffle {
+			Shuffle(rng, picks)
+		}
+		return picks, nil
+	})
 }
 
-// Draw is Epoch of as many items that the function Draw picks: how often one of class c is there is in
-// proportion to weights[c]. One that is there several times is augmented otherwise each time.
-func (l *Loader) Draw(ctx context.Context, epoch int, weights []float64) iter.Seq2[*Batch, error] {
-	return l.pass(ctx, epoch, func(rng *rand.Rand) []Pick { return Draw(rng, l.items, weights) })
+// Sample is Epoch of as many items, those that the function Sample picks, in random order. One that is there
+// several times is augmented otherwise each time.
+func (l *Loader) Sample(ctx context.Context, epoch int, weights []float64, share float64) iter.Seq2[*Batch, error] {
+	return l.pass(ctx, epoch, func(rng *rand.Rand) ([]Pick, error) { return Sample(rng, l.items, weights, share) })
 }
 
 // pass returns the batches of an epoch of the items that pick picks.
-func (l *Loader) pass(ctx context.Context, epoch int, pick func(*rand.Rand) []Pick) iter.Seq2[*Batch, error] {
+func (l *Loader) pass(ctx context.Context, epoch int, pick func(*rand.Rand) ([]Pick, error)) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
+		picks, err := pick(newRand(uint64(l.c.Seed), uint64(epoch)))
+		if err != nil {
+			yield(nil, err)
+			return
+		}
 		outer := ctx
 		ctx, cancel := context.WithCancel(ctx)
 		var wg sync.WaitGroup
 		defer wg.Wait()
 		defer cancel()
 
-		picks := pick(newRand(uint64(l.c.Seed), uint64(epoch)))
 		jobs := make(chan job)
 		free := make(chan *slot, ahead)  // ready to be filled
 		queue := make(chan *slot, ahead) // in the order of the epoch

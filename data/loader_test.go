@@ -166,20 +166,20 @@ func TestLoaderIsDeterministic(t *testing.T) {
 }
 
 // A class of nine times the weight is there nine times as often, each time augmented otherwise.
-func TestLoaderDraws(t *testing.T) {
+func TestLoaderSamples(t *testing.T) {
 	root, items := folderOf(t, 20)
 	for i := range items {
 		items[i].Class = i % 2
 	}
 	c := LoaderConfig{Transform: TrainTransform([2]int{14, 14}, half, half), Batch: 6, Seed: 3}
 	c.Transform.Hue = 0.2
-	draw := func(workers, epoch int) seen {
+	sampled := func(workers, epoch int) seen {
 		c.Workers = workers
 		l, err := NewLoader(root, items, c)
 		require.NoError(t, err)
-		return collect(t, l, l.Draw(t.Context(), epoch, []float64{1, 9}))
+		return collect(t, l, l.Sample(t.Context(), epoch, []float64{1, 9}, 1))
 	}
-	want := draw(1, 2)
+	want := sampled(1, 2)
 	require.Len(t, want.index, 20)
 	count, images := map[int]int{}, map[uint64]bool{}
 	for at, i := range want.index {
@@ -189,8 +189,17 @@ func TestLoaderDraws(t *testing.T) {
 	}
 	assert.Equal(t, map[int]int{0: 2, 1: 18}, count)
 	assert.Len(t, images, 20)
-	assert.Equal(t, want, draw(4, 2))
-	assert.NotEqual(t, want.index, draw(1, 3).index)
+	assert.Equal(t, want, sampled(4, 2))
+	assert.NotEqual(t, want.index, sampled(1, 3).index)
+
+	l, err := NewLoader(root, items, c)
+	require.NoError(t, err)
+	n := 0
+	for _, err := range l.Sample(t.Context(), 0, []float64{1}, 1) {
+		assert.ErrorContains(t, err, "is of class 1, and there are weights for 1")
+		n++
+	}
+	assert.Equal(t, 1, n)
 }
 
 // goroutines waits for stragglers to end and returns what remains.

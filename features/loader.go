@@ -15,7 +15,7 @@ import (
 // LoaderConfig says how a Loader makes batches.
 type LoaderConfig struct {
 	First   int   // view
-	Views   int   // each epoch sees one of so many views of each image, from First on
+	Views   int   // Epoch sees one of so many views of each image, from First on
 	Batch   int   // images per batch
 	Shuffle bool  // a new order every epoch
 	Seed    int64 // of the order and of the choice of views
@@ -80,25 +80,35 @@ type slot struct {
 // pass with an error that names it, and so does the end of ctx. Leaving the loop early ends
 // all work before the loop is left.
 func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*data.Batch, error] {
-	return l.pass(ctx, epoch, func(rng *rand.Rand) []data.Pick { return data.Order(rng, len(l.items), l.config.Shuffle) })
+	return l.pass(ctx, epoch, func(rng *rand.Rand) ([]data.Pick, error) {
+		picks := data.Each(len(l.items))
+		if l.config.Shuffle {
+			data.Shuffle(rng, picks)
+		}
+		return picks, nil
+	})
 }
 
-// Draw is Epoch of as many items that data.Draw picks: how often one of class c is there is in proportion to
-// weights[c]. One that is there several times has its views in turn.
-func (l *Loader) Draw(ctx context.Context, epoch int, weights []float64) iter.Seq2[*data.Batch, error] {
-	return l.pass(ctx, epoch, func(rng *rand.Rand) []data.Pick { return data.Draw(rng, l.items, weights) })
+// Sample is Epoch of as many items, those that data.Sample picks, in random order. One that is there several
+// times has its views in turn.
+func (l *Loader) Sample(ctx context.Context, epoch int, weights []float64, share float64) iter.Seq2[*data.Batch, error] {
+	return l.pass(ctx, epoch, func(rng *rand.Rand) ([]data.Pick, error) { return data.Sample(rng, l.items, weights, share) })
 }
 
 // pass returns the batches of an epoch of the items that pick picks.
-func (l *Loader) pass(ctx context.Context, epoch int, pick func(*rand.Rand) []data.Pick) iter.Seq2[*data.Batch, error] {
+func (l *Loader) pass(ctx context.Context, epoch int, pick func(*rand.Rand) ([]data.Pick, error)) iter.Seq2[*data.Batch, error] {
 	return func(yield func(*data.Batch, error) bool) {
+		picks, err := pick(random("order %d %d", l.config.Seed, epoch))
+		if err != nil {
+			yield(nil, err)
+			return
+		}
 		outer := ctx
 		ctx, cancel := context.WithCancel(ctx)
 		var wg sync.WaitGroup
 		defer wg.Wait()
 		defer cancel()
 
-		picks := pick(random("order %d %d", l.config.Seed, epoch))
 		free := make(chan *slot, ahead)  // ready to be filled
 		queue := make(chan *slot, ahead) // in the order of the epoch
 		for range min(ahead, l.Batches()) {

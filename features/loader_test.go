@@ -109,14 +109,14 @@ func TestLoader(t *testing.T) {
 	assert.EqualError(t, err, "features: "+c.path+" holds other tokens: no record of a folder/0.png, view 4")
 }
 
-// One that is drawn several times has its views in turn.
-func TestLoaderDraws(t *testing.T) {
+// One that is sampled several times has its views in turn.
+func TestLoaderSamples(t *testing.T) {
 	b := backbone(t, 1)
 	root, items := photographs(t, 7)
 	c := filled(t, source(b, ""), b, root, 4, items)
 	l, err := c.Loader(items, LoaderConfig{First: 1, Views: 3, Batch: 3, Seed: 2})
 	require.NoError(t, err)
-	s := collect(t, l.Draw(t.Context(), 1, []float64{0, 0, 1})) // two items are of this class
+	s := collect(t, l.Sample(t.Context(), 1, []float64{0, 0, 1}, 1)) // two items are of this class
 	require.Len(t, s.index, 7)
 	views := map[int][]int{}
 	for at, i := range s.index {
@@ -127,6 +127,12 @@ func TestLoaderDraws(t *testing.T) {
 	for _, i := range []int{2, 5} {
 		assert.Subset(t, views[i], []int{1, 2, 3})
 	}
+	n := 0
+	for _, err := range l.Sample(t.Context(), 0, []float64{1}, 0.5) {
+		assert.ErrorContains(t, err, "and there are weights for 1")
+		n++
+	}
+	assert.Equal(t, 1, n)
 }
 
 func TestLoaderIsLeft(t *testing.T) {

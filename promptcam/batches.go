@@ -20,13 +20,12 @@ type Batches interface {
 	Batches() int // batches in an epoch
 }
 
-// A Drawer is a source that can have more images of some classes than of others, as data.Loader and
-// features.Loader can.
-type Drawer interface {
+// A Sampler is a source that can have images of some classes more often than others, as data.Loader and
+// features.Loader can. What embeds one of them and has its own Epoch needs its own Sample, too.
+type Sampler interface {
 	Batches
-	// Draw is Epoch of as many images, where how often one of class c is there is in proportion to
-	// weights[c], none of which is negative.
-	Draw(ctx context.Context, n int, weights []float64) iter.Seq2[*data.Batch, error]
+	// Sample is Epoch of as many images, which data.Sample picks by the weights [C] of their classes.
+	Sample(ctx context.Context, n int, weights []float64, share float64) iter.Seq2[*data.Batch, error]
 }
 
 // accepts returns an error unless a batch has images, or tokens of them, and classes of m's.

@@ -40,10 +40,10 @@
 // last block change a little, for all classes alike; Config.PatchDropout hides patches in
 // training; TrainConfig.Distill has the prompts learn from a teacher's scores, too, and
 // TrainConfig.Mix from images that have patches of two; TrainConfig.Binary asks each class's score to
-// tell the class by itself; TrainConfig.Hard has them see classes more often that they confuse;
-// TrainConfig.Average evaluates the mean of the parameters over the steps. A class's score still comes only from its own prompt's output through
-// the vector that all share, and what the prompt reads is what the map shows. All are off
-// by default. Extend adds a class to a trained model.
+// tell the class by itself; TrainConfig.Hard shows them the classes more often that they confuse;
+// TrainConfig.Average evaluates the mean of the parameters over the steps. A class's score
+// still comes only from its own prompt's output through the vector that all share, and what
+// the prompt reads is what the map shows. All are off by default. Extend adds a class to a trained model.
 //
 // Where it is known what is where in an image, maps can be measured: a View makes Regions of masks,
 // points and boxes; Sight and ScoreTraits tell how much of each head's attention falls on

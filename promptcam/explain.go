@@ -107,16 +107,6 @@ func softmax(scores []float32) []float64 {
 	return p
 }
 
-// loss returns the cross-entropy, -log softmax(scores)[label], which is finite where that share is 0 in float64.
-func loss(scores []float32, label int) float64 {
-	top := float64(slices.Max(scores))
-	var sum float64
-	for _, s := range scores {
-		sum += math.Exp(float64(s) - top)
-	}
-	return math.Log(sum) + top - float64(scores[label])
-}
-
 // Predicted returns the class with the highest score.
 func (e *Explanation) Predicted() int { return e.Top(1)[0] }
 

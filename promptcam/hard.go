@@ -6,9 +6,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// hardness is how hard classes are: the mean losses of their images, as training last saw them whole.
-// It is of classes rather than of images, since an image in which the trait is hidden stays hard whatever is
-// learned.
+// hardness is how hard classes are: the mean cross-entropies of their images, as training last saw them
+// without those of others in them. It is of classes rather than of images, since an image in which the trait is hidden
+// stays hard whatever is learned.
 type hardness struct {
 	losses []float64 // [C], of the last epoch that had whole images of the class
 	sums   []float64 // [C], of this epoch
@@ -28,7 +28,7 @@ func newHardness(classes int) *hardness {
 func (h *hardness) add(scores *tensor.Tensor, labels []int) {
 	c := scores.Dim(1)
 	for i, label := range labels {
-		h.sums[label] += loss(scores.Data()[i*c:][:c], label)
+		h.sums[label] += tensor.CrossEntropy(scores.Data()[i*c:][:c], label)
 		h.images[label]++
 	}
 }
@@ -42,21 +42,4 @@ func (h *hardness) end() {
 	}
 	clear(h.sums)
 	clear(h.images)
-}
-
-// weights returns how often an image of each class is to be seen, 1 on average over the classes, where
-// share of it is in proportion to the losses.
-func (h *hardness) weights(share float64) []float64 {
-	var sum float64
-	for _, l := range h.losses {
-		sum += l
-	}
-	w := make([]float64, len(h.losses))
-	for c, l := range h.losses {
-		w[c] = 1
-		if sum > 0 {
-			w[c] = 1 - share + share*l/sum*float64(len(w))
-		}
-	}
-	return w
 }

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -17,45 +18,40 @@ import (
 	"github.com/promptcam/promptcam/tensor/tensortest"
 )
 
-// watched tells what each epoch is drawn by, nil for one that has each image once.
+// watched tells by which weights each epoch is sampled, nil for one that has each image once.
 type watched struct {
 	*data.Loader
 	weights map[int][]float64
+	share   float64
 }
 
-func (w watched) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, error] {
+func (w *watched) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, error] {
 	w.weights[n] = nil
 	return w.Loader.Epoch(ctx, n)
 }
 
-func (w watched) Draw(ctx context.Context, n int, weights []float64) iter.Seq2[*data.Batch, error] {
-	w.weights[n] = weights
-	return w.Loader.Draw(ctx, n, weights)
+func (w *watched) Sample(ctx context.Context, n int, weights []float64, share float64) iter.Seq2[*data.Batch, error] {
+	w.weights[n], w.share = slices.Clone(weights), share
+	return w.Loader.Sample(ctx, n, weights, share)
 }
 
 func TestHardClassesAreSeenMore(t *testing.T) {
 	l, _ := spots(t, 24, true)
 	m, c := lastModel(t), trainConfig()
 	c.Hard, c.HardFrom = 0.75, 0.5
-	w := watched{l, map[int][]float64{}}
+	w := &watched{Loader: l, weights: map[int][]float64{}}
 	var losses [][]float64
 	for e, err := range Train(t.Context(), m, w, c) {
 		require.NoError(t, err)
-		losses = append(losses, append([]float64(nil), e.Losses...))
+		losses = append(losses, slices.Clone(e.Losses))
 	}
 	require.Len(t, losses, 4)
 	assert.Len(t, w.weights, 4)
 	assert.Nil(t, w.weights[0])
 	assert.Nil(t, w.weights[1])
-	for n := 2; n < 4; n++ {
-		var sum float64
-		for _, loss := range losses[n-1] {
-			sum += loss
-		}
-		for class, loss := range losses[n-1] {
-			assert.InDelta(t, 0.25+0.75*4*loss/sum, w.weights[n][class], 1e-12)
-		}
-	}
+	assert.Equal(t, losses[1], w.weights[2])
+	assert.Equal(t, losses[2], w.weights[3])
+	assert.Equal(t, 0.75, w.share)
 }
 
 // An epoch's losses are those of the model before it, if it has one step and hides nothing.
@@ -95,34 +91,48 @@ func TestResumedHardTrainingHasTheSameBits(t *testing.T) {
 	assert.Equal(t, nn.State(m), nn.State(resumed))
 }
 
-func TestHardNeedsADrawer(t *testing.T) {
+func TestHardNeedsASampler(t *testing.T) {
 	c := trainConfig()
 	c.Hard = 0.5
 	for _, err := range Train(t.Context(), lastModel(t), &drawn{}, c) {
-		assert.EqualError(t, err, "promptcam: hard 0.5: the loader cannot draw images by class")
+		assert.EqualError(t, err, "promptcam: hard 0.5: *promptcam.drawn is no Sampler")
 	}
+}
+
+func TestHardWithOtherClasses(t *testing.T) {
+	l, _ := spots(t, 8, false) // of four classes
+	b := openGolden(t, "dino").model().Backbone
+	m, err := New(b, Config{Mode: Last, Classes: 2}, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	c := trainConfig()
+	c.Hard = 0.5
+	n := 0
+	for _, err := range Train(t.Context(), m, l, c) {
+		assert.ErrorContains(t, err, "is of class 2, and there are weights for 2")
+		n++
+	}
+	assert.Equal(t, 1, n)
 }
 
 func TestHardness(t *testing.T) {
 	h := newHardness(3)
-	assert.Equal(t, []float64{1, 1, 1}, h.weights(1), "nothing is known yet")
+	guess := math.Log(3)
+	assert.Equal(t, []float64{guess, guess, guess}, h.losses, "nothing is known yet")
 	scores := tensortest.Random(rand.New(rand.NewPCG(1, 2)), 4, 3)
 	h.add(scores, []int{0, 2, 2, 0})
 	h.end()
 	for class, images := range map[int][]int{0: {0, 3}, 2: {1, 2}} {
-		var want float64
-		for _, i := range images {
-			one := new(autograd.Tape).Const(scores.Slice(0, i, i+1))
-			want += float64(autograd.CrossEntropy(one, []int{class}).Value().At()) / 2
+		one := tensor.New(2, 3)
+		for i, at := range images {
+			tensor.CopyTo(one.Select(0, i), scores.Select(0, at))
 		}
-		assert.InDelta(t, want, h.losses[class], 1e-6)
+		want := new(autograd.Tape)
+		assert.InDelta(t, autograd.CrossEntropy(want.Const(one), []int{class, class}).Value().At(), h.losses[class], 1e-6)
 	}
-	assert.Equal(t, math.Log(3), h.losses[1], "it was not seen")
+	assert.Equal(t, guess, h.losses[1], "it was not seen")
 
-	h.add(tensor.FromSlice([]float32{-1e30, 0, 1e30, 0, 1e30, 0, 0, 0, 1e30}, 3, 3), []int{0, 1, 2})
+	h.add(tensor.FromSlice([]float32{-1e30, 0, 1e30, 0, 1e30, 1e30}, 2, 3), []int{0, 1})
 	h.end()
-	assert.Equal(t, []float64{3, 0, 0}, h.weights(1), "finite, however far scores are")
-	h.add(tensor.FromSlice([]float32{100, 0, 0}, 1, 3), []int{0})
-	h.end()
-	assert.Equal(t, []float64{1, 1, 1}, h.weights(0.5), "nothing is left to learn")
+	assert.InEpsilon(t, 2e30, h.losses[0], 1e-6)
+	assert.Equal(t, math.Log(2), h.losses[1])
 }

@@ -34,10 +34,10 @@ type TrainConfig struct {
 	Temperature float32
 	Teacher     func(*data.Batch) *tensor.Tensor
 
-	// Binary is the weight of what it costs to tell each class from all others by its own score, beside
-	// that of the labels; see autograd.BinaryCrossEntropy. The score of one of two look-alikes is enough to
-	// tell them apart, and the map of the other then shows nothing of it; with Binary each must see for
-	// itself. Not in the paper.
+	// Binary is the weight of the binary cross-entropy, beside that of the cross-entropy, which is
+	// 1; see autograd.BinaryCrossEntropy. With softmax alone it is enough that the prompt of one of two
+	// look-alikes sees what tells them apart, and the other's map shows nothing of it; with Binary each
+	// must see for itself. Not in the paper.
 	Binary float32
 
 	// Mix is the share of steps in which each image is given a random share of another's
@@ -48,12 +48,12 @@ type TrainConfig struct {
 	Mix      float32
 	MixUntil float64
 
-	// Hard is the share of an epoch in which how often an image is seen is in proportion to the mean loss
-	// of its class on whole images in the epoch before; in the rest all are seen alike. Two classes that
+	// Hard is the share of an epoch, less than 1, in which images are seen in proportion to the mean
+	// cross-entropy of their classes, Epoch.Losses; in the rest all are seen alike. Two classes that
 	// differ in one small trait, which are all that is left to learn in the end, are then most of
-	// what training sees. It needs a Drawer. HardFrom is the share of the epochs before which each
-	// image is seen once. Not in the paper; after Loshchilov and Hutter, "Online Batch
-	// Selection" (arXiv 1511.06343), who choose single images.
+	// what training sees. It needs a Sampler. HardFrom is the share of the epochs after which Hard
+	// begins: before, each image is seen once. Not in the paper; after Loshchilov and Hutter, "Online Batch
+	// Selection" (arXiv 1511.06343), who choose single images, by the ranks of their losses.
 	Hard     float32
 	HardFrom float64
 
@@ -65,7 +65,8 @@ type TrainConfig struct {
 	// State after them; the model holds its parameters. Training then ends with
 	// the same bits as if it had not been interrupted. With a nil Resume the
 	// optimizer starts afresh. With Average, ResumeAverage is Epoch.Model's Tensors
-	// after them; with nil the mean starts afresh. ResumeLosses is Epoch.Losses.
+	// after them; with nil the mean starts afresh. With Hard, ResumeLosses is Epoch.Losses; with nil
+	// all classes are as hard as to a guess.
 	Start         int
 	Resume        nn.Source
 	ResumeAverage nn.Source
@@ -95,6 +96,8 @@ func (c TrainConfig) Validate() error {
 		return fmt.Errorf("promptcam: start at epoch %d of %d", c.Start, c.Epochs)
 	case !finite(float64(c.LR)) || c.LR == 0:
 		return fmt.Errorf("promptcam: learning rate %v, want a positive number", c.LR)
+	case c.MinLR > c.LR:
+		return fmt.Errorf("promptcam: last learning rate %v, want at most the highest, %v", c.MinLR, c.LR)
 	case !finite(float64(c.MinLR)) || !finite(c.Warmup) || !finite(float64(c.Decay)):
 		return fmt.Errorf("promptcam: least learning rate %v, warm-up %v, weight decay %v: want none negative", c.MinLR, c.Warmup, c.Decay)
 	case !finite(float64(c.Distill)):
@@ -107,8 +110,8 @@ func (c TrainConfig) Validate() error {
 		return fmt.Errorf("promptcam: mix %v, want a share from 0 to 1", c.Mix)
 	case !(c.MixUntil >= 0 && c.MixUntil <= 1):
 		return fmt.Errorf("promptcam: mix until %v, want a share from 0 to 1", c.MixUntil)
-	case !(c.Hard >= 0 && c.Hard <= 1):
-		return fmt.Errorf("promptcam: hard %v, want a share from 0 to 1", c.Hard)
+	case !(c.Hard >= 0 && c.Hard < 1):
+		return fmt.Errorf("promptcam: hard %v, want at least 0 and less than 1", c.Hard)
 	case !(c.HardFrom >= 0 && c.HardFrom <= 1):
 		return fmt.Errorf("promptcam: hard from %v, want a share from 0 to 1", c.HardFrom)
 	case !(c.Average >= 0 && c.Average < 1):
@@ -126,14 +129,14 @@ type Step struct {
 // Epoch is a finished one.
 type Epoch struct {
 	Number         int     // from 1
-	Loss, Accuracy float64 // mean over the training images as they were seen, the loss by labels alone; accuracy from 0 to 1
+	Loss, Accuracy float64 // mean over the training images as they were seen, with Hard mostly the hard ones; cross-entropy alone; accuracy from 0 to 1
 	LR             float64
 	Images         int
 	Time           time.Duration
 	Optimizer      map[string]*tensor.Tensor // its state, for TrainConfig.Resume; valid until the next epoch
 
-	// Losses [C] are the mean losses of each class's images, of the last epoch that had any that
-	// were not mixed; log C, as of a guess, of none yet. They are valid until the next epoch.
+	// Losses [C] are each class's mean cross-entropy over its images that were not mixed, in the
+	// last epoch that had any; log C, a guess's, before. Valid until the next epoch.
 	Losses []float64
 
 	// Model is what to evaluate and to save: the one in training or, with
@@ -181,8 +184,8 @@ func (c TrainConfig) training(m *Model, l Batches) (*training, error) {
 		return nil, err
 	}
 	t := &training{TrainConfig: c, model: m, batches: l, opt: opt, hard: newHardness(m.Config.Classes)}
-	if _, ok := l.(Drawer); c.Hard > 0 && !ok {
-		return nil, fmt.Errorf("promptcam: hard %v: the loader cannot draw images by class", c.Hard)
+	if _, ok := l.(Sampler); c.Hard > 0 && !ok {
+		return nil, fmt.Errorf("promptcam: hard %v: %T is no Sampler", c.Hard, l)
 	}
 	if c.ResumeLosses != nil {
 		if got, want := len(c.ResumeLosses), m.Config.Classes; got != want {
@@ -286,7 +289,7 @@ func (t *training) images(ctx context.Context, n int) iter.Seq2[*data.Batch, err
 	if t.Hard == 0 || float64(n) < t.HardFrom*float64(t.Epochs) {
 		return t.batches.Epoch(ctx, n)
 	}
-	return t.batches.(Drawer).Draw(ctx, n, t.hard.weights(float64(t.Hard)))
+	return t.batches.(Sampler).Sample(ctx, n, t.hard.losses, float64(t.Hard))
 }
 
 // mixed returns a mixture of the images of a batch of epoch n, or nil in a step without.

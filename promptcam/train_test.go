@@ -207,8 +207,16 @@ type cached struct {
 }
 
 func (l cached) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, error] {
+	return l.tokens(l.Loader.Epoch(ctx, n))
+}
+
+func (l cached) Sample(ctx context.Context, n int, weights []float64, share float64) iter.Seq2[*data.Batch, error] {
+	return l.tokens(l.Loader.Sample(ctx, n, weights, share))
+}
+
+func (l cached) tokens(images iter.Seq2[*data.Batch, error]) iter.Seq2[*data.Batch, error] {
 	return func(yield func(*data.Batch, error) bool) {
-		for b, err := range l.Loader.Epoch(ctx, n) {
+		for b, err := range images {
 			if err == nil {
 				tape := &autograd.Tape{NoGrad: true}
 				b = &data.Batch{Tokens: l.m.Backbone.Tokens(tape.Const(b.Images), l.layer).Value(), Labels: b.Labels, Index: b.Index}
@@ -376,10 +384,13 @@ func TestTrainStops(t *testing.T) {
 		"mix 1.5, want a share from 0 to 1":             func(c *TrainConfig) { c.Mix = 1.5 },
 		"mix until -1, want a share from 0 to 1":        func(c *TrainConfig) { c.MixUntil = -1 },
 		"binary cross-entropy of weight -1":             func(c *TrainConfig) { c.Binary = -1 },
-		"hard 2, want a share from 0 to 1":              func(c *TrainConfig) { c.Hard = 2 },
+		"hard 1, want at least 0 and less than 1":       func(c *TrainConfig) { c.Hard = 1 },
+		"last learning rate 0.3, want at most":          func(c *TrainConfig) { c.LR, c.MinLR = 0.2, 0.3 },
 		"hard from NaN, want a share from 0 to 1":       func(c *TrainConfig) { c.HardFrom = math.NaN() },
 		"resume: losses of 1 classes, want 4":           func(c *TrainConfig) { c.ResumeLosses = []float64{1} },
 		"resume: class 1 has a loss of -1":              func(c *TrainConfig) { c.ResumeLosses = []float64{1, -1, 1, 1} },
+		"resume: class 2 has a loss of NaN":             func(c *TrainConfig) { c.ResumeLosses = []float64{1, 1, math.NaN(), 1} },
+		"resume: class 3 has a loss of +Inf":            func(c *TrainConfig) { c.ResumeLosses = []float64{1, 1, 1, math.Inf(1)} },
 		"average with decay 1":                          func(c *TrainConfig) { c.Average = 1 },
 	} {
 		c := trainConfig()

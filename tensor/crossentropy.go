@@ -12,21 +12,25 @@ func CrossEntropyTo(probs, scores *Tensor, labels []int) (loss float32) {
 	labelShapes("CrossEntropyTo", scores, labels)
 	SoftmaxTo(probs, scores)
 	c := scores.Dim(1)
-	s := scores.Data()
 	var sum float64
 	for i, label := range labels {
-		row := s[i*c : i*c+c]
-		top := float64(row[0])
-		for _, v := range row {
-			top = math.Max(top, float64(v))
-		}
-		var z float64
-		for _, v := range row {
-			z += math.Exp(float64(v) - top)
-		}
-		sum += math.Log(z) - (float64(row[label]) - top) // not log(probs): a small one underflows
+		sum += CrossEntropy(scores.Data()[i*c:][:c], label) // not -log(probs): a small one underflows
 	}
 	return float32(sum / float64(len(labels)))
+}
+
+// CrossEntropy returns -log softmax(scores)[label] of one image's scores [C], which is finite where that
+// probability underflows.
+func CrossEntropy(scores []float32, label int) float64 {
+	top := float64(scores[0])
+	for _, v := range scores {
+		top = math.Max(top, float64(v))
+	}
+	var z float64
+	for _, v := range scores {
+		z += math.Exp(float64(v) - top)
+	}
+	return math.Log(z) - (float64(scores[label]) - top)
 }
 
 // CrossEntropyBackwardTo writes to dx [B, C] the gradient of the scores, given the
