@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"os"
@@ -81,6 +82,13 @@ func TestResumeWithoutDataAndWeights(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	stdout := must(t, "-epochs", "3", "-resume")
 	assert.Contains(t, stdout, "resuming after epoch 2 of 3")
+	must(t, "-epochs", "3", "-out", "whole")
+	read := func(dir string) []byte {
+		b, err := os.ReadFile(filepath.Join(dir, "model.safetensors"))
+		require.NoError(t, err)
+		return b
+	}
+	assert.True(t, bytes.Equal(read("whole"), read("out")), "the same bits as if it had not been interrupted")
 }
 
 func TestRecipeOfTheDrawnBirds(t *testing.T) {
@@ -93,6 +101,9 @@ func TestRecipeOfTheDrawnBirds(t *testing.T) {
 	bare := parsed()
 	assert.Equal(t, bare.recipe, parsed("-data", "birds", "-weights", "birds").recipe)
 	assert.Zero(t, bare.Distill)
+	assert.Positive(t, bare.Binary)
+	assert.Positive(t, bare.Hard)
+	assert.Equal(t, 0.003, parsed("-lr", "0.003").MinLR, "the rate never rises to the recipe's last")
 	assert.True(t, bare.ownWeights)
 	assert.Greater(t, parsed("-preset", "long").Epochs, bare.Epochs)
 	assert.Equal(t, 3, parsed("-epochs", "3").Epochs)

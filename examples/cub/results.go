@@ -247,7 +247,7 @@ func (r *results) facts(seconds float64) []promptcam.Fact {
 		}
 		add("images", "%d to train on, %d to choose the epoch, %d to test", r.trained, r.validated, len(r.set.Test))
 		add("epoch used", "%s", best)
-		add("training", "%s, learning rate %g, weight decay %g, batch %d, warm-up %g, augmentation %s", r.Optimizer, r.LR, r.Decay, r.Batch, r.Warmup, r.Augment)
+		add("training", "%s, learning rate %g to %g, weight decay %g, batch %d, warm-up %g, augmentation %s", r.Optimizer, r.LR, r.MinLR, r.Decay, r.Batch, r.Warmup, r.Augment)
 		if measures := r.measures(); measures != "" {
 			add("for accuracy", "%s", measures)
 		}
@@ -271,10 +271,10 @@ func (r *results) measures() string {
 	add(r.Rank > 0, "a change of rank %d of the last layer, the same for all classes", r.Rank)
 	add(r.PatchDropout > 0, "%.0f %% of the patches hidden in each step", 100*r.PatchDropout)
 	add(r.Distill > 0, "a linear probe as teacher, weight %g, temperature %g", r.Distill, r.Temperature)
-	add(r.Binary > 0, "each class told from all others by its own score, weight %g", r.Binary)
+	add(r.Binary > 0, "binary cross-entropy, weight %g", r.Binary)
 	add(r.Mix > 0 && r.MixUntil == 0, "images mixed in %.0f %% of the steps", 100*r.Mix)
 	add(r.Mix > 0 && r.MixUntil > 0, "images mixed in %.0f %% of the steps of the first %.0f %% of the epochs", 100*r.Mix, 100*r.MixUntil)
-	add(r.Hard > 0, "%.0f %% of each epoch drawn in proportion to the losses of classes, after the first %.0f %% of the epochs", 100*r.Hard, 100*r.HardFrom)
+	add(r.Hard > 0, "%.0f %% of each epoch seen in proportion to the losses of the classes, after the first %.0f %% of the epochs", 100*r.Hard, 100*r.HardFrom)
 	add(r.Average > 0, "the mean of the parameters over the steps, decay %g", r.Average)
 	add(r.Views > 1 && r.cached, "%d views of each image", r.Views)
 	return strings.Join(list, "; ")

@@ -81,13 +81,13 @@ func defaults(mode promptcam.Mode, optimizer string, long bool) recipe {
 // apart is often in one or two patches, which must not be hidden; the class token misses more of it than the prompts, and
 // teaches them nothing; and a mirror image is no more than another scene. In mixtures prompts learn where the trait itself
 // is, but not the smallest ones, for which images must be whole. What is left then is two or three pairs of species: without
-// Hard whether they are told apart in time is a matter of luck.
+// Hard, and a rate that stays high, whether they are told apart in time is a matter of luck, and without Binary one of the two
+// prompts is content to look anywhere.
 func (r *recipe) forDrawnBirds(long bool) {
 	if r.Mode != promptcam.Last || r.Optimizer != "adamw" {
 		return
 	}
-	r.PatchDropout, r.Distill, r.Binary, r.Rank, r.Views = 0, 0, 0.05, 64, 1
-	r.MinLR = 0.01
+	r.PatchDropout, r.Distill, r.Binary, r.Rank, r.Views, r.MinLR = 0, 0, 0.05, 64, 1, 0.01
 	r.Mix, r.MixUntil, r.Hard, r.HardFrom, r.Epochs = 0.5, 0.5, 0.8, 0.2, 20
 	if long {
 		r.Epochs = 40
@@ -179,6 +179,9 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 		return nil, usage("%q is no flag: every argument needs a flag before it, such as -data", fs.Arg(0))
 	}
 	fs.Visit(func(f *flag.Flag) { s.given[f.Name] = true })
+	if !s.given["min-lr"] {
+		s.MinLR = min(s.MinLR, s.LR)
+	}
 	if s.Augment == "none" && !s.given["views"] {
 		s.Views = 1
 	}
