@@ -87,8 +87,8 @@ student, says of other parts.
       trains; stop it at any time and go on with the same line and -resume
   pretrain -data photographs -knn CUB_200_2011 -out out
       tells after every epoch, too, how well the features find images of the same species
-  pretrain -birds 6400 -contrast 0.2 -kin 0.75 -scenes 2 -locals 0 -early 64 -dim 192 -depth 3 -heads 12 -window 2 \
-      -global-area 0.9 -jitter 0.1 -optimizer muon -lr 0.005 -warmup 0.3 -epochs 50 -last-decay 0.04 -type f16 -out out
+  pretrain -birds 6400 -contrast 0.2 -kin 0.85 -scenes 2 -locals 0 -early 64 -dim 192 -depth 3 -heads 12 -window 2 \
+      -global-area 0.9 -jitter 0.1 -optimizer muon -lr 0.005 -warmup 0.3 -epochs 70 -last-decay 0.04 -type f16 -out out
       draws 6,400 birds for each epoch, and asks for the species of others: so the library's own weights were made
 
 Leaves in -out, after every epoch: backbone.safetensors (the teacher's weights under DINO's names) and backbone.json (its
