@@ -82,13 +82,13 @@ func defaults(mode promptcam.Mode, optimizer string, long bool) recipe {
 // teaches them nothing; and a mirror image is no more than another scene. In mixtures prompts learn where the trait itself
 // is, but not the smallest ones, for which images must be whole. What is left then is two or three pairs of species: without
 // Hard, and a rate that stays high, whether they are told apart in time is a matter of luck, and without Binary one of the two
-// prompts is content to look anywhere.
+// prompts is content to look anywhere. The mean of the parameters evens out what such a rate, and the choice of images, leave.
 func (r *recipe) forDrawnBirds(long bool) {
 	if r.Mode != promptcam.Last || r.Optimizer != "adamw" {
 		return
 	}
-	r.PatchDropout, r.Distill, r.Binary, r.Rank, r.Views, r.MinLR = 0, 0, 0.05, 64, 1, 0.01
-	r.Mix, r.MixUntil, r.Hard, r.HardFrom, r.Epochs = 0.5, 0.5, 0.8, 0.2, 20
+	r.PatchDropout, r.Distill, r.Binary, r.Rank, r.Views, r.MinLR = 0, 0, 0.04, 64, 1, 0.01
+	r.Mix, r.MixUntil, r.Hard, r.HardFrom, r.Average, r.Epochs = 0.5, 0.4, 0.8, 0.2, 0.99, 20
 	if long {
 		r.Epochs = 40
 	}
