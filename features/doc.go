@@ -16,8 +16,8 @@
 // image. Views 2, 4, ... are Source.Augmented, drawn by the seed, the photograph's
 // path and the view, so that a record's bits do not depend on which others there are;
 // views 3, 5, ... are the mirror images of 2, 4, .... A photograph is decoded once
-// for all of its views. An epoch sees one view of each image, or of those that
-// Loader.Sample picks, each as often as it does.
+// for all of its views. Loader.Epoch sees one view of each image, Loader.Sample
+// another one each time it has the image, until all were seen.
 //
 // # Disk and memory
 //

@@ -90,7 +90,7 @@ func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*data.Batch, er
 }
 
 // Sample is Epoch of as many items, those that data.Sample picks, in random order. One that is there several
-// times has its views in turn.
+// times has another view each time, until all were seen.
 func (l *Loader) Sample(ctx context.Context, epoch int, weights []float64, share float64) iter.Seq2[*data.Batch, error] {
 	return l.pass(ctx, epoch, func(rng *rand.Rand) ([]data.Pick, error) { return data.Sample(rng, l.items, weights, share) })
 }

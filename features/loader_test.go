@@ -109,7 +109,7 @@ func TestLoader(t *testing.T) {
 	assert.EqualError(t, err, "features: "+c.path+" holds other tokens: no record of a folder/0.png, view 4")
 }
 
-// One that is sampled several times has its views in turn.
+// One that is sampled several times has another view each time.
 func TestLoaderSamples(t *testing.T) {
 	b := backbone(t, 1)
 	root, items := photographs(t, 7)

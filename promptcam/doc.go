@@ -36,7 +36,7 @@
 // on an absolute scale, and Share tells how much of a head's attention is on
 // the image at all.
 //
-// Measures bring accuracy closer to that of a linear classifier: Config.Rank lets the
+// Measures bring accuracy closer to that of a linear classifier, and maps to the traits: Config.Rank lets the
 // last block change a little, for all classes alike; Config.PatchDropout hides patches in
 // training; TrainConfig.Distill has the prompts learn from a teacher's scores, too, and
 // TrainConfig.Mix from images that have patches of two; TrainConfig.Binary asks each class's score to

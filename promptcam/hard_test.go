@@ -94,9 +94,12 @@ func TestResumedHardTrainingHasTheSameBits(t *testing.T) {
 func TestHardNeedsASampler(t *testing.T) {
 	c := trainConfig()
 	c.Hard = 0.5
+	n := 0
 	for _, err := range Train(t.Context(), lastModel(t), &drawn{}, c) {
 		assert.EqualError(t, err, "promptcam: hard 0.5: *promptcam.drawn is no Sampler")
+		n++
 	}
+	assert.Equal(t, 1, n)
 }
 
 func TestHardWithOtherClasses(t *testing.T) {

@@ -51,7 +51,8 @@ type TrainConfig struct {
 	// Hard is the share of an epoch, less than 1, in which images are seen in proportion to the mean
 	// cross-entropy of their classes, Epoch.Losses; in the rest all are seen alike. Two classes that
 	// differ in one small trait, which are all that is left to learn in the end, are then most of
-	// what training sees. It needs a Sampler. HardFrom is the share of the epochs after which Hard
+	// what training sees. At 1 a class without a loss would not be seen again, whatever became of it. It needs a
+	// Sampler. HardFrom is the share of the epochs after which Hard
 	// begins: before, each image is seen once. Not in the paper; after Loshchilov and Hutter, "Online Batch
 	// Selection" (arXiv 1511.06343), who choose single images, by the ranks of their losses.
 	Hard     float32
@@ -99,7 +100,7 @@ func (c TrainConfig) Validate() error {
 	case c.MinLR > c.LR:
 		return fmt.Errorf("promptcam: last learning rate %v, want at most the highest, %v", c.MinLR, c.LR)
 	case !finite(float64(c.MinLR)) || !finite(c.Warmup) || !finite(float64(c.Decay)):
-		return fmt.Errorf("promptcam: least learning rate %v, warm-up %v, weight decay %v: want none negative", c.MinLR, c.Warmup, c.Decay)
+		return fmt.Errorf("promptcam: last learning rate %v, warm-up %v, weight decay %v: want none negative", c.MinLR, c.Warmup, c.Decay)
 	case !finite(float64(c.Distill)):
 		return fmt.Errorf("promptcam: distillation of weight %v, want at least 0", c.Distill)
 	case c.Distill > 0 && (c.Teacher == nil || c.Temperature == 0 || !finite(float64(c.Temperature))):

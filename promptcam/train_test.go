@@ -235,7 +235,9 @@ func TestTrainingOnTokensHasTheSameBits(t *testing.T) {
 		run := func(source func(m *Model) Batches) (*Model, *Evaluation) {
 			m, err := New(openGolden(t, "dino").model().Backbone, config, rand.New(rand.NewPCG(1, 2)))
 			require.NoError(t, err)
-			train(t, m, source(m), trainConfig(), nil)
+			c := trainConfig()
+			c.Hard = 0.5
+			train(t, m, source(m), c, nil)
 			e, err := m.Evaluate(context.Background(), source(m), nil)
 			require.NoError(t, err)
 			return m, e
@@ -395,9 +397,12 @@ func TestTrainStops(t *testing.T) {
 	} {
 		c := trainConfig()
 		change(&c)
+		n := 0
 		for _, err := range Train(context.Background(), m, l, c) {
 			assert.ErrorContains(t, err, want)
+			n++
 		}
+		assert.Equal(t, 1, n, want)
 	}
 }
 

@@ -249,7 +249,7 @@ func (r *results) facts(seconds float64) []promptcam.Fact {
 		add("epoch used", "%s", best)
 		add("training", "%s, learning rate %g to %g, weight decay %g, batch %d, warm-up %g, augmentation %s", r.Optimizer, r.LR, r.MinLR, r.Decay, r.Batch, r.Warmup, r.Augment)
 		if measures := r.measures(); measures != "" {
-			add("for accuracy", "%s", measures)
+			add("measures", "%s", measures)
 		}
 		add("time", "%.0f s for all epochs", seconds)
 		add("seed", "%d", r.Seed)

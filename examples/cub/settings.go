@@ -180,7 +180,7 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	}
 	fs.Visit(func(f *flag.Flag) { s.given[f.Name] = true })
 	if !s.given["min-lr"] {
-		s.MinLR = min(s.MinLR, s.LR)
+		s.MinLR *= min(1, s.LR/d.LR) // never above -lr
 	}
 	if s.Augment == "none" && !s.given["views"] {
 		s.Views = 1

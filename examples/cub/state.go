@@ -131,6 +131,9 @@ func readState(path string) (*state, error) {
 	if n := len(st.History); n == 0 || st.Best < 1 || st.Best > n {
 		return nil, fmt.Errorf("%s: its best epoch is %d of %d", path, st.Best, n)
 	}
+	if st.Recipe.Hard > 0 && len(st.Losses) == 0 {
+		return nil, fmt.Errorf("%s: it has no losses of classes, which -hard needs", path)
+	}
 	for _, name := range f.Names() {
 		t, err := f.Tensor(name)
 		if err != nil {
