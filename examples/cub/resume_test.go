@@ -11,6 +11,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
 )
 
 // watcher calls see with everything that is printed.
@@ -167,6 +170,20 @@ func TestResumeRefuses(t *testing.T) {
 	must(t, append(args, "-resume", "-workers", "1", "-samples", "3")...) // these change no bit of the model
 	fails(t, append(args, "-resume"), "the run in "+out+" has finished")
 	must(t, args...) // a finished run may be replaced
+}
+
+func TestStateWithoutLosses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state.safetensors")
+	st := &state{History: []epoch{{Loss: 1}}, Best: 1, model: nn.Tensors{"w": tensor.New(2)}}
+	st.Recipe.Hard = 0.5
+	require.NoError(t, st.save(path))
+	_, err := readState(path)
+	assert.EqualError(t, err, path+": it has no losses of classes, which -hard needs")
+	st.Losses = []float64{1, 2}
+	require.NoError(t, st.save(path))
+	again, err := readState(path)
+	require.NoError(t, err)
+	assert.Equal(t, st.Losses, again.Losses)
 }
 
 func TestBestEpoch(t *testing.T) {
