@@ -14,8 +14,9 @@
 // OpenAnnotations reads what a folder tells of where things are in its images: parts, boxes, masks.
 //
 // Everything random follows from a seed: the order of an epoch from (seed,
-// epoch) and what Loader.Sample is asked for, the augmentation of an image from (seed,
-// epoch, its index, which of the times it is that Loader.Sample has it). The number of workers and GOMAXPROCS do not change a bit of the result.
+// epoch) and what Loader.Sample is asked for, the augmentation of an image from
+// (seed, epoch, its index) and which of the times it is that Loader.Sample has
+// it. The number of workers and GOMAXPROCS do not change a bit of the result.
 //
 // Pixels are made as Pillow and torchvision make them, because the published
 // weights were trained on those: the resize is Pillow's antialiased one, bit

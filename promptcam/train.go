@@ -51,9 +51,9 @@ type TrainConfig struct {
 	// Hard is the share of an epoch, less than 1, in which images are seen in proportion to the mean
 	// cross-entropy of their classes, Epoch.Losses; in the rest all are seen alike. Two classes that
 	// differ in one small trait, which are all that is left to learn in the end, are then most of
-	// what training sees. At 1 a class without a loss would not be seen again, whatever became of it. It needs a
-	// Sampler. HardFrom is the share of the epochs after which Hard
-	// begins: before, each image is seen once. Not in the paper; after Loshchilov and Hutter, "Online Batch
+	// what training sees. At 1 a class without a loss would not be seen again, whatever became of
+	// it. It needs a Sampler. HardFrom is the share of the epochs after which Hard begins: before,
+	// each image is seen once. Not in the paper; after Loshchilov and Hutter, "Online Batch
 	// Selection" (arXiv 1511.06343), who choose single images, by the ranks of their losses.
 	Hard     float32
 	HardFrom float64
