@@ -33,9 +33,9 @@ var imports = map[string][]string{
 	"data/birds":               {"data"},
 	"data/download":            {},
 	"promptcam":                {"tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data"},
-	"features":                 {"tensor", "tensor/checkpoint", "autograd", "vit", "data"},
-	"probe":                    {"tensor", "autograd", "vit"},
-	"examples/cub":             {"tensor", "tensor/checkpoint", "nn", "vit", "data", "data/birds", "data/download", "promptcam", "autograd", "features", "probe", "vit/pretrained"},
+	"vit/features":             {"tensor", "tensor/checkpoint", "autograd", "vit", "data"},
+	"vit/probe":                {"tensor", "autograd", "vit"},
+	"examples/cub":             {"tensor", "tensor/checkpoint", "nn", "vit", "data", "data/birds", "data/download", "promptcam", "autograd", "vit/features", "vit/probe", "vit/pretrained"},
 	"examples/pretrain":        {"tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data", "data/birds"},
 	"bench":                    {},
 }

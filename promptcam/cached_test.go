@@ -12,11 +12,11 @@ import (
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
-	"github.com/promptcam/promptcam/features"
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/tensor/tensortest"
+	"github.com/promptcam/promptcam/vit/features"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )

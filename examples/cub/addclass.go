@@ -9,9 +9,9 @@ import (
 	"strings"
 
 	"github.com/promptcam/promptcam/data"
-	"github.com/promptcam/promptcam/probe"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/vit/probe"
 )
 
 // addition is a class that is added to a trained model. Paths of its items are absolute:

@@ -5,9 +5,9 @@ import (
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
-	"github.com/promptcam/promptcam/features"
-	"github.com/promptcam/promptcam/probe"
 	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/vit/features"
+	"github.com/promptcam/promptcam/vit/probe"
 )
 
 // baselines are what the backbone's class token alone is good for: a linear probe, which also

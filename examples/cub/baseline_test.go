@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/promptcam/promptcam/autograd"
-	"github.com/promptcam/promptcam/probe"
+	"github.com/promptcam/promptcam/vit/probe"
 )
 
 // What the teacher says of a batch is of its images, in the views that the batch has them.

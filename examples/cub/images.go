@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"github.com/promptcam/promptcam/data"
-	"github.com/promptcam/promptcam/features"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/vit/features"
 )
 
 // noCache is the -cache that means none.

@@ -10,9 +10,9 @@ import (
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/data/birds"
-	"github.com/promptcam/promptcam/probe"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/vit/pretrained"
+	"github.com/promptcam/promptcam/vit/probe"
 )
 
 // features returns the class tokens [N, D] of so many birds of each species, and the species.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/promptcam/promptcam/probe"
 	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/vit/probe"
 )
 
 // Three birds of each of two species, described by two features. Size tells the

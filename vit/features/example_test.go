@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 
 	"github.com/promptcam/promptcam/data"
-	"github.com/promptcam/promptcam/features"
 	"github.com/promptcam/promptcam/vit"
+	"github.com/promptcam/promptcam/vit/features"
 )
 
 // Two photographs and their mirror images pass through the frozen layers once;
