@@ -45,12 +45,12 @@
 // still comes only from its own prompt's output through the vector that all share, and what
 // the prompt reads is what the map shows. All are off by default. Extend adds a class to a trained model.
 //
-// Where it is known what is where in an image, maps can be measured: a View makes Regions of masks,
+// Where it is known what is where in an image, maps can be measured: a heat.View makes heat.Regions of masks,
 // points and boxes; Sight and ScoreTraits tell how much of each head's attention falls on
 // them and whether its hottest patch does, beside the backbone's own class token; Swap tells what a
 // trait that is exchanged does to the scores. All with intervals.
 //
 // Reading order: model.go, then vit/block.go; lora.go, explain.go and rank.go; batches.go,
-// train.go, mix.go, hard.go, average.go, evaluate.go and extend.go; heat.go, overlay.go and report.go draw;
-// region.go, sighting.go, traits.go and swap.go measure.
+// train.go, mix.go, hard.go, average.go, evaluate.go and extend.go; sighting.go, traits.go and swap.go measure.
+// Package vit/heat has the maps, and package figure draws them.
 package promptcam

@@ -82,6 +82,10 @@ func (m *Model) Evaluate(ctx context.Context, l Batches, progress func(done int)
 	return e, nil
 }
 
+// Confusion counts the images of class True that were taken for class
+// Predicted; both are numbers of classes.
+type Confusion struct{ True, Predicted, Count int }
+
 // Confusions returns the n pairs of classes that were confused most often, the
 // most frequent first; all of them if there are no more than n.
 func (e *Evaluation) Confusions(n int) []Confusion {

@@ -10,6 +10,7 @@ import (
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/vit/heat"
 )
 
 // Explanation is what one forward pass tells of one image: every class's score,
@@ -128,11 +129,11 @@ func (e *Explanation) Heads() int { return e.attn.Dim(0) }
 
 // Heat returns where one head of a class's prompt looks: over the patches, each
 // value a share of all of that head's attention. Heads are never averaged.
-func (e *Explanation) Heat(class, head int) Heat {
+func (e *Explanation) Heat(class, head int) heat.Map {
 	h, w := e.model.Backbone.Config.Grid()
 	cols := e.attn.Dim(2)
 	row := e.attn.Select(0, head).Select(0, class) // [columns]
-	return Heat{W: w, H: h, Values: slices.Clone(row.Slice(0, cols-h*w, cols).Data())}
+	return heat.Map{W: w, H: h, Values: slices.Clone(row.Slice(0, cols-h*w, cols).Data())}
 }
 
 // Share returns how one head of a class's prompt divides its attention over the

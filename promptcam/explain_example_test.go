@@ -7,7 +7,9 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/figure"
 	"github.com/promptcam/promptcam/vit"
+	"github.com/promptcam/promptcam/vit/heat"
 )
 
 // bird is a yellow body with a black wing before a blue sky.
@@ -50,7 +52,7 @@ func ExampleModel_Explain() {
 	best := e.Rank(class, promptcam.BlurPatches).Heads[0].Head
 	share := e.Share(class, best)
 	fmt.Printf("class %d; head %d matters most, with %.0f %% of its attention on patches\n", class, best, 100*share.Patches)
-	overlay := promptcam.Overlay(bird(), e.Heat(class, best), promptcam.Style{})
+	overlay := figure.Overlay(bird(), e.Heat(class, best), figure.Style{})
 	fmt.Println("a picture of", overlay.Bounds().Size())
 	// Output:
 	// class 2; head 3 matters most, with 76 % of its attention on patches
@@ -59,7 +61,7 @@ func ExampleModel_Explain() {
 
 // What a map is worth can be measured where it is known what it should lie on, here the wing. This
 // model knows of none: its weights are random.
-func ExampleHeat_Points() {
+func ExampleExplanation_Heat() {
 	config := vit.Config{
 		ImageSize: [2]int{32, 32}, PatchSize: 8, Dim: 48, Depth: 3, Heads: 4, Hidden: 192,
 		Eps: 1e-6, Std: [3]float32{1, 1, 1},
@@ -77,7 +79,7 @@ func ExampleHeat_Points() {
 		fmt.Println(err)
 		return
 	}
-	view := promptcam.View{Transform: transform, Patch: 8, Size: photo.Bounds().Size()}
+	view := heat.View{Transform: transform, Patch: 8, Size: photo.Bounds().Size()}
 	wing := view.Box(data.Box{X: 37, Y: 31, Width: 13, Height: 13})
 	heat := e.Heat(2, 3)
 	fmt.Printf("%.1f %% of the attention on the wing, which is %.1f %% of the image\n", 100*heat.Mass(wing), 100*wing.Area())

@@ -78,20 +78,6 @@ func (e *Explanation) Rank(class int, blur Blur) Ranking {
 	return r
 }
 
-// Row returns the maps of a class's n most important heads, as Rank orders
-// them, for a Sheet or a Sample; all of them if there are no more than n. Heads
-// among the sufficient traits are marked.
-func (e *Explanation) Row(title string, class, n int, blur Blur) Row {
-	r := e.Rank(class, blur)
-	row := Row{Title: title}
-	for i, h := range r.Heads[:min(n, len(r.Heads))] {
-		row.Panels = append(row.Panels, Panel{
-			Heat: e.Heat(class, h.Head), Head: h.Head, Share: e.Share(class, h.Head), Sufficient: i < r.Sufficient,
-		})
-	}
-	return row
-}
-
 // wins says whether class would be predicted with that score. As in Predicted,
 // the first of equals wins.
 func (e *Explanation) wins(class int, score float32) bool {

@@ -15,6 +15,7 @@ import (
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/figure"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
 )
@@ -39,7 +40,7 @@ func explain(trained, weights, photo, out string) {
 	r := e.Rank(e.Predicted(), promptcam.BlurPatches) // its heads, the most important first
 	fmt.Printf("%s, %.1f %%\n", info.Classes[r.Class], 100*e.Probabilities[r.Class])
 	trait := e.Heat(r.Class, r.Heads[0].Head)
-	check(promptcam.WritePNG(out, promptcam.Overlay(img, trait, promptcam.Style{})))
+	check(figure.WritePNG(out, figure.Overlay(img, trait, figure.Style{})))
 }
 
 // The README's example stands in this file, and works.
@@ -66,7 +67,7 @@ func TestReadme(t *testing.T) {
 	dir := t.TempDir()
 	trained, photo, out := filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "bird.png"), filepath.Join(dir, "trait.png")
 	require.NoError(t, model.Save(trained, []string{"Orchard Oriole", "Scott Oriole"}, data.EvalTransform([2]int{32, 32}, config.Mean, config.Std)))
-	require.NoError(t, promptcam.WritePNG(photo, bird()))
+	require.NoError(t, figure.WritePNG(photo, bird()))
 	backbone := filepath.Join(dir, "backbone.safetensors")
 	require.NoError(t, checkpoint.Save(backbone, nn.State(official.Backbone), nil))
 

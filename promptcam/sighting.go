@@ -11,6 +11,7 @@ import (
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/vit/heat"
 )
 
 // A Sighting is how the maps of one image lie to the regions of it.
@@ -43,7 +44,7 @@ type Gaze struct {
 // regions, in the same order. progress, if not nil, is called after each batch with the
 // number of images done. Sightings are in the order of the loader's items. Errors are those
 // of Evaluate and of regions.
-func (m *Model) Sight(ctx context.Context, l Batches, regions func(index int) ([]Region, error), blur Blur, progress func(done int)) ([]Sighting, error) {
+func (m *Model) Sight(ctx context.Context, l Batches, regions func(index int) ([]heat.Region, error), blur Blur, progress func(done int)) ([]Sighting, error) {
 	tape := m.tape()
 	defer m.done(tape)
 	var all []Sighting
@@ -85,7 +86,7 @@ func (m *Model) Sight(ctx context.Context, l Batches, regions func(index int) ([
 
 // explainBatch explains each image of a batch that m accepts, and returns where the heads of the
 // backbone's class token look, [B][H].
-func (m *Model) explainBatch(tape *autograd.Tape, b *data.Batch) ([]*Explanation, [][]Heat) {
+func (m *Model) explainBatch(tape *autograd.Tape, b *data.Batch) ([]*Explanation, [][]heat.Map) {
 	last := len(m.Backbone.Blocks) - 1
 	h, w := m.Backbone.Config.Grid()
 	var x, plain *autograd.Var // the second without prompts
@@ -102,18 +103,18 @@ func (m *Model) explainBatch(tape *autograd.Tape, b *data.Batch) ([]*Explanation
 		plain = m.Backbone.Run(x, h, w, m.first, last)
 	}
 	attn := m.Backbone.ClassAttention(plain) // [B, H, prefix+M]
-	tokens := make([][]Heat, attn.Dim(0))
+	tokens := make([][]heat.Map, attn.Dim(0))
 	for i := range tokens {
 		for head := range attn.Dim(1) {
 			row := attn.Select(0, i).Select(0, head).Data()
-			tokens[i] = append(tokens[i], Heat{W: w, H: h, Values: slices.Clone(row[len(row)-h*w:])})
+			tokens[i] = append(tokens[i], heat.Map{W: w, H: h, Values: slices.Clone(row[len(row)-h*w:])})
 		}
 	}
 	return m.explanations(m.carry(x, m.prompts(x, m.Class))), tokens
 }
 
 // sight measures the maps of a class and of the class token.
-func (e *Explanation) sight(class int, token []Heat, regions []Region, blur Blur) Sighting {
+func (e *Explanation) sight(class int, token []heat.Map, regions []heat.Region, blur Blur) Sighting {
 	s := Sighting{Class: class, Predicted: e.Predicted(), Top: e.Rank(class, blur).Heads[0].Head}
 	for _, r := range regions {
 		s.Regions = append(s.Regions, Extent{r.Area(), r.Chance(), r.Hidden()})
@@ -121,7 +122,7 @@ func (e *Explanation) sight(class int, token []Heat, regions []Region, blur Blur
 	for head := range e.Heads() {
 		s.Heads = append(s.Heads, gaze(e.Heat(class, head), regions))
 	}
-	mean := Heat{W: token[0].W, H: token[0].H, Values: make([]float32, len(token[0].Values))}
+	mean := heat.Map{W: token[0].W, H: token[0].H, Values: make([]float32, len(token[0].Values))}
 	for _, t := range token {
 		s.Token = append(s.Token, gaze(t, regions))
 		for i, v := range t.Values {
@@ -132,7 +133,7 @@ func (e *Explanation) sight(class int, token []Heat, regions []Region, blur Blur
 	return s
 }
 
-func gaze(h Heat, regions []Region) Gaze {
+func gaze(h heat.Map, regions []heat.Region) Gaze {
 	g := Gaze{make([]float64, len(regions)), make([]bool, len(regions))}
 	for i, r := range regions {
 		g.Mass[i], g.Points[i] = h.Mass(r), h.Points(r)

@@ -17,6 +17,7 @@ import (
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/vit"
+	"github.com/promptcam/promptcam/vit/heat"
 )
 
 // inPairs is batches of two images.
@@ -47,12 +48,12 @@ func (f inPairs) Epoch(context.Context, int) iter.Seq2[*data.Batch, error] {
 }
 
 // corner is a region of the upper left patch of a map of the model's.
-func corner(m *Model) Region {
+func corner(m *Model) heat.Region {
 	c := m.Backbone.Config
 	size := image.Pt(c.ImageSize[1], c.ImageSize[0])
 	t := data.EvalTransform(c.ImageSize, c.Mean, c.Std)
 	p := float64(c.PatchSize)
-	return View{t, c.PatchSize, size}.Box(data.Box{Width: p, Height: p})
+	return heat.View{Transform: t, Patch: c.PatchSize, Size: size}.Box(data.Box{Width: p, Height: p})
 }
 
 // In every mode, from images and from tokens, what is measured is the map that Explain has, and the
@@ -65,7 +66,7 @@ func TestSightMeasuresTheMapsOfExplain(t *testing.T) {
 			labels[i] = i % m.Config.Classes
 		}
 		r := corner(m)
-		places := func(int) ([]Region, error) { return []Region{r, r.Outside()}, nil }
+		places := func(int) ([]heat.Region, error) { return []heat.Region{r, r.Outside()}, nil }
 		done := 0
 		all, err := m.Sight(t.Context(), inPairs{images, labels, nil}, places, BlurPatches, func(n int) { done = n })
 		require.NoError(t, err)
@@ -111,10 +112,10 @@ func TestSightErrors(t *testing.T) {
 	g := openGolden(t, "dino")
 	m := g.model()
 	l := inPairs{g.images.Value, make([]int, g.images.Value.Dim(0)), nil}
-	_, err := m.Sight(t.Context(), l, func(i int) ([]Region, error) { return nil, errors.New("no mask") }, BlurPatches, nil)
+	_, err := m.Sight(t.Context(), l, func(i int) ([]heat.Region, error) { return nil, errors.New("no mask") }, BlurPatches, nil)
 	assert.ErrorContains(t, err, "no mask")
 	l.labels[0] = 99
-	_, err = m.Sight(t.Context(), l, func(i int) ([]Region, error) { return nil, nil }, BlurPatches, nil)
+	_, err = m.Sight(t.Context(), l, func(i int) ([]heat.Region, error) { return nil, nil }, BlurPatches, nil)
 	assert.ErrorContains(t, err, "class 99")
 }
 
@@ -181,25 +182,25 @@ func TestAModelThatLooksAtTheSpot(t *testing.T) {
 	for i := range labels {
 		labels[i] = i % 2
 	}
-	view := View{data.Transform{Width: 32, Height: 32, Std: [3]float32{1, 1, 1}}, 8, image.Pt(32, 32)}
-	places := func(i int) ([]Region, error) {
-		return []Region{view.Discs(3, data.Point{X: float64(at[i]%4*8 + 4), Y: float64(at[i]/4*8 + 4), Visible: i != 7}),
+	view := heat.View{Transform: data.Transform{Width: 32, Height: 32, Std: [3]float32{1, 1, 1}}, Patch: 8, Size: image.Pt(32, 32)}
+	places := func(i int) ([]heat.Region, error) {
+		return []heat.Region{view.Discs(3, data.Point{X: float64(at[i]%4*8 + 4), Y: float64(at[i]/4*8 + 4), Visible: i != 7}),
 			view.Box(data.Box{X: float64(at[i] % 4 * 8), Y: float64(at[i] / 4 * 8), Width: 8, Height: 8})}, nil
 	}
 	all, err := m.Sight(t.Context(), inPairs{images, labels, nil}, places, BlurPatches, nil)
 	require.NoError(t, err)
-	s := ScoreTraits(all, 2, 0, DefaultBootstrap())
+	s := ScoreTraits(all, 2, 0, heat.DefaultBootstrap())
 	mass := math.Exp(attention) / (math.Exp(attention) + 15)
 	for _, scores := range [][]RegionScore{s.Best, s.Top} {
-		assert.Equal(t, Interval{1, 1, 1, n - 1}, scores[0].Points, "one spot is hidden")
-		assert.Equal(t, Interval{1, 1, 1, n}, scores[1].Points)
+		assert.Equal(t, heat.Interval{Mean: 1, Low: 1, High: 1, N: n - 1}, scores[0].Points, "one spot is hidden")
+		assert.Equal(t, heat.Interval{Mean: 1, Low: 1, High: 1, N: n}, scores[1].Points)
 		assert.InDelta(t, mass, scores[1].Mass.Mean, 1e-5)
 		assert.InDelta(t, mass*32/64, scores[0].Mass.Mean, 1e-2, "a disc of 32 pixels")
 		assert.InDelta(t, 1./16, scores[1].Chance, 1e-12)
 		assert.InDelta(t, 1./16, scores[1].Area, 1e-12)
 	}
 	for _, scores := range [][]RegionScore{s.TokenBest, s.TokenMean} {
-		assert.Equal(t, Interval{0, 0, 0, n}, scores[1].Points)
+		assert.Equal(t, heat.Interval{Mean: 0, Low: 0, High: 0, N: n}, scores[1].Points)
 		assert.InDelta(t, 1./16, scores[1].Mass.Mean, 1e-5)
 	}
 	for _, c := range s.Classes {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/vit/heat"
 )
 
 // A Pair is a photograph, and what it would be with the traits exchanged that tell one class from
@@ -100,14 +101,14 @@ func (m *Model) scoresAll(images []*data.RGB, t data.Transform) [][]float32 {
 
 // SwapScore sums up what exchanging traits did.
 type SwapScore struct {
-	Moved  Interval // share of pairs that Moved
-	Margin Interval // mean change of Other's score less Class's: of the logarithm of their odds
-	Class  Interval // mean change of Class's probability
-	Other  Interval // and of Other's
+	Moved  heat.Interval // share of pairs that Moved
+	Margin heat.Interval // mean change of Other's score less Class's: of the logarithm of their odds
+	Class  heat.Interval // mean change of Class's probability
+	Other  heat.Interval // and of Other's
 }
 
 // ScoreSwaps sums up swaps, whose order does not matter.
-func ScoreSwaps(swaps []Swap, b Bootstrap) SwapScore {
+func ScoreSwaps(swaps []Swap, b heat.Bootstrap) SwapScore {
 	var moved, margin, class, other []float64
 	for _, s := range swaps {
 		hit := 0.

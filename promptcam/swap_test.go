@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/vit/heat"
 )
 
 func randomPhoto(rng *rand.Rand) *data.RGB {
@@ -69,7 +70,7 @@ func TestSwapScoresBothImages(t *testing.T) {
 	assert.ErrorIs(t, err, context.Canceled)
 	none, err := m.Swap(t.Context(), func(func(Pair, error) bool) {}, transform, nil)
 	require.NoError(t, err)
-	assert.Equal(t, SwapScore{}, ScoreSwaps(none, DefaultBootstrap()))
+	assert.Equal(t, SwapScore{}, ScoreSwaps(none, heat.DefaultBootstrap()))
 }
 
 func TestScoreSwaps(t *testing.T) {
@@ -81,7 +82,7 @@ func TestScoreSwaps(t *testing.T) {
 	}
 	assert.Equal(t, []bool{true, true, false}, []bool{swaps[0].Recognised(), swaps[1].Recognised(), swaps[2].Recognised()})
 	assert.Equal(t, []bool{true, false, false}, []bool{swaps[0].Moved(), swaps[1].Moved(), swaps[2].Moved()})
-	s := ScoreSwaps(swaps, DefaultBootstrap())
+	s := ScoreSwaps(swaps, heat.DefaultBootstrap())
 	assert.InDelta(t, 1./3, s.Moved.Mean, 1e-12)
 	assert.InDelta(t, -(0.4+0.2+0.1)/3, s.Class.Mean, 1e-6)
 	assert.InDelta(t, (0.4+0.2+0.1)/3, s.Other.Mean, 1e-6)

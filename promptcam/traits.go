@@ -3,6 +3,8 @@ package promptcam
 import (
 	"cmp"
 	"slices"
+
+	"github.com/promptcam/promptcam/vit/heat"
 )
 
 // TraitScores tells how maps lie to regions such as a class's defining trait, over many images.
@@ -26,10 +28,10 @@ type ClassTraits struct {
 
 // A RegionScore is over those images in which a region is not Hidden.
 type RegionScore struct {
-	Points Interval // share of images whose map points at it
-	Mass   Interval // share of the attention to patches that falls on it
-	Chance float64  // of Points for a map whose hottest patch is any
-	Area   float64  // Mass of an even map
+	Points heat.Interval // share of images whose map points at it
+	Mass   heat.Interval // share of the attention to patches that falls on it
+	Chance float64       // of Points for a map whose hottest patch is any
+	Area   float64       // Mass of an even map
 }
 
 // ScoreTraits sums up sightings of classes classes, whose order does not matter. The best head of a
@@ -38,7 +40,7 @@ type RegionScore struct {
 // divided into two halves, every other one, and each half is scored with the head that is best
 // on the other. Without a target, -1, there is no best head and its scores are of no images.
 // Intervals resample images; the choice of heads is taken as it is.
-func ScoreTraits(sightings []Sighting, classes, target int, b Bootstrap) *TraitScores {
+func ScoreTraits(sightings []Sighting, classes, target int, b heat.Bootstrap) *TraitScores {
 	all := slices.SortedFunc(slices.Values(sightings), func(a, b Sighting) int { return cmp.Compare(a.Index, b.Index) })
 	byClass := make([][]Sighting, classes)
 	for _, s := range all {
@@ -56,7 +58,7 @@ func ScoreTraits(sightings []Sighting, classes, target int, b Bootstrap) *TraitS
 		c.Best, c.Top = score(chosen, regions, b.Mean), score(first, regions, b.Mean)
 		if len(of) > 0 {
 			for h := range of[0].Heads {
-				c.Heads = append(c.Heads, score(each(of, func(s Sighting) Gaze { return s.Heads[h] }), regions, plainMean))
+				c.Heads = append(c.Heads, score(each(of, func(s Sighting) Gaze { return s.Heads[h] }), regions, heat.Mean))
 			}
 		}
 		t.Classes = append(t.Classes, c)
@@ -150,13 +152,7 @@ func topHead(of []Sighting) int {
 	return best
 }
 
-// plainMean is Bootstrap.Mean without an interval.
-func plainMean(values []float64) Interval {
-	m := mean(values)
-	return Interval{m, m, m, len(values)}
-}
-
-func score(of []looked, regions int, mean func([]float64) Interval) []RegionScore {
+func score(of []looked, regions int, mean func([]float64) heat.Interval) []RegionScore {
 	scores := make([]RegionScore, regions)
 	for r := range scores {
 		var points, mass, chance, area []float64
@@ -171,7 +167,7 @@ func score(of []looked, regions int, mean func([]float64) Interval) []RegionScor
 			points, mass = append(points, hit), append(mass, l.Mass[r])
 			chance, area = append(chance, l.regions[r].Chance), append(area, l.regions[r].Area)
 		}
-		scores[r] = RegionScore{mean(points), mean(mass), plainMean(chance).Mean, plainMean(area).Mean}
+		scores[r] = RegionScore{mean(points), mean(mass), heat.Mean(chance).Mean, heat.Mean(area).Mean}
 	}
 	return scores
 }

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/promptcam/promptcam/vit/heat"
 	"github.com/stretchr/testify/assert"
 )
 
@@ -24,10 +25,10 @@ func TestTheBestHeadIsNotChosenWhereItIsScored(t *testing.T) {
 	for i := range 10 {
 		all = append(all, sighted(i, 0, i%2 == 0, i%2 == 1))
 	}
-	s := ScoreTraits(all, 2, 0, DefaultBootstrap())
-	assert.Equal(t, Interval{0, 0, 0, 10}, s.Best[0].Points)
+	s := ScoreTraits(all, 2, 0, heat.DefaultBootstrap())
+	assert.Equal(t, heat.Interval{Mean: 0, Low: 0, High: 0, N: 10}, s.Best[0].Points)
 	assert.Equal(t, 1, s.Classes[0].BestHead, "of equals that with more mass")
-	assert.Equal(t, Interval{0.5, 0.5, 0.5, 10}, s.Classes[0].Heads[0][0].Points)
+	assert.Equal(t, heat.Interval{Mean: 0.5, Low: 0.5, High: 0.5, N: 10}, s.Classes[0].Heads[0][0].Points)
 	assert.Equal(t, 0.5, s.Top[0].Points.Mean)
 	assert.InDelta(t, 0.15, s.Best[0].Mass.Mean, 1e-12)
 	assert.InDelta(t, 0.2, s.Best[0].Chance, 1e-12)
@@ -37,21 +38,21 @@ func TestTheBestHeadIsNotChosenWhereItIsScored(t *testing.T) {
 }
 
 func TestScoresWithoutATarget(t *testing.T) {
-	s := ScoreTraits([]Sighting{sighted(0, 0, true), sighted(1, 0, false)}, 1, -1, DefaultBootstrap())
-	assert.Equal(t, Interval{}, s.Best[0].Points)
+	s := ScoreTraits([]Sighting{sighted(0, 0, true), sighted(1, 0, false)}, 1, -1, heat.DefaultBootstrap())
+	assert.Equal(t, heat.Interval{}, s.Best[0].Points)
 	assert.Equal(t, -1, s.Classes[0].BestHead)
 	assert.Equal(t, 0.5, s.Top[0].Points.Mean)
 	assert.Equal(t, 2, s.TokenMean[0].Points.N)
 
-	assert.Empty(t, ScoreTraits(nil, 1, 0, DefaultBootstrap()).Best)
+	assert.Empty(t, ScoreTraits(nil, 1, 0, heat.DefaultBootstrap()).Best)
 }
 
 func TestHiddenRegionsDoNotCount(t *testing.T) {
 	all := []Sighting{sighted(0, 0, true), sighted(1, 0, false), sighted(2, 0, true)}
 	all[1].Regions[0].Hidden = true
-	s := ScoreTraits(all, 1, 0, DefaultBootstrap())
-	assert.Equal(t, Interval{1, 1, 1, 2}, s.Top[0].Points)
-	assert.Equal(t, Interval{}, s.Best[0].Points, "the other half shows nothing to choose by")
+	s := ScoreTraits(all, 1, 0, heat.DefaultBootstrap())
+	assert.Equal(t, heat.Interval{Mean: 1, Low: 1, High: 1, N: 2}, s.Top[0].Points)
+	assert.Equal(t, heat.Interval{}, s.Best[0].Points, "the other half shows nothing to choose by")
 	assert.Equal(t, 0, s.Classes[0].BestHead)
 }
 
@@ -67,9 +68,9 @@ func TestOrderOfImagesDoesNotMatter(t *testing.T) {
 		}
 		all = append(all, s)
 	}
-	want := ScoreTraits(all, 3, 0, DefaultBootstrap())
+	want := ScoreTraits(all, 3, 0, heat.DefaultBootstrap())
 	for range 5 {
 		rng.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-		assert.Equal(t, want, ScoreTraits(all, 3, 0, DefaultBootstrap()))
+		assert.Equal(t, want, ScoreTraits(all, 3, 0, heat.DefaultBootstrap()))
 	}
 }

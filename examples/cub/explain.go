@@ -13,12 +13,13 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/figure"
 )
 
 // explained yields some test images of each class with their maps: as many that
 // were recognised as not, where there are both.
-func (r *results) explained() iter.Seq2[promptcam.Sample, error] {
-	return func(yield func(promptcam.Sample, error) bool) {
+func (r *results) explained() iter.Seq2[figure.Sample, error] {
+	return func(yield func(figure.Sample, error) bool) {
 		chosen := r.choose()
 		m := r.c.meter(len(chosen))
 		for i, p := range chosen {
@@ -53,17 +54,17 @@ func (r *results) choose() []promptcam.Prediction {
 	return chosen
 }
 
-func (r *results) sample(p promptcam.Prediction) (promptcam.Sample, error) {
+func (r *results) sample(p promptcam.Prediction) (figure.Sample, error) {
 	path := r.set.Test[p.Index].Path
 	photo, err := data.ReadImage(filepath.Join(r.set.Root, path))
 	if err != nil {
-		return promptcam.Sample{}, err
+		return figure.Sample{}, err
 	}
 	e, err := r.model.Explain(photo, r.transform)
 	if err != nil {
-		return promptcam.Sample{}, err
+		return figure.Sample{}, err
 	}
-	return promptcam.Sample{
+	return figure.Sample{
 		Name: path, Photo: seen(photo, r.transform), True: p.Class, Predicted: p.Predicted,
 		Rows: rows(r.settings, e, r.set.Classes, p.Class, p.Predicted),
 	}, nil
@@ -79,17 +80,17 @@ func seen(photo *data.RGB, t data.Transform) image.Image {
 }
 
 // rows returns the maps of the true class, if it is known, and of the predicted one, where that is another.
-func rows(s *settings, e *promptcam.Explanation, classes []string, class, predicted int) []promptcam.Row {
-	row := func(what string, class int) promptcam.Row {
-		return e.Row(fmt.Sprintf("%s: %s, %.1f %%", what, classes[class], 100*e.Probabilities[class]), class, s.top, s.blur)
+func rows(s *settings, e *promptcam.Explanation, classes []string, class, predicted int) []figure.Row {
+	row := func(what string, class int) figure.Row {
+		return figure.Explained(fmt.Sprintf("%s: %s, %.1f %%", what, classes[class], 100*e.Probabilities[class]), e, class, s.top, s.blur)
 	}
 	switch class {
 	case predicted:
-		return []promptcam.Row{row("true and predicted", class)}
+		return []figure.Row{row("true and predicted", class)}
 	case unknown:
-		return []promptcam.Row{row("predicted", predicted)}
+		return []figure.Row{row("predicted", predicted)}
 	}
-	return []promptcam.Row{row("true", class), row("predicted", predicted)}
+	return []figure.Row{row("true", class), row("predicted", predicted)}
 }
 
 const unknown = -1 // in place of a photograph's true class
@@ -123,8 +124,8 @@ func explain(ctx context.Context, s *settings, c *console) error {
 			return fmt.Errorf("-explain %s: %w", path, err)
 		}
 		picture := pictureName(s.out, path, s.explain, taken)
-		sheet := promptcam.Sheet(seen(photo, m.transform), filepath.Base(path), rows(s, e, m.classes, class, e.Predicted()), s.style)
-		if err := promptcam.WritePNG(picture, sheet); err != nil {
+		sheet := figure.Sheet(seen(photo, m.transform), filepath.Base(path), rows(s, e, m.classes, class, e.Predicted()), s.style)
+		if err := figure.WritePNG(picture, sheet); err != nil {
 			return err
 		}
 		c.result("%s", description(s, path, photo, e, m.classes, class)+picture)

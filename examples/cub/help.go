@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/figure"
 	"github.com/promptcam/promptcam/vit"
 )
 
@@ -67,9 +68,9 @@ func flags(s *settings, d recipe) *flag.FlagSet {
 	custom(fs, &s.blur, "blur", "patches", "how heads are ranked: by spreading their attention over `rows`: patches (the paper's) or all (the authors' code)",
 		choice(map[string]promptcam.Blur{"patches": promptcam.BlurPatches, "all": promptcam.BlurAll}))
 	custom(fs, &s.style.Scale, "scale", "absolute", "`kind` of scale of the maps' colours: absolute (one for all maps of a photograph) or relative (each map's own)",
-		choice(map[string]promptcam.Scale{"absolute": promptcam.Absolute, "relative": promptcam.Relative}))
+		choice(map[string]figure.Scale{"absolute": figure.Absolute, "relative": figure.Relative}))
 	custom(fs, &s.style.Map, "colormap", "inferno", "`colours` of the maps: inferno, viridis or jet",
-		choice(map[string]promptcam.Colormap{"inferno": promptcam.Inferno, "viridis": promptcam.Viridis, "jet": promptcam.Jet}))
+		choice(map[string]figure.Colormap{"inferno": figure.Inferno, "viridis": figure.Viridis, "jet": figure.Jet}))
 	custom(fs, &s.traits, "traits", "auto", "`whether` to measure where the maps of the test images lie, if -data tells where things are (CUB's parts and bounding_boxes.txt, or masks): auto or off",
 		choice(map[string]bool{"auto": true, "off": false}))
 	fs.BoolVar(&s.quiet, "quiet", false, "print the final result alone")

@@ -13,6 +13,7 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/figure"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
@@ -198,22 +199,22 @@ func (r *results) writeCSV(name string, table [][]string) error {
 }
 
 // report is the page about the run.
-func (r *results) report(curves []byte, seconds float64) *promptcam.Report {
-	p := &promptcam.Report{
+func (r *results) report(curves []byte, seconds float64) *figure.Report {
+	p := &figure.Report{
 		Title: "Prompt-CAM: " + r.title(), Curves: curves, Style: r.style,
 		Confusions: r.test.Confusions(30), Facts: r.facts(seconds),
 	}
 	for class, name := range r.set.Classes {
-		p.Classes = append(p.Classes, promptcam.ClassResult{Name: name, Images: r.test.Images[class], Correct: r.test.Confusion[class][class]})
+		p.Classes = append(p.Classes, figure.ClassResult{Name: name, Images: r.test.Images[class], Correct: r.test.Confusion[class][class]})
 	}
 	if st := r.state; st != nil {
 		if v := st.History[st.Best-1].Val; v != nil {
-			p.Splits = append(p.Splits, promptcam.SplitResult{Name: "validation", Images: r.validated, Top1: v.Top1, Top5: v.Top5})
+			p.Splits = append(p.Splits, figure.SplitResult{Name: "validation", Images: r.validated, Top1: v.Top1, Top5: v.Top5})
 		}
 	}
-	p.Splits = append(p.Splits, promptcam.SplitResult{Name: "test", Images: len(r.set.Test), Top1: r.test.Top1, Top5: r.test.Top5})
+	p.Splits = append(p.Splits, figure.SplitResult{Name: "test", Images: len(r.set.Test), Top1: r.test.Top1, Top5: r.test.Top5})
 	for _, b := range r.baselines {
-		p.Splits = append(p.Splits, promptcam.SplitResult{Name: "test, " + b.title(), Images: len(r.set.Test), Top1: b.Top1 / 100, Top5: b.Top5 / 100})
+		p.Splits = append(p.Splits, figure.SplitResult{Name: "test, " + b.title(), Images: len(r.set.Test), Top1: b.Top1 / 100, Top5: b.Top5 / 100})
 	}
 	if r.traits != nil {
 		p.Traits = r.traits.page()
@@ -224,10 +225,10 @@ func (r *results) report(curves []byte, seconds float64) *promptcam.Report {
 	return p
 }
 
-func (r *results) facts(seconds float64) []promptcam.Fact {
-	var facts []promptcam.Fact
+func (r *results) facts(seconds float64) []figure.Fact {
+	var facts []figure.Fact
 	add := func(name, format string, a ...any) {
-		facts = append(facts, promptcam.Fact{Name: name, Value: fmt.Sprintf(format, a...)})
+		facts = append(facts, figure.Fact{Name: name, Value: fmt.Sprintf(format, a...)})
 	}
 	c, b := r.model.Config, r.model.Backbone
 	add("data", "%s, %d classes", r.set.Root, len(r.set.Classes))

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/figure"
 )
 
 // recipe holds the settings that decide with which bits a training run ends. A
@@ -129,7 +130,7 @@ type settings struct {
 	draws                          string  // folder of drawn birds; empty: -data is another
 	ownWeights                     bool    // -weights are those within the program
 	blur                           promptcam.Blur
-	style                          promptcam.Style
+	style                          figure.Style
 
 	given map[string]bool // the flags that were set
 }

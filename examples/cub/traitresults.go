@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/figure"
+	"github.com/promptcam/promptcam/vit/heat"
 )
 
 // traitMetrics is "traits" of metrics.json. Shares are in percent; regions go by their names. What
@@ -64,7 +66,7 @@ type classTraitsScore struct {
 	Top        regionMetrics `json:"top_head,omitempty"`
 }
 
-func percents(i promptcam.Interval) interval {
+func percents(i heat.Interval) interval {
 	return interval{100 * i.Mean, 100 * i.Low, 100 * i.High, i.N}
 }
 
@@ -80,7 +82,7 @@ func (t *traits) named(scores []promptcam.RegionScore) regionMetrics {
 }
 
 func (t *traits) metrics() *traitMetrics {
-	b, s := promptcam.DefaultBootstrap(), t.scores
+	b, s := heat.DefaultBootstrap(), t.scores
 	m := &traitMetrics{
 		Images: len(t.r.set.Test), Confidence: 100 * b.Confidence, Resamples: b.Resamples,
 		BestHead: t.named(s.Best), TopHead: t.named(s.Top), TokenBest: t.named(s.TokenBest), TokenMean: t.named(s.TokenMean),
@@ -122,7 +124,7 @@ func (t *traits) sum(off, recognised bool) promptcam.SwapScore {
 			some = append(some, s)
 		}
 	}
-	return promptcam.ScoreSwaps(some, promptcam.DefaultBootstrap())
+	return promptcam.ScoreSwaps(some, heat.DefaultBootstrap())
 }
 
 func swapped(s promptcam.SwapScore) swapScores {
@@ -177,18 +179,18 @@ func (t *traits) sentences() []string {
 }
 
 // page is the section of the report.
-func (t *traits) page() *promptcam.TraitTable {
-	p := &promptcam.TraitTable{Trait: "Trait", Head: "Best head", Text: t.sentences()}
+func (t *traits) page() *figure.TraitTable {
+	p := &figure.TraitTable{Trait: "Trait", Head: "Best head", Text: t.sentences()}
 	if t.target >= 0 {
 		p.Text = append(p.Text, "The best head of a class is never chosen on the images on which it is scored: each half of them is scored with the head that is best on the other. A map points at what its hottest patch has a part of.")
 	} else {
 		p.Trait, p.Head = "Part", "First head"
 		p.Text = append(p.Text, "In each image the head is taken that matters most for the class's score; the table has the one that does most often, and the part that is pointed at most often.")
 	}
-	b := promptcam.DefaultBootstrap()
+	b := heat.DefaultBootstrap()
 	p.Text = append(p.Text, fmt.Sprintf("Intervals hold %.0f %% of the means of %d resamples of the images.", 100*b.Confidence, b.Resamples))
 	for i, c := range t.scores.Classes {
-		row := promptcam.TraitRow{Class: i}
+		row := figure.TraitRow{Class: i}
 		scores, head, region := c.Best, c.BestHead, onTrait
 		row.Trait = strings.Join(t.kinds(i), ", ")
 		if t.target < 0 {

@@ -14,6 +14,7 @@ import (
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/data/birds"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/vit/heat"
 )
 
 // pointRadius is how near to a part's point counts as on the part, in units of the longer side of
@@ -74,7 +75,7 @@ func (r *results) scoreTraits(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("-data: %w: -traits off goes without", err)
 	}
-	t.scores = promptcam.ScoreTraits(seen, len(r.set.Classes), t.target, promptcam.DefaultBootstrap())
+	t.scores = promptcam.ScoreTraits(seen, len(r.set.Classes), t.target, heat.DefaultBootstrap())
 	if err := t.exchange(ctx); err != nil {
 		return err
 	}
@@ -83,7 +84,7 @@ func (r *results) scoreTraits(ctx context.Context) error {
 }
 
 // places returns the regions of a test image.
-func (t *traits) places(index int) ([]promptcam.Region, error) {
+func (t *traits) places(index int) ([]heat.Region, error) {
 	item := t.r.set.Test[index]
 	size, err := data.ReadSize(t.path(item))
 	if err != nil {
@@ -99,9 +100,9 @@ func (t *traits) places(index int) ([]promptcam.Region, error) {
 	if boxed {
 		radius = pointRadius * max(box.Width, box.Height)
 	}
-	view := promptcam.View{Transform: t.r.transform, Patch: t.r.model.Backbone.Config.PatchSize, Size: size}
+	view := heat.View{Transform: t.r.transform, Patch: t.r.model.Backbone.Config.PatchSize, Size: size}
 	// some is where any of several things is.
-	some := func(masks []*image.Gray, points []data.Point, which []int) promptcam.Region {
+	some := func(masks []*image.Gray, points []data.Point, which []int) heat.Region {
 		switch {
 		case masks != nil:
 			return view.Masks(chosen(masks, which)...)
@@ -110,7 +111,7 @@ func (t *traits) places(index int) ([]promptcam.Region, error) {
 		}
 		return view.Masks()
 	}
-	regions := []promptcam.Region{some(kinds, kindPoints, kindsOf(t.nearest[item.Class]))}
+	regions := []heat.Region{some(kinds, kindPoints, kindsOf(t.nearest[item.Class]))}
 	nowhere := view.Masks()
 	switch {
 	case parts != nil:

@@ -1,4 +1,4 @@
-package promptcam
+package figure
 
 import (
 	"image"
@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/vit/heat"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -28,7 +30,7 @@ func count(m *image.RGBA, c color.RGBA) int {
 func TestSheet(t *testing.T) {
 	blue := color.RGBA{20, 40, 220, 255}
 	photo := plain(300, 200, blue)
-	panel := Panel{Heat: spot(0.3), Head: 7, Share: Share{Patches: 0.3, Prompts: 0.7}}
+	panel := Panel{Heat: spot(0.3), Head: 7, Share: promptcam.Share{Patches: 0.3, Prompts: 0.7}}
 	trait := panel
 	trait.Sufficient = true
 
@@ -53,7 +55,7 @@ func TestSheet(t *testing.T) {
 
 func TestSheetSharesOneScale(t *testing.T) {
 	photo := plain(224, 224, color.RGBA{128, 128, 128, 255})
-	heats := []Heat{spot(0.4), spot(0.01)}
+	heats := []heat.Map{spot(0.4), spot(0.01)}
 	at := func(s Style, i int) color.RGBA {
 		var panels []Panel
 		for _, h := range heats {

@@ -1,10 +1,11 @@
-package promptcam
+package figure
 
 import (
 	"image"
 	"image/color"
 	"math"
 
+	"github.com/promptcam/promptcam/vit/heat"
 	"golang.org/x/image/draw"
 )
 
@@ -45,7 +46,7 @@ type Style struct {
 const focus = 4
 
 // limit returns the top of the absolute scale for maps drawn together.
-func (s Style) limit(maps ...Heat) float32 {
+func (s Style) limit(maps ...heat.Map) float32 {
 	if s.Limit > 0 {
 		return s.Limit
 	}
@@ -84,7 +85,7 @@ func (s Style) shade(t float64) color.NRGBA {
 
 // levels returns where each value of h lies on the scale whose absolute top is
 // limit, from 0 to 1.
-func (s Style) levels(h Heat, limit float32) []float64 {
+func (s Style) levels(h heat.Map, limit float32) []float64 {
 	low, high := 0.0, float64(limit)
 	if s.Scale == Relative {
 		low, high = float64(h.Min()), float64(h.Max())
@@ -102,11 +103,11 @@ func (s Style) levels(h Heat, limit float32) []float64 {
 // Overlay draws a map over the photograph it belongs to, stretched over all of
 // it, and returns a picture of the photograph's size with its origin at 0. The
 // photograph keeps its colours; where there is no attention it is unchanged.
-func Overlay(photo image.Image, h Heat, s Style) *image.RGBA {
+func Overlay(photo image.Image, h heat.Map, s Style) *image.RGBA {
 	return s.overlay(photo, h, s.limit(h))
 }
 
-func (s Style) overlay(photo image.Image, h Heat, limit float32) *image.RGBA {
+func (s Style) overlay(photo image.Image, h heat.Map, limit float32) *image.RGBA {
 	size := photo.Bounds().Size()
 	picture := image.NewRGBA(image.Rectangle{Max: size})
 	draw.Draw(picture, picture.Rect, photo, photo.Bounds().Min, draw.Src)

@@ -1,4 +1,4 @@
-package promptcam
+package figure
 
 import (
 	"bytes"
@@ -18,6 +18,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/vit/heat"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -47,13 +49,13 @@ func testReport(classes int) *Report {
 	}
 	for i := range classes {
 		r.Classes = append(r.Classes, ClassResult{fmt.Sprintf("class %d", i), 30, i % 31})
-		r.Confusions = append(r.Confusions, Confusion{i, (i + 1) % classes, 3})
+		r.Confusions = append(r.Confusions, promptcam.Confusion{True: i, Predicted: (i + 1) % classes, Count: 3})
 	}
 	row := func(title string) Row {
 		row := Row{Title: title}
 		for i := range 4 {
 			row.Panels = append(row.Panels, Panel{
-				Heat: randomHeat(rng, 14, 14, 0.5), Head: i, Sufficient: i == 0, Share: Share{0.5, 0.4, 0.1, 0},
+				Heat: randomHeat(rng, 14, 14, 0.5), Head: i, Sufficient: i == 0, Share: promptcam.Share{Patches: 0.5, Prompts: 0.4, CLS: 0.1},
 			})
 		}
 		return row
@@ -258,9 +260,9 @@ func TestVeilEqualsOverlay(t *testing.T) {
 func TestReportOfTraits(t *testing.T) {
 	r := testReport(3)
 	assert.NotContains(t, written(t, r), "Where the maps lie")
-	some := Interval{0.9, 0.75, 1, 20}
+	some := heat.Interval{Mean: 0.9, Low: 0.75, High: 1, N: 20}
 	r.Traits = &TraitTable{Text: []string{"a < b"}, Trait: "Trait", Head: "Best head", Rows: []TraitRow{
-		{Class: 1, Trait: "eye & ring", Head: "head 2", Points: some, Chance: 0.043, Mass: some, Bird: some, Background: Interval{0.1, 0, 0.2, 20}},
+		{Class: 1, Trait: "eye & ring", Head: "head 2", Points: some, Chance: 0.043, Mass: some, Bird: some, Background: heat.Interval{Mean: 0.1, Low: 0, High: 0.2, N: 20}},
 		{Class: 2},
 	}}
 	page := written(t, r)

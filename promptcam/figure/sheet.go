@@ -1,4 +1,4 @@
-package promptcam
+package figure
 
 import (
 	"fmt"
@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/vit/heat"
 	"golang.org/x/image/draw"
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gobold"
@@ -27,11 +29,25 @@ type Row struct {
 
 // Panel is one head's map and what stands below it.
 type Panel struct {
-	Heat       Heat
+	Heat       heat.Map
 	Head       int // the head's number, from 0 as in the model
-	Share      Share
+	Share      promptcam.Share
 	Sufficient bool   // among the sufficient traits: drawn in a frame
 	Name       string // what to call it instead of "head N"
+}
+
+// Explained returns the row of the maps of a class's n most important heads, as Rank orders
+// them; all of them if there are no more than n. Heads among the sufficient traits are
+// marked.
+func Explained(title string, e *promptcam.Explanation, class, n int, blur promptcam.Blur) Row {
+	r := e.Rank(class, blur)
+	row := Row{Title: title}
+	for i, h := range r.Heads[:min(n, len(r.Heads))] {
+		row.Panels = append(row.Panels, Panel{
+			Heat: e.Heat(class, h.Head), Head: h.Head, Share: e.Share(class, h.Head), Sufficient: i < r.Sufficient,
+		})
+	}
+	return row
 }
 
 // name returns the panel's place in the ranking and its name.
@@ -63,7 +79,7 @@ const (
 // on the image at all.
 func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 	small := fit(photo, s.panel())
-	var maps []Heat
+	var maps []heat.Map
 	most := 0
 	for _, row := range rows {
 		most = max(most, len(row.Panels))
@@ -220,7 +236,7 @@ var regular, bold = sync.OnceValue(func() *opentype.Font { return parse(goregula
 func parse(ttf []byte) *opentype.Font {
 	f, err := opentype.Parse(ttf)
 	if err != nil {
-		panic("promptcam: a font that is compiled in does not parse: " + err.Error())
+		panic("figure: a font that is compiled in does not parse: " + err.Error())
 	}
 	return f
 }
@@ -229,7 +245,7 @@ func newText(page *image.RGBA) *text {
 	face := func(f *opentype.Font, size float64) font.Face {
 		face, err := opentype.NewFace(f, &opentype.FaceOptions{Size: size, DPI: 72, Hinting: font.HintingFull})
 		if err != nil {
-			panic("promptcam: a font that is compiled in has no face: " + err.Error())
+			panic("figure: a font that is compiled in has no face: " + err.Error())
 		}
 		return face
 	}

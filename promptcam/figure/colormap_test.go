@@ -1,4 +1,4 @@
-package promptcam
+package figure
 
 import (
 	"image/color"

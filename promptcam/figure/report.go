@@ -1,4 +1,4 @@
-package promptcam
+package figure
 
 import (
 	"bytes"
@@ -19,7 +19,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
+	"github.com/promptcam/promptcam/vit/heat"
 )
 
 // Report is what one training run has to show: scores, curves, confusions, and
@@ -33,7 +35,7 @@ type Report struct {
 	Curves  []byte // a picture of the training curves, PNG, JPEG or SVG; nil means none
 	Classes []ClassResult
 
-	Confusions []Confusion // in the order in which they are shown
+	Confusions []promptcam.Confusion // in the order in which they are shown
 
 	Traits *TraitTable // nil means none
 
@@ -71,10 +73,6 @@ func (c ClassResult) Accuracy() float64 {
 	return float64(c.Correct) / float64(c.Images)
 }
 
-// Confusion counts the images of class True that were taken for class
-// Predicted; both are indices of Report.Classes.
-type Confusion struct{ True, Predicted, Count int }
-
 // TraitTable is a table of where the maps of each class lie, where that is known.
 type TraitTable struct {
 	Text        []string // paragraphs above it
@@ -87,9 +85,9 @@ type TraitTable struct {
 type TraitRow struct {
 	Class                  int
 	Trait, Head            string
-	Points                 Interval // share of images whose hottest patch is on the trait
-	Chance                 float64  // of that
-	Mass, Bird, Background Interval // share of attention
+	Points                 heat.Interval // share of images whose hottest patch is on the trait
+	Chance                 float64       // of that
+	Mass, Bird, Background heat.Interval // share of attention
 }
 
 // Sample is one explained photograph. Photo is the part of it that the model
@@ -107,7 +105,7 @@ type Sample struct {
 // samples. It returns ctx's error if ctx ends first.
 func (r *Report) Write(ctx context.Context, path string) error {
 	if err := r.write(ctx, path); err != nil {
-		return fmt.Errorf("promptcam: write report %w", err)
+		return fmt.Errorf("figure: write report %w", err)
 	}
 	return nil
 }
@@ -150,13 +148,13 @@ var reportHTML string
 
 var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"percent": func(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) },
-	"mean": func(i Interval) string {
+	"mean": func(i heat.Interval) string {
 		if i.N == 0 {
 			return "–"
 		}
 		return fmt.Sprintf("%.1f %%", 100*i.Mean)
 	},
-	"bounds": func(i Interval) string { return fmt.Sprintf("%.0f to %.0f %%", 100*i.Low, 100*i.High) },
+	"bounds": func(i heat.Interval) string { return fmt.Sprintf("%.0f to %.0f %%", 100*i.Low, 100*i.High) },
 	"width":  func(share float64) string { return fmt.Sprintf("%.1f%%", 100*unit(share)) }, // CSS allows no space
 }).Parse(reportHTML))
 
@@ -300,7 +298,7 @@ func (r *Report) view(s Sample, number int) (sampleView, error) {
 		Anchor: fmt.Sprintf("sample-%d", number), Correct: s.True == s.Predicted,
 		Photo: dataURI("href", "image/jpeg", file.Bytes()), Size: photo.Rect.Size(),
 	}
-	var maps []Heat
+	var maps []heat.Map
 	for _, row := range s.Rows {
 		for _, p := range row.Panels {
 			maps = append(maps, p.Heat)
@@ -317,7 +315,7 @@ func (r *Report) view(s Sample, number int) (sampleView, error) {
 			if err := png.Encode(&file, r.Style.veil(p.Heat, limit)); err != nil {
 				return v, err
 			}
-			shown.Panels = append(shown.Panels, panelView{p, p.name(i), dataURI("href", "image/png", file.Bytes()), p.Share.parts()})
+			shown.Panels = append(shown.Panels, panelView{p, p.name(i), dataURI("href", "image/png", file.Bytes()), p.Share.Parts()})
 		}
 		v.Rows = append(v.Rows, shown)
 	}
@@ -336,7 +334,7 @@ func (r *Report) known(classes ...int) error {
 // veil draws a map alone, in colours that let the photograph through, for the
 // browser to stretch over it: 4 points per patch and 128 colours, so that it
 // takes two or three kilobytes where an overlay takes twenty.
-func (s Style) veil(h Heat, limit float32) *image.Paletted {
+func (s Style) veil(h heat.Map, limit float32) *image.Paletted {
 	const points, colours = 4, 128
 	palette := make(color.Palette, colours)
 	for i := range palette {

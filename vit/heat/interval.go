@@ -1,4 +1,4 @@
-package promptcam
+package heat
 
 import (
 	"fmt"
@@ -39,7 +39,7 @@ func (i Interval) String() string {
 // matter. It panics unless b has resamples and a confidence between 0 and 1.
 func (b Bootstrap) Mean(values []float64) Interval {
 	if b.Resamples < 1 || !(b.Confidence > 0 && b.Confidence < 1) {
-		panic(fmt.Sprintf("promptcam: Bootstrap: %d resamples and confidence %v: want at least 1, and between 0 and 1", b.Resamples, b.Confidence))
+		panic(fmt.Sprintf("heat: Bootstrap: %d resamples and confidence %v: want at least 1, and between 0 and 1", b.Resamples, b.Confidence))
 	}
 	n := len(values)
 	if n == 0 {
@@ -62,6 +62,12 @@ func (b Bootstrap) Mean(values []float64) Interval {
 		Low:  stat.Quantile(tail, stat.Empirical, means, nil),
 		High: stat.Quantile(1-tail, stat.Empirical, means, nil),
 	}
+}
+
+// Mean returns the mean of values without an interval: Low and High are the mean, too.
+func Mean(values []float64) Interval {
+	m := mean(values)
+	return Interval{m, m, m, len(values)}
 }
 
 // mean returns the mean of values, 0 for none.

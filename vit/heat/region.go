@@ -1,4 +1,4 @@
-package promptcam
+package heat
 
 import (
 	"fmt"
@@ -17,7 +17,7 @@ type View struct {
 }
 
 // A Region is where something is in an image: over the patch grid, H rows of W patches,
-// row-major, as a Heat.
+// row-major, as a Map.
 type Region struct {
 	W, H  int
 	Cover []float64 // share of each patch that it covers, 0 to 1
@@ -44,7 +44,7 @@ func (v View) Masks(masks ...*image.Gray) Region {
 	var layers [][]uint8
 	for _, m := range masks {
 		if m.Rect.Size() != v.Size {
-			panic(fmt.Sprintf("promptcam: View.Masks: a mask of %v pixels, want the photograph's %v", m.Rect.Size(), v.Size))
+			panic(fmt.Sprintf("heat: View.Masks: a mask of %v pixels, want the photograph's %v", m.Rect.Size(), v.Size))
 		}
 		seen := v.Transform.Apply(data.ToRGB(m), nil)
 		layer := make([]uint8, v.Transform.Width*v.Transform.Height)
@@ -170,7 +170,7 @@ func (r Region) Hidden() bool { return r.Area() < leastSee }
 
 // Mass returns the share of the map's sum that falls on r: each patch's value counts with the share of
 // the patch that r covers. It is 0 for a map of zeros. It panics if the grids differ.
-func (h Heat) Mass(r Region) float64 {
+func (h Map) Mass(r Region) float64 {
 	h.fits("Mass", r)
 	var on, all float64
 	for i, v := range h.Values {
@@ -187,15 +187,15 @@ func (h Heat) Mass(r Region) float64 {
 // game (Zhang et al., "Top-Down Neural Attention by Excitation Backprop", ECCV 2016, and IJCV 126,
 // 2018), in which a map scores a hit if its maximum lies on the object. A map that holds a NaN, as a
 // model's whose training failed, points at nothing. It panics if the grids differ.
-func (h Heat) Points(r Region) bool {
+func (h Map) Points(r Region) bool {
 	h.fits("Points", r)
 	hottest := slices.Index(h.Values, slices.Max(h.Values)) // -1 for NaN
 	return hottest >= 0 && r.On[hottest]
 }
 
-func (h Heat) fits(method string, r Region) {
+func (h Map) fits(method string, r Region) {
 	h.check(method)
 	if r.W != h.W || r.H != h.H || len(h.Values) == 0 {
-		panic(fmt.Sprintf("promptcam: Heat.%s: a region of %dx%d patches, the map has %dx%d", method, r.W, r.H, h.W, h.H))
+		panic(fmt.Sprintf("heat: Map.%s: a region of %dx%d patches, the map has %dx%d", method, r.W, r.H, h.W, h.H))
 	}
 }

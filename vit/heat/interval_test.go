@@ -1,4 +1,4 @@
-package promptcam
+package heat
 
 import (
 	"math/rand/v2"

@@ -1,4 +1,4 @@
-package promptcam
+package heat
 
 import (
 	"math"
@@ -9,9 +9,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// randomHeat is a map whose values sum to share.
-func randomHeat(rng *rand.Rand, w, h int, share float64) Heat {
-	m := Heat{W: w, H: h, Values: make([]float32, w*h)}
+// random is a map whose values sum to share.
+func random(rng *rand.Rand, w, h int, share float64) Map {
+	m := Map{W: w, H: h, Values: make([]float32, w*h)}
 	var sum float64
 	for i := range m.Values {
 		m.Values[i] = float32(math.Pow(rng.Float64(), 6)) // few patches have most of it
@@ -23,8 +23,8 @@ func randomHeat(rng *rand.Rand, w, h int, share float64) Heat {
 	return m
 }
 
-func heatOf(w, h int, at func(x, y int) float32) Heat {
-	m := Heat{W: w, H: h}
+func mapOf(w, h int, at func(x, y int) float32) Map {
+	m := Map{W: w, H: h}
 	for y := range h {
 		for x := range w {
 			m.Values = append(m.Values, at(x, y))
@@ -34,7 +34,7 @@ func heatOf(w, h int, at func(x, y int) float32) Heat {
 }
 
 // peak returns the place of the largest value.
-func peak(h Heat) (x, y int) {
+func peak(h Map) (x, y int) {
 	best := 0
 	for i, v := range h.Values {
 		if v > h.Values[best] {
@@ -44,15 +44,15 @@ func peak(h Heat) (x, y int) {
 	return best % h.W, best / h.W
 }
 
-func TestHeatSums(t *testing.T) {
-	h := Heat{W: 3, H: 2, Values: []float32{0.1, 0, 0.2, 0.05, 0.3, 0.1}}
+func TestMapSums(t *testing.T) {
+	h := Map{W: 3, H: 2, Values: []float32{0.1, 0, 0.2, 0.05, 0.3, 0.1}}
 	assert.InDelta(t, 0.75, h.Sum(), 1e-7)
 	assert.Equal(t, float32(0.3), h.Max())
 	assert.Equal(t, float32(0), h.Min())
-	assert.Zero(t, Heat{}.Max())
-	assert.Panics(t, func() { Heat{W: 2, H: 2, Values: make([]float32, 3)}.Sum() })
+	assert.Zero(t, Map{}.Max())
+	assert.Panics(t, func() { Map{W: 2, H: 2, Values: make([]float32, 3)}.Sum() })
 	assert.Panics(t, func() { h.Resize(0, 4) })
-	assert.Panics(t, func() { Heat{}.Resize(4, 4) })
+	assert.Panics(t, func() { Map{}.Resize(4, 4) })
 }
 
 // The 16 neighbours of each point, weighted by the Catmull-Rom polynomials of
@@ -69,7 +69,7 @@ func TestResizeEqualsDirectSum(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	for _, size := range [][4]int{{14, 14, 224, 224}, {7, 5, 31, 17}, {14, 14, 15, 14}, {1, 1, 6, 4}, {2, 3, 9, 9}, {16, 16, 518, 300}} {
 		w, h, ow, oh := size[0], size[1], size[2], size[3]
-		in := randomHeat(rng, w, h, 0.7)
+		in := random(rng, w, h, 0.7)
 		got := in.Resize(ow, oh)
 		require.Len(t, got.Values, ow*oh)
 		for y := range oh {
@@ -96,7 +96,7 @@ func TestResizeProperties(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 
 	t.Run("a constant stays", func(t *testing.T) {
-		flat := heatOf(14, 9, func(_, _ int) float32 { return 0.005 })
+		flat := mapOf(14, 9, func(_, _ int) float32 { return 0.005 })
 		for _, size := range [][2]int{{224, 224}, {15, 9}, {5, 3}} {
 			for _, v := range flat.Resize(size[0], size[1]).Values {
 				require.InDelta(t, 0.005, v, 1e-9)
@@ -104,11 +104,11 @@ func TestResizeProperties(t *testing.T) {
 		}
 	})
 	t.Run("the same size is the same map", func(t *testing.T) {
-		h := randomHeat(rng, 14, 14, 1)
+		h := random(rng, 14, 14, 1)
 		assert.InDeltaSlice(t, h.Values, h.Resize(14, 14).Values, 1e-9)
 	})
 	t.Run("a ramp stays a ramp inside", func(t *testing.T) {
-		ramp := heatOf(12, 12, func(x, y int) float32 { return 0.1 + 0.01*float32(x) + 0.02*float32(y) })
+		ramp := mapOf(12, 12, func(x, y int) float32 { return 0.1 + 0.01*float32(x) + 0.02*float32(y) })
 		const k = 8
 		big := ramp.Resize(12*k, 12*k)
 		for y := 2 * k; y < 10*k; y++ { // two patches from the edge, which is repeated
@@ -120,7 +120,7 @@ func TestResizeProperties(t *testing.T) {
 	})
 	t.Run("the peak stays in its patch", func(t *testing.T) {
 		for range 50 {
-			h := randomHeat(rng, 14, 14, 0.1)
+			h := random(rng, 14, 14, 0.1)
 			px, py := rng.IntN(14), rng.IntN(14)
 			h.Values[py*14+px] = 0.8
 			x, y := peak(h.Resize(14*16, 14*16))
@@ -129,24 +129,19 @@ func TestResizeProperties(t *testing.T) {
 	})
 	t.Run("the mean is kept", func(t *testing.T) {
 		// Away from the edges every patch weighs the same; the clamp adds a little.
-		h := heatOf(14, 14, func(x, y int) float32 {
+		h := mapOf(14, 14, func(x, y int) float32 {
 			return float32(0.01 * math.Exp(-0.1*(math.Pow(float64(x)-6, 2)+math.Pow(float64(y)-7, 2))))
 		})
 		assert.InEpsilon(t, h.Sum(), h.Resize(224, 224).Sum()/256, 1e-3)
 	})
 	t.Run("never negative", func(t *testing.T) {
-		assert.GreaterOrEqual(t, randomHeat(rng, 14, 14, 1).Resize(224, 200).Min(), float32(0))
+		assert.GreaterOrEqual(t, random(rng, 14, 14, 1).Resize(224, 200).Min(), float32(0))
 	})
 	t.Run("mirrored in, mirrored out", func(t *testing.T) {
-		h := randomHeat(rng, 9, 6, 1)
-		mirror := func(h Heat) Heat {
-			return heatOf(h.W, h.H, func(x, y int) float32 { return h.Values[y*h.W+h.W-1-x] })
+		h := random(rng, 9, 6, 1)
+		mirror := func(h Map) Map {
+			return mapOf(h.W, h.H, func(x, y int) float32 { return h.Values[y*h.W+h.W-1-x] })
 		}
 		assert.InDeltaSlice(t, mirror(h.Resize(50, 40)).Values, mirror(h).Resize(50, 40).Values, 1e-8)
 	})
-}
-
-func TestShareString(t *testing.T) {
-	assert.Equal(t, "patches 62.0 %, prompts 30.5 %, CLS 7.5 %", Share{Patches: 0.62, Prompts: 0.305, CLS: 0.075}.String())
-	assert.Equal(t, "patches 50.0 %, prompts 0.0 %, CLS 25.0 %, registers 25.0 %", Share{0.5, 0, 0.25, 0.25}.String())
 }

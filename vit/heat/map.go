@@ -1,45 +1,22 @@
-package promptcam
+package heat
 
 import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 )
 
-// Heat is one attention map over the patch grid: H rows of W patches,
+// Map is one attention map over the patch grid: H rows of W patches,
 // row-major. A value is the share of one prompt's attention, in one head, that
 // falls on that patch. The values of a map therefore sum to at most 1; what is
 // missing fell on the prompts, CLS and registers, as Share tells.
-type Heat struct {
+type Map struct {
 	W, H   int
 	Values []float32
 }
 
-// Share tells how one head divides the attention of one class prompt over the
-// kinds of token. The four sum to 1. A head with a small share on patches
-// hardly looks at the image, however sharp its map is.
-type Share struct {
-	Patches, Prompts, CLS, Registers float64
-}
-
-// String lists the shares in percent, registers only where there are any.
-func (s Share) String() string { return strings.Join(s.parts(), ", ") }
-
-func (s Share) parts() []string {
-	parts := []string{
-		fmt.Sprintf("patches %.1f %%", 100*s.Patches),
-		fmt.Sprintf("prompts %.1f %%", 100*s.Prompts),
-		fmt.Sprintf("CLS %.1f %%", 100*s.CLS),
-	}
-	if s.Registers > 0 {
-		parts = append(parts, fmt.Sprintf("registers %.1f %%", 100*s.Registers))
-	}
-	return parts
-}
-
 // Max returns the largest value, 0 for an empty map.
-func (h Heat) Max() float32 {
+func (h Map) Max() float32 {
 	h.check("Max")
 	if len(h.Values) == 0 {
 		return 0
@@ -48,7 +25,7 @@ func (h Heat) Max() float32 {
 }
 
 // Min returns the smallest value, 0 for an empty map.
-func (h Heat) Min() float32 {
+func (h Map) Min() float32 {
 	h.check("Min")
 	if len(h.Values) == 0 {
 		return 0
@@ -57,7 +34,7 @@ func (h Heat) Min() float32 {
 }
 
 // Sum returns the sum of the values, added in float64.
-func (h Heat) Sum() float32 {
+func (h Map) Sum() float32 {
 	h.check("Sum")
 	var sum float64
 	for _, v := range h.Values {
@@ -78,10 +55,10 @@ func (h Heat) Sum() float32 {
 //
 // R. G. Keys, Cubic convolution interpolation for digital image processing,
 // IEEE Trans. ASSP 29 (1981).
-func (h Heat) Resize(w, height int) Heat {
+func (h Map) Resize(w, height int) Map {
 	h.check("Resize")
 	if w < 1 || height < 1 || len(h.Values) == 0 {
-		panic(fmt.Sprintf("promptcam: Heat.Resize: cannot make %dx%d of %dx%d", w, height, h.W, h.H))
+		panic(fmt.Sprintf("heat: Map.Resize: cannot make %dx%d of %dx%d", w, height, h.W, h.H))
 	}
 	across, down := cubicTaps(h.W, w), cubicTaps(h.H, height)
 	wide := make([]float64, h.H*w) // [H, w]
@@ -93,7 +70,7 @@ func (h Heat) Resize(w, height int) Heat {
 			}
 		}
 	}
-	out := Heat{W: w, H: height, Values: make([]float32, w*height)} // [h, w]
+	out := Map{W: w, H: height, Values: make([]float32, w*height)} // [h, w]
 	for y, taps := range down {
 		for x := range w {
 			var sum float64
@@ -106,9 +83,9 @@ func (h Heat) Resize(w, height int) Heat {
 	return out
 }
 
-func (h Heat) check(method string) {
+func (h Map) check(method string) {
 	if h.W < 0 || h.H < 0 || len(h.Values) != h.W*h.H {
-		panic(fmt.Sprintf("promptcam: Heat.%s: %d values, want %d rows of %d", method, len(h.Values), h.H, h.W))
+		panic(fmt.Sprintf("heat: Map.%s: %d values, want %d rows of %d", method, len(h.Values), h.H, h.W))
 	}
 }
 

@@ -1,4 +1,4 @@
-package promptcam_test
+package figure_test
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/figure"
+	"github.com/promptcam/promptcam/vit/heat"
 )
 
 func yellow() image.Image {
@@ -18,17 +20,17 @@ func yellow() image.Image {
 	return m
 }
 
-func ExampleHeat_Resize() {
-	h := promptcam.Heat{W: 2, H: 1, Values: []float32{0, 0.4}}
+func ExampleMap_Resize() {
+	h := heat.Map{W: 2, H: 1, Values: []float32{0, 0.4}}
 	fmt.Printf("%.3f\n", h.Resize(4, 1).Values)
 	// Output: [0.000 0.081 0.319 0.428]
 }
 
 // A photograph stays as it is where a head does not look.
 func ExampleOverlay() {
-	h := promptcam.Heat{W: 14, H: 14, Values: make([]float32, 196)}
+	h := heat.Map{W: 14, H: 14, Values: make([]float32, 196)}
 	h.Values[0] = 0.3
-	m := promptcam.Overlay(yellow(), h, promptcam.Style{Limit: 0.3})
+	m := figure.Overlay(yellow(), h, figure.Style{Limit: 0.3})
 	fmt.Println(m.RGBAAt(0, 0) == color.RGBA{250, 220, 10, 255}, m.RGBAAt(200, 200))
 	// Output: false {250 220 10 255}
 }
@@ -41,17 +43,17 @@ func ExampleReport() {
 	}
 	defer os.RemoveAll(folder)
 
-	h := promptcam.Heat{W: 14, H: 14, Values: make([]float32, 196)}
+	h := heat.Map{W: 14, H: 14, Values: make([]float32, 196)}
 	h.Values[30] = 0.6
-	report := promptcam.Report{
+	report := figure.Report{
 		Title:   "Birds",
-		Facts:   []promptcam.Fact{{Name: "mode", Value: "deep"}},
-		Splits:  []promptcam.SplitResult{{Name: "test", Images: 60, Top1: 0.9, Top5: 1}},
-		Classes: []promptcam.ClassResult{{Name: "Scott Oriole", Images: 30, Correct: 28}, {Name: "Hooded Oriole", Images: 30, Correct: 26}},
-		Samples: func(yield func(promptcam.Sample, error) bool) {
-			yield(promptcam.Sample{Name: "0003.jpg", Photo: yellow(), True: 0, Predicted: 0, Rows: []promptcam.Row{{
+		Facts:   []figure.Fact{{Name: "mode", Value: "deep"}},
+		Splits:  []figure.SplitResult{{Name: "test", Images: 60, Top1: 0.9, Top5: 1}},
+		Classes: []figure.ClassResult{{Name: "Scott Oriole", Images: 30, Correct: 28}, {Name: "Hooded Oriole", Images: 30, Correct: 26}},
+		Samples: func(yield func(figure.Sample, error) bool) {
+			yield(figure.Sample{Name: "0003.jpg", Photo: yellow(), True: 0, Predicted: 0, Rows: []figure.Row{{
 				Title:  "true: Scott Oriole, 61.2 %",
-				Panels: []promptcam.Panel{{Heat: h, Head: 7, Share: promptcam.Share{Patches: 0.6, Prompts: 0.4}, Sufficient: true}},
+				Panels: []figure.Panel{{Heat: h, Head: 7, Share: promptcam.Share{Patches: 0.6, Prompts: 0.4}, Sufficient: true}},
 			}}}, nil)
 		},
 	}

@@ -1,4 +1,4 @@
-package promptcam
+package heat
 
 import (
 	"image"
@@ -60,7 +60,7 @@ func TestRegionOfAMaskIsTheTransformsMean(t *testing.T) {
 			assert.Equal(t, v.Masks(masks[0], masks[0]), one)
 		}
 	}
-	assert.PanicsWithValue(t, "promptcam: View.Masks: a mask of (3,3) pixels, want the photograph's (4,4)", func() {
+	assert.PanicsWithValue(t, "heat: View.Masks: a mask of (3,3) pixels, want the photograph's (4,4)", func() {
 		View{transforms(1)["stretch"], 8, image.Pt(4, 4)}.Masks(image.NewGray(image.Rect(0, 0, 3, 3)))
 	})
 }
@@ -124,20 +124,20 @@ func TestWhichPatchesAreOnARegion(t *testing.T) {
 }
 
 func TestMassAndPoints(t *testing.T) {
-	h := Heat{W: 2, H: 2, Values: []float32{0.125, 0.25, 0, 0.125}}
+	h := Map{W: 2, H: 2, Values: []float32{0.125, 0.25, 0, 0.125}}
 	r := Region{W: 2, H: 2, Cover: []float64{1, 0.5, 1, 0}, On: []bool{true, false, true, false}}
 	assert.Equal(t, 0.5, h.Mass(r), "(1/8 + 1/8) / (1/2)")
 	assert.False(t, h.Points(r))
 	assert.True(t, h.Points(r.Outside()))
 	assert.InDelta(t, 1, h.Mass(r)+h.Mass(r.Outside()), 1e-15)
 
-	even := Heat{W: 2, H: 2, Values: []float32{1, 1, 1, 1}}
+	even := Map{W: 2, H: 2, Values: []float32{1, 1, 1, 1}}
 	assert.Equal(t, r.Area(), even.Mass(r))
 	assert.True(t, even.Points(r), "the first of equals")
-	spoilt := Heat{W: 2, H: 2, Values: []float32{1, float32(math.NaN()), 0, 0}}
+	spoilt := Map{W: 2, H: 2, Values: []float32{1, float32(math.NaN()), 0, 0}}
 	assert.False(t, spoilt.Points(r))
 	assert.True(t, math.IsNaN(spoilt.Mass(r)))
-	assert.Zero(t, Heat{W: 2, H: 2, Values: make([]float32, 4)}.Mass(r))
-	assert.PanicsWithValue(t, "promptcam: Heat.Mass: a region of 2x2 patches, the map has 4x1", func() { Heat{W: 4, H: 1, Values: h.Values}.Mass(r) })
-	assert.PanicsWithValue(t, "promptcam: Heat.Points: a region of 0x0 patches, the map has 0x0", func() { Heat{}.Points(Region{}) })
+	assert.Zero(t, Map{W: 2, H: 2, Values: make([]float32, 4)}.Mass(r))
+	assert.PanicsWithValue(t, "heat: Map.Mass: a region of 2x2 patches, the map has 4x1", func() { Map{W: 4, H: 1, Values: h.Values}.Mass(r) })
+	assert.PanicsWithValue(t, "heat: Map.Points: a region of 0x0 patches, the map has 0x0", func() { Map{}.Points(Region{}) })
 }

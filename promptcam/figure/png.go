@@ -1,4 +1,4 @@
-package promptcam
+package figure
 
 import (
 	"fmt"
@@ -12,7 +12,7 @@ import (
 // WritePNG writes a picture to path as PNG, whole or not at all.
 func WritePNG(path string, m image.Image) error {
 	if err := checkpoint.WriteFile(path, func(w io.Writer) error { return png.Encode(w, m) }); err != nil {
-		return fmt.Errorf("promptcam: write picture %w", err)
+		return fmt.Errorf("figure: write picture %w", err)
 	}
 	return nil
 }

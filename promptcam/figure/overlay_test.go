@@ -1,11 +1,13 @@
-package promptcam
+package figure
 
 import (
 	"image"
 	"image/color"
+	"math"
 	"math/rand/v2"
 	"testing"
 
+	"github.com/promptcam/promptcam/vit/heat"
 	"github.com/stretchr/testify/assert"
 )
 
@@ -27,7 +29,7 @@ func distance(m *image.RGBA, px, py int, from color.RGBA) int {
 	return square(c.R, from.R) + square(c.G, from.G) + square(c.B, from.B)
 }
 
-func spot(share float32) Heat {
+func spot(share float32) heat.Map {
 	return heatOf(14, 14, func(x, y int) float32 {
 		if x == 3 && y == 10 {
 			return share
@@ -41,7 +43,7 @@ func TestPhotographKeepsItsColours(t *testing.T) {
 		m := Overlay(plain(224, 224, c), spot(0.4), Style{})
 		assert.Equal(t, c, m.RGBAAt(200, 20))
 		assert.NotEqual(t, c, m.RGBAAt(3*16+8, 10*16+8))
-		m = Overlay(plain(30, 20, c), Heat{}, Style{})
+		m = Overlay(plain(30, 20, c), heat.Map{}, Style{})
 		assert.Equal(t, c, m.RGBAAt(7, 7), "no map at all")
 	}
 }
@@ -120,4 +122,28 @@ func FuzzOverlay(f *testing.F) {
 		assert.Equal(t, image.Rect(0, 0, int(pw), int(ph)), m.Rect)
 		ColorBar(int(pw), limit, int(w), s)
 	})
+}
+
+// randomHeat is a map whose values sum to share.
+func randomHeat(rng *rand.Rand, w, h int, share float64) heat.Map {
+	m := heat.Map{W: w, H: h, Values: make([]float32, w*h)}
+	var sum float64
+	for i := range m.Values {
+		m.Values[i] = float32(math.Pow(rng.Float64(), 6)) // few patches have most of it
+		sum += float64(m.Values[i])
+	}
+	for i := range m.Values {
+		m.Values[i] *= float32(share / sum)
+	}
+	return m
+}
+
+func heatOf(w, h int, at func(x, y int) float32) heat.Map {
+	m := heat.Map{W: w, H: h}
+	for y := range h {
+		for x := range w {
+			m.Values = append(m.Values, at(x, y))
+		}
+	}
+	return m
 }
