@@ -64,11 +64,11 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for batch, err := range loader.Epoch(context.Background(), 0) {
+	for batch, err := range loader.Epoch(context.Background(), data.Plan{}) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(batch.Images.Shape(), len(batch.Labels))
+		fmt.Println(batch.Values.Shape(), len(batch.Labels))
 	}
 	// Output:
 	// [dark light] 12 4 4

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"math/rand/v2"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -31,14 +30,22 @@ type Loader struct {
 	c     LoaderConfig
 }
 
-// Batch is some images and what is known of them.
+// Batch is some images, or their tokens, and what is known of them.
 type Batch struct {
-	Images *tensor.Tensor // [B, 3, H, W], normalised; nil with Tokens
-	Tokens *tensor.Tensor // [B, R, D], what frozen layers made of the images, from a cache; else nil
+	Kind   Kind
+	Values *tensor.Tensor // [B, 3, H, W] for Images, [B, R, D] for Tokens
 	Labels []int          // [B], classes
 	Index  []int          // [B], positions in the loader's items
-	View   []int          // [B], which view of each image Tokens are of; nil with Images
+	View   []int          // [B], which augmented view of each image this is: Pick.Nth, or the view in a cache of tokens
 }
+
+// Kind says what the values of a Batch are.
+type Kind int
+
+const (
+	Images Kind = iota // normalised pixels
+	Tokens             // the output of frozen layers
+)
 
 // NewLoader returns a loader of items, whose paths are relative to root. It
 // keeps a copy of items. An invalid setting is an error, and so is an empty list.
@@ -72,7 +79,6 @@ const ahead = 3
 type slot struct {
 	pixels []float32
 	batch  Batch
-	nth    []int   // Pick.Nth, by position in the batch
 	errs   []error // by position in the batch
 	left   atomic.Int32
 	ready  chan struct{}
@@ -84,32 +90,16 @@ type job struct {
 	at   int
 }
 
-// Epoch returns the batches of one pass over the items. Their order and the
-// images' augmentation depend on the seed, epoch and items alone, not on the
-// number of workers. A Batch is valid until the next step of the iteration,
-// when its memory is used again. The first image, in order, that cannot be
-// read ends the pass with an error that names it, and so does the end of ctx.
-// Leaving the loop early ends all work before the loop is left.
-func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*Batch, error] {
-	return l.pass(ctx, epoch, func(rng *rand.Rand) ([]Pick, error) {
-		picks := Each(len(l.items))
-		if l.c.Shuffle {
-			Shuffle(rng, picks)
-		}
-		return picks, nil
-	})
-}
-
-// Sample is Epoch of as many items, those that the function Sample picks, in random order. One that is there
-// several times is augmented otherwise each time.
-func (l *Loader) Sample(ctx context.Context, epoch int, weights []float64, share float64) iter.Seq2[*Batch, error] {
-	return l.pass(ctx, epoch, func(rng *rand.Rand) ([]Pick, error) { return Sample(rng, l.items, weights, share) })
-}
-
-// pass returns the batches of an epoch of the items that pick picks.
-func (l *Loader) pass(ctx context.Context, epoch int, pick func(*rand.Rand) ([]Pick, error)) iter.Seq2[*Batch, error] {
+// Epoch returns the batches of one epoch, of the items that the plan picks. Their
+// order and the images' augmentation depend on the seed, plan and items alone, not on
+// the number of workers; an image picked several times is augmented anew each time.
+// A Batch is valid until the next step of the iteration, when its memory is reused.
+// The first image, in order, that cannot be read ends the epoch with an error that
+// names it, and so does the end of ctx. Leaving the loop early stops all work first.
+func (l *Loader) Epoch(ctx context.Context, p Plan) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
-		picks, err := pick(newRand(uint64(l.c.Seed), uint64(epoch)))
+		epoch := p.Epoch
+		picks, err := p.Picks(newRand(uint64(l.c.Seed), uint64(epoch)), l.items, l.c.Shuffle)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -201,10 +191,10 @@ func (l *Loader) newSlot() *slot {
 // reset prepares s for these items.
 func (s *slot) reset(picks []Pick, l *Loader) {
 	n, h, w := len(picks), l.c.Transform.Height, l.c.Transform.Width
-	s.batch.Images = tensor.FromSlice(s.pixels[:n*3*h*w], n, 3, h, w)
-	s.batch.Index, s.batch.Labels, s.nth = s.batch.Index[:0], s.batch.Labels[:0], s.nth[:0]
+	s.batch.Values = tensor.FromSlice(s.pixels[:n*3*h*w], n, 3, h, w)
+	s.batch.Index, s.batch.Labels, s.batch.View = s.batch.Index[:0], s.batch.Labels[:0], s.batch.View[:0]
 	for _, p := range picks {
-		s.batch.Index, s.nth = append(s.batch.Index, p.At), append(s.nth, p.Nth)
+		s.batch.Index, s.batch.View = append(s.batch.Index, p.At), append(s.batch.View, p.Nth)
 		s.batch.Labels = append(s.batch.Labels, l.items[p.At].Class)
 	}
 	s.errs = s.errs[:n]
@@ -241,7 +231,7 @@ func (l *Loader) image(w *worker, s *slot, at, epoch int) error {
 	w.img.resize(t.Width, t.Height)
 	// More seeds than for the order, so that the two never share a source.
 	seeds := []uint64{uint64(l.c.Seed), uint64(epoch), uint64(i)}
-	if nth := s.nth[at]; nth > 0 {
+	if nth := s.batch.View[at]; nth > 0 {
 		seeds = append(seeds, uint64(nth))
 	}
 	t.apply(&w.img, photo, newRand(seeds...), &w.scaler)

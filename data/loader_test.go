@@ -38,16 +38,18 @@ type seen struct {
 	images        []uint64 // hashes of each image's float32 values
 }
 
-func run(t testing.TB, l *Loader, epoch int) seen { return collect(t, l, l.Epoch(t.Context(), epoch)) }
+func run(t testing.TB, l *Loader, epoch int) seen {
+	return collect(t, l, l.Epoch(t.Context(), Plan{Epoch: epoch}))
+}
 
 func collect(t testing.TB, l *Loader, batches iter.Seq2[*Batch, error]) (out seen) {
 	for b, err := range batches {
 		require.NoError(t, err)
 		n := len(b.Labels)
-		require.Equal(t, []int{n, 3, l.c.Transform.Height, l.c.Transform.Width}, b.Images.Shape())
+		require.Equal(t, []int{n, 3, l.c.Transform.Height, l.c.Transform.Width}, b.Values.Shape())
 		out.index = append(out.index, b.Index...)
 		out.labels = append(out.labels, b.Labels...)
-		data := b.Images.Data()
+		data := b.Values.Data()
 		for i := range n {
 			one := data[i*len(data)/n : (i+1)*len(data)/n]
 			out.images = append(out.images, maphash.String(hashSeed, fmt.Sprint(one)))
@@ -177,7 +179,7 @@ func TestLoaderSamples(t *testing.T) {
 		c.Workers = workers
 		l, err := NewLoader(root, items, c)
 		require.NoError(t, err)
-		return collect(t, l, l.Sample(t.Context(), epoch, []float64{1, 9}, 1))
+		return collect(t, l, l.Epoch(t.Context(), Plan{Epoch: epoch, Weights: []float64{1, 9}, Share: 1}))
 	}
 	want := sampled(1, 2)
 	require.Len(t, want.index, 20)
@@ -195,7 +197,7 @@ func TestLoaderSamples(t *testing.T) {
 	l, err := NewLoader(root, items, c)
 	require.NoError(t, err)
 	n := 0
-	for _, err := range l.Sample(t.Context(), 0, []float64{1}, 1) {
+	for _, err := range l.Epoch(t.Context(), Plan{Weights: []float64{1}, Share: 1}) {
 		assert.ErrorContains(t, err, "is of class 1, and there are weights for 1")
 		n++
 	}
@@ -219,22 +221,22 @@ func TestLoaderStopsEarly(t *testing.T) {
 	l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2, Workers: 4})
 	require.NoError(t, err)
 	for range 20 {
-		for _, err := range l.Epoch(t.Context(), 0) {
+		for _, err := range l.Epoch(t.Context(), Plan{}) {
 			require.NoError(t, err)
 			break
 		}
 	}
 	assert.LessOrEqual(t, goroutines(before), before)
 	assert.Panics(t, func() {
-		for range l.Epoch(t.Context(), 0) {
+		for range l.Epoch(t.Context(), Plan{}) {
 			panic("in the caller's loop")
 		}
 	})
 	assert.LessOrEqual(t, goroutines(before), before)
 	for range 3 { // two passes at a time, one inside the other
 		n := 0
-		for a := range l.Epoch(t.Context(), 0) {
-			for b := range l.Epoch(t.Context(), 0) {
+		for a := range l.Epoch(t.Context(), Plan{}) {
+			for b := range l.Epoch(t.Context(), Plan{}) {
 				assert.Equal(t, []int{0, 1}, b.Index)
 				break
 			}
@@ -254,7 +256,7 @@ func TestLoaderContext(t *testing.T) {
 	defer cancel()
 	batches := 0
 	var last error
-	for b, err := range l.Epoch(ctx, 0) {
+	for b, err := range l.Epoch(ctx, Plan{}) {
 		if err != nil {
 			assert.Nil(t, b)
 			last = err
@@ -269,7 +271,7 @@ func TestLoaderContext(t *testing.T) {
 	assert.LessOrEqual(t, goroutines(before), before)
 
 	n := 0
-	for _, err := range l.Epoch(ctx, 0) {
+	for _, err := range l.Epoch(ctx, Plan{}) {
 		assert.ErrorIs(t, err, context.Canceled)
 		n++
 	}
@@ -285,7 +287,7 @@ func TestLoaderBadImage(t *testing.T) {
 		require.NoError(t, err)
 		n := 0
 		var errs []error
-		for b, err := range l.Epoch(t.Context(), 0) {
+		for b, err := range l.Epoch(t.Context(), Plan{}) {
 			if err != nil {
 				errs = append(errs, err)
 				continue
@@ -304,9 +306,9 @@ func TestLoaderMemory(t *testing.T) {
 	l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2})
 	require.NoError(t, err)
 	buffers := make(map[*float32]bool)
-	for b, err := range l.Epoch(t.Context(), 0) {
+	for b, err := range l.Epoch(t.Context(), Plan{}) {
 		require.NoError(t, err)
-		buffers[&b.Images.Data()[0]] = true
+		buffers[&b.Values.Data()[0]] = true
 	}
 	assert.LessOrEqual(t, len(buffers), ahead)
 }

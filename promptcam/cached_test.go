@@ -48,7 +48,7 @@ func TestGradientsFromFeatures(t *testing.T) {
 			eval := data.EvalTransform(b.Config.ImageSize, b.Config.Mean, b.Config.Std)
 			gradients := func(l Batches) map[string]*tensor.Tensor {
 				all := map[string]*tensor.Tensor{}
-				for batch, err := range l.Epoch(t.Context(), 0) {
+				for batch, err := range l.Epoch(t.Context(), data.Plan{}) {
 					require.NoError(t, err)
 					tape := &autograd.Tape{Rand: rand.New(rand.NewPCG(5, 6))}
 					grads := tape.Backward(autograd.CrossEntropy(m.scoresOf(tape, batch), batch.Labels))

@@ -123,11 +123,11 @@ func TestRecordsAreTheBackbonesTokens(t *testing.T) {
 		rounded := filled(t, s, b, root, 4, items)
 		l, err := data.NewLoader(root, items, data.LoaderConfig{Transform: s.Plain, Batch: 1})
 		require.NoError(t, err)
-		for batch, err := range l.Epoch(t.Context(), 0) {
+		for batch, err := range l.Epoch(t.Context(), data.Plan{}) {
 			require.NoError(t, err)
 			path := items[batch.Index[0]].Path
-			assert.Equal(t, tokensOf(b, batch.Images, layer), record(t, exact, path, 0))
-			mirrored := batch.Images.Clone()
+			assert.Equal(t, tokensOf(b, batch.Values, layer), record(t, exact, path, 0))
+			mirrored := batch.Values.Clone()
 			for y, d := 0, mirrored.Data(); y < len(d); y += 12 {
 				for x := range 6 {
 					d[y+x], d[y+11-x] = d[y+11-x], d[y+x]

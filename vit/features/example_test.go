@@ -61,11 +61,11 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for batch, err := range l.Epoch(context.Background(), 0) {
+	for batch, err := range l.Epoch(context.Background(), data.Plan{}) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(batch.Tokens.Shape())
+		fmt.Println(batch.Values.Shape())
 	}
 	// Output:
 	// 0 bad, 4 made, 0 reused

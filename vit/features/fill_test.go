@@ -146,7 +146,7 @@ func TestTornRecordsAreMadeAgain(t *testing.T) {
 		assert.ErrorContains(t, c.numbers(make([]float32, 88), row, [32]byte{}, make([]byte, size)), part.err)
 		l, err := c.Loader(items, LoaderConfig{Views: 1, Batch: 5})
 		require.NoError(t, err)
-		for batch, err := range l.Epoch(t.Context(), 0) {
+		for batch, err := range l.Epoch(t.Context(), data.Plan{}) {
 			assert.Nil(t, batch)
 			assert.ErrorContains(t, err, "features: "+c.path+": 1.png, view 0: "+part.err)
 		}
@@ -195,7 +195,7 @@ func TestRecordsOfAnotherRunAreNotRead(t *testing.T) {
 	other, _ := photographs(t, 3)
 	paint(t, other, "1.png", 99)
 	assert.Equal(t, Stats{Reused: 4, Made: 2, Changed: 2}, fill(t, open(t, c.path, source(b, ""), Records(2, items)), other, b))
-	for _, err = range l.Epoch(t.Context(), 0) {
+	for _, err = range l.Epoch(t.Context(), data.Plan{}) {
 	}
 	assert.ErrorContains(t, err, c.path+": 1.png, view ")
 	assert.ErrorContains(t, err, "is no longer of the photograph that Fill saw")

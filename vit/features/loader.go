@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"math/rand/v2"
 	"slices"
 	"sync"
 
@@ -73,32 +72,16 @@ type slot struct {
 	err     error
 }
 
-// Epoch returns the batches of one pass over the items. Their order and views
-// depend on the seed, epoch and items alone: an item's view on its
-// position only. A Batch is valid until the next step of the iteration, when its memory is
-// used again. The first record that cannot be read or does not fit its checksum ends the
-// pass with an error that names it, and so does the end of ctx. Leaving the loop early ends
-// all work before the loop is left.
-func (l *Loader) Epoch(ctx context.Context, epoch int) iter.Seq2[*data.Batch, error] {
-	return l.pass(ctx, epoch, func(rng *rand.Rand) ([]data.Pick, error) {
-		picks := data.Each(len(l.items))
-		if l.config.Shuffle {
-			data.Shuffle(rng, picks)
-		}
-		return picks, nil
-	})
-}
-
-// Sample is Epoch of as many items, those that data.Sample picks, in random order. One that is there several
-// times has another view each time, until all were seen.
-func (l *Loader) Sample(ctx context.Context, epoch int, weights []float64, share float64) iter.Seq2[*data.Batch, error] {
-	return l.pass(ctx, epoch, func(rng *rand.Rand) ([]data.Pick, error) { return data.Sample(rng, l.items, weights, share) })
-}
-
-// pass returns the batches of an epoch of the items that pick picks.
-func (l *Loader) pass(ctx context.Context, epoch int, pick func(*rand.Rand) ([]data.Pick, error)) iter.Seq2[*data.Batch, error] {
+// Epoch returns the batches of one epoch, of the items that the plan picks. Their order and
+// views depend on the seed, plan and items alone: an item's first view on its position
+// only, and an item picked several times has another view each time, until all were seen.
+// A Batch is valid until the next step of the iteration, when its memory is reused. The first
+// record that cannot be read or does not fit its checksum ends the epoch with an error that
+// names it, and so does the end of ctx. Leaving the loop early stops all work first.
+func (l *Loader) Epoch(ctx context.Context, p data.Plan) iter.Seq2[*data.Batch, error] {
 	return func(yield func(*data.Batch, error) bool) {
-		picks, err := pick(random("order %d %d", l.config.Seed, epoch))
+		epoch := p.Epoch
+		picks, err := p.Picks(random("order %d %d", l.config.Seed, epoch), l.items, l.config.Shuffle)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -154,7 +137,7 @@ func (l *Loader) read(ctx context.Context, order []data.Pick, views []int, free 
 			s.numbers = make([]float32, len(picks)*size) // the last batch is no longer than those before
 		}
 		t := tensor.FromSlice(s.numbers[:len(picks)*size], len(picks), rows, dim)
-		s.batch = data.Batch{Tokens: t, Labels: s.batch.Labels[:0], Index: s.batch.Index[:0], View: s.batch.View[:0]}
+		s.batch = data.Batch{Kind: data.Tokens, Values: t, Labels: s.batch.Labels[:0], Index: s.batch.Index[:0], View: s.batch.View[:0]}
 		for i, p := range picks {
 			if ctx.Err() != nil {
 				return
