@@ -32,7 +32,7 @@ var imports = map[string][]string{
 	"data":                     {"tensor"},
 	"data/birds":               {"data"},
 	"data/download":            {},
-	"vit/heat":                 {"data"},
+	"vit/heat":                 {"tensor", "data"},
 	"promptcam/figure":         {"promptcam", "tensor/checkpoint", "vit/heat"},
 	"promptcam":                {"vit/heat", "tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data"},
 	"vit/features":             {"tensor", "tensor/checkpoint", "autograd", "vit", "data"},
