@@ -33,7 +33,7 @@ var imports = map[string][]string{
 	"data/birds":               {"data"},
 	"data/download":            {},
 	"vit/heat":                 {"tensor", "data"},
-	"promptcam/figure":         {"promptcam", "tensor/checkpoint", "vit/heat"},
+	"promptcam/figure":         {"promptcam", "tensor/checkpoint", "vit/heat", "data"},
 	"promptcam":                {"vit/heat", "tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data"},
 	"vit/features":             {"tensor", "tensor/checkpoint", "autograd", "vit", "data"},
 	"vit/probe":                {"tensor", "autograd", "vit"},
