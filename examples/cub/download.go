@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -63,14 +65,16 @@ func isPublished(weights string) bool {
 }
 
 // known lists the names of the weights.
-func known() string { return strings.Join(sortedKeys(published.weights), ", ") }
+func known() string {
+	return strings.Join(slices.Sorted(maps.Keys(published.weights)), ", ")
+}
 
 // downloads finds out what -download has to fetch and lets -data and -weights name where it will
 // be. Without the flag it says what a name in -weights is missing.
 func (s *settings) downloads() error {
-	if !s.download {
-		if isPublished(s.weights) && !exists(s.weights) {
-			return usage("-weights %s is no file: with -download the weights of that name are fetched", s.weights)
+	if !s.Download {
+		if isPublished(s.Weights) && !exists(s.Weights) {
+			return usage("-weights %s is no file: with -download the weights of that name are fetched", s.Weights)
 		}
 		return nil
 	}
@@ -83,10 +87,10 @@ func (s *settings) downloads() error {
 		return err
 	}
 	if w.weights != "" {
-		s.weights = w.backbone()
+		s.Weights = w.backbone()
 	}
-	if s.data == "" && len(s.explain) == 0 && s.addClass == "" {
-		w.photographs, s.data = true, w.images()
+	if s.Data == "" && len(s.Explain) == 0 && s.AddClass == "" {
+		w.photographs, s.Data = true, w.images()
 	}
 	if !w.photographs && w.weights == "" {
 		return usage("-download has nothing to fetch: CUB-200-2011 in the place of -data, and the weights %s by their names in -weights", known())
@@ -99,20 +103,20 @@ func (s *settings) downloads() error {
 // before anything large is downloaded.
 func (s *settings) publishedWeights() (string, error) {
 	switch {
-	case isPublished(s.weights):
-		return s.weights, nil
+	case isPublished(s.Weights):
+		return s.Weights, nil
 	case s.ownWeights:
 		return "", nil
-	case s.weights != "" && !exists(s.weights):
-		return "", usage("-weights %s: no such file, and -download knows %s", s.weights, known())
-	case s.load != "" && !exists(s.load):
-		return "", fmt.Errorf("-load %s: no such file", s.load)
-	case s.weights != "":
+	case s.Weights != "" && !exists(s.Weights):
+		return "", usage("-weights %s: no such file, and -download knows %s", s.Weights, known())
+	case s.Load != "" && !exists(s.Load):
+		return "", fmt.Errorf("-load %s: no such file", s.Load)
+	case s.Weights != "":
 		return "", nil
-	case s.load == "":
+	case s.Load == "":
 		return defaultWeights, nil
 	}
-	info, err := promptcam.ReadInfo(s.load)
+	info, err := promptcam.ReadInfo(s.Load)
 	if err != nil {
 		return "", nil // an official checkpoint, which has its own, or none at all: evaluate says
 	}
@@ -120,7 +124,7 @@ func (s *settings) publishedWeights() (string, error) {
 		return "", nil
 	}
 	if name := info.Backbone.Config.Name; !isPublished(name) {
-		return "", usage("-weights is missing: %s was trained on %s, and -download knows %s", s.load, name, known())
+		return "", usage("-weights is missing: %s was trained on %s, and -download knows %s", s.Load, name, known())
 	}
 	return info.Backbone.Config.Name, nil
 }
@@ -188,34 +192,20 @@ type traffic struct {
 }
 
 func (c *console) traffic(what string) *traffic {
-	c.last = time.Now()
-	return &traffic{c: c, what: what, skipped: -1}
+	return &traffic{c: c, what: what, began: time.Now(), skipped: -1}
 }
 
 // show tells that done of total bytes are done.
 func (t *traffic) show(done, total int64) {
-	c, now := t.c, time.Now()
 	if t.skipped < 0 {
-		t.began, t.skipped = now, done
+		t.skipped = done
 	}
-	every := plainEvery
-	if c.width != nil {
-		every = barEvery
-	}
-	if c.quiet || now.Sub(c.last) < every {
+	if !t.c.due(t.began) {
 		return
 	}
-	c.last = now
-	rate := float64(done-t.skipped) / now.Sub(t.began).Seconds()
 	text := fmt.Sprintf("%.0f/%.0f MB", float64(done)/1e6, float64(total)/1e6)
-	if rate > 0 {
+	if rate := float64(done-t.skipped) / time.Since(t.began).Seconds(); rate > 0 {
 		text += fmt.Sprintf("  %.1f MB/s  %s left", rate/1e6, clock(time.Duration(float64(total-done)/rate*float64(time.Second))))
 	}
-	if c.width == nil {
-		c.say("%s  %s", t.what, text)
-		return
-	}
-	line := t.what + " " + bar(int(done>>10), int(total>>10), min(30, c.width()-len(t.what)-len(text)-5)) + " " + text
-	fmt.Fprintf(c.stderr, "\r\x1b[K%.*s", c.width()-1, line)
-	c.drawn = true
+	t.c.draw(t.what, int(done>>10), int(total>>10), text)
 }

@@ -46,11 +46,3 @@ func drawData(ctx context.Context, dir string, c *console) error {
 	}
 	return nil
 }
-
-// title names the images.
-func (r *results) title() string {
-	if r.draws != "" {
-		return "drawn birds"
-	}
-	return filepath.Base(r.set.Root)
-}

@@ -2,39 +2,31 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/run"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
 	"github.com/promptcam/promptcam/vit/pretrained"
 )
 
-// trained is a model from a file.
-type trained struct {
-	*promptcam.Model
-	classes   []string // nil: the file does not say
-	transform data.Transform
-}
-
 // architecture returns what -arch and -size say of weights.
 func architecture(s *settings, weights *checkpoint.File) (vit.Config, error) {
-	c, err := namedArchitecture(s.arch, weights)
+	c, err := namedArchitecture(s.Arch, weights)
 	if err != nil {
 		return c, err
 	}
 	c.Labels = 0 // the pre-trained classifier is of no use here
-	if s.size != [2]int{} {
-		c.ImageSize = s.size
+	if s.Size != (size{}) {
+		c.ImageSize = [2]int(s.Size)
 	}
 	if err := c.Validate(); err != nil {
-		return c, fmt.Errorf("-arch %s, -size: %w", s.arch, err)
+		return c, fmt.Errorf("-arch %s, -size: %w", s.Arch, err)
 	}
 	return c, nil
 }
@@ -66,7 +58,7 @@ func openWeights(s *settings) (*checkpoint.File, error) {
 	if s.ownWeights {
 		return pretrained.BirdsFile(), nil
 	}
-	f, err := checkpoint.Open(s.weights)
+	f, err := checkpoint.Open(s.Weights)
 	if err != nil {
 		return nil, fmt.Errorf("-weights: %w", err)
 	}
@@ -74,8 +66,8 @@ func openWeights(s *settings) (*checkpoint.File, error) {
 }
 
 // openTrained loads -load: a model of ours on -weights, or an official checkpoint.
-func openTrained(s *settings) (*trained, error) {
-	f, err := checkpoint.Open(s.load)
+func openTrained(s *settings) (*run.Trained, error) {
+	f, err := checkpoint.Open(s.Load)
 	if err != nil {
 		return nil, fmt.Errorf("-load: %w", err)
 	}
@@ -83,19 +75,19 @@ func openTrained(s *settings) (*trained, error) {
 	if promptcam.IsOfficial(f) {
 		return openOfficial(s, f)
 	}
-	info, err := promptcam.ReadInfo(s.load)
+	info, err := promptcam.ReadInfo(s.Load)
 	if err != nil {
 		return nil, fmt.Errorf("-load: %w", err)
 	}
 	arch := info.Backbone.Config
 	switch {
-	case s.given["arch"] || s.given["size"]:
-		return nil, usage("-arch and -size are in %s: %s at %dx%d pixels", s.load, arch.Name, arch.ImageSize[0], arch.ImageSize[1])
-	case s.weights != "":
+	case s.isGiven("arch") || s.isGiven("size"):
+		return nil, usage("-arch and -size are in %s: %s at %dx%d pixels", s.Load, arch.Name, arch.ImageSize[0], arch.ImageSize[1])
+	case s.Weights != "":
 	case info.Backbone.SHA256 == pretrained.Birds().SHA256:
-		s.weights, s.ownWeights = own, true
+		s.Weights, s.ownWeights = own, true
 	default:
-		return nil, usage("-weights is missing: %s was trained on the backbone %s with SHA-256 %s, which is not in it", s.load, arch.Name, info.Backbone.SHA256)
+		return nil, usage("-weights is missing: %s was trained on the backbone %s with SHA-256 %s, which is not in it", s.Load, arch.Name, info.Backbone.SHA256)
 	}
 	w, err := openWeights(s)
 	if err != nil {
@@ -104,93 +96,47 @@ func openTrained(s *settings) (*trained, error) {
 	defer w.Close() // it is only read
 	b, err := vit.LoadFrom(w, arch)
 	if err != nil {
-		return nil, fmt.Errorf("-weights %s is not the %s that %s was trained on: %w", s.weights, arch.Name, s.load, err)
+		return nil, fmt.Errorf("-weights %s is not the %s that %s was trained on: %w", s.Weights, arch.Name, s.Load, err)
 	}
-	m, info, err := promptcam.Load(s.load, b)
+	m, info, err := promptcam.Load(s.Load, b)
 	if err != nil {
 		return nil, fmt.Errorf("-load: %w", err)
 	}
-	return &trained{m, info.Classes, info.Transform}, nil
+	return &run.Trained{Model: m, Classes: info.Classes, Transform: info.Transform, File: s.Load}, nil
 }
 
 // openOfficial loads a checkpoint of the authors' code, which has the backbone
 // in it, and normalises and resizes as that code does when it tests.
-func openOfficial(s *settings, f *checkpoint.File) (*trained, error) {
-	if s.weights != "" {
-		return nil, usage("-weights is not needed: %s, an official checkpoint, holds its own backbone", s.load)
+func openOfficial(s *settings, f *checkpoint.File) (*run.Trained, error) {
+	if s.Weights != "" {
+		return nil, usage("-weights is not needed: %s, an official checkpoint, holds its own backbone", s.Load)
 	}
 	c, err := architecture(s, f)
 	if err != nil {
 		return nil, err
 	}
-	m, err := promptcam.LoadOfficial(s.load, c)
+	m, err := promptcam.LoadOfficial(s.Load, c)
 	if err != nil {
 		return nil, fmt.Errorf("-load: %w", err)
 	}
-	_, eval := transforms("none", m.Backbone.Config)
-	return &trained{m, nil, eval}, nil
+	c = m.Backbone.Config
+	return &run.Trained{Model: m, Transform: data.EvalTransform(c.ImageSize, c.Mean, c.Std), File: s.Load}, nil
 }
 
-// evaluate tests a trained model on -data's test images and writes results,
-// without training.
-func evaluate(ctx context.Context, s *settings, c *console) error {
-	m, set, err := openBoth(s, c)
+// openBackbone loads -weights as -arch.
+func openBackbone(s *settings) (*vit.Model, error) {
+	f, err := openWeights(s)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if exists(s.out, "history.csv") && !s.given["out"] {
-		return usage("-out is missing, and the folder %s, which it means then, holds the results of a training run", s.out)
-	}
-	if err := writable("out", s.out, reportDir(s.out)); err != nil {
-		return err
-	}
-	notes, err := openNotes(s)
+	defer f.Close() // it was only read
+	c, err := architecture(s, f)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	skipped, err := check(ctx, s, c, set, &set.Test)
+	b, err := vit.LoadFrom(f, c)
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("-weights %s, -arch %s: %w", s.Weights, s.Arch, err)
 	}
-	if len(set.Test) == 0 {
-		return fmt.Errorf("-data %s: no test image is left", s.data)
-	}
-	images, err := data.NewLoader(set.Root, set.Test, data.LoaderConfig{Transform: m.transform, Batch: s.Batch, Workers: s.workers})
-	if err != nil {
-		return err
-	}
-	r := &results{settings: s, c: c, set: set, model: m.Model, transform: m.transform, skipped: skipped, arch: m.Backbone.Config.Name, images: images, notes: notes}
-	return r.publish(ctx)
-}
-
-// openBoth loads -load and, if it is given, opens -data, the classes numbered
-// as the model has them.
-func openBoth(s *settings, c *console) (*trained, *data.Set, error) {
-	m, err := openTrained(s)
-	if err != nil {
-		return nil, nil, err
-	}
-	if s.data == "" {
-		if m.classes == nil {
-			for i := range m.Config.Classes {
-				m.classes = append(m.classes, strconv.Itoa(i+1))
-			}
-		}
-		return m, nil, nil
-	}
-	set, err := openData(s, c)
-	if err != nil {
-		return nil, nil, err
-	}
-	if m.classes == nil {
-		if len(set.Classes) != m.Config.Classes {
-			return nil, nil, fmt.Errorf("-load %s has %d classes, -data %s has %d", s.load, m.Config.Classes, s.data, len(set.Classes))
-		}
-		m.classes = set.Classes
-		return m, set, nil
-	}
-	if err := matchClasses(set, m.classes); err != nil {
-		return nil, nil, fmt.Errorf("-data %s does not fit -load %s: %w", s.data, s.load, err)
-	}
-	return m, set, nil
+	return b, nil
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -18,7 +19,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second signal ends the program at once
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	err := program(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	if err == nil {
 		return
 	}
@@ -32,8 +33,8 @@ func main() {
 	os.Exit(1)
 }
 
-// run is the program.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+// program parses the command line and does what it asks for.
+func program(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s, err := parse(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -44,7 +45,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := folders(s); err != nil {
 		return err
 	}
-	c := newConsole(stdout, stderr, s.quiet)
+	c := newConsole(stdout, stderr, s.Quiet)
+	s.Observer = c.observer()
 	defer c.clear()
 	if s.fetches != nil {
 		if err := s.fetches.fetch(ctx, c); err != nil {
@@ -56,16 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	switch {
-	case len(s.explain) > 0:
-		err = explain(ctx, s, c)
-	case s.addClass != "":
-		err = addClass(ctx, s, c)
-	case s.load != "":
-		err = evaluate(ctx, s, c)
-	default:
-		err = train(ctx, s, c)
-	}
+	err = do(ctx, s, c)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return interrupted{saved(s), err}
 	}
@@ -74,7 +67,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // folders says whether one of the folders is a file.
 func folders(s *settings) error {
-	for _, f := range []struct{ name, dir string }{{"data", s.data}, {"out", s.out}, {"add-class", s.addClass}, {"cache", filepath.Dir(featuresPath(s))}} {
+	for _, f := range []struct{ name, dir string }{{"data", s.Data}, {"out", s.Out}, {"add-class", s.AddClass}, {"cache", s.Cache}} {
 		if info, err := os.Stat(f.dir); err == nil && !info.IsDir() {
 			return fmt.Errorf("-%s %s is a file, want a folder", f.name, f.dir)
 		}
@@ -93,15 +86,17 @@ func (i interrupted) Unwrap() error { return i.cause }
 
 // saved says what an interrupted run has left and how to go on.
 func saved(s *settings) string {
-	if st, err := readState(statePath(s.out)); s.load == "" && err == nil {
-		if n := len(st.History); n < st.Recipe.Epochs {
-			return fmt.Sprintf("epoch %d of %d is on disk in %s: go on with the same flags and -resume", n, st.Recipe.Epochs, statePath(s.out))
+	state := filepath.Join(s.Out, "state.safetensors")
+	if done, of := s.Unfinished(); s.Load == "" && of > 0 {
+		if done < of {
+			return fmt.Sprintf("epoch %d of %d is on disk in %s: go on with the same flags and -resume", done, of, state)
 		}
-		return fmt.Sprintf("training is done and on disk in %s: the same flags and -resume make the report", statePath(s.out))
+		return fmt.Sprintf("training is done and on disk in %s: the same flags and -resume make the report", state)
 	}
 	again := "the same flags start again"
-	if (s.load == "" || s.addClass != "") && s.cache != noCache && exists(featuresPath(s)) {
-		again += ", with the features made so far in " + featuresPath(s)
+	features := filepath.Join(cmp.Or(s.Cache, s.Out), "features.safetensors")
+	if (s.Load == "" || s.AddClass != "") && exists(features) {
+		again += ", with the features made so far in " + features
 	}
 	return again
 }

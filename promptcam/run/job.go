@@ -65,14 +65,6 @@ func (j *Job) style() figure.Style {
 // noCache is the Cache that means none.
 const noCache = "off"
 
-// features returns the file of cached features.
-func (j *Job) featuresFile() string {
-	if j.Cache == "" || j.Cache == noCache {
-		return filepath.Join(j.Out, featuresName)
-	}
-	return filepath.Join(j.Cache, featuresName)
-}
-
 // The files in Out.
 const (
 	modelName    = "model.safetensors"
@@ -109,4 +101,12 @@ func writable(flag string, dirs ...string) error {
 func exists(path ...string) bool {
 	_, err := os.Stat(filepath.Join(path...))
 	return err == nil
+}
+
+// enoughSpace returns an error if a file of so many bytes is more than what is free on dir's disk.
+func enoughSpace(dir string, bytes int64) error {
+	if free, known := freeSpace(dir); known && free < bytes {
+		return fmt.Errorf("features need %.0f MB in %s, where %.0f MB are free", float64(bytes)/1e6, dir, float64(free)/1e6)
+	}
+	return nil
 }

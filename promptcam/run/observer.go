@@ -28,8 +28,8 @@ type Progress struct {
 	Done, Total int    // images of the part
 	Remark      string // such as the loss so far; may be empty
 
-	Began            time.Time // when the job did
-	JobDone, JobTotal int      // images of the job
+	Began             time.Time // when the job did
+	JobDone, JobTotal int       // images of the job
 }
 
 // Rate returns the images done in a second.
@@ -46,9 +46,9 @@ func (o Observer) line(kind Kind, format string, a ...any) {
 	}
 }
 
-func (o Observer) note(format string, a ...any)   { o.line(Note, format, a...) }
-func (o Observer) result(format string, a ...any) { o.line(Outcome, format, a...) }
-func (o Observer) warn(format string, a ...any)   { o.line(Warning, format, a...) }
+func (o Observer) note(format string, a ...any)    { o.line(Note, format, a...) }
+func (o Observer) outcome(format string, a ...any) { o.line(Outcome, format, a...) }
+func (o Observer) warn(format string, a ...any)    { o.line(Warning, format, a...) }
 
 // meter reports the progress of a job.
 type meter struct {
@@ -58,7 +58,9 @@ type meter struct {
 	before   int // images of the parts that are done
 }
 
-func (o Observer) meter(images int) *meter { return &meter{observer: o, began: time.Now(), all: images} }
+func (o Observer) meter(images int) *meter {
+	return &meter{observer: o, began: time.Now(), all: images}
+}
 
 // show reports that done of total images of a part are done.
 func (m *meter) show(part string, done, total int, remark string) {

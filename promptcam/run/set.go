@@ -79,22 +79,26 @@ func distance(class, typed string) int {
 	return row[len(b)]
 }
 
-// outside returns an error if what a setting puts into dir would be read as a class of the
+// outside returns an error if what is written to Out or Cache would be read as a class of the
 // set the next time it is opened. CUB's lists and train name what is read.
-func outside(set *data.Set, flag, dir string) error {
+func (j *Job) outside(set *data.Set) error {
+	if exists(set.Root, "images.txt") || exists(set.Root, "train") {
+		return nil
+	}
 	root, err := filepath.Abs(set.Root)
 	if err != nil {
 		return fmt.Errorf("-data: %w", err)
 	}
-	at, err := filepath.Abs(dir)
-	if err != nil {
-		return fmt.Errorf("-%s: %w", flag, err)
+	for _, f := range []struct{ flag, dir string }{{"out", j.Out}, {"cache", j.Cache}} {
+		at, err := filepath.Abs(f.dir)
+		if err != nil {
+			return fmt.Errorf("-%s: %w", f.flag, err)
+		}
+		if within, err := filepath.Rel(root, at); err == nil && filepath.IsLocal(within) && f.dir != "" && f.dir != noCache {
+			return fmt.Errorf("-%s %s is in -data %s, whose folders are the classes: want a folder outside", f.flag, f.dir, set.Root)
+		}
 	}
-	within, err := filepath.Rel(root, at)
-	if err != nil || !filepath.IsLocal(within) || exists(set.Root, "images.txt") || exists(set.Root, "train") {
-		return nil
-	}
-	return fmt.Errorf("-%s %s is in -data %s, whose folders are the classes: want a folder outside", flag, dir, set.Root)
+	return nil
 }
 
 // A BadImagesError says that images cannot be read, each of which the observer was warned of.
@@ -193,4 +197,16 @@ func renumber(set *data.Set, classes []string) (*data.Set, error) {
 		return items
 	}
 	return &data.Set{Root: set.Root, Classes: classes, Train: again(set.Train), Val: again(set.Val), Test: again(set.Test)}, nil
+}
+
+// OpenNotes reads where things are in the images of a folder; nil if the folder does not tell.
+func OpenNotes(dir string) (*data.Annotations, error) {
+	notes, err := data.OpenAnnotations(dir)
+	if err != nil {
+		return nil, fmt.Errorf("-data: %w: -traits off goes without", err)
+	}
+	if notes.Empty() {
+		return nil, nil
+	}
+	return notes, nil
 }

@@ -1,4 +1,4 @@
-package main
+package run
 
 import (
 	"encoding/json"
@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"reflect"
 	"strings"
 
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/fit/knob"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
@@ -19,7 +18,7 @@ import (
 // state is a training run after an epoch: all that is needed to go on.
 type state struct {
 	identity
-	History []epoch
+	History []Epoch
 	Best    int       // the best epoch so far, from 1
 	Losses  []float64 // of classes, promptcam.Epoch's
 
@@ -27,33 +26,31 @@ type state struct {
 	average                nn.Tensors // what is evaluated, where it is not model
 }
 
-// identity tells a training run from others: what it must have in common with the one that
-// it resumes.
+// identity distinguishes training runs: what a run must have in common with the one that it resumes.
 type identity struct {
-	Recipe   recipe
+	Recipe   Recipe
 	Data     string // SHA-256 of the lists of images and classes
 	Backbone string // SHA-256 of the weights
 	Arch     vit.Config
 }
 
-// epoch is a line of the history. Val is nil without validation images.
-type epoch struct {
+// Epoch is a line of a run's history. Val is nil without validation images.
+type Epoch struct {
 	Loss, Accuracy float64 // over the training images as they were seen; accuracy from 0 to 1
 	LR             float64
 	Seconds        float64
-	Val            *valScore `json:",omitempty"`
+	Val            *Validation `json:",omitempty"`
 }
 
-type valScore struct{ Loss, Top1, Top5 float64 }
-
-func statePath(out string) string { return filepath.Join(out, "state.safetensors") }
+// Validation is how well a model does on the validation images; accuracies from 0 to 1.
+type Validation struct{ Loss, Top1, Top5 float64 }
 
 // stateFormat changes when older states can no longer be resumed.
 const stateFormat = "promptcam run 1"
 
 // better says whether a is the better epoch: by validation accuracy, then by loss. Without
 // validation the later one is.
-func better(a, b epoch) bool {
+func better(a, b Epoch) bool {
 	if a.Val == nil {
 		return true
 	}
@@ -62,7 +59,7 @@ func better(a, b epoch) bool {
 
 // add appends an epoch, after which the model in training, its optimizer and what was
 // evaluated are these.
-func (st *state) add(e epoch, model, optimizer, evaluated nn.Tensors) {
+func (st *state) add(e Epoch, model, optimizer, evaluated nn.Tensors) {
 	st.History = append(st.History, e)
 	st.model, st.optimizer, st.average = model, optimizer, nil
 	if st.Recipe.Average > 0 {
@@ -148,37 +145,39 @@ func readState(path string) (*state, error) {
 	return st, nil
 }
 
-// findState returns the state in out that a run with -resume goes on from, or
-// nil for a run that starts: also with -resume, if no epoch had finished.
-func findState(out string, resume bool) (*state, error) {
-	path := statePath(out)
-	_, err := os.Stat(path)
-	switch {
-	case err == nil && !resume:
-		return nil, fmt.Errorf("-out %s holds an unfinished run: go on with -resume, or choose another -out", out)
-	case err == nil:
-		st, err := readState(path)
-		if err != nil {
-			return nil, fmt.Errorf("-resume: %w", err)
-		}
-		return st, nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("-out: %w", err)
-	case resume && exists(out, "metrics.json"):
-		return nil, fmt.Errorf("-resume: the run in %s has finished", out)
+// Unfinished returns how many epochs of how many the unfinished run in Out has on disk; 0, 0 if there
+// is none.
+func (j *Job) Unfinished() (done, of int) {
+	st, err := readState(j.path(stateName))
+	if err != nil {
+		return 0, 0
 	}
-	return nil, nil
+	return len(st.History), st.Recipe.Epochs
+}
+
+// begun returns the state in Out; nil if there is none.
+func (j *Job) begun() (*state, error) {
+	path := j.path(stateName)
+	switch _, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("-out: %w", err)
+	}
+	return readState(path)
+}
+
+// unused returns an error if Out holds an unfinished run.
+func (j *Job) unused() error {
+	if exists(j.path(stateName)) {
+		return fmt.Errorf("-out %s holds an unfinished run: go on with -resume, or choose another -out", j.Out)
+	}
+	return nil
 }
 
 // same returns an error that names how now differs from the run that began.
 func (began identity) same(now identity, path string) error {
-	var differ []string
-	a, b := reflect.ValueOf(began.Recipe), reflect.ValueOf(now.Recipe)
-	for i := range a.NumField() {
-		if x, y := a.Field(i).Interface(), b.Field(i).Interface(); x != y {
-			differ = append(differ, fmt.Sprintf("-%s was %v, now %v", a.Type().Field(i).Tag.Get("json"), x, y))
-		}
-	}
+	differ := knob.Differ(&began.Recipe, &now.Recipe)
 	if x, y := began.Arch.ImageSize, now.Arch.ImageSize; x != y {
 		differ = append(differ, fmt.Sprintf("the image size was %dx%d, now %dx%d", x[0], x[1], y[0], y[1]))
 	}

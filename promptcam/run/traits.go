@@ -1,4 +1,4 @@
-package main
+package run
 
 import (
 	"context"
@@ -44,48 +44,33 @@ type traits struct {
 	swaps     []promptcam.Swap // of each of them
 }
 
-// openNotes reads what the folder tells of where things are; nil if that is nothing or is not asked for.
-func openNotes(s *settings) (*data.Annotations, error) {
-	if !s.traits {
-		return nil, nil
-	}
-	notes, err := data.OpenAnnotations(s.data)
-	if err != nil {
-		return nil, fmt.Errorf("-data: %w: -traits off goes without", err)
-	}
-	if notes.Empty() {
-		return nil, nil
-	}
-	return notes, nil
-}
-
 // scoreTraits measures where the maps lie if the folder tells where things are.
 func (r *results) scoreTraits(ctx context.Context) error {
-	if r.notes == nil {
-		return nil
+	if r.Notes == nil {
+		return r.remove(traitsName)
 	}
-	notes := r.notes
-	t := &traits{r: r, notes: notes, target: -1, nearest: notes.LookAlikes(r.set.Classes)}
+	notes := r.Notes
+	t := &traits{r: r, notes: notes, target: -1, nearest: notes.LookAlikes(r.Set.Classes)}
 	t.regions = append([]string{"trait", "bird", "background"}, notes.Parts...)
 	if slices.ContainsFunc(t.nearest, func(of []data.LookAlike) bool { return len(of) > 0 }) {
 		t.target = onTrait
 	}
-	m, n := r.c.meter(r.images.Len()), r.images.Len()
-	seen, err := r.model.Sight(ctx, r.images, t.places, r.blur, func(done int) { m.show("traits", done, n, "") })
+	m, n := r.Observer.meter(r.batches.Len()), r.batches.Len()
+	seen, err := r.model.Sight(ctx, r.batches, t.places, r.blur(), func(done int) { m.show("traits", done, n, "") })
 	if err != nil {
 		return fmt.Errorf("-data: %w: -traits off goes without", err)
 	}
-	t.scores = promptcam.ScoreTraits(seen, len(r.set.Classes), t.target, heat.DefaultBootstrap())
+	t.scores = promptcam.ScoreTraits(seen, len(r.Set.Classes), t.target, heat.DefaultBootstrap())
 	if err := t.exchange(ctx); err != nil {
 		return err
 	}
 	r.traits = t
-	return r.writeCSV("traits.csv", t.table())
+	return r.writeCSV(traitsName, t.table())
 }
 
 // places returns the regions of a test image.
 func (t *traits) places(index int) ([]heat.Region, error) {
-	item := t.r.set.Test[index]
+	item := t.r.Set.Test[index]
 	size, err := data.ReadSize(t.path(item))
 	if err != nil {
 		return nil, err
@@ -100,7 +85,7 @@ func (t *traits) places(index int) ([]heat.Region, error) {
 	if boxed {
 		radius = pointRadius * max(box.Width, box.Height)
 	}
-	view := heat.View{Transform: t.r.transform, Patch: t.r.model.Backbone.Config.PatchSize, Size: size}
+	view := heat.View{Transform: t.r.model.Transform, Patch: t.r.model.Backbone.Config.PatchSize, Size: size}
 	// some is where any of several things is.
 	some := func(masks []*image.Gray, points []data.Point, which []int) heat.Region {
 		switch {
@@ -130,7 +115,7 @@ func (t *traits) places(index int) ([]heat.Region, error) {
 }
 
 func (t *traits) path(item data.Item) string {
-	return filepath.Join(t.r.set.Root, filepath.FromSlash(item.Path))
+	return filepath.Join(t.r.Set.Root, filepath.FromSlash(item.Path))
 }
 
 func chosen[T any](all []T, which []int) []T {
@@ -169,7 +154,7 @@ func (t *traits) exchange(ctx context.Context) error {
 		return nil
 	}
 	drawn := make([]int, len(species)) // images of each class
-	for _, item := range t.r.set.Test {
+	for _, item := range t.r.Set.Test {
 		if drawn[item.Class]++; drawn[item.Class] > exchangedImages {
 			continue
 		}
@@ -180,11 +165,11 @@ func (t *traits) exchange(ctx context.Context) error {
 		}
 	}
 	n := len(t.exchanges)
-	m := t.r.c.meter(n)
+	m := t.r.Observer.meter(n)
 	var err error
-	t.swaps, err = t.r.model.Swap(ctx, t.pairs(species), t.r.transform, func(done int) { m.show("exchanged traits", done, n, "") })
+	t.swaps, err = t.r.model.Swap(ctx, t.pairs(species), t.r.model.Transform, func(done int) { m.show("exchanged traits", done, n, "") })
 	if foreign := (foreignError{}); errors.As(err, &foreign) {
-		t.r.c.warn("-data: %v: no traits are exchanged; draw the folder anew", foreign)
+		t.r.Observer.warn("-data: %v: no traits are exchanged; draw the folder anew", foreign)
 		t.exchanges = nil
 		return nil
 	}
@@ -206,7 +191,7 @@ func (t *traits) species() []birds.Species {
 		known[strings.ReplaceAll(s.Name, " ", "_")] = s
 	}
 	var all []birds.Species
-	for _, class := range t.r.set.Classes {
+	for _, class := range t.r.Set.Classes {
 		_, name, _ := strings.Cut(class, ".")
 		s, ok := known[name]
 		if !ok {
@@ -214,7 +199,7 @@ func (t *traits) species() []birds.Species {
 		}
 		all = append(all, s)
 	}
-	for _, item := range t.r.set.Test {
+	for _, item := range t.r.Set.Test {
 		if _, ok := t.notes.Seed(item.Path); !ok {
 			return nil
 		}
@@ -269,7 +254,7 @@ func (t *traits) table() [][]string {
 			for i, s := range regions {
 				if s.Points.N > 0 {
 					table = append(table, []string{
-						t.r.set.Classes[class], strconv.Itoa(head), t.regions[i], strconv.Itoa(s.Points.N),
+						t.r.Set.Classes[class], strconv.Itoa(head), t.regions[i], strconv.Itoa(s.Points.N),
 						number(100 * s.Points.Mean), number(100 * s.Chance), number(100 * s.Mass.Mean), number(100 * s.Area),
 					})
 				}

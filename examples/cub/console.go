@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/run"
 	"golang.org/x/term"
 )
 
@@ -19,6 +19,7 @@ type console struct {
 	width          func() int // of the terminal; nil if stderr is none
 	drawn          bool
 	last           time.Time // of the last drawing or plain line of progress
+	began          time.Time // the job that it was of
 }
 
 func newConsole(stdout, stderr io.Writer, quiet bool) *console {
@@ -35,24 +36,23 @@ func newConsole(stdout, stderr io.Writer, quiet bool) *console {
 	return c
 }
 
-// say prints a line about how things go.
-func (c *console) say(format string, a ...any) {
-	if !c.quiet {
-		c.result(format, a...)
+// observer returns what shows the work of package run.
+func (c *console) observer() run.Observer { return run.Observer{Line: c.line, Progress: c.progress} }
+
+// line prints a line: warnings on stderr, whatever -quiet says, and outcomes despite it.
+func (c *console) line(kind run.Kind, text string) {
+	switch {
+	case kind == run.Warning:
+		c.clear()
+		fmt.Fprintln(c.stderr, text)
+	case kind == run.Outcome || !c.quiet:
+		c.clear()
+		fmt.Fprintln(c.stdout, text)
 	}
 }
 
-// result prints a line that -quiet leaves.
-func (c *console) result(format string, a ...any) {
-	c.clear()
-	fmt.Fprintf(c.stdout, format+"\n", a...)
-}
-
-// warn prints a line on stderr, whatever -quiet says.
-func (c *console) warn(format string, a ...any) {
-	c.clear()
-	fmt.Fprintf(c.stderr, format+"\n", a...)
-}
+// say prints a line about how things go.
+func (c *console) say(format string, a ...any) { c.line(run.Note, fmt.Sprintf(format, a...)) }
 
 // clear takes the bar away.
 func (c *console) clear() {
@@ -62,46 +62,43 @@ func (c *console) clear() {
 	}
 }
 
-// meter shows how far a job of several parts has come.
-type meter struct {
-	c      *console
-	began  time.Time
-	all    int // images of the job
-	before int // images of the parts that are done
-}
-
-func (c *console) meter(images int) *meter {
-	now := time.Now()
-	c.last = now // a plain line comes after plainEvery at the earliest
-	return &meter{c: c, began: now, all: images}
-}
-
 // Often enough to be seen to move; and for a log, seldom enough to be read.
 const (
 	barEvery   = 100 * time.Millisecond
 	plainEvery = 30 * time.Second
 )
 
-// show tells that done of total images of a part are done. note is shown
-// beside, such as the loss so far.
-func (m *meter) show(part string, done, total int, note string) {
-	c, now := m.c, time.Now()
+// due says whether it is time to show a job's progress again.
+func (c *console) due(began time.Time) bool {
+	now := time.Now()
+	if began != c.began {
+		c.began, c.last = began, began
+	}
 	every := plainEvery
 	if c.width != nil {
 		every = barEvery
 	}
 	if c.quiet || now.Sub(c.last) < every {
-		return
+		return false
 	}
 	c.last = now
-	spent := now.Sub(m.began)
-	rate := float64(m.before+done) / spent.Seconds()
-	left := time.Duration(float64(m.all-m.before-done) / rate * float64(time.Second))
-	text := fmt.Sprintf("%d/%d", done, total)
-	if note != "" {
-		text += "  " + note
+	return true
+}
+
+// progress shows how far a job has come.
+func (c *console) progress(p run.Progress) {
+	if !c.due(p.Began) {
+		return
 	}
-	text += fmt.Sprintf("  %.1f images/s  %s left", rate, clock(left))
+	text := fmt.Sprintf("%d/%d", p.Done, p.Total)
+	if p.Remark != "" {
+		text += "  " + p.Remark
+	}
+	c.draw(p.Part, p.Done, p.Total, text+fmt.Sprintf("  %.1f images/s  %s left", p.Rate(), clock(p.Left())))
+}
+
+// draw draws a bar, or prints a line where there is no terminal.
+func (c *console) draw(part string, done, total int, text string) {
 	if c.width == nil {
 		c.say("%s  %s", part, text)
 		return
@@ -110,14 +107,6 @@ func (m *meter) show(part string, done, total int, note string) {
 	fmt.Fprintf(c.stderr, "\r\x1b[K%.*s", c.width()-1, line)
 	c.drawn = true
 }
-
-// step shows a step of a training of so many epochs.
-func (m *meter) step(s promptcam.Step, epochs int) {
-	m.show(fmt.Sprintf("epoch %d/%d", s.Epoch, epochs), s.Done, s.Images, fmt.Sprintf("loss %.3f  accuracy %.1f %%", s.Loss, 100*s.Accuracy))
-}
-
-// end closes a part of so many images.
-func (m *meter) end(images int) { m.before += images }
 
 // bar draws a bar of the given width, or none where that is too small.
 func bar(done, total, width int) string {
