@@ -46,15 +46,9 @@ var imports = map[string][]string{
 var heavy = []string{"gonum.org/v1/plot", "golang.org/x/term"}
 
 func TestImportsGoOneWay(t *testing.T) {
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "../...")
-	out, err := cmd.Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		t.Fatalf("%s", failed.Stderr)
-	}
-	require.NoError(t, err)
+	out := goList(t, "-json=ImportPath,Imports", "../...")
 	seen := map[string]bool{}
-	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+	for d := json.NewDecoder(strings.NewReader(out)); ; {
 		var p struct {
 			ImportPath string
 			Imports    []string
@@ -84,4 +78,29 @@ func TestImportsGoOneWay(t *testing.T) {
 	for name := range imports {
 		assert.True(t, seen[name], "the table has package %s, which is gone", name)
 	}
+}
+
+// What a package brings along, itself or by what it imports, decides what a program that uses it carries.
+func TestWhatPackagesBring(t *testing.T) {
+	for name, without := range map[string][]string{
+		"promptcam": {"gonum.org/v1/plot", "golang.org/x/image/font", "golang.org/x/image/draw", module + "promptcam/figure"},
+		"vit/heat":  {module + "promptcam", module + "autograd"},
+	} {
+		for _, dep := range strings.Fields(goList(t, "-deps", "../"+name)) {
+			for _, heavy := range without {
+				assert.False(t, dep == heavy || strings.HasPrefix(dep, heavy+"/"), "%s brings %s", name, dep)
+			}
+		}
+	}
+}
+
+// goList returns what go list prints.
+func goList(t *testing.T, args ...string) string {
+	out, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		t.Fatalf("%s", failed.Stderr)
+	}
+	require.NoError(t, err)
+	return string(out)
 }
