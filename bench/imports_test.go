@@ -27,6 +27,7 @@ var imports = map[string][]string{
 	"autograd/gradcheck":       {"tensor", "autograd"},
 	"nn":                       {"tensor", "autograd"},
 	"nn/optim":                 {"tensor", "autograd", "nn"},
+	"nn/fit/knob":              {},
 	"vit":                      {"tensor", "tensor/checkpoint", "autograd", "nn"},
 	"vit/pretrained":           {"tensor/checkpoint", "vit"},
 	"data":                     {"tensor"},
