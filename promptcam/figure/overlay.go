@@ -3,10 +3,11 @@ package figure
 import (
 	"image"
 	"image/color"
+	"image/draw"
 	"math"
 
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/vit/heat"
-	"golang.org/x/image/draw"
 )
 
 // Scale says which values of a map get the strongest colour.
@@ -131,11 +132,14 @@ func mix(a, b, alpha uint8) uint8 {
 	return uint8((int(a)*(255-int(alpha)) + int(b)*int(alpha) + 127) / 255)
 }
 
-// fit returns photo scaled so that its longest side is side pixels.
+// fit returns photo, without its alpha, scaled so that its longest side is side pixels.
 func fit(photo image.Image, side int) *image.RGBA {
 	size := photo.Bounds().Size()
 	longest := max(size.X, size.Y, 1)
 	scaled := image.NewRGBA(image.Rect(0, 0, max(1, size.X*side/longest), max(1, size.Y*side/longest)))
-	draw.CatmullRom.Scale(scaled, scaled.Rect, photo, photo.Bounds(), draw.Src, nil)
+	if !photo.Bounds().Empty() {
+		small := data.Resize(data.ToRGB(photo), scaled.Rect.Dx(), scaled.Rect.Dy(), data.Bicubic)
+		draw.Draw(scaled, scaled.Rect, small, image.Point{}, draw.Src)
+	}
 	return scaled
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/vit/heat"
 	"github.com/stretchr/testify/assert"
 )
@@ -100,6 +101,13 @@ func TestStrongerIsBrighter(t *testing.T) {
 			before = now
 		}
 	}
+}
+
+// A photograph has millions of pixels: none may cost an allocation.
+func TestDrawingDoesNotAllocatePerPixel(t *testing.T) {
+	photo := data.NewRGB(300, 200)
+	assert.Less(t, testing.AllocsPerRun(3, func() { Overlay(photo, spot(0.4), Style{}) }), 30.0)
+	assert.Less(t, testing.AllocsPerRun(3, func() { fit(photo, 100) }), 30.0)
 }
 
 func TestFitKeepsShape(t *testing.T) {
