@@ -46,7 +46,7 @@ func collect(t testing.TB, l *Loader, batches iter.Seq2[*Batch, error]) (out see
 	for b, err := range batches {
 		require.NoError(t, err)
 		n := len(b.Labels)
-		require.Equal(t, []int{n, 3, l.c.Transform.Height, l.c.Transform.Width}, b.Values.Shape())
+		require.Equal(t, []int{n, 3, l.Shape[1], l.Shape[2]}, b.Values.Shape())
 		out.index = append(out.index, b.Index...)
 		out.labels = append(out.labels, b.Labels...)
 		data := b.Values.Data()

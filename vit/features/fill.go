@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -113,7 +112,6 @@ type filling struct {
 	free     chan []float32 // memory for pictures
 
 	mu    sync.Mutex // of all below, and of stats
-	next  int        // photograph
 	done  int        // records
 	total int
 	seen  map[string][32]byte // hashes of photographs
@@ -128,8 +126,8 @@ type picture struct {
 	hash   [32]byte // of the photograph's file
 }
 
-// run has workers check and decode photographs, and what is to be made of them
-// pass through the network, in batches as it comes: no record depends on another.
+// run decodes photographs in workers and passes them through the network, in
+// batches as they come: no record depends on another.
 func (f *filling) run(ctx context.Context, b *vit.Model, batch, workers int) {
 	size := f.source.Arch.ImageSize
 	n := 3 * size[0] * size[1]
@@ -137,23 +135,16 @@ func (f *filling) run(ctx context.Context, b *vit.Model, batch, workers int) {
 	for range cap(f.free) {
 		f.free <- nil
 	}
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			var w worker
-			for p := f.take(); p != nil && ctx.Err() == nil; p = f.take() {
-				if err := f.photo(ctx, &w, p, n); err != nil {
-					f.stop(err)
-				}
-			}
-		})
-	}
 	go func() {
-		wg.Wait()
-		close(f.pictures)
+		defer close(f.pictures)
+		memory := make([]worker, workers)
+		err := data.Each(ctx, len(f.photos), workers, func(w, i int) error { return f.photo(ctx, &memory[w], f.photos[i], n) })
+		if err != nil {
+			f.stop(err)
+		}
 	}()
 	pass := &pass{tape: autograd.Tape{NoGrad: true}, model: b, images: make([]float32, 0, batch*n), batch: make([]picture, 0, batch)}
-	for p := range f.pictures { // to the end, so that nobody is left behind
+	for p := range f.pictures { // to the end, so that no worker stays behind
 		if ctx.Err() != nil {
 			continue
 		}
@@ -166,17 +157,6 @@ func (f *filling) run(ctx context.Context, b *vit.Model, batch, workers int) {
 	if len(pass.batch) > 0 && ctx.Err() == nil {
 		f.forward(pass)
 	}
-}
-
-// take returns the next photograph, or nil.
-func (f *filling) take() *photo {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.next == len(f.photos) {
-		return nil
-	}
-	f.next++
-	return f.photos[f.next-1]
 }
 
 // note counts n records as done.
@@ -286,18 +266,14 @@ func (f *filling) forward(p *pass) {
 	for len(p.records) < n {
 		p.records = append(p.records, make([]byte, f.source.bytes()))
 	}
-	var wg sync.WaitGroup
-	errs := make([]error, n)
-	for i, pic := range p.batch {
-		wg.Go(func() {
-			err := f.write(int(pic.view.row), pic.hash, tokens[i*len(tokens)/n:(i+1)*len(tokens)/n], p.records[i])
-			if err != nil {
-				errs[i] = fmt.Errorf("%s: %w", Record{pic.photo.path, int(pic.view.number)}, err)
-			}
-		})
-	}
-	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
+	err := data.Each(context.Background(), n, 0, func(_, i int) error {
+		pic := p.batch[i]
+		if err := f.write(int(pic.view.row), pic.hash, tokens[i*len(tokens)/n:(i+1)*len(tokens)/n], p.records[i]); err != nil {
+			return fmt.Errorf("%s: %w", Record{pic.photo.path, int(pic.view.number)}, err)
+		}
+		return nil
+	})
+	if err != nil {
 		f.stop(err)
 		return
 	}
