@@ -3,7 +3,7 @@ package data
 import (
 	"cmp"
 	"context"
-	"path/filepath"
+	"io/fs"
 	"runtime"
 	"slices"
 	"sync"
@@ -16,10 +16,10 @@ type BadImage struct {
 	Err   error
 }
 
-// Check decodes the images of items on all processors and returns those that
-// fail, in order. It calls progress, unless nil, after each image, one call at a
+// Check decodes the images of items, names in fsys, on all processors and
+// returns those that fail, in order. It calls progress, unless nil, after each image, one call at a
 // time. When ctx ends, Check returns what it has found; ctx.Err tells.
-func (s *Set) Check(ctx context.Context, items []Item, progress func(done, total int)) []BadImage {
+func Check(ctx context.Context, fsys fs.FS, items []Item, progress func(done, total int)) []BadImage {
 	var (
 		mu   sync.Mutex
 		done int
@@ -27,7 +27,7 @@ func (s *Set) Check(ctx context.Context, items []Item, progress func(done, total
 	)
 	decoders := make([]decoder, runtime.GOMAXPROCS(0))
 	Each(ctx, len(items), len(decoders), func(worker, i int) error {
-		_, err := decoders[worker].read(filepath.Join(s.Root, items[i].Path))
+		_, err := decoders[worker].read(fsys, items[i].Path)
 		mu.Lock()
 		defer mu.Unlock()
 		done++

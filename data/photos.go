@@ -3,7 +3,7 @@ package data
 import (
 	"cmp"
 	"fmt"
-	"path/filepath"
+	"io/fs"
 	"runtime"
 	"slices"
 )
@@ -18,11 +18,11 @@ type LoaderConfig struct {
 }
 
 // NewLoader returns a loader that decodes and transforms the photographs of
-// items, whose paths are relative to root. It keeps a copy of items. Order and
+// items, whose paths are names in fsys. It keeps a copy of items. Order and
 // augmentation depend on the seed, the plan and items alone; an image that the
 // plan picks several times is augmented anew each time. An invalid setting is an
 // error, and so is an empty list.
-func NewLoader(root string, items []Item, c LoaderConfig) (*Loader, error) {
+func NewLoader(fsys fs.FS, items []Item, c LoaderConfig) (*Loader, error) {
 	if err := c.Transform.Validate(); err != nil {
 		return nil, err
 	}
@@ -32,7 +32,7 @@ func NewLoader(root string, items []Item, c LoaderConfig) (*Loader, error) {
 	case c.Workers < 0:
 		return nil, fmt.Errorf("data: loader: %d workers, need at least 1, or 0 for all processors", c.Workers)
 	case len(items) == 0:
-		return nil, fmt.Errorf("data: loader: no images of %s", root)
+		return nil, fmt.Errorf("data: loader: no images of %s", PathOf(fsys, "."))
 	}
 	items = slices.Clone(items)
 	return &Loader{
@@ -47,7 +47,7 @@ func NewLoader(root string, items []Item, c LoaderConfig) (*Loader, error) {
 		Reader: func(epoch int) func([]float32, Pick) error {
 			var w worker
 			return func(dst []float32, p Pick) error {
-				photo, err := w.decoder.read(filepath.Join(root, items[p.At].Path))
+				photo, err := w.decoder.read(fsys, items[p.At].Path)
 				if err != nil {
 					return err
 				}

@@ -5,7 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"path/filepath"
+	"io/fs"
 	"runtime"
 	"slices"
 	"sync"
@@ -44,7 +44,7 @@ func (c *Cache) Stats() Stats { return c.stats }
 // b must be the backbone of the cache's Source. It is faster if it is frozen.
 // Errors are another backbone, what happens to the file, the end of ctx, and
 // tokens that are not finite numbers, or too large for the file's type.
-func (c *Cache) Fill(ctx context.Context, root string, b *vit.Model, config FillConfig) (bad []data.BadImage, err error) {
+func (c *Cache) Fill(ctx context.Context, fsys fs.FS, b *vit.Model, config FillConfig) (bad []data.BadImage, err error) {
 	fail := func(err error) error { return fmt.Errorf("features: fill %s: %w", c.path, err) }
 	if config.Batch < 0 || config.Workers < 0 {
 		return nil, fail(fmt.Errorf("batches of %d images, %d workers: want none negative", config.Batch, config.Workers))
@@ -56,7 +56,7 @@ func (c *Cache) Fill(ctx context.Context, root string, b *vit.Model, config Fill
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	f := &filling{Cache: c, root: root, config: config, stop: stop, photos: c.photos(), seen: map[string][32]byte{}}
+	f := &filling{Cache: c, fsys: fsys, config: config, stop: stop, photos: c.photos(), seen: map[string][32]byte{}}
 	c.stats = Stats{}
 	for _, p := range f.photos {
 		f.total += len(p.views)
@@ -104,7 +104,7 @@ func (c *Cache) photos() []*photo {
 // A filling is a Fill at work.
 type filling struct {
 	*Cache
-	root     string
+	fsys     fs.FS
 	config   FillConfig
 	stop     context.CancelCauseFunc // with the error that ends it
 	photos   []*photo
@@ -175,13 +175,12 @@ type worker struct{ file, record []byte }
 // photo checks the records of a photograph and sends a picture for each that is to be
 // made. Its error is not the photograph's.
 func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
-	path := filepath.Join(f.root, filepath.FromSlash(p.path))
 	refuse := func(views int, err error) {
 		f.note(views, func(*Stats) {
 			f.bad = append(f.bad, data.BadImage{Index: p.index, Item: data.Item{Path: p.path}, Err: err})
 		})
 	}
-	file, err := data.ReadFile(path, w.file)
+	file, err := data.ReadFile(f.fsys, p.path, w.file)
 	if err != nil {
 		refuse(len(p.views), err)
 		return nil
@@ -209,7 +208,7 @@ func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
 	if len(todo) == 0 {
 		return nil
 	}
-	decoded, err := data.DecodeImage(file, path)
+	decoded, err := data.DecodeImage(file, data.PathOf(f.fsys, p.path))
 	if err != nil {
 		refuse(len(todo), err)
 		return nil
