@@ -18,30 +18,32 @@ const module = "github.com/promptcam/promptcam/"
 // imports says which packages of ours each package may use. Imports go one
 // way, from the paper down to the multiply.
 var imports = map[string][]string{
-	"tensor/internal/parallel": {},
-	"tensor/internal/kernel":   {},
-	"tensor":                   {"tensor/internal/kernel", "tensor/internal/parallel"},
-	"tensor/tensortest":        {"tensor"},
-	"tensor/checkpoint":        {"tensor"},
-	"autograd":                 {"tensor"},
-	"autograd/gradcheck":       {"tensor", "autograd"},
-	"nn":                       {"tensor", "autograd"},
-	"nn/optim":                 {"tensor", "autograd", "nn"},
-	"nn/fit/knob":              {},
-	"vit":                      {"tensor", "tensor/checkpoint", "autograd", "nn"},
-	"vit/pretrained":           {"tensor/checkpoint", "vit"},
-	"data":                     {"tensor"},
-	"data/birds":               {"data"},
-	"data/download":            {},
-	"vit/heat":                 {"tensor", "data"},
-	"promptcam/figure":         {"promptcam", "tensor/checkpoint", "vit/heat", "data"},
-	"promptcam/figure/curves":  {},
-	"promptcam":                {"vit/heat", "tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data"},
-	"vit/features":             {"tensor", "tensor/checkpoint", "autograd", "vit", "data"},
-	"vit/probe":                {"tensor", "autograd", "vit"},
-	"examples/cub":             {"vit/heat", "promptcam/figure", "promptcam/figure/curves", "tensor", "tensor/checkpoint", "nn", "vit", "data", "data/birds", "data/download", "promptcam", "autograd", "vit/features", "vit/probe", "vit/pretrained"},
-	"examples/pretrain":        {"promptcam/figure/curves", "tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data", "data/birds"},
-	"bench":                    {},
+	"tensor/internal/parallel":  {},
+	"tensor/internal/kernel":    {},
+	"tensor":                    {"tensor/internal/kernel", "tensor/internal/parallel"},
+	"tensor/tensortest":         {"tensor"},
+	"tensor/checkpoint":         {"tensor"},
+	"autograd":                  {"tensor"},
+	"autograd/gradcheck":        {"tensor", "autograd"},
+	"nn":                        {"tensor", "autograd"},
+	"nn/optim":                  {"tensor", "autograd", "nn"},
+	"nn/fit/knob":               {},
+	"vit":                       {"tensor", "tensor/checkpoint", "autograd", "nn"},
+	"vit/pretrained":            {"tensor/checkpoint", "vit"},
+	"data":                      {"tensor"},
+	"data/birds":                {"data"},
+	"data/download":             {},
+	"vit/heat":                  {"tensor", "data"},
+	"promptcam/figure":          {"promptcam", "tensor/checkpoint", "vit/heat", "data"},
+	"promptcam/figure/curves":   {},
+	"promptcam":                 {"vit/heat", "tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data"},
+	"vit/features":              {"tensor", "tensor/checkpoint", "autograd", "vit", "data"},
+	"vit/probe":                 {"tensor", "autograd", "vit"},
+	"promptcam/run":             {"promptcam", "promptcam/figure", "promptcam/figure/curves", "vit", "vit/features", "vit/heat", "vit/probe", "nn", "nn/fit/knob", "autograd", "tensor", "tensor/checkpoint", "data", "data/birds"},
+	"examples/cub":              {"promptcam/run", "promptcam", "vit", "vit/pretrained", "nn/fit/knob", "tensor/checkpoint", "data", "data/birds", "data/download", "examples/internal/console"},
+	"examples/internal/console": {},
+	"examples/pretrain":         {"promptcam/figure/curves", "tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data", "data/birds"},
+	"bench":                     {},
 }
 
 // heavy are packages that few users want to build, and the only packages of ours that may
@@ -53,15 +55,9 @@ var heavy = map[string][]string{
 }
 
 func TestImportsGoOneWay(t *testing.T) {
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "../...")
-	out, err := cmd.Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		t.Fatalf("%s", failed.Stderr)
-	}
-	require.NoError(t, err)
+	out := goList(t, "-json=ImportPath,Imports", "../...")
 	seen := map[string]bool{}
-	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+	for d := json.NewDecoder(strings.NewReader(out)); ; {
 		var p struct {
 			ImportPath string
 			Imports    []string
@@ -91,4 +87,29 @@ func TestImportsGoOneWay(t *testing.T) {
 	for name := range imports {
 		assert.True(t, seen[name], "the table has package %s, which is gone", name)
 	}
+}
+
+// What a package brings along, itself or by what it imports, decides what a program that uses it carries.
+func TestWhatPackagesBring(t *testing.T) {
+	for name, without := range map[string][]string{
+		"promptcam": {"gonum.org/v1/plot", "golang.org/x/image/font", "golang.org/x/image/draw", module + "promptcam/figure"},
+		"vit/heat":  {module + "promptcam", module + "autograd"},
+	} {
+		for _, dep := range strings.Fields(goList(t, "-deps", "../"+name)) {
+			for _, heavy := range without {
+				assert.False(t, dep == heavy || strings.HasPrefix(dep, heavy+"/"), "%s brings %s", name, dep)
+			}
+		}
+	}
+}
+
+// goList returns what go list prints.
+func goList(t *testing.T, args ...string) string {
+	out, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		t.Fatalf("%s", failed.Stderr)
+	}
+	require.NoError(t, err)
+	return string(out)
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/promptcam/promptcam/data"
 )
 
-// Batches is a source of images, such as data.Loader, or of the tokens that frozen
-// layers made of them, such as features.Loader.
+// Batches is a source of images or of the tokens that frozen layers made of them,
+// such as data.Loader.
 type Batches interface {
 	// Epoch returns the batches of an epoch, of the images that the plan picks. A batch, or the
 	// error that ends the epoch, is valid until the next.

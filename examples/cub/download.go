@@ -9,9 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/promptcam/promptcam/data/download"
+	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/vit/pretrained"
 )
@@ -74,7 +74,7 @@ func known() string {
 func (s *settings) downloads() error {
 	if !s.Download {
 		if isPublished(s.Weights) && !exists(s.Weights) {
-			return usage("-weights %s is no file: with -download the weights of that name are fetched", s.Weights)
+			return console.Usagef("-weights %s is no file: with -download the weights of that name are fetched", s.Weights)
 		}
 		return nil
 	}
@@ -93,7 +93,7 @@ func (s *settings) downloads() error {
 		w.photographs, s.Data = true, w.images()
 	}
 	if !w.photographs && w.weights == "" {
-		return usage("-download has nothing to fetch: CUB-200-2011 in the place of -data, and the weights %s by their names in -weights", known())
+		return console.Usagef("-download has nothing to fetch: CUB-200-2011 in the place of -data, and the weights %s by their names in -weights", known())
 	}
 	s.fetches = w
 	return nil
@@ -108,7 +108,7 @@ func (s *settings) publishedWeights() (string, error) {
 	case s.ownWeights:
 		return "", nil
 	case s.Weights != "" && !exists(s.Weights):
-		return "", usage("-weights %s: no such file, and -download knows %s", s.Weights, known())
+		return "", console.Usagef("-weights %s: no such file, and -download knows %s", s.Weights, known())
 	case s.Load != "" && !exists(s.Load):
 		return "", fmt.Errorf("-load %s: no such file", s.Load)
 	case s.Weights != "":
@@ -124,13 +124,13 @@ func (s *settings) publishedWeights() (string, error) {
 		return "", nil
 	}
 	if name := info.Backbone.Config.Name; !isPublished(name) {
-		return "", usage("-weights is missing: %s was trained on %s, and -download knows %s", s.Load, name, known())
+		return "", console.Usagef("-weights is missing: %s was trained on %s, and -download knows %s", s.Load, name, known())
 	}
 	return info.Backbone.Config.Name, nil
 }
 
 // fetch downloads what is wanted and is not there yet.
-func (w *wanted) fetch(ctx context.Context, c *console) (err error) {
+func (w *wanted) fetch(ctx context.Context, c *console.Console) (err error) {
 	defer func() {
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			err = interrupted{fmt.Sprintf("what has been downloaded is in %s: the same flags go on", w.folder), err}
@@ -138,7 +138,7 @@ func (w *wanted) fetch(ctx context.Context, c *console) (err error) {
 			err = fmt.Errorf("-download: %w", err)
 		}
 	}()
-	unlock, err := download.Lock(ctx, filepath.Join(w.folder, ".lock"), func() { c.say("another process downloads to %s: waiting for it", w.folder) })
+	unlock, err := download.Lock(ctx, filepath.Join(w.folder, ".lock"), func() { say(c, "another process downloads to %s: waiting for it", w.folder) })
 	if err != nil {
 		return err
 	}
@@ -147,65 +147,38 @@ func (w *wanted) fetch(ctx context.Context, c *console) (err error) {
 		if err := get(ctx, c, published.weights[w.weights], w.backbone()); err != nil {
 			return err
 		}
-		c.say("weights: %s", w.backbone())
+		say(c, "weights: %s", w.backbone())
 	}
 	if w.photographs {
 		if err := w.birds(ctx, c); err != nil {
 			return err
 		}
-		c.say("photographs: %s", w.images())
+		say(c, "photographs: %s", w.images())
 	}
 	return nil
 }
 
 // birds downloads and unpacks the photographs, unless they are there; the archive does not stay.
-func (w *wanted) birds(ctx context.Context, c *console) error {
+func (w *wanted) birds(ctx context.Context, c *console.Console) error {
 	if exists(w.unpacked()) {
 		return nil
 	}
 	if err := get(ctx, c, published.photographs, w.archive()); err != nil {
 		return err
 	}
-	p := c.traffic("unpacking " + filepath.Base(w.archive()))
-	if err := download.Unpack(ctx, w.archive(), w.unpacked(), cubFiles, p.show); err != nil {
+	p := c.Traffic("unpacking " + filepath.Base(w.archive()))
+	if err := download.Unpack(ctx, w.archive(), w.unpacked(), cubFiles, p); err != nil {
 		return err
 	}
 	return os.Remove(w.archive())
 }
 
 // get downloads a file.
-func get(ctx context.Context, c *console, f download.File, path string) error {
+func get(ctx context.Context, c *console.Console, f download.File, path string) error {
 	if !exists(path) {
-		c.say("downloading %s, %.0f MB", f.URL, float64(f.Size)/1e6)
+		say(c, "downloading %s, %.0f MB", f.URL, float64(f.Size)/1e6)
 	}
 	o := download.DefaultOptions()
-	o.Progress = c.traffic("downloading " + filepath.Base(path)).show
+	o.Progress = c.Traffic("downloading " + filepath.Base(path))
 	return f.Fetch(ctx, path, o)
-}
-
-// traffic shows how far bytes have come.
-type traffic struct {
-	c       *console
-	what    string
-	began   time.Time
-	skipped int64 // that were there before
-}
-
-func (c *console) traffic(what string) *traffic {
-	return &traffic{c: c, what: what, began: time.Now(), skipped: -1}
-}
-
-// show tells that done of total bytes are done.
-func (t *traffic) show(done, total int64) {
-	if t.skipped < 0 {
-		t.skipped = done
-	}
-	if !t.c.due(t.began) {
-		return
-	}
-	text := fmt.Sprintf("%.0f/%.0f MB", float64(done)/1e6, float64(total)/1e6)
-	if rate := float64(done-t.skipped) / time.Since(t.began).Seconds(); rate > 0 {
-		text += fmt.Sprintf("  %.1f MB/s  %s left", rate/1e6, clock(time.Duration(float64(total-done)/rate*float64(time.Second))))
-	}
-	t.c.draw(t.what, int(done>>10), int(total>>10), text)
 }

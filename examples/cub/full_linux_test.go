@@ -64,7 +64,7 @@ func TestExitCodes(t *testing.T) {
 			once.Do(func() { assert.NoError(t, c.Process.Signal(os.Interrupt)) })
 		}
 	}}
-	assert.Contains(t, exit(c, 130), " of 10000 is on disk in "+statePath(out))
+	assert.Contains(t, exit(c, 130), " of 10000 is on disk in "+filepath.Join(out, "state.safetensors"))
 	assert.Equal(t, []string{"state.safetensors"}, files(t, out))
 }
 

@@ -7,11 +7,12 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/promptcam/run"
 )
 
 // do does what the command line asks for.
-func do(ctx context.Context, s *settings, c *console) error {
+func do(ctx context.Context, s *settings, c *console.Console) error {
 	if s.Load == "" {
 		return train(ctx, s, c)
 	}
@@ -41,7 +42,7 @@ func do(ctx context.Context, s *settings, c *console) error {
 	return s.drawnAgain(err)
 }
 
-func train(ctx context.Context, s *settings, c *console) error {
+func train(ctx context.Context, s *settings, c *console.Console) error {
 	if !s.Resume && !exists(s.Out, "state.safetensors") {
 		if err := s.mayReplace("metrics.json"); err != nil {
 			return err
@@ -62,7 +63,7 @@ func train(ctx context.Context, s *settings, c *console) error {
 	return s.drawnAgain(err)
 }
 
-func explain(ctx context.Context, s *settings, c *console, m *run.Trained) error {
+func explain(ctx context.Context, s *settings, c *console.Console, m *run.Trained) error {
 	if err := m.Names(nil); err != nil {
 		return err
 	}
@@ -82,15 +83,15 @@ func explain(ctx context.Context, s *settings, c *console, m *run.Trained) error
 		if err != nil {
 			return fmt.Errorf("-explain: %w", err)
 		}
-		c.line(run.Outcome, e.Text+e.Picture)
+		c.Result(e.Text + e.Picture)
 	}
 	return nil
 }
 
 // openData opens -data, -classes of it, and where things are in its images.
-func openData(s *settings, c *console) (err error) {
+func openData(s *settings, c *console.Console) (err error) {
 	if dir := filepath.Dir(filepath.Clean(s.Data)); filepath.Base(s.Data) == "images" && exists(dir, "images.txt") {
-		c.line(run.Warning, fmt.Sprintf("-data %s: read as class folders, of which -test are held out; -data %s has the published test images", s.Data, dir))
+		c.Warn(fmt.Sprintf("-data %s: read as class folders, of which -test are held out; -data %s has the published test images", s.Data, dir))
 	}
 	if s.Set, err = run.OpenSet(s.Data, s.Recipe, s.Classes...); err != nil {
 		return err
@@ -106,7 +107,7 @@ func (s *settings) mayReplace(name string) error {
 	if s.isGiven("out") || !exists(s.Out, name) {
 		return nil
 	}
-	return usage("-out is missing, and the folder %s, which it means then, holds the results of another run", s.Out)
+	return console.Usagef("-out is missing, and the folder %s, which it means then, holds the results of another run", s.Out)
 }
 
 // drawnAgain tells what to do about drawn birds that cannot be read.

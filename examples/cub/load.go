@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/run"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
@@ -82,12 +83,12 @@ func openTrained(s *settings) (*run.Trained, error) {
 	arch := info.Backbone.Config
 	switch {
 	case s.isGiven("arch") || s.isGiven("size"):
-		return nil, usage("-arch and -size are in %s: %s at %dx%d pixels", s.Load, arch.Name, arch.ImageSize[0], arch.ImageSize[1])
+		return nil, console.Usagef("-arch and -size are in %s: %s at %dx%d pixels", s.Load, arch.Name, arch.ImageSize[0], arch.ImageSize[1])
 	case s.Weights != "":
 	case info.Backbone.SHA256 == pretrained.Birds().SHA256:
 		s.Weights, s.ownWeights = own, true
 	default:
-		return nil, usage("-weights is missing: %s was trained on the backbone %s with SHA-256 %s, which is not in it", s.Load, arch.Name, info.Backbone.SHA256)
+		return nil, console.Usagef("-weights is missing: %s was trained on the backbone %s with SHA-256 %s, which is not in it", s.Load, arch.Name, info.Backbone.SHA256)
 	}
 	w, err := openWeights(s)
 	if err != nil {
@@ -109,7 +110,7 @@ func openTrained(s *settings) (*run.Trained, error) {
 // in it, and normalises and resizes as that code does when it tests.
 func openOfficial(s *settings, f *checkpoint.File) (*run.Trained, error) {
 	if s.Weights != "" {
-		return nil, usage("-weights is not needed: %s, an official checkpoint, holds its own backbone", s.Load)
+		return nil, console.Usagef("-weights is not needed: %s, an official checkpoint, holds its own backbone", s.Load)
 	}
 	c, err := architecture(s, f)
 	if err != nil {

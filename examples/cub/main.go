@@ -10,31 +10,16 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"strings"
-	"syscall"
+
+	"github.com/promptcam/promptcam/examples/internal/console"
+	"github.com/promptcam/promptcam/promptcam/run"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // the second signal ends the program at once
-	err := program(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	if err == nil {
-		return
-	}
-	fmt.Fprintln(os.Stderr, "cub: "+oneLine(err))
-	switch {
-	case errors.As(err, new(usageError)):
-		os.Exit(2)
-	case errors.Is(err, context.Canceled):
-		os.Exit(130) // as a shell reports a program that SIGINT ended
-	}
-	os.Exit(1)
-}
+func main() { console.Main("cub", command) }
 
-// program parses the command line and does what it asks for.
-func program(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+// command parses the command line and does what it asks for.
+func command(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s, err := parse(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -45,9 +30,9 @@ func program(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	if err := folders(s); err != nil {
 		return err
 	}
-	c := newConsole(stdout, stderr, s.Quiet)
-	s.Observer = c.observer()
-	defer c.clear()
+	c := console.New(stdout, stderr)
+	c.Quiet, s.Observer = s.Quiet, observer(c)
+	defer c.Clear()
 	if s.fetches != nil {
 		if err := s.fetches.fetch(ctx, c); err != nil {
 			return err
@@ -101,5 +86,23 @@ func saved(s *settings) string {
 	return again
 }
 
-// oneLine is for errors that list several faults, each on its line.
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+// observer shows the work of package run.
+func observer(c *console.Console) run.Observer {
+	return run.Observer{
+		Line: func(kind run.Kind, text string) {
+			map[run.Kind]func(string){run.Note: c.Say, run.Outcome: c.Result, run.Warning: c.Warn}[kind](text)
+		},
+		Progress: func(p run.Progress) {
+			text := fmt.Sprintf("%d/%d", p.Done, p.Total)
+			if p.Remark != "" {
+				text += "  " + p.Remark
+			}
+			c.Show(console.Progress{
+				Part: p.Part, Done: int64(p.Done), Total: int64(p.Total), Text: text, Rate: fmt.Sprintf("%.1f images/s", p.Rate()), Left: p.Left(),
+			})
+		},
+	}
+}
+
+// say prints a line about how things go.
+func say(c *console.Console, format string, a ...any) { c.Say(fmt.Sprintf(format, a...)) }

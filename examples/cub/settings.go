@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/nn/fit/knob"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/run"
@@ -41,11 +42,6 @@ type settings struct {
 	ownWeights bool              // -weights are those within the program
 }
 
-// A usageError is a wrong command line.
-type usageError struct{ error }
-
-func usage(format string, a ...any) error { return usageError{fmt.Errorf(format, a...)} }
-
 // parse reads the command line. flag.ErrHelp means that help was asked for and
 // is written to stdout.
 func parse(args []string, stdout io.Writer) (*settings, error) {
@@ -58,12 +54,12 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	}
 	err := fs.Parse(args)
 	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		return nil, usageError{err}
+		return nil, console.UsageError{Err: err}
 	}
 	fs.Visit(func(f *flag.Flag) { s.given[f.Name] = f.Value.String() })
 	bare := s.bare()
 	if wrong := s.resolve(bare || s.Data == own && !exists(own)); wrong != nil {
-		return nil, usageError{wrong}
+		return nil, console.UsageError{Err: wrong}
 	}
 	if err != nil {
 		return nil, errors.Join(err, help(stdout, s))
@@ -71,11 +67,11 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	for name, value := range s.given {
 		// A variable of the shell that is empty lets the next flag slip into its place.
 		if next, ok := strings.CutPrefix(value, "-"); ok && fs.Lookup(next) != nil {
-			return nil, usage("-%s has no value: -%s comes next", name, next)
+			return nil, console.Usagef("-%s has no value: -%s comes next", name, next)
 		}
 	}
 	if fs.NArg() > 0 {
-		return nil, usage("%q is no flag: every argument needs a flag before it, such as -data", fs.Arg(0))
+		return nil, console.Usagef("%q is no flag: every argument needs a flag before it, such as -data", fs.Arg(0))
 	}
 	// A folder or a file of that name is what is meant, if -data or -weights says so.
 	if bare || s.Data == own && !exists(own) {
@@ -119,37 +115,37 @@ func (s *settings) resolve(drawn bool) (err error) {
 func (s *settings) check() error {
 	switch {
 	case len(s.Explain) > 0 && s.Load == "":
-		return usage("-explain needs -load, the trained model that is to explain")
+		return console.Usagef("-explain needs -load, the trained model that is to explain")
 	case s.AddClass != "" && (s.Load == "" || len(s.Explain) > 0):
-		return usage("-add-class needs -load, the trained model, and goes without -explain")
+		return console.Usagef("-add-class needs -load, the trained model, and goes without -explain")
 	case len(s.Class) > 0 && len(s.Explain) == 0:
-		return usage("-class says what to -explain, which is not given")
+		return console.Usagef("-class says what to -explain, which is not given")
 	case s.Data == "" && len(s.Explain) == 0 && s.AddClass == "":
-		return usage("-data is missing: the folder of photographs; %s are drawn ones", own)
+		return console.Usagef("-data is missing: the folder of photographs; %s are drawn ones", own)
 	case s.Weights == "" && s.Load == "":
-		return usage("-weights is missing: the file of the pre-trained backbone; %s is a small one that knows drawn birds alone", own)
+		return console.Usagef("-weights is missing: the file of the pre-trained backbone; %s is a small one that knows drawn birds alone", own)
 	case s.ownWeights && s.isGiven("arch"):
-		return usage("-arch is given, but the architecture of -weights %s is known", own)
+		return console.Usagef("-arch is given, but the architecture of -weights %s is known", own)
 	case s.ownWeights && s.Load == "" && s.Mode != promptcam.Last:
-		return usage("-mode is %s, but in all blocks of -weights %s but the last each patch sees its window alone, and prompts can enter the last alone: want -mode last", s.Mode, own)
+		return console.Usagef("-mode is %s, but in all blocks of -weights %s but the last each patch sees its window alone, and prompts can enter the last alone: want -mode last", s.Mode, own)
 	}
 	if err := s.Job.Validate(); err != nil {
-		return usageError{err}
+		return console.UsageError{Err: err}
 	}
 	if s.Load == "" {
 		if err := s.Recipe.Validate(); err != nil {
-			return usageError{err}
+			return console.UsageError{Err: err}
 		}
 		return nil
 	}
 	for k := range knob.Walk(&s.Recipe) {
 		if s.isGiven(k.Flag) && !slices.Contains([]string{"test", "batch", "seed"}, k.Flag) {
-			return usage("-%s is for training, and -load skips it", k.Flag)
+			return console.Usagef("-%s is for training, and -load skips it", k.Flag)
 		}
 	}
 	for _, name := range []string{"baseline", "resume"} {
 		if s.isGiven(name) {
-			return usage("-%s is for training, and -load skips it", name)
+			return console.Usagef("-%s is for training, and -load skips it", name)
 		}
 	}
 	return nil

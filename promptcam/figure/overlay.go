@@ -84,21 +84,16 @@ func (s Style) shade(t float64) color.NRGBA {
 	return color.NRGBA{c.R, c.G, c.B, uint8(math.Round(255 * unit(opacity) * math.Sqrt(t)))}
 }
 
-// levels returns where each value of h lies on the scale whose absolute top is
-// limit, from 0 to 1.
-func (s Style) levels(h heat.Map, limit float32) []float64 {
+// level returns where a value of h lies on the scale whose absolute top is limit, from 0 to 1.
+func (s Style) level(h heat.Map, limit float32) func(v float32) float64 {
 	low, high := 0.0, float64(limit)
 	if s.Scale == Relative {
 		low, high = float64(h.Min()), float64(h.Max())
 	}
-	t := make([]float64, len(h.Values))
 	if high <= low {
-		return t // a flat map has nothing to stretch
+		return func(float32) float64 { return 0 } // a flat map has nothing to stretch
 	}
-	for i, v := range h.Values {
-		t[i] = unit((float64(v) - low) / (high - low))
-	}
-	return t
+	return func(v float32) float64 { return unit((float64(v) - low) / (high - low)) }
 }
 
 // Overlay draws a map over the photograph it belongs to, stretched over all of
@@ -117,8 +112,10 @@ func (s Style) overlay(photo image.Image, h heat.Map, limit float32) *image.RGBA
 	}
 	// Values are resized rather than colours: halfway between dark and bright
 	// lies the colour of half the attention, not a blend of the two.
-	for i, t := range s.levels(h.Resize(size.X, size.Y), limit) {
-		c := s.shade(t)
+	large := h.Resize(size.X, size.Y)
+	level := s.level(large, limit)
+	for i, v := range large.Values {
+		c := s.shade(level(v))
 		at := picture.Pix[i*4:][:4]
 		at[0] = mix(at[0], c.R, c.A)
 		at[1] = mix(at[1], c.G, c.A)

@@ -26,7 +26,7 @@ func (j *Job) Evaluate(ctx context.Context, m *Trained) (*Result, error) {
 	}
 	own := *j // whose test images lose unreadable ones
 	own.Set = set
-	im := &images{Job: &own, root: set.Root, plain: m.Transform, augmented: m.Transform}
+	im := &images{Job: &own, fsys: set.FS, plain: m.Transform, augmented: m.Transform}
 	defer im.close()
 	if err := im.open(ctx, m.Model, j.lender(m), nil, []*[]data.Item{&set.Test}); err != nil {
 		return nil, err

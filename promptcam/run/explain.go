@@ -78,21 +78,20 @@ func seen(photo *data.RGB, t data.Transform) image.Image {
 	return t.Apply(photo, nil)
 }
 
-// rows returns the maps of other classes, under a word for them, and of the predicted one.
-func (j *Job) rows(e *promptcam.Explanation, classes []string, word string, others ...int) []figure.Row {
-	row := func(word string, class int) figure.Row {
-		return figure.Explained(fmt.Sprintf("%s: %s, %.1f %%", word, classes[class], 100*e.Probabilities[class]), e, class, j.Top, j.blur())
+// rows returns the maps of other classes, each of which is the "true" one or is to be "compared with" the
+// predicted one, and those of that.
+func (j *Job) rows(e *promptcam.Explanation, classes []string, what string, others ...int) []figure.Row {
+	row := func(what string, class int) figure.Row {
+		title := fmt.Sprintf("%s: %s, %.1f %%", what, figure.DisplayName(classes[class]), 100*e.Probabilities[class])
+		return figure.Explained(title, e, class, j.Top, j.blur())
 	}
 	var all []figure.Row
-	last := "predicted"
 	for _, class := range others {
 		if class != e.Predicted() {
-			all = append(all, row(word, class))
-		} else if word == "true" {
-			last = "true and predicted"
+			all = append(all, row(what, class))
 		}
 	}
-	return append(all, row(last, e.Predicted()))
+	return append(all, row("predicted", e.Predicted()))
 }
 
 // pictureName returns a name in out of its own for a photograph's picture, which

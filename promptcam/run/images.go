@@ -22,7 +22,7 @@ const viewSeed = 1
 // them, the cached features that its frozen layers make of them.
 type images struct {
 	*Job
-	root             string // of the items' paths
+	fsys             fs.FS // in which the items' paths are names
 	plain, augmented data.Transform
 	cache            *features.Cache // nil: photographs are read
 	unreadable       int             // images that were left out
@@ -147,7 +147,7 @@ func (im *images) openCache(s store, source features.Source, records []features.
 // fill makes the features that are not there yet.
 func (im *images) fill(ctx context.Context, m *promptcam.Model, path string, layer, records int) ([]data.BadImage, error) {
 	meter, began := im.Observer.meter(records), time.Now()
-	bad, err := im.cache.Fill(ctx, im.root, m.Backbone, features.FillConfig{
+	bad, err := im.cache.Fill(ctx, im.fsys, m.Backbone, features.FillConfig{
 		Workers: im.Workers, Progress: func(done, total int) { meter.show("features", done, total, "") },
 	})
 	if err != nil {
@@ -172,9 +172,8 @@ func (im *images) check(ctx context.Context, lists []*[]data.Item) (bad []data.B
 		all += len(*l)
 	}
 	m := im.Observer.meter(all)
-	set := &data.Set{Root: im.root}
 	for _, l := range lists {
-		bad = append(bad, set.Check(ctx, *l, func(done, total int) { m.show("checking images", m.before+done, all, "") })...)
+		bad = append(bad, data.Check(ctx, im.fsys, *l, func(done, total int) { m.show("checking images", m.before+done, all, "") })...)
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -204,5 +203,5 @@ func (im *images) batches(items []data.Item, t data.Transform, c features.Loader
 	if im.cache != nil {
 		return im.cache.Loader(items, c)
 	}
-	return data.NewLoader(im.root, items, data.LoaderConfig{Transform: t, Batch: c.Batch, Shuffle: c.Shuffle, Seed: c.Seed, Workers: im.Workers})
+	return data.NewLoader(im.fsys, items, data.LoaderConfig{Transform: t, Batch: c.Batch, Shuffle: c.Shuffle, Seed: c.Seed, Workers: im.Workers})
 }

@@ -75,7 +75,7 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 		}
 	}
 	page := r.path(reportName)
-	if err := r.report(curves, seconds).Write(ctx, page); err != nil {
+	if err := r.report(curves, seconds).WriteFile(ctx, page); err != nil {
 		return nil, err
 	}
 	result := &Result{Model: r.model, Test: r.test, Baselines: r.baselines, Metrics: r.metrics(seconds), Report: page}

@@ -196,7 +196,7 @@ func renumber(set *data.Set, classes []string) (*data.Set, error) {
 		}
 		return items
 	}
-	return &data.Set{Root: set.Root, Classes: classes, Train: again(set.Train), Val: again(set.Val), Test: again(set.Test)}, nil
+	return &data.Set{Root: set.Root, FS: set.FS, Classes: classes, Train: again(set.Train), Val: again(set.Val), Test: again(set.Test)}, nil
 }
 
 // OpenNotes reads where things are in the images of a folder; nil if the folder does not tell.

@@ -128,7 +128,7 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 	set := *j.Set
 	own.Set = &set
 	t := &training{Job: &own, model: model}
-	t.images = &images{Job: t.Job, root: set.Root}
+	t.images = &images{Job: t.Job, fsys: set.FS}
 	t.images.augmented, t.images.plain = j.transforms(backbone.Config)
 	if err := t.images.open(ctx, model, s, []*[]data.Item{&set.Train}, []*[]data.Item{&set.Val, &set.Test}); err != nil {
 		return t, err
