@@ -43,7 +43,7 @@ func program(limit int, args ...string) *exec.Cmd {
 
 func TestExitCodes(t *testing.T) {
 	weights, arch := backbone(t, nil)
-	data, out := photographs(t, t.TempDir(), 6), t.TempDir()
+	data, out := photographs(t, t.TempDir(), 20), t.TempDir()
 	exit := func(c *exec.Cmd, code int) string {
 		var stderr strings.Builder
 		c.Stderr = &stderr

@@ -29,13 +29,13 @@ func do(ctx context.Context, s *settings, c *console.Console) error {
 		}
 	}
 	if s.AddClass != "" {
-		if err := s.mayReplace("metrics.json"); err != nil {
+		if err := s.mayReplace("metrics.json", "another run"); err != nil {
 			return err
 		}
 		_, err = s.Job.AddClass(ctx, m, s.AddClass)
 		return err
 	}
-	if err := s.mayReplace("history.csv"); err != nil {
+	if err := s.mayReplace("history.csv", "a training run"); err != nil {
 		return err
 	}
 	_, err = s.Evaluate(ctx, m)
@@ -44,7 +44,7 @@ func do(ctx context.Context, s *settings, c *console.Console) error {
 
 func train(ctx context.Context, s *settings, c *console.Console) error {
 	if !s.Resume && !exists(s.Out, "state.safetensors") {
-		if err := s.mayReplace("metrics.json"); err != nil {
+		if err := s.mayReplace("metrics.json", "another run"); err != nil {
 			return err
 		}
 	}
@@ -103,11 +103,11 @@ func openData(s *settings, c *console.Console) (err error) {
 }
 
 // mayReplace returns an error if -out, which must not be forgotten then, has a file of another run.
-func (s *settings) mayReplace(name string) error {
+func (s *settings) mayReplace(name, of string) error {
 	if s.isGiven("out") || !exists(s.Out, name) {
 		return nil
 	}
-	return console.Usagef("-out is missing, and the folder %s, which it means then, holds the results of another run", s.Out)
+	return console.Usagef("-out is missing, and the folder %s, which it means then, holds the results of %s", s.Out, of)
 }
 
 // drawnAgain tells what to do about drawn birds that cannot be read.
