@@ -38,8 +38,9 @@ var imports = map[string][]string{
 	"promptcam":                {"vit/heat", "tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data"},
 	"vit/features":             {"tensor", "tensor/checkpoint", "autograd", "vit", "data"},
 	"vit/probe":                {"tensor", "autograd", "vit"},
+	"vit/pretrain":             {"tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "nn/fit/knob", "vit", "vit/probe", "data"},
 	"examples/cub":             {"vit/heat", "promptcam/figure", "tensor", "tensor/checkpoint", "nn", "vit", "data", "data/birds", "data/download", "promptcam", "autograd", "vit/features", "vit/probe", "vit/pretrained"},
-	"examples/pretrain":        {"tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data", "data/birds"},
+	"examples/pretrain":        {"tensor/checkpoint", "nn", "nn/fit/knob", "vit/pretrain", "data", "data/birds"},
 	"bench":                    {},
 }
 

@@ -141,6 +141,17 @@ func scan(dir, split string, names, classes []string) ([]Item, error) {
 	return items, nil
 }
 
+// Images lists the image files at any depth below dir, sorted, as items of class 0. Hidden files and
+// folders are skipped; links to files are followed.
+func Images(dir string) ([]Item, error) {
+	paths, err := images(dir, "")
+	items := make([]Item, len(paths))
+	for i, p := range paths {
+		items[i].Path = p
+	}
+	return items, err
+}
+
 // images lists the image files at any depth below dir/sub, sorted.
 func images(dir, sub string) ([]string, error) {
 	entries, err := os.ReadDir(filepath.Join(dir, sub))

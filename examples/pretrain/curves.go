@@ -12,6 +12,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+
+	"github.com/promptcam/promptcam/vit/pretrain"
 )
 
 // Blue, vermillion and green of the Okabe-Ito palette, which colour-blind readers tell apart.
@@ -25,17 +27,23 @@ var (
 type curve struct {
 	name  string
 	color color.Color
-	of    func(e epoch) (value float64, ok bool)
+	of    func(e pretrain.Epoch) (value float64, ok bool)
 }
 
 // drawCurves draws, as PNG, the loss, of about most at the beginning, with the teacher's entropy,
 // the k-NN accuracy and the learning rate.
-func drawCurves(history []epoch, most float64) ([]byte, error) {
-	taught := func(f func(e epoch) float64) func(epoch) (float64, bool) { // of DINO's teacher
-		return func(e epoch) (float64, bool) { return f(e), e.Spread > 0 }
+func drawCurves(history []pretrain.Epoch, most float64) ([]byte, error) {
+	taught := func(f func(e pretrain.Epoch) float64) func(pretrain.Epoch) (float64, bool) { // of DINO's teacher
+		return func(e pretrain.Epoch) (float64, bool) { return f(e), e.Spread > 0 }
 	}
-	always := func(f func(e epoch) float64) func(epoch) (float64, bool) {
-		return func(e epoch) (float64, bool) { return f(e), true }
+	always := func(f func(e pretrain.Epoch) float64) func(pretrain.Epoch) (float64, bool) {
+		return func(e pretrain.Epoch) (float64, bool) { return f(e), true }
+	}
+	of := func(a *pretrain.Accuracy, share func(*pretrain.Accuracy) float64) (float64, bool) {
+		if a == nil {
+			return 0, false
+		}
+		return 100 * share(a), true
 	}
 	panels := []struct {
 		title  string
@@ -43,15 +51,19 @@ func drawCurves(history []epoch, most float64) ([]byte, error) {
 		curves []curve
 	}{
 		{"loss", 1.3 * most, []curve{ // with room for the legend above
-			{"loss", firstColor, always(func(e epoch) float64 { return e.Loss })},
-			{"teacher's entropy", secondColor, taught(func(e epoch) float64 { return e.Entropy })},
-			{"of a whole batch", thirdColor, taught(func(e epoch) float64 { return e.Spread })},
+			{"loss", firstColor, always(func(e pretrain.Epoch) float64 { return e.Loss })},
+			{"teacher's entropy", secondColor, taught(func(e pretrain.Epoch) float64 { return e.Entropy })},
+			{"of a whole batch", thirdColor, taught(func(e pretrain.Epoch) float64 { return e.Spread })},
 		}},
 		{"k-NN accuracy, %", 100, []curve{
-			{"class token", firstColor, func(e epoch) (float64, bool) { return 100 * e.KNN, e.Tested }},
-			{"and mean patch", secondColor, func(e epoch) (float64, bool) { return 100 * e.KNNBoth, e.Tested }},
+			{"class token", firstColor, func(e pretrain.Epoch) (float64, bool) {
+				return of(e.KNN, func(a *pretrain.Accuracy) float64 { return a.Class })
+			}},
+			{"and mean patch", secondColor, func(e pretrain.Epoch) (float64, bool) {
+				return of(e.KNN, func(a *pretrain.Accuracy) float64 { return a.Patches })
+			}},
 		}},
-		{"learning rate", 0, []curve{{"", firstColor, always(func(e epoch) float64 { return e.LR })}}},
+		{"learning rate", 0, []curve{{"", firstColor, always(func(e pretrain.Epoch) float64 { return e.LR })}}},
 	}
 	var plots []*plot.Plot
 	for _, p := range panels {
@@ -105,7 +117,7 @@ func (wholeTicks) Ticks(low, high float64) (whole []plot.Tick) {
 }
 
 // addTo adds the curve with a dot per epoch, so that a single epoch is seen too.
-func (c curve) addTo(p *plot.Plot, history []epoch) error {
+func (c curve) addTo(p *plot.Plot, history []pretrain.Epoch) error {
 	var points plotter.XYs
 	for i, e := range history {
 		if v, ok := c.of(e); ok {
