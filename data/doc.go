@@ -6,17 +6,16 @@
 //
 //	set, err := data.Open("CUB_200_2011", data.DefaultOptions())
 //	train, held := data.Split(set.Train, 0.1, 1)
-//	l, err := data.NewLoader(set.Root, train, data.LoaderConfig{
+//	l, err := data.NewLoader(set.FS, train, data.LoaderConfig{
 //		Transform: data.TrainTransform([2]int{224, 224}, mean, std), Batch: 16, Shuffle: true, Seed: 1,
 //	})
-//	for batch, err := range l.Epoch(ctx, 0) { ... } // batch.Images is [B, 3, 224, 224]
+//	for batch, err := range l.Epoch(ctx, data.Plan{}) { ... } // batch.Values is [B, 3, 224, 224]
 //
 // OpenAnnotations reads what a folder tells of where things are in its images: parts, boxes, masks.
 //
-// Everything random follows from a seed: the order of an epoch from (seed,
-// epoch) and what Loader.Sample is asked for, the augmentation of an image from
-// (seed, epoch, its index) and which of the times it is that Loader.Sample has
-// it. The number of workers and GOMAXPROCS do not change a bit of the result.
+// Everything random follows from a seed: the order of an epoch from the seed and the Plan,
+// the augmentation of an image from the seed, the epoch, its index and how often the
+// epoch has had it before. The number of workers and GOMAXPROCS do not change a bit of the result.
 //
 // Pixels are made as Pillow and torchvision make them, because the published
 // weights were trained on those: the resize is Pillow's antialiased one, bit

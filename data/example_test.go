@@ -55,7 +55,7 @@ func Example() {
 	fmt.Println(set.Classes, len(train), len(held), len(set.Test))
 
 	half := [3]float32{0.5, 0.5, 0.5}
-	loader, err := data.NewLoader(set.Root, train, data.LoaderConfig{
+	loader, err := data.NewLoader(set.FS, train, data.LoaderConfig{
 		Transform: data.TrainTransform([2]int{28, 28}, half, half),
 		Batch:     5,
 		Shuffle:   true,
@@ -64,11 +64,11 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for batch, err := range loader.Epoch(context.Background(), 0) {
+	for batch, err := range loader.Epoch(context.Background(), data.Plan{}) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(batch.Images.Shape(), len(batch.Labels))
+		fmt.Println(batch.Values.Shape(), len(batch.Labels))
 	}
 	// Output:
 	// [dark light] 12 4 4

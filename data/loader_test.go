@@ -38,16 +38,18 @@ type seen struct {
 	images        []uint64 // hashes of each image's float32 values
 }
 
-func run(t testing.TB, l *Loader, epoch int) seen { return collect(t, l, l.Epoch(t.Context(), epoch)) }
+func run(t testing.TB, l *Loader, epoch int) seen {
+	return collect(t, l, l.Epoch(t.Context(), Plan{Epoch: epoch}))
+}
 
 func collect(t testing.TB, l *Loader, batches iter.Seq2[*Batch, error]) (out seen) {
 	for b, err := range batches {
 		require.NoError(t, err)
 		n := len(b.Labels)
-		require.Equal(t, []int{n, 3, l.c.Transform.Height, l.c.Transform.Width}, b.Images.Shape())
+		require.Equal(t, []int{n, 3, l.Shape[1], l.Shape[2]}, b.Values.Shape())
 		out.index = append(out.index, b.Index...)
 		out.labels = append(out.labels, b.Labels...)
-		data := b.Images.Data()
+		data := b.Values.Data()
 		for i := range n {
 			one := data[i*len(data)/n : (i+1)*len(data)/n]
 			out.images = append(out.images, maphash.String(hashSeed, fmt.Sprint(one)))
@@ -59,7 +61,7 @@ func collect(t testing.TB, l *Loader, batches iter.Seq2[*Batch, error]) (out see
 func TestLoader(t *testing.T) {
 	root, items := folderOf(t, 10)
 	c := LoaderConfig{Transform: Transform{Width: 16, Height: 12, Mean: half, Std: half}, Batch: 4}
-	l, err := NewLoader(root, items, c)
+	l, err := NewLoader(Dir(root), items, c)
 	require.NoError(t, err)
 	assert.Equal(t, 10, l.Len())
 	assert.Equal(t, 3, l.Batches())
@@ -97,7 +99,7 @@ func TestLoaderOfMixedFiles(t *testing.T) {
 		{Width: 16, Height: 12, Mean: half, Std: half},
 		{Width: 45, Height: 31, ShortSide: 45, Filter: Bicubic},
 	} {
-		l, err := NewLoader(root, items, LoaderConfig{Transform: tr, Batch: 4, Workers: 1})
+		l, err := NewLoader(Dir(root), items, LoaderConfig{Transform: tr, Batch: 4, Workers: 1})
 		require.NoError(t, err)
 		got := run(t, l, 0)
 		for i, it := range items {
@@ -130,7 +132,7 @@ func TestLoaderIsDeterministic(t *testing.T) {
 	c := LoaderConfig{Transform: TrainTransform([2]int{14, 14}, half, half), Batch: 5, Shuffle: true, Seed: 3}
 	c.Transform.Hue, c.Transform.Contrast = 0.2, 0.5
 	load := func(c LoaderConfig, epoch int) seen {
-		l, err := NewLoader(root, items, c)
+		l, err := NewLoader(Dir(root), items, c)
 		require.NoError(t, err)
 		return run(t, l, epoch)
 	}
@@ -175,9 +177,9 @@ func TestLoaderSamples(t *testing.T) {
 	c.Transform.Hue = 0.2
 	sampled := func(workers, epoch int) seen {
 		c.Workers = workers
-		l, err := NewLoader(root, items, c)
+		l, err := NewLoader(Dir(root), items, c)
 		require.NoError(t, err)
-		return collect(t, l, l.Sample(t.Context(), epoch, []float64{1, 9}, 1))
+		return collect(t, l, l.Epoch(t.Context(), Plan{Epoch: epoch, Weights: []float64{1, 9}, Share: 1}))
 	}
 	want := sampled(1, 2)
 	require.Len(t, want.index, 20)
@@ -192,10 +194,10 @@ func TestLoaderSamples(t *testing.T) {
 	assert.Equal(t, want, sampled(4, 2))
 	assert.NotEqual(t, want.index, sampled(1, 3).index)
 
-	l, err := NewLoader(root, items, c)
+	l, err := NewLoader(Dir(root), items, c)
 	require.NoError(t, err)
 	n := 0
-	for _, err := range l.Sample(t.Context(), 0, []float64{1}, 1) {
+	for _, err := range l.Epoch(t.Context(), Plan{Weights: []float64{1}, Share: 1}) {
 		assert.ErrorContains(t, err, "is of class 1, and there are weights for 1")
 		n++
 	}
@@ -216,25 +218,25 @@ func goroutines(most int) int {
 func TestLoaderStopsEarly(t *testing.T) {
 	root, items := folderOf(t, 30)
 	before := runtime.NumGoroutine()
-	l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2, Workers: 4})
+	l, err := NewLoader(Dir(root), items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2, Workers: 4})
 	require.NoError(t, err)
 	for range 20 {
-		for _, err := range l.Epoch(t.Context(), 0) {
+		for _, err := range l.Epoch(t.Context(), Plan{}) {
 			require.NoError(t, err)
 			break
 		}
 	}
 	assert.LessOrEqual(t, goroutines(before), before)
 	assert.Panics(t, func() {
-		for range l.Epoch(t.Context(), 0) {
+		for range l.Epoch(t.Context(), Plan{}) {
 			panic("in the caller's loop")
 		}
 	})
 	assert.LessOrEqual(t, goroutines(before), before)
 	for range 3 { // two passes at a time, one inside the other
 		n := 0
-		for a := range l.Epoch(t.Context(), 0) {
-			for b := range l.Epoch(t.Context(), 0) {
+		for a := range l.Epoch(t.Context(), Plan{}) {
+			for b := range l.Epoch(t.Context(), Plan{}) {
 				assert.Equal(t, []int{0, 1}, b.Index)
 				break
 			}
@@ -248,13 +250,13 @@ func TestLoaderStopsEarly(t *testing.T) {
 func TestLoaderContext(t *testing.T) {
 	root, items := folderOf(t, 30)
 	before := runtime.NumGoroutine()
-	l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2})
+	l, err := NewLoader(Dir(root), items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	batches := 0
 	var last error
-	for b, err := range l.Epoch(ctx, 0) {
+	for b, err := range l.Epoch(ctx, Plan{}) {
 		if err != nil {
 			assert.Nil(t, b)
 			last = err
@@ -269,7 +271,7 @@ func TestLoaderContext(t *testing.T) {
 	assert.LessOrEqual(t, goroutines(before), before)
 
 	n := 0
-	for _, err := range l.Epoch(ctx, 0) {
+	for _, err := range l.Epoch(ctx, Plan{}) {
 		assert.ErrorIs(t, err, context.Canceled)
 		n++
 	}
@@ -281,11 +283,11 @@ func TestLoaderBadImage(t *testing.T) {
 	root, items := folderOf(t, 30)
 	items[13].Path, items[14].Path, items[29].Path = "gone13.jpg", "gone14.jpg", "gone29.jpg"
 	for _, workers := range []int{1, 8} {
-		l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 4, Workers: workers})
+		l, err := NewLoader(Dir(root), items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 4, Workers: workers})
 		require.NoError(t, err)
 		n := 0
 		var errs []error
-		for b, err := range l.Epoch(t.Context(), 0) {
+		for b, err := range l.Epoch(t.Context(), Plan{}) {
 			if err != nil {
 				errs = append(errs, err)
 				continue
@@ -301,12 +303,12 @@ func TestLoaderBadImage(t *testing.T) {
 // Memory does not grow with the epoch: the tensors' buffers are used again.
 func TestLoaderMemory(t *testing.T) {
 	root, items := folderOf(t, 40)
-	l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2})
+	l, err := NewLoader(Dir(root), items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2})
 	require.NoError(t, err)
 	buffers := make(map[*float32]bool)
-	for b, err := range l.Epoch(t.Context(), 0) {
+	for b, err := range l.Epoch(t.Context(), Plan{}) {
 		require.NoError(t, err)
-		buffers[&b.Images.Data()[0]] = true
+		buffers[&b.Values.Data()[0]] = true
 	}
 	assert.LessOrEqual(t, len(buffers), ahead)
 }
@@ -326,7 +328,7 @@ func TestNewLoaderErrors(t *testing.T) {
 	} {
 		config := ok
 		c.change(&config)
-		_, err := NewLoader("birds", c.items, config)
+		_, err := NewLoader(Dir("birds"), c.items, config)
 		assert.EqualError(t, err, c.want)
 	}
 }

@@ -8,19 +8,49 @@ import (
 	"slices"
 )
 
-// A Pick is an image of an epoch.
+// A Pick is one image of an epoch.
 type Pick struct {
 	At  int // position among the items
-	Nth int // tells apart the times that the epoch has it, from 0; each is augmented otherwise
+	Nth int // which view of the image, from 0: an epoch that picks it several times sees different ones
 }
 
-// Sample picks as many items as there are, in random order: in a share of the picks, from 0 to 1, each item in
-// proportion to weights[c] of its class c, in the rest all alike; all alike, too, if the weights
-// are 0. It picks an item as often as that asks for, rounded up or down, and so it does those of a class together:
-// systematic sampling with unequal probabilities (Madow, "On the Theory of Systematic Sampling, II", Annals of
-// Mathematical Statistics 20, 1949). An item whose class has no weight is an error, and so is a weight
-// that is negative or not finite.
-func Sample(rng *rand.Rand, items []Item, weights []float64, share float64) ([]Pick, error) {
+// Plan says which images an epoch has.
+type Plan struct {
+	Epoch int // from 0; with a loader's seed it decides the order and the augmentation
+
+	// Weights [C] of classes turn on weighted sampling: a Share of the picks, from 0 to 1, draws
+	// each image in proportion to the weight of its class, the rest draws all images
+	// equally. With nil each image is picked once.
+	Weights []float64
+	Share   float64
+}
+
+// InOrder picks each of n items once, in order.
+func InOrder(n int) []Pick {
+	picks := make([]Pick, n)
+	for i := range picks {
+		picks[i].At = i
+	}
+	return picks
+}
+
+// Picks returns as many picks as there are items, in random order. Without Weights each item is
+// picked once. With Weights an item is picked as often as its weight asks for, rounded up or down,
+// and so are the items of a class together: systematic sampling with unequal probabilities
+// (Madow, "On the Theory of Systematic Sampling, II", Annals of Mathematical Statistics 20, 1949).
+// If all weights are 0, sampling is uniform. Errors: a class without a weight, a weight that is
+// negative or not finite, a share outside 0 to 1.
+func (p Plan) Picks(rng *rand.Rand, items []Item) ([]Pick, error) {
+	if p.Weights != nil {
+		return sample(rng, items, p.Weights, p.Share)
+	}
+	picks := InOrder(len(items))
+	rng.Shuffle(len(picks), func(i, j int) { picks[i], picks[j] = picks[j], picks[i] })
+	return picks, nil
+}
+
+// sample is Picks with weights.
+func sample(rng *rand.Rand, items []Item, weights []float64, share float64) ([]Pick, error) {
 	if !(share >= 0 && share <= 1) {
 		return nil, fmt.Errorf("data: sample: share %v, want one from 0 to 1", share)
 	}
@@ -53,20 +83,6 @@ func Sample(rng *rand.Rand, items []Item, weights []float64, share float64) ([]P
 			picks = append(picks, Pick{at, nth})
 		}
 	}
-	Shuffle(rng, picks)
-	return picks, nil
-}
-
-// Each picks each of n items once, in their order.
-func Each(n int) []Pick {
-	picks := make([]Pick, n)
-	for i := range picks {
-		picks[i].At = i
-	}
-	return picks
-}
-
-// Shuffle puts picks in random order.
-func Shuffle(rng *rand.Rand, picks []Pick) {
 	rng.Shuffle(len(picks), func(i, j int) { picks[i], picks[j] = picks[j], picks[i] })
+	return picks, nil
 }

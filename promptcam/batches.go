@@ -10,31 +10,23 @@ import (
 	"github.com/promptcam/promptcam/data"
 )
 
-// Batches is a source of images, such as data.Loader, or of the tokens that frozen
-// layers made of them, such as features.Loader.
+// Batches is a source of images or of the tokens that frozen layers made of them,
+// such as data.Loader.
 type Batches interface {
-	// Epoch returns the batches of pass n over the images. A batch, or the error
-	// that ends the pass, is valid until the next.
-	Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, error]
+	// Epoch returns the batches of an epoch, of the images that the plan picks. A batch, or the
+	// error that ends the epoch, is valid until the next.
+	Epoch(ctx context.Context, p data.Plan) iter.Seq2[*data.Batch, error]
 	Len() int     // images in an epoch
 	Batches() int // batches in an epoch
 }
 
-// A Sampler is a source that can have images of some classes more often than others, as data.Loader and
-// features.Loader can. What embeds one of them and has its own Epoch needs its own Sample, too.
-type Sampler interface {
-	Batches
-	// Sample is Epoch of as many images, which data.Sample picks by the weights [C] of their classes.
-	Sample(ctx context.Context, n int, weights []float64, share float64) iter.Seq2[*data.Batch, error]
-}
-
 // accepts returns an error unless a batch has images, or tokens of them, and classes of m's.
 func (m *Model) accepts(b *data.Batch) error {
-	if b.Tokens != nil {
+	if b.Kind == data.Tokens {
 		if err := m.acceptsTokens(b); err != nil {
 			return err
 		}
-	} else if h, w, size := b.Images.Dim(2), b.Images.Dim(3), m.Backbone.Config.ImageSize; h != size[0] || w != size[1] {
+	} else if h, w, size := b.Values.Dim(2), b.Values.Dim(3), m.Backbone.Config.ImageSize; h != size[0] || w != size[1] {
 		return fmt.Errorf("promptcam: the loader makes images of %dx%d pixels, the backbone wants %dx%d", h, w, size[0], size[1])
 	}
 	for i, label := range b.Labels {
@@ -50,16 +42,16 @@ func (m *Model) acceptsTokens(b *data.Batch) error {
 		return fmt.Errorf("promptcam: the loader has tokens in place of images: they depend on the %d class-agnostic prompts of mode %s", m.Config.Agnostic, m.Config.Mode)
 	}
 	c := m.Backbone.Config
-	if want := []int{len(b.Labels), c.Prefix() + m.patches(), c.Dim}; !slices.Equal(b.Tokens.Shape(), want) {
-		return fmt.Errorf("promptcam: the loader has tokens %v, the model wants %v", b.Tokens.Shape(), want)
+	if want := []int{len(b.Labels), c.Prefix() + m.patches(), c.Dim}; !slices.Equal(b.Values.Shape(), want) {
+		return fmt.Errorf("promptcam: the loader has tokens %v, the model wants %v", b.Values.Shape(), want)
 	}
 	return nil
 }
 
 // scoresOf returns the scores [B, C] of a batch that m accepts.
 func (m *Model) scoresOf(tape *autograd.Tape, b *data.Batch) *autograd.Var {
-	if b.Tokens != nil {
-		return m.ScoresOf(tape.Const(b.Tokens))
+	if b.Kind == data.Tokens {
+		return m.ScoresOf(tape.Const(b.Values))
 	}
-	return m.Scores(tape.Const(b.Images))
+	return m.Scores(tape.Const(b.Values))
 }

@@ -48,7 +48,7 @@ func TestGradientsFromFeatures(t *testing.T) {
 			eval := data.EvalTransform(b.Config.ImageSize, b.Config.Mean, b.Config.Std)
 			gradients := func(l Batches) map[string]*tensor.Tensor {
 				all := map[string]*tensor.Tensor{}
-				for batch, err := range l.Epoch(t.Context(), 0) {
+				for batch, err := range l.Epoch(t.Context(), data.Plan{}) {
 					require.NoError(t, err)
 					tape := &autograd.Tape{Rand: rand.New(rand.NewPCG(5, 6))}
 					grads := tape.Backward(autograd.CrossEntropy(m.scoresOf(tape, batch), batch.Labels))
@@ -58,7 +58,7 @@ func TestGradientsFromFeatures(t *testing.T) {
 				}
 				return all
 			}
-			photos, err := data.NewLoader(dir, items, data.LoaderConfig{Transform: eval, Batch: len(items)})
+			photos, err := data.NewLoader(data.Dir(dir), items, data.LoaderConfig{Transform: eval, Batch: len(items)})
 			require.NoError(t, err)
 			want := gradients(photos)
 			layer, ok := m.Layer()
@@ -68,7 +68,7 @@ func TestGradientsFromFeatures(t *testing.T) {
 				c, err := features.Open(filepath.Join(t.TempDir(), "f.safetensors"), source, features.Records(1, items))
 				require.NoError(t, err)
 				defer c.Close()
-				bad, err := c.Fill(t.Context(), dir, b, features.FillConfig{})
+				bad, err := c.Fill(t.Context(), data.Dir(dir), b, features.FillConfig{})
 				require.NoError(t, err)
 				require.Empty(t, bad)
 				l, err := c.Loader(items, features.LoaderConfig{Views: 1, Batch: len(items)})

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/data"
 )
 
 // Prediction is what the model makes of one image.
@@ -42,7 +43,7 @@ func (m *Model) Evaluate(ctx context.Context, l Batches, progress func(done int)
 	for i := range e.Confusion {
 		e.Confusion[i] = make([]int, c)
 	}
-	for batch, err := range l.Epoch(ctx, 0) {
+	for batch, err := range l.Epoch(ctx, data.Plan{}) {
 		if err != nil {
 			return nil, err
 		}

@@ -144,7 +144,7 @@ func (e *extension) start(ctx context.Context) error {
 	taken, others := make([]int, c), 0
 	e.tape.NoGrad = true
 	defer func() { e.tape.NoGrad = false }()
-	for b, err := range e.batches.Epoch(ctx, 0) {
+	for b, err := range e.batches.Epoch(ctx, data.Plan{}) {
 		if err != nil {
 			return err
 		}
@@ -179,7 +179,7 @@ func (e *extension) epoch(ctx context.Context, n int) (found float64, err error)
 	e.tape.Rand = rand.New(rand.NewPCG(e.Seed, uint64(n)))
 	var loss, right, recognised, images float64
 	step, done := 0, 0
-	for b, err := range e.batches.Epoch(ctx, n) {
+	for b, err := range e.batches.Epoch(ctx, data.Plan{Epoch: n}) {
 		if err != nil {
 			return 0, err
 		}
@@ -221,10 +221,10 @@ func (e *extension) scores(b *data.Batch) *autograd.Var {
 	rng := e.tape.Rand
 	e.tape.Rand = nil // what is not learned drops nothing
 	var x *autograd.Var
-	if b.Tokens != nil {
-		x = e.tape.Const(b.Tokens)
+	if b.Kind == data.Tokens {
+		x = e.tape.Const(b.Values)
 	} else {
-		x = e.old.tokens(e.tape.Const(b.Images))
+		x = e.old.tokens(e.tape.Const(b.Values))
 	} // [B, prefix+M, D]
 	old := e.old.finish(x, e.tape.Const(e.old.Class.Value)) // [B, C]
 	e.tape.Rand = rng

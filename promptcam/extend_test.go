@@ -33,11 +33,11 @@ func drawSpots(t *testing.T, n int) *drawn {
 	t.Helper()
 	l, _ := spots(t, n, false)
 	d := &drawn{}
-	for b, err := range l.Epoch(t.Context(), 0) {
+	for b, err := range l.Epoch(t.Context(), data.Plan{}) {
 		require.NoError(t, err)
-		size := b.Images.Len() / len(b.Labels)
+		size := b.Values.Len() / len(b.Labels)
 		for i, label := range b.Labels {
-			d.images = append(d.images, append([]float32(nil), b.Images.Data()[i*size:(i+1)*size]...))
+			d.images = append(d.images, append([]float32(nil), b.Values.Data()[i*size:(i+1)*size]...))
 			d.labels = append(d.labels, label)
 		}
 	}
@@ -58,9 +58,9 @@ func (d *drawn) of(from, to int) *drawn {
 func (d *drawn) Len() int     { return len(d.labels) }
 func (d *drawn) Batches() int { return (len(d.labels) + drawnBatch - 1) / drawnBatch }
 
-func (d *drawn) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, error] {
+func (d *drawn) Epoch(ctx context.Context, p data.Plan) iter.Seq2[*data.Batch, error] {
 	return func(yield func(*data.Batch, error) bool) {
-		order := rand.New(rand.NewPCG(1, uint64(n))).Perm(len(d.labels))
+		order := rand.New(rand.NewPCG(1, uint64(p.Epoch))).Perm(len(d.labels))
 		for from := 0; from < len(order); from += drawnBatch {
 			b := &data.Batch{Index: order[from:min(from+drawnBatch, len(order))]}
 			var pixels []float32
@@ -68,11 +68,11 @@ func (d *drawn) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, error] 
 				pixels = append(pixels, d.images[i]...)
 				b.Labels = append(b.Labels, d.labels[i])
 			}
-			b.Images = tensor.FromSlice(pixels, len(b.Index), 3, 32, 32)
+			b.Values = tensor.FromSlice(pixels, len(b.Index), 3, 32, 32)
 			if d.tokens != nil {
 				tape := &autograd.Tape{NoGrad: true}
 				layer, _ := d.tokens.Layer()
-				b.Tokens, b.Images = d.tokens.Backbone.Tokens(tape.Const(b.Images), layer).Value(), nil
+				b.Kind, b.Values = data.Tokens, d.tokens.Backbone.Tokens(tape.Const(b.Values), layer).Value()
 			}
 			if ctx.Err() != nil {
 				yield(nil, ctx.Err())

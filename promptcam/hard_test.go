@@ -25,14 +25,12 @@ type watched struct {
 	share   float64
 }
 
-func (w *watched) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, error] {
-	w.weights[n] = nil
-	return w.Loader.Epoch(ctx, n)
-}
-
-func (w *watched) Sample(ctx context.Context, n int, weights []float64, share float64) iter.Seq2[*data.Batch, error] {
-	w.weights[n], w.share = slices.Clone(weights), share
-	return w.Loader.Sample(ctx, n, weights, share)
+func (w *watched) Epoch(ctx context.Context, p data.Plan) iter.Seq2[*data.Batch, error] {
+	w.weights[p.Epoch] = slices.Clone(p.Weights)
+	if p.Weights != nil {
+		w.share = p.Share
+	}
+	return w.Loader.Epoch(ctx, p)
 }
 
 func TestHardClassesAreSeenMore(t *testing.T) {
@@ -89,17 +87,6 @@ func TestResumedHardTrainingHasTheSameBits(t *testing.T) {
 	}
 	train(t, resumed, l, c, nil)
 	assert.Equal(t, nn.State(m), nn.State(resumed))
-}
-
-func TestHardNeedsASampler(t *testing.T) {
-	c := trainConfig()
-	c.Hard = 0.5
-	n := 0
-	for _, err := range Train(t.Context(), lastModel(t), &drawn{}, c) {
-		assert.EqualError(t, err, "promptcam: hard 0.5: *promptcam.drawn is no Sampler")
-		n++
-	}
-	assert.Equal(t, 1, n)
 }
 
 func TestHardWithOtherClasses(t *testing.T) {

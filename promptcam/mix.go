@@ -20,18 +20,18 @@ type mixture struct {
 // draw makes m a mixture of b, of whose tokens the last n are patches. The same patches are
 // exchanged in all images.
 func (m *mixture) draw(rng *rand.Rand, b *data.Batch, n int) {
-	images, rows := b.Tokens.Dim(0), b.Tokens.Dim(1)
+	images, rows := b.Values.Dim(0), b.Values.Dim(1)
 	if m.tokens == nil || m.tokens.Dim(0) != images {
-		m.tokens = tensor.New(b.Tokens.Shape()...)
+		m.tokens = tensor.New(b.Values.Shape()...)
 	}
-	tensor.CopyTo(m.tokens, b.Tokens)
+	tensor.CopyTo(m.tokens, b.Values)
 	taken := rng.Perm(n)[:rng.IntN(n+1)]
 	m.own = 1 - float32(len(taken))/float32(n)
 	m.others = rng.Perm(images)
 	m.labels = m.labels[:0]
 	for i, other := range m.others {
 		m.labels = append(m.labels, b.Labels[other])
-		to, from := m.tokens.Select(0, i), b.Tokens.Select(0, other) // [R, D]
+		to, from := m.tokens.Select(0, i), b.Values.Select(0, other) // [R, D]
 		for _, p := range taken {
 			row := rows - n + p
 			tensor.CopyTo(to.Slice(0, row, row+1), from.Slice(0, row, row+1))

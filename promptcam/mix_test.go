@@ -14,14 +14,14 @@ import (
 func TestMixture(t *testing.T) {
 	const images, prefix, patches, d, classes = 5, 2, 9, 3, 4
 	rng := rand.New(rand.NewPCG(1, 2))
-	b := &data.Batch{Tokens: tensortest.Random(rng, images, prefix+patches, d), Labels: []int{0, 1, 2, 3, 0}}
-	before, teacher := b.Tokens.Clone(), tensortest.Random(rng, images, classes)
+	b := &data.Batch{Kind: data.Tokens, Values: tensortest.Random(rng, images, prefix+patches, d), Labels: []int{0, 1, 2, 3, 0}}
+	before, teacher := b.Values.Clone(), tensortest.Random(rng, images, classes)
 	var m mixture
 	seen := map[float32]bool{}
 	for range 200 {
 		m.draw(rng, b, patches)
 		seen[m.own] = true
-		assert.Equal(t, before.Data(), b.Tokens.Data(), "the loader's tokens stay")
+		assert.Equal(t, before.Data(), b.Values.Data(), "the loader's tokens stay")
 		assert.Equal(t, []int{0, 1, 2, 3, 4}, slices.Sorted(slices.Values(m.others)))
 		mixed := m.of(teacher)
 		for i, other := range m.others {

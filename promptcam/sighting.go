@@ -48,7 +48,7 @@ func (m *Model) Sight(ctx context.Context, l Batches, regions func(index int) ([
 	tape := m.tape()
 	defer m.done(tape)
 	var all []Sighting
-	for batch, err := range l.Epoch(ctx, 0) {
+	for batch, err := range l.Epoch(ctx, data.Plan{}) {
 		if err != nil {
 			return nil, err
 		}
@@ -90,10 +90,10 @@ func (m *Model) explainBatch(tape *autograd.Tape, b *data.Batch) ([]*Explanation
 	last := len(m.Backbone.Blocks) - 1
 	h, w := m.Backbone.Config.Grid()
 	var x, plain *autograd.Var // the second without prompts
-	if b.Tokens != nil {
-		x = tape.Const(b.Tokens)
+	if b.Kind == data.Tokens {
+		x = tape.Const(b.Values)
 	} else {
-		images := tape.Const(b.Images)
+		images := tape.Const(b.Values)
 		x = m.tokens(images)
 		if len(m.Agnostic) > 0 {
 			plain = m.Backbone.Tokens(images, last)

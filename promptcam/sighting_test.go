@@ -29,16 +29,16 @@ type inPairs struct {
 
 func (f inPairs) Len() int     { return len(f.labels) }
 func (f inPairs) Batches() int { return (len(f.labels) + 1) / 2 }
-func (f inPairs) Epoch(context.Context, int) iter.Seq2[*data.Batch, error] {
+func (f inPairs) Epoch(context.Context, data.Plan) iter.Seq2[*data.Batch, error] {
 	return func(yield func(*data.Batch, error) bool) {
 		for i := 0; i < len(f.labels); i += 2 {
 			end := min(i+2, len(f.labels))
-			b := &data.Batch{Images: f.images.Slice(0, i, end).Contig(), Labels: f.labels[i:end], Index: tensorRange(end)[i:]}
+			b := &data.Batch{Values: f.images.Slice(0, i, end).Contig(), Labels: f.labels[i:end], Index: tensorRange(end)[i:]}
 			if f.layer != nil {
 				n, _ := f.layer.Layer()
 				tp := &autograd.Tape{NoGrad: true}
-				b.Tokens = f.layer.Backbone.Tokens(tp.Const(b.Images), n).Value()
-				b.Images = nil
+				b.Kind = data.Tokens
+				b.Values = f.layer.Backbone.Tokens(tp.Const(b.Values), n).Value()
 			}
 			if !yield(b, nil) {
 				return

@@ -52,7 +52,7 @@ type TrainConfig struct {
 	// cross-entropy of their classes, Epoch.Losses; in the rest all are seen alike. Two classes that
 	// differ in one small trait, which are all that is left to learn in the end, are then most of
 	// what training sees. At 1 a class without a loss would not be seen again, whatever became of
-	// it. It needs a Sampler. HardFrom is the share of the epochs after which Hard begins: before,
+	// it. HardFrom is the share of the epochs after which Hard begins: before,
 	// each image is seen once. Not in the paper; after Loshchilov and Hutter, "Online Batch
 	// Selection" (arXiv 1511.06343), who choose single images, by the ranks of their losses.
 	Hard     float32
@@ -185,9 +185,6 @@ func (c TrainConfig) training(m *Model, l Batches) (*training, error) {
 		return nil, err
 	}
 	t := &training{TrainConfig: c, model: m, batches: l, opt: opt, hard: newHardness(m.Config.Classes)}
-	if _, ok := l.(Sampler); c.Hard > 0 && !ok {
-		return nil, fmt.Errorf("promptcam: hard %v: %T is no Sampler", c.Hard, l)
-	}
 	if c.ResumeLosses != nil {
 		if got, want := len(c.ResumeLosses), m.Config.Classes; got != want {
 			return nil, fmt.Errorf("promptcam: resume: losses of %d classes, want %d", got, want)
@@ -287,10 +284,11 @@ func (t *training) epoch(ctx context.Context, n int) (Epoch, error) {
 
 // images returns the batches of epoch n.
 func (t *training) images(ctx context.Context, n int) iter.Seq2[*data.Batch, error] {
-	if t.Hard == 0 || float64(n) < t.HardFrom*float64(t.Epochs) {
-		return t.batches.Epoch(ctx, n)
+	p := data.Plan{Epoch: n}
+	if t.Hard > 0 && float64(n) >= t.HardFrom*float64(t.Epochs) {
+		p.Weights, p.Share = t.hard.losses, float64(t.Hard)
 	}
-	return t.batches.(Sampler).Sample(ctx, n, t.hard.losses, float64(t.Hard))
+	return t.batches.Epoch(ctx, p)
 }
 
 // mixed returns a mixture of the images of a batch of epoch n, or nil in a step without.
@@ -299,7 +297,7 @@ func (t *training) mixed(n int, b *data.Batch) (*mixture, error) {
 	if t.Mix == 0 || over || t.tape.Rand.Float32() >= t.Mix {
 		return nil, nil
 	}
-	if b.Tokens == nil {
+	if b.Kind != data.Tokens {
 		return nil, fmt.Errorf("promptcam: mix %v: the loader has images, want tokens", t.Mix)
 	}
 	t.mix.draw(t.tape.Rand, b, t.model.patches())

@@ -54,7 +54,7 @@ func spots(t *testing.T, n int, shuffle bool) (l *data.Loader, trait []int) {
 		trait = append(trait, patch)
 	}
 	half := [3]float32{0.5, 0.5, 0.5}
-	l, err := data.NewLoader(dir, items, data.LoaderConfig{Transform: data.EvalTransform([2]int{32, 32}, half, half), Batch: 8, Shuffle: shuffle, Seed: 1})
+	l, err := data.NewLoader(data.Dir(dir), items, data.LoaderConfig{Transform: data.EvalTransform([2]int{32, 32}, half, half), Batch: 8, Shuffle: shuffle, Seed: 1})
 	require.NoError(t, err)
 	return l, trait
 }
@@ -109,10 +109,10 @@ func TestTheHottestPatchLiesOnTheTrait(t *testing.T) {
 	assert.Greater(t, e.Top1, 0.9)
 
 	hits := 0
-	for batch, err := range held.Epoch(context.Background(), 0) {
+	for batch, err := range held.Epoch(context.Background(), data.Plan{}) {
 		require.NoError(t, err)
 		for i, at := range batch.Index {
-			ex := m.explain(batch.Images.Slice(0, i, i+1).Contig())
+			ex := m.explain(batch.Values.Slice(0, i, i+1).Contig())
 			r := ex.Rank(batch.Labels[i], BlurPatches)
 			heat := ex.Heat(r.Class, r.Heads[0].Head)
 			if (tensor.FromSlice(heat.Values, 1, 16)).ArgMax()[0] == trait[at] {
@@ -206,20 +206,12 @@ type cached struct {
 	layer int
 }
 
-func (l cached) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, error] {
-	return l.tokens(l.Loader.Epoch(ctx, n))
-}
-
-func (l cached) Sample(ctx context.Context, n int, weights []float64, share float64) iter.Seq2[*data.Batch, error] {
-	return l.tokens(l.Loader.Sample(ctx, n, weights, share))
-}
-
-func (l cached) tokens(images iter.Seq2[*data.Batch, error]) iter.Seq2[*data.Batch, error] {
+func (l cached) Epoch(ctx context.Context, p data.Plan) iter.Seq2[*data.Batch, error] {
 	return func(yield func(*data.Batch, error) bool) {
-		for b, err := range images {
+		for b, err := range l.Loader.Epoch(ctx, p) {
 			if err == nil {
 				tape := &autograd.Tape{NoGrad: true}
-				b = &data.Batch{Tokens: l.m.Backbone.Tokens(tape.Const(b.Images), l.layer).Value(), Labels: b.Labels, Index: b.Index}
+				b = &data.Batch{Kind: data.Tokens, Values: l.m.Backbone.Tokens(tape.Const(b.Values), l.layer).Value(), Labels: b.Labels, Index: b.Index}
 			}
 			if !yield(b, err) {
 				return
@@ -276,9 +268,9 @@ func TestDistillation(t *testing.T) {
 
 	byHand := lastModel(t)
 	tape := &autograd.Tape{}
-	for b, err := range l.Epoch(context.Background(), 0) {
+	for b, err := range l.Epoch(context.Background(), data.Plan{}) {
 		require.NoError(t, err)
-		s := byHand.Scores(tape.Const(b.Images))
+		s := byHand.Scores(tape.Const(b.Values))
 		labels := autograd.CrossEntropy(s, b.Labels)
 		assert.EqualValues(t, labels.Value().At(), epochs[0].Loss, "the loss that is told is the labels'")
 		far := autograd.Mul(autograd.Distill(s, scores, 2), tape.Const(tensor.New().Fill(0.7)))
@@ -302,7 +294,7 @@ func TestTrainingOnMixtures(t *testing.T) {
 
 	byHand := lastModel(t)
 	tape := &autograd.Tape{Rand: rand.New(rand.NewPCG(c.Seed, 0))}
-	for b, err := range (cached{l, byHand, 2}).Epoch(t.Context(), 0) {
+	for b, err := range (cached{l, byHand, 2}).Epoch(t.Context(), data.Plan{}) {
 		require.NoError(t, err)
 		tape.Rand.Float32() // whether this step is a mixture
 		var mix mixture
@@ -461,9 +453,9 @@ func TestTrainAndEvaluateRefuseWhatDoesNotFit(t *testing.T) {
 // odd makes batches of tokens of another shape.
 type odd struct{ *data.Loader }
 
-func (l odd) Epoch(context.Context, int) iter.Seq2[*data.Batch, error] {
+func (l odd) Epoch(context.Context, data.Plan) iter.Seq2[*data.Batch, error] {
 	return func(yield func(*data.Batch, error) bool) {
-		yield(&data.Batch{Tokens: tensor.New(1, 16, 48), Labels: []int{0}, Index: []int{0}}, nil)
+		yield(&data.Batch{Kind: data.Tokens, Values: tensor.New(1, 16, 48), Labels: []int{0}, Index: []int{0}}, nil)
 	}
 }
 

@@ -53,11 +53,11 @@ func (t *training) classTokens(ctx context.Context, items []data.Item, view int,
 	m := t.c.meter(l.Len())
 	tape := &autograd.Tape{NoGrad: true}
 	done := 0
-	for batch, err := range l.Epoch(ctx, 0) {
+	for batch, err := range l.Epoch(ctx, data.Plan{}) {
 		if err != nil {
 			return nil, err
 		}
-		x := probe.Features(t.model.Backbone, layer, tape.Const(batch.Tokens)).Value() // [B, D]
+		x := probe.Features(t.model.Backbone, layer, tape.Const(batch.Values)).Value() // [B, D]
 		tensor.CopyTo(dst.Slice(0, done, done+len(batch.Index)), x)
 		tape.Reset()
 		done += len(batch.Index)

@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/vit/probe"
 )
 
@@ -22,10 +23,10 @@ func TestTheTeacherScoresWhatTheBatchShows(t *testing.T) {
 	layer, _ := tr.model.Layer()
 	seen := map[[2]int]bool{}
 	for epoch := range 3 {
-		for batch, err := range tr.train.Epoch(t.Context(), epoch) {
+		for batch, err := range tr.train.Epoch(t.Context(), data.Plan{Epoch: epoch}) {
 			require.NoError(t, err)
 			tape := &autograd.Tape{NoGrad: true}
-			x := probe.Features(tr.model.Backbone, layer, tape.Const(batch.Tokens)).Value() // [B, D]
+			x := probe.Features(tr.model.Backbone, layer, tape.Const(batch.Values)).Value() // [B, D]
 			assert.Equal(t, tr.baselines.linear.Scores(x).Data(), tr.baselines.teach(batch).Data())
 			for i, at := range batch.Index {
 				seen[[2]int{at, batch.View[i]}] = true

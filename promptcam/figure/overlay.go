@@ -3,10 +3,11 @@ package figure
 import (
 	"image"
 	"image/color"
+	"image/draw"
 	"math"
 
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/vit/heat"
-	"golang.org/x/image/draw"
 )
 
 // Scale says which values of a map get the strongest colour.
@@ -83,21 +84,16 @@ func (s Style) shade(t float64) color.NRGBA {
 	return color.NRGBA{c.R, c.G, c.B, uint8(math.Round(255 * unit(opacity) * math.Sqrt(t)))}
 }
 
-// levels returns where each value of h lies on the scale whose absolute top is
-// limit, from 0 to 1.
-func (s Style) levels(h heat.Map, limit float32) []float64 {
+// level returns where a value of h lies on the scale whose absolute top is limit, from 0 to 1.
+func (s Style) level(h heat.Map, limit float32) func(v float32) float64 {
 	low, high := 0.0, float64(limit)
 	if s.Scale == Relative {
 		low, high = float64(h.Min()), float64(h.Max())
 	}
-	t := make([]float64, len(h.Values))
 	if high <= low {
-		return t // a flat map has nothing to stretch
+		return func(float32) float64 { return 0 } // a flat map has nothing to stretch
 	}
-	for i, v := range h.Values {
-		t[i] = unit((float64(v) - low) / (high - low))
-	}
-	return t
+	return func(v float32) float64 { return unit((float64(v) - low) / (high - low)) }
 }
 
 // Overlay draws a map over the photograph it belongs to, stretched over all of
@@ -116,8 +112,10 @@ func (s Style) overlay(photo image.Image, h heat.Map, limit float32) *image.RGBA
 	}
 	// Values are resized rather than colours: halfway between dark and bright
 	// lies the colour of half the attention, not a blend of the two.
-	for i, t := range s.levels(h.Resize(size.X, size.Y), limit) {
-		c := s.shade(t)
+	large := h.Resize(size.X, size.Y)
+	level := s.level(large, limit)
+	for i, v := range large.Values {
+		c := s.shade(level(v))
 		at := picture.Pix[i*4:][:4]
 		at[0] = mix(at[0], c.R, c.A)
 		at[1] = mix(at[1], c.G, c.A)
@@ -131,11 +129,14 @@ func mix(a, b, alpha uint8) uint8 {
 	return uint8((int(a)*(255-int(alpha)) + int(b)*int(alpha) + 127) / 255)
 }
 
-// fit returns photo scaled so that its longest side is side pixels.
+// fit returns photo, without its alpha, scaled so that its longest side is side pixels.
 func fit(photo image.Image, side int) *image.RGBA {
 	size := photo.Bounds().Size()
 	longest := max(size.X, size.Y, 1)
 	scaled := image.NewRGBA(image.Rect(0, 0, max(1, size.X*side/longest), max(1, size.Y*side/longest)))
-	draw.CatmullRom.Scale(scaled, scaled.Rect, photo, photo.Bounds(), draw.Src, nil)
+	if !photo.Bounds().Empty() {
+		small := data.Resize(data.ToRGB(photo), scaled.Rect.Dx(), scaled.Rect.Dy(), data.Bicubic)
+		draw.Draw(scaled, scaled.Rect, small, image.Point{}, draw.Src)
+	}
 	return scaled
 }

@@ -25,7 +25,7 @@ func BenchmarkEpoch(b *testing.B) {
 			require.NoError(b, err)
 			b.SetBytes(int64(cache.source.bytes()))
 			for n := 0; n < b.N; {
-				for batch, err := range l.Epoch(b.Context(), n) {
+				for batch, err := range l.Epoch(b.Context(), data.Plan{Epoch: n}) {
 					require.NoError(b, err)
 					n += len(batch.Index)
 				}

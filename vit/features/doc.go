@@ -6,9 +6,9 @@
 //
 //	s := features.Source{Backbone: b.SHA256, Arch: b.Config, Layer: 11, Plain: plain, Augmented: drawn, Seed: 1}
 //	c, err := features.Open("birds.safetensors", s, features.Records(4, train))
-//	bad, err := c.Fill(ctx, set.Root, b, features.FillConfig{})
+//	bad, err := c.Fill(ctx, set.FS, b, features.FillConfig{})
 //	l, err := c.Loader(train, features.LoaderConfig{Views: 4, Batch: 32, Shuffle: true, Seed: 1})
-//	for batch, err := range l.Epoch(ctx, 0) { ... } // batch.Tokens is [B, R, D]
+//	for batch, err := range l.Epoch(ctx, data.Plan{}) { ... } // batch.Values is [B, R, D]
 //
 // # Views
 //
@@ -16,8 +16,8 @@
 // image. Views 2, 4, ... are Source.Augmented, drawn by the seed, the photograph's
 // path and the view, so that a record's bits do not depend on which others there are;
 // views 3, 5, ... are the mirror images of 2, 4, .... A photograph is decoded once
-// for all of its views. Loader.Epoch sees one view of each image, Loader.Sample
-// another one each time it has the image, until all were seen.
+// for all of its views. Loader.Epoch sees one view of each image; under a Plan with Weights,
+// another one each time it picks the image, until all were seen.
 //
 // # Disk and memory
 //

@@ -51,7 +51,7 @@ func Example() {
 	}
 	defer c.Close()
 	for range 2 {
-		bad, err := c.Fill(context.Background(), root, b, features.FillConfig{})
+		bad, err := c.Fill(context.Background(), data.Dir(root), b, features.FillConfig{})
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -61,11 +61,11 @@ func Example() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	for batch, err := range l.Epoch(context.Background(), 0) {
+	for batch, err := range l.Epoch(context.Background(), data.Plan{}) {
 		if err != nil {
 			log.Fatal(err)
 		}
-		fmt.Println(batch.Tokens.Shape())
+		fmt.Println(batch.Values.Shape())
 	}
 	// Output:
 	// 0 bad, 4 made, 0 reused

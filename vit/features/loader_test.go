@@ -31,16 +31,18 @@ type seen struct {
 	tokens               [][]float32
 }
 
-func run(t testing.TB, l *Loader, epoch int) seen { return collect(t, l.Epoch(t.Context(), epoch)) }
+func run(t testing.TB, l *data.Loader, epoch int) seen {
+	return collect(t, l.Epoch(t.Context(), data.Plan{Epoch: epoch}))
+}
 
 func collect(t testing.TB, batches iter.Seq2[*data.Batch, error]) (s seen) {
 	for b, err := range batches {
 		require.NoError(t, err)
-		require.Nil(t, b.Images)
-		require.Equal(t, []int{len(b.Index), 11, 8}, b.Tokens.Shape())
+		require.Equal(t, data.Tokens, b.Kind)
+		require.Equal(t, []int{len(b.Index), 11, 8}, b.Values.Shape())
 		s.index, s.labels, s.views = append(s.index, b.Index...), append(s.labels, b.Labels...), append(s.views, b.View...)
 		for i := range b.Index {
-			s.tokens = append(s.tokens, b.Tokens.Select(0, i).Clone().Data())
+			s.tokens = append(s.tokens, b.Values.Select(0, i).Clone().Data())
 		}
 	}
 	return s
@@ -50,7 +52,7 @@ func TestLoader(t *testing.T) {
 	b := backbone(t, 1)
 	root, items := photographs(t, 7)
 	c := filled(t, source(b, ""), b, root, 4, items)
-	load := func(config LoaderConfig, items []data.Item) *Loader {
+	load := func(config LoaderConfig, items []data.Item) *data.Loader {
 		l, err := c.Loader(items, config)
 		require.NoError(t, err)
 		return l
@@ -116,7 +118,7 @@ func TestLoaderSamples(t *testing.T) {
 	c := filled(t, source(b, ""), b, root, 4, items)
 	l, err := c.Loader(items, LoaderConfig{First: 1, Views: 3, Batch: 3, Seed: 2})
 	require.NoError(t, err)
-	s := collect(t, l.Sample(t.Context(), 1, []float64{0, 0, 1}, 1)) // two items are of this class
+	s := collect(t, l.Epoch(t.Context(), data.Plan{Epoch: 1, Weights: []float64{0, 0, 1}, Share: 1})) // two items are of this class
 	require.Len(t, s.index, 7)
 	views := map[int][]int{}
 	for at, i := range s.index {
@@ -128,7 +130,7 @@ func TestLoaderSamples(t *testing.T) {
 		assert.Subset(t, views[i], []int{1, 2, 3})
 	}
 	n := 0
-	for _, err := range l.Sample(t.Context(), 0, []float64{1}, 0.5) {
+	for _, err := range l.Epoch(t.Context(), data.Plan{Weights: []float64{1}, Share: 0.5}) {
 		assert.ErrorContains(t, err, "and there are weights for 1")
 		n++
 	}
@@ -144,18 +146,18 @@ func TestLoaderIsLeft(t *testing.T) {
 	want := run(t, l, 0)
 	before := runtime.NumGoroutine()
 	for range 20 {
-		for _, err := range l.Epoch(t.Context(), 0) {
+		for _, err := range l.Epoch(t.Context(), data.Plan{}) {
 			require.NoError(t, err)
 			break
 		}
 	}
 	assert.Panics(t, func() {
-		for range l.Epoch(t.Context(), 0) {
+		for range l.Epoch(t.Context(), data.Plan{}) {
 			panic("in the caller's loop")
 		}
 	})
-	for a := range l.Epoch(t.Context(), 0) { // two at a time
-		for b := range l.Epoch(t.Context(), 0) {
+	for a := range l.Epoch(t.Context(), data.Plan{}) { // two at a time
+		for b := range l.Epoch(t.Context(), data.Plan{}) {
 			assert.Equal(t, want.index[:1], b.Index)
 			break
 		}
@@ -166,24 +168,24 @@ func TestLoaderIsLeft(t *testing.T) {
 	defer cancel()
 	n := 0
 	var last error
-	for batch, err := range l.Epoch(ctx, 0) {
+	for batch, err := range l.Epoch(ctx, data.Plan{}) {
 		if err != nil {
 			last = err
 			continue
 		}
-		buffers[&batch.Tokens.Data()[0]] = true
+		buffers[&batch.Values.Data()[0]] = true
 		if n++; n == 7 {
 			cancel()
 		}
 	}
 	assert.ErrorIs(t, last, context.Canceled)
 	assert.Equal(t, 7, n, "nothing more after the context has ended")
-	assert.LessOrEqual(t, len(buffers), ahead, "memory is used again")
+	assert.LessOrEqual(t, len(buffers), 3, "memory is used again")
 	assert.LessOrEqual(t, goroutines(before), before)
 	assert.Equal(t, want, run(t, l, 0))
 
 	require.NoError(t, c.Close())
-	for _, err := range l.Epoch(t.Context(), 0) {
+	for _, err := range l.Epoch(t.Context(), data.Plan{}) {
 		assert.ErrorContains(t, err, fmt.Sprintf("%s, view %d: ", items[want.index[0]].Path, want.views[0]))
 	}
 }
