@@ -12,6 +12,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+
+	"github.com/promptcam/promptcam/nn/fit"
 )
 
 // Blue and vermillion of the Okabe-Ito palette, which colour-blind readers tell apart.
@@ -21,8 +23,8 @@ var (
 )
 
 // drawCurves draws loss, accuracy and learning rate over the epochs, as PNG.
-func drawCurves(history []epoch) ([]byte, error) {
-	of := func(value func(epoch) float64) plotter.XYs {
+func drawCurves(history fit.History) ([]byte, error) {
+	of := func(value func(*fit.Entry) float64) plotter.XYs {
 		points := make(plotter.XYs, len(history))
 		for i, e := range history {
 			points[i] = plotter.XY{X: float64(i + 1), Y: value(e)}
@@ -32,20 +34,20 @@ func drawCurves(history []epoch) ([]byte, error) {
 	loss, accuracy, rate := panel("loss"), panel("accuracy, %"), panel("learning rate")
 	accuracy.Y.Max = 100
 	accuracy.Legend.Top = false // where curves seldom are
-	if err := line(loss, "training", trainColor, of(func(e epoch) float64 { return e.Loss })); err != nil {
+	if err := line(loss, "training", trainColor, of(func(e *fit.Entry) float64 { return e.Loss })); err != nil {
 		return nil, err
 	}
-	if err := line(accuracy, "training", trainColor, of(func(e epoch) float64 { return 100 * e.Accuracy })); err != nil {
+	if err := line(accuracy, "training", trainColor, of(func(e *fit.Entry) float64 { return 100 * e.Accuracy })); err != nil {
 		return nil, err
 	}
-	if err := line(rate, "", trainColor, of(func(e epoch) float64 { return e.LR })); err != nil {
+	if err := line(rate, "", trainColor, of(func(e *fit.Entry) float64 { return e.LR })); err != nil {
 		return nil, err
 	}
-	if history[0].Val != nil {
-		if err := line(loss, "validation", valColor, of(func(e epoch) float64 { return e.Val.Loss })); err != nil {
+	if _, ok := history[0].Values[valTop1]; ok {
+		if err := line(loss, "validation", valColor, of(func(e *fit.Entry) float64 { return e.Values[valLoss] })); err != nil {
 			return nil, err
 		}
-		if err := line(accuracy, "validation", valColor, of(func(e epoch) float64 { return 100 * e.Val.Top1 })); err != nil {
+		if err := line(accuracy, "validation", valColor, of(func(e *fit.Entry) float64 { return 100 * e.Values[valTop1] })); err != nil {
 			return nil, err
 		}
 	}
