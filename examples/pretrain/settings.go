@@ -275,14 +275,14 @@ func (s *settings) head() headSize { return headSize{s.Hidden, s.Bottleneck, s.O
 func (s *settings) pace(epoch float64) pace {
 	all := float64(s.Epochs)
 	cosine := func(from, to float64) float32 {
-		return optim.Schedule{Base: float32(from), Min: float32(to), Epochs: all}.At(epoch)
+		return optim.Schedule{Base: from, Min: to, Epochs: all}.At(epoch)
 	}
 	temperature := s.Temperature
 	if epoch < s.WarmTempEpochs {
 		temperature = s.WarmTemp + (s.Temperature-s.WarmTemp)*epoch/s.WarmTempEpochs
 	}
 	return pace{
-		rate:        optim.Schedule{Base: float32(s.LR), Min: float32(s.MinLR), Warmup: s.Warmup, Epochs: all}.At(epoch),
+		rate:        optim.Schedule{Base: s.LR, Min: s.MinLR, Warmup: s.Warmup, Epochs: all}.At(epoch),
 		decay:       cosine(s.Decay, s.LastDecay),
 		momentum:    cosine(s.Momentum, 1),
 		centring:    float32(s.Centring),

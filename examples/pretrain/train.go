@@ -134,12 +134,10 @@ func newOptimizer(name string, student *network) optim.Optimizer {
 		}
 		return 1
 	}
-	c := optim.DefaultMuon(matrices)
-	c.Others.WeightDecay = 0
 	if name == "adamw" {
-		return optim.NewAdamW(c.Others, nn.Params(student))
+		return optim.AdamW{}.New(nn.Params(student))
 	}
-	return optim.NewMuon(c, nn.Params(student))
+	return optim.Muon{Momentum: 0.95, Matrices: matrices}.New(nn.Params(student))
 }
 
 func dropPath(last float64, block, depth int) nn.DropPath {
