@@ -139,9 +139,9 @@ func scan(fsys fs.FS, split string, names, classes []string) ([]Item, error) {
 	return items, nil
 }
 
-// Files lists the image files at any depth of fsys, sorted, as items of class 0. Hidden files and folders
+// ImageFiles lists the image files at any depth, sorted, as items of class 0. Hidden files and folders
 // are skipped; links to files are followed.
-func Files(fsys fs.FS) ([]Item, error) {
+func ImageFiles(fsys fs.FS) ([]Item, error) {
 	paths, err := images(fsys, ".")
 	items := make([]Item, len(paths))
 	for i, p := range paths {

@@ -162,14 +162,14 @@ type pace struct {
 func (c *Config) pace(epoch float64) pace {
 	all := float64(c.Epochs)
 	cosine := func(from, to float64) float32 {
-		return optim.Schedule{Base: float32(from), Min: float32(to), Epochs: all}.At(epoch)
+		return optim.Schedule{Base: from, Min: to, Epochs: all}.At(epoch)
 	}
 	temperature := c.Temperature
 	if epoch < c.WarmEpochs {
 		temperature = c.WarmTemperature + (c.Temperature-c.WarmTemperature)*epoch/c.WarmEpochs
 	}
 	return pace{
-		rate:        optim.Schedule{Base: float32(c.LR), Min: float32(c.MinLR), Warmup: c.Warmup, Epochs: all}.At(epoch),
+		rate:        optim.Schedule{Base: c.LR, Min: c.MinLR, Warmup: c.Warmup, Epochs: all}.At(epoch),
 		decay:       cosine(c.Decay, c.LastDecay),
 		momentum:    cosine(c.Momentum, 1),
 		centring:    float32(c.Centring),

@@ -70,7 +70,10 @@ func newTrainer(c *Config) (*trainer, error) {
 
 // newOptimizer returns the named optimizer. It does not decay weights: see move.
 func newOptimizer(name string, student *network) optim.Optimizer {
-	c := optim.DefaultMuon(func(name string, p *autograd.Param) int {
+	if name == "adamw" {
+		return optim.AdamW{}.New(nn.Params(student))
+	}
+	matrices := func(name string, p *autograd.Param) int {
 		switch {
 		case !strings.HasPrefix(name, "backbone.blocks.") || p.Value.Rank() != 2:
 			return 0
@@ -78,12 +81,8 @@ func newOptimizer(name string, student *network) optim.Optimizer {
 			return 3
 		}
 		return 1
-	})
-	c.Others.WeightDecay = 0
-	if name == "adamw" {
-		return optim.NewAdamW(c.Others, nn.Params(student))
 	}
-	return optim.NewMuon(c, nn.Params(student))
+	return optim.Muon{Momentum: 0.95, Matrices: matrices}.New(nn.Params(student))
 }
 
 // told are the measurements of a step.
