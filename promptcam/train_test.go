@@ -58,7 +58,7 @@ func spots(t *testing.T, n int, shuffle bool) (l *data.Loader, trait []int) {
 		trait = append(trait, patch)
 	}
 	half := [3]float32{0.5, 0.5, 0.5}
-	l, err := data.NewLoader(dir, items, data.LoaderConfig{Transform: data.EvalTransform([2]int{32, 32}, half, half), Batch: 8, Shuffle: shuffle, Seed: 1})
+	l, err := data.NewLoader(data.Dir(dir), items, data.LoaderConfig{Transform: data.EvalTransform([2]int{32, 32}, half, half), Batch: 8, Shuffle: shuffle, Seed: 1})
 	require.NoError(t, err)
 	return l, trait
 }

@@ -72,7 +72,7 @@ func (r *results) publish(ctx context.Context) error {
 		}
 	}
 	page := filepath.Join(reportDir(r.out), "index.html")
-	if err := r.report(curves, seconds).Write(ctx, page); err != nil {
+	if err := r.report(curves, seconds).WriteFile(ctx, page); err != nil {
 		return err
 	}
 	if err := r.writeMetrics(seconds); err != nil {

@@ -2,129 +2,42 @@ package main
 
 import (
 	"bytes"
-	"fmt"
-	"image/color"
 	"math"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
+	"github.com/promptcam/promptcam/promptcam/figure/curves"
 )
 
-// Blue, vermillion and green of the Okabe-Ito palette, which colour-blind readers tell apart.
-var (
-	firstColor  = color.RGBA{0x00, 0x72, 0xb2, 255}
-	secondColor = color.RGBA{0xd5, 0x5e, 0x00, 255}
-	thirdColor  = color.RGBA{0x00, 0x9e, 0x73, 255}
-)
-
-// curve is a value over the epochs that have it.
-type curve struct {
-	name  string
-	color color.Color
-	of    func(e epoch) (value float64, ok bool)
-}
-
-// drawCurves draws, as PNG, the loss, of about most at the beginning, with the teacher's entropy,
-// the k-NN accuracy and the learning rate.
+// drawCurves draws, as PNG, the loss, which starts near most, with the entropy of DINO's
+// teacher, the k-NN accuracy where it was measured, and the learning rate.
 func drawCurves(history []epoch, most float64) ([]byte, error) {
-	taught := func(f func(e epoch) float64) func(epoch) (float64, bool) { // of DINO's teacher
-		return func(e epoch) (float64, bool) { return f(e), e.Spread > 0 }
-	}
-	always := func(f func(e epoch) float64) func(epoch) (float64, bool) {
-		return func(e epoch) (float64, bool) { return f(e), true }
-	}
-	panels := []struct {
-		title  string
-		most   float64
-		curves []curve
-	}{
-		{"loss", 1.3 * most, []curve{ // with room for the legend above
-			{"loss", firstColor, always(func(e epoch) float64 { return e.Loss })},
-			{"teacher's entropy", secondColor, taught(func(e epoch) float64 { return e.Entropy })},
-			{"of a whole batch", thirdColor, taught(func(e epoch) float64 { return e.Spread })},
-		}},
-		{"k-NN accuracy, %", 100, []curve{
-			{"class token", firstColor, func(e epoch) (float64, bool) { return 100 * e.KNN, e.Tested }},
-			{"and mean patch", secondColor, func(e epoch) (float64, bool) { return 100 * e.KNNBoth, e.Tested }},
-		}},
-		{"learning rate", 0, []curve{{"", firstColor, always(func(e epoch) float64 { return e.LR })}}},
-	}
-	var plots []*plot.Plot
-	for _, p := range panels {
-		drawn := panel(p.title, p.most)
-		for _, c := range p.curves {
-			if err := c.addTo(drawn, history); err != nil {
-				return nil, fmt.Errorf("curves: %s: %w", p.title, err)
+	series := func(name string, value func(epoch) float64, has func(epoch) bool) curves.Series {
+		s := curves.Series{Name: name}
+		for _, e := range history {
+			if has(e) {
+				s.Points = append(s.Points, value(e))
+			} else {
+				s.Points = append(s.Points, math.NaN())
 			}
 		}
-		plots = append(plots, drawn)
+		return s
 	}
-	picture := vgimg.NewWith(vgimg.UseWH(30*vg.Centimeter, 9*vg.Centimeter), vgimg.UseDPI(96))
-	pad := vg.Points(8)
-	tiles := draw.Tiles{Rows: 1, Cols: len(plots), PadX: 2 * pad, PadTop: pad, PadBottom: pad, PadLeft: pad, PadRight: pad}
-	for i, canvas := range plot.Align([][]*plot.Plot{plots}, tiles, draw.New(picture))[0] {
-		plots[i].Draw(canvas)
-	}
-	var file bytes.Buffer
-	if _, err := (vgimg.PngCanvas{Canvas: picture}).WriteTo(&file); err != nil {
-		return nil, fmt.Errorf("curves: %w", err)
-	}
-	return file.Bytes(), nil
-}
-
-// panel returns an empty plot over epochs, from 0 to at least most.
-func panel(title string, most float64) *plot.Plot {
-	p := plot.New()
-	p.Title.Text, p.X.Label.Text = title, "epoch"
-	p.Y.Min, p.Y.Max = 0, most
-	p.X.Tick.Marker = wholeTicks{}
-	p.Legend.Top = true
-	for _, f := range []*font.Font{
-		&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font,
-	} {
-		f.Variant = "Sans"
-	}
-	p.Add(plotter.NewGrid())
-	return p
-}
-
-// wholeTicks leaves fractions of epochs without a tick.
-type wholeTicks struct{}
-
-func (wholeTicks) Ticks(low, high float64) (whole []plot.Tick) {
-	for _, t := range (plot.DefaultTicks{}).Ticks(low, high) {
-		if t.Value == math.Trunc(t.Value) {
-			whole = append(whole, t)
-		}
-	}
-	return whole
-}
-
-// addTo adds the curve with a dot per epoch, so that a single epoch is seen too.
-func (c curve) addTo(p *plot.Plot, history []epoch) error {
-	var points plotter.XYs
-	for i, e := range history {
-		if v, ok := c.of(e); ok {
-			points = append(points, plotter.XY{X: float64(i + 1), Y: v})
-		}
-	}
-	if len(points) == 0 {
-		return nil
-	}
-	line, dots, err := plotter.NewLinePoints(points)
-	if err != nil {
-		return err
-	}
-	line.Color, dots.Color = c.color, c.color
-	line.Width = vg.Points(1.5)
-	dots.Shape, dots.Radius = draw.CircleGlyph{}, vg.Points(1.5)
-	p.Add(line, dots)
-	if c.name != "" {
-		p.Legend.Add(c.name, line)
-	}
-	return nil
+	always := func(epoch) bool { return true }
+	taught := func(e epoch) bool { return e.Spread > 0 }
+	tested := func(e epoch) bool { return e.Tested }
+	var picture bytes.Buffer
+	err := curves.PNG(&picture,
+		curves.Panel{Title: "loss", Max: 1.3 * most, Series: []curves.Series{ // with room for the legend above
+			series("loss", func(e epoch) float64 { return e.Loss }, always),
+			series("teacher's entropy", func(e epoch) float64 { return e.Entropy }, taught),
+			series("of a whole batch", func(e epoch) float64 { return e.Spread }, taught),
+		}},
+		curves.Panel{Title: "k-NN accuracy, %", Max: 100, Series: []curves.Series{
+			series("class token", func(e epoch) float64 { return 100 * e.KNN }, tested),
+			series("and mean patch", func(e epoch) float64 { return 100 * e.KNNBoth }, tested),
+		}},
+		curves.Panel{Title: "learning rate", Series: []curves.Series{
+			series("", func(e epoch) float64 { return e.LR }, always),
+		}},
+	)
+	return picture.Bytes(), err
 }

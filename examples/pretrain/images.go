@@ -73,7 +73,7 @@ func openFolder(dir string) (*folder, error) {
 // check decodes all images. Those that cannot be read are an error that names the first and tells
 // how many there are, or with skip they leave the folder, and check returns their errors.
 func (f *folder) check(ctx context.Context, skip bool, progress func(done, total int)) ([]data.BadImage, error) {
-	bad := (&data.Set{Root: f.root}).Check(ctx, f.items, progress)
+	bad := data.Check(ctx, data.Dir(f.root), f.items, progress)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
