@@ -1,7 +1,7 @@
 // Pretrain teaches a vision transformer to see without labels, from a folder of images or from drawn
-// birds, and leaves weights for examples/cub. Its flags are explained by -h.
+// birds, and leaves weights for examples/cub. Option -h explains its flags.
 //
-// Reading order: dino.go, a step; network.go, student and teacher; views.go, what they see; train.go.
+// Reading order: run.go; birds.go, the drawn birds; package vit/pretrain, the training.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -33,7 +34,7 @@ func main() {
 	os.Exit(1)
 }
 
-// run is the program.
+// run is the program without its process.
 func run(ctx context.Context, args []string, stdout io.Writer) error {
 	s, err := parse(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
@@ -42,14 +43,14 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range []struct{ name, dir string }{{"data", s.data}, {"out", s.out}, {"knn", s.knn}} {
+	for _, f := range []struct{ name, dir string }{{"data", s.Data}, {"out", s.Out}, {"knn", s.KNN}} {
 		if info, err := os.Stat(f.dir); err == nil && !info.IsDir() {
 			return fmt.Errorf("-%s %s is a file, want a folder", f.name, f.dir)
 		}
 	}
-	err = train(ctx, s, stdout)
+	err = train(ctx, s, &console{stdout, time.Now()})
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return fmt.Errorf("interrupted (%w): %s", err, saved(s.out))
+		return fmt.Errorf("interrupted (%w): %s", err, saved(s.Out))
 	}
 	return err
 }
