@@ -102,7 +102,7 @@ func explain(ctx context.Context, s *settings, c *console) error {
 	}
 	class := unknown
 	if s.class != "" {
-		if class, err = findClass(s.load, m.classes, s.class); err != nil {
+		if class, err = (&data.Set{Root: s.load, Classes: m.classes}).Find(s.class); err != nil {
 			return fmt.Errorf("-class: %w", err)
 		}
 	}
