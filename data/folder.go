@@ -139,6 +139,17 @@ func scan(fsys fs.FS, split string, names, classes []string) ([]Item, error) {
 	return items, nil
 }
 
+// ImageFiles lists the image files at any depth, sorted, as items of class 0. Hidden files and folders
+// are skipped; links to files are followed.
+func ImageFiles(fsys fs.FS) ([]Item, error) {
+	paths, err := images(fsys, ".")
+	items := make([]Item, len(paths))
+	for i, p := range paths {
+		items[i].Path = p
+	}
+	return items, err
+}
+
 // images lists the image files at any depth below a folder, sorted.
 func images(fsys fs.FS, dir string) ([]string, error) {
 	entries, err := fs.ReadDir(fsys, dir)

@@ -62,6 +62,26 @@ func ExampleDisplayName() {
 	// Output: Northern Flicker
 }
 
+func ExampleClassResult() {
+	fmt.Println(figure.ClassResult{Name: "Scott_Oriole", Images: 30, Correct: 27}.Accuracy())
+	// Output: 0.9
+}
+
+// Where the maps point, if the data set says what is where.
+func ExampleTraitTable() {
+	report := figure.Report{
+		Classes: []figure.ClassResult{{Name: "Scott_Oriole"}},
+		Traits: &figure.TraitTable{Trait: "Trait", Head: "Best head", Top: "Top-ranked head", Rows: []figure.TraitRow{{
+			Class: 0, Trait: "wing bars", Head: "head 2", Points: heat.Interval{Mean: 0.9, Low: 0.8, High: 1, N: 30}, Chance: 0.05,
+			Top: "head 7", TopPoints: heat.Interval{Mean: 0.4, Low: 0.3, High: 0.5, N: 30},
+		}}},
+	}
+	var page bytes.Buffer
+	err := report.Write(context.Background(), &page)
+	fmt.Println(err, strings.Contains(page.String(), "<td>wing bars</td><td>head 2</td>"))
+	// Output: <nil> true
+}
+
 func ExampleReport() {
 	report := figure.Report{
 		Title:   "Birds",

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// text writes on one picture. Faces keep a cache and are not for concurrent
-// use, so each picture has its own.
+// text writes on one picture. Faces keep a cache and are not safe for concurrent use, so each
+// picture has its own.
 type text struct {
 	page               *image.RGBA
 	small, bold, large font.Face
@@ -43,7 +43,7 @@ func newText(page *image.RGBA) *text {
 	return &text{page, face(regular(), 11), face(bold(), 12), face(bold(), 16)}
 }
 
-// write puts s at (x, y), y the line on which it stands, cut to width pixels.
+// write draws s from x on with its baseline at y, cut to width pixels.
 func (t *text) write(x, y, width int, s string, face font.Face, c color.Color) {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if font.MeasureString(face, s).Ceil() > width {

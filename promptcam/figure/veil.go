@@ -13,15 +13,15 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// veil draws a map alone, in colours that let the photograph through, for the
-// browser to stretch over it: 4 points per patch and 128 colours, so that it
-// takes two or three kilobytes where an overlay takes twenty.
+// veil draws a map alone, in transparent colours, for the browser to stretch over the
+// photograph. With 4 points per patch and 128 colours it takes two or three kilobytes, an
+// overlay twenty.
 func (s Style) veil(h heat.Map, limit float32) *image.Paletted {
 	const points, colours = 4, 128
 	palette := make(color.Palette, colours)
 	for i := range palette {
-		// The cover grows with the root of t, so squares make its steps even;
-		// even steps of t would show as blotches where there is little attention.
+		// Opacity grows with the root of t, so squares make its steps even; even steps
+		// of t would show as blotches where there is little attention.
 		t := float64(i) / (colours - 1)
 		palette[i] = s.shade(t * t)
 	}
@@ -48,8 +48,8 @@ func (s Style) gradient() template.CSS {
 	return template.CSS("linear-gradient(to right," + strings.Join(css, ",") + ")")
 }
 
-// dataURI returns the attribute name="data:...". The template would write the
-// pluses of base64 as five characters each.
+// dataURI returns the attribute name="data:...". It is made here because the template would
+// write each plus of base64 as five characters.
 func dataURI(name, kind string, file []byte) template.HTMLAttr {
 	return template.HTMLAttr(name + `="data:` + kind + ";base64," + base64.StdEncoding.EncodeToString(file) + `"`)
 }

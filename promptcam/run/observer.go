@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/nn/fit"
 )
 
 // Observer hears how work goes on, one call at a time. Functions that are nil are not called.
@@ -74,9 +74,9 @@ func (m *meter) part(part string, total int) func(done int) {
 	return func(done int) { m.show(part, done, total, "") }
 }
 
-// step reports a step of a training of so many epochs.
-func (m *meter) step(s promptcam.Step, epochs int) {
-	m.show(fmt.Sprintf("epoch %d/%d", s.Epoch, epochs), s.Done, s.Images, fmt.Sprintf("loss %.3f  accuracy %.1f %%", s.Loss, 100*s.Accuracy))
+// step reports a step of a training.
+func (m *meter) step(s fit.Step) {
+	m.show(fmt.Sprintf("epoch %d/%d", s.Epoch, s.Epochs), s.Done, s.Images, fmt.Sprintf("loss %.3f  accuracy %.1f %%", s.Loss, 100*s.Accuracy))
 }
 
 // end closes a part of so many images.

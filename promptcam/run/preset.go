@@ -4,9 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 
 	"github.com/promptcam/promptcam/nn/fit/knob"
+	"github.com/promptcam/promptcam/nn/optim"
 	"github.com/promptcam/promptcam/promptcam"
 )
 
@@ -41,19 +41,21 @@ func preset(mode promptcam.Mode, optimizer, name string) Recipe {
 	knob.Defaults(&r)
 	r.Mode, r.Optimizer, r.Preset = mode, optimizer, name
 	switch {
-	case mode == promptcam.Last && name == "long":
-		r.Views, r.Rank, r.Mix = 4, 32, 0.7
-	case mode != promptcam.Last:
-		r.Agnostic, r.PatchesOnly, r.Epochs, r.Batch, r.LR, r.Warmup = 30, false, 25, 16, 0.003, 3
-		r.PatchDropout, r.Rank, r.Distill, r.Val = 0, 0, 0, 0.1
+	case mode == promptcam.Last:
+		r.Schedule, r.Distill.Weight = optim.Schedule{Base: 0.06, Min: 1e-6, Warmup: 1}, 2
+		if name == "long" {
+			r.Views, r.Rank, r.CutMix.Share = 4, 32, 0.7
+		}
+	default:
+		r.Agnostic, r.PatchesOnly, r.PatchDropout, r.Rank = 30, false, 0, 0
+		r.Epochs, r.Batch, r.Schedule, r.Val = 25, 16, optim.Schedule{Base: 0.003, Min: 1e-6, Warmup: 3}, 0.1
 	}
 	if mode == promptcam.Shallow || mode == promptcam.FromLayer(1) {
 		r.Agnostic = 0 // there is no layer for them
 	}
 	if optimizer == "sgd" {
 		o := promptcam.OfficialTrain()
-		r.Epochs, r.Warmup, r.Batch = o.Epochs, o.Warmup, 16
-		r.LR, r.MinLR, r.Decay = decimal(o.LR), decimal(o.MinLR), decimal(o.Decay)
+		r.Epochs, r.Schedule, r.Batch, r.Decay = o.Epochs, o.Schedule, 16, 1e-3
 	}
 	return r
 }
@@ -62,18 +64,14 @@ func (r Recipe) forDrawnBirds() Recipe {
 	if r.Mode != promptcam.Last || r.Optimizer != "adamw" {
 		return r
 	}
-	r.PatchDropout, r.Distill, r.Binary, r.Rank, r.Views, r.MinLR = 0, 0, 0.04, 64, 1, 0.01
-	r.Mix, r.MixUntil, r.Hard, r.HardFrom, r.Average, r.Epochs = 0.5, 0.4, 0.8, 0.2, 0.99, 20
+	r.PatchDropout, r.Rank, r.Views, r.Schedule.Min, r.Epochs = 0, 64, 1, 0.01, 20
 	if r.Preset == "long" {
 		r.Epochs = 40
 	}
+	r.Distill.Weight, r.Binary.Weight, r.EMA.Decay = 0, 0.04, 0.99
+	r.CutMix = promptcam.CutMix{Share: 0.5, Until: 0.4}
+	r.Hard = promptcam.HardExamples{Share: 0.8, From: 0.2}
 	return r
-}
-
-// decimal returns the short number that x is the float32 of, such as 0.005.
-func decimal(x float32) float64 {
-	d, _ := strconv.ParseFloat(strconv.FormatFloat(float64(x), 'g', -1, 32), 64)
-	return d
 }
 
 // Images says for what images a recipe is resolved.
@@ -97,13 +95,13 @@ func (im Images) Resolve(given map[string]string) (Recipe, error) {
 		r = r.forDrawnBirds()
 	}
 	if _, ok := given["lr"]; ok {
-		r.MinLR *= min(1, first.LR/r.LR)
+		r.Schedule.Min *= min(1, first.Schedule.Base/r.Schedule.Base)
 	}
 	if first.Augment == "none" {
 		r.Views = 1
 	}
 	if im.Uncached {
-		r.Distill, r.Mix = 0, 0
+		r.Distill.Weight, r.CutMix.Share = 0, 0
 	}
 	return r, r.set(given)
 }

@@ -6,7 +6,9 @@ import (
 	"strings"
 
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/nn/fit/knob"
+	"github.com/promptcam/promptcam/nn/optim"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/vit"
@@ -29,23 +31,18 @@ type Recipe struct {
 	DropPath      float64        `knob:"drop-path" range:"[0,1)" arg:"share" help:"stochastic depth: rate of the last block, rising linearly from 0"`
 	Rank          int            `knob:"rank" default:"16" range:"[0,)" help:"LoRA rank on the last block, shared by all classes; 0: off"`
 
-	Preset      string  `knob:"preset" json:"-" group:"Training" default:"quick" choices:"quick long" arg:"name" help:"defaults of mode last: quick, or long, which is more accurate and takes several times as long"`
-	Epochs      int     `knob:"epochs" range:"[0,)" help:"passes over the training images; 0: 10, or as many as make 900 steps (preset long: 80, or 6,800 steps)"`
-	Batch       int     `knob:"batch" default:"32" range:"[1,)" help:"images per step"`
-	Optimizer   string  `knob:"optimizer" default:"adamw" choices:"adamw sgd" arg:"kind" help:"adamw, or sgd with momentum 0.9"`
-	LR          float64 `knob:"lr" default:"0.06" range:"(0,)" arg:"rate" help:"highest learning rate"`
-	MinLR       float64 `knob:"min-lr" default:"1e-06" range:"[0,)" arg:"rate" help:"last learning rate of the cosine; a lower -lr lowers its default as well"`
-	Warmup      float64 `knob:"warmup" default:"1" range:"[0,)" arg:"epochs" help:"epochs of linear warm-up from 0"`
-	Decay       float64 `knob:"decay" default:"0.001" range:"[0,)" help:"weight decay"`
-	Distill     float64 `knob:"distill" default:"2" range:"[0,)" arg:"weight" help:"weight of distillation from a linear probe on the class token (needs cached features); 0: off"`
-	Temperature float64 `knob:"temperature" default:"0.5" range:"[0,)" help:"distillation temperature (scores are standardised first)"`
-	Binary      float64 `knob:"binary" range:"[0,)" arg:"weight" help:"weight of binary cross-entropy beside cross-entropy: each prompt must recognise its class by itself, so those of two look-alikes must both see what tells them apart; 0: off"`
-	Mix         float64 `knob:"mix" range:"[0,1]" arg:"share" help:"CutMix of patches: share of the steps in which each image gets patches of another and a share of its label (needs cached features)"`
-	MixUntil    float64 `knob:"mix-until" range:"[0,1]" arg:"share" help:"share of the epochs after which CutMix ends; 0: never"`
-	Hard        float64 `knob:"hard" range:"[0,1)" arg:"share" help:"hard-class sampling: share of each epoch, less than 1, drawn in proportion to each class's last loss; the rest is uniform. 0: each image once"`
-	HardFrom    float64 `knob:"hard-from" range:"[0,1]" arg:"share" help:"share of the epochs after which hard-class sampling begins"`
-	Average     float64 `knob:"average" range:"[0,1)" arg:"decay" help:"EMA of the weights, which is evaluated and saved: decay per step, such as 0.99; 0: off"`
-	Seed        int64   `knob:"seed" default:"1" help:"random seed: splits, start, order, augmentation, dropout"`
+	Preset    string `knob:"preset" json:"-" group:"Training" default:"quick" choices:"quick long" arg:"name" help:"defaults of mode last: quick, or long, which is more accurate and takes several times as long"`
+	Epochs    int    `knob:"epochs" range:"[0,)" help:"passes over the training images; 0: 10, or as many as make 900 steps (preset long: 80, or 6,800 steps)"`
+	Batch     int    `knob:"batch" default:"32" range:"[1,)" help:"images per step"`
+	Optimizer string `knob:"optimizer" default:"adamw" choices:"adamw sgd" arg:"kind" help:"adamw, or sgd with momentum 0.9"`
+	Schedule  optim.Schedule
+	Decay     float64 `knob:"decay" default:"0.001" range:"[0,)" help:"weight decay"`
+	Distill   promptcam.Distill
+	Binary    promptcam.BinaryLoss
+	CutMix    promptcam.CutMix
+	Hard      promptcam.HardExamples
+	EMA       fit.EMA
+	Seed      int64 `knob:"seed" default:"1" help:"random seed: splits, start, order, augmentation, dropout"`
 }
 
 // Validate says what is wrong with r, or returns nil. The number of layers is not known here: New
@@ -61,8 +58,8 @@ func (r Recipe) Validate() error {
 		return fmt.Errorf("-preset long has defaults of mode last alone, and -mode is %s", r.Mode)
 	}
 	c := r.train()
-	c.Epochs = max(c.Epochs, 1)                                                // what 0 means depends on the images
-	c.Teacher = func(*data.Batch) *tensor.Tensor { panic("not for training") } // which is fitted later
+	c.Epochs = max(c.Epochs, 1)                                                        // what 0 means depends on the images
+	c.Distill.Teacher = func(*data.Batch) *tensor.Tensor { panic("not for training") } // which is fitted later
 	if err := c.Validate(); err != nil {
 		return err
 	}
@@ -114,11 +111,13 @@ func (r Recipe) model(classes int) promptcam.Config {
 
 // train returns the configuration of the training, without a teacher.
 func (r Recipe) train() promptcam.TrainConfig {
+	var optimizer optim.Config = optim.AdamW{WeightDecay: float32(r.Decay)}
+	if r.Optimizer == "sgd" {
+		optimizer = optim.SGD{Momentum: 0.9, WeightDecay: float32(r.Decay)}
+	}
 	return promptcam.TrainConfig{
-		Epochs: r.Epochs, Optimizer: r.Optimizer, LR: float32(r.LR), MinLR: float32(r.MinLR),
-		Warmup: r.Warmup, Decay: float32(r.Decay), Seed: uint64(r.Seed),
-		Distill: float32(r.Distill), Temperature: float32(r.Temperature), Binary: float32(r.Binary), Mix: float32(r.Mix), MixUntil: r.MixUntil,
-		Hard: float32(r.Hard), HardFrom: r.HardFrom, Average: float32(r.Average),
+		Epochs: r.Epochs, Optimizer: optimizer, Schedule: r.Schedule, Seed: uint64(r.Seed),
+		Distill: r.Distill, Binary: r.Binary, CutMix: r.CutMix, Hard: r.Hard, EMA: r.EMA,
 	}
 }
 

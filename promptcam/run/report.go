@@ -24,8 +24,8 @@ func (r *results) report(curves []byte, seconds float64) *figure.Report {
 		p.Classes = append(p.Classes, figure.ClassResult{Name: name, Images: r.test.Images[class], Correct: r.test.Confusion[class][class]})
 	}
 	if st := r.state; st != nil {
-		if v := st.History[st.Best-1].Val; v != nil {
-			p.Splits = append(p.Splits, figure.SplitResult{Name: "validation", Images: r.validated, Top1: v.Top1, Top5: v.Top5})
+		if v := st.History[st.Best-1].Values; r.validated > 0 {
+			p.Splits = append(p.Splits, figure.SplitResult{Name: "validation", Images: r.validated, Top1: v[valTop1], Top5: v[valTop5]})
 		}
 	}
 	p.Splits = append(p.Splits, figure.SplitResult{Name: "test", Images: len(r.Set.Test), Top1: r.test.Top1, Top5: r.test.Top5})

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure/curves"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
@@ -24,7 +25,7 @@ type Result struct {
 	Model     *Trained
 	Test      *promptcam.Evaluation
 	Baselines []Baseline
-	History   []Epoch // nil after a test
+	History   fit.History // nil after a test
 	Metrics   *Metrics
 	Report    string // the path of the page
 }
@@ -60,7 +61,7 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 	}
 	var curves []byte
 	if r.state != nil {
-		seconds = r.state.seconds()
+		seconds = r.state.History.Seconds()
 		if err := r.writeCSV(historyName, r.history()); err != nil {
 			return nil, err
 		}
@@ -163,8 +164,8 @@ func (r *results) metrics(seconds float64) *Metrics {
 	if st := r.state; st != nil {
 		epochs := len(st.History)
 		m.TrainImages, m.Epochs, m.BestEpoch, m.ValImages, m.Recipe = &r.trained, &epochs, &st.Best, r.validated, &r.Recipe
-		if v := st.History[st.Best-1].Val; v != nil {
-			val := accuracy(v.Top1, v.Top5, r.validated)
+		if v := st.History[st.Best-1].Values; r.validated > 0 {
+			val := accuracy(v[valTop1], v[valTop5], r.validated)
 			m.Val = &val
 		}
 	}
@@ -206,8 +207,8 @@ func (r *results) history() [][]string {
 	table := [][]string{{"epoch", "loss", "accuracy", "val_loss", "val_top1", "val_top5", "lr", "seconds"}}
 	for i, e := range r.state.History {
 		row := []string{strconv.Itoa(i + 1), number(e.Loss), number(100 * e.Accuracy), "", "", "", strconv.FormatFloat(e.LR, 'g', -1, 32), number(e.Seconds)}
-		if e.Val != nil {
-			row[3], row[4], row[5] = number(e.Val.Loss), number(100*e.Val.Top1), number(100*e.Val.Top5)
+		if v := e.Values; r.validated > 0 {
+			row[3], row[4], row[5] = number(v[valLoss]), number(100*v[valTop1]), number(100*v[valTop5])
 		}
 		table = append(table, row)
 	}
@@ -217,27 +218,25 @@ func (r *results) history() [][]string {
 func number(x float64) string { return strconv.FormatFloat(x, 'g', 8, 64) }
 
 // drawCurves draws loss, accuracy and learning rate over the epochs, as PNG.
-func drawCurves(history []Epoch) ([]byte, error) {
-	series := func(name string, value func(Epoch) float64) curves.Series {
-		s := curves.Series{Name: name}
-		for _, e := range history {
-			s.Points = append(s.Points, value(e))
-		}
-		return s
+func drawCurves(h fit.History) ([]byte, error) {
+	loss, accuracy, rate := make([]float64, len(h)), make([]float64, len(h)), make([]float64, len(h))
+	val := h.Series(valTop1)
+	for i, e := range h {
+		loss[i], accuracy[i], rate[i], val[i] = e.Loss, 100*e.Accuracy, e.LR, 100*val[i]
 	}
-	loss := curves.Panel{Title: "loss", Series: []curves.Series{
-		series("training", func(e Epoch) float64 { return e.Loss }),
-	}}
-	accuracy := curves.Panel{Title: "accuracy, %", Max: 100, Legend: curves.BottomRight, Series: []curves.Series{
-		series("training", func(e Epoch) float64 { return 100 * e.Accuracy }),
-	}}
-	rate := curves.Panel{Title: "learning rate", Series: []curves.Series{series("", func(e Epoch) float64 { return e.LR })}}
-	if history[0].Val != nil {
-		loss.Series = append(loss.Series, series("validation", func(e Epoch) float64 { return e.Val.Loss }))
-		accuracy.Series = append(accuracy.Series, series("validation", func(e Epoch) float64 { return 100 * e.Val.Top1 }))
+	two := func(trained, validated []float64) []curves.Series {
+		both := []curves.Series{{Name: "training", Points: trained}}
+		if _, ok := h[0].Values[valLoss]; ok {
+			both = append(both, curves.Series{Name: "validation", Points: validated})
+		}
+		return both
 	}
 	var picture bytes.Buffer
-	err := curves.PNG(&picture, loss, accuracy, rate)
+	err := curves.PNG(&picture,
+		curves.Panel{Title: "loss", Series: two(loss, h.Series(valLoss))},
+		curves.Panel{Title: "accuracy, %", Max: 100, Legend: curves.BottomRight, Series: two(accuracy, val)},
+		curves.Panel{Title: "learning rate", Series: []curves.Series{{Points: rate}}},
+	)
 	return picture.Bytes(), err
 }
 

@@ -75,10 +75,7 @@ func (j *Job) run(ctx context.Context, b *vit.Model, st *state) (*Result, error)
 			return nil, err
 		}
 		t.state = st
-		if err := nn.Load(t.model, st.model); err != nil {
-			return nil, fmt.Errorf("-resume: %s: %w", t.path(stateName), err)
-		}
-		t.Observer.note("resuming after epoch %d of %d", len(st.History), t.Epochs)
+		t.Observer.note("resuming after epoch %d of %d", st.epochs(), t.Epochs)
 	}
 	if err := t.epochs(ctx); err != nil {
 		return nil, err
@@ -104,7 +101,7 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 		return nil, err
 	}
 	_, cached := j.cacheable(model)
-	if !cached && (j.Distill > 0 || j.Mix > 0 || j.Baseline || j.Cache != "" && j.Cache != noCache) {
+	if !cached && (j.Distill.Weight > 0 || j.CutMix.Share > 0 || j.Baseline || j.Cache != "" && j.Cache != noCache) {
 		return nil, fmt.Errorf("-distill, -mix, -baseline and -cache need features that do not change in training: those of mode last, or with -agnostic 0 from:N beyond the first layer, and no -cache %s", noCache)
 	}
 	if err := writable("out", j.Out, filepath.Dir(j.path(reportName))); err != nil {
@@ -164,7 +161,7 @@ func (t *training) loaders(ctx context.Context) error {
 			return err
 		}
 	}
-	if t.Distill > 0 || t.Baseline {
+	if t.Distill.Weight > 0 || t.Baseline {
 		t.baselines, err = t.fitBaselines(ctx, items)
 	}
 	return err
@@ -186,65 +183,56 @@ func (t *training) epochs(ctx context.Context) error {
 		t.Observer.warn("%d test images are few: each is %.0f points of accuracy", n, 100/float64(n))
 	}
 	config := t.Recipe.train()
-	config.Start = len(st.History)
-	if config.Start > 0 {
-		config.Resume, config.ResumeLosses = st.optimizer, st.Losses
-		if t.Average > 0 {
-			config.ResumeAverage = st.average
-		}
+	config.Resume = st.Checkpoint
+	if t.baselines != nil {
+		config.Distill.Teacher = t.baselines.teach
 	}
-	if t.Distill > 0 {
-		config.Teacher = t.baselines.teach
-	}
-	m := t.Observer.meter((t.Epochs - config.Start) * (t.train.Len() + held))
-	config.Progress = func(s promptcam.Step) { m.step(s, t.Epochs) }
-	if config.Start == t.Epochs {
-		return nil
-	}
+	m := t.Observer.meter((t.Epochs - st.epochs()) * (t.train.Len() + held))
+	config.Progress = m.step
 	for e, err := range promptcam.Train(ctx, t.model, t.train, config) {
 		if err != nil {
 			return err
 		}
 		m.end(e.Images)
 		began := time.Now()
-		done := Epoch{Loss: e.Loss, Accuracy: e.Accuracy, LR: e.LR}
+		rate := float64(e.Images) / e.Seconds
 		line := fmt.Sprintf("epoch %d/%d  loss %.4f  accuracy %.1f %%", e.Number, t.Epochs, e.Loss, 100*e.Accuracy)
 		if t.val != nil {
-			if done.Val, err = t.validate(ctx, e, m); err != nil {
+			if err := t.validate(ctx, e, m); err != nil {
 				return err
 			}
-			line += fmt.Sprintf("  validation loss %.4f  accuracy %.1f %%", done.Val.Loss, 100*done.Val.Top1)
+			line += fmt.Sprintf("  validation loss %.4f  accuracy %.1f %%", e.Values[valLoss], 100*e.Values[valTop1])
 		}
-		spent := e.Time + time.Since(began)
-		done.Seconds = spent.Seconds()
-		st.Losses = e.Losses
-		t.warnOfRise(done)
-		st.add(done, t.model.Tensors(), e.Optimizer, e.Model.Tensors())
+		e.Seconds += time.Since(began).Seconds()
+		st.add(e.Checkpoint, e.Model.Tensors())
 		if err := st.save(t.path(stateName)); err != nil {
 			return err
 		}
-		t.Observer.note("%s  lr %.3g  %.1f images/s  %.1f s", line, e.LR, float64(e.Images)/e.Time.Seconds(), spent.Seconds())
+		t.Observer.note("%s  lr %.3g  %.1f images/s  %.1f s", line, e.LR, rate, e.Seconds)
+		t.warnOfRise(e)
 	}
 	return nil
 }
 
-func (t *training) validate(ctx context.Context, e promptcam.Epoch, m *meter) (*Validation, error) {
+// validate evaluates an epoch on the validation images.
+func (t *training) validate(ctx context.Context, e promptcam.Epoch, m *meter) error {
 	n := t.val.Len()
 	v, err := e.Model.Evaluate(ctx, t.val, m.part(fmt.Sprintf("epoch %d/%d validation", e.Number, t.Epochs), n))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if math.IsNaN(v.Loss) || math.IsInf(v.Loss, 0) {
-		return nil, fmt.Errorf("the validation loss of epoch %d is %v: try an -lr below %g", e.Number, v.Loss, t.LR)
+		return fmt.Errorf("the validation loss of epoch %d is %v: try an -lr below %g", e.Number, v.Loss, t.Schedule.Base)
 	}
 	m.end(n)
-	return &Validation{v.Loss, v.Top1, v.Top5}, nil
+	e.Values[valLoss], e.Values[valTop1], e.Values[valTop5] = v.Loss, v.Top1, v.Top5
+	return nil
 }
 
 // warnOfRise warns of a loss far above that of guessing, log C.
-func (t *training) warnOfRise(e Epoch) {
+func (t *training) warnOfRise(e promptcam.Epoch) {
 	if guess := math.Log(float64(len(t.Set.Classes))); e.Loss > 1.5*guess {
-		t.Observer.warn("the loss, %.4g, is above that of guessing, %.2f: try an -lr below %g", e.Loss, guess, t.LR)
+		t.Observer.warn("the loss, %.4g, is above that of guessing, %.2f: try an -lr below %g", e.Loss, guess, t.Schedule.Base)
 	}
 }
 
@@ -252,7 +240,7 @@ func (t *training) warnOfRise(e Epoch) {
 // goes last: until then Resume can do this again.
 func (t *training) finish(ctx context.Context) (*Result, error) {
 	st := t.state
-	if err := nn.Load(t.model, st.best); err != nil {
+	if err := nn.Load(t.model, st.Set("best")); err != nil {
 		return nil, fmt.Errorf("%s: %w", t.path(stateName), err)
 	}
 	r := &results{

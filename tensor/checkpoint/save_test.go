@@ -204,3 +204,51 @@ func TestEncodedNumbersComeBack(t *testing.T) {
 	assert.PanicsWithValue(t, "checkpoint: Encode: 2 numbers as F16 to 5 bytes", func() { checkpoint.F16.Encode(make([]byte, 5), []float32{1, 2}) })
 	assert.PanicsWithValue(t, "checkpoint: Encode: 1 numbers as I32 to 4 bytes", func() { checkpoint.I32.Encode(make([]byte, 4), []float32{1}) })
 }
+
+// WriteAs writes what Create does of the same elements.
+func TestWriteAs(t *testing.T) {
+	x := tensor.FromSlice([]float32{1, -2.5, 1e-7, 70000, 1. / 3, 0}, 2, 3).Transpose()
+	metadata := map[string]string{"format": "pt"}
+	for dtype, size := range map[checkpoint.DType]int{checkpoint.F32: 4, checkpoint.F16: 2} {
+		var got bytes.Buffer
+		require.NoError(t, checkpoint.WriteAs(&got, dtype, map[string]*tensor.Tensor{"x": x}, metadata))
+		content := make([]byte, size*x.Len())
+		dtype.Encode(content, x.Contig().Data())
+		path := filepath.Join(t.TempDir(), "w.safetensors")
+		require.NoError(t, checkpoint.Create(path, map[string]checkpoint.Info{"x": {DType: dtype, Shape: x.Shape()}}, map[string][]byte{"x": content}, metadata))
+		want, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Equal(t, want, got.Bytes(), dtype)
+	}
+	assert.Error(t, checkpoint.WriteAs(&bytes.Buffer{}, "F12", map[string]*tensor.Tensor{"x": x}, nil))
+}
+
+// at keeps what is written to it.
+type at struct{ bytes []byte }
+
+func (w *at) WriteAt(p []byte, off int64) (int, error) {
+	if more := int(off) + len(p) - len(w.bytes); more > 0 {
+		w.bytes = append(w.bytes, make([]byte, more)...)
+	}
+	return copy(w.bytes[off:], p), nil
+}
+
+func TestCreateAtMakesTheSameBytes(t *testing.T) {
+	for _, infos := range []map[string]checkpoint.Info{
+		{"a": {DType: checkpoint.U8, Shape: []int{3}}, "b": {DType: checkpoint.F32, Shape: []int{2, 2}}},
+		{"a": {DType: checkpoint.U8, Shape: []int{3}}, "B": {DType: checkpoint.F16, Shape: []int{4}}},
+		{"a": {DType: checkpoint.U8, Shape: []int{3}}, "z": {DType: checkpoint.F32, Shape: []int{0}}},
+	} {
+		path, w := filepath.Join(t.TempDir(), "w.safetensors"), new(at)
+		contents := map[string][]byte{"a": {1, 2, 3}}
+		require.NoError(t, checkpoint.Create(path, infos, contents, nil))
+		require.NoError(t, checkpoint.CreateAt(w, infos, contents, nil))
+		want, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Equal(t, want, w.bytes)
+		_, err = checkpoint.Decode(bytes.NewReader(w.bytes), int64(len(w.bytes)), "memory")
+		assert.NoError(t, err)
+	}
+	err := checkpoint.CreateAt(new(at), map[string]checkpoint.Info{"w": {DType: "F8"}}, nil, nil)
+	assert.ErrorContains(t, err, `checkpoint: create: tensor w: dtype "F8"`)
+}

@@ -7,10 +7,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Map is one attention map over the patch grid: H rows of W patches,
-// row-major. A value is the share of one prompt's attention, in one head, that
-// falls on that patch. The values of a map therefore sum to at most 1; what is
-// missing fell on the prompts, CLS and registers, as Share tells.
+// Map is one attention map over the patch grid: H rows of W patches, row-major. A value is the
+// share of one query's attention, in one head, that falls on that patch. The values sum to at
+// most 1; the rest falls on other tokens, such as prompts, CLS and registers.
 type Map struct {
 	W, H   int
 	Values []float32

@@ -1,4 +1,4 @@
-package main
+package pretrain
 
 import (
 	"math"
@@ -15,11 +15,11 @@ type network struct {
 	Backbone *vit.Model `state:"backbone"`
 	Head     *head      `state:"head"`
 
-	resample map[int]*tensor.Tensor // by the side of a crop: weights that resample position embeddings for it
+	resample map[int]*tensor.Tensor // by the side of a crop: the weights that resample position embeddings for it
 }
 
 // newNetwork returns an untrained network for images of c's size and crops of other sides.
-func newNetwork(c vit.Config, sides []int, h headSize, rng *rand.Rand) (*network, error) {
+func newNetwork(c vit.Config, sides []int, h Projection, rng *rand.Rand) (*network, error) {
 	b, err := vit.New(c, rng)
 	if err != nil {
 		return nil, err
@@ -32,14 +32,14 @@ func newNetwork(c vit.Config, sides []int, h headSize, rng *rand.Rand) (*network
 	return n, nil
 }
 
-// scores returns what the network says of V views of B images, given by their crops in groups of
-// one size, [V1·B, 3, S1, S1] and so on, each group view by view: [V, B, K].
+// scores returns the scores [V, B, K] of V views of B images. Crops come in groups of one size,
+// [V1·B, 3, S1, S1] and so on, each view by view.
 func (n *network) scores(images int, groups ...*autograd.Var) *autograd.Var {
 	s := n.Head.scores(n.places(groups...)) // [1, V·B, K]
 	return autograd.Reshape(s, s.Dim(1)/images, images, s.Dim(2))
 }
 
-// places returns the rows of unit length [1, V·B, bottleneck] that scores are found from.
+// places returns the rows of unit length [1, V·B, bottleneck] that the scores are products with.
 func (n *network) places(groups ...*autograd.Var) *autograd.Var {
 	rows := make([]*autograd.Var, len(groups))
 	for i, g := range groups {
@@ -63,7 +63,7 @@ func (n *network) class(images *autograd.Var) *autograd.Var {
 		x.Release()
 		x = y
 	}
-	// Nobody reads the patches after the last block: they are only looked at.
+	// Nobody reads the patches after the last block: the class token only attends to them.
 	block := b.Blocks[last]
 	class := autograd.Concat(autograd.Slice(x, 1, 0, 1)) // [B, 1, D]
 	q, kv := block.Query(class), block.Keys(x)
@@ -77,8 +77,8 @@ func (n *network) class(images *autograd.Var) *autograd.Var {
 	return normed
 }
 
-// embed is vit.Model.Embed for crops of any side that newNetwork was given. For these, position
-// embeddings are resampled, so that all learn them.
+// embed is vit.Model.Embed for crops of any side that newNetwork was given: it resamples the position
+// embeddings, so that crops of all sides train the same ones.
 func (n *network) embed(images *autograd.Var) *autograd.Var {
 	b := n.Backbone
 	if images.Dim(2) == b.Config.ImageSize[0] {
@@ -100,14 +100,11 @@ func (n *network) embed(images *autograd.Var) *autograd.Var {
 	return x
 }
 
-// headSize is the size of a head's layers.
-type headSize struct{ hidden, bottleneck, outputs int }
-
-// head is DINO's projection head, which is left behind after training: an MLP, a row of unit
+// head is DINO's projection head, which is left behind after training: an MLP, scaled to a row of unit
 // length, and its products with K directions, which are rows of unit length too.
 //
-// The MLP has batch normalisation, DINO's use_bn_in_head, which is off there for transformers: an
-// untrained one says nearly the same of all images, and in some thousand steps does not get beyond.
+// The MLP has batch normalisation, DINO's use_bn_in_head, which DINO turns off for transformers. Without
+// it an untrained head scores all images nearly the same, and some thousand steps do not change that.
 type head struct {
 	FC1        *nn.Linear      `state:"mlp.0"`
 	FC2        *nn.Linear      `state:"mlp.2"`
@@ -115,13 +112,13 @@ type head struct {
 	Directions *autograd.Param `state:"last_layer.weight_v"` // [K, bottleneck], of any length
 }
 
-// newHead starts with directions as PyTorch's Linear does, and weights normal with deviation
-// 1/sqrt(in). DINO's 0.02 is about that for its 2,048 hidden units; fewer would leave so short a row
-// to be made of unit length that its gradient is a thousand times too long.
-func newHead(dim int, s headSize, rng *rand.Rand) *head {
+// newHead draws the directions as PyTorch's Linear does, and weights from a normal distribution of
+// deviation 1/sqrt(in). DINO's 0.02 is about that for its 2,048 hidden units; with fewer units, 0.02 makes
+// rows so short that scaling them to unit length blows up their gradient a thousandfold.
+func newHead(dim int, s Projection, rng *rand.Rand) *head {
 	h := &head{
-		nn.NewLinear(dim, s.hidden), nn.NewLinear(s.hidden, s.hidden), nn.NewLinear(s.hidden, s.bottleneck),
-		nn.NewParam(s.outputs, s.bottleneck),
+		nn.NewLinear(dim, s.Hidden), nn.NewLinear(s.Hidden, s.Hidden), nn.NewLinear(s.Hidden, s.Bottleneck),
+		nn.NewParam(s.Outputs, s.Bottleneck),
 	}
 	for _, l := range []*nn.Linear{h.FC1, h.FC2, h.FC3} {
 		nn.Normal(rng, l.Weight.Value, 1/math.Sqrt(float64(l.Weight.Value.Dim(1))))
@@ -130,7 +127,7 @@ func newHead(dim int, s headSize, rng *rand.Rand) *head {
 	return h
 }
 
-// place turns class tokens [..., D] to rows of unit length [..., bottleneck].
+// place maps class tokens [..., D] to rows of unit length [..., bottleneck].
 func (h *head) place(x *autograd.Var) *autograd.Var {
 	for _, l := range []*nn.Linear{h.FC1, h.FC2} {
 		x = autograd.GELU(autograd.Standardize(l.Forward(x), 1e-5)) // [..., hidden]

@@ -1,9 +1,10 @@
-package main
+package pretrain
 
 import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"sync"
 
 	"github.com/promptcam/promptcam/autograd"
@@ -15,32 +16,43 @@ import (
 // globals is the number of views that the teacher sees, too.
 const globals = 2
 
-// dino trains a student to say of each view of an image what its teacher says of the others, the
-// teacher being the moving mean of the student (Caron et al., arXiv 2104.14294, algorithm 1).
-type dino struct {
+// trainer moves a student by its gradients, and the teacher, its EMA, after it.
+type trainer struct {
 	student, teacher *network
 	pairs            []pair
 	optimizer        optim.Optimizer
 	centre           *tensor.Tensor // [K], moving mean of the teacher's scores
 
 	sums         autograd.Grads
-	mean, common *tensor.Tensor // [K], of the teacher's scores, and of its probabilities, of a batch
-	part         *tensor.Tensor // [K], what a piece adds to them
+	mean, common *tensor.Tensor // [K], of the teacher's scores and of its probabilities over a batch
+	part         *tensor.Tensor // [K], of a piece
 
 	mu      sync.Mutex
-	workers []*worker // those that are not in use
+	workers []*worker // idle ones
 }
 
-// pair is a parameter of the student and the teacher's.
+// pair is a parameter of the student and its EMA.
 type pair struct {
 	name             string
 	student, teacher *autograd.Param
 }
 
-// newDINO returns a training of student, whose teacher begins as its copy.
-func newDINO(student, teacher *network, optimizer optim.Optimizer) *dino {
-	outputs := student.Head.Directions.Value.Dim(0)
-	d := &dino{
+// newTrainer returns a trainer of an untrained student, of which the teacher begins as a copy.
+func newTrainer(c *Config) (*trainer, error) {
+	var networks [2]*network
+	for i := range networks {
+		var err error
+		networks[i], err = newNetwork(c.Backbone(), c.otherSides(), c.Projection, rand.New(rand.NewPCG(uint64(c.Seed), 0)))
+		if err != nil {
+			return nil, err
+		}
+	}
+	student, teacher := networks[0], networks[1]
+	for i, b := range student.Backbone.Blocks { // as timm and DINO do, from 0 to all
+		b.DropPath = nn.DropPath(c.DropPath * float64(i) / float64(max(c.Depth-1, 1)))
+	}
+	optimizer, outputs := newOptimizer(c.Optimizer, student), c.Outputs
+	d := &trainer{
 		student: student, teacher: teacher, optimizer: optimizer,
 		centre: tensor.New(outputs), mean: tensor.New(outputs), common: tensor.New(outputs), part: tensor.New(outputs), sums: autograd.Grads{},
 	}
@@ -53,36 +65,38 @@ func newDINO(student, teacher *network, optimizer optim.Optimizer) *dino {
 		d.pairs = append(d.pairs, pair{name, p, of[name]})
 		d.sums[p] = tensor.New(p.Value.Shape()...)
 	}
-	return d
+	return d, nil
 }
 
-// pace is how a step is made, by the schedules.
-type pace struct {
-	rate, decay float32
-	momentum    float32 // of the teacher
-	centring    float32 // momentum of the centre
-	temperature float32 // of the teacher
-	contrast    float32 // temperature of the objective contrast, in place of DINO's; 0 means DINO's
-	frozen      bool    // whether the head's directions stay as they are
-	drops       bool    // whether blocks are left out at random, by
-	seed, step  uint64  // these
+// newOptimizer returns the named optimizer. It does not decay weights: see move.
+func newOptimizer(name string, student *network) optim.Optimizer {
+	if name == "adamw" {
+		return optim.AdamW{}.New(nn.Params(student))
+	}
+	matrices := func(name string, p *autograd.Param) int {
+		switch {
+		case !strings.HasPrefix(name, "backbone.blocks.") || p.Value.Rank() != 2:
+			return 0
+		case strings.HasSuffix(name, ".qkv.weight"):
+			return 3
+		}
+		return 1
+	}
+	return optim.Muon{Momentum: 0.95, Matrices: matrices}.New(nn.Params(student))
 }
 
-// studentTemperature is what DINO divides the student's scores by.
-const studentTemperature = 0.1
-
-// told is what a step tells.
+// told are the measurements of a step.
 type told struct {
 	loss    float64
-	entropy float64 // mean of the teacher's probabilities', in nats: log K if it is not sure of anything
-	spread  float64 // that of their mean over the batch: no more than entropy if it says the same of all images
+	entropy float64 // mean over the teacher's distributions, in nats: log K if it is sure of nothing
+	spread  float64 // of their mean over the batch: no more than entropy if they are the same for all images
 	norm    float64 // of the gradient, before clipping
 }
 
-// step moves the student, then the teacher, by a batch that comes in pieces. Each is one
-// processor's; what they find is added up in their order, so that bits do not depend on how many
-// processors there are.
-func (d *dino) step(batch []*piece, p pace, clip float64) (told, error) {
+// step moves the student, then the teacher, by a batch that comes in pieces. Each piece runs on one
+// processor, and their results are added in order, so that the bits do not depend on the number of
+// processors.
+func (d *trainer) step(batch []*piece, p pace, clip float64) (told, error) {
 	var t told
 	images := 0
 	for _, b := range batch {
@@ -115,22 +129,22 @@ func (d *dino) step(batch []*piece, p pace, clip float64) (told, error) {
 		return t, fmt.Errorf("the loss is %v, its gradient %v long", t.loss, t.norm)
 	}
 	d.move(p)
-	if p.contrast == 0 { // all pieces have used the old centre
+	if p.contrast == 0 { // not earlier: all pieces use the old centre
 		tensor.ScaleTo(d.centre, p.centring, d.centre)
 		tensor.Axpy(d.centre, 1-p.centring, d.mean)
 	}
 	return t, nil
 }
 
-// found is what a piece tells. Tensors are its worker's.
+// found is the result of a piece. The tensors are its worker's.
 type found struct {
 	loss            float64
-	scores, targets *tensor.Tensor // the teacher's [G, B, K]; nil with the objective contrast
+	scores, targets *tensor.Tensor // the teacher's [G, B, K]; nil with MoCo v3's objective
 	grads           autograd.Grads
 }
 
-// add takes the share of a piece of some of the images into what is found of the batch.
-func (d *dino) add(t *told, f found, some, images int) {
+// add adds the result of a piece of some of the images to that of the batch.
+func (d *trainer) add(t *told, f found, some, images int) {
 	share := float64(some) / float64(images)
 	t.loss += float64(share * f.loss)
 	for q, g := range f.grads {
@@ -147,35 +161,9 @@ func (d *dino) add(t *told, f found, some, images int) {
 	tensor.Axpy(d.common, float32(row), d.part)
 }
 
-// begin makes the centre the mean of the teacher's scores of the first batch. DINO's is zero: until
-// it has moved, a teacher says the same of all images, and a short training does not forget that.
-func (d *dino) begin(batch []*piece) {
-	d.centre.Fill(0)
-	images := 0
-	w := d.take()
-	defer d.give(w)
-	for _, b := range batch {
-		w.watching.Reset()
-		tensor.SumTo(d.part, d.teacher.scores(b.images, w.watching.Const(b.global)).Value())
-		tensor.Axpy(d.centre, 1, d.part)
-		images += b.images
-	}
-	tensor.ScaleTo(d.centre, 1/float32(globals*images), d.centre)
-}
-
-// entropy returns the sum of the entropies of rows of probabilities.
-func entropy(p *tensor.Tensor) (nats float64) {
-	for _, v := range p.Data() {
-		if v > 0 {
-			nats -= float64(float64(v) * math.Log(float64(v)))
-		}
-	}
-	return nats
-}
-
-// clip scales down each parameter's gradient that is longer than most, as DINO does; 0 leaves all
-// as they are. It returns the length of the gradient of all parameters.
-func (d *dino) clip(most float64) float64 {
+// clip scales down each parameter's gradient that is longer than most, as DINO does; 0 clips none. It
+// returns the length of the whole gradient before.
+func (d *trainer) clip(most float64) float64 {
 	var whole float64
 	for _, p := range d.pairs {
 		g := d.sums[p.student]
@@ -191,8 +179,8 @@ func (d *dino) clip(most float64) float64 {
 	return math.Sqrt(whole)
 }
 
-// move changes the student by the gradients, and the teacher by the student.
-func (d *dino) move(p pace) {
+// move updates the student by the gradients, and the teacher by the student.
+func (d *trainer) move(p pace) {
 	grads := autograd.Grads{}
 	for _, q := range d.pairs {
 		if p.frozen && q.student == d.student.Head.Directions {

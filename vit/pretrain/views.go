@@ -1,12 +1,9 @@
-package main
+package pretrain
 
 import (
 	"context"
 	"math/rand/v2"
-	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
@@ -40,34 +37,34 @@ type views struct {
 	size    int      // its images
 }
 
-// newViews returns the views that s says of images that c's network is to see.
-func newViews(images Images, s *settings) *views {
-	v := &views{images: images, locals: s.Locals, side: s.side, seed: uint64(s.Seed), size: s.Batch}
-	mean, std := s.pixels()
-	base := crop{grey: s.Grey, blur: s.Blur}
+// newViews returns the views that c asks for of images.
+func newViews(images Images, c *Config) *views {
+	v := &views{images: images, locals: c.Locals, side: c.side, seed: uint64(c.Seed), size: c.Batch}
+	b := c.Backbone()
+	base := crop{grey: c.Grey, blur: c.Blur}
 	base.Transform = data.Transform{
-		Flip: s.Flip, Brightness: s.Jitter, Contrast: s.Jitter, Saturation: s.Jitter / 2, Hue: min(s.Jitter/4, 0.5),
-		Filter: data.Bicubic, Mean: mean, Std: std,
+		Flip: c.Flip, Brightness: c.Jitter, Contrast: c.Jitter, Saturation: c.Jitter / 2, Hue: min(c.Jitter/4, 0.5),
+		Filter: data.Bicubic, Mean: b.Mean, Std: b.Std,
 	}
 	for i := range v.globals {
 		g := base
-		g.Area = [2]float64{s.GlobalArea, 1}
+		g.Area = [2]float64{c.GlobalArea, 1}
 		if i == 1 {
-			g.solarize = s.Solarize // of one of the two, so that they differ
+			g.solarize = c.Solarize // of one of the two, so that they differ
 		}
 		v.globals[i] = g
 	}
 	v.local = base
-	v.local.Width, v.local.Height, v.local.Area = s.Local, s.Local, [2]float64{s.LocalArea, s.GlobalArea}
-	for n := s.Batch; n > 0; n -= s.Piece {
-		b := min(n, s.Piece)
-		v.pieces = append(v.pieces, &piece{b, nil, tensor.New(s.Locals*b, 3, s.Local, s.Local)})
+	v.local.Width, v.local.Height, v.local.Area = c.Local, c.Local, [2]float64{c.LocalArea, c.GlobalArea}
+	for n := c.Batch; n > 0; n -= c.Piece {
+		b := min(n, c.Piece)
+		v.pieces = append(v.pieces, &piece{b, nil, tensor.New(c.Locals*b, 3, c.Local, c.Local)})
 	}
-	v.resize(s.side(0))
+	v.resize(c.side(0))
 	return v
 }
 
-// resize makes global crops of another side.
+// resize changes the side of global crops.
 func (v *views) resize(side int) {
 	if v.globals[0].Width == side {
 		return
@@ -80,7 +77,7 @@ func (v *views) resize(side int) {
 	}
 }
 
-// steps returns the number of batches of an epoch; images that fill no batch are left to others.
+// steps returns the number of batches of an epoch; images that fill no batch are left out.
 func (v *views) steps() int { return v.images.Len() / v.size }
 
 // order returns the images of an epoch's batches.
@@ -95,37 +92,15 @@ func (v *views) order(epoch int) [][]int {
 	return slices.Collect(slices.Chunk(all[:v.steps()*v.size], v.size))
 }
 
-// batch makes the crops of images of an epoch, which are valid until the next call. They depend
-// on the seed, the epoch and the images alone.
+// batch makes the crops of images of an epoch, valid until the next call. They depend on the seed,
+// the epoch and the images alone.
 func (v *views) batch(ctx context.Context, epoch int, images []int) ([]*piece, error) {
 	v.resize(v.side(epoch))
-	errs := make([]error, len(images))
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(images)) {
-		wg.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				if i >= len(images) || ctx.Err() != nil {
-					return
-				}
-				errs[i] = v.image(ctx, epoch, images[i], i)
-			}
-		})
-	}
-	wg.Wait()
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	for _, err := range errs {
-		if err != nil {
-			return nil, err
-		}
-	}
-	return v.pieces, nil
+	err := data.Each(ctx, len(images), 0, func(_, i int) error { return v.image(ctx, epoch, images[i], i) })
+	return v.pieces, err
 }
 
-// image makes the crops of an image that is the i-th of the batch.
+// image makes the crops of an image, the i-th of the batch.
 func (v *views) image(ctx context.Context, epoch, image, i int) error {
 	scenes := make([]*data.RGB, v.images.Scenes())
 	for scene := range scenes {
@@ -147,7 +122,7 @@ func (v *views) image(ctx context.Context, epoch, image, i int) error {
 	for view, c := range v.globals {
 		c.draw(p.global.Select(0, view*p.images+i).Data(), scenes[view%len(scenes)], rng)
 	}
-	apart := scenes[min(globals, len(scenes)-1):] // of no scene that the teacher sees, if there are enough
+	apart := scenes[min(globals, len(scenes)-1):] // scenes that the teacher does not see, if there are enough
 	for view := range v.locals {
 		v.local.draw(p.local.Select(0, view*p.images+i).Data(), apart[view%len(apart)], rng)
 	}

@@ -1,4 +1,4 @@
-package main
+package pretrain
 
 import (
 	"math"
@@ -7,15 +7,15 @@ import (
 	"github.com/promptcam/promptcam/data"
 )
 
-// crop says how one view is made of an image: a random part of it, mirrored or not, its colours
-// changed, then in this order, each with a probability, grey, blurred and solarised: DINO's
-// augmentation, which is BYOL's (Grill et al., arXiv 2006.07733, appendix B).
+// crop makes a view of an image: a random part, mirrored or not, with its colours jittered, then, in
+// this order and each with a probability, grey, blurred and solarised. It is DINO's augmentation, which
+// is BYOL's (Grill et al., arXiv 2006.07733, appendix B).
 type crop struct {
 	data.Transform
 	grey, blur, solarize float64
 }
 
-// colourful is the probability with which the colours are changed at all.
+// colourful is the probability that the colours are jittered at all.
 const colourful = 0.8
 
 // draw writes a view of img to dst, [3, S, S].
@@ -29,7 +29,7 @@ func (c crop) draw(dst []float32, img *data.RGB, rng *rand.Rand) {
 		grey(m)
 	}
 	if rng.Float64() < c.blur {
-		// Of DINO's views of 224 pixels, 0.1 to 2 pixels.
+		// DINO blurs views of 224 pixels by 0.1 to 2 pixels.
 		blur(m, (0.1+float64(1.9*rng.Float64()))*float64(m.W)/224)
 	}
 	if rng.Float64() < c.solarize {
@@ -38,7 +38,7 @@ func (c crop) draw(dst []float32, img *data.RGB, rng *rand.Rand) {
 	c.Normalise(dst, m)
 }
 
-// grey takes the colours away, by the weights of ITU-R 601-2 in thousandths, as Pillow does.
+// grey removes the colours, by the weights of ITU-R 601-2 in thousandths, as Pillow does.
 func grey(m *data.RGB) {
 	for i := 0; i < len(m.Pix); i += 3 {
 		p := m.Pix[i : i+3 : i+3]
@@ -56,8 +56,8 @@ func solarize(m *data.RGB) {
 	}
 }
 
-// blur is a Gaussian filter of this deviation in pixels, cut off at three deviations; beyond the
-// edges the image goes on as it is there.
+// blur is a Gaussian filter of this deviation in pixels, cut off at three deviations. Edges are
+// repeated outwards.
 func blur(m *data.RGB, deviation float64) {
 	reach := int(math.Ceil(3 * deviation))
 	weights := make([]float64, 2*reach+1)

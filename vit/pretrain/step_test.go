@@ -1,4 +1,4 @@
-package main
+package pretrain
 
 import (
 	"math"
@@ -17,9 +17,9 @@ import (
 )
 
 // randomBatch returns crops of noise for s in pieces.
-func randomBatch(s *settings) []*piece {
+func randomBatch(s *Config) []*piece {
 	rng := rand.New(rand.NewPCG(3, 4))
-	batch := newViews(&folder{}, s).pieces
+	batch := newViews(&Folder{}, s).pieces
 	for _, p := range batch {
 		p.global, p.local = tensortest.Random(rng, p.global.Shape()...), tensortest.Random(rng, p.local.Shape()...)
 	}
@@ -27,9 +27,9 @@ func randomBatch(s *settings) []*piece {
 }
 
 // begun returns a training whose teacher is not the student, and whose centre is not zero.
-func begun(t *testing.T, s *settings) *dino {
+func begun(t *testing.T, s *Config) *trainer {
 	t.Helper()
-	d, err := newTraining(s.config(), s)
+	d, err := newTrainer(s)
 	require.NoError(t, err)
 	rng := rand.New(rand.NewPCG(5, 6))
 	for _, p := range d.pairs {
@@ -60,7 +60,7 @@ func floats(t *tensor.Tensor) []float64 {
 // Loss, entropy, centre, decay, freezing and the teacher's motion are those of the paper's
 // algorithm 1 and the authors' code, in float64 loops.
 func TestStep(t *testing.T) {
-	s := smallSettings(t, "-batch", "3", "-piece", "3")
+	s := smallConfig(t, "-batch", "3", "-piece", "3")
 	d := begun(t, s)
 	batch := randomBatch(s)
 	b, k, views := 3, s.Outputs, globals+s.Locals
@@ -145,7 +145,7 @@ func TestStep(t *testing.T) {
 
 // The other objective, in float64 loops.
 func TestContrast(t *testing.T) {
-	s := smallSettings(t, "-batch", "3", "-piece", "3", "-contrast", "0.3")
+	s := smallConfig(t, "-batch", "3", "-piece", "3", "-contrast", "0.3")
 	d := begun(t, s)
 	batch := randomBatch(s)
 	tape := &autograd.Tape{NoGrad: true}
@@ -184,9 +184,9 @@ func TestContrast(t *testing.T) {
 // A batch's loss, gradients and centre are the means of its pieces', each counted by its images.
 func TestPieces(t *testing.T) {
 	p := pace{rate: 0.01, momentum: 0.9, temperature: 0.05}
-	s := smallSettings(t, "-batch", "6", "-piece", "4")
+	s := smallConfig(t, "-batch", "6", "-piece", "4")
 	batch := randomBatch(s)
-	both, alone := begun(t, s), []*dino{begun(t, s), begun(t, s)}
+	both, alone := begun(t, s), []*trainer{begun(t, s), begun(t, s)}
 	got, err := both.step(batch, p, 0)
 	require.NoError(t, err)
 	var want told
@@ -199,19 +199,19 @@ func TestPieces(t *testing.T) {
 	}
 	assert.InDelta(t, want.loss, got.loss, 1e-5)
 	assert.InDelta(t, want.entropy, got.entropy, 1e-4)
-	mean := func(of func(d *dino) *tensor.Tensor) *tensor.Tensor {
+	mean := func(of func(d *trainer) *tensor.Tensor) *tensor.Tensor {
 		return of(alone[0]).Scale(float32(shares[0])).Add(of(alone[1]).Scale(float32(shares[1])))
 	}
 	for i, q := range both.pairs {
-		tensortest.Close(t, mean(func(d *dino) *tensor.Tensor { return d.sums[d.pairs[i].student] }), both.sums[q.student], 1e-5)
+		tensortest.Close(t, mean(func(d *trainer) *tensor.Tensor { return d.sums[d.pairs[i].student] }), both.sums[q.student], 1e-5)
 	}
-	tensortest.Close(t, mean(func(d *dino) *tensor.Tensor { return d.centre }), both.centre, 1e-6)
+	tensortest.Close(t, mean(func(d *trainer) *tensor.Tensor { return d.centre }), both.centre, 1e-6)
 }
 
 // Pieces run on any number of processors to the same bits.
 func TestStepOnAnyProcessors(t *testing.T) {
 	for contrast, optimizer := range map[string]string{"0": "adamw", "0.2": "muon"} {
-		s := smallSettings(t, "-batch", "14", "-piece", "2", "-drop-path", "0.3", "-contrast", contrast, "-optimizer", optimizer)
+		s := smallConfig(t, "-batch", "14", "-piece", "2", "-drop-path", "0.3", "-contrast", contrast, "-optimizer", optimizer)
 		var want nn.Tensors
 		var wantTold told
 		for _, procs := range []int{1, 2, 5} {
@@ -237,7 +237,7 @@ func TestStepOnAnyProcessors(t *testing.T) {
 
 // Weights decay, biases and norms do not, as in DINO's groups of parameters.
 func TestDecay(t *testing.T) {
-	d := begun(t, smallSettings(t))
+	d := begun(t, smallConfig(t))
 	before := clones(nn.State(d.student))
 	for _, p := range d.pairs {
 		d.sums[p.student].Fill(0)
@@ -255,7 +255,7 @@ func TestDecay(t *testing.T) {
 }
 
 func TestClip(t *testing.T) {
-	d := begun(t, smallSettings(t))
+	d := begun(t, smallConfig(t))
 	var long, short *autograd.Param
 	for _, p := range d.pairs {
 		d.sums[p.student].Fill(0)
@@ -276,7 +276,7 @@ func TestClip(t *testing.T) {
 }
 
 func TestPace(t *testing.T) {
-	s := smallSettings(t, "-epochs", "10", "-warmup", "2", "-lr", "0.5", "-min-lr", "0.1", "-decay", "0.04", "-last-decay", "0.4",
+	s := smallConfig(t, "-epochs", "10", "-warmup", "2", "-lr", "0.5", "-min-lr", "0.1", "-decay", "0.04", "-last-decay", "0.4",
 		"-momentum", "0.996", "-warm-temperature", "0.04", "-temperature", "0.07", "-warm-epochs", "3", "-freeze", "1", "-centring", "0.8")
 	cosine := func(from, to, share float64) float64 { return to + (from-to)*(1+math.Cos(math.Pi*share))/2 }
 	for _, epoch := range []float64{0.01, 0.5, 1, 1.01, 2, 3, 4.5, 9, 10} {
@@ -300,11 +300,11 @@ func TestClassToken(t *testing.T) {
 	for name, more := range map[string][]string{
 		"plain": {"-early", "24"}, "registers": {"-early", "24", "-registers", "2"}, "windows": {"-early", "16", "-local", "16", "-window", "2"},
 	} {
-		t.Run(name, func(t *testing.T) { testClassToken(t, smallSettings(t, more...)) })
+		t.Run(name, func(t *testing.T) { testClassToken(t, smallConfig(t, more...)) })
 	}
 }
 
-func testClassToken(t *testing.T, s *settings) {
+func testClassToken(t *testing.T, s *Config) {
 	d := begun(t, s)
 	b := d.student.Backbone
 	rng := rand.New(rand.NewPCG(7, 8))
@@ -333,7 +333,7 @@ func testClassToken(t *testing.T, s *settings) {
 
 // Steps after the first ones take nearly no memory of their own.
 func TestStepReusesMemory(t *testing.T) {
-	s := smallSettings(t, "-batch", "8", "-piece", "4")
+	s := smallConfig(t, "-batch", "8", "-piece", "4")
 	d := begun(t, s)
 	batch := randomBatch(s)
 	steps := func(n int) {

@@ -1,10 +1,8 @@
-package main
+package pretrain
 
 import (
 	"context"
-	"errors"
 	"math"
-	"math/rand/v2"
 	"runtime"
 	"slices"
 	"testing"
@@ -16,27 +14,8 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// textures are n pictures in memory, of a texture each, or several in several brightnesses.
-type textures struct {
-	n, scenes int
-	bad       int // the one that cannot be read; -1: none
-}
-
-var errBad = errors.New("bad image")
-
-func (x textures) Len() int         { return x.n }
-func (x textures) Scenes() int      { return x.scenes }
-func (x textures) Shuffled() bool   { return true }
-func (x textures) Identity() string { return "textures" }
-func (x textures) At(_ context.Context, i, _, scene int) (*data.RGB, error) {
-	if i == x.bad {
-		return nil, errBad
-	}
-	return tile(rand.New(rand.NewPCG(uint64(i), uint64(scene))), i%3), nil
-}
-
 // crops returns copies of all crops of an epoch's first batch.
-func crops(t *testing.T, s *settings, epoch int) (all []*tensor.Tensor) {
+func crops(t *testing.T, s *Config, epoch int) (all []*tensor.Tensor) {
 	t.Helper()
 	v := newViews(textures{20, 1, -1}, s)
 	batch, err := v.batch(t.Context(), epoch, v.order(epoch)[0])
@@ -48,7 +27,7 @@ func crops(t *testing.T, s *settings, epoch int) (all []*tensor.Tensor) {
 }
 
 func TestViewsDependOnSeedAndEpochAlone(t *testing.T) {
-	s := smallSettings(t, "-grey", "0.2", "-blur", "0.5", "-solarize", "0.2")
+	s := smallConfig(t, "-grey", "0.2", "-blur", "0.5", "-solarize", "0.2")
 	want := crops(t, s, 3)
 	require.Len(t, want, 4, "a batch of 6 is a piece of 4 and one of 2")
 	assert.Equal(t, []int{8, 3, 32, 32}, want[0].Shape())
@@ -69,7 +48,7 @@ func TestViewsDependOnSeedAndEpochAlone(t *testing.T) {
 }
 
 func TestOrder(t *testing.T) {
-	v := newViews(textures{20, 1, -1}, smallSettings(t))
+	v := newViews(textures{20, 1, -1}, smallConfig(t))
 	order := v.order(0)
 	assert.Equal(t, 3, v.steps())
 	seen := slices.Concat(order...)
@@ -82,7 +61,7 @@ func TestOrder(t *testing.T) {
 
 // Global crops are small in the first six tenths of the epochs, whichever comes first.
 func TestCropsGrow(t *testing.T) {
-	s := smallSettings(t, "-early", "16", "-epochs", "5")
+	s := smallConfig(t, "-early", "16", "-epochs", "5")
 	v := newViews(textures{20, 1, -1}, s)
 	for _, epoch := range []int{0, 2, 3, 4, 1} {
 		side := 32
@@ -99,12 +78,12 @@ func TestCropsGrow(t *testing.T) {
 		}
 	}
 	for epoch := range 5 {
-		assert.Equal(t, 32, smallSettings(t, "-epochs", "5").side(epoch), "without -early")
+		assert.Equal(t, 32, smallConfig(t, "-epochs", "5").side(epoch), "without -early")
 	}
 }
 
 func TestViewsOfBadImages(t *testing.T) {
-	v := newViews(textures{20, 1, 7}, smallSettings(t))
+	v := newViews(textures{20, 1, 7}, smallConfig(t))
 	_, err := v.batch(t.Context(), 0, []int{1, 2, 7, 4, 5, 6})
 	assert.ErrorIs(t, err, errBad)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -144,60 +123,4 @@ func TestGreyAndSolarize(t *testing.T) {
 	m.Pix = []uint8{255, 0, 0, 0, 255, 0, 10, 10, 10}
 	grey(m)
 	assert.Equal(t, []uint8{76, 76, 76, 150, 150, 150, 10, 10, 10}, m.Pix)
-}
-
-func TestBirdsAreOthersInEveryEpoch(t *testing.T) {
-	draw := func(flags ...string) *drawn { return drawBirds(3, smallSettings(t, flags...)) }
-	d := draw()
-	at := func(i, epoch, scene int) *data.RGB {
-		img, err := d.At(t.Context(), i, epoch, scene)
-		require.NoError(t, err)
-		return img
-	}
-	first := at(0, 0, 0)
-	assert.Equal(t, first, at(0, 0, 0))
-	assert.NotEqual(t, first, at(1, 0, 0))
-	assert.NotEqual(t, first, at(0, 1, 0))
-	assert.NotEqual(t, first, at(0, 0, 1))
-	assert.NotEqual(t, d.Identity(), draw("-seed", "2").Identity())
-	assert.NotEqual(t, d.Identity(), draw("-scenes", "1").Identity())
-	assert.NotEqual(t, d.Identity(), draw("-kin", "0.5").Identity())
-	assert.Equal(t, d.Identity(), draw().Identity())
-}
-
-// alike returns which share of their traits two birds have in common, on average over the pairs
-// of birds of an epoch that together says so of.
-func alike(d *drawn, epoch int, together func(i, j int) bool) float64 {
-	equal, all := 0, 0
-	for i := range d.n {
-		a, _ := d.bird(i, epoch)
-		for j := range i {
-			if together(i, j) {
-				b, _ := d.bird(j, epoch)
-				all += len(a)
-				equal += len(a) - len(a.Diff(b))
-			}
-		}
-	}
-	return float64(equal) / float64(all)
-}
-
-// Two birds of a piece have a trait in common if both inherit it, or by chance, as two of
-// different pieces do.
-func TestBirdsBecomeKin(t *testing.T) {
-	s := smallSettings(t, "-kin", "0.7", "-epochs", "10", "-batch", "40", "-piece", "16") // pieces of 16, 16 and 8
-	d := drawBirds(240, s)
-	piece := func(i int) int { return 3*(i/40) + i%40/16 }
-	kin := func(i, j int) bool { return piece(i) == piece(j) }
-	strangers := func(i, j int) bool { return piece(i) != piece(j) && (i+j)%7 == 0 } // not all: they are many
-	chance := alike(d, 0, strangers)
-	for epoch, inherits := range map[int]float64{0: 0, 1: 0.7 / 6, 3: 0.35, 6: 0.7, 9: 0.7} {
-		both := inherits * inherits
-		assert.InDelta(t, both+(1-both)*chance, alike(d, epoch, kin), 0.04, "epoch %d", epoch)
-		assert.InDelta(t, chance, alike(d, epoch, strangers), 0.03, "epoch %d", epoch)
-	}
-	assert.Equal(t, 1., alike(drawBirds(80, smallSettings(t, "-kin", "1", "-epochs", "5", "-batch", "40", "-piece", "16")), 3, kin), "all is inherited")
-	before, _ := d.bird(3, 6)
-	after, _ := d.bird(3, 7)
-	assert.NotEqual(t, before, after, "each epoch has other ancestors")
 }
