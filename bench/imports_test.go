@@ -34,10 +34,11 @@ var imports = map[string][]string{
 	"data/download":            {},
 	"vit/heat":                 {"data"},
 	"promptcam/figure":         {"promptcam", "tensor/checkpoint", "vit/heat"},
+	"promptcam/measure":        {"promptcam", "vit/heat", "tensor", "autograd", "data", "data/birds"},
 	"promptcam":                {"vit/heat", "tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data"},
 	"vit/features":             {"tensor", "tensor/checkpoint", "autograd", "vit", "data"},
 	"vit/probe":                {"tensor", "autograd", "vit"},
-	"examples/cub":             {"vit/heat", "promptcam/figure", "tensor", "tensor/checkpoint", "nn", "vit", "data", "data/birds", "data/download", "promptcam", "autograd", "vit/features", "vit/probe", "vit/pretrained"},
+	"examples/cub":             {"vit/heat", "promptcam/measure", "promptcam/figure", "tensor", "tensor/checkpoint", "nn", "vit", "data", "data/birds", "data/download", "promptcam", "autograd", "vit/features", "vit/probe", "vit/pretrained"},
 	"examples/pretrain":        {"tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data", "data/birds"},
 	"bench":                    {},
 }

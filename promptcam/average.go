@@ -26,6 +26,7 @@ type pair struct{ param, mean *tensor.Tensor }
 // average returns the mean so far, that of c.ResumeAverage or of m alone.
 func (c TrainConfig) average(m *Model) (*average, error) {
 	a := &average{model: parameters(m.Backbone, m.Config, m.first), decay: float64(c.Average)}
+	a.model.Classes, a.model.Transform = m.Classes, m.Transform
 	var src nn.Source = m.Tensors()
 	if c.ResumeAverage != nil {
 		src = c.ResumeAverage

@@ -30,11 +30,15 @@ type Config struct {
 	// through. Tokens go on seeing all of them. Not in the paper.
 	PatchDropout float32
 
-	// Rank, if not 0, is that of a learned change of the last block's weights (LoRA, Hu et
-	// al., arXiv 2106.09685): of those for queries, keys, values, projection and MLP. Class
-	// prompts alone pass that block, and all share the change; tokens enter it as
-	// they are. It is made for AdamW: with SGD it hardly learns. Not in the paper.
+	// Rank, if not 0, adds LoRA (Hu et al., arXiv 2106.09685) of this rank to the last block's
+	// weights: queries, keys, values, projection and MLP. Only the class prompts pass
+	// through that block, and all of them share the change. Use AdamW: with SGD the
+	// adapters hardly learn. Not in the paper.
 	Rank int
+
+	// RankScale multiplies the adapters' product, W + RankScale·B·A. New replaces 0 by its own,
+	// 1/900, which suits the learning rate of prompts; it is saved with the model.
+	RankScale float32 `json:",omitzero"`
 
 	PromptDropout float32 // probability of an element of a prompt being zero in a training step, for all its images
 	DropPath      float32 // stochastic depth of the last block in training; earlier ones rise to it evenly from 0
@@ -104,6 +108,8 @@ func (c Config) Validate(depth int) error {
 		return fmt.Errorf("promptcam: %d class-agnostic prompts, but mode %s has none", c.Agnostic, c.Mode)
 	case c.Rank < 0:
 		return fmt.Errorf("promptcam: adapters of rank %d, want at least 0", c.Rank)
+	case !(c.RankScale >= 0 && c.RankScale <= math.MaxFloat32):
+		return fmt.Errorf("promptcam: adapters of scale %v, want a finite number, at least 0", c.RankScale)
 	case !(c.PatchDropout >= 0 && c.PatchDropout < 1):
 		return fmt.Errorf("promptcam: patch dropout %v, want at least 0 and less than 1", c.PatchDropout)
 	case !(c.PromptDropout >= 0 && c.PromptDropout < 1):

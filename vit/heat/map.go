@@ -11,8 +11,9 @@ import (
 // falls on that patch. The values of a map therefore sum to at most 1; what is
 // missing fell on the prompts, CLS and registers, as Share tells.
 type Map struct {
-	W, H   int
-	Values []float32
+	W      int       `json:"w"`
+	H      int       `json:"h"`
+	Values []float32 `json:"values"`
 }
 
 // Max returns the largest value, 0 for an empty map.
