@@ -59,7 +59,13 @@ func (r *results) evaluate(ctx context.Context) error {
 				return
 			}
 		}
-	}, t.regions.Of, r.blur)
+	}, func(index int) ([]heat.Region, error) {
+		at, err := t.regions.Of(index)
+		if err != nil {
+			return nil, fmt.Errorf("-data: %w: -traits off goes without", err)
+		}
+		return at, nil
+	}, r.blur)
 	if err != nil {
 		return err
 	}
