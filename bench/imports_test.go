@@ -41,7 +41,8 @@ promptcam: nn/fit vit/heat tensor tensor/checkpoint autograd nn nn/optim vit dat
 vit/features: tensor tensor/checkpoint autograd vit data
 vit/probe: tensor autograd vit
 vit/pretrain: tensor tensor/checkpoint autograd nn nn/optim nn/fit/knob vit vit/probe data
-promptcam/run: promptcam promptcam/figure promptcam/figure/curves vit vit/features vit/heat vit/probe nn nn/fit nn/fit/knob nn/optim autograd tensor tensor/checkpoint data data/birds
+promptcam/measure: promptcam vit/heat tensor autograd data data/birds
+promptcam/run: promptcam promptcam/figure promptcam/figure/curves promptcam/measure vit vit/features vit/heat vit/probe nn nn/fit nn/fit/knob nn/optim autograd tensor tensor/checkpoint data data/birds
 examples/cub: promptcam/run promptcam vit vit/pretrained nn/fit/knob tensor/checkpoint data data/birds data/download examples/internal/console
 examples/internal/console:
 examples/pretrain: examples/internal/console promptcam/figure/curves tensor/checkpoint nn nn/fit/knob vit/pretrain data data/birds

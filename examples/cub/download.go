@@ -13,6 +13,7 @@ import (
 	"github.com/promptcam/promptcam/data/download"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit/pretrained"
 )
 
@@ -116,7 +117,12 @@ func (s *settings) publishedWeights() (string, error) {
 	case s.Load == "":
 		return defaultWeights, nil
 	}
-	info, err := promptcam.ReadInfo(s.Load)
+	f, err := checkpoint.Open(s.Load)
+	if err != nil {
+		return "", nil // openTrained says
+	}
+	defer f.Close() // it is only read
+	info, err := promptcam.ReadInfo(f)
 	if err != nil {
 		return "", nil // an official checkpoint, which has its own, or none at all: evaluate says
 	}

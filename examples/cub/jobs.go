@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/examples/internal/console"
+	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/run"
 )
 
@@ -16,6 +18,7 @@ func do(ctx context.Context, s *settings, c *console.Console) error {
 	if s.Load == "" {
 		return train(ctx, s, c)
 	}
+	s.ModelDir = filepath.Dir(s.Load)
 	m, err := openTrained(s)
 	if err != nil {
 		return err
@@ -26,6 +29,12 @@ func do(ctx context.Context, s *settings, c *console.Console) error {
 	if s.Data != "" {
 		if err := openData(s, c); err != nil {
 			return err
+		}
+		if s.official {
+			if got, want := len(s.Set.Classes), m.Config.Classes; got != want {
+				return fmt.Errorf("-load %s has %d classes, -data %s has %d", s.Load, want, s.Data, got)
+			}
+			m.Classes = s.Set.Classes
 		}
 	}
 	if s.AddClass != "" {
@@ -63,13 +72,10 @@ func train(ctx context.Context, s *settings, c *console.Console) error {
 	return s.drawnAgain(err)
 }
 
-func explain(ctx context.Context, s *settings, c *console.Console, m *run.Trained) error {
-	if err := m.Names(nil); err != nil {
-		return err
-	}
+func explain(ctx context.Context, s *settings, c *console.Console, m *promptcam.Model) error {
 	var compare []int
 	for _, name := range s.Class {
-		class, err := run.FindClass(s.Load, m.Classes, name)
+		class, err := (&data.Set{Root: s.Load, Classes: m.Classes}).Find(name)
 		if err != nil {
 			return fmt.Errorf("-class: %w", err)
 		}

@@ -7,10 +7,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/promptcam"
-	"github.com/promptcam/promptcam/promptcam/run"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
 	"github.com/promptcam/promptcam/vit/pretrained"
@@ -67,7 +65,7 @@ func openWeights(s *settings) (*checkpoint.File, error) {
 }
 
 // openTrained loads -load: a model of ours on -weights, or an official checkpoint.
-func openTrained(s *settings) (*run.Trained, error) {
+func openTrained(s *settings) (*promptcam.Model, error) {
 	f, err := checkpoint.Open(s.Load)
 	if err != nil {
 		return nil, fmt.Errorf("-load: %w", err)
@@ -76,7 +74,7 @@ func openTrained(s *settings) (*run.Trained, error) {
 	if promptcam.IsOfficial(f) {
 		return openOfficial(s, f)
 	}
-	info, err := promptcam.ReadInfo(s.Load)
+	info, err := promptcam.ReadInfo(f)
 	if err != nil {
 		return nil, fmt.Errorf("-load: %w", err)
 	}
@@ -99,16 +97,15 @@ func openTrained(s *settings) (*run.Trained, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-weights %s is not the %s that %s was trained on: %w", s.Weights, arch.Name, s.Load, err)
 	}
-	m, info, err := promptcam.Load(s.Load, b)
+	m, err := promptcam.Load(f, b)
 	if err != nil {
 		return nil, fmt.Errorf("-load: %w", err)
 	}
-	return &run.Trained{Model: m, Classes: info.Classes, Transform: info.Transform, File: s.Load}, nil
+	return m, nil
 }
 
-// openOfficial loads a checkpoint of the authors' code, which has the backbone
-// in it, and normalises and resizes as that code does when it tests.
-func openOfficial(s *settings, f *checkpoint.File) (*run.Trained, error) {
+// openOfficial loads a checkpoint of the authors' code, which has the backbone in it.
+func openOfficial(s *settings, f *checkpoint.File) (*promptcam.Model, error) {
 	if s.Weights != "" {
 		return nil, console.Usagef("-weights is not needed: %s, an official checkpoint, holds its own backbone", s.Load)
 	}
@@ -116,12 +113,12 @@ func openOfficial(s *settings, f *checkpoint.File) (*run.Trained, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := promptcam.LoadOfficial(s.Load, c)
+	m, err := promptcam.LoadOfficial(f, c)
 	if err != nil {
 		return nil, fmt.Errorf("-load: %w", err)
 	}
-	c = m.Backbone.Config
-	return &run.Trained{Model: m, Transform: data.EvalTransform(c.ImageSize, c.Mean, c.Std), File: s.Load}, nil
+	s.official = true
+	return m, nil
 }
 
 // openBackbone loads -weights as -arch.

@@ -40,6 +40,7 @@ type settings struct {
 	fetches    *wanted           // by -download; nil: nothing
 	draws      string            // folder of drawn birds; empty: -data is another
 	ownWeights bool              // -weights are those within the program
+	official   bool              // -load is a checkpoint of the authors' code, which names no classes
 }
 
 // parse reads the command line. flag.ErrHelp means that help was asked for and

@@ -19,7 +19,7 @@ import (
 // they are in two folders.
 type addition struct {
 	*Job
-	old       *Trained
+	old       *promptcam.Model
 	folder    string // of the photographs
 	images    *images
 	name      string      // of the new class
@@ -32,12 +32,12 @@ type addition struct {
 // AddClass learns the prompt of one more class, which folder holds photographs of and is named after, and
 // leaves the model with it in Out. The other prompts stay as they are; the images of Set, which may be nil,
 // teach the new one where to stop. Of the recipe it uses Test, Batch, Views and Seed.
-func (j *Job) AddClass(ctx context.Context, m *Trained, folder string) (*Addition, error) {
+func (j *Job) AddClass(ctx context.Context, m *promptcam.Model, folder string) (*Addition, error) {
 	if err := j.Validate(); err != nil {
 		return nil, err
 	}
 	if err := m.Extendable(); err != nil {
-		return nil, fmt.Errorf("-load %s: %w", m.File, err)
+		return nil, fmt.Errorf("-load: %w", err)
 	}
 	a := &addition{Job: j, old: m, folder: folder}
 	// Images to train on are seen as they are and mirrored.
@@ -67,9 +67,6 @@ func (a *addition) list() error {
 		return fmt.Errorf("-add-class: %w", err)
 	}
 	a.name = filepath.Base(dir)
-	if err := a.old.Names(a.Set); err != nil {
-		return err
-	}
 	if i, err := (&data.Set{Classes: a.old.Classes}).Find(a.name); err == nil { // also by CUB's number or without it
 		return fmt.Errorf("-add-class %s: the model has a class %s already, and the folder's name is the new one's: rename it", a.folder, a.old.Classes[i])
 	}
@@ -90,7 +87,7 @@ func (a *addition) list() error {
 	if err := a.enough(); err != nil || a.Set == nil {
 		return err
 	}
-	set, err := a.old.fit(a.Set)
+	set, err := renumber(a.Set, a.old.Classes)
 	if err != nil {
 		return err
 	}
@@ -132,8 +129,8 @@ func (a *addition) room() error {
 	if within, err := filepath.Rel(dir, out); err == nil && filepath.IsLocal(within) {
 		return fmt.Errorf("-out %s is in -add-class %s, all of whose files are photographs: want a folder outside", a.Out, a.folder)
 	}
-	if sameFile(filepath.Dir(a.old.File), a.Out) {
-		return fmt.Errorf("-out %s is the folder of -load %s, whose files the new model's would replace: want another", a.Out, a.old.File)
+	if a.ModelDir != "" && sameFile(a.ModelDir, a.Out) {
+		return fmt.Errorf("-out %s is the folder of -load, whose files the new model's would replace: want another", a.Out)
 	}
 	if err := a.unused(); err != nil {
 		return err
@@ -149,7 +146,7 @@ func (a *addition) room() error {
 // class's.
 func (a *addition) open(ctx context.Context) error {
 	s := store{a.path(featuresName), own}
-	if err := a.images.open(ctx, a.old.Model, s, []*[]data.Item{&a.photos, &a.negatives}, []*[]data.Item{&a.test}); err != nil {
+	if err := a.images.open(ctx, a.old, s, []*[]data.Item{&a.photos, &a.negatives}, []*[]data.Item{&a.test}); err != nil {
 		return err
 	}
 	if err := a.enough(); err != nil {
@@ -180,26 +177,26 @@ func (a *addition) extend(ctx context.Context) (*promptcam.Model, error) {
 			m.end(s.Images)
 		}
 	}
-	return promptcam.Extend(ctx, a.old.Model, l, c)
+	return promptcam.Extend(ctx, a.old, l, c)
 }
 
 // Addition is the result of AddClass, which metrics.json holds as well. Accuracies are in percent; of
 // the old classes' test images they are null without a set.
 type Addition struct {
-	Model       *Trained  `json:"-"`
-	Class       string    `json:"class"`
-	Classes     int       `json:"classes"` // with it
-	TrainImages int       `json:"train_images"`
-	HeldImages  int       `json:"held_images"`
-	Recognised  float64   `json:"recognised"` // of those held out
-	OldImages   int       `json:"old_train_images"`
-	TestImages  int       `json:"test_images"` // of the old classes
-	Before      *Accuracy `json:"before"`      // among the old classes
-	After       *Accuracy `json:"after"`       // among all
-	Taken       int       `json:"taken"`       // test images that are now predicted as the new class
-	Skipped     int       `json:"skipped_images"`
-	Seed        int64     `json:"seed"`
-	Backbone    string    `json:"backbone_sha256"`
+	Model       *promptcam.Model `json:"-"`
+	Class       string           `json:"class"`
+	Classes     int              `json:"classes"` // with it
+	TrainImages int              `json:"train_images"`
+	HeldImages  int              `json:"held_images"`
+	Recognised  float64          `json:"recognised"` // of those held out
+	OldImages   int              `json:"old_train_images"`
+	TestImages  int              `json:"test_images"` // of the old classes
+	Before      *Accuracy        `json:"before"`      // among the old classes
+	After       *Accuracy        `json:"after"`       // among all
+	Taken       int              `json:"taken"`       // test images that are now predicted as the new class
+	Skipped     int              `json:"skipped_images"`
+	Seed        int64            `json:"seed"`
+	Backbone    string           `json:"backbone_sha256"`
 }
 
 // publish tests the model and writes it.
@@ -212,13 +209,13 @@ func (a *addition) publish(ctx context.Context, extended *promptcam.Model) (*Add
 	if err != nil {
 		return nil, err
 	}
-	m := &Trained{extended, append(slices.Clone(a.old.Classes), a.name), a.old.Transform, a.path(modelName)}
-	if err := m.Save(m.File, m.Classes, m.Transform); err != nil {
+	extended.Classes = append(slices.Clone(a.old.Classes), a.name)
+	if err := extended.SaveFile(a.path(modelName)); err != nil {
 		return nil, err
 	}
 	last := len(a.old.Classes)
 	r := &Addition{
-		Model: m, Class: a.name, Classes: len(m.Classes), TrainImages: len(a.photos), HeldImages: len(a.held), Recognised: 100 * e.PerClass[last],
+		Model: extended, Class: a.name, Classes: len(extended.Classes), TrainImages: len(a.photos), HeldImages: len(a.held), Recognised: 100 * e.PerClass[last],
 		OldImages: len(a.negatives), TestImages: len(a.test), Skipped: a.images.unreadable, Seed: a.Seed, Backbone: extended.Backbone.SHA256,
 	}
 	a.Observer.outcome("%s: %d of %d photographs that were held out are recognised", a.name, e.Confusion[last][last], len(a.held))
@@ -234,7 +231,7 @@ func (a *addition) publish(ctx context.Context, extended *promptcam.Model) (*Add
 	if err := a.writeJSON(r); err != nil {
 		return nil, err
 	}
-	a.Observer.outcome("model: %s", m.File)
+	a.Observer.outcome("model: %s", a.path(modelName))
 	return r, nil
 }
 

@@ -6,15 +6,16 @@ import (
 	"path/filepath"
 
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/promptcam"
 )
 
 // Evaluate tests a trained model on the set's test images and leaves the results in Out. It uses
-// cached features of Cache or, where that is empty and they fit, of the model's own folder.
-func (j *Job) Evaluate(ctx context.Context, m *Trained) (*Result, error) {
+// cached features of Cache or, where that is empty and they fit, of ModelDir.
+func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error) {
 	if err := j.Validate(); err != nil {
 		return nil, err
 	}
-	set, err := m.fit(j.Set)
+	set, err := renumber(j.Set, m.Classes)
 	if err != nil {
 		return nil, err
 	}
@@ -28,7 +29,7 @@ func (j *Job) Evaluate(ctx context.Context, m *Trained) (*Result, error) {
 	own.Set = set
 	im := &images{Job: &own, fsys: set.FS, plain: m.Transform, augmented: m.Transform}
 	defer im.close()
-	if err := im.open(ctx, m.Model, j.lender(m), nil, []*[]data.Item{&set.Test}); err != nil {
+	if err := im.open(ctx, m, j.lender(), nil, []*[]data.Item{&set.Test}); err != nil {
 		return nil, err
 	}
 	if len(set.Test) == 0 {

@@ -3,7 +3,6 @@ package run
 import (
 	"context"
 	"fmt"
-	"image"
 	"iter"
 	"os"
 	"path/filepath"
@@ -27,12 +26,9 @@ type Explained struct {
 // Explain draws, for each photograph, the maps of the predicted class and of those to compare it
 // with, into a picture in Out, and describes them. Of Job it uses Out, Top, Blur, Scale and Colormap.
 // The first error ends it.
-func (j *Job) Explain(ctx context.Context, m *Trained, photos []string, compare ...int) iter.Seq2[*Explained, error] {
+func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, compare ...int) iter.Seq2[*Explained, error] {
 	return func(yield func(*Explained, error) bool) {
 		err := j.Validate()
-		if err == nil {
-			err = m.Names(nil)
-		}
 		if err == nil {
 			err = writable("out", j.Out)
 		}
@@ -50,7 +46,7 @@ func (j *Job) Explain(ctx context.Context, m *Trained, photos []string, compare 
 	}
 }
 
-func (j *Job) explain(ctx context.Context, m *Trained, path, picture string, compare []int) (*Explained, error) {
+func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture string, compare []int) (*Explained, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -58,24 +54,15 @@ func (j *Job) explain(ctx context.Context, m *Trained, path, picture string, com
 	if err != nil {
 		return nil, err
 	}
-	e, err := m.Explain(photo, m.Transform)
+	e, err := m.Explain(photo)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	sheet := figure.Sheet(seen(photo, m.Transform), filepath.Base(path), j.rows(e, m.Classes, "compared with", compare...), j.style())
+	sheet := figure.Sheet(e.Seen, filepath.Base(path), j.rows(e, m.Classes, "compared with", compare...), j.style())
 	if err := figure.WritePNG(picture, sheet); err != nil {
 		return nil, err
 	}
 	return &Explained{e, path, picture, j.description(path, photo, e, m.Classes, compare)}, nil
-}
-
-// seen returns the part of a photograph that the model sees, unstretched where
-// it sees all of it.
-func seen(photo *data.RGB, t data.Transform) image.Image {
-	if t.ShortSide == 0 && t.ResizeWidth == 0 {
-		return photo
-	}
-	return t.Apply(photo, nil)
 }
 
 // rows returns the maps of other classes, each of which is the "true" one or is to be "compared with" the

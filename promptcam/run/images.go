@@ -50,10 +50,10 @@ func (j *Job) store() store {
 	return store{filepath.Join(j.Cache, featuresName), shared}
 }
 
-// lender returns where features of a trained model may be.
-func (j *Job) lender(m *Trained) store {
+// lender returns where features for a trained model may be.
+func (j *Job) lender() store {
 	if j.Cache == "" {
-		return store{filepath.Join(filepath.Dir(m.File), featuresName), lent}
+		return store{filepath.Join(j.ModelDir, featuresName), lent}
 	}
 	return j.store()
 }

@@ -20,6 +20,9 @@ type Job struct {
 	Notes *data.Annotations // where things are in them; nil: the maps of test images are not measured
 	Title string            // of the report; empty: the name of the folder
 
+	// ModelDir is the folder of a trained model; may be empty. Its cached features are used where they fit.
+	ModelDir string
+
 	Workers int    `knob:"workers" json:"-" group:"Photographs" range:"[0,)" help:"images decoded at a time; 0: as many as processors"`
 	SkipBad bool   `knob:"skip-bad" json:"-" help:"skip unreadable images (default: list them and stop)"`
 	Cache   string `knob:"cache" json:"-" arg:"folder" help:"folder of cached features, the output of the frozen layers (mode last, and from:N with -agnostic 0): computed once for all runs with the same photographs, backbone and -augment. Empty: -out, and for a trained model its own folder; off: none"`

@@ -1,7 +1,6 @@
 package run
 
 import (
-	"cmp"
 	"context"
 	"encoding/csv"
 	"fmt"
@@ -16,6 +15,7 @@ import (
 	"strings"
 
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/promptcam"
 )
 
 // Prediction is what a model says about one photograph.
@@ -30,9 +30,9 @@ type Prediction struct {
 
 // Predict predicts the class of each photograph. Those that cannot be read have an Err or, with SkipBad,
 // are left out and counted at the end. Of Job it uses SkipBad and Blur.
-func (j *Job) Predict(ctx context.Context, m *Trained, photos []string) iter.Seq2[Prediction, error] {
+func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) iter.Seq2[Prediction, error] {
 	return func(yield func(Prediction, error) bool) {
-		if err := cmp.Or(j.Validate(), m.Names(nil)); err != nil {
+		if err := j.Validate(); err != nil {
 			yield(Prediction{}, err)
 			return
 		}
@@ -56,12 +56,12 @@ func (j *Job) Predict(ctx context.Context, m *Trained, photos []string) iter.Seq
 	}
 }
 
-func (j *Job) predict(m *Trained, path string) Prediction {
+func (j *Job) predict(m *promptcam.Model, path string) Prediction {
 	photo, err := data.ReadImage(path)
 	if err != nil {
 		return Prediction{Path: path, Err: err}
 	}
-	e, err := m.Explain(photo, m.Transform)
+	e, err := m.Explain(photo)
 	if err != nil {
 		return Prediction{Path: path, Err: err}
 	}

@@ -109,16 +109,16 @@ func (r *results) choose() []promptcam.Prediction {
 
 func (r *results) sample(p promptcam.Prediction) (figure.Sample, error) {
 	path := r.Set.Test[p.Index].Path
-	photo, err := data.ReadImage(filepath.Join(r.Set.Root, path))
+	photo, err := data.ReadImageFS(r.Set.FS, path)
 	if err != nil {
 		return figure.Sample{}, err
 	}
-	e, err := r.model.Explain(photo, r.model.Transform)
+	e, err := r.model.Explain(photo)
 	if err != nil {
 		return figure.Sample{}, err
 	}
 	return figure.Sample{
-		Name: path, Photo: seen(photo, r.model.Transform), True: p.Class, Predicted: p.Predicted,
+		Name: path, Photo: e.Seen, True: p.Class, Predicted: p.Predicted,
 		Rows: r.rows(e, r.Set.Classes, "true", p.Class),
 	}, nil
 }

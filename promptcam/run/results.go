@@ -22,7 +22,7 @@ import (
 
 // Result is what a training or a test has found, all of which is in Out as well.
 type Result struct {
-	Model     *Trained
+	Model     *promptcam.Model
 	Test      *promptcam.Evaluation
 	Baselines []Baseline
 	History   fit.History // nil after a test
@@ -33,7 +33,7 @@ type Result struct {
 // results is what is written about a model.
 type results struct {
 	*Job               // its set's classes numbered as the model's
-	model              *Trained
+	model              *promptcam.Model
 	state              *state // nil if the model was not trained now
 	trained, validated int    // images
 	unreadable         int    // images that were left out
@@ -47,19 +47,15 @@ type results struct {
 // publish evaluates the test images and writes all files.
 func (r *results) publish(ctx context.Context) (*Result, error) {
 	began := time.Now()
-	n := r.batches.Len()
-	var err error
-	if r.test, err = r.model.Evaluate(ctx, r.batches, r.Observer.meter(n).part("test", n)); err != nil {
+	if err := r.evaluate(ctx); err != nil {
 		return nil, err
 	}
 	if err := r.writeCSV(predictions, r.predictions()); err != nil {
 		return nil, err
 	}
 	seconds := time.Since(began).Seconds()
-	if err := r.scoreTraits(ctx); err != nil {
-		return nil, err
-	}
 	var curves []byte
+	var err error
 	if r.state != nil {
 		seconds = r.state.History.Seconds()
 		if err := r.writeCSV(historyName, r.history()); err != nil {

@@ -7,14 +7,13 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/promptcam/promptcam/data"
 )
 
 // OpenSet opens a folder of photographs with the recipe's hold-out, and keeps only the given classes,
-// named as FindClass does; none means all.
+// by name or number; none means all.
 func OpenSet(dir string, r Recipe, classes ...string) (*data.Set, error) {
 	set, err := data.Open(dir, data.Options{TestShare: r.Test, Seed: r.Seed})
 	if err != nil {
@@ -23,7 +22,7 @@ func OpenSet(dir string, r Recipe, classes ...string) (*data.Set, error) {
 	if len(classes) > 0 {
 		var chosen []int
 		for _, name := range classes {
-			class, err := FindClass(dir, set.Classes, name)
+			class, err := set.Find(name)
 			if err != nil {
 				return nil, fmt.Errorf("-classes: %w", err)
 			}
@@ -37,46 +36,6 @@ func OpenSet(dir string, r Recipe, classes ...string) (*data.Set, error) {
 		return nil, fmt.Errorf("-data %s: no test images", dir)
 	}
 	return set, nil
-}
-
-// FindClass returns the class of file with that name or number: CUB's own number if the
-// names carry one, else the position from 1.
-func FindClass(file string, classes []string, name string) (int, error) {
-	set := &data.Set{Classes: classes}
-	if class, err := set.Find(name); err == nil {
-		return class, nil
-	}
-	if n, err := strconv.Atoi(name); err == nil && n >= 1 && n <= len(classes) {
-		return n - 1, nil
-	}
-	near := slices.MinFunc(classes, func(a, b string) int { return distance(a, name) - distance(b, name) })
-	return 0, fmt.Errorf("no class %q among the %d of %s; nearest is %s", name, len(classes), file, near)
-}
-
-// distance is how many letters must be changed, added or left out to turn the
-// class's name, without CUB's number, into what was typed.
-func distance(class, typed string) int {
-	if number, rest, ok := strings.Cut(class, "."); ok && strings.Trim(number, "0123456789") == "" {
-		class = rest
-	}
-	a, b := []rune(strings.ToLower(class)), []rune(strings.ToLower(typed))
-	row := make([]int, len(b)+1) // of the beginning of a and each beginning of b
-	for j := range row {
-		row[j] = j
-	}
-	for i, x := range a {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j, y := range b {
-			replaced := diagonal
-			if x != y {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // outside returns an error if what is written to Out or Cache would be read as a class of the

@@ -100,6 +100,7 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 	if err != nil {
 		return nil, err
 	}
+	model.Classes = j.Set.Classes
 	_, cached := j.cacheable(model)
 	if !cached && (j.Distill.Weight > 0 || j.CutMix.Share > 0 || j.Baseline || j.Cache != "" && j.Cache != noCache) {
 		return nil, fmt.Errorf("-distill, -mix, -baseline and -cache need features that do not change in training: those of mode last, or with -agnostic 0 from:N beyond the first layer, and no -cache %s", noCache)
@@ -244,7 +245,7 @@ func (t *training) finish(ctx context.Context) (*Result, error) {
 		return nil, fmt.Errorf("%s: %w", t.path(stateName), err)
 	}
 	r := &results{
-		Job: t.Job, model: &Trained{t.model, t.Set.Classes, t.images.plain, t.path(modelName)}, state: st,
+		Job: t.Job, model: t.model, state: st,
 		unreadable: t.images.unreadable, trained: t.train.Len(), batches: t.test,
 	}
 	if t.val != nil {
@@ -256,7 +257,7 @@ func (t *training) finish(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	if err := r.model.Save(r.model.File, t.Set.Classes, t.images.plain); err != nil {
+	if err := t.model.SaveFile(t.path(modelName)); err != nil {
 		return nil, err
 	}
 	result, err := r.publish(ctx)
