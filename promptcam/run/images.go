@@ -30,8 +30,9 @@ type images struct {
 
 // A store is a file of features and what becomes of one that does not fit.
 type store struct {
-	path string
-	use  use
+	path   string
+	use    use
+	lender string // another file, to borrow records from; may be empty
 }
 
 type use int
@@ -45,15 +46,15 @@ const (
 // store returns where a training has its features.
 func (j *Job) store() store {
 	if j.Cache == "" {
-		return store{filepath.Join(j.Out, featuresName), own}
+		return store{path: filepath.Join(j.Out, featuresName), use: own}
 	}
-	return store{filepath.Join(j.Cache, featuresName), shared}
+	return store{path: filepath.Join(j.Cache, featuresName), use: shared}
 }
 
 // lender returns where features for a trained model may be.
 func (j *Job) lender() store {
 	if j.Cache == "" {
-		return store{filepath.Join(j.ModelDir, featuresName), lent}
+		return store{path: filepath.Join(j.ModelDir, featuresName), use: lent}
 	}
 	return j.store()
 }
@@ -89,6 +90,11 @@ func (im *images) open(ctx context.Context, m *promptcam.Model, s store, trainin
 	if im.cache == nil {
 		bad, err = im.check(ctx, all)
 	} else {
+		if s.lender != "" {
+			if err := im.cache.Borrow(s.lender); err != nil {
+				im.Observer.warn("%v", err)
+			}
+		}
 		bad, err = im.fill(ctx, m, s.path, layer, len(records))
 	}
 	if err != nil {
