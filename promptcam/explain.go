@@ -24,7 +24,7 @@ type Explanation struct {
 	Probabilities []float64 // [C], their softmax
 
 	model *Model
-	attn  *tensor.Tensor // [H, C, columns] of the last layer, as last.attn
+	attn  *tensor.Tensor // [H, C, columns] of the last layer: a column per row that Model.see returns
 	value *tensor.Tensor // [columns, D]: what each column contributes
 	rows  *tensor.Tensor // [C, D]: the class prompts that enter the last layer
 }
@@ -63,20 +63,22 @@ func (m *Model) explain(pixels *tensor.Tensor) *Explanation {
 
 // explanations runs the last layer on tokens x [B, prefix+M, D] and class prompts z, [C, D] or [B, C, D].
 func (m *Model) explanations(x, z *autograd.Var) []*Explanation {
-	l := m.look(x, z)
+	q, see := m.see(x, z)
+	y, attn := m.last.Attention(z, q, see...) // [B, C, D], [B, H, C, columns]
+	scores := m.score(y).Value()              // [B, C]
 	all := make([]*Explanation, x.Dim(0))
 	for i := range all {
-		value := tensor.New(l.attn.Dim(3), m.Backbone.Config.Dim)
+		value := tensor.New(attn.Dim(3), m.Backbone.Config.Dim)
 		row := 0
-		for _, s := range l.see {
+		for _, s := range see {
 			v := of(s.V.Value(), i) // [rows, D]
 			tensor.CopyTo(value.Slice(0, row, row+v.Dim(0)), v)
 			row += v.Dim(0)
 		}
 		all[i] = &Explanation{
-			Scores: slices.Clone(l.scores.Value().Select(0, i).Data()),
+			Scores: slices.Clone(scores.Select(0, i).Data()),
 			model:  m,
-			attn:   l.attn.Select(0, i).Clone(), // [H, C, columns]
+			attn:   attn.Select(0, i).Clone(), // [H, C, columns]
 			value:  value,
 			rows:   of(z.Value(), i).Clone(),
 		}

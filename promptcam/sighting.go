@@ -102,7 +102,7 @@ func (m *Model) explainBatch(tape *autograd.Tape, b *data.Batch) ([]*Explanation
 	if plain == nil {
 		plain = m.Backbone.Run(x, h, w, m.first, last)
 	}
-	attn := m.Backbone.ClassAttention(plain) // [B, H, prefix+M]
+	_, attn := m.Backbone.Class(plain) // [B, H, prefix+M]
 	tokens := make([][]heat.Map, attn.Dim(0))
 	for i := range tokens {
 		for head := range attn.Dim(1) {
@@ -110,7 +110,7 @@ func (m *Model) explainBatch(tape *autograd.Tape, b *data.Batch) ([]*Explanation
 			tokens[i] = append(tokens[i], heat.Map{W: w, H: h, Values: slices.Clone(row[len(row)-h*w:])})
 		}
 	}
-	return m.explanations(m.carry(x, m.prompts(x, m.Class))), tokens
+	return m.explanations(m.carry(tape.Frame(), x, m.prompts(x, m.Class))), tokens
 }
 
 // sight measures the maps of a class and of the class token.

@@ -73,7 +73,7 @@ func TestSightMeasuresTheMapsOfExplain(t *testing.T) {
 		require.Len(t, all, len(labels))
 		assert.Equal(t, len(labels), done)
 		b, tp := m.Backbone, &autograd.Tape{NoGrad: true}
-		token := b.ClassAttention(b.Tokens(tp.Const(images), b.Config.Depth-1)) // [B, H, prefix+M]
+		_, token := b.Class(b.Tokens(tp.Const(images), b.Config.Depth-1)) // [B, H, prefix+M]
 		prefix := b.Config.Prefix()
 		for i, s := range all {
 			e := m.explain(images.Slice(0, i, i+1).Contig())
