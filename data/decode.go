@@ -236,6 +236,14 @@ func sniff(data []byte) (*format, error) {
 			return &formats[i], nil
 		}
 	}
+	if len(data) >= 12 && string(data[4:8]) == "ftyp" { // ISO/IEC 23008-12, table of brands
+		switch string(data[8:12]) {
+		case "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1":
+			return nil, errors.New("it is an HEIC photograph, which cannot be read: save it as JPEG")
+		case "avif", "avis":
+			return nil, errors.New("it is an AVIF photograph, which cannot be read: save it as JPEG")
+		}
+	}
 	return nil, fmt.Errorf("not an image: starts with %q, want JPEG, PNG, GIF, BMP, TIFF or WebP", data[:min(9, len(data))])
 }
 

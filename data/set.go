@@ -22,6 +22,8 @@ type Set struct {
 	Train   []Item
 	Val     []Item // a validation split of the folder's own, beside its test split; Split makes one from Train
 	Test    []Item
+
+	Skipped []Skipped // photographs that Open found and left out, by extension
 }
 
 // Options says how Open divides a folder that brings no split of its own.
@@ -44,7 +46,8 @@ func DefaultOptions() Options { return Options{TestShare: 0.2, Seed: 1} }
 // Image files are known by their extension (.jpg, .jpeg, .png, .gif, .bmp,
 // .tif, .tiff, .webp in any case), at any depth below the class's folder;
 // hidden files and folders are skipped. Links to files and to class folders
-// are followed. Open does not read the images; Check does.
+// are followed. Photographs in formats that cannot be read, or outside the class
+// folders, are counted in Skipped. Open does not read the images; Check does.
 //
 // Errors name the folder or the file and line: a missing or empty folder,
 // fewer than two classes, a class without training images, a class of one
@@ -82,6 +85,11 @@ func open(fsys fs.FS, o Options) (s *Set, err error) {
 		s, err = openFolders(fsys, o)
 	}
 	if err != nil {
+		if s != nil {
+			for _, of := range s.Skipped {
+				err = fmt.Errorf("%w; %s", err, of)
+			}
+		}
 		return nil, err
 	}
 	s.FS = fsys
