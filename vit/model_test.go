@@ -23,8 +23,8 @@ func random(t *testing.T, c Config, n int) (*Model, *tensor.Tensor) {
 
 // The weights and photographs are real; the numbers are PyTorch's.
 func TestTheRealViTEqualsTimms(t *testing.T) {
-	weights := tensortest.Shared(t, "weights/vit_tiny_patch16_224.safetensors")
-	f, err := checkpoint.Open(tensortest.Shared(t, "golden/vit_tiny.safetensors"))
+	weights := shared(t, "weights", "vit_tiny_patch16_224.safetensors")
+	f, err := checkpoint.Open(shared(t, "golden", "vit_tiny.safetensors"))
 	require.NoError(t, err)
 	defer f.Close()
 	want := func(name string) *tensor.Tensor {

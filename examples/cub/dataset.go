@@ -29,6 +29,9 @@ func openData(s *settings, c *console) (*data.Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-data: %w", err)
 	}
+	for _, of := range set.Skipped {
+		c.warn("-data %s: %s", s.data, of)
+	}
 	if len(s.classes) > 0 {
 		var chosen []int
 		for _, name := range s.classes {
