@@ -17,45 +17,54 @@ const module = "github.com/promptcam/promptcam/"
 
 // imports says which packages of ours each package may use. Imports go one
 // way, from the paper down to the multiply.
-var imports = map[string][]string{
-	"tensor/internal/parallel": {},
-	"tensor/internal/kernel":   {},
-	"tensor":                   {"tensor/internal/kernel", "tensor/internal/parallel"},
-	"tensor/tensortest":        {"tensor"},
-	"tensor/checkpoint":        {"tensor"},
-	"autograd":                 {"tensor"},
-	"autograd/gradcheck":       {"tensor", "autograd"},
-	"nn":                       {"tensor", "autograd"},
-	"nn/optim":                 {"tensor", "autograd", "nn"},
-	"vit":                      {"tensor", "tensor/checkpoint", "autograd", "nn"},
-	"vit/pretrained":           {"tensor/checkpoint", "vit"},
-	"data":                     {"tensor"},
-	"data/birds":               {"data"},
-	"data/download":            {},
-	"vit/heat":                 {"data"},
-	"promptcam/figure":         {"promptcam", "tensor/checkpoint", "vit/heat"},
-	"promptcam/measure":        {"promptcam", "vit/heat", "tensor", "autograd", "data", "data/birds"},
-	"promptcam":                {"vit/heat", "tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data"},
-	"vit/features":             {"tensor", "tensor/checkpoint", "autograd", "vit", "data"},
-	"vit/probe":                {"tensor", "autograd", "vit"},
-	"examples/cub":             {"vit/heat", "promptcam/measure", "promptcam/figure", "tensor", "tensor/checkpoint", "nn", "vit", "data", "data/birds", "data/download", "promptcam", "autograd", "vit/features", "vit/probe", "vit/pretrained"},
-	"examples/pretrain":        {"tensor", "tensor/checkpoint", "autograd", "nn", "nn/optim", "vit", "data", "data/birds"},
-	"bench":                    {},
+const imports = `
+tensor/internal/parallel:
+tensor/internal/kernel:
+tensor: tensor/internal/kernel tensor/internal/parallel
+tensor/tensortest: tensor
+tensor/checkpoint: tensor
+autograd: tensor
+autograd/gradcheck: tensor autograd
+nn: tensor autograd
+nn/optim: tensor autograd nn
+nn/fit/knob:
+nn/fit: tensor tensor/checkpoint nn nn/optim
+vit: tensor tensor/checkpoint autograd nn
+vit/pretrained: tensor/checkpoint vit
+data: tensor
+data/birds: data
+data/download:
+vit/heat: tensor data
+promptcam/figure: promptcam tensor/checkpoint vit/heat data
+promptcam/figure/curves:
+promptcam/measure: promptcam vit/heat tensor autograd data data/birds
+promptcam: nn/fit vit/heat tensor tensor/checkpoint autograd nn nn/optim vit data
+vit/features: tensor tensor/checkpoint autograd vit data
+vit/probe: tensor autograd vit
+vit/pretrain: tensor tensor/checkpoint autograd nn nn/optim nn/fit/knob vit vit/probe data
+examples/cub: promptcam/measure nn/fit nn/optim vit/heat promptcam/figure promptcam/figure/curves tensor tensor/checkpoint nn vit data data/birds data/download promptcam autograd vit/features vit/probe vit/pretrained
+examples/internal/console:
+examples/pretrain: examples/internal/console promptcam/figure/curves tensor/checkpoint nn nn/fit/knob vit/pretrain data data/birds
+bench:
+`
+
+// heavy are packages that few users want to build, and the only packages of ours that may
+// import them; the examples may too.
+var heavy = map[string][]string{
+	"gonum.org/v1/plot":       {"promptcam/figure/curves"},
+	"golang.org/x/image/font": {"promptcam/figure"},
+	"golang.org/x/term":       {},
 }
 
-// heavy are modules that a user of the library should not have to build.
-var heavy = []string{"gonum.org/v1/plot", "golang.org/x/term"}
-
 func TestImportsGoOneWay(t *testing.T) {
-	cmd := exec.Command("go", "list", "-json=ImportPath,Imports", "../...")
-	out, err := cmd.Output()
-	var failed *exec.ExitError
-	if errors.As(err, &failed) {
-		t.Fatalf("%s", failed.Stderr)
+	table := map[string][]string{}
+	for line := range strings.Lines(strings.TrimSpace(imports)) {
+		name, allowed, _ := strings.Cut(line, ":")
+		table[name] = strings.Fields(allowed)
 	}
-	require.NoError(t, err)
+	out := goList(t, "-json=ImportPath,Imports", "../...")
 	seen := map[string]bool{}
-	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+	for d := json.NewDecoder(strings.NewReader(out)); ; {
 		var p struct {
 			ImportPath string
 			Imports    []string
@@ -66,7 +75,7 @@ func TestImportsGoOneWay(t *testing.T) {
 			require.NoError(t, err)
 		}
 		name := strings.TrimPrefix(p.ImportPath, module)
-		allowed, known := imports[name]
+		allowed, known := table[name]
 		if !assert.True(t, known, "package %s has no row in the table", name) {
 			continue
 		}
@@ -75,14 +84,39 @@ func TestImportsGoOneWay(t *testing.T) {
 			if ours, ok := strings.CutPrefix(i, module); ok {
 				assert.True(t, slices.Contains(allowed, ours), "%s imports %s", name, ours)
 			} else if !strings.HasPrefix(name, "examples/") {
-				for _, h := range heavy {
-					assert.False(t, strings.HasPrefix(i, h), "%s imports %s", name, i)
+				for h, users := range heavy {
+					assert.False(t, strings.HasPrefix(i, h) && !slices.Contains(users, name), "%s imports %s", name, i)
 				}
 			}
 			assert.NotEqual(t, "C", i, "%s uses cgo", name)
 		}
 	}
-	for name := range imports {
+	for name := range table {
 		assert.True(t, seen[name], "the table has package %s, which is gone", name)
 	}
+}
+
+// What a package brings along, itself or by what it imports, decides what a program that uses it carries.
+func TestWhatPackagesBring(t *testing.T) {
+	for name, without := range map[string][]string{
+		"promptcam": {"gonum.org/v1/plot", "golang.org/x/image/font", "golang.org/x/image/draw", module + "promptcam/figure"},
+		"vit/heat":  {module + "promptcam", module + "autograd"},
+	} {
+		for _, dep := range strings.Fields(goList(t, "-deps", "../"+name)) {
+			for _, heavy := range without {
+				assert.False(t, dep == heavy || strings.HasPrefix(dep, heavy+"/"), "%s brings %s", name, dep)
+			}
+		}
+	}
+}
+
+// goList returns what go list prints.
+func goList(t *testing.T, args ...string) string {
+	out, err := exec.Command("go", append([]string{"list"}, args...)...).Output()
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		t.Fatalf("%s", failed.Stderr)
+	}
+	require.NoError(t, err)
+	return string(out)
 }

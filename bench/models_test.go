@@ -118,7 +118,7 @@ func step(m *promptcam.Model, n int) func() {
 	for i := range labels {
 		labels[i] = i % m.Config.Classes
 	}
-	opt := optim.NewSGD(optim.SGD{Momentum: 0.9, WeightDecay: 1e-3}, nn.Params(m))
+	opt := optim.SGD{Momentum: 0.9, WeightDecay: 1e-3}.New(nn.Params(m))
 	tape := &autograd.Tape{}
 	return func() {
 		scores := m.Scores(tape.Const(x))

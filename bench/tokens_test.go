@@ -28,7 +28,7 @@ func BenchmarkTokens(b *testing.B) {
 			config := promptcam.Config{Mode: promptcam.Last, Classes: c.classes, PatchesOnly: true, PatchDropout: 0.75, Rank: rank}
 			m, err := promptcam.New(v, config, rand.New(rand.NewPCG(1, 2)))
 			require.NoError(b, err)
-			opt := optim.NewAdamW(optim.DefaultAdamW(), nn.Params(m))
+			opt := optim.AdamW{WeightDecay: 0.01}.New(nn.Params(m))
 			tape := &autograd.Tape{Rand: rand.New(rand.NewPCG(1, 3))}
 			b.Run(fmt.Sprintf("%s_C%d_rank%d", c.name, c.classes, rank), func(b *testing.B) {
 				measure(b, batch, "images/s", func() {

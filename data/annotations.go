@@ -5,8 +5,7 @@ import (
 	"fmt"
 	"image"
 	"io/fs"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
 	"strings"
 )
@@ -21,7 +20,7 @@ type Annotations struct {
 	Places      []string // the kinds of traits whose places it names, without "place of "
 	Differences []Difference
 
-	root    string
+	fsys    fs.FS
 	masks   [2]bool // whether there are masks of parts and of places
 	numbers []int   // of the parts, then of the places
 	images  map[string]int
@@ -67,33 +66,43 @@ const placeOf = "place of "
 // drawn birds' (see package data/birds). A folder without images.txt has no annotations, which is no error. Errors name
 // the file and line, what is there and what was expected.
 func OpenAnnotations(dir string) (*Annotations, error) {
-	a := &Annotations{root: dir}
-	if err := a.open(); err != nil {
+	a, err := openAnnotations(Dir(dir))
+	if err != nil {
 		return nil, fmt.Errorf("data: annotations of %s: %w", dir, err)
 	}
 	return a, nil
 }
 
-func (a *Annotations) open() error {
+// OpenAnnotationsFS is OpenAnnotations for a folder of any file system.
+func OpenAnnotationsFS(fsys fs.FS) (*Annotations, error) {
+	a, err := openAnnotations(fsys)
+	if err != nil {
+		return nil, fmt.Errorf("data: annotations: %w", err)
+	}
+	return a, nil
+}
+
+func openAnnotations(fsys fs.FS) (*Annotations, error) {
+	a := &Annotations{fsys: fsys}
 	text := map[string][]byte{}
 	for _, name := range annotationLists {
-		b, err := os.ReadFile(filepath.Join(a.root, filepath.FromSlash(name)))
+		b, err := fs.ReadFile(fsys, name)
 		if errors.Is(err, fs.ErrNotExist) {
 			if name == imageList {
-				return nil
+				return a, nil
 			}
 			continue
 		}
 		if err != nil {
-			return err
+			return nil, err
 		}
 		text[name] = b
 	}
 	for i, kind := range [2]string{"parts", "places"} {
-		info, err := os.Stat(filepath.Join(a.root, "masks", kind))
+		info, err := fs.Stat(fsys, path.Join("masks", kind))
 		a.masks[i] = err == nil && info.IsDir()
 	}
-	return a.parse(text)
+	return a, a.parse(text)
 }
 
 // Empty reports whether the folder does not tell where anything is.
@@ -154,13 +163,13 @@ func (a *Annotations) Masks(path string, size image.Point) (parts, places []*ima
 }
 
 func (a *Annotations) stack(kind, item string, size image.Point, n int) ([]*image.Gray, error) {
-	file := filepath.Join(a.root, "masks", kind, filepath.FromSlash(strings.TrimPrefix(item, "images/")))
-	m, err := ReadImage(file)
+	file := path.Join("masks", kind, strings.TrimPrefix(item, "images/"))
+	m, err := ReadImageFS(a.fsys, file)
 	if err != nil {
 		return nil, err
 	}
 	if m.W != size.X || m.H != n*size.Y {
-		return nil, fmt.Errorf("data: %s: %dx%d pixels, want %dx%d: %d %s of an image of %dx%d", file, m.W, m.H, size.X, n*size.Y, n, kind, size.X, size.Y)
+		return nil, fmt.Errorf("data: %s: %dx%d pixels, want %dx%d: %d %s of an image of %dx%d", PathOf(a.fsys, file), m.W, m.H, size.X, n*size.Y, n, kind, size.X, size.Y)
 	}
 	all := image.NewGray(image.Rect(0, 0, m.W, m.H))
 	for i := range all.Pix {

@@ -3,7 +3,7 @@ package data
 import (
 	"cmp"
 	"context"
-	"path/filepath"
+	"io/fs"
 	"runtime"
 	"slices"
 	"sync"
@@ -16,41 +16,29 @@ type BadImage struct {
 	Err   error
 }
 
-// Check decodes the images of items on all processors and returns those that
-// fail, in order. progress, if not nil, hears of every image, one call at a
-// time. When ctx ends, Check returns what it has found so far; ctx.Err tells.
-func (s *Set) Check(ctx context.Context, items []Item, progress func(done, total int)) []BadImage {
+// Check decodes the images of items, names in fsys, on all processors and
+// returns those that fail, in order. It calls progress, unless nil, after each image, one call at a
+// time. When ctx ends, Check returns what it has found; ctx.Err tells.
+func Check(ctx context.Context, fsys fs.FS, items []Item, progress func(done, total int)) []BadImage {
 	var (
 		mu   sync.Mutex
-		wg   sync.WaitGroup
-		next int
 		done int
 		bad  []BadImage
 	)
-	for range min(runtime.GOMAXPROCS(0), len(items)) {
-		wg.Go(func() {
-			for {
-				mu.Lock()
-				i := next
-				next++
-				mu.Unlock()
-				if i >= len(items) || ctx.Err() != nil {
-					return
-				}
-				_, err := ReadImage(filepath.Join(s.Root, items[i].Path))
-				mu.Lock()
-				done++
-				if err != nil {
-					bad = append(bad, BadImage{i, items[i], err})
-				}
-				if progress != nil {
-					progress(done, len(items))
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	wg.Wait()
+	decoders := make([]decoder, runtime.GOMAXPROCS(0))
+	Each(ctx, len(items), len(decoders), func(worker, i int) error {
+		_, err := decoders[worker].read(fsys, items[i].Path)
+		mu.Lock()
+		defer mu.Unlock()
+		done++
+		if err != nil {
+			bad = append(bad, BadImage{i, items[i], err})
+		}
+		if progress != nil {
+			progress(done, len(items))
+		}
+		return nil
+	})
 	slices.SortFunc(bad, func(a, b BadImage) int { return cmp.Compare(a.Index, b.Index) })
 	return bad
 }

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
-	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -16,28 +16,23 @@ import (
 // cubLists are the text files of CUB-200-2011: lines of an id and a value.
 var cubLists = [4]string{"images.txt", "classes.txt", "image_class_labels.txt", "train_test_split.txt"}
 
-func openCUB(dir string) (*Set, error) {
+func openCUB(fsys fs.FS) (*Set, error) {
 	var text [4][]byte
 	for i, name := range cubLists {
-		b, err := os.ReadFile(filepath.Join(dir, name))
+		b, err := fs.ReadFile(fsys, name)
 		if err != nil {
 			return nil, err
 		}
 		text[i] = b
 	}
-	info, err := os.Stat(filepath.Join(dir, "images"))
+	info, err := fs.Stat(fsys, "images")
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
 		return nil, errors.New("images is not a folder")
 	}
-	s, err := parseCUB(text)
-	if err != nil {
-		return nil, err
-	}
-	s.Root = dir
-	return s, nil
+	return parseCUB(text)
 }
 
 // An entry is the value that a list gives to an id, and the line it stands on.
@@ -46,7 +41,7 @@ type entry struct {
 	line  int
 }
 
-// parseCUB makes a set, without a root, of the contents of cubLists.
+// parseCUB makes a set of the contents of cubLists.
 func parseCUB(text [4][]byte) (*Set, error) {
 	var lists [4]map[int]entry
 	for i, name := range cubLists {

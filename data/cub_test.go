@@ -42,7 +42,7 @@ func TestOpenCUB(t *testing.T) {
 		dir := cubFolder(t, text)
 		s, err := Open(dir, DefaultOptions())
 		require.NoError(t, err)
-		want.Root = dir
+		want.Root, want.FS = dir, Dir(dir)
 		assert.Equal(t, want, s)
 	}
 }
@@ -105,5 +105,5 @@ func TestOpenCUB100(t *testing.T) {
 	assert.Len(t, s.Test, 2999)
 	ten, err := s.Select([]int{3, 4, 34})
 	require.NoError(t, err)
-	assert.Empty(t, ten.Check(t.Context(), ten.Train, nil))
+	assert.Empty(t, Check(t.Context(), ten.FS, ten.Train, nil))
 }

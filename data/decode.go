@@ -10,7 +10,7 @@ import (
 	"image/jpeg"
 	"image/png"
 	"io"
-	"os"
+	"io/fs"
 	"slices"
 	"strings"
 
@@ -115,26 +115,62 @@ func (r *reader) ReadAt(p []byte, off int64) (int, error) {
 // or WebP, recognised by its content, not its name, and turned upright as its
 // Exif orientation asks. A file that is not an image, is damaged or promises
 // more than MaxPixels is refused with an error that names it.
-func ReadImage(path string) (*RGB, error) { return new(decoder).read(path) }
+func ReadImage(path string) (*RGB, error) { return ReadImageFS(nil, path) }
 
-// DecodeImage is ReadImage for a file's contents; name stands for the file in
-// errors.
+// ReadImageFS is ReadImage for a file of any file system.
+func ReadImageFS(fsys fs.FS, name string) (*RGB, error) { return new(decoder).read(fsys, name) }
+
+// DecodeImage is ReadImage for a file's contents, which errors call name.
 func DecodeImage(data []byte, name string) (*RGB, error) { return new(decoder).decode(data, name) }
 
-// ReadSize returns the width and height of the image that ReadImage reads, from the file's header.
+// ReadSize returns the width and height of the image that ReadImage reads, from
+// the file's header.
 func ReadSize(path string) (image.Point, error) {
-	data, err := ReadFile(path, nil)
+	data, err := ReadFile(nil, path, nil)
 	if err != nil {
 		return image.Point{}, err
 	}
+	return DecodeSize(data, path)
+}
+
+// DecodeSize is ReadSize for a file's contents, which errors call name.
+func DecodeSize(data []byte, name string) (image.Point, error) {
 	f, c, err := header(&source{data: data})
 	if err != nil {
-		return image.Point{}, fmt.Errorf("data: %s: %w", path, err)
+		return image.Point{}, fmt.Errorf("data: %s: %w", name, err)
 	}
 	if orientation(f, data) >= 5 { // upright turns it by a quarter
 		return image.Pt(c.Height, c.Width), nil
 	}
 	return image.Pt(c.Width, c.Height), nil
+}
+
+// ReadFile returns the contents of an image file, for DecodeImage, in the memory
+// of buf if that is enough. It refuses, with an error that names it, what is not
+// a regular file or too long for any image of MaxPixels.
+func ReadFile(fsys fs.FS, name string, buf []byte) ([]byte, error) {
+	fsys = orDir(fsys)
+	fail := func(err error) error { return fmt.Errorf("data: %s: %w", PathOf(fsys, name), cause(err)) }
+	info, err := fs.Stat(fsys, name) // before Open, which waits for a pipe's other end
+	if err != nil {
+		return nil, fail(err)
+	}
+	switch n := info.Size(); {
+	case !info.Mode().IsRegular():
+		return nil, fail(fmt.Errorf("not a file, but a %s", kind(info.Mode())))
+	case n > maxFile:
+		return nil, fail(fmt.Errorf("%d bytes, more than any image of %d pixels needs", n, MaxPixels))
+	}
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, fail(err)
+	}
+	defer f.Close()
+	buf = slices.Grow(buf[:0], int(info.Size()))[:info.Size()]
+	if _, err := io.ReadFull(f, buf); err != nil {
+		return nil, fail(err)
+	}
+	return buf, nil
 }
 
 // A decoder reads images one after the other into the same memory.
@@ -143,43 +179,17 @@ type decoder struct {
 	pix  []uint8
 }
 
-// ReadFile returns the contents of an image file, for DecodeImage, in the memory
-// of buf if that is enough. It refuses, with an error that names it, what is not a
-// regular file or too long for any image of MaxPixels.
-func ReadFile(path string, buf []byte) ([]byte, error) {
-	info, err := os.Stat(path) // before Open, which waits for a pipe's other end
-	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("data: %s: not a file, but a %s", path, kind(info.Mode()))
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("data: %w", err)
-	}
-	defer f.Close()
-	if info.Size() > maxFile {
-		return nil, fmt.Errorf("data: %s: %d bytes, more than any image of %d pixels needs", path, info.Size(), MaxPixels)
-	}
-	buf = slices.Grow(buf[:0], int(info.Size()))[:info.Size()]
-	if _, err := io.ReadFull(f, buf); err != nil {
-		return nil, fmt.Errorf("data: %s: %w", path, err)
-	}
-	return buf, nil
-}
-
-// read is ReadImage; the image is valid until the next one is read.
-func (d *decoder) read(path string) (*RGB, error) {
-	file, err := ReadFile(path, d.file)
+// read is ReadImageFS; the image is valid until the next one is read.
+func (d *decoder) read(fsys fs.FS, name string) (*RGB, error) {
+	file, err := ReadFile(fsys, name, d.file)
 	if err != nil {
 		return nil, err
 	}
 	d.file = file
-	return d.decode(file, path)
+	return d.decode(file, PathOf(fsys, name))
 }
 
-func kind(m os.FileMode) string {
+func kind(m fs.FileMode) string {
 	if m.IsDir() {
 		return "folder"
 	}

@@ -133,6 +133,8 @@ func TestToRGB(t *testing.T) {
 	assert.Equal(t, color.RGBA{10, 20, 30, 255}, m.At(2, 3))
 	m.Set(-1, 3, color.White)
 	assert.Equal(t, color.RGBA{}, m.At(21, 3))
+	assert.Equal(t, color.RGBA64Model.Convert(m.At(2, 3)), m.RGBA64At(2, 3))
+	assert.Equal(t, color.RGBA64{}, m.RGBA64At(2, -1))
 }
 
 // Without halved chroma the conversion is the standard library's; with it, a

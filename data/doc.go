@@ -6,7 +6,7 @@
 //
 //	set, err := data.Open("CUB_200_2011", data.DefaultOptions())
 //	train, held := data.Split(set.Train, 0.1, 1)
-//	l, err := data.NewLoader(set.Root, train, data.LoaderConfig{
+//	l, err := data.NewLoader(set.FS, train, data.LoaderConfig{
 //		Transform: data.TrainTransform([2]int{224, 224}, mean, std), Batch: 16, Shuffle: true, Seed: 1,
 //	})
 //	for batch, err := range l.Epoch(ctx, data.Plan{}) { ... } // batch.Values is [B, 3, 224, 224]

@@ -55,7 +55,7 @@ func Example() {
 	fmt.Println(set.Classes, len(train), len(held), len(set.Test))
 
 	half := [3]float32{0.5, 0.5, 0.5}
-	loader, err := data.NewLoader(set.Root, train, data.LoaderConfig{
+	loader, err := data.NewLoader(set.FS, train, data.LoaderConfig{
 		Transform: data.TrainTransform([2]int{28, 28}, half, half),
 		Batch:     5,
 		Shuffle:   true,

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -18,8 +16,8 @@ var imageExtensions = []string{".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", 
 var valNames = []string{"val", "valid", "validation"}
 
 // openFolders reads the layouts whose folders are the classes.
-func openFolders(dir string, o Options) (*Set, error) {
-	folders, err := subfolders(dir)
+func openFolders(fsys fs.FS, o Options) (*Set, error) {
+	folders, err := subfolders(fsys, ".")
 	if err != nil {
 		return nil, err
 	}
@@ -38,30 +36,30 @@ func openFolders(dir string, o Options) (*Set, error) {
 	}
 	if slices.Contains(folders, "train") && (val != "" || test != "" || len(folders) == 1) {
 		// A class may be called "train", too: then it holds images, not folders.
-		classes, err := subfolders(filepath.Join(dir, "train"))
+		classes, err := subfolders(fsys, "train")
 		if err != nil {
 			return nil, err
 		}
 		if len(classes) > 0 {
-			return openSplits(dir, val, test, o)
+			return openSplits(fsys, val, test, o)
 		}
 	}
-	s := &Set{Root: dir, Classes: folders}
-	if s.Train, err = scan(dir, "", folders, folders); err != nil {
+	s := &Set{Classes: folders}
+	if s.Train, err = scan(fsys, "", folders, folders); err != nil {
 		return nil, err
 	}
 	return s, s.divide(o)
 }
 
-// openSplits reads dir/train and, where they are named, its other splits.
-func openSplits(dir, val, test string, o Options) (*Set, error) {
-	s := &Set{Root: dir}
+// openSplits reads the folder train and, where they are named, the other splits.
+func openSplits(fsys fs.FS, val, test string, o Options) (*Set, error) {
+	s := new(Set)
 	own := make(map[string][]string)
 	for _, split := range []string{"train", val, test} {
 		if split == "" {
 			continue
 		}
-		names, err := subfolders(filepath.Join(dir, split))
+		names, err := subfolders(fsys, split)
 		if err != nil {
 			return nil, err
 		}
@@ -74,7 +72,7 @@ func openSplits(dir, val, test string, o Options) (*Set, error) {
 	items := make(map[string][]Item)
 	for split, names := range own {
 		var err error
-		if items[split], err = scan(dir, split, names, s.Classes); err != nil {
+		if items[split], err = scan(fsys, split, names, s.Classes); err != nil {
 			return nil, err
 		}
 	}
@@ -105,8 +103,8 @@ func (s *Set) divide(o Options) error {
 
 // subfolders returns the sorted names of the visible folders in dir, and of
 // links to folders.
-func subfolders(dir string) ([]string, error) {
-	entries, err := os.ReadDir(dir)
+func subfolders(fsys fs.FS, dir string) ([]string, error) {
+	entries, err := fs.ReadDir(fsys, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +113,7 @@ func subfolders(dir string) ([]string, error) {
 		if hidden(e.Name()) {
 			continue
 		}
-		info, err := os.Stat(filepath.Join(dir, e.Name()))
+		info, err := fs.Stat(fsys, path.Join(dir, e.Name()))
 		if err == nil && info.IsDir() {
 			names = append(names, e.Name())
 		}
@@ -123,14 +121,14 @@ func subfolders(dir string) ([]string, error) {
 	return names, nil
 }
 
-// scan lists the images of each of names, folders in dir/split, numbering
-// them as in classes.
-func scan(dir, split string, names, classes []string) ([]Item, error) {
+// scan lists the images of each of names, folders in split, numbering them as
+// in classes.
+func scan(fsys fs.FS, split string, names, classes []string) ([]Item, error) {
 	var items []Item
 	for _, name := range names {
 		class, _ := slices.BinarySearch(classes, name)
 		sub := path.Join(split, name)
-		paths, err := images(dir, sub)
+		paths, err := images(fsys, sub)
 		if err != nil {
 			return nil, err
 		}
@@ -141,19 +139,30 @@ func scan(dir, split string, names, classes []string) ([]Item, error) {
 	return items, nil
 }
 
-// images lists the image files at any depth below dir/sub, sorted.
-func images(dir, sub string) ([]string, error) {
-	entries, err := os.ReadDir(filepath.Join(dir, sub))
+// ImageFiles lists the image files at any depth, sorted, as items of class 0. Hidden files and folders
+// are skipped; links to files are followed.
+func ImageFiles(fsys fs.FS) ([]Item, error) {
+	paths, err := images(fsys, ".")
+	items := make([]Item, len(paths))
+	for i, p := range paths {
+		items[i].Path = p
+	}
+	return items, err
+}
+
+// images lists the image files at any depth below a folder, sorted.
+func images(fsys fs.FS, dir string) ([]string, error) {
+	entries, err := fs.ReadDir(fsys, dir)
 	if err != nil {
 		return nil, err
 	}
 	var paths []string
 	for _, e := range entries {
-		p := path.Join(sub, e.Name())
+		p := path.Join(dir, e.Name())
 		switch {
 		case hidden(e.Name()):
 		case e.IsDir():
-			below, err := images(dir, p)
+			below, err := images(fsys, p)
 			if err != nil {
 				return nil, err
 			}
@@ -161,7 +170,7 @@ func images(dir, sub string) ([]string, error) {
 		case slices.Contains(imageExtensions, strings.ToLower(path.Ext(p))):
 			if e.Type()&fs.ModeSymlink != 0 {
 				// A link to nothing stays in the list: reading it says what is wrong.
-				if info, err := os.Stat(filepath.Join(dir, p)); err == nil && info.IsDir() {
+				if info, err := fs.Stat(fsys, p); err == nil && info.IsDir() {
 					continue
 				}
 			}

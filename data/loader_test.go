@@ -46,7 +46,7 @@ func collect(t testing.TB, l *Loader, batches iter.Seq2[*Batch, error]) (out see
 	for b, err := range batches {
 		require.NoError(t, err)
 		n := len(b.Labels)
-		require.Equal(t, []int{n, 3, l.c.Transform.Height, l.c.Transform.Width}, b.Values.Shape())
+		require.Equal(t, []int{n, 3, l.Shape[1], l.Shape[2]}, b.Values.Shape())
 		out.index = append(out.index, b.Index...)
 		out.labels = append(out.labels, b.Labels...)
 		data := b.Values.Data()
@@ -61,7 +61,7 @@ func collect(t testing.TB, l *Loader, batches iter.Seq2[*Batch, error]) (out see
 func TestLoader(t *testing.T) {
 	root, items := folderOf(t, 10)
 	c := LoaderConfig{Transform: Transform{Width: 16, Height: 12, Mean: half, Std: half}, Batch: 4}
-	l, err := NewLoader(root, items, c)
+	l, err := NewLoader(Dir(root), items, c)
 	require.NoError(t, err)
 	assert.Equal(t, 10, l.Len())
 	assert.Equal(t, 3, l.Batches())
@@ -99,7 +99,7 @@ func TestLoaderOfMixedFiles(t *testing.T) {
 		{Width: 16, Height: 12, Mean: half, Std: half},
 		{Width: 45, Height: 31, ShortSide: 45, Filter: Bicubic},
 	} {
-		l, err := NewLoader(root, items, LoaderConfig{Transform: tr, Batch: 4, Workers: 1})
+		l, err := NewLoader(Dir(root), items, LoaderConfig{Transform: tr, Batch: 4, Workers: 1})
 		require.NoError(t, err)
 		got := run(t, l, 0)
 		for i, it := range items {
@@ -132,7 +132,7 @@ func TestLoaderIsDeterministic(t *testing.T) {
 	c := LoaderConfig{Transform: TrainTransform([2]int{14, 14}, half, half), Batch: 5, Shuffle: true, Seed: 3}
 	c.Transform.Hue, c.Transform.Contrast = 0.2, 0.5
 	load := func(c LoaderConfig, epoch int) seen {
-		l, err := NewLoader(root, items, c)
+		l, err := NewLoader(Dir(root), items, c)
 		require.NoError(t, err)
 		return run(t, l, epoch)
 	}
@@ -177,7 +177,7 @@ func TestLoaderSamples(t *testing.T) {
 	c.Transform.Hue = 0.2
 	sampled := func(workers, epoch int) seen {
 		c.Workers = workers
-		l, err := NewLoader(root, items, c)
+		l, err := NewLoader(Dir(root), items, c)
 		require.NoError(t, err)
 		return collect(t, l, l.Epoch(t.Context(), Plan{Epoch: epoch, Weights: []float64{1, 9}, Share: 1}))
 	}
@@ -194,7 +194,7 @@ func TestLoaderSamples(t *testing.T) {
 	assert.Equal(t, want, sampled(4, 2))
 	assert.NotEqual(t, want.index, sampled(1, 3).index)
 
-	l, err := NewLoader(root, items, c)
+	l, err := NewLoader(Dir(root), items, c)
 	require.NoError(t, err)
 	n := 0
 	for _, err := range l.Epoch(t.Context(), Plan{Weights: []float64{1}, Share: 1}) {
@@ -218,7 +218,7 @@ func goroutines(most int) int {
 func TestLoaderStopsEarly(t *testing.T) {
 	root, items := folderOf(t, 30)
 	before := runtime.NumGoroutine()
-	l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2, Workers: 4})
+	l, err := NewLoader(Dir(root), items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2, Workers: 4})
 	require.NoError(t, err)
 	for range 20 {
 		for _, err := range l.Epoch(t.Context(), Plan{}) {
@@ -250,7 +250,7 @@ func TestLoaderStopsEarly(t *testing.T) {
 func TestLoaderContext(t *testing.T) {
 	root, items := folderOf(t, 30)
 	before := runtime.NumGoroutine()
-	l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2})
+	l, err := NewLoader(Dir(root), items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2})
 	require.NoError(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -283,7 +283,7 @@ func TestLoaderBadImage(t *testing.T) {
 	root, items := folderOf(t, 30)
 	items[13].Path, items[14].Path, items[29].Path = "gone13.jpg", "gone14.jpg", "gone29.jpg"
 	for _, workers := range []int{1, 8} {
-		l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 4, Workers: workers})
+		l, err := NewLoader(Dir(root), items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 4, Workers: workers})
 		require.NoError(t, err)
 		n := 0
 		var errs []error
@@ -303,7 +303,7 @@ func TestLoaderBadImage(t *testing.T) {
 // Memory does not grow with the epoch: the tensors' buffers are used again.
 func TestLoaderMemory(t *testing.T) {
 	root, items := folderOf(t, 40)
-	l, err := NewLoader(root, items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2})
+	l, err := NewLoader(Dir(root), items, LoaderConfig{Transform: EvalTransform([2]int{16, 16}, half, half), Batch: 2})
 	require.NoError(t, err)
 	buffers := make(map[*float32]bool)
 	for b, err := range l.Epoch(t.Context(), Plan{}) {
@@ -328,7 +328,7 @@ func TestNewLoaderErrors(t *testing.T) {
 	} {
 		config := ok
 		c.change(&config)
-		_, err := NewLoader("birds", c.items, config)
+		_, err := NewLoader(Dir("birds"), c.items, config)
 		assert.EqualError(t, err, c.want)
 	}
 }

@@ -6,14 +6,16 @@ import (
 	"image"
 	"math"
 	"slices"
+
+	"github.com/promptcam/promptcam/tensor"
 )
 
 // Filter is how Resize weighs neighbouring pixels.
 type Filter int
 
 const (
-	Bilinear Filter = iota // a triangle, torchvision's default
-	Bicubic                // Keys' cubic with a = -0.5
+	Bilinear = Filter(tensor.Triangle) // torchvision's default
+	Bicubic  = Filter(tensor.Cubic)
 )
 
 var filterNames = [...]string{"bilinear", "bicubic"}
@@ -43,27 +45,6 @@ func (f *Filter) UnmarshalText(text []byte) error {
 		}
 	}
 	return fmt.Errorf("data: filter %q is unknown, want bilinear or bicubic", text)
-}
-
-// weight is the filter's value at distance x; support is where it ends.
-func (f Filter) weight(x float64) float64 {
-	x = math.Abs(x)
-	switch {
-	case f == Bilinear && x < 1:
-		return 1 - x
-	case f == Bicubic && x < 1:
-		return ((-0.5+2)*x-(-0.5+3))*x*x + 1
-	case f == Bicubic && x < 2:
-		return (((x-5)*x+8)*x - 4) * -0.5
-	}
-	return 0
-}
-
-func (f Filter) support() float64 {
-	if f == Bicubic {
-		return 2
-	}
-	return 1
 }
 
 // Resize returns img scaled to w x h pixels, antialiased: where it shrinks,
@@ -152,38 +133,22 @@ func (t *taps) set(in, out, start, end int, f Filter) {
 	if t.line == l {
 		return
 	}
-	scale := float64(in) / float64(out)
-	wider := max(scale, 1)
-	// The conversions round, so that no use of the products fuses them with an addition.
-	support := float64(f.support() * wider)
-	centre := func(i int) float64 { return float64((float64(start+i) + 0.5) * scale) }
-	bounds := func(i int) (from, to int) {
-		return max(0, int(centre(i)-support+0.5)), min(in, int(centre(i)+support+0.5))
-	}
+	r := tensor.Resampling{In: in, Out: out, Kernel: tensor.Kernel(f)}
 	n := end - start
 	t.line, t.count = l, 0
 	t.first = slices.Grow(t.first[:0], n)[:n]
 	for i := range t.first {
-		from, to := bounds(i)
-		t.first[i], t.count = from, max(t.count, to-from)
+		from, pixels := r.Span(start + i)
+		t.first[i], t.count = from, max(t.count, pixels)
 	}
 	t.weight = slices.Grow(t.weight[:0], n*t.count)[:n*t.count]
 	clear(t.weight)
-	values := make([]float64, t.count)
-	for i := range t.first {
-		from, to := bounds(i)
-		values = values[:to-from]
-		sum := 0.0
-		for j := range values {
-			values[j] = f.weight((float64(j+from) - centre(i) + 0.5) * (1 / wider))
-			sum += values[j]
-		}
+	values := make([]float64, 0, t.count)
+	for i, from := range t.first {
 		t.first[i] = min(from, in-t.count)
 		weight := t.weight[i*t.count+from-t.first[i]:]
+		values = r.Weights(values[:0], start+i)
 		for j, v := range values {
-			if sum != 0 {
-				v /= sum
-			}
 			weight[j] = int32(math.Trunc(v*(1<<precision) + math.Copysign(0.5, v)))
 		}
 	}

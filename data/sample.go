@@ -8,41 +8,44 @@ import (
 	"slices"
 )
 
-// A Pick is an image of an epoch.
+// A Pick is one image of an epoch.
 type Pick struct {
 	At  int // position among the items
-	Nth int // tells apart the times that the epoch has it, from 0; each is augmented otherwise
+	Nth int // which view of the image, from 0: an epoch that picks it several times sees different ones
 }
 
 // Plan says which images an epoch has.
 type Plan struct {
 	Epoch int // from 0; with a loader's seed it decides the order and the augmentation
 
-	// Weights [C] of classes turn on weighted sampling: in a Share of the picks, from 0 to 1,
-	// each image is drawn in proportion to the weight of its class, and uniformly in the
-	// rest. With nil each image is picked once.
+	// Weights [C] of classes turn on weighted sampling: a Share of the picks, from 0 to 1, draws
+	// each image in proportion to the weight of its class, the rest draws all images
+	// equally. With nil each image is picked once.
 	Weights []float64
 	Share   float64
 }
 
-// Picks returns as many picks as there are items. Without Weights these are all items once, in
-// their order or shuffled. With Weights the order is random, each item is picked as often
-// as its weight asks for, rounded up or down, and so are the items of a class together:
-// systematic sampling with unequal probabilities (Madow, "On the Theory of Systematic
-// Sampling, II", Annals of Mathematical Statistics 20, 1949). If all weights are 0 sampling
-// is uniform. Errors are a class without a weight, a weight that is negative or
-// not finite, and a share outside 0 to 1.
-func (p Plan) Picks(rng *rand.Rand, items []Item, shuffle bool) ([]Pick, error) {
-	if p.Weights != nil {
-		return sample(rng, items, p.Weights, p.Share)
-	}
-	picks := make([]Pick, len(items))
+// InOrder picks each of n items once, in order.
+func InOrder(n int) []Pick {
+	picks := make([]Pick, n)
 	for i := range picks {
 		picks[i].At = i
 	}
-	if shuffle {
-		rng.Shuffle(len(picks), func(i, j int) { picks[i], picks[j] = picks[j], picks[i] })
+	return picks
+}
+
+// Picks returns as many picks as there are items, in random order. Without Weights each item is
+// picked once. With Weights an item is picked as often as its weight asks for, rounded up or down,
+// and so are the items of a class together: systematic sampling with unequal probabilities
+// (Madow, "On the Theory of Systematic Sampling, II", Annals of Mathematical Statistics 20, 1949).
+// If all weights are 0, sampling is uniform. Errors: a class without a weight, a weight that is
+// negative or not finite, a share outside 0 to 1.
+func (p Plan) Picks(rng *rand.Rand, items []Item) ([]Pick, error) {
+	if p.Weights != nil {
+		return sample(rng, items, p.Weights, p.Share)
 	}
+	picks := InOrder(len(items))
+	rng.Shuffle(len(picks), func(i, j int) { picks[i], picks[j] = picks[j], picks[i] })
 	return picks, nil
 }
 

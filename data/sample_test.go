@@ -28,7 +28,7 @@ func TestSample(t *testing.T) {
 			}
 			total += weights[items[i].Class]
 		}
-		picks, err := Plan{Weights: weights, Share: share}.Picks(rng, items, true)
+		picks, err := Plan{Weights: weights, Share: share}.Picks(rng, items)
 		require.NoError(t, err)
 		assert.Len(t, picks, len(items))
 		times, ofClass, wanted := make([][]int, len(items)), make([]int, len(weights)), make([]float64, len(weights))
@@ -62,7 +62,7 @@ func TestSampleIsFair(t *testing.T) {
 	first := map[int]bool{}
 	const epochs = 20_000
 	for range epochs {
-		picks, err := Plan{Weights: weights, Share: 0.8}.Picks(rng, items, true)
+		picks, err := Plan{Weights: weights, Share: 0.8}.Picks(rng, items)
 		require.NoError(t, err)
 		first[picks[0].At] = true
 		for _, p := range picks {
@@ -84,13 +84,13 @@ func TestSampleWithWrongWeights(t *testing.T) {
 		"class 1 weighs +Inf, want":                                                              {1, math.Inf(1)},
 		"class 1 weighs 1.7976931348623157e+308, want a finite number that is not negative, and": {math.MaxFloat64, math.MaxFloat64},
 	} {
-		_, err := Plan{Weights: weights, Share: 0.5}.Picks(rng, items, true)
+		_, err := Plan{Weights: weights, Share: 0.5}.Picks(rng, items)
 		assert.ErrorContains(t, err, "data: sample: "+want)
 	}
 	for _, share := range []float64{-0.1, 1.1, math.NaN()} {
-		_, err := Plan{Weights: []float64{1, 1}, Share: share}.Picks(rng, items, true)
+		_, err := Plan{Weights: []float64{1, 1}, Share: share}.Picks(rng, items)
 		assert.ErrorContains(t, err, "want one from 0 to 1")
 	}
-	_, err := Plan{Weights: []float64{1}, Share: 0.5}.Picks(rng, []Item{{Path: "c.png", Class: -1}}, true)
+	_, err := Plan{Weights: []float64{1}, Share: 0.5}.Picks(rng, []Item{{Path: "c.png", Class: -1}})
 	assert.EqualError(t, err, "data: sample: c.png is of class -1, and there are weights for 1")
 }

@@ -3,21 +3,21 @@ package data
 import (
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 )
 
 // Item is one labelled image.
 type Item struct {
-	Path  string // relative to the set's root, with slashes
+	Path  string // in the set's FS, with slashes
 	Class int    // index into the set's Classes
 }
 
 // Set is a folder of labelled images. Classes are numbered once, over all
 // splits, so a class missing from one split shifts nothing in another.
 type Set struct {
-	Root    string
+	Root    string   // the folder's path; empty for OpenFS
+	FS      fs.FS    // in which the items' paths are names
 	Classes []string // sorted by name; CUB's by their numbers
 	Train   []Item
 	Val     []Item // a validation split of the folder's own, beside its test split; Split makes one from Train
@@ -50,22 +50,41 @@ func DefaultOptions() Options { return Options{TestShare: 0.2, Seed: 1} }
 // fewer than two classes, a class without training images, a class of one
 // image that would have to be divided, and whatever is wrong in CUB's lists.
 func Open(dir string, o Options) (*Set, error) {
-	if !(o.TestShare >= 0 && o.TestShare < 1) {
-		return nil, fmt.Errorf("data: open %s: test share %g: want 0 <= share < 1", dir, o.TestShare)
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, fmt.Errorf("data: open: %w", err)
-	}
-	var s *Set
-	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == "images.txt" }) {
-		s, err = openCUB(dir)
-	} else {
-		s, err = openFolders(dir, o)
-	}
+	s, err := open(Dir(dir), o)
 	if err != nil {
 		return nil, fmt.Errorf("data: open %s: %w", dir, err)
 	}
+	s.Root = dir
+	return s, nil
+}
+
+// OpenFS is Open for a folder of any file system: embedded files, a zip archive,
+// an object store.
+func OpenFS(fsys fs.FS, o Options) (*Set, error) {
+	s, err := open(fsys, o)
+	if err != nil {
+		return nil, fmt.Errorf("data: open: %w", err)
+	}
+	return s, nil
+}
+
+func open(fsys fs.FS, o Options) (s *Set, err error) {
+	if !(o.TestShare >= 0 && o.TestShare < 1) {
+		return nil, fmt.Errorf("test share %g: want 0 <= share < 1", o.TestShare)
+	}
+	entries, err := fs.ReadDir(fsys, ".")
+	if err != nil {
+		return nil, cause(err)
+	}
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == "images.txt" }) {
+		s, err = openCUB(fsys)
+	} else {
+		s, err = openFolders(fsys, o)
+	}
+	if err != nil {
+		return nil, err
+	}
+	s.FS = fsys
 	return s, nil
 }
 
@@ -136,7 +155,7 @@ func (s *Set) Select(classes []int) (*Set, error) {
 	if len(classes) < 2 {
 		return nil, fmt.Errorf("data: select: %d classes of %s, need at least 2", len(classes), s.Root)
 	}
-	out := &Set{Root: s.Root}
+	out := &Set{Root: s.Root, FS: s.FS}
 	number := make(map[int]int, len(classes))
 	for i, c := range classes {
 		if c < 0 || c >= len(s.Classes) {

@@ -243,9 +243,9 @@ func TestCheck(t *testing.T) {
 		}
 		s.Train = append(s.Train, Item{name, i % 2})
 	}
-	s.Root = write(t, files)
+	s.FS = Dir(write(t, files))
 	last, calls := 0, 0
-	bad := s.Check(t.Context(), s.Train, func(done, total int) {
+	bad := Check(t.Context(), s.FS, s.Train, func(done, total int) {
 		calls++
 		assert.Equal(t, last+1, done)
 		assert.Equal(t, 30, total)
@@ -262,12 +262,12 @@ func TestCheck(t *testing.T) {
 	assert.ErrorContains(t, bad[1].Err, "not an image")
 	assert.ErrorIs(t, bad[2].Err, os.ErrNotExist)
 
-	assert.Empty(t, s.Check(t.Context(), s.Train[:7], nil))
-	assert.Empty(t, s.Check(t.Context(), nil, nil))
+	assert.Empty(t, Check(t.Context(), s.FS, s.Train[:7], nil))
+	assert.Empty(t, Check(t.Context(), s.FS, nil, nil))
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	s.Check(ctx, s.Train, func(done, total int) {
+	Check(ctx, s.FS, s.Train, func(done, total int) {
 		calls = done
 		cancel()
 	})

@@ -10,17 +10,17 @@ import (
 	"github.com/promptcam/promptcam/data"
 )
 
-// Batches is a source of images, such as data.Loader, or of the tokens that frozen
-// layers made of them, such as features.Loader.
+// Batches is a source of images, such as data.Loader, or of the tokens that frozen layers computed from
+// them, such as features.Loader.
 type Batches interface {
-	// Epoch returns the batches of an epoch, of the images that the plan picks. A batch, or the
-	// error that ends the epoch, is valid until the next.
+	// Epoch returns the batches of an epoch, of the images that the plan picks. A batch is valid until the
+	// next one. An error ends the epoch.
 	Epoch(ctx context.Context, p data.Plan) iter.Seq2[*data.Batch, error]
 	Len() int     // images in an epoch
 	Batches() int // batches in an epoch
 }
 
-// accepts returns an error unless a batch has images, or tokens of them, and classes of m's.
+// accepts returns an error unless m can take the batch: its images or tokens, and its classes.
 func (m *Model) accepts(b *data.Batch) error {
 	if b.Kind == data.Tokens {
 		if err := m.acceptsTokens(b); err != nil {

@@ -58,7 +58,7 @@ func TestGradientsFromFeatures(t *testing.T) {
 				}
 				return all
 			}
-			photos, err := data.NewLoader(dir, items, data.LoaderConfig{Transform: eval, Batch: len(items)})
+			photos, err := data.NewLoader(data.Dir(dir), items, data.LoaderConfig{Transform: eval, Batch: len(items)})
 			require.NoError(t, err)
 			want := gradients(photos)
 			layer, ok := m.Layer()
@@ -68,7 +68,7 @@ func TestGradientsFromFeatures(t *testing.T) {
 				c, err := features.Open(filepath.Join(t.TempDir(), "f.safetensors"), source, features.Records(1, items))
 				require.NoError(t, err)
 				defer c.Close()
-				bad, err := c.Fill(t.Context(), dir, b, features.FillConfig{})
+				bad, err := c.Fill(t.Context(), data.Dir(dir), b, features.FillConfig{})
 				require.NoError(t, err)
 				require.Empty(t, bad)
 				l, err := c.Loader(items, features.LoaderConfig{Views: 1, Batch: len(items)})

@@ -1,55 +1,72 @@
 package promptcam
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
+	"iter"
 	"math/rand/v2"
 	"slices"
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/nn/optim"
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// ExtendConfig says how Extend trains the prompt of a new class.
+// ExtendConfig configures Extend.
 type ExtendConfig struct {
-	Epochs int
-	LR     float32 // highest learning rate of AdamW, after one epoch of warm-up; it ends at 0
-	Decay  float32 // weight decay
-	Seed   uint64  // of dropout
+	Epochs    int
+	Optimizer optim.Config
+	Schedule  optim.Schedule // of the learning rate; Epochs 0 means those above
+	Seed      uint64         // of dropout
 
-	// Enough, if not 0, is the share of the new class's images, such as 0.5, that ends
-	// training as soon as an epoch ends with so many of them recognised. It is for when
-	// there are no images of the old classes: nothing then tells the prompt where to
+	// Enough, if not 0, ends training after the first epoch that recognises this share of the new class's
+	// images, such as 0.5. Without images of the old classes nothing else tells the prompt where to
 	// stop, and in the end the new class wins everywhere.
 	Enough float64
 
 	// Progress, if not nil, is called after each step.
-	Progress func(Step)
+	Progress func(fit.Step)
 }
 
-// Validate says what is wrong with c, or returns nil.
+// DefaultExtend returns the settings for images of the new class and of the old ones. Of two classes added
+// so, each by itself, to 90 classes of CUB and a ViT-Ti/16, 77 and 100 % of the test images were
+// recognised, and the others' accuracy fell by at most 0.1 points.
+func DefaultExtend() ExtendConfig {
+	return ExtendConfig{Epochs: 12, Optimizer: optim.AdamW{WeightDecay: 1e-3}, Schedule: optim.Schedule{Base: 0.02, Warmup: 1}}
+}
+
+// DefaultExtendAlone returns the settings for images of the new class alone: small steps, until half of
+// the images are recognised, so that the class wins by little. Of the same two classes 67 % of the test
+// images were then recognised, and the others' accuracy fell by 1.1 and 2.1 points.
+func DefaultExtendAlone() ExtendConfig {
+	c := DefaultExtend()
+	c.Epochs, c.Schedule.Base, c.Enough = 100, 0.005, 0.5
+	return c
+}
+
+// Validate returns the first error in c.
 func (c ExtendConfig) Validate() error {
-	finite := func(x float32) bool { return x >= 0 && !math.IsInf(float64(x), 0) }
 	switch {
-	case c.Epochs < 1:
-		return fmt.Errorf("promptcam: extend: %d epochs, want at least 1", c.Epochs)
-	case !finite(c.LR) || c.LR == 0:
-		return fmt.Errorf("promptcam: extend: learning rate %v, want a positive number", c.LR)
-	case !finite(c.Decay):
-		return fmt.Errorf("promptcam: extend: weight decay %v, want at least 0", c.Decay)
-	case !(c.Enough >= 0 && c.Enough <= 1):
+	case c.Optimizer == nil:
+		return errors.New("promptcam: extend: no optimizer")
+	case !share(c.Enough):
 		return fmt.Errorf("promptcam: extend: enough at a share of %v, want 0 to 1", c.Enough)
 	}
-	return nil
+	return cmp.Or(c.loop().Validate(), c.Optimizer.Validate())
 }
 
-// Extendable returns an error unless a class can be added to m without a change of the
-// others' scores: no class prompt may see another one.
+// loop returns the part of c that package fit knows.
+func (c ExtendConfig) loop() fit.Config {
+	return fit.Config{Epochs: c.Epochs, Schedule: c.Schedule, Progress: c.Progress}
+}
+
+// Extendable returns an error unless a class can be added to m without changing the others' scores: no
+// class prompt may see another one.
 func (m *Model) Extendable() error {
 	const all = "class prompts see each other, so that a new one would change all scores: train all classes again"
 	switch {
@@ -67,17 +84,17 @@ func (c Config) extended() Config {
 	return c
 }
 
-// Extend returns a model with one class more than m, the last, whose prompt is learned
-// from images of l with its number, m.Config.Classes, and from what the frozen prompts
-// of m score on all images of l. Nothing else is learned, m does not change, and the new
-// model scores the old classes with the same bits: their prompts see none other.
+// Extend returns a model with one class more than m, the last. It learns that class's prompt from the
+// images of l with its number, m.Config.Classes, and from the scores of m's frozen prompts on all images
+// of l. It learns nothing else, and leaves m alone; the new model scores the old classes with the same bits,
+// since their prompts see no other.
 //
-// The prompt starts as that of the old class which the new images are most often taken
-// for. Images of the old classes in l teach it what it is not; without them c.Enough is
-// needed, and the new class takes more of the old ones' images.
+// The prompt starts as that of the old class which m most often predicts for the new images. Images of
+// the old classes in l teach it what it is not; without them c.Enough is needed, and the new class
+// takes more of the old ones' images.
 //
-// Errors are those of Train and of Extendable, and no image of the new class. The same l
-// and seed make the same bits.
+// Errors are those of Train and of Extendable, and no image of the new class. The same l and seed give the
+// same bits.
 func Extend(ctx context.Context, m *Model, l Batches, c ExtendConfig) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -89,43 +106,41 @@ func Extend(ctx context.Context, m *Model, l Batches, c ExtendConfig) (*Model, e
 	if err := e.start(ctx); err != nil {
 		return nil, err
 	}
-	for n := range c.Epochs {
-		found, err := e.epoch(ctx, n)
+	for _, err := range fit.Run(ctx, c.loop(), e) {
 		if err != nil {
 			return nil, err
 		}
-		if c.Enough > 0 && found >= c.Enough {
+		if c.Enough > 0 && e.recognised/e.images >= c.Enough {
 			break
 		}
 	}
 	return e.model, nil
 }
 
-// extension is what Extend works with.
+// extension is the fit.Task of Extend. Of its model, the extended one, the last row of Class alone is
+// learned.
 type extension struct {
 	ExtendConfig
-	old     *Model          // frozen
-	model   *Model          // the extended one
-	prompt  *autograd.Param // [1, D], the last row of model.Class
-	batches Batches
-	opt     optim.Optimizer
-	tape    autograd.Tape
+	learner
+	old    *Model          // frozen
+	prompt *autograd.Param // [1, D], the last row
+
+	recognised, images float64 // of the new class, in this epoch
 }
 
 func (c ExtendConfig) extension(m *Model, l Batches) *extension {
 	classes := m.Config.Classes
 	class := tensor.New(classes+1, m.Backbone.Config.Dim)
 	tensor.CopyTo(class.Slice(0, 0, classes), m.Class.Value)
-	e := &extension{ExtendConfig: c, old: m.with(m.Config, m.Class.Value), model: m.with(m.Config.extended(), class), batches: l}
+	e := &extension{ExtendConfig: c, old: m.with(m.Config, m.Class.Value)}
 	nn.Freeze(e.old)
+	e.model, e.batches = m.with(m.Config.extended(), class), l
 	e.prompt = &autograd.Param{Value: e.model.Class.Value.Slice(0, classes, classes+1)}
-	a := optim.DefaultAdamW()
-	a.WeightDecay = c.Decay
-	e.opt = optim.NewAdamW(a, func(yield func(string, *autograd.Param) bool) { yield("class", e.prompt) })
+	e.optimizer = c.Optimizer.New(func(yield func(string, *autograd.Param) bool) { yield("class", e.prompt) })
 	return e
 }
 
-// with returns a model of m's parameters but for the class prompts.
+// with returns a model of config c with m's parameters and these class prompts.
 func (m *Model) with(c Config, class *tensor.Tensor) *Model {
 	state := m.Tensors()
 	state["class"] = class
@@ -138,9 +153,9 @@ func (m *Model) with(c Config, class *tensor.Tensor) *Model {
 	return other
 }
 
-// start sets the new prompt to that of the class which the new one's images are most
-// often taken for. Of three classes added to 90 of CUB with a ViT-Ti/16 it then learned
-// to recognise 97 % of the test images, from the mean of all prompts 91 %.
+// start sets the new prompt to that of the class which the old model most often predicts for the new
+// images. Of three classes added to 90 of CUB with a ViT-Ti/16 it then learned to recognise 97 % of the
+// test images, from the mean of all prompts 91 %.
 func (e *extension) start(ctx context.Context) error {
 	c := e.old.Config.Classes
 	taken, others := make([]int, c), 0
@@ -174,51 +189,36 @@ func (e *extension) start(ctx context.Context) error {
 	return nil
 }
 
-// epoch makes one pass over the images. It returns the share of the new class's that
-// were recognised.
-func (e *extension) epoch(ctx context.Context, n int) (found float64, err error) {
-	rate := optim.Schedule{Base: e.LR, Warmup: 1, Epochs: float64(e.Epochs)}
+func (e *extension) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, error] {
 	e.tape.Rand = rand.New(rand.NewPCG(e.Seed, uint64(n)))
-	var loss, right, recognised, images float64
-	step, done := 0, 0
-	for b, err := range e.batches.Epoch(ctx, data.Plan{Epoch: n}) {
-		if err != nil {
-			return 0, err
-		}
-		if err := e.model.accepts(b); err != nil {
-			return 0, err
-		}
-		lr := rate.At(float64(n) + float64(step+1)/float64(e.batches.Batches()))
-		scores := e.scores(b) // [B, C+1]
-		mean := autograd.CrossEntropy(scores, b.Labels)
-		if value := float64(mean.Value().At()); math.IsNaN(value) || math.IsInf(value, 0) {
-			return 0, fmt.Errorf("promptcam: extend: the loss of epoch %d, step %d is %v: try a learning rate below %g", n+1, step+1, value, lr)
-		}
-		for i, best := range scores.Value().ArgMax() {
-			hit := 0.0
-			if best == b.Labels[i] {
-				hit = 1
-			}
-			right += hit
-			if b.Labels[i] == e.old.Config.Classes {
-				recognised += hit
-				images++
-			}
-		}
-		loss += float64(mean.Value().At()) * float64(len(b.Labels))
-		e.opt.Step(lr, e.tape.Backward(mean))
-		e.tape.Reset()
-		done += len(b.Labels)
-		if step++; e.Progress != nil {
-			e.Progress(Step{n + 1, done, e.batches.Len(), loss / float64(done), right / float64(done)})
-		}
-	}
-	return recognised / images, nil
+	e.recognised, e.images = 0, 0
+	return e.batches.Epoch(ctx, data.Plan{Epoch: n})
 }
 
-// scores returns the scores [B, C+1] of a batch, of which the last column alone is
-// learned. The old prompts see whole images, as they will: against prompts that patches
-// are hidden from, too, the new one takes more images from them.
+func (e *extension) Learn(b *data.Batch, at fit.Moment) (fit.Told, error) {
+	if err := e.model.accepts(b); err != nil {
+		return fit.Told{}, err
+	}
+	scores := e.scores(b) // [B, C+1]
+	for i, best := range scores.Value().ArgMax() {
+		if b.Labels[i] == e.old.Config.Classes {
+			e.images++
+			if best == b.Labels[i] {
+				e.recognised++
+			}
+		}
+	}
+	loss := autograd.CrossEntropy(scores, b.Labels)
+	told, err := e.descend(loss, loss, scores, b.Labels, at)
+	if err != nil {
+		return told, fmt.Errorf("promptcam: extend: %w", err)
+	}
+	return told, nil
+}
+
+// scores returns the scores [B, C+1] of a batch. The last column alone is learned. The old prompts see
+// whole images, as they will later: against old prompts with patch dropout the new one would take more
+// images from them.
 func (e *extension) scores(b *data.Batch) *autograd.Var {
 	rng := e.tape.Rand
 	e.tape.Rand = nil // what is not learned drops nothing

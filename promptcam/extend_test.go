@@ -16,6 +16,8 @@ import (
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/nn/fit"
+	"github.com/promptcam/promptcam/nn/optim"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/tensortest"
 )
@@ -94,7 +96,11 @@ func (d *drawn) all() *tensor.Tensor {
 	return tensor.FromSlice(pixels, len(d.images), 3, 32, 32)
 }
 
-func extendConfig() ExtendConfig { return ExtendConfig{Epochs: 6, LR: 0.03, Decay: 1e-3, Seed: 3} }
+func extendConfig() ExtendConfig {
+	c := DefaultExtend()
+	c.Epochs, c.Schedule.Base, c.Seed = 6, 0.03, 3
+	return c
+}
 
 // extendable are the configs of three classes to which a fourth can be added.
 func extendable() map[string]Config {
@@ -172,7 +178,7 @@ func TestExtendLearnsTheNewClass(t *testing.T) {
 	c := extendConfig()
 	c.Epochs = 12
 	steps := 0
-	c.Progress = func(s Step) {
+	c.Progress = func(s fit.Step) {
 		steps++
 		assert.LessOrEqual(t, s.Done, s.Images)
 	}
@@ -235,7 +241,7 @@ func TestExtendWithoutTheOldClasses(t *testing.T) {
 	kept, epochs := map[float64]float64{}, map[float64]int{}
 	for _, enough := range []float64{0.5, 1} {
 		c.Enough = enough
-		c.Progress = func(s Step) { epochs[enough] = s.Epoch }
+		c.Progress = func(s fit.Step) { epochs[enough] = s.Epoch }
 		extended := extend(t, m, d.of(3, 4), c)
 		e, err := extended.Evaluate(t.Context(), held, nil)
 		require.NoError(t, err)
@@ -300,7 +306,7 @@ func TestExtendedModels(t *testing.T) {
 			assert.Equal(t, m.Class.Value.Data(), again.Class.Value.Slice(0, 0, 4).Clone().Data())
 
 			before := clones(m)
-			train(t, m, d, TrainConfig{Epochs: 1, Optimizer: "adamw", LR: 0.01}, nil)
+			train(t, m, d, TrainConfig{Epochs: 1, Optimizer: optim.AdamW{}, Schedule: optim.Schedule{Base: 0.01}}, nil)
 			for name, v := range m.Tensors() {
 				if name != "head.bias" { // which cancels
 					assert.NotEqual(t, before[name], v, name)
@@ -328,11 +334,12 @@ func TestExtendRefuses(t *testing.T) {
 	before := clones(m)
 	for want, change := range map[string]func(*ExtendConfig){
 		"0 epochs, want at least 1":    func(c *ExtendConfig) { c.Epochs = 0 },
-		"learning rate 0, want":        func(c *ExtendConfig) { c.LR = 0 },
-		"learning rate NaN, want":      func(c *ExtendConfig) { c.LR = float32(math.NaN()) },
-		"weight decay -1, want":        func(c *ExtendConfig) { c.Decay = -1 },
+		"learning rate 0, want":        func(c *ExtendConfig) { c.Schedule.Base = 0 },
+		"learning rate NaN, want":      func(c *ExtendConfig) { c.Schedule.Base = math.NaN() },
+		"no optimizer":                 func(c *ExtendConfig) { c.Optimizer = nil },
+		"weight decay -1, want":        func(c *ExtendConfig) { c.Optimizer = optim.AdamW{WeightDecay: -1} },
 		"enough at a share of 1.5":     func(c *ExtendConfig) { c.Enough = 1.5 },
-		"epoch 1, step 2 is NaN: try ": func(c *ExtendConfig) { c.LR = math.MaxFloat32 },
+		"epoch 1, step 2 is NaN: try ": func(c *ExtendConfig) { c.Schedule.Base = math.MaxFloat32 },
 	} {
 		c := extendConfig()
 		change(&c)
@@ -348,7 +355,7 @@ func TestExtendRefuses(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	c := extendConfig()
-	c.Progress = func(Step) { cancel() }
+	c.Progress = func(fit.Step) { cancel() }
 	extended, err := Extend(ctx, m, d, c)
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.Nil(t, extended)

@@ -200,12 +200,10 @@ func relative(t *testing.T, want, got *tensor.Tensor) {
 func TestGoldenTenSteps(t *testing.T) {
 	optimizers := map[string]func(m *Model) (optim.Optimizer, float32){
 		"sgd": func(m *Model) (optim.Optimizer, float32) {
-			return optim.NewSGD(optim.SGD{Momentum: 0.9, WeightDecay: 1e-3}, nn.Params(m)), 0.05
+			return optim.SGD{Momentum: 0.9, WeightDecay: 1e-3}.New(nn.Params(m)), 0.05
 		},
 		"adamw": func(m *Model) (optim.Optimizer, float32) {
-			a := optim.DefaultAdamW()
-			a.WeightDecay = 0.05
-			return optim.NewAdamW(a, nn.Params(m)), 0.01
+			return optim.AdamW{WeightDecay: 0.05}.New(nn.Params(m)), 0.01
 		},
 	}
 	forEachFamily(t, func(t *testing.T, g *golden) {

@@ -1,21 +1,48 @@
 package promptcam
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// hardness is how hard classes are: the mean cross-entropies of their images, as training last saw them
-// without those of others in them. It is of classes rather than of images, since an image in which the trait is hidden
-// stays hard whatever is learned.
+// HardExamples draws a share of each epoch's images in proportion to the mean cross-entropy of their
+// classes, and the rest uniformly. Two classes that differ in one small trait, which are what is left to
+// learn in the end, are then most of what training sees. After Loshchilov and Hutter, "Online Batch
+// Selection" (arXiv 1511.06343), who choose single images by the ranks of their losses. A Share of 0
+// turns it off: each image is seen once.
+type HardExamples struct {
+	Share float64 `knob:"hard" json:"hard" group:"Training" default:"0" range:"[0,1)" arg:"share" help:"share of an epoch in which images are drawn in proportion to the last loss of their class (hard-example sampling), the rest uniformly; training loss and accuracy are then those of the images drawn; 0: each image once"`
+	From  float64 `knob:"hard-from" json:"hard-from" default:"0" range:"[0,1]" arg:"share" help:"share of the epochs after which hard-example sampling begins; before that, each image is seen once"`
+}
+
+// Validate returns an error unless both are shares, and Share is less than 1: at 1 a class whose loss
+// is 0 would not be seen again.
+func (c HardExamples) Validate() error {
+	switch {
+	case !share(c.Share) || c.Share == 1:
+		return fmt.Errorf("promptcam: hard %v, want at least 0 and less than 1", c.Share)
+	case !share(c.From):
+		return fmt.Errorf("promptcam: hard from %v, want a share from 0 to 1", c.From)
+	}
+	return nil
+}
+
+// in says whether epoch n of so many, counted from 0, draws hard examples.
+func (c HardExamples) in(n, epochs int) bool {
+	return c.Share > 0 && float64(n) >= c.From*float64(epochs)
+}
+
+// hardness is how hard the classes are: the mean cross-entropies of their unmixed images, as training
+// last saw them. It is per class, because an image that hides the trait never gets easier.
 type hardness struct {
-	losses []float64 // [C], of the last epoch that had whole images of the class
+	losses []float64 // [C], of the last epoch that had unmixed images of the class
 	sums   []float64 // [C], of this epoch
 	images []float64 // [C]
 }
 
-// newHardness starts with the losses of a guess.
+// newHardness starts with the losses of a uniform guess.
 func newHardness(classes int) *hardness {
 	h := &hardness{make([]float64, classes), make([]float64, classes), make([]float64, classes)}
 	for c := range h.losses {
@@ -24,7 +51,21 @@ func newHardness(classes int) *hardness {
 	return h
 }
 
-// add counts images by their scores [B, C].
+// load sets the losses to those of a checkpoint.
+func (h *hardness) load(losses []float64) error {
+	if got, want := len(losses), len(h.losses); got != want {
+		return fmt.Errorf("losses of %d classes, want %d", got, want)
+	}
+	for i, loss := range losses {
+		if !finite(loss) {
+			return fmt.Errorf("class %d has a loss of %v, want a number that is not negative", i, loss)
+		}
+	}
+	copy(h.losses, losses)
+	return nil
+}
+
+// add takes in the scores [B, C] of images.
 func (h *hardness) add(scores *tensor.Tensor, labels []int) {
 	c := scores.Dim(1)
 	for i, label := range labels {

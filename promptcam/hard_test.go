@@ -36,12 +36,12 @@ func (w *watched) Epoch(ctx context.Context, p data.Plan) iter.Seq2[*data.Batch,
 func TestHardClassesAreSeenMore(t *testing.T) {
 	l, _ := spots(t, 24, true)
 	m, c := lastModel(t), trainConfig()
-	c.Hard, c.HardFrom = 0.75, 0.5
+	c.Hard = HardExamples{Share: 0.75, From: 0.5}
 	w := &watched{Loader: l, weights: map[int][]float64{}}
 	var losses [][]float64
 	for e, err := range Train(t.Context(), m, w, c) {
 		require.NoError(t, err)
-		losses = append(losses, slices.Clone(e.Losses))
+		losses = append(losses, slices.Clone(e.Checkpoint.Numbers["losses"]))
 	}
 	require.Len(t, losses, 4)
 	assert.Len(t, w.weights, 4)
@@ -63,25 +63,25 @@ func TestLossesOfClasses(t *testing.T) {
 	for _, p := range e.Predictions {
 		want[p.Class] -= math.Log(softmax(p.Scores)[p.Class]) / float64(e.Images[p.Class])
 	}
-	assert.InDeltaSlice(t, want, train(t, m, l, c, nil)[0].Losses, 1e-6)
+	assert.InDeltaSlice(t, want, train(t, m, l, c, nil)[0].Checkpoint.Numbers["losses"], 1e-6)
 
 	// Mixtures tell nothing of single classes.
-	c.Mix = 1
+	c.CutMix.Share = 1
 	guess := math.Log(4)
-	assert.InDeltaSlice(t, []float64{guess, guess, guess, guess}, train(t, m, cached{l, m, 2}, c, nil)[0].Losses, 1e-12)
+	assert.InDeltaSlice(t, []float64{guess, guess, guess, guess}, train(t, m, cached{l, m, 2}, c, nil)[0].Checkpoint.Numbers["losses"], 1e-12)
 }
 
 func TestResumedHardTrainingHasTheSameBits(t *testing.T) {
 	l, _ := spots(t, 24, true)
 	m, c := lastModel(t), trainConfig()
-	c.Hard = 0.9
+	c.Hard.Share = 0.9
 	train(t, m, l, c, nil)
 
 	resumed := lastModel(t)
 	for e, err := range Train(t.Context(), resumed, l, c) {
 		require.NoError(t, err)
 		if e.Number == 2 {
-			c.Start, c.Resume, c.ResumeLosses = 2, cloned(e.Optimizer), e.Losses
+			c.Resume = e.Checkpoint
 			break
 		}
 	}
@@ -95,7 +95,7 @@ func TestHardWithOtherClasses(t *testing.T) {
 	m, err := New(b, Config{Mode: Last, Classes: 2}, rand.New(rand.NewPCG(1, 2)))
 	require.NoError(t, err)
 	c := trainConfig()
-	c.Hard = 0.5
+	c.Hard.Share = 0.5
 	n := 0
 	for _, err := range Train(t.Context(), m, l, c) {
 		assert.ErrorContains(t, err, "is of class 2, and there are weights for 2")

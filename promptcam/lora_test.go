@@ -119,7 +119,7 @@ func TestAdaptersLearnAtAThirtiethOfTheRate(t *testing.T) {
 		tensor.CopyTo(l.Weight.Value, w)
 		nn.Freeze(l)
 		l.Adapter.A.Frozen, l.Adapter.B.Frozen = false, false
-		opt, tape := optim.NewAdamW(optim.AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-12}, nn.Params(l)), &autograd.Tape{}
+		opt, tape := optim.AdamW{Eps: 1e-12}.New(nn.Params(l)), &autograd.Tape{}
 		for range 10 {
 			opt.Step(rate, tape.Backward(autograd.CrossEntropy(l.Forward(tape.Const(x)), labels)))
 			tape.Reset()

@@ -1,24 +1,52 @@
 package promptcam
 
 import (
+	"fmt"
 	"math/rand/v2"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// mixture is a batch in which each image has some patches of another: CutMix (Yun et al.,
-// ICCV 2019, arXiv 1905.04899) with single patches in place of a box.
+// CutMix gives each image of a step a random share of another image's patches, and divides its loss
+// and its teacher's scores between both images in the same proportion (Yun et al., ICCV 2019, arXiv
+// 1905.04899, with single patches in place of a box). It needs tokens in place of images. A Share of 0
+// turns it off.
+//
+// Until lets prompts first learn where to look, since what surrounds a trait may be another image's, and
+// then the small traits, for which images must be whole.
+type CutMix struct {
+	Share float64 `knob:"mix" json:"mix" group:"Training" default:"0" range:"[0,1]" arg:"share" help:"share of the steps with CutMix: each image gets patches of another image, and a share of its label (needs cached features)"`
+	Until float64 `knob:"mix-until" json:"mix-until" default:"0" range:"[0,1]" arg:"share" help:"share of the epochs after which CutMix ends and images stay whole; 0: never"`
+}
+
+// Validate returns an error unless both are shares from 0 to 1.
+func (c CutMix) Validate() error {
+	switch {
+	case !share(c.Share):
+		return fmt.Errorf("promptcam: mix %v, want a share from 0 to 1", c.Share)
+	case !share(c.Until):
+		return fmt.Errorf("promptcam: mix until %v, want a share from 0 to 1", c.Until)
+	}
+	return nil
+}
+
+// in says whether epoch n of so many, counted from 0, has steps with CutMix.
+func (c CutMix) in(n, epochs int) bool {
+	return c.Share > 0 && (c.Until == 0 || float64(n) < c.Until*float64(epochs))
+}
+
+// mixture is a batch in which each image has some patches of another image.
 type mixture struct {
-	own    float32 // share of the patches that are still the image's
-	others []int   // [B], the images that the others come from
-	labels []int   // [B], theirs
+	own    float32 // share of the patches that each image keeps
+	others []int   // [B], the images that the other patches come from
+	labels []int   // [B], of those images
 
 	tokens *tensor.Tensor // [B, R, D]
 }
 
-// draw makes m a mixture of b, of whose tokens the last n are patches. The same patches are
-// exchanged in all images.
+// draw makes m a mixture of b, of whose tokens the last n are patches. All images exchange the same
+// patches.
 func (m *mixture) draw(rng *rand.Rand, b *data.Batch, n int) {
 	images, rows := b.Values.Dim(0), b.Values.Dim(1)
 	if m.tokens == nil || m.tokens.Dim(0) != images {
@@ -39,7 +67,7 @@ func (m *mixture) draw(rng *rand.Rand, b *data.Batch, n int) {
 	}
 }
 
-// of returns the mixture of the images' values [B, C], such as a teacher's scores.
+// of mixes values [B, C] of the images, such as a teacher's scores, in the same way.
 func (m *mixture) of(values *tensor.Tensor) *tensor.Tensor {
 	mixed := tensor.New(values.Shape()...)
 	for i, other := range m.others {

@@ -43,7 +43,7 @@ func TestStepsAllocateNearlyNothing(t *testing.T) {
 				require.NoError(t, err)
 				images, labels := tensortest.Random(rng, 4, 3, 64, 64), []int{1, 3, 5, 7}
 				teacher, weight := tensortest.Random(rng, 4, 10), tensor.New().Fill(0.5)
-				opt := optim.NewSGD(optim.SGD{Momentum: 0.9}, nn.Params(m))
+				opt := optim.SGD{Momentum: 0.9}.New(nn.Params(m))
 				tape := &autograd.Tape{Rand: rng}
 				step := func() (bytes, count uint64) {
 					runtime.GC() // what is used again outlives it

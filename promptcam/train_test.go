@@ -1,17 +1,18 @@
 package promptcam
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"image"
 	"image/color"
 	"image/png"
 	"iter"
-	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,7 +21,10 @@ import (
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/fit"
+	"github.com/promptcam/promptcam/nn/optim"
 	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/tensor/tensortest"
 )
 
@@ -54,13 +58,13 @@ func spots(t *testing.T, n int, shuffle bool) (l *data.Loader, trait []int) {
 		trait = append(trait, patch)
 	}
 	half := [3]float32{0.5, 0.5, 0.5}
-	l, err := data.NewLoader(dir, items, data.LoaderConfig{Transform: data.EvalTransform([2]int{32, 32}, half, half), Batch: 8, Shuffle: shuffle, Seed: 1})
+	l, err := data.NewLoader(data.Dir(dir), items, data.LoaderConfig{Transform: data.EvalTransform([2]int{32, 32}, half, half), Batch: 8, Shuffle: shuffle, Seed: 1})
 	require.NoError(t, err)
 	return l, trait
 }
 
 func trainConfig() TrainConfig {
-	return TrainConfig{Epochs: 4, Optimizer: "adamw", LR: 0.01, Warmup: 1, Decay: 1e-3, Seed: 3}
+	return TrainConfig{Epochs: 4, Optimizer: optim.AdamW{WeightDecay: 1e-3}, Schedule: optim.Schedule{Base: 0.01, Warmup: 1}, Seed: 3}
 }
 
 // train trains m and returns its epochs. after is called with each.
@@ -125,10 +129,13 @@ func TestTheHottestPatchLiesOnTheTrait(t *testing.T) {
 
 func TestResumedTrainingHasTheSameBits(t *testing.T) {
 	l, _ := spots(t, 40, true)
-	for _, optimizer := range []string{"sgd", "adamw"} {
-		t.Run(optimizer, func(t *testing.T) {
+	for name, optimizer := range map[string]optim.Config{
+		"sgd": optim.SGD{Momentum: 0.9, WeightDecay: 1e-3}, "adamw": optim.AdamW{WeightDecay: 1e-3},
+		"muon": optim.Muon{Momentum: 0.95, Matrices: func(name string, _ *autograd.Param) int { return strings.Count(name, "class") }},
+	} {
+		t.Run(name, func(t *testing.T) {
 			c := trainConfig()
-			c.Optimizer, c.Average = optimizer, 0.95
+			c.Optimizer, c.EMA.Decay = optimizer, 0.95
 			start := func() *Model {
 				config := configs()["deep"]
 				config.PromptDropout, config.DropPath, config.PatchDropout, config.Rank = 0.1, 0.1, 0.5, 2
@@ -137,32 +144,49 @@ func TestResumedTrainingHasTheSameBits(t *testing.T) {
 				return m
 			}
 			whole := start()
-			var state, optimizerState, mean nn.Tensors
 			all := train(t, whole, l, c, func(e Epoch) {
 				if e.Number == 2 {
-					state, optimizerState, mean = cloned(nn.State(whole)), cloned(e.Optimizer), cloned(e.Model.Tensors())
+					c.Resume = throughFile(t, e.Checkpoint)
 				}
 			})
 			resumed := start()
-			require.NoError(t, nn.Load(resumed, state))
-			c.Start, c.Resume, c.ResumeAverage = 2, optimizerState, mean
 			epochs := train(t, resumed, l, c, nil)
 			assert.Len(t, epochs, 2)
+			last := epochs[1].Checkpoint.History
+			require.Len(t, last, 4)
+			for i, e := range all[3].Checkpoint.History {
+				last[i].Seconds = e.Seconds
+			}
+			assert.Equal(t, all[3].Checkpoint, epochs[1].Checkpoint)
 			assert.Equal(t, nn.State(whole), nn.State(resumed))
 			assert.Equal(t, all[3].Model.Tensors(), epochs[1].Model.Tensors())
 			assert.NotEqual(t, nn.State(whole), nn.State(all[3].Model))
 
-			refuses := func(want string) {
+			whose := c.Resume
+			for set, other := range map[string]nn.Tensors{"average": {}, "optimizer": {"other": tensor.New()}, "model": {}} {
+				c.Resume = whose.Clone()
+				c.Resume.Put(set, other)
+				n := 0
 				for _, err := range Train(context.Background(), resumed, l, c) {
-					assert.ErrorContains(t, err, want)
+					assert.ErrorContains(t, err, "resume: "+set+": ")
+					n++
 				}
+				assert.Equal(t, 1, n)
 			}
-			c.ResumeAverage = nn.Tensors{}
-			refuses("resume: average: ")
-			c.Resume = nn.Tensors{}
-			refuses("resume: optimizer: ")
 		})
 	}
+}
+
+// throughFile writes a checkpoint and reads it again.
+func throughFile(t *testing.T, c *fit.Checkpoint) *fit.Checkpoint {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, c.Write(&b, nil))
+	f, err := checkpoint.Decode(bytes.NewReader(b.Bytes()), int64(b.Len()), "state")
+	require.NoError(t, err)
+	read, err := fit.Read(f)
+	require.NoError(t, err)
+	return read
 }
 
 func TestAverage(t *testing.T) {
@@ -176,8 +200,8 @@ func TestAverage(t *testing.T) {
 		}
 	}
 	c, step := trainConfig(), 0.0
-	c.Average = 0.7
-	c.Progress = func(Step) {
+	c.EMA.Decay = 0.7
+	c.Progress = func(fit.Step) {
 		decay := min(0.7, (1+step)/(10+step))
 		for name, p := range nn.State(m) {
 			for i, v := range p.Data() {
@@ -193,7 +217,7 @@ func TestAverage(t *testing.T) {
 	})
 	assert.EqualValues(t, 20, step)
 
-	c.Average = 0
+	c.EMA.Decay = 0
 	for _, e := range train(t, m, l, c, nil) {
 		assert.Same(t, m, e.Model)
 	}
@@ -228,7 +252,7 @@ func TestTrainingOnTokensHasTheSameBits(t *testing.T) {
 			m, err := New(openGolden(t, "dino").model().Backbone, config, rand.New(rand.NewPCG(1, 2)))
 			require.NoError(t, err)
 			c := trainConfig()
-			c.Hard = 0.5
+			c.Hard.Share = 0.5
 			train(t, m, source(m), c, nil)
 			e, err := m.Evaluate(context.Background(), source(m), nil)
 			require.NoError(t, err)
@@ -258,9 +282,9 @@ func TestDistillation(t *testing.T) {
 	l, _ := spots(t, 8, false) // one step
 	scores := tensortest.Random(rand.New(rand.NewPCG(3, 4)), 8, 4)
 	m, c := lastModel(t), trainConfig()
-	c.Epochs, c.Warmup, c.MinLR = 1, 0, c.LR
-	c.Distill, c.Temperature = 0.7, 2
-	c.Teacher = func(b *data.Batch) *tensor.Tensor {
+	c.Epochs, c.Schedule.Warmup, c.Schedule.Min = 1, 0, c.Schedule.Base
+	c.Distill.Weight, c.Distill.Temperature = 0.7, 2
+	c.Distill.Teacher = func(b *data.Batch) *tensor.Tensor {
 		assert.Equal(t, []int{0, 1, 2, 3, 4, 5, 6, 7}, b.Index)
 		return scores
 	}
@@ -274,9 +298,7 @@ func TestDistillation(t *testing.T) {
 		labels := autograd.CrossEntropy(s, b.Labels)
 		assert.EqualValues(t, labels.Value().At(), epochs[0].Loss, "the loss that is told is the labels'")
 		far := autograd.Mul(autograd.Distill(s, scores, 2), tape.Const(tensor.New().Fill(0.7)))
-		opt, err := c.optimizer(byHand)
-		require.NoError(t, err)
-		opt.Step(c.LR, tape.Backward(autograd.Add(labels, far)))
+		c.Optimizer.New(nn.Params(byHand)).Step(float32(c.Schedule.Base), tape.Backward(autograd.Add(labels, far)))
 	}
 	assert.Equal(t, nn.State(byHand), nn.State(m))
 }
@@ -287,9 +309,9 @@ func TestTrainingOnMixtures(t *testing.T) {
 	l, _ := spots(t, 8, false) // one step
 	scores := tensortest.Random(rand.New(rand.NewPCG(3, 4)), 8, 4)
 	m, c := lastModel(t), trainConfig()
-	c.Epochs, c.Warmup, c.MinLR = 1, 0, c.LR
-	c.Mix, c.Binary, c.Distill, c.Temperature, c.Seed = 1, 0.3, 0.7, 2, 4
-	c.Teacher = func(*data.Batch) *tensor.Tensor { return scores }
+	c.Epochs, c.Schedule.Warmup, c.Schedule.Min = 1, 0, c.Schedule.Base
+	c.CutMix.Share, c.Binary.Weight, c.Seed = 1, 0.3, 4
+	c.Distill = Distill{Weight: 0.7, Temperature: 2, Teacher: func(*data.Batch) *tensor.Tensor { return scores }}
 	epochs := train(t, m, cached{l, m, 2}, c, nil)
 
 	byHand := lastModel(t)
@@ -307,14 +329,12 @@ func TestTrainingOnMixtures(t *testing.T) {
 		labels := autograd.Add(times(mix.own, autograd.CrossEntropy(s, b.Labels)), times(1-mix.own, autograd.CrossEntropy(s, mix.labels)))
 		each := autograd.Add(times(mix.own, autograd.BinaryCrossEntropy(s, b.Labels)), times(1-mix.own, autograd.BinaryCrossEntropy(s, mix.labels)))
 		assert.EqualValues(t, labels.Value().At(), epochs[0].Loss)
-		opt, err := c.optimizer(byHand)
-		require.NoError(t, err)
-		opt.Step(c.LR, tape.Backward(autograd.Add(autograd.Add(labels, times(0.3, each)), times(0.7, autograd.Distill(s, mix.of(scores), 2)))))
+		c.Optimizer.New(nn.Params(byHand)).Step(float32(c.Schedule.Base), tape.Backward(autograd.Add(autograd.Add(labels, times(0.3, each)), times(0.7, autograd.Distill(s, mix.of(scores), 2)))))
 	}
 	assert.Equal(t, nn.State(byHand), nn.State(m))
 
 	for _, err := range Train(t.Context(), m, l, c) {
-		assert.EqualError(t, err, "promptcam: mix 1: the loader has images, want tokens")
+		assert.EqualError(t, err, "promptcam: CutMix in 1 of the steps: the loader has images, want tokens")
 	}
 }
 
@@ -322,28 +342,25 @@ func TestTrainingOnMixtures(t *testing.T) {
 func TestMixingEnds(t *testing.T) {
 	l, _ := spots(t, 24, false)
 	m, c := lastModel(t), trainConfig()
-	c.Mix, c.MixUntil = 1, 0.5
+	c.CutMix = CutMix{Share: 1, Until: 0.5}
 	assert.Len(t, train(t, m, cached{l, m, 2}, c, nil), 4)
 
 	resumed := lastModel(t)
 	for e, err := range Train(t.Context(), resumed, cached{l, resumed, 2}, c) {
 		require.NoError(t, err)
 		if e.Number == 2 {
-			c.Start, c.Resume = 2, cloned(e.Optimizer)
+			c.Resume = e.Checkpoint
 			break
 		}
 	}
-	c.Mix, c.MixUntil = 0, 0
+	c.CutMix = CutMix{}
 	train(t, resumed, cached{l, resumed, 2}, c, nil)
 	assert.Equal(t, nn.State(m), nn.State(resumed))
 }
 
-func cloned(tensors map[string]*tensor.Tensor) nn.Tensors {
-	out := maps.Clone(tensors)
-	for name := range out {
-		out[name] = out[name].Clone()
-	}
-	return out
+// resumeLosses has c go on from an epoch with these losses of the classes.
+func resumeLosses(c *TrainConfig, losses ...float64) {
+	c.Resume = &fit.Checkpoint{History: fit.History{{}}, Numbers: map[string][]float64{"losses": losses}}
 }
 
 func TestTrainStops(t *testing.T) {
@@ -354,8 +371,8 @@ func TestTrainStops(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	c := trainConfig()
-	c.Progress = func(s Step) {
-		assert.Equal(t, Step{1, 8, 24, s.Loss, s.Accuracy}, s)
+	c.Progress = func(s fit.Step) {
+		assert.Equal(t, fit.Step{Epoch: 1, Epochs: 4, Done: 8, Images: 24, Loss: s.Loss, Accuracy: s.Accuracy, Seconds: s.Seconds}, s)
 		cancel()
 	}
 	for _, err := range Train(ctx, m, l, c) {
@@ -367,25 +384,26 @@ func TestTrainStops(t *testing.T) {
 		assert.ErrorContains(t, err, "the loss of epoch 1, step 1 is NaN")
 	}
 	for want, change := range map[string]func(*TrainConfig){
-		`optimizer "adam", want sgd or adamw`:       func(c *TrainConfig) { c.Optimizer = "adam" },
-		"0 epochs, want at least 1":                 func(c *TrainConfig) { c.Epochs = 0 },
-		"start at epoch 5 of 4":                     func(c *TrainConfig) { c.Start = 5 },
-		"learning rate 0, want a positive number":   func(c *TrainConfig) { c.LR = 0 },
-		"learning rate NaN, want a positive number": func(c *TrainConfig) { c.LR = float32(math.NaN()) },
-		"warm-up -1":                func(c *TrainConfig) { c.Warmup = -1 },
-		"distillation of weight -1": func(c *TrainConfig) { c.Distill = -1 },
-		"distillation at temperature 0: want a teacher": func(c *TrainConfig) { c.Distill = 1 },
-		"mix 1.5, want a share from 0 to 1":             func(c *TrainConfig) { c.Mix = 1.5 },
-		"mix until -1, want a share from 0 to 1":        func(c *TrainConfig) { c.MixUntil = -1 },
-		"binary cross-entropy of weight -1":             func(c *TrainConfig) { c.Binary = -1 },
-		"hard 1, want at least 0 and less than 1":       func(c *TrainConfig) { c.Hard = 1 },
-		"last learning rate 0.3, want at most":          func(c *TrainConfig) { c.LR, c.MinLR = 0.2, 0.3 },
-		"hard from NaN, want a share from 0 to 1":       func(c *TrainConfig) { c.HardFrom = math.NaN() },
-		"resume: losses of 1 classes, want 4":           func(c *TrainConfig) { c.ResumeLosses = []float64{1} },
-		"resume: class 1 has a loss of -1":              func(c *TrainConfig) { c.ResumeLosses = []float64{1, -1, 1, 1} },
-		"resume: class 2 has a loss of NaN":             func(c *TrainConfig) { c.ResumeLosses = []float64{1, 1, math.NaN(), 1} },
-		"resume: class 3 has a loss of +Inf":            func(c *TrainConfig) { c.ResumeLosses = []float64{1, 1, 1, math.Inf(1)} },
-		"average with decay 1":                          func(c *TrainConfig) { c.Average = 1 },
+		"no optimizer":                                  func(c *TrainConfig) { c.Optimizer = nil },
+		"AdamW with betas 2":                            func(c *TrainConfig) { c.Optimizer = optim.AdamW{Beta1: 2} },
+		"0 epochs, want at least 1":                     func(c *TrainConfig) { c.Epochs = 0 },
+		"resume after epoch 5 of 4":                     func(c *TrainConfig) { c.Resume = &fit.Checkpoint{History: make(fit.History, 5)} },
+		"learning rate 0, want a positive number":       func(c *TrainConfig) { c.Schedule.Base = 0 },
+		"learning rate NaN, want a positive number":     func(c *TrainConfig) { c.Schedule.Base = math.NaN() },
+		"-1 of warm-up":                                 func(c *TrainConfig) { c.Schedule.Warmup = -1 },
+		"distillation of weight -1":                     func(c *TrainConfig) { c.Distill.Weight = -1 },
+		"distillation at temperature 0: want a teacher": func(c *TrainConfig) { c.Distill.Weight = 1 },
+		"mix 1.5, want a share from 0 to 1":             func(c *TrainConfig) { c.CutMix.Share = 1.5 },
+		"mix until -1, want a share from 0 to 1":        func(c *TrainConfig) { c.CutMix.Until = -1 },
+		"binary cross-entropy of weight -1":             func(c *TrainConfig) { c.Binary.Weight = -1 },
+		"hard 1, want at least 0 and less than 1":       func(c *TrainConfig) { c.Hard.Share = 1 },
+		"last learning rate 0.3, want at most":          func(c *TrainConfig) { c.Schedule.Base, c.Schedule.Min = 0.2, 0.3 },
+		"hard from NaN, want a share from 0 to 1":       func(c *TrainConfig) { c.Hard.From = math.NaN() },
+		"resume: losses of 1 classes, want 4":           func(c *TrainConfig) { resumeLosses(c, 1) },
+		"resume: class 1 has a loss of -1":              func(c *TrainConfig) { resumeLosses(c, 1, -1, 1, 1) },
+		"resume: class 2 has a loss of NaN":             func(c *TrainConfig) { resumeLosses(c, 1, 1, math.NaN(), 1) },
+		"resume: class 3 has a loss of +Inf":            func(c *TrainConfig) { resumeLosses(c, 1, 1, 1, math.Inf(1)) },
+		"average with decay 1":                          func(c *TrainConfig) { c.EMA.Decay = 1 },
 	} {
 		c := trainConfig()
 		change(&c)

@@ -20,6 +20,7 @@
 //
 // Reading order: tensor.go, view.go, arith.go, run.go, reduce.go, matmul.go, then
 // the fused operations linear.go, patches.go, softmax.go, layernorm.go, gelu.go, attention.go
-// with its adjoint in attentiongrad.go, and crossentropy.go. The loops themselves
-// are in internal/kernel, and how they are shared among cores in internal/parallel.
+// with its adjoint in attentiongrad.go, and crossentropy.go. resample.go holds the weights by
+// which images, maps and position embeddings are resized. The loops themselves are in
+// internal/kernel, and how they are shared among cores in internal/parallel.
 package tensor

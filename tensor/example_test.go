@@ -76,3 +76,16 @@ func ExampleShapeError() {
 	tensor.New(16, 397, 768).MatMul(tensor.New(512, 768))
 	// Output: tensor: MatMul: shapes [16 397 768] and [512 768]: inner sizes 768 and 512 differ
 }
+
+// A line of four samples, drawn out to eight points.
+func ExampleResampling() {
+	r := tensor.Resampling{In: 4, Out: 8, Kernel: tensor.Triangle, Edge: tensor.Cut}
+	for i := range 3 {
+		first, _ := r.Span(i)
+		fmt.Println(i, "from", first, r.Weights(nil, i))
+	}
+	// Output:
+	// 0 from 0 [1]
+	// 1 from 0 [0.75 0.25]
+	// 2 from 0 [0.25 0.75]
+}

@@ -1,10 +1,6 @@
 package vit
 
-import (
-	"math"
-
-	"github.com/promptcam/promptcam/tensor"
-)
+import "github.com/promptcam/promptcam/tensor"
 
 // grid is a number of rows and columns of patches.
 type grid struct{ h, w int }
@@ -47,6 +43,25 @@ func resizeRows(x []float32, g grid, h, d int) []float32 {
 	return out
 }
 
+// ResampleWeights returns the matrix [to[0]·to[1], from[0]·from[1]] that resizes position
+// embeddings from one grid of patches (rows, columns) to another, with the weights that Load
+// uses. Gradients pass through the product, so one training run can mix image sizes. Between
+// equal grids it is the identity.
+func ResampleWeights(from, to [2]int) *tensor.Tensor {
+	all := tensor.New(to[0]*to[1], from[0]*from[1])
+	columns := bicubicTaps(from[1], to[1])
+	for y, down := range bicubicTaps(from[0], to[0]) {
+		for x, across := range columns {
+			for i, v := range down.weights {
+				for j, w := range across.weights {
+					all.Set(v*w, y*to[1]+x, (down.first+i)*from[1]+across.first+j)
+				}
+			}
+		}
+	}
+	return all
+}
+
 // taps says how one output sample is made: the sum of weights[j] times input first+j.
 type taps struct {
 	first   int
@@ -64,44 +79,19 @@ func (t taps) mix(x []float32, n int) []float32 {
 	return y
 }
 
-// bicubicTaps returns the taps of each of `to` samples made from `from`. As in
-// Pillow, from which PyTorch has it, the filter widens with the scale when it
-// shrinks, and is cut off and renormalised at the edges. Weights are computed
-// in float64, nearer to PyTorch's float32 ones than another float32 order is.
+// bicubicTaps returns the taps of each of `to` samples made from `from`. The weights are
+// computed in float64, which comes closer to PyTorch's float32 weights than float32
+// arithmetic in another order.
 func bicubicTaps(from, to int) []taps {
-	scale := float64(from) / float64(to)
-	widen := max(scale, 1)
-	support := 2 * widen
+	r := tensor.Resampling{In: from, Out: to, Kernel: tensor.Cubic}
 	all := make([]taps, to)
+	var weights []float64
 	for i := range all {
-		centre := scale * (float64(i) + 0.5)
-		first := max(int(centre-support+0.5), 0)
-		last := min(int(centre+support+0.5), from)
-		weights := make([]float64, last-first)
-		var sum float64
-		for j := range weights {
-			weights[j] = cubic((float64(first+j) - centre + 0.5) / widen)
-			sum += weights[j]
+		all[i].first, _ = r.Span(i)
+		weights = r.Weights(weights[:0], i)
+		for _, w := range weights {
+			all[i].weights = append(all[i].weights, float32(w))
 		}
-		t := taps{first, make([]float32, len(weights))}
-		for j, w := range weights {
-			t.weights[j] = float32(w / sum)
-		}
-		all[i] = t
 	}
 	return all
-}
-
-// cubic is Keys' convolution kernel with a = -0.5, PyTorch's choice where it
-// antialiases (it is -0.75 where it does not).
-func cubic(x float64) float64 {
-	const a = -0.5
-	x = math.Abs(x)
-	switch {
-	case x < 1:
-		return ((a+2)*x-(a+3))*x*x + 1
-	case x < 2:
-		return (((x-5)*x+8)*x - 4) * a
-	}
-	return 0
 }

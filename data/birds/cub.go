@@ -9,10 +9,10 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
+
+	"github.com/promptcam/promptcam/data"
 )
 
 // A Config says what images a set has: of each species so many. The species are its classes.
@@ -142,27 +142,9 @@ type sight struct {
 // drawAll writes the images and masks, on all processors. It returns what was seen, by
 // species and image.
 func (c Config) drawAll(ctx context.Context, dir string) ([]sight, error) {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	each := c.Train + c.Test
 	seen := make([]sight, len(c.Species)*each)
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(seen)) {
-		wg.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(seen) {
-					return
-				}
-				if err := c.drawOne(dir, i/each, i%each, &seen[i]); err != nil {
-					cancel(err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	return seen, context.Cause(ctx)
+	return seen, data.Each(ctx, len(seen), 0, func(_, i int) error { return c.drawOne(dir, i/each, i%each, &seen[i]) })
 }
 
 func (c Config) drawOne(dir string, species, index int, seen *sight) error {

@@ -45,5 +45,5 @@
 //	taxonomy.csv              class, name, genus, family
 //	differences.csv           two classes, kind of trait, the value of each: what tells them apart
 //
-// Reading order: traits.go, species.go, scene.go; image.go, bird.go, canvas.go, raster.go; cub.go.
+// Reading order: traits.go, species.go, scene.go; image.go, bird.go, canvas.go, raster.go; cub.go; flock.go.
 package birds

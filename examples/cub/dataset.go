@@ -127,7 +127,7 @@ func check(ctx context.Context, s *settings, c *console, set *data.Set, lists ..
 	m := c.meter(all)
 	var bad []data.BadImage
 	for _, l := range lists {
-		found := set.Check(ctx, *l, func(done, total int) { m.show("checking images", m.before+done, all, "") })
+		found := data.Check(ctx, set.FS, *l, func(done, total int) { m.show("checking images", m.before+done, all, "") })
 		if err := ctx.Err(); err != nil {
 			return 0, err
 		}

@@ -65,25 +65,24 @@ func (r *results) sample(p promptcam.Prediction) (figure.Sample, error) {
 	}
 	return figure.Sample{
 		Name: path, Photo: e.Seen, True: p.Class, Predicted: p.Predicted,
-		Rows: rows(r.settings, e, r.set.Classes, p.Class, p.Predicted),
+		Rows: rows(r.settings, e, r.set.Classes, "true", p.Class, p.Predicted),
 	}, nil
 }
 
-// rows returns the maps of the true class, if it is known, and of the predicted one, where that is another.
-func rows(s *settings, e *promptcam.Explanation, classes []string, class, predicted int) []figure.Row {
+// rows returns the maps of the predicted class and before them those of another one, which is
+// the "true" one or is to be "compared with" it; unknown leaves it out.
+func rows(s *settings, e *promptcam.Explanation, classes []string, what string, class, predicted int) []figure.Row {
 	row := func(what string, class int) figure.Row {
-		return figure.Explained(fmt.Sprintf("%s: %s, %.1f %%", what, classes[class], 100*e.Probabilities[class]), e, class, s.top, s.blur)
+		title := fmt.Sprintf("%s: %s, %.1f %%", what, figure.DisplayName(classes[class]), 100*e.Probabilities[class])
+		return figure.Explained(title, e, class, s.top, s.blur)
 	}
-	switch class {
-	case predicted:
-		return []figure.Row{row("true and predicted", class)}
-	case unknown:
+	if class == predicted || class == unknown {
 		return []figure.Row{row("predicted", predicted)}
 	}
-	return []figure.Row{row("true", class), row("predicted", predicted)}
+	return []figure.Row{row(what, class), row("predicted", predicted)}
 }
 
-const unknown = -1 // in place of a photograph's true class
+const unknown = -1 // in place of a class
 
 // explain draws and prints what -load's model sees in photographs.
 func explain(ctx context.Context, s *settings, c *console) error {
@@ -114,7 +113,7 @@ func explain(ctx context.Context, s *settings, c *console) error {
 			return fmt.Errorf("-explain %s: %w", path, err)
 		}
 		picture := pictureName(s.out, path, s.explain, taken)
-		sheet := figure.Sheet(e.Seen, filepath.Base(path), rows(s, e, m.classes, class, e.Predicted()), s.style)
+		sheet := figure.Sheet(e.Seen, filepath.Base(path), rows(s, e, m.classes, "compared with", class, e.Predicted()), s.style)
 		if err := figure.WritePNG(picture, sheet); err != nil {
 			return err
 		}

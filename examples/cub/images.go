@@ -69,7 +69,7 @@ func (im *images) open(ctx context.Context, c *console, m *promptcam.Model, trai
 		return err
 	}
 	meter, began := c.meter(len(records)), time.Now()
-	bad, err := im.features.Fill(ctx, im.set.Root, b, features.FillConfig{
+	bad, err := im.features.Fill(ctx, im.set.FS, b, features.FillConfig{
 		Workers: im.workers, Progress: func(done, total int) { meter.show("features", done, total, "") },
 	})
 	if err != nil {
@@ -132,5 +132,5 @@ func (im *images) batches(items []data.Item, training bool) (promptcam.Batches, 
 	if im.features != nil {
 		return im.features.Loader(items, features.LoaderConfig{Views: views, Batch: im.Batch, Shuffle: training, Seed: im.Seed})
 	}
-	return data.NewLoader(im.set.Root, items, data.LoaderConfig{Transform: transform, Batch: im.Batch, Shuffle: training, Seed: im.Seed, Workers: im.workers})
+	return data.NewLoader(im.set.FS, items, data.LoaderConfig{Transform: transform, Batch: im.Batch, Shuffle: training, Seed: im.Seed, Workers: im.workers})
 }

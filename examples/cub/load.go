@@ -153,7 +153,7 @@ func evaluate(ctx context.Context, s *settings, c *console) error {
 	if len(set.Test) == 0 {
 		return fmt.Errorf("-data %s: no test image is left", s.data)
 	}
-	images, err := data.NewLoader(set.Root, set.Test, data.LoaderConfig{Transform: m.Transform, Batch: s.Batch, Workers: s.workers})
+	images, err := data.NewLoader(set.FS, set.Test, data.LoaderConfig{Transform: m.Transform, Batch: s.Batch, Workers: s.workers})
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/nn/fit"
 	"golang.org/x/term"
 )
 
@@ -111,9 +111,9 @@ func (m *meter) show(part string, done, total int, note string) {
 	c.drawn = true
 }
 
-// step shows a step of a training of so many epochs.
-func (m *meter) step(s promptcam.Step, epochs int) {
-	m.show(fmt.Sprintf("epoch %d/%d", s.Epoch, epochs), s.Done, s.Images, fmt.Sprintf("loss %.3f  accuracy %.1f %%", s.Loss, 100*s.Accuracy))
+// step shows a step of training.
+func (m *meter) step(s fit.Step) {
+	m.show(fmt.Sprintf("epoch %d/%d", s.Epoch, s.Epochs), s.Done, s.Images, fmt.Sprintf("loss %.3f  accuracy %.1f %%", s.Loss, 100*s.Accuracy))
 }
 
 // end closes a part of so many images.

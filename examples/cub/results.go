@@ -51,7 +51,7 @@ func (r *results) publish(ctx context.Context) error {
 	var curves []byte
 	var err error
 	if r.state != nil {
-		seconds = r.state.seconds()
+		seconds = r.state.History.Seconds()
 		if err := r.writeCSV("history.csv", r.history()); err != nil {
 			return err
 		}
@@ -66,7 +66,7 @@ func (r *results) publish(ctx context.Context) error {
 		}
 	}
 	page := filepath.Join(reportDir(r.out), "index.html")
-	if err := r.report(curves, seconds).Write(ctx, page); err != nil {
+	if err := r.report(curves, seconds).WriteFile(ctx, page); err != nil {
 		return err
 	}
 	if err := r.writeMetrics(seconds); err != nil {
@@ -126,8 +126,8 @@ func (r *results) writeMetrics(seconds float64) error {
 	if st := r.state; st != nil {
 		epochs := len(st.History)
 		m.TrainImages, m.Epochs, m.BestEpoch, m.ValImages, m.Recipe = &r.trained, &epochs, &st.Best, r.validated, &r.recipe
-		if v := st.History[st.Best-1].Val; v != nil {
-			m.Val = &accuracy{100 * v.Top1, 100 * v.Top5}
+		if v := st.History[st.Best-1].Values; len(v) > 0 {
+			m.Val = &accuracy{100 * v[valTop1], 100 * v[valTop5]}
 		}
 	}
 	for _, b := range r.baselines {
@@ -178,8 +178,8 @@ func (r *results) history() [][]string {
 	table := [][]string{{"epoch", "loss", "accuracy", "val_loss", "val_top1", "val_top5", "lr", "seconds"}}
 	for i, e := range r.state.History {
 		row := []string{strconv.Itoa(i + 1), number(e.Loss), number(100 * e.Accuracy), "", "", "", strconv.FormatFloat(e.LR, 'g', -1, 32), number(e.Seconds)}
-		if e.Val != nil {
-			row[3], row[4], row[5] = number(e.Val.Loss), number(100*e.Val.Top1), number(100*e.Val.Top5)
+		if v := e.Values; len(v) > 0 {
+			row[3], row[4], row[5] = number(v[valLoss]), number(100*v[valTop1]), number(100*v[valTop5])
 		}
 		table = append(table, row)
 	}
@@ -202,8 +202,8 @@ func (r *results) report(curves []byte, seconds float64) *figure.Report {
 		p.Classes = append(p.Classes, figure.ClassResult{Name: name, Images: r.test.Images[class], Correct: r.test.Confusion[class][class]})
 	}
 	if st := r.state; st != nil {
-		if v := st.History[st.Best-1].Val; v != nil {
-			p.Splits = append(p.Splits, figure.SplitResult{Name: "validation", Images: r.validated, Top1: v.Top1, Top5: v.Top5})
+		if v := st.History[st.Best-1].Values; len(v) > 0 {
+			p.Splits = append(p.Splits, figure.SplitResult{Name: "validation", Images: r.validated, Top1: v[valTop1], Top5: v[valTop5]})
 		}
 	}
 	p.Splits = append(p.Splits, figure.SplitResult{Name: "test", Images: len(r.set.Test), Top1: r.test.Top1, Top5: r.test.Top5})

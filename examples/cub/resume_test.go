@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/tensor"
 )
 
@@ -172,35 +173,45 @@ func TestResumeRefuses(t *testing.T) {
 	must(t, args...) // a finished run may be replaced
 }
 
-func TestStateWithoutLosses(t *testing.T) {
+func TestState(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state.safetensors")
-	st := &state{History: []epoch{{Loss: 1}}, Best: 1, model: nn.Tensors{"w": tensor.New(2)}}
+	st := &state{Best: 1, Checkpoint: &fit.Checkpoint{
+		History: fit.History{{Loss: 1, Values: map[string]float64{valTop1: 0.5}}},
+		Tensors: nn.Tensors{"model.w": tensor.New(2)}, Numbers: map[string][]float64{"losses": {1, 2}},
+	}}
 	st.Recipe.Hard = 0.5
-	require.NoError(t, st.save(path))
-	_, err := readState(path)
-	assert.EqualError(t, err, path+": it has no losses of classes, which -hard needs")
-	st.Losses = []float64{1, 2}
 	require.NoError(t, st.save(path))
 	again, err := readState(path)
 	require.NoError(t, err)
-	assert.Equal(t, st.Losses, again.Losses)
+	assert.Equal(t, st, again)
+
+	st.Best = 2
+	require.NoError(t, st.save(path))
+	_, err = readState(path)
+	assert.EqualError(t, err, path+": its best epoch is 2 of 1")
 }
 
 func TestBestEpoch(t *testing.T) {
 	st := &state{}
-	for _, e := range []epoch{
-		{Val: &valScore{Top1: 0.5, Loss: 1}},
-		{Val: &valScore{Top1: 0.6, Loss: 2}},
-		{Val: &valScore{Top1: 0.6, Loss: 2}},
-		{Val: &valScore{Top1: 0.6, Loss: 1.5}},
-		{Val: &valScore{Top1: 0.5, Loss: 0.1}},
+	c := &fit.Checkpoint{Tensors: nn.Tensors{}}
+	for i, v := range []map[string]float64{
+		{valTop1: 0.5, valLoss: 1},
+		{valTop1: 0.6, valLoss: 2},
+		{valTop1: 0.6, valLoss: 2},
+		{valTop1: 0.6, valLoss: 1.5},
+		{valTop1: 0.5, valLoss: 0.1},
 	} {
-		st.add(e, nil, nil, nil)
+		c.History = append(c.History, &fit.Entry{Values: v})
+		st.add(c, nn.Tensors{"w": tensor.New().Fill(float32(i + 1))})
 	}
 	assert.Equal(t, 4, st.Best, "accuracy, then loss, then the earlier")
+	assert.EqualValues(t, 4, st.Set("best")["w"].At())
 
 	st = &state{}
-	st.add(epoch{}, nil, nil, nil)
-	st.add(epoch{}, nil, nil, nil)
+	c = &fit.Checkpoint{Tensors: nn.Tensors{}}
+	for range 2 {
+		c.History = append(c.History, &fit.Entry{})
+		st.add(c, nil)
+	}
 	assert.Equal(t, 2, st.Best, "without validation the last")
 }

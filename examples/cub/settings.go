@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/promptcam/promptcam/nn/fit"
+	"github.com/promptcam/promptcam/nn/optim"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure"
 )
@@ -72,8 +74,8 @@ func defaults(mode promptcam.Mode, optimizer string, long bool) recipe {
 	}
 	if optimizer == "sgd" {
 		o := promptcam.OfficialTrain()
-		r.Epochs, r.Warmup, r.Batch = o.Epochs, o.Warmup, 16
-		r.LR, r.MinLR, r.Decay = decimal(o.LR), decimal(o.MinLR), decimal(o.Decay)
+		r.Epochs, r.Warmup, r.Batch = o.Epochs, o.Schedule.Warmup, 16
+		r.LR, r.MinLR, r.Decay = o.Schedule.Base, o.Schedule.Min, 1e-3
 	}
 	return r
 }
@@ -104,12 +106,6 @@ func (s *settings) epochsFor(images int) int {
 	}
 	each := (images + s.Batch - 1) / s.Batch
 	return max(least, (steps+each-1)/each)
-}
-
-// decimal returns the short number that x is the float32 of, such as 0.005.
-func decimal(x float32) float64 {
-	d, _ := strconv.ParseFloat(strconv.FormatFloat(float64(x), 'g', -1, 32), 64)
-	return d
 }
 
 // settings is what the command line says.
@@ -317,8 +313,8 @@ func (s *settings) check() error {
 	}
 	if s.load == "" {
 		c := s.trainConfig()
-		c.Epochs = cmp.Or(c.Epochs, 1)   // what 0 means depends on the images
-		c.Teacher = new(baselines).teach // it is fitted later
+		c.Epochs = cmp.Or(c.Epochs, 1)           // what 0 means depends on the images
+		c.Distill.Teacher = new(baselines).teach // it is fitted later
 		if err := c.Validate(); err != nil {
 			return usageError{err}
 		}
@@ -345,10 +341,14 @@ func (s *settings) config(classes int) promptcam.Config {
 }
 
 func (s *settings) trainConfig() promptcam.TrainConfig {
+	var optimizer optim.Config = optim.AdamW{WeightDecay: float32(s.Decay)}
+	if s.Optimizer == "sgd" {
+		optimizer = optim.SGD{Momentum: 0.9, WeightDecay: float32(s.Decay)}
+	}
 	return promptcam.TrainConfig{
-		Epochs: s.Epochs, Optimizer: s.Optimizer, LR: float32(s.LR), MinLR: float32(s.MinLR),
-		Warmup: s.Warmup, Decay: float32(s.Decay), Seed: uint64(s.Seed),
-		Distill: float32(s.Distill), Temperature: float32(s.Temperature), Binary: float32(s.Binary), Mix: float32(s.Mix), MixUntil: s.MixUntil,
-		Hard: float32(s.Hard), HardFrom: s.HardFrom, Average: float32(s.Average),
+		Epochs: s.Epochs, Optimizer: optimizer, Schedule: optim.Schedule{Base: s.LR, Min: s.MinLR, Warmup: s.Warmup}, Seed: uint64(s.Seed),
+		Distill: promptcam.Distill{Weight: s.Distill, Temperature: s.Temperature}, Binary: promptcam.BinaryLoss{Weight: s.Binary},
+		CutMix: promptcam.CutMix{Share: s.Mix, Until: s.MixUntil}, Hard: promptcam.HardExamples{Share: s.Hard, From: s.HardFrom},
+		EMA: fit.EMA{Decay: s.Average},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -11,20 +12,18 @@ import (
 	"strings"
 
 	"github.com/promptcam/promptcam/nn"
-	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
 )
 
-// state is a training run after an epoch: all that is needed to go on.
+// state is a training run after an epoch: all that is needed to go on. Its checkpoint holds the best
+// epoch's tensors as a set of their own.
 type state struct {
 	identity
-	History []epoch
-	Best    int       // the best epoch so far, from 1
-	Losses  []float64 // of classes, promptcam.Epoch's
+	Best int // the best epoch so far, from 1
 
-	model, optimizer, best nn.Tensors
-	average                nn.Tensors // what is evaluated, where it is not model
+	*fit.Checkpoint `json:"-"` // nil before the first epoch ends
 }
 
 // identity tells a training run from others: what it must have in common with the one that
@@ -36,67 +35,50 @@ type identity struct {
 	Arch     vit.Config
 }
 
-// epoch is a line of the history. Val is nil without validation images.
-type epoch struct {
-	Loss, Accuracy float64 // over the training images as they were seen; accuracy from 0 to 1
-	LR             float64
-	Seconds        float64
-	Val            *valScore `json:",omitempty"`
-}
-
-type valScore struct{ Loss, Top1, Top5 float64 }
+// The names of an entry's validation values. Without validation images it has none.
+const (
+	valLoss = "val_loss"
+	valTop1 = "val_top1" // from 0 to 1, as
+	valTop5 = "val_top5"
+)
 
 func statePath(out string) string { return filepath.Join(out, "state.safetensors") }
 
 // stateFormat changes when older states can no longer be resumed.
-const stateFormat = "promptcam run 1"
+const stateFormat = "promptcam run 2"
+
+// epochs returns how many are done.
+func (st *state) epochs() int {
+	if st.Checkpoint == nil {
+		return 0
+	}
+	return len(st.History)
+}
 
 // better says whether a is the better epoch: by validation accuracy, then by loss. Without
 // validation the later one is.
-func better(a, b epoch) bool {
-	if a.Val == nil {
+func better(a, b *fit.Entry) bool {
+	if _, ok := a.Values[valTop1]; !ok {
 		return true
 	}
-	return a.Val.Top1 > b.Val.Top1 || a.Val.Top1 == b.Val.Top1 && a.Val.Loss < b.Val.Loss
+	if x, y := a.Values[valTop1], b.Values[valTop1]; x != y {
+		return x > y
+	}
+	return a.Values[valLoss] < b.Values[valLoss]
 }
 
-// add appends an epoch, after which the model in training, its optimizer and what was
-// evaluated are these.
-func (st *state) add(e epoch, model, optimizer, evaluated nn.Tensors) {
-	st.History = append(st.History, e)
-	st.model, st.optimizer, st.average = model, optimizer, nil
-	if st.Recipe.Average > 0 {
-		st.average = evaluated
-	}
-	if st.Best == 0 || better(e, st.History[st.Best-1]) {
-		st.Best = len(st.History)
-		st.best = nn.Tensors{}
+// add takes in a finished epoch, after which the evaluated model is this.
+func (st *state) add(c *fit.Checkpoint, evaluated nn.Tensors) {
+	st.Checkpoint = c
+	n := len(st.History)
+	if st.Best == 0 || better(st.History[n-1], st.History[st.Best-1]) {
+		st.Best = n
+		best := nn.Tensors{}
 		for name, t := range evaluated {
-			st.best[name] = t.Clone()
+			best[name] = t.Clone()
 		}
+		st.Put("best", best)
 	}
-}
-
-// seconds is the time that all epochs took.
-func (st *state) seconds() float64 {
-	var sum float64
-	for _, e := range st.History {
-		sum += e.Seconds
-	}
-	return sum
-}
-
-// The names of the sets of tensors in the file begin so.
-const (
-	modelPrefix     = "model."
-	averagePrefix   = "average."
-	optimizerPrefix = "optimizer."
-	bestPrefix      = "best."
-)
-
-// sets are the sets of tensors in the file by the beginning of their names.
-func (st *state) sets() map[string]nn.Tensors {
-	return map[string]nn.Tensors{modelPrefix: st.model, averagePrefix: st.average, optimizerPrefix: st.optimizer, bestPrefix: st.best}
 }
 
 // save writes the state, in place of the last epoch's, whole or not at all.
@@ -105,13 +87,9 @@ func (st *state) save(path string) error {
 	if err != nil {
 		return fmt.Errorf("save %s: %w", path, err)
 	}
-	all := map[string]*tensor.Tensor{}
-	for prefix, set := range st.sets() {
-		for name, t := range set {
-			all[prefix+name] = t
-		}
-	}
-	return checkpoint.Save(path, all, map[string]string{"format": stateFormat, "state": string(text)})
+	return checkpoint.WriteFile(path, func(w io.Writer) error {
+		return st.Write(w, map[string]string{"format": stateFormat, "state": string(text)})
+	})
 }
 
 // readState reads what save wrote.
@@ -124,26 +102,15 @@ func readState(path string) (*state, error) {
 	if got := f.Metadata()["format"]; got != stateFormat {
 		return nil, fmt.Errorf("%s: not the state of a training run: its format is %q, want %q", path, got, stateFormat)
 	}
-	st := &state{model: nn.Tensors{}, optimizer: nn.Tensors{}, best: nn.Tensors{}, average: nn.Tensors{}}
+	st := &state{}
 	if err := json.Unmarshal([]byte(f.Metadata()["state"]), st); err != nil {
 		return nil, fmt.Errorf("%s: its description: %w", path, err)
 	}
-	if n := len(st.History); n == 0 || st.Best < 1 || st.Best > n {
+	if st.Checkpoint, err = fit.Read(f); err != nil {
+		return nil, err
+	}
+	if n := len(st.History); st.Best < 1 || st.Best > n {
 		return nil, fmt.Errorf("%s: its best epoch is %d of %d", path, st.Best, n)
-	}
-	if st.Recipe.Hard > 0 && len(st.Losses) == 0 {
-		return nil, fmt.Errorf("%s: it has no losses of classes, which -hard needs", path)
-	}
-	for _, name := range f.Names() {
-		t, err := f.Tensor(name)
-		if err != nil {
-			return nil, err
-		}
-		for prefix, set := range st.sets() {
-			if rest, ok := strings.CutPrefix(name, prefix); ok {
-				set[rest] = t
-			}
-		}
 	}
 	return st, nil
 }

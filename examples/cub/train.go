@@ -56,9 +56,6 @@ func train(ctx context.Context, s *settings, c *console) error {
 			return err
 		}
 		t.state = st
-		if err := nn.Load(t.model, st.model); err != nil {
-			return fmt.Errorf("-resume: %s: %w", statePath(s.out), err)
-		}
 		c.say("resuming after epoch %d of %d", len(st.History), s.Epochs)
 	}
 	if err := t.epochs(ctx); err != nil {
@@ -210,28 +207,19 @@ func (t *training) epochs(ctx context.Context) error {
 	t.c.say("%d classes; %d images to train on, %d to choose the best epoch, %d to test; %s, mode %s",
 		len(t.set.Classes), t.train.Len(), held, len(t.set.Test), t.model.Backbone.Config.Name, t.Mode)
 	config := t.trainConfig()
-	config.Start = len(st.History)
-	if config.Start > 0 {
-		config.Resume, config.ResumeLosses = st.optimizer, st.Losses
-		if t.Average > 0 {
-			config.ResumeAverage = st.average
-		}
-	}
+	config.Resume = st.Checkpoint
 	if t.Distill > 0 {
-		config.Teacher = t.baselines.teach
+		config.Distill.Teacher = t.baselines.teach
 	}
-	m := t.c.meter((t.Epochs - config.Start) * (t.train.Len() + held))
-	config.Progress = func(s promptcam.Step) { m.step(s, t.Epochs) }
-	if config.Start == t.Epochs {
-		return nil
-	}
+	m := t.c.meter((t.Epochs - st.epochs()) * (t.train.Len() + held))
+	config.Progress = m.step
 	for e, err := range promptcam.Train(ctx, t.model, t.train, config) {
 		if err != nil {
 			return err
 		}
 		m.end(e.Images)
 		began := time.Now()
-		done := epoch{Loss: e.Loss, Accuracy: e.Accuracy, LR: e.LR}
+		rate := float64(e.Images) / e.Seconds
 		line := fmt.Sprintf("epoch %d/%d  loss %.4f  accuracy %.1f %%", e.Number, t.Epochs, e.Loss, 100*e.Accuracy)
 		if t.val != nil {
 			v, err := e.Model.Evaluate(ctx, t.val, func(n int) { m.show(fmt.Sprintf("epoch %d/%d validation", e.Number, t.Epochs), n, held, "") })
@@ -242,17 +230,15 @@ func (t *training) epochs(ctx context.Context) error {
 				return fmt.Errorf("the validation loss of epoch %d is %v: try an -lr below %g", e.Number, v.Loss, t.LR)
 			}
 			m.end(held)
-			done.Val = &valScore{v.Loss, v.Top1, v.Top5}
+			e.Values[valLoss], e.Values[valTop1], e.Values[valTop5] = v.Loss, v.Top1, v.Top5
 			line += fmt.Sprintf("  validation loss %.4f  accuracy %.1f %%", v.Loss, 100*v.Top1)
 		}
-		spent := e.Time + time.Since(began)
-		done.Seconds = spent.Seconds()
-		st.Losses = e.Losses
-		st.add(done, t.model.Tensors(), e.Optimizer, e.Model.Tensors())
+		e.Seconds += time.Since(began).Seconds()
+		st.add(e.Checkpoint, e.Model.Tensors())
 		if err := st.save(statePath(t.out)); err != nil {
 			return err
 		}
-		t.c.say("%s  lr %.3g  %.1f images/s  %.1f s", line, e.LR, float64(e.Images)/e.Time.Seconds(), spent.Seconds())
+		t.c.say("%s  lr %.3g  %.1f images/s  %.1f s", line, e.LR, rate, e.Seconds)
 	}
 	return nil
 }
@@ -261,7 +247,7 @@ func (t *training) epochs(ctx context.Context) error {
 // goes last: until then -resume can do this again.
 func (t *training) finish(ctx context.Context) error {
 	st := t.state
-	if err := nn.Load(t.model, st.best); err != nil {
+	if err := nn.Load(t.model, st.Set("best")); err != nil {
 		return fmt.Errorf("%s: %w", statePath(t.out), err)
 	}
 	r := &results{

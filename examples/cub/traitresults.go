@@ -152,13 +152,13 @@ func (t *traits) sentences() []string {
 		best := s.Best[measure.Trait]
 		add("The best head of the true class points at a trait that tells the class from its nearest look-alike in %v of %d test images; %.1f %% would by chance. Of the same backbone's class token, the head that is best for the class does in %v, the mean of its heads in %v.",
 			best.Points, best.Points.N, 100*best.Chance, s.TokenBest[measure.Trait].Points, s.TokenMean[measure.Trait].Points)
-		add("The head that matters most for the class's score points at such a trait in %v.", s.Top[measure.Trait].Points)
+		add("The top-ranked head does so in %v.", s.Top[measure.Trait].Points)
 		if s.Best[measure.Bird].Mass.N > 0 {
-			add("Of the best head's attention %.1f %% falls on the trait, %.1f %% on the bird and %.1f %% on the background; of an even map, %.1f, %.1f and %.1f %%.",
+			add("Of the best head's attention %.1f %% falls on the trait, %.1f %% on the bird and %.1f %% on the background; a uniform map would give %.1f, %.1f and %.1f %%.",
 				100*best.Mass.Mean, 100*s.Best[measure.Bird].Mass.Mean, 100*s.Best[measure.Background].Mass.Mean, 100*best.Area, 100*s.Best[measure.Bird].Area, 100*s.Best[measure.Background].Area)
 		}
 	} else if top := s.Top[measure.Bird]; top.Points.N > 0 {
-		add("The head that matters most for the true class's score points at the bird in %v of %d test images, with %.1f %% of its attention; of an even map, %.1f %% would. The mean of the heads of the same backbone's class token points at it in %v.",
+		add("The true class's top-ranked head points at the bird in %v of %d test images, with %.1f %% of its attention; a uniform map would have %.1f %% there. The mean of the heads of the same backbone's class token points at it in %v.",
 			top.Points, top.Points.N, 100*top.Mass.Mean, 100*top.Area, s.TokenMean[measure.Bird].Points)
 	}
 	if len(t.swaps) > 0 {
@@ -179,13 +179,14 @@ func (t *traits) sentences() []string {
 func (t *traits) page() *figure.TraitTable {
 	p := &figure.TraitTable{Trait: "Trait", Head: "Best head", Text: t.sentences()}
 	if t.regions.Target >= 0 {
-		p.Text = append(p.Text, "The best head of a class is never chosen on the images on which it is scored: each half of them is scored with the head that is best on the other. A map points at what its hottest patch has a part of.")
+		p.Top = "Top-ranked head"
+		p.Text = append(p.Text, "The best head is chosen on one half of the test images and scored on the other. A map hits a trait if its peak patch overlaps it.")
 	} else {
-		p.Trait, p.Head = "Part", "First head"
-		p.Text = append(p.Text, "In each image the head is taken that matters most for the class's score; the table has the one that does most often, and the part that is pointed at most often.")
+		p.Trait, p.Head = "Part", "Top-ranked head"
+		p.Text = append(p.Text, "Each image is scored with its own top-ranked head; the table names the head that ranks first most often, and the part that is hit most often.")
 	}
 	b := heat.DefaultBootstrap()
-	p.Text = append(p.Text, fmt.Sprintf("Intervals hold %.0f %% of the means of %d resamples of the images.", 100*b.Confidence, b.Resamples))
+	p.Text = append(p.Text, fmt.Sprintf("%.0f %% bootstrap intervals (%d resamples of images).", 100*b.Confidence, b.Resamples))
 	for i, c := range t.scores.Classes {
 		row := figure.TraitRow{Class: i}
 		scores, head, region := c.Best, c.BestHead, measure.Trait
@@ -198,6 +199,9 @@ func (t *traits) page() *figure.TraitTable {
 		}
 		if head >= 0 {
 			row.Head = fmt.Sprintf("head %d", head)
+		}
+		if t.regions.Target >= 0 && c.TopHead >= 0 {
+			row.Top, row.TopPoints = fmt.Sprintf("head %d", c.TopHead), c.Top[measure.Trait].Points
 		}
 		if region >= 0 {
 			row.Points, row.Chance, row.Mass = scores[region].Points, scores[region].Chance, scores[region].Mass

@@ -67,7 +67,7 @@ func TestTraitsOfDrawnBirds(t *testing.T) {
 	rows := table(t, out, "traits.csv")
 	assert.Equal(t, []string{"class", "head", "region", "images", "points", "chance", "mass", "area"}, rows[0])
 	assert.GreaterOrEqual(t, len(rows), 1+3*3*(3+1), "classes, heads, regions")
-	assert.Contains(t, read(t, out, "report", "index.html"), "Where the maps lie")
+	assert.Contains(t, read(t, out, "report", "index.html"), "Do the maps hit the right trait?")
 
 	// The same is measured of a loaded model, from photographs in place of features.
 	again := t.TempDir()
@@ -128,5 +128,5 @@ func TestTraitsOfCUB(t *testing.T) {
 	assert.EqualValues(t, 6, object(t, top, "tail", "points")["images"], "hidden in half of the images")
 	assert.InDelta(t, 100*30*25/(40*36.), object(t, top, "bird")["mass_even"], 3)
 	assert.NotEmpty(t, table(t, out, "traits.csv")[1:])
-	assert.Contains(t, read(t, out, "report", "index.html"), "First head")
+	assert.Contains(t, read(t, out, "report", "index.html"), "Top-ranked head")
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image/png"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -19,63 +20,46 @@ import (
 var small = []string{"-patch", "8", "-image", "32", "-local", "16", "-locals", "2", "-dim", "24", "-depth", "2", "-heads", "2",
 	"-head-hidden", "32", "-head-bottleneck", "16", "-outputs", "64", "-batch", "6", "-piece", "4", "-epochs", "3", "-warmup", "1", "-lr", "0.002"}
 
-// smallSettings is what small says, and more.
-func smallSettings(t *testing.T, more ...string) *settings {
+// smallSettings is what small says, for birds.
+func smallSettings(t *testing.T) *settings {
 	t.Helper()
-	s, err := parse(append(append([]string{"-birds", "99"}, small...), more...), nil)
+	s, err := parse(append([]string{"-birds", "99"}, small...), nil)
 	require.NoError(t, err)
 	return s
 }
 
-// tile draws a noisy grey picture of one of three textures: stripes across, stripes down, squares.
-func tile(rng *rand.Rand, class int) *data.RGB {
-	m := data.NewRGB(40, 40)
-	on, off := 140+rng.IntN(80), 40+rng.IntN(60)
-	dx, dy := rng.IntN(8), rng.IntN(8)
-	for y := range m.H {
-		for x := range m.W {
-			across, down := (x+dx)/4%2 == 0, (y+dy)/4%2 == 0
-			v := off
-			if class == 0 && across || class == 1 && down || class == 2 && across != down {
-				v = on
-			}
-			v += rng.IntN(35)
-			for c := range 3 {
-				m.Pix[3*(y*m.W+x)+c] = uint8(v)
-			}
-		}
-	}
-	return m
-}
-
-// tiles writes n pictures of each texture to dir/CLASS.
+// tiles writes n noisy pictures to each of three folders dir/CLASS.
 func tiles(t *testing.T, dir string, n int) string {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
-	for class, name := range []string{"down", "across", "squares"} {
+	for _, name := range []string{"down", "across", "squares"} {
 		for i := range n {
 			path := filepath.Join(dir, name, fmt.Sprintf("%d.png", i))
 			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
 			f, err := os.Create(path)
 			require.NoError(t, err)
-			require.NoError(t, png.Encode(f, tile(rng, class)))
+			m := data.NewRGB(40, 40)
+			for i := range m.Pix {
+				m.Pix[i] = uint8(rng.IntN(256))
+			}
+			require.NoError(t, png.Encode(f, m))
 			require.NoError(t, f.Close())
 		}
 	}
 	return dir
 }
 
-// pretrain runs the program with the small recipe.
-func pretrain(ctx context.Context, args ...string) (stdout string, err error) {
+// program runs the program with the small recipe.
+func program(ctx context.Context, args ...string) (stdout string, err error) {
 	var out strings.Builder
-	err = run(ctx, append(append([]string(nil), small...), args...), &out)
+	err = run(ctx, append(append([]string(nil), small...), args...), &out, io.Discard)
 	return out.String(), err
 }
 
 // must runs the program, which must succeed.
 func must(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := pretrain(t.Context(), args...)
+	out, err := program(t.Context(), args...)
 	require.NoError(t, err, out)
 	return out
 }

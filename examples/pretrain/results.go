@@ -1,85 +1,94 @@
 package main
 
 import (
-	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
+	"os"
 	"path/filepath"
-	"strconv"
+	"strings"
 
-	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/promptcam/figure/curves"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
-	"github.com/promptcam/promptcam/vit"
+	"github.com/promptcam/promptcam/vit/pretrain"
 )
 
+func statePath(out string) string    { return filepath.Join(out, "state.safetensors") }
 func backbonePath(out string) string { return filepath.Join(out, "backbone.safetensors") }
 
+// findState reports whether -out holds an unfinished run, which only -resume continues.
+func findState(s *settings) (bool, error) {
+	_, err := os.Stat(statePath(s.Out))
+	switch {
+	case err == nil && !s.Resume:
+		return false, fmt.Errorf("-out %s holds an unfinished run: go on with -resume, or choose another -out", s.Out)
+	case err == nil:
+		return true, nil
+	case !errors.Is(err, fs.ErrNotExist):
+		return false, fmt.Errorf("-out: %w", err)
+	}
+	if _, err := os.Stat(backbonePath(s.Out)); err == nil {
+		return false, fmt.Errorf("-out %s holds the results of a run that has finished: choose another -out", s.Out)
+	}
+	return false, nil
+}
+
+// saved says what an interrupted run has left and how to go on.
+func saved(out string) string {
+	if _, err := os.Stat(statePath(out)); err != nil {
+		return "no epoch had finished: the same flags start again"
+	}
+	return fmt.Sprintf("the last finished epoch is on disk in %s: go on with the same flags and -resume", filepath.Clean(statePath(out)))
+}
+
+// describe makes -out and writes the architecture to it.
+func describe(s *settings) error {
+	if err := os.MkdirAll(s.Out, 0o755); err != nil {
+		return err
+	}
+	return checkpoint.WriteFile(filepath.Join(s.Out, "backbone.json"), func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "\t")
+		return e.Encode(s.Backbone())
+	})
+}
+
 // publish writes what an epoch leaves beside the state.
-func publish(s *settings, teacher *vit.Model, history []epoch) error {
-	if err := export(backbonePath(s.out), teacher, s.element()); err != nil {
-		return err
-	}
-	text, err := json.MarshalIndent(teacher.Config, "", "\t")
-	if err != nil {
-		return fmt.Errorf("architecture: %w", err)
-	}
-	if err := writeFile(filepath.Join(s.out, "backbone.json"), append(text, '\n')); err != nil {
-		return err
-	}
-	if err := writeMetrics(filepath.Join(s.out, "metrics.csv"), history); err != nil {
-		return err
-	}
-	most := math.Log(float64(s.Outputs))
+func publish(s *settings, r *pretrain.Run) error {
+	return errors.Join(
+		pretrain.ExportFile(backbonePath(s.Out), r.Teacher, checkpoint.DType(strings.ToUpper(s.Type))),
+		checkpoint.WriteFile(filepath.Join(s.Out, "metrics.csv"), func(w io.Writer) error { return pretrain.WriteMetrics(w, r.History) }),
+		checkpoint.WriteFile(filepath.Join(s.Out, "curves.png"), func(w io.Writer) error { return drawCurves(w, s, r.History) }),
+	)
+}
+
+// drawCurves draws the loss, with the entropy of DINO's teacher, the k-NN accuracy where it was measured,
+// and the learning rate.
+func drawCurves(w io.Writer, s *settings, history []pretrain.Epoch) error {
+	guess := math.Log(float64(s.Outputs)) // near which the loss starts
 	if s.Contrast > 0 {
-		most = math.Log(float64(min(s.Piece, s.Batch)))
+		guess = math.Log(float64(min(s.Piece, s.Batch)))
 	}
-	curves, err := drawCurves(history, most)
-	if err != nil {
-		return err
-	}
-	return writeFile(filepath.Join(s.out, "curves.png"), curves)
-}
-
-// export writes a backbone as DINO's published files have it: its own names without a prefix.
-func export(path string, m *vit.Model, element checkpoint.DType) error {
-	infos, contents := map[string]checkpoint.Info{}, map[string][]byte{}
-	for name, t := range nn.State(m) {
-		infos[name] = checkpoint.Info{DType: element, Shape: t.Shape()}
-		contents[name] = make([]byte, element.Size()*t.Len())
-		element.Encode(contents[name], t.Data())
-	}
-	config, err := json.Marshal(m.Config)
-	if err != nil {
-		return fmt.Errorf("architecture: %w", err)
-	}
-	return checkpoint.Create(path, infos, contents, map[string]string{"format": "pt", "config": string(config)})
-}
-
-// writeMetrics writes a line per epoch. k-NN accuracies are in percent, and empty where there was
-// no test.
-func writeMetrics(path string, history []epoch) error {
-	return checkpoint.WriteFile(path, func(w io.Writer) error {
-		c := csv.NewWriter(w)
-		c.Write([]string{"epoch", "loss", "teacher_entropy", "batch_entropy", "gradient", "knn_class", "knn_class_patches", "lr", "decay", "momentum", "temperature", "images", "seconds"})
-		for i, e := range history {
-			num := func(v float64) string { return strconv.FormatFloat(v, 'g', 7, 64) }
-			knn, both := "", ""
-			if e.Tested {
-				knn, both = num(100*e.KNN), num(100*e.KNNBoth)
-			}
-			c.Write([]string{strconv.Itoa(i + 1), num(e.Loss), num(e.Entropy), num(e.Spread), num(e.Norm), knn, both,
-				num(e.LR), num(e.Decay), num(e.Momentum), num(e.Temperature), strconv.Itoa(e.Images), num(e.Seconds)})
+	var loss, entropy, spread, class, patches, rate []float64
+	for _, e := range history {
+		knn := pretrain.Accuracy{Class: math.NaN(), Patches: math.NaN()}
+		if e.KNN != nil {
+			knn = *e.KNN
 		}
-		c.Flush()
-		return c.Error()
-	})
-}
-
-func writeFile(path string, content []byte) error {
-	return checkpoint.WriteFile(path, func(w io.Writer) error {
-		_, err := w.Write(content)
-		return err
-	})
+		if s.Contrast > 0 {
+			e.Entropy, e.Spread = math.NaN(), math.NaN()
+		}
+		loss, entropy, spread = append(loss, e.Loss), append(entropy, e.Entropy), append(spread, e.Spread)
+		class, patches, rate = append(class, 100*knn.Class), append(patches, 100*knn.Patches), append(rate, e.LR)
+	}
+	return curves.PNG(w,
+		curves.Panel{Title: "loss", Max: 1.3 * guess, Series: []curves.Series{ // with room for the legend above
+			{Name: "loss", Points: loss}, {Name: "teacher's entropy", Points: entropy}, {Name: "of a whole batch", Points: spread},
+		}},
+		curves.Panel{Title: "k-NN accuracy, %", Max: 100, Series: []curves.Series{{Name: "class token", Points: class}, {Name: "and mean patch", Points: patches}}},
+		curves.Panel{Title: "learning rate", Series: []curves.Series{{Points: rate}}},
+	)
 }

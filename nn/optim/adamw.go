@@ -1,6 +1,8 @@
 package optim
 
 import (
+	"cmp"
+	"fmt"
 	"iter"
 	"math"
 
@@ -9,26 +11,36 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// AdamW is Adam with decoupled weight decay (Loshchilov and Hutter, arXiv
-// 1711.05101) as torch.optim.AdamW does it. In step t, for a parameter p with
-// gradient g:
+// AdamW configures Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101) as
+// torch.optim.AdamW does it. In step t, for a parameter p with gradient g:
 //
 //	p -= lr·WeightDecay·p
 //	m  = Beta1·m + (1-Beta1)·g
 //	v  = Beta2·v + (1-Beta2)·g²
 //	p -= lr · m/(1-Beta1ᵗ) / (sqrt(v/(1-Beta2ᵗ)) + Eps)
 //
-// Steps are counted for all parameters together. PyTorch counts them for each, which
-// differs only for a parameter that had no gradient in some of them.
+// Where Beta1, Beta2 or Eps is 0, PyTorch's default is meant: 0.9, 0.999 or 1e-8. A WeightDecay of 0
+// means none; PyTorch's default is 0.01.
+//
+// Steps are counted for all parameters together. PyTorch counts them for each, which differs only for a
+// parameter that had no gradient in some of them.
 type AdamW struct{ Beta1, Beta2, Eps, WeightDecay float32 }
 
-// DefaultAdamW returns PyTorch's settings.
-func DefaultAdamW() AdamW { return AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.01} }
+// Validate returns an error unless all numbers are at least 0, and the betas less than 1.
+func (c AdamW) Validate() error {
+	switch {
+	case !(c.Beta1 >= 0 && c.Beta1 < 1) || !(c.Beta2 >= 0 && c.Beta2 < 1):
+		return fmt.Errorf("optim: AdamW with betas %v and %v, want at least 0 and less than 1", c.Beta1, c.Beta2)
+	case !proper(c.Eps) || !proper(c.WeightDecay):
+		return fmt.Errorf("optim: AdamW with eps %v and weight decay %v, want at least 0", c.Eps, c.WeightDecay)
+	}
+	return nil
+}
 
-// NewAdamW returns an Optimizer of those of params that are not frozen. Its state is
-// <param>.exp_avg (m) and <param>.exp_avg_sq (v) of the parameter's shape, for
-// each, and the scalar step, t, which is exact up to 2^24.
-func NewAdamW(c AdamW, params iter.Seq2[string, *autograd.Param]) Optimizer {
+// New implements Config. The state is <param>.exp_avg (m) and <param>.exp_avg_sq (v) of the
+// parameter's shape, for each, and the scalar step, t, which is exact up to 2^24.
+func (c AdamW) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
+	c.Beta1, c.Beta2, c.Eps = cmp.Or(c.Beta1, 0.9), cmp.Or(c.Beta2, 0.999), cmp.Or(c.Eps, 1e-8)
 	o := &adamW{c: c, step: tensor.New()}
 	o.slots, o.state = slots(params, "exp_avg", "exp_avg_sq")
 	o.state["step"] = o.step
@@ -43,6 +55,7 @@ type adamW struct {
 }
 
 func (o *adamW) Step(lr float32, grads autograd.Grads) {
+	check(o.slots, grads)
 	o.step.Data()[0]++
 	t := float64(o.step.Data()[0])
 	// In float64: 1 - 0.999ᵗ would lose three of float32's seven digits at t = 1.

@@ -1,11 +1,11 @@
-// Package optim changes parameters so that a loss falls.
+// Package optim has optimizers and the learning rate's schedule.
 //
-//	opt := optim.NewSGD(optim.SGD{Momentum: 0.9, WeightDecay: 1e-3}, nn.Params(model))
+//	opt := optim.SGD{Momentum: 0.9, WeightDecay: 1e-3}.New(nn.Params(model))
 //	rate := optim.Schedule{Base: 0.005, Min: 1e-6, Warmup: 20, Epochs: 130}
 //	for each batch {
 //		opt.Step(rate.At(epoch), tape.Backward(loss))
 //	}
 //
-// An Optimizer's State, saved beside the model and loaded again, continues
-// training with the same bits as if it had never stopped.
+// An Optimizer's State, saved beside the model and loaded again, resumes training to the same bits.
+// Package fit has the loop around it.
 package optim

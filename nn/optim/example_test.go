@@ -15,7 +15,7 @@ func Example() {
 	labels := []int{0, 1}
 	model := nn.NewLinear(2, 2)
 
-	opt := optim.NewSGD(optim.SGD{Momentum: 0.9, WeightDecay: 1e-3}, nn.Params(model))
+	opt := optim.SGD{Momentum: 0.9, WeightDecay: 1e-3}.New(nn.Params(model))
 	rate := optim.Schedule{Base: 0.5, Min: 0.01, Warmup: 2, Epochs: 20}
 	tape := &autograd.Tape{}
 	for epoch := range 20 {

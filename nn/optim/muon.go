@@ -1,6 +1,7 @@
 package optim
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -12,34 +13,41 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Muon moves matrices by momentum whose singular values are all brought near 1 (Jordan et al., "Muon:
-// An optimizer for hidden layers in neural networks", 2024), so that what few examples ask for is learned
-// about as fast as what all do. For a matrix p [m, n] with gradient g:
+// Muon configures an optimizer that moves matrices by a momentum whose singular values are all brought
+// near 1 (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024), so that rare
+// features are learned about as fast as common ones. For a matrix p [m, n] with gradient g:
 //
 //	v  = Momentum·v + g
 //	p -= lr · 0.2·sqrt(max(m, n)) · orthogonal(g + Momentum·v)
 //
 // The factor makes a step about as long as AdamW's, so that one rate serves both (Liu et al., arXiv
-// 2502.16982, equation 4). It is meant for the matrices inside a network; biases, norms, embeddings and the last layer
-// are moved by Others, and matrices do not decay, whatever its WeightDecay is.
+// 2502.16982, equation 4). It is meant for the matrices inside a network; Others moves biases, norms,
+// embeddings and the last layer. Matrices do not decay, whatever the WeightDecay of Others.
 type Muon struct {
-	Momentum float32
+	Momentum float32 // Jordan et al. use 0.95
 	Others   AdamW
 
-	// Matrices says how many matrices, one above the other, a parameter holds: 3 where it is queries, keys and
-	// values; 0 if it is one of the others. A parameter that holds any has two dimensions, and that number divides its rows:
-	// NewMuon panics otherwise.
+	// Matrices returns how many matrices, stacked, a parameter holds: 3 for queries, keys and values
+	// together; 0 for one of the others. New panics unless a parameter with matrices has two
+	// dimensions, and their number divides its rows.
 	Matrices func(name string, p *autograd.Param) int
 }
 
-// DefaultMuon returns Jordan et al.'s momentum, and DefaultAdamW for the others.
-func DefaultMuon(matrices func(name string, p *autograd.Param) int) Muon {
-	return Muon{Momentum: 0.95, Others: DefaultAdamW(), Matrices: matrices}
+// Validate returns an error unless Momentum is at least 0 and less than 1, Others are valid, and there is
+// a Matrices.
+func (c Muon) Validate() error {
+	switch {
+	case !(c.Momentum >= 0 && c.Momentum < 1):
+		return fmt.Errorf("optim: Muon with momentum %v, want at least 0 and less than 1", c.Momentum)
+	case c.Matrices == nil:
+		return errors.New("optim: Muon without Matrices")
+	}
+	return c.Others.Validate()
 }
 
-// NewMuon returns an Optimizer of those of params that are not frozen. Its state is <param>.momentum (v) of
-// the parameter's shape for each that holds matrices, and NewAdamW's for the others.
-func NewMuon(c Muon, params iter.Seq2[string, *autograd.Param]) Optimizer {
+// New implements Config. The state is <param>.momentum (v) of the parameter's shape for each that holds
+// matrices, and that of AdamW for the others.
+func (c Muon) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 	of := func(inner bool) iter.Seq2[string, *autograd.Param] {
 		return func(yield func(string, *autograd.Param) bool) {
 			for name, p := range params {
@@ -49,17 +57,16 @@ func NewMuon(c Muon, params iter.Seq2[string, *autograd.Param]) Optimizer {
 			}
 		}
 	}
-	o := &muon{momentum: c.Momentum, others: NewAdamW(c.Others, of(false))}
+	o := &muon{momentum: c.Momentum, others: c.Others.New(of(false))}
 	o.each = o.move
-	var inner []slot
-	inner, o.state = slots(of(true), "momentum")
+	o.inner, o.state = slots(of(true), "momentum")
 	for name, p := range of(true) {
-		i := slices.IndexFunc(inner, func(s slot) bool { return s.param == p && s.first != nil })
+		i := slices.IndexFunc(o.inner, func(s slot) bool { return s.param == p && s.first != nil })
 		if i < 0 {
 			continue // frozen, or known by another name
 		}
-		o.matrices = append(o.matrices, split(name, inner[i], c.Matrices(name, p))...)
-		inner[i].first = nil
+		o.matrices = append(o.matrices, split(name, o.inner[i], c.Matrices(name, p))...)
+		o.inner[i].first = nil
 	}
 	maps.Copy(o.state, o.others.State())
 	return o
@@ -68,6 +75,7 @@ func NewMuon(c Muon, params iter.Seq2[string, *autograd.Param]) Optimizer {
 type muon struct {
 	momentum float32
 	others   Optimizer
+	inner    []slot // of the parameters with matrices
 	matrices []*matrix
 	state    nn.Tensors
 
@@ -101,7 +109,7 @@ func newSides(m, n int) sides {
 // split returns the matrices of a slot.
 func split(name string, s slot, count int) []*matrix {
 	if shape := s.param.Value.Shape(); len(shape) != 2 || shape[0]%count != 0 {
-		panic(fmt.Sprintf("optim: NewMuon: %s of shape %v, want %d matrices one above the other", name, shape, count))
+		panic(fmt.Sprintf("optim: Muon: %s of shape %v, want %d matrices one above the other", name, shape, count))
 	}
 	rows, n := s.param.Value.Dim(0), s.param.Value.Dim(1)
 	m, low := rows/count, min(rows/count, n)
@@ -118,6 +126,7 @@ func split(name string, s slot, count int) []*matrix {
 }
 
 func (o *muon) Step(lr float32, grads autograd.Grads) {
+	check(o.inner, grads)
 	o.others.Step(lr, grads)
 	o.lr, o.grads = lr, grads
 	tensor.Each(len(o.matrices), o.each)

@@ -69,7 +69,7 @@ func orthogonal(m *mat.Dense) *mat.Dense {
 func TestMuonMakesStepsOrthogonal(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	m := newBlock(rng)
-	opt := optim.NewMuon(optim.Muon{Momentum: 0.9, Matrices: matrices}, nn.Params(m))
+	opt := optim.Muon{Momentum: 0.9, Matrices: matrices}.New(nn.Params(m))
 	type part struct {
 		of       *autograd.Param
 		from, to int
@@ -124,7 +124,7 @@ func TestMuonRaisesSmallValues(t *testing.T) {
 				grad.Data()[i] = float32(v)
 			}
 			p := nn.NewParam(shape[0], shape[1])
-			opt := optim.NewMuon(optim.Muon{Matrices: func(string, *autograd.Param) int { return 1 }}, nn.Params(&struct {
+			opt := optim.Muon{Matrices: func(string, *autograd.Param) int { return 1 }}.New(nn.Params(&struct {
 				W *autograd.Param `state:"w"`
 			}{p}))
 			opt.Step(1/(0.2*float32(math.Sqrt(float64(max(shape[0], shape[1]))))), autograd.Grads{p: grad})
@@ -142,7 +142,7 @@ func TestMuonRefusesWhatIsNoMatrices(t *testing.T) {
 		matrices := func(name string, _ *autograd.Param) int { return map[string]int{"qkv": count}[name] }
 		func() {
 			defer func() { assert.Contains(t, recover(), want) }()
-			optim.NewMuon(optim.DefaultMuon(matrices), nn.Params(m))
+			optim.Muon{Matrices: matrices}.New(nn.Params(m))
 		}()
 	}
 }

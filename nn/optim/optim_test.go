@@ -48,31 +48,20 @@ var optimizers = []struct {
 	want []float64 // a after ten steps of PyTorch 1.13 with the same settings
 	keys []string
 }{
-	{"SGD", 0.05, sgd(optim.SGD{Momentum: 0.9, WeightDecay: 1e-3}),
+	{"SGD", 0.05, optim.SGD{Momentum: 0.9, WeightDecay: 1e-3}.New,
 		[]float64{1.50917792, 0.172057599, -0.574240506, -1.00607634}, []string{"a.momentum", "b.momentum"}},
-	{"SGD without momentum", 0.05, sgd(optim.SGD{WeightDecay: 1e-3}),
+	{"SGD without momentum", 0.05, optim.SGD{WeightDecay: 1e-3}.New,
 		[]float64{0.838030159, -0.842247605, 1.24087679, -0.356349558}, nil},
-	{"AdamW", 0.01, adamW(optim.AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.05}),
+	{"AdamW", 0.01, optim.AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.05}.New,
 		[]float64{0.591085434, -1.14271498, 1.88954961, -0.0984389335},
 		[]string{"a.exp_avg", "a.exp_avg_sq", "b.exp_avg", "b.exp_avg_sq", "step"}},
-	{"Muon", 0.01, muon(optim.Muon{Momentum: 0.95, Others: optim.AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.05}}),
+	{"Muon", 0.01, optim.Muon{Momentum: 0.95, Others: optim.AdamW{WeightDecay: 0.05}, Matrices: second}.New,
 		[]float64{0.591085434, -1.14271498, 1.88954961, -0.0984389335}, // AdamW's
 		[]string{"a.exp_avg", "a.exp_avg_sq", "b.momentum", "step"}},
 }
 
-// muon is for b alone.
-func muon(c optim.Muon) func(iter.Seq2[string, *autograd.Param]) optim.Optimizer {
-	c.Matrices = func(name string, p *autograd.Param) int { return p.Value.Rank() - 1 }
-	return func(p iter.Seq2[string, *autograd.Param]) optim.Optimizer { return optim.NewMuon(c, p) }
-}
-
-func sgd(c optim.SGD) func(iter.Seq2[string, *autograd.Param]) optim.Optimizer {
-	return func(p iter.Seq2[string, *autograd.Param]) optim.Optimizer { return optim.NewSGD(c, p) }
-}
-
-func adamW(c optim.AdamW) func(iter.Seq2[string, *autograd.Param]) optim.Optimizer {
-	return func(p iter.Seq2[string, *autograd.Param]) optim.Optimizer { return optim.NewAdamW(c, p) }
-}
+// second says that b alone is a matrix.
+func second(_ string, p *autograd.Param) int { return p.Value.Rank() - 1 }
 
 func TestAsPyTorch(t *testing.T) {
 	for _, c := range optimizers {
@@ -116,7 +105,7 @@ func TestResume(t *testing.T) {
 
 func TestLoadRefuses(t *testing.T) {
 	m := newPair()
-	opt := optim.NewAdamW(optim.DefaultAdamW(), nn.Params(m))
+	opt := optim.AdamW{}.New(nn.Params(m))
 	opt.Step(0.1, m.gradsAt(0))
 	before := nn.Tensors{}
 	for name, v := range opt.State() {
@@ -127,7 +116,7 @@ func TestLoadRefuses(t *testing.T) {
 	bad["b.exp_avg"] = tensor.New(2)
 	assert.EqualError(t, opt.Load(bad), "1 tensor missing (step); b.exp_avg is [2], want [2 1]")
 	assert.Equal(t, map[string]*tensor.Tensor(before), opt.State())
-	assert.ErrorContains(t, optim.NewSGD(optim.SGD{Momentum: 0.9}, nn.Params(m)).Load(before), "a.momentum, b.momentum")
+	assert.ErrorContains(t, optim.SGD{Momentum: 0.9}.New(nn.Params(m)).Load(before), "a.momentum, b.momentum")
 }
 
 func TestWhatStays(t *testing.T) {
@@ -159,7 +148,7 @@ func TestWhatStays(t *testing.T) {
 // TestTied has one parameter under two names: it takes one step, not two.
 func TestTied(t *testing.T) {
 	p := nn.NewParam(1)
-	opt := optim.NewSGD(optim.SGD{Momentum: 0.9}, nn.Params(&pair{p, p}))
+	opt := optim.SGD{Momentum: 0.9}.New(nn.Params(&pair{p, p}))
 	opt.Step(1, autograd.Grads{p: tensor.New(1).Fill(1)})
 	assert.Equal(t, float32(-1), p.Value.At(0))
 	assert.Len(t, opt.State(), 1)
@@ -186,12 +175,84 @@ func TestSchedule(t *testing.T) {
 	} {
 		assert.InDelta(t, want, s.At(epoch), 1e-9, "epoch %v", epoch)
 	}
-	assert.Equal(t, s.Base, s.At(20))
-	assert.Equal(t, s.Min, s.At(130))
+	assert.Equal(t, float32(s.Base), s.At(20))
+	assert.Equal(t, float32(s.Min), s.At(130))
 	assert.Less(t, s.At(129), s.At(128))
 
 	assert.Equal(t, float32(0.1), optim.Schedule{Base: 0.1, Epochs: 10}.At(0), "no warm-up")
 	assert.Equal(t, float32(0), optim.Schedule{Base: 0.1, Epochs: 10}.At(10))
 	assert.Equal(t, float32(0.1), optim.Schedule{Base: 0.1}.At(1000), "no end")
 	assert.Equal(t, float32(0.1), optim.Schedule{Base: 0.1, Warmup: 5, Epochs: 5}.At(5), "nothing but warm-up")
+	assert.Equal(t, float32(0.1), optim.Schedule{Base: 0.1, Epochs: 10}.At(-3), "before the start")
+}
+
+// Settings that are left out are PyTorch's, so that a gradient of zero does not divide by zero.
+func TestAdamWWithoutSettings(t *testing.T) {
+	m, want := newPair(), newPair()
+	opt := optim.AdamW{WeightDecay: 0.1}.New(nn.Params(m))
+	full := optim.AdamW{Beta1: 0.9, Beta2: 0.999, Eps: 1e-8, WeightDecay: 0.1}.New(nn.Params(want))
+	for step := range 3 {
+		grads := m.gradsAt(step)
+		grads[m.B].Fill(0)
+		opt.Step(0.1, grads)
+		grads = want.gradsAt(step)
+		grads[want.B].Fill(0)
+		full.Step(0.1, grads)
+	}
+	assert.Equal(t, want, m)
+	assert.False(t, math.IsNaN(float64(m.B.Value.At(0, 0))))
+}
+
+// Whatever Step cannot use panics before anything has moved.
+func TestStepPanics(t *testing.T) {
+	for _, c := range optimizers {
+		t.Run(c.name, func(t *testing.T) {
+			m, start := newPair(), newPair()
+			opt := c.make(nn.Params(m))
+			for _, p := range []*autograd.Param{m.A, m.B} {
+				grads := m.gradsAt(0)
+				grads[p] = tensor.New(3)
+				func() {
+					defer func() {
+						e, ok := recover().(*tensor.ShapeError)
+						require.True(t, ok)
+						assert.Equal(t, [][]int{p.Value.Shape(), {3}}, e.Shapes)
+					}()
+					opt.Step(0.1, grads)
+				}()
+			}
+			tape := &autograd.Tape{}
+			ones := tape.Const(tensor.New(1, 4).Fill(1))
+			grads := tape.Backward(autograd.Reshape(autograd.Linear(ones, autograd.Reshape(tape.Param(m.A), 1, 4), nil)))
+			tape.Reset()
+			assert.PanicsWithValue(t, "optim: Step without gradients: if their tape was reset, call Step before Reset", func() { opt.Step(0.1, grads) })
+			assert.Equal(t, start.A.Value, m.A.Value)
+			assert.Equal(t, start.B.Value, m.B.Value)
+		})
+	}
+}
+
+func TestValidate(t *testing.T) {
+	nan, inf := float32(math.NaN()), float32(math.Inf(1))
+	for want, c := range map[string]interface{ Validate() error }{
+		"momentum 1":                            optim.SGD{Momentum: 1},
+		"weight decay -1":                       optim.SGD{WeightDecay: -1},
+		"betas 0.9 and NaN":                     optim.AdamW{Beta1: 0.9, Beta2: nan},
+		"eps 0 and weight decay +Inf":           optim.AdamW{WeightDecay: inf},
+		"without Matrices":                      optim.Muon{},
+		"Muon with momentum NaN":                optim.Muon{Momentum: nan, Matrices: second},
+		"AdamW with betas 1 and 0":              optim.Muon{Others: optim.AdamW{Beta1: 1}, Matrices: second},
+		"learning rate 0, want":                 optim.Schedule{},
+		"learning rate NaN, want":               optim.Schedule{Base: math.NaN()},
+		"last learning rate 2, want at most":    optim.Schedule{Base: 1, Min: 2},
+		"last learning rate NaN after 0 epochs": optim.Schedule{Base: 1, Min: math.NaN()},
+		"-1 of warm-up":                         optim.Schedule{Base: 1, Warmup: -1},
+	} {
+		assert.ErrorContains(t, c.Validate(), want)
+	}
+	for _, c := range []interface{ Validate() error }{
+		optim.SGD{}, optim.AdamW{}, optim.Muon{Momentum: 0.95, Matrices: second}, optim.Schedule{Base: 1, Min: 1, Warmup: 2},
+	} {
+		assert.NoError(t, c.Validate())
+	}
 }

@@ -1,29 +1,51 @@
 package optim
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
-// Schedule is the learning rate over the epochs of a training run: it rises in
-// a line from 0 to Base during the first Warmup epochs, then falls along half
-// a cosine to Min at Epochs (Loshchilov and Hutter, arXiv 1608.03983, without
-// restarts), and stays there.
+// Schedule is the learning rate over the epochs of training: it rises linearly from 0 to Base during the
+// first Warmup epochs, then falls along half a cosine to Min at Epochs (Loshchilov and Hutter, arXiv
+// 1608.03983, without restarts), and stays there.
 type Schedule struct {
-	Base, Min      float32
-	Warmup, Epochs float64 // Epochs not above Warmup means that the rate stays at Base
+	Base   float64 `knob:"lr" json:"lr" group:"Training" range:"(0,)" arg:"rate" help:"highest learning rate"`
+	Min    float64 `knob:"min-lr" json:"min-lr" range:"[0,)" arg:"rate" help:"learning rate at the end of the cosine"`
+	Warmup float64 `knob:"warmup" json:"warmup" range:"[0,)" arg:"epochs" help:"epochs over which the learning rate rises from 0"`
+	Epochs float64 // when the rate reaches Min; if not above Warmup, it stays at Base
+}
+
+// Validate returns an error unless Base is positive, Min is at most Base, and nothing is negative or
+// infinite.
+func (s Schedule) Validate() error {
+	finite := func(x float64) bool { return x >= 0 && !math.IsInf(x, 0) }
+	switch {
+	case !finite(s.Base) || s.Base == 0:
+		return fmt.Errorf("optim: learning rate %v, want a positive number", s.Base)
+	case s.Min > s.Base:
+		return fmt.Errorf("optim: last learning rate %v, want at most the highest, %v", s.Min, s.Base)
+	case !finite(s.Min) || !finite(s.Warmup) || !finite(s.Epochs):
+		return fmt.Errorf("optim: last learning rate %v after %v epochs, %v of warm-up: want none negative", s.Min, s.Epochs, s.Warmup)
+	}
+	return nil
 }
 
 // At returns the learning rate after so many epochs, which need not be whole:
-// At(float64(step)/stepsPerEpoch) follows the curve from step to step.
+// At(float64(step)/stepsPerEpoch) follows the curve from step to step. Before the first epoch it is as at
+// its start. Base and Min are rounded to float32 first.
 //
-// At(float64(n)) for all of epoch n, counted from 0, is the staircase that the
-// authors' code means to use. Theirs comes one epoch late: it trains
-// two epochs at the start of the warm-up, and so one fewer near the end.
+// At(float64(n)) for all of epoch n, counted from 0, is the staircase that the authors' code means to
+// use. Theirs comes one epoch late: it trains two epochs at the start of the warm-up, and so one fewer
+// near the end.
 func (s Schedule) At(epoch float64) float32 {
+	epoch = max(epoch, 0)
+	base, low := float64(float32(s.Base)), float64(float32(s.Min))
 	switch {
 	case epoch < s.Warmup:
-		return float32(float64(s.Base) * max(epoch, 0) / s.Warmup)
+		return float32(base * epoch / s.Warmup)
 	case s.Epochs <= s.Warmup:
-		return s.Base
+		return float32(base)
 	}
 	t := min((epoch-s.Warmup)/(s.Epochs-s.Warmup), 1)
-	return float32(float64(s.Min) + (float64(s.Base)-float64(s.Min))*(1+math.Cos(math.Pi*t))/2)
+	return float32(low + (base-low)*(1+math.Cos(math.Pi*t))/2)
 }

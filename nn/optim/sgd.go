@@ -1,6 +1,7 @@
 package optim
 
 import (
+	"fmt"
 	"iter"
 
 	"github.com/promptcam/promptcam/autograd"
@@ -8,17 +9,25 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// SGD is stochastic gradient descent as torch.optim.SGD does it. For a
-// parameter p with gradient g:
+// SGD configures stochastic gradient descent as torch.optim.SGD does it. For a parameter p with gradient
+// g:
 //
 //	g += WeightDecay·p
 //	v  = Momentum·v + g      v is 0 at first: PyTorch's dampening 0
 //	p -= lr·v
 type SGD struct{ Momentum, WeightDecay float32 }
 
-// NewSGD returns an Optimizer of those of params that are not frozen. Its state is
-// <param>.momentum of the parameter's shape, for each; none if Momentum is 0.
-func NewSGD(c SGD, params iter.Seq2[string, *autograd.Param]) Optimizer {
+// Validate returns an error unless both numbers are at least 0, and Momentum is less than 1.
+func (c SGD) Validate() error {
+	if !(c.Momentum >= 0 && c.Momentum < 1) || !proper(c.WeightDecay) {
+		return fmt.Errorf("optim: SGD with momentum %v and weight decay %v, want at least 0, and less than 1 of momentum", c.Momentum, c.WeightDecay)
+	}
+	return nil
+}
+
+// New implements Config. The state is <param>.momentum of the parameter's shape, for each; none if
+// Momentum is 0.
+func (c SGD) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 	o := &sgd{c: c}
 	if c.Momentum == 0 {
 		o.slots, o.state = slots(params)
@@ -35,6 +44,7 @@ type sgd struct {
 }
 
 func (o *sgd) Step(lr float32, grads autograd.Grads) {
+	check(o.slots, grads)
 	for _, s := range o.slots {
 		grad := grads[s.param]
 		if grad == nil {

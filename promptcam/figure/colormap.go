@@ -5,22 +5,21 @@ import (
 	"math"
 )
 
-// Colormap gives the opaque colour for t from 0 (no attention) to 1 (the
-// strongest of the scale). Values outside, and NaN, get the nearer end's colour.
+// Colormap returns an opaque colour for t from 0 (no attention) to 1 (the top of the scale).
+// Values outside get the nearer end's colour, NaN that of 0.
 type Colormap func(t float64) color.RGBA
 
-// Viridis runs from dark violet over green to yellow. Its lightness rises
-// evenly, so equal steps look equal, in print without colour and to the
-// colour-blind too.
+// Viridis runs from dark violet over green to yellow. Its lightness rises evenly, so equal
+// steps look equal, also in greyscale and to colour-blind readers.
 func Viridis(t float64) color.RGBA { return interpolate(&viridis, t) }
 
-// Inferno runs from black over red to pale yellow, evenly in lightness like
-// Viridis, and stands out from foliage, sky and water.
+// Inferno runs from black over red to pale yellow. Its lightness rises evenly like Viridis's,
+// and it stands out from foliage, sky and water.
 func Inferno(t float64) color.RGBA { return interpolate(&inferno, t) }
 
 // Jet is the rainbow of MATLAB and of the authors' figures (OpenCV's
-// COLORMAP_JET): three ramps clipped to 0..1. Its lightness peaks in the middle,
-// so that yellow looks stronger than the red above it; it is here for comparison.
+// COLORMAP_JET): three ramps clipped to 0..1. It is here for comparison only: its lightness
+// peaks in the middle, so yellow looks stronger than the red above it.
 func Jet(t float64) color.RGBA {
 	t = unit(t)
 	ramp := func(centre float64) uint8 {
@@ -30,7 +29,7 @@ func Jet(t float64) color.RGBA {
 }
 
 // knots are colours 0xRRGGBB at even steps. 33 of them, joined by straight
-// lines, stay within 2/255 of the 256-entry originals.
+// lines, stay within 2/255 of the originals, which have 256 entries.
 type knots [33]uint32
 
 // The colours of N. Smith, S. van der Walt and E. Firing for Matplotlib

@@ -1,3 +1,10 @@
-// Package figure draws attention maps: colormaps, an Overlay over a photograph, a Sheet of all
-// maps of one photograph, and a Report of a training run as one HTML file.
+// Package figure draws attention maps. Overlay puts one over a photograph; Sheet makes one
+// picture of all maps of a photograph, with captions and a colour bar; Report makes one HTML
+// page of a training run. A Style says how: by which Colormap, and on which Scale. Package
+// figure/curves draws training curves.
+//
+// Pictures are image.Image values: encode them with image/png, or write them with WritePNG.
+//
+// Reading order: colormap.go, overlay.go, row.go, sheet.go with colorbar.go and text.go, then
+// report.go with page.go, veil.go and report.html.
 package figure

@@ -3,46 +3,45 @@ package figure
 import (
 	"image"
 	"image/color"
+	"image/draw"
 	"math"
 
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/vit/heat"
-	"golang.org/x/image/draw"
 )
 
-// Scale says which values of a map get the strongest colour.
+// Scale says which value of a map gets the strongest colour.
 type Scale int
 
 const (
-	// Absolute runs from 0 to one limit for all maps of a picture, so that a
-	// head that hardly looks at the image stays faint beside one that does.
+	// Absolute runs from 0 to one limit for all maps of a picture. A head that hardly
+	// attends to the image stays faint beside one that does.
 	Absolute Scale = iota
-	// Relative stretches each map from its own least to its own largest value,
-	// as the authors' code does. It shows the shape of weak maps and hides that
-	// they are weak.
+	// Relative stretches each map from its own smallest to its own largest value, as the
+	// authors' code does. It shows the shape of weak maps but hides that they are weak.
 	Relative
 )
 
-// Style says how maps are drawn. Its zero value is a good style.
+// Style says how maps are drawn. The zero value is a good default.
 type Style struct {
 	Map   Colormap // nil means Inferno
 	Scale Scale
 
-	// Limit is the share of attention on one patch that gets the strongest
-	// colour under the Absolute scale. 0 means the largest value of the maps
-	// drawn together, but no less than 4 times even attention (1/M each of M
-	// patches), so that a map without a focus does not look like one.
+	// Limit is the share of attention on one patch that gets the strongest colour under
+	// the Absolute scale. 0 means the largest value of the maps drawn together, but at
+	// least 4 times that of a uniform map (1/M on each of M patches), so that a map
+	// without a focus does not seem to have one.
 	Limit float32
 
-	// Opacity is the cover of the strongest colour, up to 1. 0 means 0.8.
-	// Weaker colours cover less, down to none at all where there is no
-	// attention, so that the photograph stays readable.
+	// Opacity of the strongest colour, up to 1; 0 means 0.8. Weaker colours are more
+	// transparent, and without attention the photograph shows unchanged.
 	Opacity float64
 
 	Panel int // longest side of one picture in a Sheet or Report, pixels; 0 means 224
 }
 
-// focus is how many times even attention a map must reach somewhere to be
-// drawn in the strongest colour, unless Style.Limit says otherwise.
+// focus is how many times the attention of a uniform map some patch must have to be drawn in
+// the strongest colour, unless Style.Limit says otherwise.
 const focus = 4
 
 // limit returns the top of the absolute scale for maps drawn together.
@@ -67,7 +66,7 @@ func (s Style) panel() int {
 	return s.Panel
 }
 
-// shade returns the colour of a point t of the scale, its alpha the cover.
+// shade returns the colour of point t of the scale, with its opacity as alpha.
 func (s Style) shade(t float64) color.NRGBA {
 	colours, opacity := s.Map, s.Opacity
 	if colours == nil {
@@ -78,31 +77,26 @@ func (s Style) shade(t float64) color.NRGBA {
 	}
 	t = unit(t)
 	c := colours(t)
-	// Half the range of t already has 7/10 of the cover: a linear cover lets the
-	// photograph's own colours pass for weak attention.
+	// Half the range of t already has 7/10 of the opacity: if it grew linearly, the
+	// photograph's own colours could pass for weak attention.
 	return color.NRGBA{c.R, c.G, c.B, uint8(math.Round(255 * unit(opacity) * math.Sqrt(t)))}
 }
 
-// levels returns where each value of h lies on the scale whose absolute top is
-// limit, from 0 to 1.
-func (s Style) levels(h heat.Map, limit float32) []float64 {
+// level returns where a value of h lies on the scale whose absolute top is limit, from 0 to 1.
+func (s Style) level(h heat.Map, limit float32) func(v float32) float64 {
 	low, high := 0.0, float64(limit)
 	if s.Scale == Relative {
 		low, high = float64(h.Min()), float64(h.Max())
 	}
-	t := make([]float64, len(h.Values))
 	if high <= low {
-		return t // a flat map has nothing to stretch
+		return func(float32) float64 { return 0 } // a flat map has nothing to stretch
 	}
-	for i, v := range h.Values {
-		t[i] = unit((float64(v) - low) / (high - low))
-	}
-	return t
+	return func(v float32) float64 { return unit((float64(v) - low) / (high - low)) }
 }
 
-// Overlay draws a map over the photograph it belongs to, stretched over all of
-// it, and returns a picture of the photograph's size with its origin at 0. The
-// photograph keeps its colours; where there is no attention it is unchanged.
+// Overlay draws a map over its photograph, stretched to the whole of it, and returns a picture
+// of the photograph's size with its origin at (0, 0). Where there is no attention, the
+// photograph is unchanged.
 func Overlay(photo image.Image, h heat.Map, s Style) *image.RGBA {
 	return s.overlay(photo, h, s.limit(h))
 }
@@ -114,10 +108,12 @@ func (s Style) overlay(photo image.Image, h heat.Map, limit float32) *image.RGBA
 	if size.X == 0 || size.Y == 0 || len(h.Values) == 0 {
 		return picture
 	}
-	// Values are resized rather than colours: halfway between dark and bright
-	// lies the colour of half the attention, not a blend of the two.
-	for i, t := range s.levels(h.Resize(size.X, size.Y), limit) {
-		c := s.shade(t)
+	// Values are resized, not colours: halfway between dark and bright lies the colour of
+	// half the attention, not a blend of the two.
+	large := h.Resize(size.X, size.Y)
+	level := s.level(large, limit)
+	for i, v := range large.Values {
+		c := s.shade(level(v))
 		at := picture.Pix[i*4:][:4]
 		at[0] = mix(at[0], c.R, c.A)
 		at[1] = mix(at[1], c.G, c.A)
@@ -126,16 +122,19 @@ func (s Style) overlay(photo image.Image, h heat.Map, limit float32) *image.RGBA
 	return picture
 }
 
-// mix covers a with alpha/255 of b.
+// mix blends alpha/255 of b over a.
 func mix(a, b, alpha uint8) uint8 {
 	return uint8((int(a)*(255-int(alpha)) + int(b)*int(alpha) + 127) / 255)
 }
 
-// fit returns photo scaled so that its longest side is side pixels.
+// fit returns photo, without its alpha, scaled so that its longest side is side pixels.
 func fit(photo image.Image, side int) *image.RGBA {
 	size := photo.Bounds().Size()
 	longest := max(size.X, size.Y, 1)
 	scaled := image.NewRGBA(image.Rect(0, 0, max(1, size.X*side/longest), max(1, size.Y*side/longest)))
-	draw.CatmullRom.Scale(scaled, scaled.Rect, photo, photo.Bounds(), draw.Src, nil)
+	if !photo.Bounds().Empty() {
+		small := data.Resize(data.ToRGB(photo), scaled.Rect.Dx(), scaled.Rect.Dy(), data.Bicubic)
+		draw.Draw(scaled, scaled.Rect, small, image.Point{}, draw.Src)
+	}
 	return scaled
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/vit/heat"
 	"github.com/stretchr/testify/assert"
 )
@@ -83,10 +84,10 @@ func TestEvenAttentionStaysFaint(t *testing.T) {
 	even := heatOf(14, 14, func(_, _ int) float32 { return 1.0 / 196 })
 	limit := Style{}.limit(even)
 	assert.InDelta(t, focus/196.0, limit, 1e-9)
-	for _, level := range (Style{}).levels(even, limit) {
-		assert.InDelta(t, 1.0/focus, level, 1e-6)
+	for _, v := range even.Values {
+		assert.InDelta(t, 1.0/focus, Style{}.level(even, limit)(v), 1e-6)
 	}
-	assert.Zero(t, Style{Scale: Relative}.levels(even, limit)[0], "nothing to stretch")
+	assert.Zero(t, Style{Scale: Relative}.level(even, limit)(even.Values[0]), "nothing to stretch")
 }
 
 func TestStrongerIsBrighter(t *testing.T) {
@@ -100,6 +101,13 @@ func TestStrongerIsBrighter(t *testing.T) {
 			before = now
 		}
 	}
+}
+
+// A photograph has millions of pixels: none may cost an allocation.
+func TestDrawingDoesNotAllocatePerPixel(t *testing.T) {
+	photo := data.NewRGB(300, 200)
+	assert.Less(t, testing.AllocsPerRun(3, func() { Overlay(photo, spot(0.4), Style{}) }), 30.0)
+	assert.Less(t, testing.AllocsPerRun(3, func() { fit(photo, 100) }), 30.0)
 }
 
 func TestFitKeepsShape(t *testing.T) {

@@ -78,7 +78,7 @@ func testReport(classes int) *Report {
 
 func written(t *testing.T, r *Report) string {
 	path := filepath.Join(t.TempDir(), "index.html")
-	require.NoError(t, r.Write(t.Context(), path))
+	require.NoError(t, r.WriteFile(t.Context(), path))
 	files, err := os.ReadDir(filepath.Dir(path))
 	require.NoError(t, err)
 	require.Len(t, files, 1, "one file, and nothing temporary")
@@ -133,9 +133,10 @@ func TestReport(t *testing.T) {
 	html := written(t, testReport(3))
 	requireWellFormed(t, html)
 	for _, want := range []string{
-		"A &amp; B &lt;report&gt;", "81.2 %", "validation", "class 2", "taken for class 1", "sufficient", "<td>deep</td>",
-		`<a href="#sample-1">class 0</a>`, // the confusion of class 0 with 1
-		`<a href="#sample-4">class 2</a>`, // the class itself
+		"A &amp; B &lt;report&gt;", "81.2 %", "validation", "class 2", "predicted: class 1", "sufficient", "<td>deep</td>",
+		`<a href="#sample-1">class 0</a></th><td><a href="#sample-2">class 1</a>`, // the confusion of class 0 with 1
+		`<a href="#sample-4">class 2</a>`,                                         // the class itself
+		`<details id="settings" class="card lower">`,
 		"color-scheme: light dark", "patches 50.0 %",
 	} {
 		assert.Contains(t, html, want)
@@ -144,6 +145,66 @@ func TestReport(t *testing.T) {
 	assert.NotContains(t, html, "ZgotmplZ", "the template's mark for what it refused")
 	assert.Equal(t, 6, strings.Count(html, "data:image/jpeg"), "each photograph once")
 	assert.Equal(t, 3*4+3*8, strings.Count(html, "data:image/png"))
+}
+
+// The page begins with the result, goes on with a few correct samples and the tables, and ends
+// with the other samples.
+func TestReportTellsTheResultFirst(t *testing.T) {
+	r := testReport(4)
+	r.Classes = []ClassResult{{"001.Red_Bird", 2000, 1700}, {"blue", 999, 988}, {"empty", 0, 0}, {"class 3", 0, 0}}
+	samples := r.Samples
+	r.Samples = func(yield func(Sample, error) bool) {
+		for s := range samples {
+			s.Rows[0].Blurred, s.Rows[0].StillWins = 0.846, s.True != 1
+			s.Rows[0].Panels[0].Share = promptcam.Share{Patches: 1}
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+	html := written(t, r)
+	requireWellFormed(t, html)
+	at := 0
+	for _, want := range []string{
+		"<b>89.6 %</b> of 2,999 test images are classified correctly (95 % interval 88.5 % to 90.7 %)",
+		"3 of the 4 correctly classified images shown here keep their class even with every head blurred",
+		`id="examples"`, `id="sample-0"`, `id="sample-2"`, `id="sample-4"`, `id="confusions"`, `title="001.Red_Bird">Red Bird</a>`,
+		`id="by-class"`, `id="settings"`, `id="samples"`, "5 further images", `id="sample-1"`, `id="sample-6"`,
+	} {
+		i := strings.Index(html[at:], want)
+		require.GreaterOrEqual(t, i, 0, "%s is not there, or too early", want)
+		at += i
+	}
+	assert.Equal(t, 6, strings.Count(html, "with every head blurred: 84.6 %, still predicted</span>"))
+	assert.Equal(t, 2, strings.Count(html, "with every head blurred: 84.6 %</span>"))
+	assert.Equal(t, 8*3+4*4, strings.Count(html, "patches 50.0 %"))
+	assert.NotContains(t, html, "patches 100.0 %", "that tells nothing")
+	assert.Contains(t, html, `<figure title="hottest patch: `)
+}
+
+func TestWriteEqualsWriteFile(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	var page bytes.Buffer
+	require.NoError(t, testReport(2).Write(t.Context(), &page))
+	assert.Equal(t, written(t, testReport(2)), page.String())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	page.Reset()
+	require.ErrorIs(t, testReport(2).Write(ctx, &page), context.Canceled)
+	assert.Zero(t, page.Len())
+	files, err := os.ReadDir(temp)
+	require.NoError(t, err)
+	assert.Empty(t, files, "no temporary file is left")
+}
+
+func TestIntervalIsWilsons(t *testing.T) {
+	low, high := ClassResult{Images: 200, Correct: 103}.interval() // R: prop.test(103, 200, correct = FALSE)
+	assert.InDelta(t, 0.446, low, 1e-3)
+	assert.InDelta(t, 0.583, high, 1e-3)
+	low, high = ClassResult{Images: 10, Correct: 10}.interval()
+	assert.InDelta(t, 0.7225, low, 1e-4)
+	assert.InDelta(t, 1, high, 1e-12)
 }
 
 func TestEmptyReport(t *testing.T) {
@@ -217,7 +278,7 @@ func TestReportFailsWhole(t *testing.T) {
 			defer cancel()
 			r := testReport(3)
 			c.change(r, cancel)
-			err := r.Write(ctx, path)
+			err := r.WriteFile(ctx, path)
 			require.ErrorContains(t, err, c.want)
 			assert.ErrorContains(t, err, path)
 			if c.is != nil {
@@ -231,7 +292,7 @@ func TestReportFailsWhole(t *testing.T) {
 			assert.Len(t, files, 1)
 		})
 	}
-	err := testReport(1).Write(t.Context(), filepath.Join(t.TempDir(), "missing", "index.html"))
+	err := testReport(1).WriteFile(t.Context(), filepath.Join(t.TempDir(), "missing", "index.html"))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -259,7 +320,7 @@ func TestVeilEqualsOverlay(t *testing.T) {
 
 func TestReportOfTraits(t *testing.T) {
 	r := testReport(3)
-	assert.NotContains(t, written(t, r), "Where the maps lie")
+	assert.NotContains(t, written(t, r), "Do the maps hit the right trait?")
 	some := heat.Interval{Mean: 0.9, Low: 0.75, High: 1, N: 20}
 	r.Traits = &TraitTable{Text: []string{"a < b"}, Trait: "Trait", Head: "Best head", Rows: []TraitRow{
 		{Class: 1, Trait: "eye & ring", Head: "head 2", Points: some, Chance: 0.043, Mass: some, Bird: some, Background: heat.Interval{Mean: 0.1, Low: 0, High: 0.2, N: 20}},
@@ -267,11 +328,14 @@ func TestReportOfTraits(t *testing.T) {
 	}}
 	page := written(t, r)
 	for _, want := range []string{
-		"<h2>Where the maps lie</h2>", "<p>a &lt; b</p>", "Best head</th>", "class 1</a></th><td>eye &amp; ring</td><td>head 2</td>",
+		"Do the maps hit the right trait?</h2>", "<p>a &lt; b</p>", "Best head</th>", "class 1</a></th><td>eye &amp; ring</td><td>head 2</td>",
 		"90.0 %</td><td class=\"n\">75 to 100 %</td><td class=\"n\">4.3 %</td>", "10.0 %", "<td></td><td></td><td class=\"n\">–</td><td class=\"n\"></td>",
 	} {
 		assert.Contains(t, page, want)
 	}
+	assert.NotContains(t, page, "Top-ranked")
+	r.Traits.Top, r.Traits.Rows[0].Top, r.Traits.Rows[0].TopPoints = "Top-ranked head", "head 5", heat.Interval{Mean: 0.45, N: 20}
+	assert.Contains(t, written(t, r), "<td>head 5</td><td class=\"n\">45.0 %</td></tr>")
 	r.Traits.Rows[1].Class = 3
-	assert.ErrorContains(t, r.Write(t.Context(), filepath.Join(t.TempDir(), "a.html")), "row 1 of traits: class 3, want 0 to 2")
+	assert.ErrorContains(t, r.WriteFile(t.Context(), filepath.Join(t.TempDir(), "a.html")), "row 1 of traits: class 3, want 0 to 2")
 }

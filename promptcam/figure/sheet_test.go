@@ -34,17 +34,17 @@ func TestSheet(t *testing.T) {
 	trait := panel
 	trait.Sufficient = true
 
-	one := Sheet(photo, "", []Row{{"true: Scott Oriole, 61.2 %", []Panel{panel, panel}}}, Style{})
+	one := Sheet(photo, "", []Row{{Title: "true: Scott Oriole, 61.2 %", Panels: []Panel{panel, panel}}}, Style{})
 	two := Sheet(photo, "", []Row{
-		{"true: Scott Oriole, 12.3 %", []Panel{panel, panel}},
-		{"predicted: Hooded Oriole, 45.1 %", []Panel{panel, panel}},
+		{Title: "true: Scott Oriole, 12.3 %", Panels: []Panel{panel, panel}},
+		{Title: "predicted: Hooded Oriole, 45.1 %", Panels: []Panel{panel, panel}},
 	}, Style{})
 	assert.Equal(t, one.Rect.Dx(), two.Rect.Dx())
 	assert.Greater(t, two.Rect.Dy(), one.Rect.Dy()+149, "a second row of maps")
 	assert.Equal(t, blue, one.RGBAAt(margin+50, margin+line+50), "the photograph keeps its colours")
 	assert.Greater(t, count(one, blue), 2*224*149, "the photograph and what is free of attention")
 
-	framedSheet := Sheet(photo, "", []Row{{"true: Scott Oriole, 61.2 %", []Panel{trait, panel}}}, Style{})
+	framedSheet := Sheet(photo, "", []Row{{Title: "true: Scott Oriole, 61.2 %", Panels: []Panel{trait, panel}}}, Style{})
 	assert.Zero(t, count(one, framed))
 	assert.Greater(t, count(framedSheet, framed), 2*3*(224+149)-100)
 
@@ -61,7 +61,7 @@ func TestSheetSharesOneScale(t *testing.T) {
 		for _, h := range heats {
 			panels = append(panels, Panel{Heat: h})
 		}
-		m := Sheet(photo, "", []Row{{"", panels}}, s)
+		m := Sheet(photo, "", []Row{{Panels: panels}}, s)
 		return m.RGBAAt(margin+(1+i)*(224+margin)+3*16+8, margin+line+10*16+8)
 	}
 	assert.NotEqual(t, at(Style{}, 0), at(Style{}, 1))

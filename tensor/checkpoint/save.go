@@ -18,7 +18,7 @@ import (
 // Save writes tensors and metadata to a safetensors file of F32, whole or not
 // at all: see WriteFile.
 func Save(path string, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
-	if err := WriteFile(path, func(w io.Writer) error { return write(w, tensors, metadata) }); err != nil {
+	if err := WriteFile(path, func(w io.Writer) error { return write(w, F32, tensors, metadata) }); err != nil {
 		return fmt.Errorf("checkpoint: save %w", err)
 	}
 	return nil
@@ -29,16 +29,21 @@ func Save(path string, tensors map[string]*tensor.Tensor, metadata map[string]st
 // begin at a multiple of 8 bytes. Names and metadata must be UTF-8, and no
 // tensor may be named __metadata__.
 func Write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
-	if err := write(w, tensors, metadata); err != nil {
+	return WriteAs(w, F32, tensors, metadata)
+}
+
+// WriteAs is Write for elements of type t, F32 or F16, rounded as DType.Encode does.
+func WriteAs(w io.Writer, t DType, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
+	if err := write(w, t, tensors, metadata); err != nil {
 		return fmt.Errorf("checkpoint: write: %w", err)
 	}
 	return nil
 }
 
-func write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
+func write(w io.Writer, t DType, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
 	infos := make(map[string]Info, len(tensors))
-	for name, t := range tensors {
-		infos[name] = Info{F32, t.Shape()}
+	for name, x := range tensors {
+		infos[name] = Info{t, x.Shape()}
 	}
 	h, _, err := header(infos, metadata)
 	if err != nil {
@@ -47,11 +52,11 @@ func write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]s
 	if _, err := w.Write(h); err != nil {
 		return err
 	}
-	buf := make([]byte, chunk)
+	buf, size := make([]byte, chunk), t.Size()
 	for _, name := range slices.Sorted(maps.Keys(tensors)) {
-		for part := range slices.Chunk(tensors[name].Contig().Data(), chunk/4) {
-			F32.Encode(buf[:4*len(part)], part)
-			if _, err := w.Write(buf[:4*len(part)]); err != nil {
+		for part := range slices.Chunk(tensors[name].Contig().Data(), chunk/size) {
+			t.Encode(buf[:size*len(part)], part)
+			if _, err := w.Write(buf[:size*len(part)]); err != nil {
 				return err
 			}
 		}

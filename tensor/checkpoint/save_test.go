@@ -204,3 +204,21 @@ func TestEncodedNumbersComeBack(t *testing.T) {
 	assert.PanicsWithValue(t, "checkpoint: Encode: 2 numbers as F16 to 5 bytes", func() { checkpoint.F16.Encode(make([]byte, 5), []float32{1, 2}) })
 	assert.PanicsWithValue(t, "checkpoint: Encode: 1 numbers as I32 to 4 bytes", func() { checkpoint.I32.Encode(make([]byte, 4), []float32{1}) })
 }
+
+// WriteAs writes what Create does of the same elements.
+func TestWriteAs(t *testing.T) {
+	x := tensor.FromSlice([]float32{1, -2.5, 1e-7, 70000, 1. / 3, 0}, 2, 3).Transpose()
+	metadata := map[string]string{"format": "pt"}
+	for dtype, size := range map[checkpoint.DType]int{checkpoint.F32: 4, checkpoint.F16: 2} {
+		var got bytes.Buffer
+		require.NoError(t, checkpoint.WriteAs(&got, dtype, map[string]*tensor.Tensor{"x": x}, metadata))
+		content := make([]byte, size*x.Len())
+		dtype.Encode(content, x.Contig().Data())
+		path := filepath.Join(t.TempDir(), "w.safetensors")
+		require.NoError(t, checkpoint.Create(path, map[string]checkpoint.Info{"x": {DType: dtype, Shape: x.Shape()}}, map[string][]byte{"x": content}, metadata))
+		want, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Equal(t, want, got.Bytes(), dtype)
+	}
+	assert.Error(t, checkpoint.WriteAs(&bytes.Buffer{}, "F12", map[string]*tensor.Tensor{"x": x}, nil))
+}

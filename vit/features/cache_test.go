@@ -85,7 +85,7 @@ func open(t testing.TB, path string, s Source, records []Record) *Cache {
 }
 
 func fill(t testing.TB, c *Cache, root string, b *vit.Model) Stats {
-	bad, err := c.Fill(t.Context(), root, b, FillConfig{Batch: 3})
+	bad, err := c.Fill(t.Context(), data.Dir(root), b, FillConfig{Batch: 3})
 	require.NoError(t, err)
 	require.Empty(t, bad)
 	return c.Stats()
@@ -121,7 +121,7 @@ func TestRecordsAreTheBackbonesTokens(t *testing.T) {
 		exact := filled(t, s, b, root, 4, items)
 		s.Type = checkpoint.F16
 		rounded := filled(t, s, b, root, 4, items)
-		l, err := data.NewLoader(root, items, data.LoaderConfig{Transform: s.Plain, Batch: 1})
+		l, err := data.NewLoader(data.Dir(root), items, data.LoaderConfig{Transform: s.Plain, Batch: 1})
 		require.NoError(t, err)
 		for batch, err := range l.Epoch(t.Context(), data.Plan{}) {
 			require.NoError(t, err)
@@ -179,7 +179,7 @@ func TestRecordsDoNotDependOnTheList(t *testing.T) {
 	c := filled(t, s, b, root, 4, items)
 	path := filepath.Join(t.TempDir(), "other")
 	other := open(t, path, s, []Record{{"3.png", 3}, {"1.png", 2}, {"3.png", 3}})
-	bad, err := other.Fill(t.Context(), root, b, FillConfig{Batch: 1, Workers: 7})
+	bad, err := other.Fill(t.Context(), data.Dir(root), b, FillConfig{Batch: 1, Workers: 7})
 	require.NoError(t, err)
 	assert.Empty(t, bad)
 	assert.Equal(t, Stats{Made: 2}, other.Stats())

@@ -6,7 +6,7 @@
 //
 //	s := features.Source{Backbone: b.SHA256, Arch: b.Config, Layer: 11, Plain: plain, Augmented: drawn, Seed: 1}
 //	c, err := features.Open("birds.safetensors", s, features.Records(4, train))
-//	bad, err := c.Fill(ctx, set.Root, b, features.FillConfig{})
+//	bad, err := c.Fill(ctx, set.FS, b, features.FillConfig{})
 //	l, err := c.Loader(train, features.LoaderConfig{Views: 4, Batch: 32, Shuffle: true, Seed: 1})
 //	for batch, err := range l.Epoch(ctx, data.Plan{}) { ... } // batch.Values is [B, R, D]
 //

@@ -51,7 +51,7 @@ func Example() {
 	}
 	defer c.Close()
 	for range 2 {
-		bad, err := c.Fill(context.Background(), root, b, features.FillConfig{})
+		bad, err := c.Fill(context.Background(), data.Dir(root), b, features.FillConfig{})
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -4,9 +4,8 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
-	"path/filepath"
+	"io/fs"
 	"runtime"
 	"slices"
 	"sync"
@@ -45,7 +44,7 @@ func (c *Cache) Stats() Stats { return c.stats }
 // b must be the backbone of the cache's Source. It is faster if it is frozen.
 // Errors are another backbone, what happens to the file, the end of ctx, and
 // tokens that are not finite numbers, or too large for the file's type.
-func (c *Cache) Fill(ctx context.Context, root string, b *vit.Model, config FillConfig) (bad []data.BadImage, err error) {
+func (c *Cache) Fill(ctx context.Context, fsys fs.FS, b *vit.Model, config FillConfig) (bad []data.BadImage, err error) {
 	fail := func(err error) error { return fmt.Errorf("features: fill %s: %w", c.path, err) }
 	if config.Batch < 0 || config.Workers < 0 {
 		return nil, fail(fmt.Errorf("batches of %d images, %d workers: want none negative", config.Batch, config.Workers))
@@ -57,7 +56,7 @@ func (c *Cache) Fill(ctx context.Context, root string, b *vit.Model, config Fill
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	f := &filling{Cache: c, root: root, config: config, stop: stop, photos: c.photos(), seen: map[string][32]byte{}}
+	f := &filling{Cache: c, fsys: fsys, config: config, stop: stop, photos: c.photos(), seen: map[string][32]byte{}}
 	c.stats = Stats{}
 	for _, p := range f.photos {
 		f.total += len(p.views)
@@ -105,7 +104,7 @@ func (c *Cache) photos() []*photo {
 // A filling is a Fill at work.
 type filling struct {
 	*Cache
-	root     string
+	fsys     fs.FS
 	config   FillConfig
 	stop     context.CancelCauseFunc // with the error that ends it
 	photos   []*photo
@@ -113,7 +112,6 @@ type filling struct {
 	free     chan []float32 // memory for pictures
 
 	mu    sync.Mutex // of all below, and of stats
-	next  int        // photograph
 	done  int        // records
 	total int
 	seen  map[string][32]byte // hashes of photographs
@@ -128,8 +126,8 @@ type picture struct {
 	hash   [32]byte // of the photograph's file
 }
 
-// run has workers check and decode photographs, and what is to be made of them
-// pass through the network, in batches as it comes: no record depends on another.
+// run decodes photographs in workers and passes them through the network, in
+// batches as they come: no record depends on another.
 func (f *filling) run(ctx context.Context, b *vit.Model, batch, workers int) {
 	size := f.source.Arch.ImageSize
 	n := 3 * size[0] * size[1]
@@ -137,23 +135,16 @@ func (f *filling) run(ctx context.Context, b *vit.Model, batch, workers int) {
 	for range cap(f.free) {
 		f.free <- nil
 	}
-	var wg sync.WaitGroup
-	for range workers {
-		wg.Go(func() {
-			var w worker
-			for p := f.take(); p != nil && ctx.Err() == nil; p = f.take() {
-				if err := f.photo(ctx, &w, p, n); err != nil {
-					f.stop(err)
-				}
-			}
-		})
-	}
 	go func() {
-		wg.Wait()
-		close(f.pictures)
+		defer close(f.pictures)
+		memory := make([]worker, workers)
+		err := data.Each(ctx, len(f.photos), workers, func(w, i int) error { return f.photo(ctx, &memory[w], f.photos[i], n) })
+		if err != nil {
+			f.stop(err)
+		}
 	}()
 	pass := &pass{tape: autograd.Tape{NoGrad: true}, model: b, images: make([]float32, 0, batch*n), batch: make([]picture, 0, batch)}
-	for p := range f.pictures { // to the end, so that nobody is left behind
+	for p := range f.pictures { // to the end, so that no worker stays behind
 		if ctx.Err() != nil {
 			continue
 		}
@@ -166,17 +157,6 @@ func (f *filling) run(ctx context.Context, b *vit.Model, batch, workers int) {
 	if len(pass.batch) > 0 && ctx.Err() == nil {
 		f.forward(pass)
 	}
-}
-
-// take returns the next photograph, or nil.
-func (f *filling) take() *photo {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.next == len(f.photos) {
-		return nil
-	}
-	f.next++
-	return f.photos[f.next-1]
 }
 
 // note counts n records as done.
@@ -195,13 +175,12 @@ type worker struct{ file, record []byte }
 // photo checks the records of a photograph and sends a picture for each that is to be
 // made. Its error is not the photograph's.
 func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
-	path := filepath.Join(f.root, filepath.FromSlash(p.path))
 	refuse := func(views int, err error) {
 		f.note(views, func(*Stats) {
 			f.bad = append(f.bad, data.BadImage{Index: p.index, Item: data.Item{Path: p.path}, Err: err})
 		})
 	}
-	file, err := data.ReadFile(path, w.file)
+	file, err := data.ReadFile(f.fsys, p.path, w.file)
 	if err != nil {
 		refuse(len(p.views), err)
 		return nil
@@ -229,7 +208,7 @@ func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
 	if len(todo) == 0 {
 		return nil
 	}
-	decoded, err := data.DecodeImage(file, path)
+	decoded, err := data.DecodeImage(file, data.PathOf(f.fsys, p.path))
 	if err != nil {
 		refuse(len(todo), err)
 		return nil
@@ -286,18 +265,14 @@ func (f *filling) forward(p *pass) {
 	for len(p.records) < n {
 		p.records = append(p.records, make([]byte, f.source.bytes()))
 	}
-	var wg sync.WaitGroup
-	errs := make([]error, n)
-	for i, pic := range p.batch {
-		wg.Go(func() {
-			err := f.write(int(pic.view.row), pic.hash, tokens[i*len(tokens)/n:(i+1)*len(tokens)/n], p.records[i])
-			if err != nil {
-				errs[i] = fmt.Errorf("%s: %w", Record{pic.photo.path, int(pic.view.number)}, err)
-			}
-		})
-	}
-	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
+	err := data.Each(context.Background(), n, 0, func(_, i int) error {
+		pic := p.batch[i]
+		if err := f.write(int(pic.view.row), pic.hash, tokens[i*len(tokens)/n:(i+1)*len(tokens)/n], p.records[i]); err != nil {
+			return fmt.Errorf("%s: %w", Record{pic.photo.path, int(pic.view.number)}, err)
+		}
+		return nil
+	})
+	if err != nil {
 		f.stop(err)
 		return
 	}

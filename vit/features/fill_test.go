@@ -31,7 +31,7 @@ func TestFillGoesOn(t *testing.T) {
 			c := open(t, filepath.Join(t.TempDir(), "cache"), s, Records(2, items))
 			ctx, cancel := context.WithCancel(t.Context())
 			made := 0
-			bad, err := c.Fill(ctx, root, b, FillConfig{Batch: batch, Progress: func(done, total int) {
+			bad, err := c.Fill(ctx, data.Dir(root), b, FillConfig{Batch: batch, Progress: func(done, total int) {
 				assert.Equal(t, 8, total)
 				assert.Greater(t, done, made)
 				if made = done; done >= n {
@@ -65,7 +65,7 @@ func TestFillingProcess(t *testing.T) {
 		items = append(items, data.Item{Path: fmt.Sprintf("%d.png", i)})
 	}
 	c := open(t, path, source(b, ""), Records(4, items))
-	_, err := c.Fill(t.Context(), root, b, FillConfig{Batch: 1, Progress: func(done, total int) { time.Sleep(time.Millisecond) }})
+	_, err := c.Fill(t.Context(), data.Dir(root), b, FillConfig{Batch: 1, Progress: func(done, total int) { time.Sleep(time.Millisecond) }})
 	require.NoError(t, err)
 }
 
@@ -107,7 +107,7 @@ func TestFillIsDeterministic(t *testing.T) {
 		runtime.GOMAXPROCS(procs)
 		for _, config := range []FillConfig{{}, {Batch: 1, Workers: 1}, {Batch: 4, Workers: 9}, {Batch: 100}} {
 			c := open(t, filepath.Join(t.TempDir(), "cache"), s, Records(4, items))
-			_, err := c.Fill(t.Context(), root, b, config)
+			_, err := c.Fill(t.Context(), data.Dir(root), b, config)
 			require.NoError(t, err)
 			assert.Equal(t, want, contents(t, c.path), "GOMAXPROCS %d, %+v", procs, config)
 		}
@@ -155,7 +155,7 @@ func TestTornRecordsAreMadeAgain(t *testing.T) {
 		assert.Equal(t, want, contents(t, c.path))
 	}
 	require.NoError(t, os.Truncate(c.path, int64(len(want)-1)))
-	_, err := c.Fill(t.Context(), root, b, FillConfig{})
+	_, err := c.Fill(t.Context(), data.Dir(root), b, FillConfig{})
 	assert.EqualError(t, err, "features: fill "+c.path+": record 3: the file was cut short since it was opened")
 	// What an interrupted write leaves: some of the tokens, nothing after.
 	for n := range size {
@@ -210,7 +210,7 @@ func TestUnreadablePhotographsAreReturned(t *testing.T) {
 	c := open(t, filepath.Join(t.TempDir(), "cache"), s, Records(2, items))
 	for range 2 {
 		last := 0
-		bad, err := c.Fill(t.Context(), root, b, FillConfig{Progress: func(done, total int) { last = done }})
+		bad, err := c.Fill(t.Context(), data.Dir(root), b, FillConfig{Progress: func(done, total int) { last = done }})
 		require.NoError(t, err)
 		require.Len(t, bad, 2)
 		assert.Equal(t, 10, last)
@@ -230,20 +230,20 @@ func TestFillRefuses(t *testing.T) {
 	b := backbone(t, 1)
 	root, items := photographs(t, 2)
 	c := open(t, filepath.Join(t.TempDir(), "cache"), source(b, ""), Records(1, items))
-	_, err := c.Fill(t.Context(), root, backbone(t, 2), FillConfig{})
+	_, err := c.Fill(t.Context(), data.Dir(root), backbone(t, 2), FillConfig{})
 	assert.ErrorContains(t, err, "features: "+c.path+" holds other tokens: made by backbone "+b.SHA256[:12])
-	_, err = c.Fill(t.Context(), root, b, FillConfig{Batch: -1})
+	_, err = c.Fill(t.Context(), data.Dir(root), b, FillConfig{Batch: -1})
 	assert.ErrorContains(t, err, "batches of -1 images, 0 workers")
 
 	// Tokens that the file's type cannot hold would be infinite in it.
-	b.ClassToken.Value.Fill(7e4)
-	_, err = c.Fill(t.Context(), root, b, FillConfig{})
+	b.ClassToken.Value.Fill(7.5e4)
+	_, err = c.Fill(t.Context(), data.Dir(root), b, FillConfig{})
 	assert.ErrorContains(t, err, "features: fill "+c.path)
 	assert.ErrorContains(t, err, "view 0: a token has the number 7")
 	assert.ErrorContains(t, err, "which F16 does not hold")
 	b.ClassToken.Value.Fill(float32(math.NaN()))
 	wide := open(t, filepath.Join(t.TempDir(), "cache"), source(b, checkpoint.F32), Records(1, items))
-	_, err = wide.Fill(t.Context(), root, b, FillConfig{})
+	_, err = wide.Fill(t.Context(), data.Dir(root), b, FillConfig{})
 	assert.ErrorContains(t, err, "a token has the number NaN, which F32 does not hold")
 }
 
@@ -254,7 +254,7 @@ func TestFillLeavesNobodyBehind(t *testing.T) {
 	for n := range 6 {
 		c := open(t, filepath.Join(t.TempDir(), "cache"), source(b, ""), Records(4, items))
 		ctx, cancel := context.WithCancel(t.Context())
-		c.Fill(ctx, root, b, FillConfig{Batch: 2, Workers: 5, Progress: func(done, total int) {
+		c.Fill(ctx, data.Dir(root), b, FillConfig{Batch: 2, Workers: 5, Progress: func(done, total int) {
 			if done > n*2 {
 				cancel()
 			}

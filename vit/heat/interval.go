@@ -8,7 +8,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// Bootstrap says how intervals are made: by the percentile method (Efron and Tibshirani, "An
+// Bootstrap computes confidence intervals by the percentile method (Efron and Tibshirani, "An
 // Introduction to the Bootstrap", 1993, chapter 13).
 type Bootstrap struct {
 	Resamples  int
@@ -16,17 +16,17 @@ type Bootstrap struct {
 	Seed       uint64
 }
 
-// DefaultBootstrap makes intervals of 95 % from 2,000 resamples.
+// DefaultBootstrap computes 95 % intervals from 2,000 resamples.
 func DefaultBootstrap() Bootstrap { return Bootstrap{Resamples: 2000, Confidence: 0.95, Seed: 1} }
 
-// An Interval is a mean and how far it may be off. Where all values are equal, Low and High
-// are, too, however few there are.
+// An Interval is a mean with its confidence interval. If all values are equal, Low and High
+// equal the mean, however few values there are.
 type Interval struct {
 	Mean, Low, High float64 // 0 for no values
 	N               int     // values
 }
 
-// String is the mean and the interval in per cent, "93.1 % (90.4 to 95.6 %)".
+// String returns the mean and the interval in percent, such as "93.1 % (90.4 to 95.6 %)".
 func (i Interval) String() string {
 	if i.N == 0 {
 		return "–"
@@ -34,9 +34,9 @@ func (i Interval) String() string {
 	return fmt.Sprintf("%.1f %% (%.1f to %.1f %%)", 100*i.Mean, 100*i.Low, 100*i.High)
 }
 
-// Mean returns the mean of values and the interval between the outer percentiles of the means of
-// resamples, each of as many values drawn with replacement. The order of the values does not
-// matter. It panics unless b has resamples and a confidence between 0 and 1.
+// Mean returns the mean of values with an interval from percentiles of the means of resamples,
+// each as many values drawn with replacement. The order of the values does not matter. It
+// panics unless b has at least 1 resample and a confidence between 0 and 1.
 func (b Bootstrap) Mean(values []float64) Interval {
 	if b.Resamples < 1 || !(b.Confidence > 0 && b.Confidence < 1) {
 		panic(fmt.Sprintf("heat: Bootstrap: %d resamples and confidence %v: want at least 1, and between 0 and 1", b.Resamples, b.Confidence))
@@ -64,7 +64,7 @@ func (b Bootstrap) Mean(values []float64) Interval {
 	}
 }
 
-// Mean returns the mean of values without an interval: Low and High are the mean, too.
+// Mean returns the mean of values without an interval: Low and High equal the mean.
 func Mean(values []float64) Interval {
 	m := mean(values)
 	return Interval{m, m, m, len(values)}

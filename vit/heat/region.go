@@ -8,38 +8,37 @@ import (
 	"github.com/promptcam/promptcam/data"
 )
 
-// A View is what the model sees of a photograph. It turns masks, points and boxes in the
-// photograph's pixels into Regions of the patch grid.
+// A View describes how a photograph becomes the model's input. It turns masks, points and boxes
+// in the photograph's pixels into Regions of the patch grid.
 type View struct {
-	Transform data.Transform // as for Model.Explain
+	Transform data.Transform // makes the model's input
 	Patch     int            // side of a patch in pixels
 	Size      image.Point    // the photograph's, in pixels
 }
 
-// A Region is where something is in an image: over the patch grid, H rows of W patches,
-// row-major, as a Map.
+// A Region says where something is in an image, over the same patch grid as a Map: H rows of W
+// patches, row-major.
 type Region struct {
 	W, H  int
 	Cover []float64 // share of each patch that it covers, 0 to 1
 
-	// On says which patches count as on the region when a map's hottest one is asked for: those
-	// of which it covers at least a tenth, or at least half as much as of the patch
-	// of which it covers most; of a region of several masks or discs, those that are on
-	// one of them. An eye ring that touches four patches is thus found on each that has a
-	// fair part of it, and a wide breast is not where only its edge is. The pointing game's
-	// authors let a point miss by 15 pixels of images about 500 wide; here, what lies within
-	// a patch is within half a patch of its middle.
+	// On says on which patches a map's peak counts as a hit: those of which the region covers
+	// at least a tenth, or at least half as much as of the patch that it covers most; for
+	// several masks or discs, the patches of any of them. A peak thus hits an eye ring that
+	// touches four patches on each that has a fair part of it, but misses a wide breast where
+	// only its edge is. The authors of the pointing game accept points up to 15 pixels off in
+	// images about 500 wide; here, a point within a patch is within half a patch of its centre.
 	On []bool
 }
 
 const (
 	touched  = 0.1        // share of a patch
-	leastSee = 1. / 2_000 // share of the image; data/birds calls no less visible
+	leastSee = 1. / 2_000 // share of the image, as in data/birds
 )
 
-// Masks returns the region that any of some masks of the photograph covers, through the same scaling
-// and cropping as the photograph's. A pixel's brightness is the share of it that the thing is
-// seen in. It panics if a mask is not of the photograph's size.
+// Masks returns the union of masks of the photograph, scaled and cropped as the photograph is.
+// A pixel's brightness is the share of it that the mask covers. It panics if a mask is not of
+// the photograph's size.
 func (v View) Masks(masks ...*image.Gray) Region {
 	var layers [][]uint8
 	for _, m := range masks {
@@ -56,8 +55,8 @@ func (v View) Masks(masks ...*image.Gray) Region {
 	return v.region(layers...)
 }
 
-// Discs returns the region within radius, in pixels of the photograph, of any of the visible
-// ones of some points. A pixel belongs to it if its middle does.
+// Discs returns the union of the discs around those points that are visible. The radius is in
+// pixels of the photograph. A pixel belongs to a disc if its centre does.
 func (v View) Discs(radius float64, points ...data.Point) Region {
 	var layers [][]uint8
 	for _, p := range points {
@@ -72,13 +71,13 @@ func (v View) Discs(radius float64, points ...data.Point) Region {
 	return v.region(layers...)
 }
 
-// Box returns the region that a box covers. A pixel belongs to it if its middle does.
+// Box returns the region that a box covers. A pixel belongs to it if its centre does.
 func (v View) Box(b data.Box) Region {
 	return v.region(v.fill(b, func(x, y float64) bool { return x >= b.X && x < b.X+b.Width && y >= b.Y && y < b.Y+b.Height }))
 }
 
-// fill returns what the model sees of a mask that is 255 where in says so of a point of the photograph,
-// which is only asked around a box.
+// fill returns a mask of the model's input that is 255 where in accepts the pixel's centre, in
+// the photograph's coordinates. Outside a box it is not asked.
 func (v View) fill(around data.Box, in func(x, y float64) bool) []uint8 {
 	t := v.Transform
 	size, corner := t.Frame(v.Size.X, v.Size.Y)
@@ -98,7 +97,7 @@ func (v View) fill(around data.Box, in func(x, y float64) bool) []uint8 {
 	return layer
 }
 
-// region makes a region of masks of what the model sees.
+// region returns the union of masks of the model's input.
 func (v View) region(layers ...[]uint8) Region {
 	t := v.Transform
 	r := Region{W: t.Width / v.Patch, H: t.Height / v.Patch}
@@ -135,7 +134,7 @@ func (v View) cover(layer []uint8) []float64 {
 	return cover
 }
 
-// Outside returns the rest of the image.
+// Outside returns the complement of r.
 func (r Region) Outside() Region {
 	out := Region{W: r.W, H: r.H}
 	for i, c := range r.Cover {
@@ -144,7 +143,7 @@ func (r Region) Outside() Region {
 	return out
 }
 
-// Area returns the share of the image that r covers: the mass that an even map has on it.
+// Area returns the share of the image that r covers, which is the mass of a uniform map on it.
 func (r Region) Area() float64 {
 	var sum float64
 	for _, c := range r.Cover {
@@ -153,8 +152,8 @@ func (r Region) Area() float64 {
 	return sum / float64(len(r.Cover))
 }
 
-// Chance returns the share of patches that count as on r: how often a map points at it whose hottest
-// patch is any.
+// Chance returns the share of patches on which a peak counts as a hit: the score of a random
+// map in the pointing game.
 func (r Region) Chance() float64 {
 	n := 0
 	for _, on := range r.On {
@@ -165,11 +164,11 @@ func (r Region) Chance() float64 {
 	return float64(n) / float64(len(r.On))
 }
 
-// Hidden reports whether r covers less than one in 2,000 of the image's pixels: too little to be looked at.
+// Hidden reports whether r covers less than 1/2,000 of the image, too little to be seen.
 func (r Region) Hidden() bool { return r.Area() < leastSee }
 
-// Mass returns the share of the map's sum that falls on r: each patch's value counts with the share of
-// the patch that r covers. It is 0 for a map of zeros. It panics if the grids differ.
+// Mass returns the share of the map's sum that falls on r. Each patch counts by the share of it
+// that r covers. The mass of a map of zeros is 0. It panics if the grids differ.
 func (h Map) Mass(r Region) float64 {
 	h.fits("Mass", r)
 	var on, all float64
@@ -183,10 +182,10 @@ func (h Map) Mass(r Region) float64 {
 	return on / all
 }
 
-// Points reports whether the map's hottest patch, the first of equals, is one of r.On: the pointing
-// game (Zhang et al., "Top-Down Neural Attention by Excitation Backprop", ECCV 2016, and IJCV 126,
-// 2018), in which a map scores a hit if its maximum lies on the object. A map that holds a NaN, as a
-// model's whose training failed, points at nothing. It panics if the grids differ.
+// Points reports whether the map's hottest patch, the first of equals, is in r.On. This is the
+// pointing game (Zhang et al., "Top-Down Neural Attention by Excitation Backprop", ECCV 2016, and
+// IJCV 126, 2018): a map scores a hit if its maximum lies on the object. A map that holds a NaN
+// points at nothing. It panics if the grids differ.
 func (h Map) Points(r Region) bool {
 	h.fits("Points", r)
 	hottest := slices.Index(h.Values, slices.Max(h.Values)) // -1 for NaN

@@ -1,7 +1,8 @@
 // Package probe has the usual baselines on a frozen vision transformer: a linear
-// probe and the nearest class mean, both on the class token's features. They do not
-// explain anything; they tell what an explanation costs, and the linear probe is
-// a teacher to learn from.
+// probe, the nearest class mean and the k nearest neighbours, on the class token's
+// features. They explain nothing; they show what an explanation costs, the linear
+// probe is a teacher to learn from, and the neighbours, which learn nothing, measure
+// the features themselves.
 //
 //	features := probe.Features(backbone, 0, backbone.Embed(images)) // [B, D]
 //	linear, err := probe.FitLinear(ctx, train, labels, classes, probe.DefaultPenalty)
@@ -11,5 +12,5 @@
 // Several views of an image are just more rows. Fitting draws no random numbers,
 // and gives the same bits at any GOMAXPROCS.
 //
-// Reading order: features.go; linear.go, objective.go and lbfgs.go; means.go.
+// Reading order: features.go; linear.go, objective.go and lbfgs.go; means.go; knn.go.
 package probe

@@ -1,0 +1,68 @@
+package birds
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"math/rand/v2"
+
+	"github.com/promptcam/promptcam/data"
+)
+
+// Flock is birds with random traits, to pre-train on: other birds in every epoch, and of traits and scenes
+// there are so many that none is seen twice. It is an Images of package vit/pretrain.
+//
+// With one picture of each bird, what its views have most in common is the background, which says
+// nothing about the bird. With several, all that they have in common is the bird's traits.
+//
+// Birds that differ in most of their traits are told apart by the plainest, and the smallest are
+// never learned. So the birds of a piece become kin: they inherit each trait from a common ancestor
+// with a probability that rises over the first epochs.
+type Flock struct {
+	Birds        int     // of an epoch
+	Pictures     int     // of each bird, in other poses, places and lights
+	Size         int     // side of a picture in pixels
+	Batch, Piece int     // birds of a step, and those of it that have one ancestor
+	Kin          float64 // probability in the end that a trait is inherited
+	Rise         float64 // epochs until then
+	Seed         int64
+}
+
+func (f *Flock) Len() int    { return f.Birds }
+func (f *Flock) Scenes() int { return f.Pictures }
+
+// Shuffled is false: each epoch has other birds, and kin belong together.
+func (f *Flock) Shuffled() bool { return false }
+
+// At draws bird i of an epoch, both from 0, in one of its scenes.
+func (f *Flock) At(_ context.Context, i, epoch, scene int) (*data.RGB, error) {
+	traits, rng := f.bird(i, epoch)
+	for range scene {
+		rng.Uint64()
+	}
+	return Draw(traits, NewScene(rng.Uint64()), f.Size).RGB, nil
+}
+
+// bird returns a bird's traits and the source of its scenes' seeds.
+func (f *Flock) bird(i, epoch int) (Traits, *rand.Rand) {
+	rng := rand.New(rand.NewPCG(uint64(f.Seed)+2<<32, uint64(epoch)<<32|uint64(i)))
+	traits := Random(rng)
+	// Pieces follow each other in a batch, of which the last may be smaller.
+	pieces := (f.Batch + f.Piece - 1) / f.Piece
+	family := i/f.Batch*pieces + i%f.Batch/f.Piece
+	ancestor := Random(rand.New(rand.NewPCG(uint64(f.Seed)+4<<32, uint64(epoch)<<32|uint64(family))))
+	inherits := f.Kin * min(float64(epoch)/f.Rise, 1)
+	for k := range traits {
+		if rng.Float64() < inherits {
+			traits[k] = ancestor[k]
+		}
+	}
+	return traits, rng
+}
+
+// Identity changes when the birds do.
+func (f *Flock) Identity() string {
+	first, _ := f.At(context.Background(), 0, 0, 0)
+	return fmt.Sprintf("%d drawn birds, %d pictures of each, kin %v (%.12x)", f.Birds, f.Pictures, f.Kin,
+		sha256.Sum256(fmt.Append(nil, *f, first.Pix)))
+}

@@ -1,0 +1,171 @@
+// Package console is how the example programs speak: lines on standard output, progress on a
+// terminal, one line for an error, and an exit status for the shell.
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// UsageError is a wrong command line: exit status 2.
+type UsageError struct{ Err error }
+
+func (e UsageError) Error() string { return e.Err.Error() }
+func (e UsageError) Unwrap() error { return e.Err }
+
+// Usagef returns a UsageError.
+func Usagef(format string, a ...any) error { return UsageError{fmt.Errorf(format, a...)} }
+
+// Main runs a program and ends the process. The first interrupt or SIGTERM ends the context, the
+// second the process. The exit status is 0, 1 for an error, 2 for a UsageError, and 130 after an
+// interrupt, as a shell reports it.
+func Main(name string, run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if err == nil {
+		return
+	}
+	// An error that lists several faults has a line for each.
+	fmt.Fprintln(os.Stderr, name+": "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	switch {
+	case errors.As(err, new(UsageError)):
+		os.Exit(2)
+	case errors.Is(err, context.Canceled):
+		os.Exit(130)
+	}
+	os.Exit(1)
+}
+
+// Console prints lines on stdout and, if stderr is a terminal, redraws a progress bar there.
+type Console struct {
+	stdout, stderr io.Writer
+	Quiet          bool       // print results and warnings alone
+	width          func() int // of the terminal; nil if stderr is none
+	drawn          bool       // a bar is on the screen
+	last           time.Time  // of the last bar or line of progress
+}
+
+// New returns a Console.
+func New(stdout, stderr io.Writer) *Console {
+	c := &Console{stdout: stdout, stderr: stderr, last: time.Now()}
+	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		c.width = func() int {
+			w, _, err := term.GetSize(int(f.Fd()))
+			if err != nil || w < 40 {
+				return 80
+			}
+			return w
+		}
+	}
+	return c
+}
+
+// Say prints a line about progress, unless the Console is quiet.
+func (c *Console) Say(text string) {
+	if !c.Quiet {
+		c.Result(text)
+	}
+}
+
+// Result prints a line that a quiet Console prints as well.
+func (c *Console) Result(text string) {
+	c.Clear()
+	fmt.Fprintln(c.stdout, text)
+}
+
+// Warn prints a line on stderr.
+func (c *Console) Warn(text string) {
+	c.Clear()
+	fmt.Fprintln(c.stderr, text)
+}
+
+// Clear removes the bar.
+func (c *Console) Clear() {
+	if c.drawn {
+		fmt.Fprint(c.stderr, "\r\x1b[K")
+		c.drawn = false
+	}
+}
+
+// Progress is how far a job has come.
+type Progress struct {
+	Part        string // such as "epoch 3/10"
+	Done, Total int64  // of the part
+	Text        string // such as "12/100 images"
+	Rate        string // such as "33.6 images/s"; may be empty
+	Left        time.Duration
+}
+
+// A bar moves often enough to look alive; a log gets lines seldom enough to be read, the first one early
+// enough to show that something happens.
+const (
+	barEvery   = 100 * time.Millisecond
+	plainEvery = 30 * time.Second
+)
+
+// Show draws a bar or, where there is no terminal, prints a line from time to time.
+func (c *Console) Show(p Progress) {
+	now, every := time.Now(), plainEvery
+	if c.width != nil {
+		every = barEvery
+	}
+	if c.Quiet || now.Sub(c.last) < every {
+		return
+	}
+	c.last = now
+	text := p.Text
+	if p.Rate != "" {
+		text += "  " + p.Rate + "  " + clock(p.Left) + " left"
+	}
+	if c.width == nil {
+		c.Say(p.Part + "  " + text)
+		return
+	}
+	line := p.Part + " " + bar(p.Done, p.Total, min(30, c.width()-len(p.Part)-len(text)-5)) + " " + text
+	fmt.Fprintf(c.stderr, "\r\x1b[K%.*s", c.width()-1, line)
+	c.drawn = true
+}
+
+// bar draws a bar of the given width, or none where that is too small.
+func bar(done, total int64, width int) string {
+	if width < 5 || total < 1 {
+		return ""
+	}
+	n := int(int64(width) * min(done, total) / total)
+	return "[" + strings.Repeat("#", n) + strings.Repeat("-", width-n) + "]"
+}
+
+// clock writes a duration as 1:02:03 or 2:03.
+func clock(d time.Duration) string {
+	s := int(d.Seconds() + 0.5)
+	if s < 3600 {
+		return fmt.Sprintf("%d:%02d", s/60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+}
+
+// Traffic returns a function that shows how many of a number of bytes a transfer has done.
+func (c *Console) Traffic(what string) func(done, total int64) {
+	var began time.Time
+	skipped := int64(-1) // bytes that were there before
+	return func(done, total int64) {
+		if skipped < 0 {
+			began, skipped = time.Now(), done
+		}
+		p := Progress{Part: what, Done: done, Total: total, Text: fmt.Sprintf("%.0f/%.0f MB", float64(done)/1e6, float64(total)/1e6)}
+		if rate := float64(done-skipped) / time.Since(began).Seconds(); rate > 0 {
+			p.Rate, p.Left = fmt.Sprintf("%.1f MB/s", rate/1e6), time.Duration(float64(total-done)/rate*float64(time.Second))
+		}
+		c.Show(p)
+	}
+}

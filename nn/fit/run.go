@@ -1,0 +1,168 @@
+package fit
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"math"
+	"time"
+
+	"github.com/promptcam/promptcam/nn/optim"
+)
+
+// Config configures Run.
+type Config struct {
+	Epochs   int
+	Schedule optim.Schedule // of the learning rate; where its Epochs are 0, Run sets them to those above
+	Resume   *Checkpoint    // where to go on; nil starts with the first epoch
+	Progress func(Step)     // if not nil, called after each step
+}
+
+// Validate returns the first error in c.
+func (c Config) Validate() error {
+	switch {
+	case c.Epochs < 1:
+		return fmt.Errorf("fit: %d epochs, want at least 1", c.Epochs)
+	case c.Resume != nil && len(c.Resume.History) > c.Epochs:
+		return fmt.Errorf("fit: resume after epoch %d of %d", len(c.Resume.History), c.Epochs)
+	}
+	return c.Schedule.Validate()
+}
+
+// Task is what Run trains.
+type Task[B any] interface {
+	// Epoch returns the batches of epoch n, counted from 0. All randomness of the epoch must follow from
+	// n, so that a resumed run has the same bits. It should end with ctx.
+	Epoch(ctx context.Context, n int) iter.Seq2[B, error]
+	Images() int // in an epoch
+	Steps() int  // batches in an epoch
+
+	// Learn makes one step. It calls at.Check before it moves any parameter.
+	Learn(batch B, at Moment) (Told, error)
+
+	// Save puts into c what Load needs after an epoch, without copying.
+	Save(c *Checkpoint)
+	Load(c *Checkpoint) error
+}
+
+// Moment is when a step happens.
+type Moment struct {
+	Epoch, Step int     // counted from 0
+	Steps       int     // in each epoch
+	LR          float32 // the learning rate, that of End
+}
+
+// Index counts the step from the start of training, from 0.
+func (m Moment) Index() int { return m.Epoch*m.Steps + m.Step }
+
+// End returns how many epochs are done after the step, for schedules.
+func (m Moment) End() float64 { return float64(m.Epoch) + float64(m.Step+1)/float64(m.Steps) }
+
+// Check returns an error if a value, such as the loss, is NaN or infinite.
+func (m Moment) Check(what string, value float64) error {
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return fmt.Errorf("the %s of epoch %d, step %d is %v: try a learning rate below %g", what, m.Epoch+1, m.Step+1, value, m.LR)
+	}
+	return nil
+}
+
+// Told is what a step reports.
+type Told struct {
+	Images int                // in the batch
+	Right  int                // of them, those that were classified correctly
+	Loss   float64            // mean over them
+	Values map[string]float64 // further means over them, by name; may be nil
+}
+
+// Step reports progress within an epoch.
+type Step struct {
+	Epoch, Epochs  int     // counted from 1, and in all
+	Done, Images   int     // images of the epoch: seen so far, and in all
+	Loss, Accuracy float64 // means over the images seen; accuracy from 0 to 1
+	Seconds        float64 // since the epoch began
+}
+
+// Epoch is a finished epoch.
+type Epoch struct {
+	Number int // from 1
+
+	// Entry is the epoch's line in Checkpoint.History. The caller may add to its Values and Seconds, say of
+	// a validation.
+	*Entry
+
+	// Checkpoint is the state after the epoch. Its tensors are those in training, not copies: write it or
+	// clone it before the next epoch. The caller may put in more, which later checkpoints keep, too.
+	Checkpoint *Checkpoint
+}
+
+// Run trains t and yields each epoch as it ends; leaving the loop stops training. The first error, of
+// c, of t or of ctx, is yielded and ends it.
+func Run[B any](ctx context.Context, c Config, t Task[B]) iter.Seq2[Epoch, error] {
+	return func(yield func(Epoch, error) bool) {
+		if err := c.Validate(); err != nil {
+			yield(Epoch{}, err)
+			return
+		}
+		if c.Schedule.Epochs == 0 {
+			c.Schedule.Epochs = float64(c.Epochs)
+		}
+		state := c.Resume.copy()
+		if c.Resume != nil {
+			if err := t.Load(state); err != nil {
+				yield(Epoch{}, err)
+				return
+			}
+		}
+		for n := len(state.History); n < c.Epochs; n++ {
+			e, err := epoch(ctx, c, t, n)
+			if err != nil {
+				yield(Epoch{}, err)
+				return
+			}
+			t.Save(state)
+			state.History = append(state.History, e)
+			if !yield(Epoch{n + 1, e, state}, nil) {
+				return
+			}
+		}
+	}
+}
+
+// epoch makes one pass over the batches.
+func epoch[B any](ctx context.Context, c Config, t Task[B], n int) (*Entry, error) {
+	began := time.Now()
+	e := &Entry{Values: map[string]float64{}}
+	at := Moment{Epoch: n, Steps: t.Steps()}
+	var loss, right float64
+	sums := map[string]float64{}
+	for batch, err := range t.Epoch(ctx, n) {
+		if err == nil {
+			err = ctx.Err()
+		}
+		if err != nil {
+			return nil, err
+		}
+		at.LR = c.Schedule.At(at.End())
+		told, err := t.Learn(batch, at)
+		if err != nil {
+			return nil, err
+		}
+		for name, v := range told.Values {
+			sums[name] += float64(v * float64(told.Images))
+		}
+		loss += told.Loss * float64(told.Images)
+		right += float64(told.Right)
+		e.Images += told.Images
+		e.LR = float64(at.LR)
+		e.Loss, e.Accuracy = loss/float64(e.Images), right/float64(e.Images)
+		e.Seconds = time.Since(began).Seconds()
+		if at.Step++; c.Progress != nil {
+			c.Progress(Step{n + 1, c.Epochs, e.Images, t.Images(), e.Loss, e.Accuracy, e.Seconds})
+		}
+	}
+	for name, sum := range sums {
+		e.Values[name] = sum / float64(e.Images)
+	}
+	e.Seconds = time.Since(began).Seconds()
+	return e, nil
+}

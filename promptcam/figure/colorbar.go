@@ -1,0 +1,81 @@
+package figure
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"image/draw"
+	"math"
+	"strconv"
+
+	"golang.org/x/image/font"
+)
+
+// ColorBar draws the colours of an absolute scale up to limit, as they look over a mid-grey
+// photograph, with ticks in percent of a head's attention per patch and a note of what a
+// uniform map over that many patches would have. Under the Relative scale it says that the
+// ends are each map's own. It is width pixels wide and 52 high.
+func ColorBar(width int, limit float32, patches int, s Style) *image.RGBA {
+	const side, top, bottom = 10, 2, 16 // side: room for half a tick's label
+	bar := image.NewRGBA(image.Rect(0, 0, max(width, 2*side+2), barH))
+	draw.Draw(bar, bar.Rect, image.White, image.Point{}, draw.Src)
+	span := bar.Rect.Dx() - 2*side - 1
+	for x := range span + 1 {
+		c := s.shade(float64(x) / float64(span))
+		for y := top; y < bottom; y++ {
+			bar.SetRGBA(side+x, y, color.RGBA{mix(128, c.R, c.A), mix(128, c.G, c.A), mix(128, c.B, c.A), 255})
+		}
+	}
+	t := newText(bar)
+	tick := func(x int, label string) {
+		draw.Draw(bar, image.Rect(side+x, bottom, side+x+1, bottom+4), image.NewUniform(ink), image.Point{}, draw.Src)
+		w := font.MeasureString(t.small, label).Round()
+		t.write(min(max(0, side+x-w/2), bar.Rect.Dx()-w), bottom+15, bar.Rect.Dx(), label, t.small, ink)
+	}
+	note := "each map's own range: compare shapes, not strengths"
+	if s.Scale == Relative {
+		tick(0, "least")
+		tick(span, "most")
+	} else {
+		for _, v := range ticks(float64(limit)) {
+			tick(int(math.Round(v/float64(limit)*float64(span))), percent(v))
+		}
+		note = evenly(patches)
+	}
+	t.write(side, barH-5, bar.Rect.Dx()-side, note, t.small, faded)
+	return bar
+}
+
+// evenly explains the unit of the absolute scale.
+func evenly(patches int) string {
+	note := "share of a head's attention on one patch"
+	if patches > 0 {
+		note += fmt.Sprintf("; spread evenly over %d: %s", patches, percent(1/float64(patches)))
+	}
+	return note
+}
+
+// percent writes a share with two significant digits.
+func percent(share float64) string {
+	return strconv.FormatFloat(100*share, 'g', 2, 64) + " %"
+}
+
+// ticks returns three to six round values from 0 to at most limit.
+func ticks(limit float64) []float64 {
+	if !(limit > 0) || math.IsInf(limit, 0) {
+		return []float64{0}
+	}
+	unit := math.Pow(10, math.Floor(math.Log10(limit)))
+	step := unit
+	switch n := limit / unit; {
+	case n < 2:
+		step = unit / 2
+	case n >= 5:
+		step = 2 * unit
+	}
+	var at []float64
+	for i := 0; float64(i)*step <= limit*(1+1e-6); i++ {
+		at = append(at, float64(i)*step)
+	}
+	return at
+}

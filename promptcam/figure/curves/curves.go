@@ -1,0 +1,149 @@
+// Package curves draws how numbers change over the epochs of a training run, with gonum/plot.
+// It is a package of its own so that programs that draw none need not build gonum/plot.
+package curves
+
+import (
+	"errors"
+	"fmt"
+	"image/color"
+	"io"
+	"math"
+	"strconv"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/font"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgimg"
+)
+
+// Panel is one pair of axes: epochs to the right, from 1; values upwards, from 0.
+type Panel struct {
+	Title  string
+	Max    float64 // the vertical axis ends here, or at the largest value if that is larger
+	Legend Corner
+	Series []Series // at most 8 have colours of their own
+}
+
+// Series is one curve.
+type Series struct {
+	Name   string    // in the legend; "" leaves it out
+	Points []float64 // by epoch; NaN means no point, and the curve runs on to the next one
+}
+
+// Corner is where the legend of a panel stands.
+type Corner int
+
+const (
+	TopRight Corner = iota
+	BottomRight
+)
+
+// palette is that of Okabe and Ito, whose colours colour-blind readers tell apart, the
+// strongest first.
+var palette = [...]color.RGBA{
+	{0x00, 0x72, 0xb2, 255}, // blue
+	{0xd5, 0x5e, 0x00, 255}, // vermillion
+	{0x00, 0x9e, 0x73, 255}, // bluish green
+	{0xcc, 0x79, 0xa7, 255}, // reddish purple
+	{0xe6, 0x9f, 0x00, 255}, // orange
+	{0x56, 0xb4, 0xe9, 255}, // sky blue
+	{0x00, 0x00, 0x00, 255}, // black
+	{0xf0, 0xe4, 0x42, 255}, // yellow
+}
+
+// The size of a panel, at 96 pixels per inch: 378 x 340 pixels.
+const (
+	panelWidth, panelHeight = 10 * vg.Centimeter, 9 * vg.Centimeter
+	pad                     = 8 // points
+)
+
+// PNG writes the panels side by side as one picture. It returns an error for no panels and
+// for an infinite point.
+func PNG(w io.Writer, panels ...Panel) error {
+	if len(panels) == 0 {
+		return errors.New("curves: no panels")
+	}
+	var plots []*plot.Plot
+	for _, p := range panels {
+		drawn, err := p.plot()
+		if err != nil {
+			return fmt.Errorf("curves: %s: %w", p.Title, err)
+		}
+		plots = append(plots, drawn)
+	}
+	picture := vgimg.NewWith(vgimg.UseWH(panelWidth*vg.Length(len(plots)), panelHeight), vgimg.UseDPI(96))
+	tiles := draw.Tiles{
+		Rows: 1, Cols: len(plots), PadX: vg.Points(2 * pad),
+		PadTop: vg.Points(pad), PadBottom: vg.Points(pad), PadLeft: vg.Points(pad), PadRight: vg.Points(pad),
+	}
+	for i, canvas := range plot.Align([][]*plot.Plot{plots}, tiles, draw.New(picture))[0] {
+		plots[i].Draw(canvas)
+	}
+	if _, err := (vgimg.PngCanvas{Canvas: picture}).WriteTo(w); err != nil {
+		return fmt.Errorf("curves: %w", err)
+	}
+	return nil
+}
+
+func (panel Panel) plot() (*plot.Plot, error) {
+	p := plot.New()
+	p.Title.Text, p.X.Label.Text = panel.Title, "epoch"
+	p.Y.Min, p.Y.Max = 0, panel.Max
+	p.X.Tick.Marker = wholeTicks{}
+	p.Legend.Top = panel.Legend == TopRight
+	for _, f := range []*font.Font{
+		&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font,
+	} {
+		f.Variant = "Sans"
+	}
+	p.Add(plotter.NewGrid())
+	for i, s := range panel.Series {
+		if err := s.addTo(p, palette[i%len(palette)]); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// addTo draws the series with a dot per epoch, so that a single epoch is seen too.
+func (s Series) addTo(p *plot.Plot, c color.Color) error {
+	var points plotter.XYs
+	for i, v := range s.Points {
+		if !math.IsNaN(v) {
+			points = append(points, plotter.XY{X: float64(i + 1), Y: v})
+		}
+	}
+	if len(points) == 0 {
+		return nil
+	}
+	line, dots, err := plotter.NewLinePoints(points)
+	if err != nil {
+		return err
+	}
+	line.Color, dots.Color = c, c
+	line.Width = vg.Points(1.5)
+	dots.Shape, dots.Radius = draw.CircleGlyph{}, vg.Points(1.5)
+	p.Add(line, dots)
+	if s.Name != "" {
+		p.Legend.Add(s.Name, line)
+	}
+	return nil
+}
+
+// wholeTicks leaves fractions of epochs without a tick.
+type wholeTicks struct{}
+
+func (wholeTicks) Ticks(low, high float64) []plot.Tick {
+	var whole []plot.Tick
+	for _, t := range (plot.DefaultTicks{}).Ticks(low, high) {
+		if n := int(t.Value); t.Value == float64(n) {
+			if t.Label != "" {
+				t.Label = strconv.Itoa(n)
+			}
+			whole = append(whole, t)
+		}
+	}
+	return whole
+}

@@ -1,0 +1,85 @@
+package promptcam
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// Distill adds to the loss the distance to a teacher's scores: see autograd.Distill. A Weight of 0
+// turns it off.
+type Distill struct {
+	Weight      float64 `knob:"distill" json:"distill" group:"Training" default:"0" range:"[0,)" arg:"weight" help:"weight of the distance to a teacher's scores; the cross-entropy has 1. The teacher is a linear probe on the class token and needs cached features; 0: no teacher"`
+	Temperature float64 `knob:"temperature" json:"temperature" default:"0.5" range:"[0,)" help:"divides the standardised scores of teacher and model; the higher, the more the classes count that the teacher does not favour"`
+
+	// Teacher returns the scores [B, C] of a batch, valid until the next call.
+	Teacher func(*data.Batch) *tensor.Tensor `json:"-"`
+}
+
+// Validate returns an error unless Weight is 0, or positive with a Teacher and a positive Temperature.
+func (c Distill) Validate() error {
+	switch {
+	case !finite(c.Weight):
+		return fmt.Errorf("promptcam: distillation of weight %v, want at least 0", c.Weight)
+	case c.Weight > 0 && (c.Teacher == nil || c.Temperature == 0 || !finite(c.Temperature)):
+		return fmt.Errorf("promptcam: distillation at temperature %v: want a teacher and a positive temperature", c.Temperature)
+	}
+	return nil
+}
+
+// add adds the distance of the scores to the teacher's to a loss.
+func (c Distill) add(loss, scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
+	if c.Weight == 0 {
+		return loss
+	}
+	teacher := c.Teacher(b)
+	if mix != nil {
+		teacher = mix.of(teacher)
+	}
+	return autograd.Add(loss, weighted(float32(c.Weight), autograd.Distill(scores, teacher, float32(c.Temperature))))
+}
+
+// BinaryLoss adds to the loss a binary cross-entropy per class: see autograd.BinaryCrossEntropy. With
+// softmax alone it is enough that one of two look-alikes' prompts sees the trait that tells them apart, and
+// the other's map shows nothing of it; with a binary loss each prompt must see for itself. A Weight of
+// 0 turns it off.
+type BinaryLoss struct {
+	Weight float64 `knob:"binary" json:"binary" group:"Training" default:"0" range:"[0,)" arg:"weight" help:"weight of a binary cross-entropy per class; the cross-entropy has 1. Each class's score must then recognise the class by itself, so that the prompts of two look-alikes both look at what tells them apart; 0: none"`
+}
+
+// Validate returns an error unless Weight is at least 0.
+func (c BinaryLoss) Validate() error {
+	if !finite(c.Weight) {
+		return fmt.Errorf("promptcam: binary cross-entropy of weight %v, want at least 0", c.Weight)
+	}
+	return nil
+}
+
+// add adds the binary cross-entropy of the scores to a loss.
+func (c BinaryLoss) add(loss, scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
+	if c.Weight == 0 {
+		return loss
+	}
+	return autograd.Add(loss, weighted(float32(c.Weight), labelled(autograd.BinaryCrossEntropy, scores, b, mix)))
+}
+
+// labelled returns a loss of scores by the labels; of a mixture, by those of both images.
+func labelled(loss func(scores *autograd.Var, labels []int) *autograd.Var, scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
+	own := loss(scores, b.Labels)
+	if mix == nil {
+		return own
+	}
+	return autograd.Add(weighted(mix.own, own), weighted(1-mix.own, loss(scores, mix.labels)))
+}
+
+// weighted returns w times a loss.
+func weighted(w float32, loss *autograd.Var) *autograd.Var {
+	return autograd.Mul(loss, loss.Tape().Const(tensor.New().Fill(w)))
+}
+
+func finite(x float64) bool { return x >= 0 && !math.IsInf(x, 0) }
+
+func share(x float64) bool { return x >= 0 && x <= 1 }

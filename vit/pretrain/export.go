@@ -1,0 +1,46 @@
+package pretrain
+
+import (
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// Export writes a backbone as a safetensors file with DINO's names, without a prefix, and its
+// architecture in the metadata, for vit.Detect and vit.Load. The type is F32 or F16.
+func Export(w io.Writer, b *vit.Model, t checkpoint.DType) error {
+	config, err := json.Marshal(b.Config)
+	if err != nil {
+		return fmt.Errorf("architecture: %w", err)
+	}
+	return checkpoint.WriteAs(w, t, nn.State(b), map[string]string{"format": "pt", "config": string(config)})
+}
+
+// ExportFile is Export to a file, whole or not at all.
+func ExportFile(path string, b *vit.Model, t checkpoint.DType) error {
+	return checkpoint.WriteFile(path, func(w io.Writer) error { return Export(w, b, t) })
+}
+
+// WriteMetrics writes epochs as CSV, a line each. k-NN accuracies are in percent, and empty where
+// there was no test.
+func WriteMetrics(w io.Writer, history []Epoch) error {
+	c := csv.NewWriter(w)
+	c.Write([]string{"epoch", "loss", "teacher_entropy", "batch_entropy", "gradient", "knn_class", "knn_class_patches", "lr", "decay", "momentum", "temperature", "images", "seconds"})
+	for i, e := range history {
+		num := func(v float64) string { return strconv.FormatFloat(v, 'g', 7, 64) }
+		class, patches := "", ""
+		if e.KNN != nil {
+			class, patches = num(100*e.KNN.Class), num(100*e.KNN.Patches)
+		}
+		c.Write([]string{strconv.Itoa(i + 1), num(e.Loss), num(e.Entropy), num(e.Spread), num(e.Norm), class, patches,
+			num(e.LR), num(e.Decay), num(e.Momentum), num(e.Temperature), strconv.Itoa(e.Images), num(e.Seconds)})
+	}
+	c.Flush()
+	return c.Error()
+}

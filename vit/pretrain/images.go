@@ -1,0 +1,74 @@
+package pretrain
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/promptcam/promptcam/data"
+)
+
+// Images is what a network is trained on.
+type Images interface {
+	// Len returns the number of images of an epoch.
+	Len() int
+
+	// Scenes returns how many pictures there are of each image, among which its views are
+	// divided: 1 for photographs, of which all views are parts.
+	Scenes() int
+
+	// Shuffled reports whether each epoch sees the images in another order.
+	Shuffled() bool
+
+	// At returns a picture of image i, from 0, of an epoch, from 0 too: the same whenever it is
+	// asked for. It is called from several goroutines at once.
+	At(ctx context.Context, i, epoch, scene int) (*data.RGB, error)
+
+	// Identity tells these images from others in a few words, for a run that is resumed.
+	Identity() string
+}
+
+// Folder is image files at any depth of a file system; classes, if it has any, do not matter.
+type Folder struct {
+	FS    fs.FS
+	Items []data.Item
+}
+
+// OpenFolder lists the images in fsys, such as data.Dir("photographs"), sorted.
+func OpenFolder(fsys fs.FS) (*Folder, error) {
+	items, err := data.ImageFiles(fsys)
+	return &Folder{fsys, items}, err
+}
+
+// Check decodes all images and returns those that cannot be read. progress, if not nil, hears of
+// every image, one call at a time.
+func (f *Folder) Check(ctx context.Context, progress func(done, total int)) ([]data.BadImage, error) {
+	bad := data.Check(ctx, f.FS, f.Items, progress)
+	return bad, ctx.Err()
+}
+
+// Drop takes images that Check found out of the folder.
+func (f *Folder) Drop(bad []data.BadImage) {
+	for _, b := range slices.Backward(bad) {
+		f.Items = slices.Delete(f.Items, b.Index, b.Index+1)
+	}
+}
+
+func (f *Folder) Len() int       { return len(f.Items) }
+func (f *Folder) Scenes() int    { return 1 }
+func (f *Folder) Shuffled() bool { return true }
+
+func (f *Folder) At(_ context.Context, i, _, _ int) (*data.RGB, error) {
+	return data.ReadImageFS(f.FS, f.Items[i].Path)
+}
+
+// Identity is the number of files and a digest of their names.
+func (f *Folder) Identity() string {
+	h := sha256.New()
+	for _, it := range f.Items {
+		fmt.Fprintln(h, it.Path)
+	}
+	return fmt.Sprintf("%d files (%.12x)", len(f.Items), h.Sum(nil))
+}

@@ -1,0 +1,95 @@
+package pretrain
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/vit"
+	"github.com/promptcam/promptcam/vit/probe"
+)
+
+// Test asks how well features find images of the same class: each image asked about gets the class for
+// which its nearest neighbours in the bank vote, see probe.KNN.
+type Test struct {
+	Bank, Asked Labelled
+}
+
+// Labelled is images of known classes, of the backbone's size.
+type Labelled struct {
+	Images []*data.RGB
+	Labels []int
+}
+
+// Accuracy is the share of images that get their own class, from 0 to 1.
+type Accuracy struct {
+	Class   float64 // by the class token
+	Patches float64 // by it together with the mean of the other tokens
+}
+
+// OpenTest reads a folder of class folders, or CUB's layout, for a backbone of c. Where the folder has no
+// test split, it asks about half of each class. It uses the first `most` images of each class and
+// split; 0 means all.
+func OpenTest(ctx context.Context, dir string, c vit.Config, most int, seed int64) (*Test, error) {
+	set, err := data.Open(dir, data.Options{TestShare: 0.5, Seed: seed})
+	if err != nil {
+		return nil, err
+	}
+	t := &Test{}
+	transform := data.EvalTransform(c.ImageSize, c.Mean, c.Std)
+	for to, items := range map[*Labelled][]data.Item{&t.Bank: set.Train, &t.Asked: set.Test} {
+		used := make([]int, len(set.Classes))
+		for _, it := range items {
+			if used[it.Class]++; most > 0 && used[it.Class] > most {
+				continue
+			}
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			img, err := data.ReadImageFS(set.FS, it.Path)
+			if err != nil {
+				return nil, err
+			}
+			to.Add(transform.Apply(img, nil), it.Class)
+		}
+	}
+	if len(t.Asked.Images) == 0 {
+		return nil, fmt.Errorf("%s: no test images", dir)
+	}
+	return t, nil
+}
+
+// Add adds an image of the backbone's size.
+func (l *Labelled) Add(img *data.RGB, label int) {
+	l.Images, l.Labels = append(l.Images, img), append(l.Labels, label)
+}
+
+// Accuracy makes the test with a backbone.
+func (t *Test) Accuracy(ctx context.Context, b *vit.Model) (*Accuracy, error) {
+	bank, err := probe.Pooled(ctx, b, len(t.Bank.Images), t.Bank.pixels(b.Config))
+	if err != nil {
+		return nil, err
+	}
+	asked, err := probe.Pooled(ctx, b, len(t.Asked.Images), t.Asked.pixels(b.Config))
+	if err != nil {
+		return nil, err
+	}
+	share := func(cols int) float64 {
+		k := probe.NewKNN(bank.Slice(1, 0, cols), t.Bank.Labels)
+		k.Temperature *= float64(cols / b.Config.Dim) // products of rows of length sqrt(2) are twice a cosine
+		right := 0
+		for i, class := range k.Classes(asked.Slice(1, 0, cols)) {
+			if class == t.Asked.Labels[i] {
+				right++
+			}
+		}
+		return float64(right) / float64(len(t.Asked.Labels))
+	}
+	return &Accuracy{share(b.Config.Dim), share(2 * b.Config.Dim)}, nil
+}
+
+// pixels writes the i-th image as a backbone of c sees it.
+func (l *Labelled) pixels(c vit.Config) func(dst []float32, i int) {
+	transform := data.EvalTransform(c.ImageSize, c.Mean, c.Std)
+	return func(dst []float32, i int) { transform.Normalise(dst, l.Images[i]) }
+}

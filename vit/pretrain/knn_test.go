@@ -1,0 +1,35 @@
+package pretrain
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/vit"
+	"github.com/promptcam/promptcam/vit/probe"
+)
+
+// An image is found by itself, whatever the network.
+func TestNeighboursFindThemselves(t *testing.T) {
+	s := smallConfig(t)
+	b, err := vit.New(s.Backbone(), rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	n, err := OpenTest(t.Context(), tiles(t, t.TempDir(), 50), s.Backbone(), 0, 1)
+	require.NoError(t, err)
+	assert.Len(t, n.Bank.Images, 75)
+	assert.Len(t, n.Asked.Images, 75)
+	f, err := probe.Pooled(t.Context(), b, len(n.Bank.Images), n.Bank.pixels(b.Config))
+	require.NoError(t, err)
+	assert.Equal(t, []int{75, 48}, f.Shape())
+	similar := f.Slice(1, 0, 24).MatMul(f.Slice(1, 0, 24).Transpose())
+	for i, best := range similar.ArgMax() {
+		assert.InDelta(t, 1, similar.At(i, i), 1e-5)
+		assert.InDelta(t, 1, similar.At(i, best), 1e-5)
+	}
+	few, err := OpenTest(t.Context(), tiles(t, t.TempDir(), 10), s.Backbone(), 2, 1)
+	require.NoError(t, err)
+	assert.Len(t, few.Bank.Images, 6)
+	assert.Equal(t, []int{0, 0, 1, 1, 2, 2}, few.Bank.Labels)
+}

@@ -1,0 +1,141 @@
+package pretrain
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// network is a student or a teacher. The state names are those of DINO's checkpoints.
+type network struct {
+	Backbone *vit.Model `state:"backbone"`
+	Head     *head      `state:"head"`
+
+	resample map[int]*tensor.Tensor // by the side of a crop: the weights that resample position embeddings for it
+}
+
+// newNetwork returns an untrained network for images of c's size and crops of other sides.
+func newNetwork(c vit.Config, sides []int, h Projection, rng *rand.Rand) (*network, error) {
+	b, err := vit.New(c, rng)
+	if err != nil {
+		return nil, err
+	}
+	n := &network{b, newHead(c.Dim, h, rng), map[int]*tensor.Tensor{}}
+	rows, cols := c.Grid()
+	for _, side := range sides {
+		n.resample[side] = vit.ResampleWeights([2]int{rows, cols}, [2]int{side / c.PatchSize, side / c.PatchSize})
+	}
+	return n, nil
+}
+
+// scores returns the scores [V, B, K] of V views of B images. Crops come in groups of one size,
+// [V1·B, 3, S1, S1] and so on, each view by view.
+func (n *network) scores(images int, groups ...*autograd.Var) *autograd.Var {
+	s := n.Head.scores(n.places(groups...)) // [1, V·B, K]
+	return autograd.Reshape(s, s.Dim(1)/images, images, s.Dim(2))
+}
+
+// places returns the rows of unit length [1, V·B, bottleneck] that the scores are products with.
+func (n *network) places(groups ...*autograd.Var) *autograd.Var {
+	rows := make([]*autograd.Var, len(groups))
+	for i, g := range groups {
+		class := n.class(g) // [Vi·B, 1, D]
+		rows[i] = autograd.Reshape(class, 1, class.Dim(0), class.Dim(2))
+		class.Release()
+	}
+	all := autograd.Concat(rows...) // [1, V·B, D]
+	for _, r := range rows {
+		r.Release()
+	}
+	return n.Head.place(all)
+}
+
+// class returns the class tokens [B, 1, D] of images [B, 3, S, S], after the last block and norm.
+func (n *network) class(images *autograd.Var) *autograd.Var {
+	b := n.Backbone
+	x := n.embed(images)
+	last := len(b.Blocks) - 1
+	if y := b.Run(x, images.Dim(2)/b.Config.PatchSize, images.Dim(3)/b.Config.PatchSize, 0, last); y != x {
+		x.Release()
+		x = y
+	}
+	// Nobody reads the patches after the last block: the class token only attends to them.
+	block := b.Blocks[last]
+	class := autograd.Concat(autograd.Slice(x, 1, 0, 1)) // [B, 1, D]
+	q, kv := block.Query(class), block.Keys(x)
+	x.Release()
+	y := autograd.Attend(q, block.Heads, kv)
+	q.Release()
+	kv.Release()
+	class = block.Update(class, y)
+	normed := b.Norm.Forward(class)
+	class.Release()
+	return normed
+}
+
+// embed is vit.Model.Embed for crops of any side that newNetwork was given: it resamples the position
+// embeddings, so that crops of all sides train the same ones.
+func (n *network) embed(images *autograd.Var) *autograd.Var {
+	b := n.Backbone
+	if images.Dim(2) == b.Config.ImageSize[0] {
+		return b.Embed(images)
+	}
+	tp := images.Tape()
+	position := tp.Param(b.Position) // [1, 1+M, D]
+	class := autograd.Add(tp.Param(b.ClassToken), autograd.Slice(position, 1, 0, 1))
+	grid := autograd.Combine(n.resample[images.Dim(2)], autograd.Slice(position, 1, 1, position.Dim(1))) // [1, m, D]
+	patches := b.Patch.Forward(images)                                                                   // [B, m, D]
+	placed := autograd.Add(patches, grid)
+	patches.Release()
+	rows := []*autograd.Var{class, placed}
+	if b.Registers != nil {
+		rows = []*autograd.Var{class, tp.Param(b.Registers), placed}
+	}
+	x := autograd.Concat(rows...) // [B, prefix+m, D]
+	placed.Release()
+	return x
+}
+
+// head is DINO's projection head, which is left behind after training: an MLP, scaled to a row of unit
+// length, and its products with K directions, which are rows of unit length too.
+//
+// The MLP has batch normalisation, DINO's use_bn_in_head, which DINO turns off for transformers. Without
+// it an untrained head scores all images nearly the same, and some thousand steps do not change that.
+type head struct {
+	FC1        *nn.Linear      `state:"mlp.0"`
+	FC2        *nn.Linear      `state:"mlp.2"`
+	FC3        *nn.Linear      `state:"mlp.4"`
+	Directions *autograd.Param `state:"last_layer.weight_v"` // [K, bottleneck], of any length
+}
+
+// newHead draws the directions as PyTorch's Linear does, and weights from a normal distribution of
+// deviation 1/sqrt(in). DINO's 0.02 is about that for its 2,048 hidden units; with fewer units, 0.02 makes
+// rows so short that scaling them to unit length blows up their gradient a thousandfold.
+func newHead(dim int, s Projection, rng *rand.Rand) *head {
+	h := &head{
+		nn.NewLinear(dim, s.Hidden), nn.NewLinear(s.Hidden, s.Hidden), nn.NewLinear(s.Hidden, s.Bottleneck),
+		nn.NewParam(s.Outputs, s.Bottleneck),
+	}
+	for _, l := range []*nn.Linear{h.FC1, h.FC2, h.FC3} {
+		nn.Normal(rng, l.Weight.Value, 1/math.Sqrt(float64(l.Weight.Value.Dim(1))))
+	}
+	nn.KaimingUniform(rng, h.Directions.Value, nil)
+	return h
+}
+
+// place maps class tokens [..., D] to rows of unit length [..., bottleneck].
+func (h *head) place(x *autograd.Var) *autograd.Var {
+	for _, l := range []*nn.Linear{h.FC1, h.FC2} {
+		x = autograd.GELU(autograd.Standardize(l.Forward(x), 1e-5)) // [..., hidden]
+	}
+	return autograd.Normalize(h.FC3.Forward(x))
+}
+
+// scores compares places with the directions: [..., K], between -1 and 1.
+func (h *head) scores(places *autograd.Var) *autograd.Var {
+	return autograd.Linear(places, autograd.Normalize(places.Tape().Param(h.Directions)), nil)
+}

@@ -1,0 +1,199 @@
+package pretrain
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"sync"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/optim"
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// globals is the number of views that the teacher sees, too.
+const globals = 2
+
+// trainer moves a student by its gradients, and the teacher, its EMA, after it.
+type trainer struct {
+	student, teacher *network
+	pairs            []pair
+	optimizer        optim.Optimizer
+	centre           *tensor.Tensor // [K], moving mean of the teacher's scores
+
+	sums         autograd.Grads
+	mean, common *tensor.Tensor // [K], of the teacher's scores and of its probabilities over a batch
+	part         *tensor.Tensor // [K], of a piece
+
+	mu      sync.Mutex
+	workers []*worker // idle ones
+}
+
+// pair is a parameter of the student and its EMA.
+type pair struct {
+	name             string
+	student, teacher *autograd.Param
+}
+
+// newTrainer returns a trainer of an untrained student, of which the teacher begins as a copy.
+func newTrainer(c *Config) (*trainer, error) {
+	var networks [2]*network
+	for i := range networks {
+		var err error
+		networks[i], err = newNetwork(c.Backbone(), c.otherSides(), c.Projection, rand.New(rand.NewPCG(uint64(c.Seed), 0)))
+		if err != nil {
+			return nil, err
+		}
+	}
+	student, teacher := networks[0], networks[1]
+	for i, b := range student.Backbone.Blocks { // as timm and DINO do, from 0 to all
+		b.DropPath = nn.DropPath(c.DropPath * float64(i) / float64(max(c.Depth-1, 1)))
+	}
+	optimizer, outputs := newOptimizer(c.Optimizer, student), c.Outputs
+	d := &trainer{
+		student: student, teacher: teacher, optimizer: optimizer,
+		centre: tensor.New(outputs), mean: tensor.New(outputs), common: tensor.New(outputs), part: tensor.New(outputs), sums: autograd.Grads{},
+	}
+	of := map[string]*autograd.Param{}
+	for name, p := range nn.Params(teacher) {
+		of[name] = p
+	}
+	for name, p := range nn.Params(student) {
+		tensor.CopyTo(of[name].Value, p.Value)
+		d.pairs = append(d.pairs, pair{name, p, of[name]})
+		d.sums[p] = tensor.New(p.Value.Shape()...)
+	}
+	return d, nil
+}
+
+// newOptimizer returns the named optimizer. It does not decay weights: see move.
+func newOptimizer(name string, student *network) optim.Optimizer {
+	if name == "adamw" {
+		return optim.AdamW{}.New(nn.Params(student))
+	}
+	matrices := func(name string, p *autograd.Param) int {
+		switch {
+		case !strings.HasPrefix(name, "backbone.blocks.") || p.Value.Rank() != 2:
+			return 0
+		case strings.HasSuffix(name, ".qkv.weight"):
+			return 3
+		}
+		return 1
+	}
+	return optim.Muon{Momentum: 0.95, Matrices: matrices}.New(nn.Params(student))
+}
+
+// told are the measurements of a step.
+type told struct {
+	loss    float64
+	entropy float64 // mean over the teacher's distributions, in nats: log K if it is sure of nothing
+	spread  float64 // of their mean over the batch: no more than entropy if they are the same for all images
+	norm    float64 // of the gradient, before clipping
+}
+
+// step moves the student, then the teacher, by a batch that comes in pieces. Each piece runs on one
+// processor, and their results are added in order, so that the bits do not depend on the number of
+// processors.
+func (d *trainer) step(batch []*piece, p pace, clip float64) (told, error) {
+	var t told
+	images := 0
+	for _, b := range batch {
+		images += b.images
+	}
+	d.mean.Fill(0)
+	d.common.Fill(0)
+	for _, sum := range d.sums {
+		sum.Fill(0)
+	}
+	added := make([]chan struct{}, len(batch))
+	for i := range added {
+		added[i] = make(chan struct{})
+	}
+	tensor.Each(len(batch), func(i int) {
+		defer close(added[i])
+		w := d.take()
+		defer d.give(w)
+		if p.drops {
+			w.tape.Rand = rand.New(rand.NewPCG(p.seed, p.step<<32|uint64(i)))
+		}
+		f := w.learn(d, batch[i], p)
+		if i > 0 {
+			<-added[i-1]
+		}
+		d.add(&t, f, batch[i].images, images)
+	})
+	t.spread, t.norm = entropy(d.common), d.clip(clip)
+	if sum := t.loss + t.norm; math.IsNaN(sum) || math.IsInf(sum, 0) {
+		return t, fmt.Errorf("the loss is %v, its gradient %v long", t.loss, t.norm)
+	}
+	d.move(p)
+	if p.contrast == 0 { // not earlier: all pieces use the old centre
+		tensor.ScaleTo(d.centre, p.centring, d.centre)
+		tensor.Axpy(d.centre, 1-p.centring, d.mean)
+	}
+	return t, nil
+}
+
+// found is the result of a piece. The tensors are its worker's.
+type found struct {
+	loss            float64
+	scores, targets *tensor.Tensor // the teacher's [G, B, K]; nil with MoCo v3's objective
+	grads           autograd.Grads
+}
+
+// add adds the result of a piece of some of the images to that of the batch.
+func (d *trainer) add(t *told, f found, some, images int) {
+	share := float64(some) / float64(images)
+	t.loss += float64(share * f.loss)
+	for q, g := range f.grads {
+		tensor.Axpy(d.sums[q], float32(share), g)
+	}
+	if f.targets == nil {
+		return
+	}
+	row := 1 / float64(globals*images)
+	t.entropy += float64(row * entropy(f.targets))
+	tensor.SumTo(d.part, f.scores)
+	tensor.Axpy(d.mean, float32(row), d.part)
+	tensor.SumTo(d.part, f.targets)
+	tensor.Axpy(d.common, float32(row), d.part)
+}
+
+// clip scales down each parameter's gradient that is longer than most, as DINO does; 0 clips none. It
+// returns the length of the whole gradient before.
+func (d *trainer) clip(most float64) float64 {
+	var whole float64
+	for _, p := range d.pairs {
+		g := d.sums[p.student]
+		var sum float64
+		for _, v := range g.Data() {
+			sum += float64(float64(v) * float64(v))
+		}
+		whole += sum
+		if length := math.Sqrt(sum); most > 0 && length > most {
+			tensor.ScaleTo(g, float32(most/length), g)
+		}
+	}
+	return math.Sqrt(whole)
+}
+
+// move updates the student by the gradients, and the teacher by the student.
+func (d *trainer) move(p pace) {
+	grads := autograd.Grads{}
+	for _, q := range d.pairs {
+		if p.frozen && q.student == d.student.Head.Directions {
+			continue
+		}
+		grads[q.student] = d.sums[q.student]
+		if v := q.student.Value; v.Rank() > 1 { // neither biases nor norms
+			tensor.ScaleTo(v, 1-float32(p.rate*p.decay), v)
+		}
+	}
+	d.optimizer.Step(p.rate, grads)
+	for _, q := range d.pairs {
+		tensor.ScaleTo(q.teacher.Value, p.momentum, q.teacher.Value)
+		tensor.Axpy(q.teacher.Value, 1-p.momentum, q.student.Value)
+	}
+}

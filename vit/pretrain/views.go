@@ -1,0 +1,130 @@
+package pretrain
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/tensor"
+)
+
+// piece is the crops of some images of a batch.
+type piece struct {
+	images int            // B
+	global *tensor.Tensor // [2·B, 3, S, S], view by view
+	local  *tensor.Tensor // [N·B, 3, s, s]
+}
+
+// all returns the crops as Vars of tp, those of a size together.
+func (p *piece) all(tp *autograd.Tape) []*autograd.Var {
+	if p.local.Len() == 0 {
+		return []*autograd.Var{tp.Const(p.global)}
+	}
+	return []*autograd.Var{tp.Const(p.global), tp.Const(p.local)}
+}
+
+// views makes batches of crops.
+type views struct {
+	images  Images
+	globals [globals]crop
+	local   crop
+	locals  int                 // N
+	side    func(epoch int) int // of global crops
+	seed    uint64
+	pieces  []*piece // the batch, used again and again
+	size    int      // its images
+}
+
+// newViews returns the views that c asks for of images.
+func newViews(images Images, c *Config) *views {
+	v := &views{images: images, locals: c.Locals, side: c.side, seed: uint64(c.Seed), size: c.Batch}
+	b := c.Backbone()
+	base := crop{grey: c.Grey, blur: c.Blur}
+	base.Transform = data.Transform{
+		Flip: c.Flip, Brightness: c.Jitter, Contrast: c.Jitter, Saturation: c.Jitter / 2, Hue: min(c.Jitter/4, 0.5),
+		Filter: data.Bicubic, Mean: b.Mean, Std: b.Std,
+	}
+	for i := range v.globals {
+		g := base
+		g.Area = [2]float64{c.GlobalArea, 1}
+		if i == 1 {
+			g.solarize = c.Solarize // of one of the two, so that they differ
+		}
+		v.globals[i] = g
+	}
+	v.local = base
+	v.local.Width, v.local.Height, v.local.Area = c.Local, c.Local, [2]float64{c.LocalArea, c.GlobalArea}
+	for n := c.Batch; n > 0; n -= c.Piece {
+		b := min(n, c.Piece)
+		v.pieces = append(v.pieces, &piece{b, nil, tensor.New(c.Locals*b, 3, c.Local, c.Local)})
+	}
+	v.resize(c.side(0))
+	return v
+}
+
+// resize changes the side of global crops.
+func (v *views) resize(side int) {
+	if v.globals[0].Width == side {
+		return
+	}
+	for i := range v.globals {
+		v.globals[i].Width, v.globals[i].Height = side, side
+	}
+	for _, p := range v.pieces {
+		p.global = tensor.New(globals*p.images, 3, side, side)
+	}
+}
+
+// steps returns the number of batches of an epoch; images that fill no batch are left out.
+func (v *views) steps() int { return v.images.Len() / v.size }
+
+// order returns the images of an epoch's batches.
+func (v *views) order(epoch int) [][]int {
+	all := make([]int, v.images.Len())
+	for i := range all {
+		all[i] = i
+	}
+	if v.images.Shuffled() {
+		all = rand.New(rand.NewPCG(v.seed, uint64(epoch))).Perm(len(all))
+	}
+	return slices.Collect(slices.Chunk(all[:v.steps()*v.size], v.size))
+}
+
+// batch makes the crops of images of an epoch, valid until the next call. They depend on the seed,
+// the epoch and the images alone.
+func (v *views) batch(ctx context.Context, epoch int, images []int) ([]*piece, error) {
+	v.resize(v.side(epoch))
+	err := data.Each(ctx, len(images), 0, func(_, i int) error { return v.image(ctx, epoch, images[i], i) })
+	return v.pieces, err
+}
+
+// image makes the crops of an image, the i-th of the batch.
+func (v *views) image(ctx context.Context, epoch, image, i int) error {
+	scenes := make([]*data.RGB, v.images.Scenes())
+	for scene := range scenes {
+		img, err := v.images.At(ctx, image, epoch, scene)
+		if err != nil {
+			return err
+		}
+		scenes[scene] = img
+	}
+	p := v.pieces[0]
+	for _, p = range v.pieces {
+		if i < p.images {
+			break
+		}
+		i -= p.images
+	}
+	// One more number than for the order, so that the two never share a source.
+	rng := rand.New(rand.NewPCG(v.seed+1<<32, uint64(epoch)<<32|uint64(image)))
+	for view, c := range v.globals {
+		c.draw(p.global.Select(0, view*p.images+i).Data(), scenes[view%len(scenes)], rng)
+	}
+	apart := scenes[min(globals, len(scenes)-1):] // scenes that the teacher does not see, if there are enough
+	for view := range v.locals {
+		v.local.draw(p.local.Select(0, view*p.images+i).Data(), apart[view%len(apart)], rng)
+	}
+	return nil
+}

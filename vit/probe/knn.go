@@ -1,0 +1,102 @@
+package probe
+
+import (
+	"context"
+	"math"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// KNN gives a row x the class for which its K nearest neighbours vote, as in DINO's eval_knn.py: those
+// of the largest products with x, each with the weight exp(product/Temperature). Nothing is fitted, so it
+// measures the features alone.
+type KNN struct {
+	Rows        *tensor.Tensor // [N, D], of length 1 if products are to be cosines
+	Labels      []int          // of the rows, from 0
+	K           int
+	Temperature float64
+}
+
+// NewKNN returns the defaults of eval_knn.py, K 20 and Temperature 0.07, for rows [N, D] of length 1.
+func NewKNN(rows *tensor.Tensor, labels []int) *KNN { return &KNN{rows, labels, 20, 0.07} }
+
+// Classes returns the class of each row of x [M, D]; of equal votes the first class wins.
+func (k *KNN) Classes(x *tensor.Tensor) []int {
+	similar := x.MatMul(k.Rows.Transpose()) // [M, N]
+	classes := make([]int, x.Dim(0))
+	for i := range classes {
+		classes[i] = k.vote(similar.Select(0, i).Data())
+	}
+	return classes
+}
+
+// vote returns the class of a row, given its products with the rows.
+func (k *KNN) vote(similar []float32) int {
+	nearest := make([]int, 0, k.K+1) // the most similar first
+	for i, s := range similar {
+		if len(nearest) == k.K && s <= similar[nearest[k.K-1]] {
+			continue
+		}
+		at := len(nearest)
+		nearest = append(nearest, i)
+		for ; at > 0 && s > similar[nearest[at-1]]; at-- {
+			nearest[at], nearest[at-1] = nearest[at-1], nearest[at]
+		}
+		nearest = nearest[:min(len(nearest), k.K)]
+	}
+	votes := map[int]float64{}
+	best := 0
+	for _, i := range nearest {
+		votes[k.Labels[i]] += math.Exp(float64(similar[i]) / k.Temperature)
+	}
+	for class, v := range votes {
+		if v > votes[best] || v == votes[best] && class < best {
+			best = class
+		}
+	}
+	return best
+}
+
+// Pooled returns, for n images, the class token and the mean of all other tokens, each scaled to length
+// 1, side by side, [n, 2D]. pixels writes the i-th image as b sees it, [3, H, W]. The error is ctx's.
+func Pooled(ctx context.Context, b *vit.Model, n int, pixels func(dst []float32, i int)) (*tensor.Tensor, error) {
+	const batch = 32
+	d, c := b.Config.Dim, b.Config
+	out := tensor.New(n, 2*d)
+	images := tensor.New(batch, 3, c.ImageSize[0], c.ImageSize[1])
+	tape := autograd.Tape{NoGrad: true}
+	for from := 0; from < n; from += batch {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		to := min(from+batch, n)
+		for i := range to - from {
+			pixels(images.Select(0, i).Data(), from+i)
+		}
+		x := b.Features(tape.Const(images.Slice(0, 0, to-from))).Value() // [B, prefix+M, D]
+		for i := range to - from {
+			row := out.Select(0, from+i).Data()
+			tokens := x.Select(0, i)
+			copy(row[:d], tokens.Select(0, 0).Data())
+			tensor.SumTo(tensor.FromSlice(row[d:], 1, d), tokens.Slice(0, 1, tokens.Dim(0)))
+			toLength1(row[:d])
+			toLength1(row[d:])
+		}
+		tape.Reset()
+	}
+	return out, nil
+}
+
+// toLength1 scales x to length 1.
+func toLength1(x []float32) {
+	var sum float64
+	for _, v := range x {
+		sum += float64(float64(v) * float64(v))
+	}
+	length := float32(max(math.Sqrt(sum), 1e-12))
+	for i := range x {
+		x[i] /= length
+	}
+}
