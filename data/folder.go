@@ -171,7 +171,7 @@ func (s *Set) scan(split string, names []string) ([]Item, error) {
 // ImageFiles lists the image files at any depth, sorted, as items of class 0. Hidden files and folders
 // are skipped; links to files are followed.
 func ImageFiles(fsys fs.FS) ([]Item, error) {
-	paths, err := images(fsys, ".")
+	paths, err := (&Set{FS: fsys}).images(".")
 	items := make([]Item, len(paths))
 	for i, p := range paths {
 		items[i].Path = p

@@ -47,7 +47,7 @@ func (r *results) evaluate(ctx context.Context) error {
 		return err
 	}
 	r.model.Classes = r.set.Classes
-	t := &traits{r: r, regions: measure.NewRegions(r.notes, r.set.Root, r.set.Test, r.model)}
+	t := &traits{r: r, regions: measure.NewRegions(r.notes, r.set.FS, r.set.Test, r.model)}
 	test := promptcam.NewEvaluation(r.model.Config.Classes)
 	seen, err := measure.Sightings(func(yield func(*promptcam.Explanation, error) bool) {
 		for e, err := range r.model.Explanations(ctx, r.images) {
@@ -89,7 +89,7 @@ func (t *traits) exchange(ctx context.Context) error {
 	n := len(exchanges)
 	m := r.c.meter(n)
 	var err error
-	t.swaps, err = measure.Swap(ctx, r.model, measure.Pairs(r.set.Root, exchanges), func(done int) { m.show("exchanged traits", done, n, "") })
+	t.swaps, err = measure.Swap(ctx, r.model, measure.Pairs(r.set.FS, exchanges), func(done int) { m.show("exchanged traits", done, n, "") })
 	if foreign := (*measure.ForeignError)(nil); errors.As(err, &foreign) {
 		r.c.warn("-data: %v: no traits are exchanged; draw the folder anew", foreign)
 		return nil
