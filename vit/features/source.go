@@ -1,6 +1,7 @@
 package features
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
@@ -143,4 +144,10 @@ func (s Source) see(photo *data.RGB, path string, v int) (*data.RGB, data.Transf
 // random returns a source seeded by the printed arguments.
 func random(format string, a ...any) *rand.Rand {
 	return rand.New(rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, format, a...))))
+}
+
+// Size returns about how many bytes a file of so many records has.
+func (s Source) Size(records int) int64 {
+	s.Type = cmp.Or(s.Type, checkpoint.F16)
+	return int64(records) * int64(s.bytes()+36)
 }
