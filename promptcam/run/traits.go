@@ -31,7 +31,7 @@ func (r *results) evaluate(ctx context.Context) error {
 		}
 		return r.remove(traitsName)
 	}
-	t := &traits{r: r, regions: measure.NewRegions(r.Notes, r.Set.Root, r.Set.Test, r.model)}
+	t := &traits{r: r, regions: measure.NewRegions(r.Notes, r.Set.FS, r.Set.Test, r.model)}
 	test := promptcam.NewEvaluation(r.model.Config.Classes)
 	seen, err := measure.Sightings(func(yield func(*promptcam.Explanation, error) bool) {
 		for e, err := range r.model.Explanations(ctx, r.batches) {
@@ -72,7 +72,7 @@ func (t *traits) exchange(ctx context.Context) error {
 	exchanges := measure.Exchanges(r.Notes, r.Set.Classes, r.Set.Test, exchangedImages)
 	n := len(exchanges)
 	var err error
-	t.swaps, err = measure.Swap(ctx, r.model, measure.Pairs(r.Set.Root, exchanges), r.Observer.meter(n).part("exchanged traits", n))
+	t.swaps, err = measure.Swap(ctx, r.model, measure.Pairs(r.Set.FS, exchanges), r.Observer.meter(n).part("exchanged traits", n))
 	if foreign := (*measure.ForeignError)(nil); errors.As(err, &foreign) {
 		r.Observer.warn("-data: %v: no traits are exchanged; draw the folder anew", foreign)
 		return nil
