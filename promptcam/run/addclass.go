@@ -124,15 +124,7 @@ func (a *addition) enough() error {
 
 // room makes Out, which must be no folder whose files are still needed.
 func (a *addition) room() error {
-	dir, err := filepath.Abs(a.folder)
-	if err != nil {
-		return fmt.Errorf("-add-class: %w", err)
-	}
-	out, err := filepath.Abs(a.Out)
-	if err != nil {
-		return fmt.Errorf("-out: %w", err)
-	}
-	if within, err := filepath.Rel(dir, out); err == nil && filepath.IsLocal(within) {
+	if within(a.folder, a.Out) {
 		return fmt.Errorf("-out %s is in -add-class %s, all of whose files are photographs: want a folder outside", a.Out, a.folder)
 	}
 	if a.ModelDir != "" && sameFile(a.ModelDir, a.Out) {
