@@ -58,7 +58,7 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 		return nil, console.UsageError{Err: err}
 	}
 	fs.Visit(func(f *flag.Flag) { s.given[f.Name] = f.Value.String() })
-	bare := s.bare()
+	bare := err == nil && s.bare()
 	if wrong := s.resolve(bare || s.Data == own && !exists(own)); wrong != nil {
 		return nil, console.UsageError{Err: wrong}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure/curves"
+	"github.com/promptcam/promptcam/promptcam/measure"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
@@ -25,7 +26,9 @@ type Result struct {
 	Model     *promptcam.Model
 	Test      *promptcam.Evaluation
 	Baselines []Baseline
-	History   fit.History // nil after a test
+	History   fit.History          // nil after a test
+	Traits    *measure.TraitScores // where the maps of the test images are; nil without Notes
+	Swaps     []measure.Outcome    // counterfactuals; nil unless these are drawn birds
 	Metrics   *Metrics
 	Report    string // the path of the page
 }
@@ -75,6 +78,9 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	result := &Result{Model: r.model, Test: r.test, Baselines: r.baselines, History: history, Metrics: r.metrics(seconds), Report: page}
+	if r.traits != nil {
+		result.Traits, result.Swaps = r.traits.scores, r.traits.swaps
+	}
 	if err := r.writeJSON(result.Metrics); err != nil {
 		return nil, err
 	}
