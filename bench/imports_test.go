@@ -40,10 +40,10 @@ promptcam/figure/curves:
 promptcam: nn/fit vit/heat tensor tensor/checkpoint autograd nn nn/optim vit data
 vit/features: tensor tensor/checkpoint autograd vit data
 vit/probe: tensor autograd vit
-vit/pretrain: tensor tensor/checkpoint autograd nn nn/optim nn/fit/knob vit vit/probe data
+vit/pretrain: tensor tensor/checkpoint autograd nn nn/optim nn/fit nn/fit/knob vit vit/probe data
 examples/cub: nn/fit nn/optim vit/heat promptcam/figure promptcam/figure/curves tensor tensor/checkpoint nn vit data data/birds data/download promptcam autograd vit/features vit/probe vit/pretrained
 examples/internal/console:
-examples/pretrain: promptcam/figure/curves tensor/checkpoint nn nn/fit/knob vit/pretrain data data/birds
+examples/pretrain: promptcam/figure/curves tensor/checkpoint nn nn/fit nn/fit/knob vit/pretrain data data/birds
 bench:
 `
 

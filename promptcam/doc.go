@@ -36,14 +36,14 @@
 // on an absolute scale, and Share tells how much of a head's attention is on
 // the image at all.
 //
-// Measures bring accuracy closer to that of a linear classifier, and maps to the traits: Config.Rank lets the
-// last block change a little, for all classes alike; Config.PatchDropout hides patches in
-// training; TrainConfig.Distill has the prompts learn from a teacher's scores, too, and
-// TrainConfig.Mix from images that have patches of two; TrainConfig.Binary asks each class's score to
-// tell the class by itself; TrainConfig.Hard shows them the classes more often that they confuse;
-// TrainConfig.Average evaluates the mean of the parameters over the steps. A class's score
-// still comes only from its own prompt's output through the vector that all share, and what
-// the prompt reads is what the map shows. All are off by default. Extend adds a class to a trained model.
+// Several optional settings bring accuracy closer to that of a linear classifier, and the maps closer to
+// the traits. Config.Rank lets the last block change a little, for all classes alike (LoRA);
+// Config.PatchDropout hides patches in training. Of TrainConfig, Distill learns from a teacher's scores,
+// too; CutMix trains on images with patches of two; Binary asks each class's score to recognise the class
+// by itself; Hard shows the classes more often that are confused (hard-example sampling); EMA evaluates an
+// average of the parameters. A class's score still comes from its own prompt's output alone, through the
+// vector that all share, and what the prompt reads is what the map shows. All are off by default. Extend
+// adds a class to a trained model.
 //
 // Where it is known what is where in an image, maps can be measured: a heat.View makes heat.Regions of masks,
 // points and boxes; Sight and ScoreTraits tell how much of each head's attention falls on
@@ -51,6 +51,6 @@
 // trait that is exchanged does to the scores. All with intervals.
 //
 // Reading order: model.go, then vit/block.go; lora.go, explain.go and rank.go; batches.go,
-// train.go, mix.go, hard.go, average.go, evaluate.go and extend.go; sighting.go, traits.go and swap.go measure.
+// train.go, loss.go, mix.go, hard.go, evaluate.go and extend.go; sighting.go, traits.go and swap.go measure.
 // Package vit/heat has the maps, and package figure draws them.
 package promptcam

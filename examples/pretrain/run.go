@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit/pretrain"
 )
@@ -87,8 +88,8 @@ func prepare(ctx context.Context, s *settings, c *console) (*pretrain.Run, error
 		return nil, fmt.Errorf("%s: %w", cmp.Or(s.Data, "-birds"), err)
 	}
 	r.TestEvery = s.KNNEvery
-	r.Progress = func(p pretrain.Step) {
-		c.progress("epoch %d/%d  %d/%d images  loss %.3f  %.1f images/s", p.Epoch, s.Epochs, p.Done, p.Images, p.Loss, float64(p.Done)/p.Time.Seconds())
+	r.Progress = func(p fit.Step) {
+		c.progress("epoch %d/%d  %d/%d images  loss %.3f  %.1f images/s", p.Epoch, s.Epochs, p.Done, p.Images, p.Loss, float64(p.Done)/p.Seconds)
 	}
 	switch {
 	case s.KNN != "":
@@ -111,7 +112,7 @@ func prepare(ctx context.Context, s *settings, c *console) (*pretrain.Run, error
 		if err := resume(r, statePath(s.Out)); err != nil {
 			return nil, fmt.Errorf("-resume: %w", err)
 		}
-		c.print("resuming after epoch %d of %d", len(r.History), s.Epochs)
+		c.print("resuming after epoch %d of %d", len(r.History()), s.Epochs)
 	}
 	return r, nil
 }
@@ -184,14 +185,14 @@ func publish(s *settings, r *pretrain.Run) error {
 		return err
 	}
 	var metrics bytes.Buffer
-	if err := pretrain.WriteMetrics(&metrics, r.History); err != nil {
+	if err := pretrain.WriteMetrics(&metrics, r.History()); err != nil {
 		return err
 	}
 	most := math.Log(float64(s.Outputs))
 	if s.Contrast > 0 {
 		most = math.Log(float64(min(s.Piece, s.Batch)))
 	}
-	curves, err := drawCurves(r.History, most)
+	curves, err := drawCurves(r.History(), most)
 	if err != nil {
 		return err
 	}
@@ -206,16 +207,16 @@ func writeFile(dir, name string, content []byte) error {
 }
 
 // tell prints a line about a finished epoch.
-func tell(c *console, r *pretrain.Run, e pretrain.Epoch) {
+func tell(c *console, r *pretrain.Run, e fit.Epoch) {
 	knn, teacher := "", ""
-	if e.KNN != nil {
-		knn = fmt.Sprintf("  k-NN %.1f %%, with patches %.1f %%", 100*e.KNN.Class, 100*e.KNN.Patches)
+	if v, ok := e.Values[pretrain.KNN]; ok {
+		knn = fmt.Sprintf("  k-NN %.1f %%, with patches %.1f %%", 100*v, 100*e.Values[pretrain.KNNPatches])
 	}
 	if r.Config.Contrast == 0 {
-		teacher = fmt.Sprintf("  teacher's entropy %.3f of %.3f", e.Entropy, e.Spread)
+		teacher = fmt.Sprintf("  teacher's entropy %.3f of %.3f", e.Values[pretrain.Entropy], e.Values[pretrain.Spread])
 	}
 	c.print("epoch %d/%d  loss %.4f%s%s  lr %.3g  %.1f images/s  %.1f s",
-		len(r.History), r.Config.Epochs, e.Loss, teacher, knn, e.LR, float64(e.Images)/e.Seconds, e.Seconds)
+		e.Number, r.Config.Epochs, e.Loss, teacher, knn, e.LR, float64(e.Images)/e.Seconds, e.Seconds)
 }
 
 // saved says what an interrupted run has left and how to go on.
