@@ -90,8 +90,8 @@ func BenchmarkExplain(b *testing.B) {
 	for i := range names {
 		names[i] = fmt.Sprintf("class %d", i)
 	}
-	c := m.Backbone.Config
-	require.NoError(b, m.Save(model, names, data.EvalTransform(c.ImageSize, c.Mean, c.Std)))
+	m.Classes = names
+	require.NoError(b, m.SaveFile(model))
 
 	b.Run("ViT-Ti_C200", func(b *testing.B) {
 		run := func() {

@@ -41,9 +41,10 @@ promptcam: nn/fit vit/heat tensor tensor/checkpoint autograd nn nn/optim vit dat
 vit/features: tensor tensor/checkpoint autograd vit data
 vit/probe: tensor autograd vit
 vit/pretrain: tensor tensor/checkpoint autograd nn nn/optim nn/fit nn/fit/knob vit vit/probe data
-examples/cub: nn/fit nn/optim vit/heat promptcam/figure promptcam/figure/curves tensor tensor/checkpoint nn vit data data/birds data/download promptcam autograd vit/features vit/probe vit/pretrained
+promptcam/measure: promptcam vit/heat tensor autograd data data/birds
+examples/cub: promptcam/measure nn/fit nn/optim vit/heat promptcam/figure promptcam/figure/curves tensor tensor/checkpoint nn vit data data/birds data/download promptcam autograd vit/features vit/probe vit/pretrained
 examples/internal/console:
-examples/pretrain: promptcam/figure/curves tensor/checkpoint nn nn/fit nn/fit/knob vit/pretrain data data/birds
+examples/pretrain: examples/internal/console promptcam/figure/curves tensor/checkpoint nn nn/fit nn/fit/knob vit/pretrain data data/birds
 bench:
 `
 

@@ -136,11 +136,10 @@ func BenchmarkRank(b *testing.B) {
 			measure(b, 1, "images/s", forward(m, 1))
 		})
 		size := m.Backbone.Config.ImageSize
-		t := data.EvalTransform(size, m.Backbone.Config.Mean, m.Backbone.Config.Std)
 		photo := data.NewRGB(size[1], size[0])
 		b.Run(fmt.Sprintf("heads/%s_C%d", c.name, c.classes), func(b *testing.B) {
 			measure(b, 1, "images/s", func() {
-				e, err := m.Explain(photo, t)
+				e, err := m.Explain(photo)
 				require.NoError(b, err)
 				e.Rank(e.Predicted(), promptcam.BlurPatches)
 			})

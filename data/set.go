@@ -128,24 +128,6 @@ func list(one, many string, names []string) string {
 	return s + ")"
 }
 
-// Find returns the index of the class with this name. CUB's names carry a
-// number, "004.Groove_billed_Ani": "Groove_billed_Ani", "4" and "004" find it too.
-func (s *Set) Find(name string) (int, error) {
-	if c := slices.Index(s.Classes, name); c >= 0 {
-		return c, nil
-	}
-	for c, class := range s.Classes {
-		number, rest, ok := strings.Cut(class, ".")
-		if !ok || number == "" || strings.Trim(number, "0123456789") != "" {
-			continue
-		}
-		if rest == name || number == name || strings.TrimLeft(number, "0") == name {
-			return c, nil
-		}
-	}
-	return 0, fmt.Errorf("data: no class %q among %d of %s", name, len(s.Classes), s.Root)
-}
-
 // Select returns the set of only these classes, indices into s.Classes,
 // renumbered from 0 in s's order. Fewer than two, a repeated one or one
 // outside s is an error.

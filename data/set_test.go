@@ -137,15 +137,6 @@ func TestSelect(t *testing.T) {
 		Val:     []Item{{"v", 3}},
 		Test:    []Item{{"f", 4}, {"g", 1}},
 	}
-	for name, want := range map[string]int{"004.Coot": 1, "Coot": 1, "4": 1, "004": 1, "10": 3, "owl": 4} {
-		got, err := s.Find(name)
-		require.NoError(t, err)
-		assert.Equal(t, want, got, name)
-	}
-	for _, name := range []string{"40", "04", "", "coot", "Coo"} {
-		_, err := s.Find(name)
-		assert.EqualError(t, err, fmt.Sprintf("data: no class %q among 5 of birds", name))
-	}
 	got, err := s.Select([]int{4, 1, 3})
 	require.NoError(t, err)
 	assert.Equal(t, &Set{
@@ -159,6 +150,35 @@ func TestSelect(t *testing.T) {
 	assert.EqualError(t, err, "data: select: class 5 of birds: want 0 to 4")
 	_, err = s.Select([]int{2, 1, 2})
 	assert.EqualError(t, err, "data: select: class 2 (005.Dove) of birds is listed twice")
+}
+
+func TestFind(t *testing.T) {
+	s := &Set{Root: "birds", Classes: []string{"001.Auk", "004.Coot", "005.Dove", "010.Egret", "owl"}}
+	for name, want := range map[string]int{"004.Coot": 1, "Coot": 1, "4": 1, "004": 1, "10": 3, "owl": 4} {
+		got, err := s.Find(name)
+		require.NoError(t, err)
+		assert.Equal(t, want, got, name)
+	}
+	for name, hint := range map[string]string{
+		"40": "classes are 1 to 10", "0": "classes are 1 to 10", "coot": "nearest is 004.Coot", "Coo": "nearest is 004.Coot", "004.Cot": "nearest is 004.Coot",
+		"egert": "nearest is 010.Egret", "2": "nearest is ", "04": "nearest is ", "": "nearest is ",
+	} {
+		_, err := s.Find(name)
+		assert.ErrorContains(t, err, fmt.Sprintf("no class %q among the 5 of birds; %s", name, hint))
+	}
+
+	s = &Set{Classes: []string{"auk", "coot", "été"}}
+	for name, want := range map[string]int{"auk": 0, "1": 0, "3": 2} {
+		got, err := s.Find(name)
+		require.NoError(t, err)
+		assert.Equal(t, want, got, name)
+	}
+	for name, hint := range map[string]string{"4": "; classes are 1 to 3", "0": "; classes are 1 to 3", "02": "; nearest is auk", "ete": "; nearest is été", "ÉTE": "; nearest is été"} {
+		_, err := s.Find(name)
+		assert.EqualError(t, err, fmt.Sprintf("no class %q among the 3%s", name, hint))
+	}
+	_, err := new(Set).Find("auk")
+	assert.EqualError(t, err, `no class "auk" among the 0`)
 }
 
 func TestSplit(t *testing.T) {

@@ -7,57 +7,59 @@ import (
 	"strings"
 )
 
-// Config describes a Prompt-CAM on top of a backbone. Zero fields mean "off".
-// It is saved as JSON with every model.
+// Config describes a Prompt-CAM on a backbone. A zero field turns its feature off. Every model is saved
+// with its Config, as JSON.
 type Config struct {
 	Mode    Mode
 	Classes int // C, one class-specific prompt each
 
-	// Agnostic is P, the number of class-agnostic prompts that join the tokens
-	// in each layer before the class prompts, and whose outputs are thrown
-	// away. The authors' code has P = C; a hundred untrained prompts in each
-	// layer drown the tokens, so it is a setting of its own here. Modes Shallow
-	// and Last have none.
+	// Agnostic is P, the number of class-agnostic prompts. They join the tokens in each layer before
+	// the class prompts, and their outputs are dropped. The authors' code sets P = C, but a
+	// hundred untrained prompts per layer drown the tokens, so P can be chosen here. Modes
+	// Shallow and Last have none.
 	Agnostic int
 
-	// PatchesOnly makes class prompts in the last layer look at patches alone,
-	// not at each other, the class token or registers: a map then shows all
-	// that its head took in there. Not in the paper.
+	// PatchesOnly makes class prompts look at patches alone in the last layer, not at each other, the
+	// class token or registers. A map then shows everything that its head read there. Not
+	// in the paper.
 	PatchesOnly bool
 
-	// PatchDropout is the share of the patches that class prompts do not see in a
-	// training step, drawn for each image: the same in all layers that they are carried
-	// through. Tokens go on seeing all of them. Not in the paper.
+	// PatchDropout is the share of patches that are hidden from class prompts in a training step. They
+	// are drawn for each image, and are the same in all layers that carry class prompts. Tokens
+	// still see all patches. Not in the paper.
 	PatchDropout float32
 
-	// Rank, if not 0, is that of a learned change of the last block's weights (LoRA, Hu et
-	// al., arXiv 2106.09685): of those for queries, keys, values, projection and MLP. Class
-	// prompts alone pass that block, and all share the change; tokens enter it as
-	// they are. It is made for AdamW: with SGD it hardly learns. Not in the paper.
+	// Rank, if not 0, adds LoRA (Hu et al., arXiv 2106.09685) of this rank to the last block's
+	// weights: queries, keys, values, projection and MLP. Only the class prompts pass
+	// through that block, and all of them share the change. Use AdamW: with SGD the
+	// adapters hardly learn. Not in the paper.
 	Rank int
 
-	PromptDropout float32 // probability of an element of a prompt being zero in a training step, for all its images
-	DropPath      float32 // stochastic depth of the last block in training; earlier ones rise to it evenly from 0
+	// RankScale multiplies the adapters' product, W + RankScale·B·A. New replaces 0 by its own,
+	// 1/900, which suits the learning rate of prompts; it is saved with the model.
+	RankScale float32 `json:",omitzero"`
+
+	PromptDropout float32 // dropout of the prompts' elements, the same for all images of a training step
+	DropPath      float32 // stochastic depth of the last block in training; it rises to that linearly from 0 in the first
 }
 
-// Mode says where the class prompts enter; see method FromLayer.
+// Mode says where the class prompts enter: [Deep], [Shallow], [Last] or [FromLayer].
 type Mode string
 
 const (
-	// Deep is the paper's form: class-agnostic prompts in all layers but the
-	// last, class prompts in the last.
+	// Deep is the paper's mode: class-agnostic prompts in all layers but the last, and class prompts
+	// in the last.
 	Deep Mode = "deep"
-	// Shallow has class prompts enter the first layer and carries them through
-	// all.
+	// Shallow inserts class prompts before the first layer and carries them through all.
 	Shallow Mode = "shallow"
-	// Last has class prompts in the last layer and no others: what enters that
-	// layer depends on nothing that is learned.
+	// Last has class prompts in the last layer and no others, so the tokens that enter that layer
+	// depend on nothing learned and can be cached.
 	Last Mode = "last"
 )
 
-// FromLayer is the mode with class-agnostic prompts before layer i, counted
-// from 1, where class prompts enter and are carried on. FromLayer(1) is
-// Shallow; at the number of layers it is Deep.
+// FromLayer is the mode with class-agnostic prompts in the layers before i, counted from 1, and class
+// prompts that enter at layer i and are carried on. FromLayer(1) is Shallow, and FromLayer of the
+// number of layers is Deep.
 func FromLayer(i int) Mode { return Mode(fmt.Sprintf("from:%d", i)) }
 
 // ParseMode reads "deep", "shallow", "last" or "from:N".
@@ -69,8 +71,7 @@ func ParseMode(s string) (Mode, error) {
 	return m, nil
 }
 
-// first returns the index of the layer, of depth in all, at which class prompts
-// enter.
+// first returns the index of the layer, of depth in all, at which class prompts enter.
 func (m Mode) first(depth int) (int, error) {
 	switch m {
 	case Deep, Last:
@@ -89,8 +90,8 @@ func (m Mode) first(depth int) (int, error) {
 	return i - 1, nil
 }
 
-// Validate says what is wrong with c for a backbone of depth layers, or returns
-// nil.
+// Validate returns an error that names the first setting that makes no sense for a backbone of depth
+// layers.
 func (c Config) Validate(depth int) error {
 	first, err := c.Mode.first(depth)
 	switch {
@@ -104,6 +105,8 @@ func (c Config) Validate(depth int) error {
 		return fmt.Errorf("promptcam: %d class-agnostic prompts, but mode %s has none", c.Agnostic, c.Mode)
 	case c.Rank < 0:
 		return fmt.Errorf("promptcam: adapters of rank %d, want at least 0", c.Rank)
+	case !(c.RankScale >= 0 && c.RankScale <= math.MaxFloat32):
+		return fmt.Errorf("promptcam: adapters of scale %v, want a finite number, at least 0", c.RankScale)
 	case !(c.PatchDropout >= 0 && c.PatchDropout < 1):
 		return fmt.Errorf("promptcam: patch dropout %v, want at least 0 and less than 1", c.PatchDropout)
 	case !(c.PromptDropout >= 0 && c.PromptDropout < 1):
@@ -114,11 +117,11 @@ func (c Config) Validate(depth int) error {
 	return nil
 }
 
-// seen returns how many of an image's patches class prompts see in a training step.
+// seen returns the number of an image's patches that class prompts see in a training step.
 func (c Config) seen(patches int) int {
 	return max(1, int(math.Round(float64(patches)*(1-float64(c.PatchDropout)))))
 }
 
-// maxPrompts is beyond any data set, so that a damaged file's config is an
-// error and not an attempt to allocate.
+// maxPrompts is beyond any data set. A damaged file's config is thus an error and not an attempt to
+// allocate.
 const maxPrompts = 1 << 20

@@ -5,11 +5,11 @@ import (
 	"context"
 	"slices"
 
-	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/tensor"
 )
 
-// Prediction is what the model makes of one image.
+// Prediction is the model's result for one labelled image.
 type Prediction struct {
 	Index     int // position in the loader's items
 	Class     int // the true one
@@ -17,32 +17,70 @@ type Prediction struct {
 	Scores    []float32 // [C]
 }
 
-// Probability returns the softmax of the predicted class's score.
-func (p Prediction) Probability() float64 { return softmax(p.Scores)[p.Predicted] }
+// Probabilities returns the softmax of the scores, [C].
+func (p Prediction) Probabilities() []float64 { return softmax(p.Scores) }
 
-// Evaluation sums up the predictions for a set of images. Shares are from 0 to
-// 1.
+// Probability returns that of the predicted class.
+func (p Prediction) Probability() float64 { return p.Probabilities()[p.Predicted] }
+
+// Evaluation sums up the predictions for a set of images. Shares are from 0 to 1.
 type Evaluation struct {
 	Predictions []Prediction // in the order of the loader's items
-	Top1, Top5  float64      // share whose class is predicted, or among the five highest scores
+	Top1, Top5  float64      // share of images whose class is predicted, or is among the five highest scores
 	Loss        float64      // mean cross-entropy
 	Images      []int        // [C] images of each class
-	PerClass    []float64    // [C] share of them that is predicted; 0 where there are none
+	PerClass    []float64    // [C] share of them that is predicted correctly; 0 where there are none
 	Confusion   [][]int      // [C][C]: images of the row's class predicted as the column's
+
+	right, top5, loss float64 // sums over the images
 }
 
-// Evaluate runs the model on all images of l. progress, if not nil, is called
-// after each batch with the number of images done. It returns ctx's error if
-// that ends first, and an error for images of another size, tokens that do not enter
-// m's Layer, or classes that the model does not have.
+// NewEvaluation returns an Evaluation of no images yet; see [Evaluation.Add].
+func NewEvaluation(classes int) *Evaluation {
+	e := &Evaluation{Images: make([]int, classes), PerClass: make([]float64, classes), Confusion: make([][]int, classes)}
+	for i := range e.Confusion {
+		e.Confusion[i] = make([]int, classes)
+	}
+	return e
+}
+
+// Add adds an image that was explained, in any order. It panics if its Label is unknown.
+func (e *Evaluation) Add(x *Explanation) {
+	e.add([]int{x.Index}, []int{x.Label}, tensor.FromSlice(x.Scores, 1, len(x.Scores)))
+}
+
+// add adds a batch with scores [B, C].
+func (e *Evaluation) add(index, labels []int, scores *tensor.Tensor) {
+	var loss float64
+	for i, label := range labels {
+		row := slices.Clone(scores.Select(0, i).Data())
+		best := top(row, 5)
+		p := Prediction{index[i], label, best[0], row}
+		at, _ := slices.BinarySearchFunc(e.Predictions, p, func(a, b Prediction) int { return cmp.Compare(a.Index, b.Index) })
+		e.Predictions = slices.Insert(e.Predictions, at, p)
+		e.Images[label]++
+		e.Confusion[label][best[0]]++
+		e.PerClass[label] = float64(e.Confusion[label][label]) / float64(e.Images[label])
+		if best[0] == label {
+			e.right++
+		}
+		if slices.Contains(best, label) {
+			e.top5++
+		}
+		loss += tensor.CrossEntropy(row, label)
+	}
+	b, n := float64(len(labels)), float64(len(e.Predictions))
+	e.loss += float64(float32(loss/b)) * b // the batch's mean is a float32, as in training
+	e.Top1, e.Top5, e.Loss = e.right/n, e.top5/n, e.loss/n
+}
+
+// Evaluate runs the model on all images of l, or their tokens. progress, if not nil, is called after
+// each batch with the number of images done. It returns ctx's error if that ends first, and an error
+// for images of another size, tokens that do not enter m's Layer, or classes that the model does not have.
 func (m *Model) Evaluate(ctx context.Context, l Batches, progress func(done int)) (*Evaluation, error) {
 	tape := m.tape()
 	defer m.done(tape)
-	c := m.Config.Classes
-	e := &Evaluation{Images: make([]int, c), PerClass: make([]float64, c), Confusion: make([][]int, c)}
-	for i := range e.Confusion {
-		e.Confusion[i] = make([]int, c)
-	}
+	e := NewEvaluation(m.Config.Classes)
 	for batch, err := range l.Epoch(ctx, data.Plan{}) {
 		if err != nil {
 			return nil, err
@@ -50,45 +88,20 @@ func (m *Model) Evaluate(ctx context.Context, l Batches, progress func(done int)
 		if err := m.accepts(batch); err != nil {
 			return nil, err
 		}
-		scores := m.scoresOf(tape, batch) // [B, C]
-		loss := autograd.CrossEntropy(scores, batch.Labels)
-		e.Loss += float64(loss.Value().At()) * float64(len(batch.Labels))
-		for i, label := range batch.Labels {
-			row := slices.Clone(scores.Value().Data()[i*c : (i+1)*c])
-			best := top(row, 5)
-			e.Predictions = append(e.Predictions, Prediction{batch.Index[i], label, best[0], row})
-			e.Images[label]++
-			e.Confusion[label][best[0]]++
-			if slices.Contains(best, label) {
-				e.Top5++
-			}
-		}
+		e.add(batch.Index, batch.Labels, m.scoresOf(tape, batch).Value())
 		tape.Reset()
 		if progress != nil {
 			progress(len(e.Predictions))
 		}
 	}
-	slices.SortFunc(e.Predictions, func(a, b Prediction) int { return a.Index - b.Index })
-	n := float64(len(e.Predictions))
-	for i, images := range e.Images {
-		right := float64(e.Confusion[i][i])
-		e.Top1 += right
-		if images > 0 {
-			e.PerClass[i] = right / float64(images)
-		}
-	}
-	e.Top1 /= n
-	e.Top5 /= n
-	e.Loss /= n
 	return e, nil
 }
 
-// Confusion counts the images of class True that were taken for class
-// Predicted; both are numbers of classes.
+// Confusion counts the images of class True that were taken for class Predicted.
 type Confusion struct{ True, Predicted, Count int }
 
-// Confusions returns the n pairs of classes that were confused most often, the
-// most frequent first; all of them if there are no more than n.
+// Confusions returns the n pairs of classes that were confused most often, the most frequent
+// first; all of them if there are no more than n.
 func (e *Evaluation) Confusions(n int) []Confusion {
 	var all []Confusion
 	for i, row := range e.Confusion {

@@ -2,8 +2,11 @@ package promptcam
 
 import (
 	"cmp"
+	"context"
+	"encoding/json"
 	"fmt"
 	"image"
+	"iter"
 	"math"
 	"slices"
 
@@ -13,79 +16,117 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// Explanation is what one forward pass tells of one image: every class's score,
-// where each head of each class's prompt looks, and enough of the last layer to
-// say what the scores would be had a head looked elsewhere. It reads the
-// model's last layer and head again for that, so it ends where training goes
-// on. Its methods are safe for concurrent use; they panic for a class or head
-// that is not there.
+// Explanation is the result of one forward pass for one image: every class's score, where each head
+// of each class's prompt looks, and enough of the last layer to compute the scores with heads blurred.
+// It refers to the model, so it is valid until the model is trained further. Its methods are safe
+// for concurrent use; they panic for a class or head that does not exist.
 type Explanation struct {
 	Scores        []float32 // [C]
 	Probabilities []float64 // [C], their softmax
+
+	// Seen is the part of the photograph that the model saw: the whole photograph where the transform
+	// only stretches it. It is nil if the explanation is of a loader's image.
+	Seen image.Image
+	// Index is the position in the loader's items, and Label the true class. Both are -1 from Explain;
+	// whoever knows the class may set Label.
+	Index, Label int
 
 	model *Model
 	attn  *tensor.Tensor // [H, C, columns] of the last layer, as last.attn
 	value *tensor.Tensor // [columns, D]: what each column contributes
 	rows  *tensor.Tensor // [C, D]: the class prompts that enter the last layer
+	input *tensor.Tensor // for ClassToken: [1, prefix+M, D], as the tokens that enter Layer, or [1, 3, H, W]
 }
 
-// Explain runs the model on one image of any size, transformed by t, which must
-// end at the backbone's image size. It is safe for concurrent use.
-func (m *Model) Explain(img image.Image, t data.Transform) (*Explanation, error) {
-	if err := m.fits(t); err != nil {
+// Explain runs the model on a photograph of any size, which it transforms by m.Transform. It returns an
+// error for an empty image, or if m.Info is not valid. It is safe for concurrent use.
+func (m *Model) Explain(img image.Image) (*Explanation, error) {
+	if err := m.Info().Validate(); err != nil {
 		return nil, fmt.Errorf("promptcam: explain: %w", err)
 	}
 	if img.Bounds().Empty() {
 		return nil, fmt.Errorf("promptcam: explain: the image is empty")
 	}
-	x := tensor.New(1, 3, t.Height, t.Width)
-	t.Normalise(x.Data(), t.Apply(data.ToRGB(img), nil))
-	return m.explain(x), nil
+	t := m.Transform
+	input := t.Apply(data.ToRGB(img), nil)
+	pixels := tensor.New(1, 3, t.Height, t.Width)
+	t.Normalise(pixels.Data(), input)
+	e := m.explain(pixels)
+	if e.Seen = input; t.ShortSide == 0 && t.ResizeWidth == 0 {
+		e.Seen = img
+	}
+	return e, nil
 }
 
-// fits says whether t makes images of the backbone's size.
-func (m *Model) fits(t data.Transform) error {
-	if err := t.Validate(); err != nil {
-		return err
+// Explanations explains all images of l, or their tokens, in the order of its batches. Predictions,
+// maps, measures and samples of a report can all be made in this one pass; to score images alone,
+// [Model.Evaluate] is cheaper. The error that ends it is one of l, or is about images of
+// another size, tokens that do not enter m's Layer, or classes that m does not have.
+func (m *Model) Explanations(ctx context.Context, l Batches) iter.Seq2[*Explanation, error] {
+	return func(yield func(*Explanation, error) bool) {
+		tape := m.tape()
+		defer m.done(tape)
+		for batch, err := range l.Epoch(ctx, data.Plan{}) {
+			if err == nil {
+				err = m.accepts(batch)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			labels, index := slices.Clone(batch.Labels), slices.Clone(batch.Index)
+			explained := m.explainAll(tape, batch)
+			tape.Reset()
+			for i, e := range explained {
+				e.Index, e.Label = index[i], labels[i]
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
 	}
-	if size := m.Backbone.Config.ImageSize; t.Height != size[0] || t.Width != size[1] {
-		return fmt.Errorf("the transform makes images of %dx%d pixels, the backbone wants %dx%d", t.Height, t.Width, size[0], size[1])
-	}
-	return nil
 }
 
 // explain runs the model on normalised pixels [1, 3, H, W].
 func (m *Model) explain(pixels *tensor.Tensor) *Explanation {
 	tape := m.tape()
 	defer m.done(tape)
-	return m.explanations(m.enter(tape.Const(pixels)))[0]
+	return m.explainAll(tape, &data.Batch{Values: pixels})[0]
 }
 
-// explanations runs the last layer on tokens x [B, prefix+M, D] and class prompts z, [C, D] or [B, C, D].
-func (m *Model) explanations(x, z *autograd.Var) []*Explanation {
-	l := m.look(x, z)
-	all := make([]*Explanation, x.Dim(0))
+// explainAll explains each image of a batch that m accepts.
+func (m *Model) explainAll(tape *autograd.Tape, b *data.Batch) []*Explanation {
+	all := make([]*Explanation, b.Values.Dim(0))
+	x := tape.Const(b.Values)
+	if b.Kind != data.Tokens {
+		x = m.tokens(x) // [B, prefix+M, D]
+	}
+	input := x.Value()
+	if len(m.Agnostic) > 0 { // the tokens have seen prompts, which the class token's maps must not
+		input = b.Values
+	}
 	for i := range all {
-		value := tensor.New(l.attn.Dim(3), m.Backbone.Config.Dim)
+		all[i] = &Explanation{Index: -1, Label: -1, model: m, input: input.Slice(0, i, i+1).Clone()}
+	}
+	x, z := m.carry(x, m.prompts(x, m.Class))
+	l := m.look(x, z)
+	for i, e := range all {
+		e.value = tensor.New(l.attn.Dim(3), m.Backbone.Config.Dim)
 		row := 0
 		for _, s := range l.see {
 			v := of(s.V.Value(), i) // [rows, D]
-			tensor.CopyTo(value.Slice(0, row, row+v.Dim(0)), v)
+			tensor.CopyTo(e.value.Slice(0, row, row+v.Dim(0)), v)
 			row += v.Dim(0)
 		}
-		all[i] = &Explanation{
-			Scores: slices.Clone(l.scores.Value().Select(0, i).Data()),
-			model:  m,
-			attn:   l.attn.Select(0, i).Clone(), // [H, C, columns]
-			value:  value,
-			rows:   of(z.Value(), i).Clone(),
-		}
-		all[i].Probabilities = softmax(all[i].Scores)
+		e.Scores = slices.Clone(l.scores.Value().Select(0, i).Data())
+		e.Probabilities = softmax(e.Scores)
+		e.attn = l.attn.Select(0, i).Clone() // [H, C, columns]
+		e.rows = of(z.Value(), i).Clone()
 	}
 	return all
 }
 
-// of returns image i of [B, R, D]; rows [R, D] are every image's.
+// of returns image i of [B, R, D]; rows [R, D] are the same for every image.
 func of(t *tensor.Tensor, i int) *tensor.Tensor {
 	if t.Rank() == 3 {
 		return t.Select(0, i)
@@ -93,7 +134,7 @@ func of(t *tensor.Tensor, i int) *tensor.Tensor {
 	return t
 }
 
-// softmax is in float64: a report's probabilities should not lose digits.
+// softmax is in float64, so that a report's probabilities lose no digits.
 func softmax(scores []float32) []float64 {
 	top := float64(slices.Max(scores))
 	p := make([]float64, len(scores))
@@ -111,7 +152,7 @@ func softmax(scores []float32) []float64 {
 // Predicted returns the class with the highest score.
 func (e *Explanation) Predicted() int { return e.Top(1)[0] }
 
-// Top returns the n classes with the highest scores, best first.
+// Top returns the n classes with the highest scores, best first; all of them if there are no more than n.
 func (e *Explanation) Top(n int) []int { return top(e.Scores, n) }
 
 // top returns the positions of the n largest scores, the first of equals first.
@@ -127,17 +168,42 @@ func top(scores []float32, n int) []int {
 // Heads returns H, the number of attention heads.
 func (e *Explanation) Heads() int { return e.attn.Dim(0) }
 
-// Heat returns where one head of a class's prompt looks: over the patches, each
-// value a share of all of that head's attention. Heads are never averaged.
+// Heat returns where one head of a class's prompt looks: over the patches, each value a share of
+// that head's attention. Heads are never averaged.
 func (e *Explanation) Heat(class, head int) heat.Map {
-	h, w := e.model.Backbone.Config.Grid()
-	cols := e.attn.Dim(2)
-	row := e.attn.Select(0, head).Select(0, class) // [columns]
-	return heat.Map{W: w, H: h, Values: slices.Clone(row.Slice(0, cols-h*w, cols).Data())}
+	return e.model.overPatches(e.attn.Select(0, head).Select(0, class).Data())
 }
 
-// Share returns how one head of a class's prompt divides its attention over the
-// kinds of token.
+// overPatches returns the map of an attention row, which ends with the patches.
+func (m *Model) overPatches(row []float32) heat.Map {
+	h, w := m.Backbone.Config.Grid()
+	return heat.Map{W: w, H: h, Values: slices.Clone(row[len(row)-h*w:])}
+}
+
+// ClassToken returns where the heads of the backbone's own class token look in its last layer, one map
+// per head, without any prompts: what Prompt-CAM's maps are compared with. Each call computes
+// the layers from m.Layer on again, or with class-agnostic prompts the whole backbone.
+func (e *Explanation) ClassToken() []heat.Map {
+	m := e.model
+	b, last := m.Backbone, len(m.Backbone.Blocks)-1
+	tape := m.tape()
+	defer m.done(tape)
+	x := tape.Const(e.input)
+	if len(m.Agnostic) > 0 {
+		x = b.Tokens(x, last)
+	} else {
+		h, w := b.Config.Grid()
+		x = b.Run(x, h, w, m.first, last)
+	}
+	attn := b.ClassAttention(x).Select(0, 0) // [H, prefix+M]
+	maps := make([]heat.Map, attn.Dim(0))
+	for h := range maps {
+		maps[h] = m.overPatches(attn.Select(0, h).Data())
+	}
+	return maps
+}
+
+// Share returns how one head of a class's prompt divides its attention over the kinds of token.
 func (e *Explanation) Share(class, head int) Share {
 	row := e.attn.Select(0, head).Select(0, class).Data() // [columns]
 	m := e.model
@@ -156,4 +222,39 @@ func sum(values []float32) float64 {
 		s += float64(v)
 	}
 	return s
+}
+
+// MarshalJSON returns a summary for a service to answer with: the five most probable classes,
+// and the heads of the predicted class's prompt, ranked with [BlurPatches], with their maps.
+//
+//	{"classes": [{"name": "Scott Oriole", "probability": 0.93}, ...],
+//	 "sufficient": 2,
+//	 "heads": [{"head": 3, "left": 0.41, "patches": 0.76, "map": {"w": 14, "h": 14, "values": [...]}}, ...]}
+//
+// "left" is HeadScore.Probability, and "patches" the share of the head's attention on the image.
+func (e *Explanation) MarshalJSON() ([]byte, error) {
+	type class struct {
+		Name        string  `json:"name"`
+		Probability float64 `json:"probability"`
+	}
+	type head struct {
+		Head    int      `json:"head"`
+		Left    float64  `json:"left"`
+		Patches float64  `json:"patches"`
+		Map     heat.Map `json:"map"`
+	}
+	var summary struct {
+		Classes    []class `json:"classes"`
+		Sufficient int     `json:"sufficient"`
+		Heads      []head  `json:"heads"`
+	}
+	for _, c := range e.Top(5) {
+		summary.Classes = append(summary.Classes, class{e.model.Classes[c], e.Probabilities[c]})
+	}
+	r := e.Rank(e.Predicted(), BlurPatches)
+	summary.Sufficient = r.Sufficient
+	for _, h := range r.Heads {
+		summary.Heads = append(summary.Heads, head{h.Head, h.Probability, e.Share(r.Class, h.Head).Patches, e.Heat(r.Class, h.Head)})
+	}
+	return json.Marshal(summary)
 }

@@ -1,6 +1,8 @@
 package promptcam
 
 import (
+	"context"
+	"iter"
 	"math"
 	"slices"
 	"sync"
@@ -43,7 +45,7 @@ func TestExplainAnImage(t *testing.T) {
 	for i := range img.Pix {
 		img.Pix[i] = uint8(i * 7)
 	}
-	e, err := m.Explain(img, data.EvalTransform([2]int{32, 32}, g.config.Mean, g.config.Std))
+	e, err := m.Explain(img)
 	require.NoError(t, err)
 	var sum float64
 	for _, p := range e.Probabilities {
@@ -53,10 +55,85 @@ func TestExplainAnImage(t *testing.T) {
 	assert.Len(t, e.Top(99), m.Config.Classes)
 	assert.True(t, slices.IsSortedFunc(e.Top(5), func(a, b int) int { return int(math.Copysign(1, float64(e.Scores[b]-e.Scores[a]))) }))
 
-	_, err = m.Explain(img, data.EvalTransform([2]int{48, 48}, g.config.Mean, g.config.Std))
-	assert.ErrorContains(t, err, "48x48 pixels, the backbone wants 32x32")
-	_, err = m.Explain(data.NewRGB(0, 0), data.EvalTransform([2]int{32, 32}, g.config.Mean, g.config.Std))
+	assert.Equal(t, [2]int{-1, -1}, [2]int{e.Index, e.Label})
+	assert.Same(t, img, e.Seen)
+
+	m.Transform.ShortSide = 36
+	e, err = m.Explain(img)
+	require.NoError(t, err)
+	assert.Equal(t, m.Transform.Apply(img, nil), e.Seen, "the middle")
+
+	_, err = m.Explain(data.NewRGB(0, 0))
 	assert.ErrorContains(t, err, "empty")
+	m.Transform = data.EvalTransform([2]int{48, 48}, g.config.Mean, g.config.Std)
+	_, err = m.Explain(img)
+	assert.ErrorContains(t, err, "48x48 pixels, the backbone wants 32x32")
+}
+
+// batches gives images, or tokens, in batches of two.
+type batches struct {
+	kind   data.Kind
+	values *tensor.Tensor
+	labels []int
+}
+
+func (b batches) Len() int     { return len(b.labels) }
+func (b batches) Batches() int { return (len(b.labels) + 1) / 2 }
+func (b batches) Epoch(context.Context, data.Plan) iter.Seq2[*data.Batch, error] {
+	return func(yield func(*data.Batch, error) bool) {
+		for i := 0; i < len(b.labels); i += 2 {
+			end := min(i+2, len(b.labels))
+			batch := &data.Batch{Kind: b.kind, Values: b.values.Slice(0, i, end).Clone(), Labels: b.labels[i:end], Index: tensorRange(end)[i:]}
+			ok := yield(batch, nil)
+			batch.Values.Fill(0) // it is valid until the next alone
+			if !ok {
+				return
+			}
+		}
+	}
+}
+
+// The predictions of explanations, which keep the attention, have the bits of Evaluate, which does not.
+func TestExplanationsPredictAsEvaluateDoes(t *testing.T) {
+	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
+		labels := make([]int, len(g.labels))
+		for i := range labels {
+			labels[i] = (2 * i) % m.Config.Classes
+		}
+		sources := []batches{{data.Images, g.images.Value, labels}}
+		if n, ok := m.Layer(); ok {
+			tape := &autograd.Tape{NoGrad: true}
+			sources = append(sources, batches{data.Tokens, m.Backbone.Tokens(tape.Const(g.images.Value), n).Value(), labels})
+		}
+		for _, l := range sources {
+			want, err := m.Evaluate(t.Context(), l, nil)
+			require.NoError(t, err)
+			got := NewEvaluation(m.Config.Classes)
+			for e, err := range m.Explanations(t.Context(), l) {
+				require.NoError(t, err)
+				assert.Equal(t, labels[e.Index], e.Label)
+				assert.Nil(t, e.Seen)
+				got.Add(e)
+			}
+			assert.InDelta(t, want.Loss, got.Loss, 1e-6)
+			got.Loss, got.loss = want.Loss, want.loss // which are rounded after each batch
+			assert.Equal(t, want, got)
+		}
+		for e := range m.Explanations(t.Context(), sources[0]) {
+			alone := m.explain(g.images.Value.Slice(0, 0, 1).Contig())
+			assert.Equal(t, alone.ClassToken(), e.ClassToken())
+			assert.Equal(t, alone.Rank(1, BlurPatches), e.Rank(1, BlurPatches), "after the batch has gone")
+			break
+		}
+	})
+}
+
+func TestRankRefusesWhatIsNot(t *testing.T) {
+	g := openGolden(t, "dino")
+	e := g.model().explain(g.images.Value.Slice(0, 0, 1).Contig())
+	assert.PanicsWithValue(t, "promptcam: Rank: class 5, want 0 to 4", func() { e.Rank(5, BlurPatches) })
+	assert.PanicsWithValue(t, "promptcam: Rank: blur 7 is unknown", func() { e.Rank(0, 7) })
+	assert.PanicsWithValue(t, "promptcam: Blurred: choice 1 is of 1 heads, want 4", func() { e.Blurred(0, BlurAll, make([]bool, 4), []bool{true}) })
 }
 
 // The score after blurring must be what the whole last layer gives, all

@@ -148,6 +148,8 @@ func (m *Model) with(c Config, class *tensor.Tensor) *Model {
 	if err := nn.Load(other, state); err != nil {
 		panic(fmt.Sprintf("promptcam: a model's parameters do not fit: %v", err))
 	}
+	copy(other.Classes, m.Classes)
+	other.Transform = m.Transform
 	return other
 }
 

@@ -150,7 +150,7 @@ func TestExtendLeavesTheOthersAlone(t *testing.T) {
 			before := clones(m)
 			extended := extend(t, m, d, extendConfig())
 			assert.Equal(t, before, clones(m))
-			c.Classes = 4
+			c.Classes, c.RankScale = 4, m.Config.RankScale
 			assert.Equal(t, c, extended.Config)
 			for name, v := range extended.Tensors() {
 				if name == "class" {
@@ -282,18 +282,19 @@ func TestExtendedModels(t *testing.T) {
 	for name, config := range extendable() {
 		t.Run(name, func(t *testing.T) {
 			m := extend(t, threeOf(t, config, d, 1), d, c)
-			transform := data.EvalTransform([2]int{32, 32}, m.Backbone.Config.Mean, m.Backbone.Config.Std)
-			e, err := m.Explain(image.NewRGBA(image.Rect(0, 0, 40, 30)), transform)
+			assert.Equal(t, []string{"1", "2", "3", "4"}, m.Classes)
+			e, err := m.Explain(image.NewRGBA(image.Rect(0, 0, 40, 30)))
 			require.NoError(t, err)
 			r := e.Rank(3, BlurAll)
 			assert.Len(t, r.Heads, 4)
 			assert.InDelta(t, 1, e.Share(3, 0).Patches, 1e-5)
 
 			path := filepath.Join(t.TempDir(), "model.safetensors")
-			require.NoError(t, m.Save(path, fourNames, transform))
-			loaded, info, err := Load(path, m.Backbone)
+			m.Classes = fourNames
+			require.NoError(t, m.SaveFile(path))
+			loaded, err := Load(open(t, path), m.Backbone)
 			require.NoError(t, err)
-			assert.Equal(t, fourNames, info.Classes)
+			assert.Equal(t, fourNames, loaded.Classes)
 			assert.Equal(t, clones(m), clones(loaded))
 
 			five := d.of(0, 4)
@@ -301,6 +302,7 @@ func TestExtendedModels(t *testing.T) {
 				five.labels[i] = 4
 			}
 			again := extend(t, loaded, five, c)
+			assert.Equal(t, append(slices.Clone(fourNames), "5"), again.Classes)
 			assert.Equal(t, m.Class.Value.Data(), again.Class.Value.Slice(0, 0, 4).Clone().Data())
 
 			before := clones(m)
@@ -376,7 +378,7 @@ func TestMoreClassesLeaveTheOthersScores(t *testing.T) {
 				}
 				more := tensortest.Random(rng, classes+1, b.Config.Dim)
 				tensor.CopyTo(more.Slice(0, 0, classes), m.Class.Value)
-				extended := m.with(c.extended(), more)
+				extended := m.with(m.Config.extended(), more)
 				for _, images := range []*tensor.Tensor{g.images.Value, g.images.Value.Slice(0, 0, 1)} {
 					tape := &autograd.Tape{NoGrad: true}
 					want, got := m.Scores(tape.Const(images)).Value(), extended.Scores(tape.Const(images)).Value()

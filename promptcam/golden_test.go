@@ -94,9 +94,23 @@ func (g *golden) path(file string) string {
 
 func (g *golden) model() *Model {
 	g.t.Helper()
-	m, err := LoadOfficial(g.path("model.safetensors"), g.config)
+	m, err := g.official("model.safetensors", g.config)
 	require.NoError(g.t, err)
 	return m
+}
+
+// official loads the model from one of its files with another config.
+func (g *golden) official(file string, c vit.Config) (*Model, error) {
+	return LoadOfficial(open(g.t, g.path(file)), c)
+}
+
+// open opens a checkpoint until the test ends.
+func open(t *testing.T, path string) *checkpoint.File {
+	t.Helper()
+	f, err := checkpoint.Open(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { f.Close() })
+	return f
 }
 
 // forEachFamily runs f on each golden model.
@@ -112,7 +126,7 @@ func TestGoldenFormatsHoldTheSameBits(t *testing.T) {
 		for _, file := range []string{"model.pt", "model_legacy.pt"} {
 			t.Run(file, func(t *testing.T) {
 				g.t = t
-				m, err := LoadOfficial(g.path(file), g.config)
+				m, err := g.official(file, g.config)
 				require.NoError(t, err)
 				assert.Equal(t, want.Backbone.SHA256, m.Backbone.SHA256)
 				assert.Equal(t, nn.State(want.Backbone), nn.State(m.Backbone))

@@ -8,7 +8,7 @@ import (
 	"github.com/promptcam/promptcam/vit"
 )
 
-// Adapters are what Config.Rank adds to the last block's layers.
+// Adapters are the LoRA matrices of the last block, where Config.Rank is not 0.
 type Adapters struct {
 	QKV  *nn.Adapter `state:"qkv"`
 	Proj *nn.Adapter `state:"proj"`
@@ -16,25 +16,24 @@ type Adapters struct {
 	FC2  *nn.Adapter `state:"fc2"`
 }
 
-// Prompts learn best at a rate of about 0.06 (AdamW), adapters as LoRA has them, with a
-// scale of 1 and A of deviation 1/sqrt(in), at 0.002; the optimizer has one rate. AdamW's
-// steps do not depend on how long a gradient is. So with k times as large an A and B,
-// and the scale 1/k², each step moves their product as one of rate/k would:
+// Prompts learn best at a rate of about 0.06 (AdamW). Ordinary LoRA, with a scale of 1 and an A of
+// deviation 1/sqrt(in), learns best at 0.002, but the optimizer has one rate. The length of
+// AdamW's steps does not depend on the length of the gradient. So with A and B larger by a
+// gain k, and a scale of 1/k², each step moves their product as a step of rate/k would:
 //
 //	(k·A + rate·a)·(k·B + rate·b)/k² = (A + rate/k·a)·(B + rate/k·b)
 //
-// Here k is 0.06/0.002. Only weight decay acts as at the rate itself. With SGD, whose steps
-// are as long as the gradients, adapters learn as at rate/k², that is, hardly.
-const (
-	adapterGain  = 30
-	adapterScale = 1. / (adapterGain * adapterGain)
-)
+// Here k is 0.06/0.002 = 30. Weight decay alone acts at the full rate. SGD's steps are as long as the
+// gradients, so with SGD adapters learn at rate/k², which is hardly at all.
+const newScale = 1. / (30 * 30)
 
-// adapt returns a copy of the block, with the same parameters, whose layers carry new
-// adapters of zeros.
-func adapt(b *vit.Block, rank int) (*vit.Block, *Adapters) {
+// oldScale is the scale of files saved before Config had RankScale. It must not change.
+const oldScale = 1. / 900
+
+// adapt returns a copy of the block with the same parameters and new adapters of zeros.
+func adapt(b *vit.Block, c Config) (*vit.Block, *Adapters) {
 	adapted := func(l *nn.Linear) *nn.Linear {
-		return &nn.Linear{Weight: l.Weight, Bias: l.Bias, Adapter: nn.NewAdapter(l, rank, adapterScale)}
+		return &nn.Linear{Weight: l.Weight, Bias: l.Bias, Adapter: nn.NewAdapter(l, c.Rank, c.RankScale)}
 	}
 	block, attn, mlp := *b, *b.Attn, *b.MLP
 	attn.QKV, attn.Proj = adapted(attn.QKV), adapted(attn.Proj)
@@ -43,9 +42,12 @@ func adapt(b *vit.Block, rank int) (*vit.Block, *Adapters) {
 	return &block, &Adapters{attn.QKV.Adapter, attn.Proj.Adapter, mlp.FC1.Adapter, mlp.FC2.Adapter}
 }
 
-// initialize draws A; B stays zero, so that a new model is what it would be without.
+// initialize draws A. B stays zero, so that a new model scores as it would without adapters.
 func (a *Adapters) initialize(rng *rand.Rand) {
 	for _, l := range []*nn.Adapter{a.QKV, a.Proj, a.FC1, a.FC2} {
-		nn.Normal(rng, l.A.Value, adapterGain/math.Sqrt(float64(l.A.Value.Dim(1))))
+		nn.Normal(rng, l.A.Value, gain(l.Scale)/math.Sqrt(float64(l.A.Value.Dim(1))))
 	}
 }
+
+// gain returns k for a scale of 1/k²: exactly 30 for newScale.
+func gain(scale float32) float64 { return float64(float32(1 / math.Sqrt(float64(scale)))) }

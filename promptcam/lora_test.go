@@ -13,7 +13,6 @@ import (
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/autograd/gradcheck"
-	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/nn/optim"
 	"github.com/promptcam/promptcam/tensor"
@@ -64,7 +63,7 @@ func TestAdaptersEqualOtherWeights(t *testing.T) {
 			*nn.Linear
 			a *nn.Adapter
 		}{{last.Attn.QKV, m.Adapters.QKV}, {last.Attn.Proj, m.Adapters.Proj}, {last.MLP.FC1, m.Adapters.FC1}, {last.MLP.FC2, m.Adapters.FC2}} {
-			l.Weight.Value = l.Weight.Value.Add(l.a.B.Value.MatMul(l.a.A.Value).Scale(adapterScale))
+			l.Weight.Value = l.Weight.Value.Add(l.a.B.Value.MatMul(l.a.A.Value).Scale(m.Config.RankScale))
 		}
 		c, state := m.Config, m.Tensors()
 		c.Rank = 0
@@ -101,15 +100,20 @@ func TestGradientOfAdapters(t *testing.T) {
 	})
 }
 
+func TestGainOfTheScale(t *testing.T) {
+	assert.Equal(t, 30., gain(newScale))
+	assert.Equal(t, 1., gain(1))
+}
+
 // Ten steps of AdamW at 0.06 move our adapters as ten at 0.002 move ordinary ones.
 func TestAdaptersLearnAtAThirtiethOfTheRate(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	x, w := tensortest.Random(rng, 5, 8), tensortest.Random(rng, 6, 8)
 	labels := []int{0, 3, 5, 1, 2}
 	ordinary, ours := nn.NewLinear(8, 6), nn.NewLinear(8, 6)
-	ordinary.Adapter, ours.Adapter = nn.NewAdapter(ordinary, 2, 1), nn.NewAdapter(ours, 2, adapterScale)
+	ordinary.Adapter, ours.Adapter = nn.NewAdapter(ordinary, 2, 1), nn.NewAdapter(ours, 2, newScale)
 	nn.Normal(rng, ordinary.Adapter.A.Value, 1/math.Sqrt(8))
-	tensor.ScaleTo(ours.Adapter.A.Value, adapterGain, ordinary.Adapter.A.Value)
+	tensor.ScaleTo(ours.Adapter.A.Value, float32(gain(newScale)), ordinary.Adapter.A.Value)
 	var after []*tensor.Tensor
 	for l, rate := range map[*nn.Linear]float32{ordinary: 0.002, ours: 0.06} {
 		tensor.CopyTo(l.Weight.Value, w)
@@ -131,15 +135,14 @@ func TestSavedAdapters(t *testing.T) {
 	c := Config{Mode: Last, Classes: 4, Rank: 2}
 	m, err := New(g.model().Backbone, c, rand.New(rand.NewPCG(1, 2)))
 	require.NoError(t, err)
+	m.Classes = fourNames
 	path := filepath.Join(t.TempDir(), "model.safetensors")
-	transform := data.EvalTransform([2]int{32, 32}, g.config.Mean, g.config.Std)
-	require.NoError(t, m.Save(path, fourNames, transform))
-	info, err := ReadInfo(path)
+	require.NoError(t, m.SaveFile(path))
+	f := open(t, path)
+	info, err := ReadInfo(f)
 	require.NoError(t, err)
+	c.RankScale = newScale
 	assert.Equal(t, c, info.Config)
-	f, err := checkpoint.Open(path)
-	require.NoError(t, err)
-	defer f.Close()
 	names := f.Names()
 	slices.Sort(names)
 	assert.Equal(t, []string{
@@ -147,26 +150,62 @@ func TestSavedAdapters(t *testing.T) {
 		"lora.proj.lora_A", "lora.proj.lora_B", "lora.qkv.lora_A", "lora.qkv.lora_B",
 	}, names)
 
-	metadata, err := m.metadata(fourNames, transform)
+	metadata, err := m.metadata()
 	require.NoError(t, err)
 	for want, rank := range map[string]string{
 		"8 tensors unknown (lora.fc1.lora_A": `"Rank":0`, "lora.fc1.lora_A is [2 48], want [3 48]": `"Rank":3`,
 		"adapters of rank 49, want at most the backbone's width, 48": `"Rank":49`, "adapters of rank -1": `"Rank":-1`,
+		"adapters of scale -1": `"RankScale":-1,"Rank":2`,
 	} {
-		md := map[string]string{"format": format, "promptcam": strings.Replace(metadata["promptcam"], `"Rank":2`, rank, 1)}
+		text := strings.Replace(metadata["promptcam"], `"RankScale":0.0011111111,`, "", 1)
+		md := map[string]string{"format": format, "promptcam": strings.Replace(text, `"Rank":2`, rank, 1)}
 		require.NoError(t, checkpoint.Save(path, m.Tensors(), md))
-		_, _, err := Load(path, g.model().Backbone)
+		_, err := Load(open(t, path), g.model().Backbone)
 		assert.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, path)
 	}
 }
 
-// Files from before there were adapters and patch dropout do not tell of them.
+// A model's scores do not depend on what New's scale is when it is loaded: the file says, or is older than
+// such files, when the scale was 1/900.
+func TestLoadKeepsTheScale(t *testing.T) {
+	g := openGolden(t, "dino")
+	for scale, field := range map[float32]string{1. / 900: `"RankScale":0.0011111111,`, 0.5: `"RankScale":0.5,`} {
+		m, err := New(g.model().Backbone, Config{Mode: Last, Classes: 4, Rank: 2, RankScale: scale}, rand.New(rand.NewPCG(1, 2)))
+		require.NoError(t, err)
+		move(m)
+		want, _ := forward(m, g.images.Value)
+		metadata, err := m.metadata()
+		require.NoError(t, err)
+		require.Contains(t, metadata["promptcam"], field)
+		load := func() *Model {
+			path := filepath.Join(t.TempDir(), "model.safetensors")
+			require.NoError(t, checkpoint.Save(path, m.Tensors(), metadata))
+			loaded, err := Load(open(t, path), g.model().Backbone)
+			require.NoError(t, err)
+			return loaded
+		}
+		loaded := load()
+		assert.Equal(t, m.Info(), loaded.Info())
+		got, _ := forward(loaded, g.images.Value)
+		assert.Equal(t, want, got)
+
+		metadata["promptcam"] = strings.Replace(metadata["promptcam"], field, "", 1)
+		older, _ := forward(load(), g.images.Value)
+		if scale == 0.5 {
+			assert.NotEqual(t, want, older)
+		} else {
+			assert.Equal(t, want, older)
+		}
+	}
+}
+
+// Files from before there were adapters and patch dropout do not have the fields.
 func TestLoadAnOlderFile(t *testing.T) {
 	g := openGolden(t, "dino")
 	m, err := New(g.model().Backbone, Config{Mode: Last, Classes: 4}, rand.New(rand.NewPCG(1, 2)))
 	require.NoError(t, err)
-	metadata, err := m.metadata(fourNames, data.EvalTransform([2]int{32, 32}, g.config.Mean, g.config.Std))
+	metadata, err := m.metadata()
 	require.NoError(t, err)
 	older := metadata["promptcam"]
 	for _, field := range []string{`"Rank":0,`, `"PatchDropout":0,`} {
@@ -176,8 +215,8 @@ func TestLoadAnOlderFile(t *testing.T) {
 	metadata["promptcam"] = older
 	path := filepath.Join(t.TempDir(), "model.safetensors")
 	require.NoError(t, checkpoint.Save(path, m.Tensors(), metadata))
-	loaded, info, err := Load(path, g.model().Backbone)
+	loaded, err := Load(open(t, path), g.model().Backbone)
 	require.NoError(t, err)
-	assert.Equal(t, m.Config, info.Config)
+	assert.Equal(t, m.Info(), loaded.Info())
 	assert.Equal(t, nn.State(m), nn.State(loaded))
 }

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"sync"
 
 	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/vit"
@@ -16,8 +18,10 @@ import (
 // frozen vision transformer, prompts, and one score vector that all classes
 // share. Since it is shared, a class can only win by where its prompt looks.
 type Model struct {
-	Config   Config
-	Backbone *vit.Model // frozen, and not part of the state
+	Config    Config
+	Backbone  *vit.Model     // frozen, and not part of the state
+	Classes   []string       // names, in the order of the prompts; New numbers them from "1"
+	Transform data.Transform // of photographs to classify and explain; New sets data.EvalTransform
 
 	Agnostic []*autograd.Param `state:"agnostic"` // [P, D] for each layer before the class prompts'
 	Class    *autograd.Param   `state:"class"`    // [C, D]
@@ -60,6 +64,9 @@ func newModel(b *vit.Model, c Config) (*Model, error) {
 	if d := b.Config.Dim; c.Rank > d {
 		return nil, fmt.Errorf("promptcam: adapters of rank %d, want at most the backbone's width, %d", c.Rank, d)
 	}
+	if c.Rank > 0 && c.RankScale == 0 {
+		c.RankScale = newScale
+	}
 	first, _ := c.Mode.first(b.Config.Depth)
 	if w := b.Config.Window; w > 0 && (first < b.Config.Depth-1 || c.Agnostic > 0) {
 		return nil, fmt.Errorf("promptcam: mode %s with %d class-agnostic prompts: the backbone's blocks see windows of %dx%[3]d patches, and prompts can enter the last alone: want mode last", c.Mode, c.Agnostic, w)
@@ -74,14 +81,20 @@ func newModel(b *vit.Model, c Config) (*Model, error) {
 // parameters returns the model with parameters of zero on a backbone that is ready.
 func parameters(b *vit.Model, c Config, first int) *Model {
 	d := b.Config.Dim
-	m := &Model{Config: c, Backbone: b, Class: nn.NewParam(c.Classes, d), Head: nn.NewLinear(d, 1), first: first}
+	m := &Model{
+		Config: c, Backbone: b, Class: nn.NewParam(c.Classes, d), Head: nn.NewLinear(d, 1), first: first,
+		Transform: data.EvalTransform(b.Config.ImageSize, b.Config.Mean, b.Config.Std),
+	}
+	for i := range c.Classes {
+		m.Classes = append(m.Classes, strconv.Itoa(i+1))
+	}
 	if c.Agnostic > 0 {
 		for range first {
 			m.Agnostic = append(m.Agnostic, nn.NewParam(c.Agnostic, d))
 		}
 	}
 	if c.Rank > 0 {
-		m.own, m.Adapters = adapt(b.Blocks[len(b.Blocks)-1], c.Rank)
+		m.own, m.Adapters = adapt(b.Blocks[len(b.Blocks)-1], c)
 	}
 	return m
 }

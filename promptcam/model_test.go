@@ -52,7 +52,7 @@ func move(m *Model) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for name, p := range nn.Params(m.Adapters) {
 		if strings.HasSuffix(name, "lora_B") {
-			nn.Normal(rng, p.Value, 0.2*adapterGain) // as 0.2 in ordinary adapters
+			nn.Normal(rng, p.Value, 0.2*gain(newScale)) // as 0.2 in ordinary adapters
 		}
 	}
 }

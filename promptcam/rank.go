@@ -1,59 +1,56 @@
 package promptcam
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Blur is what a blurred head looks at: everything of some kind, evenly.
+// Blur says what a blurred head looks at.
 type Blur int
 
 const (
-	// BlurPatches spreads a head's attention over the patches, as the paper
-	// says.
+	// BlurPatches spreads a head's attention evenly over the patches, as in the paper.
 	BlurPatches Blur = iota
-	// BlurAll spreads it over all rows it can see, prompts and class token too,
-	// as the authors' code does (it sets the scores before the softmax to
-	// zero).
+	// BlurAll spreads it evenly over all rows that the head can see, prompts and class token too.
+	// The authors' code does so, by setting the scores before the softmax to zero.
 	BlurAll
 )
 
-// Ranking orders the heads of one class's prompt by what they matter for its
-// score.
+// Ranking orders the heads of one class's prompt by how much they matter for the class's score.
 type Ranking struct {
 	Class int
 	Heads []HeadScore // the most important first
-	// Sufficient is how many of the first heads make the sufficient traits:
-	// with all others blurred the image is still classified as Class, and
-	// blurring whichever of these matters least changes that. It is 0 if the
-	// class wins with every head blurred, and -1 if it does not win to begin
-	// with.
+
+	// Sufficient is the number of heads, from the first, that are the sufficient traits: with all
+	// others blurred the image is still classified as Class, and blurring the last of these
+	// too changes that. It is 0 if the class wins with every head blurred, and -1 if it does
+	// not win with none blurred.
 	Sufficient int
 }
 
-// HeadScore is a head and what is left of the class when it is blurred after
-// all heads that matter less.
+// HeadScore is a head, and what remains of the class when this head and all that matter less are
+// blurred. That of the first head in a Ranking is therefore with every head blurred.
 type HeadScore struct {
 	Head        int
 	Score       float32
 	Probability float64
 }
 
-// Rank blurs the heads of a class's prompt one after the other, each time the
-// one whose loss leaves the class's score highest (the paper, section 3.4),
-// until none is left. No forward pass is needed: a head is a slice of one row
-// of the last layer's attention output, and the other classes' scores do not
-// depend on it.
+// Rank blurs the heads of a class's prompt one after the other until none is left, each time the one
+// whose loss leaves the class's score highest (the paper, section 3.4). This needs no forward
+// pass: a head is a slice of one row of the last layer's attention output, and the other
+// classes' scores do not depend on it. It panics if class or blur does not exist.
 func (e *Explanation) Rank(class int, blur Blur) Ranking {
 	n := e.Heads()
+	sharp, even := e.gathered("Rank", class, blur)
 	r := Ranking{Class: class, Heads: make([]HeadScore, n), Sufficient: -1}
 	holds := e.wins(class, e.Scores[class])
 	if holds {
 		r.Sufficient = n
 	}
-	sharp, even := e.gathered(class, blur)
 	tape := e.model.tape()
 	defer e.model.done(tape)
 	blurred := make([]bool, n)
@@ -78,8 +75,8 @@ func (e *Explanation) Rank(class int, blur Blur) Ranking {
 	return r
 }
 
-// wins says whether class would be predicted with that score. As in Predicted,
-// the first of equals wins.
+// wins reports whether class would be predicted with this score. As in Predicted, the first of equals
+// wins.
 func (e *Explanation) wins(class int, score float32) bool {
 	for c, s := range e.Scores {
 		if s > score && c != class || s == score && c < class {
@@ -89,25 +86,30 @@ func (e *Explanation) wins(class int, score float32) bool {
 	return true
 }
 
-// probability is the softmax of class had it that score.
+// probability returns the softmax of class if it had this score.
 func (e *Explanation) probability(class int, score float32) float64 {
 	scores := slices.Clone(e.Scores)
 	scores[class] = score
 	return softmax(scores)[class]
 }
 
-// Blurred returns the score of a class for each choice of heads to blur: of H
-// truth values, true where the head is blurred. Other classes' scores stay as
-// they are.
+// Blurred returns the score of a class for each choice of heads to blur: H truth values, true where
+// the head is blurred. The other classes' scores stay as they are. It panics if class or blur does
+// not exist, or if a choice is not of H heads.
 func (e *Explanation) Blurred(class int, blur Blur, choices ...[]bool) []float32 {
-	sharp, even := e.gathered(class, blur)
+	sharp, even := e.gathered("Blurred", class, blur)
+	for i, c := range choices {
+		if len(c) != e.Heads() {
+			panic(fmt.Sprintf("promptcam: Blurred: choice %d is of %d heads, want %d", i, len(c), e.Heads()))
+		}
+	}
 	tape := e.model.tape()
 	defer e.model.done(tape)
 	return e.mixed(tape, class, sharp, even, choices)
 }
 
-// mixed returns the score of a class for each choice of heads to take from even,
-// the others from sharp.
+// mixed returns the score of a class for each choice of heads to take from even, with the others from
+// sharp.
 func (e *Explanation) mixed(tape *autograd.Tape, class int, sharp, even []float32, choices [][]bool) []float32 {
 	n, d := e.Heads(), len(sharp)
 	rows := tensor.New(1, len(choices), d)
@@ -126,9 +128,15 @@ func (e *Explanation) mixed(tape *autograd.Tape, class int, sharp, even []float3
 	return slices.Clone(scores.Value().Data())
 }
 
-// gathered returns what all heads of a class's prompt gather, side by side, [D]
-// each: as they look, and if they looked evenly.
-func (e *Explanation) gathered(class int, blur Blur) (sharp, even []float32) {
+// gathered returns the attention output of all heads of a class's prompt, side by side, [D] each: of the
+// heads as they are, and with even attention.
+func (e *Explanation) gathered(method string, class int, blur Blur) (sharp, even []float32) {
+	if class < 0 || class >= len(e.Scores) {
+		panic(fmt.Sprintf("promptcam: %s: class %d, want 0 to %d", method, class, len(e.Scores)-1))
+	}
+	if blur != BlurPatches && blur != BlurAll {
+		panic(fmt.Sprintf("promptcam: %s: blur %d is unknown", method, blur))
+	}
 	n, cols, d := e.attn.Dim(0), e.attn.Dim(2), e.value.Dim(1)
 	from := 0
 	if blur == BlurPatches {

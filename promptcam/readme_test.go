@@ -17,7 +17,6 @@ import (
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
-	"github.com/promptcam/promptcam/vit"
 )
 
 func check(err error) {
@@ -27,20 +26,16 @@ func check(err error) {
 }
 
 func explain(trained, weights, photo, out string) {
-	info, err := promptcam.ReadInfo(trained) // what examples/cub left in -out
-	check(err)
-	backbone, err := vit.Load(weights, info.Backbone.Config)
-	check(err)
-	model, _, err := promptcam.Load(trained, backbone)
+	model, err := promptcam.Open(trained, weights) // examples/cub leaves model.safetensors in -out
 	check(err)
 	img, err := data.ReadImage(photo)
 	check(err)
-	e, err := model.Explain(img, info.Transform)
+	e, err := model.Explain(img)
 	check(err)
 	r := e.Rank(e.Predicted(), promptcam.BlurPatches) // its heads, the most important first
-	fmt.Printf("%s, %.1f %%\n", info.Classes[r.Class], 100*e.Probabilities[r.Class])
+	fmt.Printf("%s, %.1f %%\n", model.Classes[r.Class], 100*e.Probabilities[r.Class])
 	trait := e.Heat(r.Class, r.Heads[0].Head)
-	check(figure.WritePNG(out, figure.Overlay(img, trait, figure.Style{})))
+	check(figure.WritePNG(out, figure.Overlay(e.Seen, trait, figure.Style{})))
 }
 
 // The README's example stands in this file, and works.
@@ -55,18 +50,12 @@ func TestReadme(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(readme), "func explain("+example+"\n}\n")
 
-	weights := filepath.Join("testdata", "golden", "dino", "model.safetensors")
-	config := vit.Config{
-		Name: "tiny", ImageSize: [2]int{32, 32}, PatchSize: 8, Dim: 48, Depth: 3, Heads: 4, Hidden: 192,
-		Eps: 1e-6, Std: [3]float32{1, 1, 1},
-	}
-	official, err := promptcam.LoadOfficial(weights, config)
-	require.NoError(t, err)
+	official := open()
 	model, err := promptcam.New(official.Backbone, promptcam.Config{Mode: promptcam.Last, Classes: 2}, rand.New(rand.NewPCG(1, 1)))
 	require.NoError(t, err)
 	dir := t.TempDir()
 	trained, photo, out := filepath.Join(dir, "model.safetensors"), filepath.Join(dir, "bird.png"), filepath.Join(dir, "trait.png")
-	require.NoError(t, model.Save(trained, []string{"Orchard Oriole", "Scott Oriole"}, data.EvalTransform([2]int{32, 32}, config.Mean, config.Std)))
+	require.NoError(t, model.SaveFile(trained))
 	require.NoError(t, figure.WritePNG(photo, bird()))
 	backbone := filepath.Join(dir, "backbone.safetensors")
 	require.NoError(t, checkpoint.Save(backbone, nn.State(official.Backbone), nil))

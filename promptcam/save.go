@@ -2,7 +2,9 @@ package promptcam
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn"
@@ -11,131 +13,196 @@ import (
 	"github.com/promptcam/promptcam/vit"
 )
 
-// Info is what a saved model says of itself besides its tensors.
+// Info describes a model. It is stored as JSON in the model's file, beside the tensors.
 type Info struct {
 	Config    Config
-	Classes   []string       // names, in the order of the class prompts
-	Transform data.Transform // of images to evaluate: size and normalisation
+	Classes   []string       // Model.Classes
+	Transform data.Transform // Model.Transform
 	Backbone  BackboneInfo
 }
 
 // BackboneInfo identifies the backbone that a model was trained on.
 type BackboneInfo struct {
-	SHA256 string // of its weights; see vit.Model
+	SHA256 string // of its weights: vit.Model.SHA256
 	Config vit.Config
+}
+
+// Info returns the description of m.
+func (m *Model) Info() Info {
+	return Info{m.Config, m.Classes, m.Transform, BackboneInfo{m.Backbone.SHA256, m.Backbone.Config}}
+}
+
+// Validate returns an error that names the first field that makes no sense, such as a transform that
+// does not make images of the backbone's size.
+func (i Info) Validate() error {
+	if err := i.Backbone.Config.Validate(); err != nil {
+		return err
+	}
+	if err := i.Config.Validate(i.Backbone.Config.Depth); err != nil {
+		return err
+	}
+	if got, want := len(i.Classes), i.Config.Classes; got != want {
+		return fmt.Errorf("%d class names for %d classes", got, want)
+	}
+	if err := i.Transform.Validate(); err != nil {
+		return err
+	}
+	if t, size := i.Transform, i.Backbone.Config.ImageSize; t.Height != size[0] || t.Width != size[1] {
+		return fmt.Errorf("the transform makes images of %dx%d pixels, the backbone wants %dx%d", t.Height, t.Width, size[0], size[1])
+	}
+	return nil
+}
+
+// ErrFormat is wrapped by the errors for a checkpoint that holds no Prompt-CAM.
+var ErrFormat = errors.New("not a saved Prompt-CAM")
+
+// BackboneError is the error of [Load] and [Open] for a missing backbone, or for one that the model was not
+// trained on.
+type BackboneError struct {
+	Path string       // of the model
+	Want BackboneInfo // what the model was trained on
+	Got  BackboneInfo // what it was given; zero if nothing
+}
+
+func (e *BackboneError) Error() string {
+	want, got := e.Want.Config, e.Got.Config
+	problem := fmt.Sprintf("was trained on backbone %+v, got %+v", want, got)
+	switch {
+	case e.Got == BackboneInfo{}:
+		problem = fmt.Sprintf("needs the backbone it was trained on, %s with SHA-256 %s, which is not in it", want.Name, e.Want.SHA256)
+	case e.Want.SHA256 != e.Got.SHA256:
+		problem = fmt.Sprintf("was trained on backbone %s with SHA-256 %s, got %s with %s", want.Name, e.Want.SHA256, got.Name, e.Got.SHA256)
+	case want.ImageSize != got.ImageSize:
+		problem = fmt.Sprintf("was trained at %dx%d pixels, the backbone is set to %dx%d", want.ImageSize[0], want.ImageSize[1], got.ImageSize[0], got.ImageSize[1])
+	}
+	return "promptcam: " + e.Path + " " + problem
 }
 
 // format marks our files; it changes when older ones can no longer be read.
 const format = "promptcam 1"
 
-// Tensors returns what Save writes of m as a set: prompts, head and adapters, without
-// the backbone.
+// Tensors returns the trained parameters, as Save writes them: prompts, head and adapters, without the backbone.
 func (m *Model) Tensors() nn.Tensors { return nn.State(m) }
 
-// Save writes the prompts, the head and the adapters of m, and all of Info, to one small
-// safetensors file. The backbone is not in it: its identity is. classes names
-// the classes in order, t is the transform of images to evaluate, which must
-// end at the backbone's image size.
-func (m *Model) Save(path string, classes []string, t data.Transform) error {
-	metadata, err := m.metadata(classes, t)
-	if err != nil {
-		return err
-	}
-	return checkpoint.Save(path, m.Tensors(), metadata)
+// Save writes the prompts, the head, the adapters and the [Info] of m to w as one small safetensors
+// file. The backbone is not in it, only its identity. It returns an error unless m.Info is valid.
+func (m *Model) Save(w io.Writer) error {
+	return m.save(func(t nn.Tensors, metadata map[string]string) error { return checkpoint.Write(w, t, metadata) })
 }
 
-func (m *Model) metadata(classes []string, t data.Transform) (map[string]string, error) {
-	if len(classes) != m.Config.Classes {
-		return nil, fmt.Errorf("promptcam: save: %d class names for %d classes", len(classes), m.Config.Classes)
-	}
-	if err := m.fits(t); err != nil {
-		return nil, fmt.Errorf("promptcam: save: %w", err)
-	}
-	info, err := json.Marshal(Info{m.Config, classes, t, BackboneInfo{m.Backbone.SHA256, m.Backbone.Config}})
-	if err != nil {
-		return nil, fmt.Errorf("promptcam: save: %w", err)
-	}
-	return map[string]string{"format": format, "promptcam": string(info)}, nil
+// SaveFile saves m to the file path, whole or not at all.
+func (m *Model) SaveFile(path string) error {
+	return m.save(func(t nn.Tensors, metadata map[string]string) error { return checkpoint.Save(path, t, metadata) })
 }
 
-// ReadInfo reads what a file written by Save says of itself.
-func ReadInfo(path string) (*Info, error) {
-	f, err := checkpoint.Open(path)
+func (m *Model) save(write func(nn.Tensors, map[string]string) error) error {
+	metadata, err := m.metadata()
+	if err == nil {
+		err = write(m.Tensors(), metadata)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("promptcam: %w", err)
-	}
-	defer f.Close()
-	return readInfo(f)
-}
-
-func readInfo(f *checkpoint.File) (*Info, error) {
-	if got := f.Metadata()["format"]; got != format {
-		return nil, fmt.Errorf("promptcam: %s: not a saved Prompt-CAM: its format is %q, want %q", f.Path(), got, format)
-	}
-	var info Info
-	if err := json.Unmarshal([]byte(f.Metadata()["promptcam"]), &info); err != nil {
-		return nil, fmt.Errorf("promptcam: %s: its description: %w", f.Path(), err)
-	}
-	if err := info.Backbone.Config.Validate(); err != nil {
-		return nil, fmt.Errorf("promptcam: %s: %w", f.Path(), err)
-	}
-	if err := info.Config.Validate(info.Backbone.Config.Depth); err != nil {
-		return nil, fmt.Errorf("promptcam: %s: %w", f.Path(), err)
-	}
-	if len(info.Classes) != info.Config.Classes {
-		return nil, fmt.Errorf("promptcam: %s: %d class names for %d classes", f.Path(), len(info.Classes), info.Config.Classes)
-	}
-	if err := info.Transform.Validate(); err != nil {
-		return nil, fmt.Errorf("promptcam: %s: %w", f.Path(), err)
-	}
-	return &info, nil
-}
-
-// Load reads a model written by Save for backbone b, which must be the one that
-// it was trained on: the same weights, architecture, image size and
-// normalisation, of whatever name. The error for another says which it was.
-func Load(path string, b *vit.Model) (*Model, *Info, error) {
-	f, err := checkpoint.Open(path)
-	if err != nil {
-		return nil, nil, fmt.Errorf("promptcam: %w", err)
-	}
-	defer f.Close()
-	info, err := readInfo(f)
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := info.Backbone.match(b); err != nil {
-		return nil, nil, fmt.Errorf("promptcam: %s was trained %w", path, err)
-	}
-	m, err := info.model(b, f)
-	if err != nil {
-		return nil, nil, fmt.Errorf("promptcam: load %s: %w", path, err)
-	}
-	if err := nn.Load(m, f); err != nil {
-		return nil, nil, fmt.Errorf("promptcam: load %s: %w", path, err)
-	}
-	return m, info, nil
-}
-
-// match returns an error unless b is the backbone that i tells of.
-func (i BackboneInfo) match(b *vit.Model) error {
-	want, got := i.Config, b.Config
-	if b.SHA256 != i.SHA256 {
-		return fmt.Errorf("on backbone %s with SHA-256 %s, got %s with %s", want.Name, i.SHA256, got.Name, b.SHA256)
-	}
-	if want, got := want.ImageSize, got.ImageSize; got != want {
-		return fmt.Errorf("at %dx%d pixels, the backbone is set to %dx%d", want[0], want[1], got[0], got[1])
-	}
-	// The same weights compute something else with other heads, GELU or pixels.
-	want.Name, want.Labels = got.Name, got.Labels
-	if got != want {
-		return fmt.Errorf("on backbone %+v, got %+v", want, got)
+		return fmt.Errorf("promptcam: save: %w", err)
 	}
 	return nil
 }
 
-// model returns the model that i tells of with parameters of zero, for f to
-// fill.
+func (m *Model) metadata() (map[string]string, error) {
+	info := m.Info()
+	if err := info.Validate(); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(info)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]string{"format": format, "promptcam": string(text)}, nil
+}
+
+// ReadInfo reads the description of a model that Save wrote. For another file the error wraps
+// [ErrFormat].
+func ReadInfo(f *checkpoint.File) (*Info, error) {
+	if got := f.Metadata()["format"]; got != format {
+		return nil, fmt.Errorf("promptcam: %s: %w: its format is %q, want %q", f.Path(), ErrFormat, got, format)
+	}
+	info := new(Info)
+	if err := json.Unmarshal([]byte(f.Metadata()["promptcam"]), info); err != nil {
+		return nil, fmt.Errorf("promptcam: %s: its description: %w", f.Path(), err)
+	}
+	if err := info.Validate(); err != nil {
+		return nil, fmt.Errorf("promptcam: %s: %w", f.Path(), err)
+	}
+	if info.Config.Rank > 0 && info.Config.RankScale == 0 {
+		info.Config.RankScale = oldScale
+	}
+	return info, nil
+}
+
+// Open reads the model in the file path and its backbone in the file weights: the one that the model
+// was trained on, or "" for a checkpoint of the authors' code, which holds its own; see
+// [Load]. If weights is missing, the error is a [*BackboneError] that names the
+// backbone.
+func Open(path, weights string) (*Model, error) {
+	f, err := checkpoint.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("promptcam: %w", err)
+	}
+	defer f.Close() // it is only read
+	if weights == "" {
+		return Load(f, nil)
+	}
+	if IsOfficial(f) {
+		return nil, fmt.Errorf("promptcam: %s, an official checkpoint, holds its own backbone: %s is not needed", path, weights)
+	}
+	info, err := ReadInfo(f)
+	if err != nil {
+		return nil, err
+	}
+	b, err := vit.Load(weights, info.Backbone.Config)
+	if err != nil {
+		return nil, fmt.Errorf("promptcam: %s is not the %s that %s was trained on: %w", weights, info.Backbone.Config.Name, path, err)
+	}
+	return Load(f, b)
+}
+
+// Load reads a model that Save wrote, for backbone b. That must be the one it was trained on: the
+// same weights, architecture, image size and normalisation, under any name; for another
+// the error is a [*BackboneError]. b may be shared with other models.
+//
+// A checkpoint of the authors' code holds its own backbone, so b must be nil. vit.Detect finds its
+// architecture; where it cannot, use [LoadOfficial].
+func Load(f *checkpoint.File, b *vit.Model) (*Model, error) {
+	if IsOfficial(f) {
+		return loadDetected(f, b)
+	}
+	info, err := ReadInfo(f)
+	if err != nil {
+		return nil, err
+	}
+	if err := info.Backbone.match(b, f.Path()); err != nil {
+		return nil, err
+	}
+	m, err := info.model(b, f)
+	if err != nil {
+		return nil, fmt.Errorf("promptcam: load %s: %w", f.Path(), err)
+	}
+	return m, nil
+}
+
+// match returns an error unless b is the backbone i.
+func (i BackboneInfo) match(b *vit.Model, path string) error {
+	if b == nil {
+		return &BackboneError{Path: path, Want: i}
+	}
+	// A name and the classifier change nothing; other heads, GELU or pixels do, with the same weights.
+	got, same := BackboneInfo{b.SHA256, b.Config}, i
+	same.Config.Name, same.Config.Labels = got.Config.Name, got.Config.Labels
+	if same != got {
+		return &BackboneError{path, i, got}
+	}
+	return nil
+}
+
+// model returns the model that i describes, with the parameters in f.
 func (i *Info) model(b *vit.Model, f *checkpoint.File) (*Model, error) {
 	first, err := i.Config.Mode.first(b.Config.Depth)
 	if err != nil {
@@ -147,7 +214,7 @@ func (i *Info) model(b *vit.Model, f *checkpoint.File) (*Model, error) {
 			held += tensor.Size("Load", t.Shape)
 		}
 	}
-	// nn.Load tells all that does not fit, but needs the model for it.
+	// nn.Load finds everything that does not fit, but it needs a model, which a damaged file could make huge.
 	const affordable = 1 << 24
 	if want := (i.Config.Classes + first*i.Config.Agnostic) * b.Config.Dim; want > held+affordable {
 		return nil, fmt.Errorf("%d class prompts and %d times %d agnostic ones of width %d are more than the %d numbers it holds",
@@ -157,73 +224,6 @@ func (i *Info) model(b *vit.Model, f *checkpoint.File) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.fits(i.Transform); err != nil {
-		return nil, err
-	}
-	return m, nil
-}
-
-// IsOfficial reports whether a file holds a whole model of the authors' code,
-// with prompts under vpt.prompt_embeddings.
-func IsOfficial(f *checkpoint.File) bool {
-	_, ok := f.Info(officialPrompts)
-	return ok
-}
-
-const officialPrompts = "vpt.prompt_embeddings" // [N, C, D]
-
-// LoadOfficial reads a checkpoint of the authors' code, which holds backbone,
-// prompts and head in one file. c is the backbone's architecture. Its
-// normalisation becomes mean = std = 0.5, whatever the backbone was trained
-// with, and so should the transform's: the authors' code normalises so for
-// every backbone, and their prompts need it.
-func LoadOfficial(path string, c vit.Config) (*Model, error) {
-	f, err := checkpoint.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("promptcam: %w", err)
-	}
-	defer f.Close()
-	if !IsOfficial(f) {
-		return nil, fmt.Errorf("promptcam: load %s: not an official Prompt-CAM checkpoint: no tensor %s", path, officialPrompts)
-	}
-	half := [3]float32{0.5, 0.5, 0.5}
-	c.Mean, c.Std, c.Labels = half, half, 0
-	b, err := vit.LoadFrom(vit.Without(f, "vpt.", "head."), c)
-	if err != nil {
-		return nil, fmt.Errorf("promptcam: load %s: %w", path, err)
-	}
-	prompts, err := f.Tensor(officialPrompts)
-	if err != nil {
-		return nil, fmt.Errorf("promptcam: load %s: %w", path, err)
-	}
-	if prompts.Rank() != 3 || prompts.Dim(0) != c.Depth || prompts.Dim(2) != c.Dim {
-		return nil, fmt.Errorf("promptcam: load %s: %s is %v, want [%d, C, %d]", path, officialPrompts, prompts.Shape(), c.Depth, c.Dim)
-	}
-	classes := prompts.Dim(1)
-	m, err := newModel(b, Config{Mode: Deep, Classes: classes, Agnostic: agnosticOf(c.Depth, classes)})
-	if err != nil {
-		return nil, fmt.Errorf("promptcam: load %s: %w", path, err)
-	}
-	state := nn.Tensors{"class": prompts.Select(0, c.Depth-1)}
-	for i := range m.Agnostic {
-		state[fmt.Sprintf("agnostic.%d", i)] = prompts.Select(0, i)
-	}
-	for _, name := range []string{"head.weight", "head.bias"} {
-		if state[name], err = f.Tensor(name); err != nil {
-			return nil, fmt.Errorf("promptcam: load %s: %w", path, err)
-		}
-	}
-	if err := nn.Load(m, state); err != nil {
-		return nil, fmt.Errorf("promptcam: load %s: %w", path, err)
-	}
-	return m, nil
-}
-
-// agnosticOf is the official number of class-agnostic prompts: C, in every
-// layer but the last; so none where there is one layer.
-func agnosticOf(depth, classes int) int {
-	if depth == 1 {
-		return 0
-	}
-	return classes
+	m.Classes, m.Transform = i.Classes, i.Transform
+	return m, nn.Load(m, f)
 }

@@ -1,6 +1,8 @@
 package promptcam
 
 import (
+	"bytes"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
 )
@@ -21,19 +24,33 @@ var fourNames = []string{"Orchard Oriole", "Scott Oriole", "Hooded Oriole", "Bal
 func TestSaveAndLoad(t *testing.T) {
 	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
 		path := filepath.Join(t.TempDir(), "model.safetensors")
-		transform := data.EvalTransform([2]int{32, 32}, g.config.Mean, g.config.Std)
-		require.NoError(t, m.Save(path, fourNames, transform))
-		size, err := os.Stat(path)
+		m.Classes = fourNames
+		m.Transform.ShortSide = 40
+		require.NoError(t, m.SaveFile(path))
+		content, err := os.ReadFile(path)
 		require.NoError(t, err)
-		assert.Less(t, size.Size(), int64(20_000), "the backbone is not in it")
+		assert.Less(t, len(content), 20_000, "the backbone is not in it")
+		var stream bytes.Buffer
+		require.NoError(t, m.Save(&stream))
+		assert.Equal(t, content, stream.Bytes())
 
-		loaded, info, err := Load(path, g.model().Backbone)
+		f, err := checkpoint.Decode(bytes.NewReader(content), int64(len(content)), "upload")
+		require.NoError(t, err)
+		loaded, err := Load(f, g.model().Backbone)
 		require.NoError(t, err)
 		assert.Equal(t, nn.State(m), nn.State(loaded))
-		assert.Equal(t, Info{m.Config, fourNames, transform, BackboneInfo{m.Backbone.SHA256, m.Backbone.Config}}, *info)
+		assert.Equal(t, m.Info(), loaded.Info())
 		want, _ := forward(m, g.images.Value)
 		got, _ := forward(loaded, g.images.Value)
 		assert.Equal(t, want, got)
+
+		weights := filepath.Join(t.TempDir(), "weights.safetensors")
+		require.NoError(t, checkpoint.Save(weights, nn.State(m.Backbone), nil))
+		opened, err := Open(path, weights)
+		require.NoError(t, err)
+		assert.Equal(t, m.Info(), opened.Info())
+		_, err = Open(path, path)
+		assert.ErrorContains(t, err, path+" is not the dino that "+path+" was trained on: ")
 	})
 }
 
@@ -42,45 +59,60 @@ func TestLoadRefusesAnotherBackbone(t *testing.T) {
 	m, err := New(g.model().Backbone, configs()["deep"], rand.New(rand.NewPCG(1, 2)))
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "model.safetensors")
-	require.NoError(t, m.Save(path, fourNames, data.EvalTransform([2]int{32, 32}, g.config.Mean, g.config.Std)))
+	require.NoError(t, m.SaveFile(path))
+	refuses := func(b *vit.Model, words string) {
+		t.Helper()
+		_, err := Load(open(t, path), b)
+		assert.ErrorContains(t, err, path+" "+words)
+		var wrong *BackboneError
+		require.ErrorAs(t, err, &wrong)
+		assert.Equal(t, m.Info().Backbone, wrong.Want)
+	}
 
 	other := g.model().Backbone
 	other.Config.Name, other.SHA256 = "other", "0123"
-	_, _, err = Load(path, other)
-	assert.ErrorContains(t, err, "was trained on backbone dino with SHA-256 "+m.Backbone.SHA256+", got other with 0123")
+	refuses(other, "was trained on backbone dino with SHA-256 "+m.Backbone.SHA256+", got other with 0123")
+	refuses(nil, "needs the backbone it was trained on, dino with SHA-256 "+m.Backbone.SHA256+", which is not in it")
+	_, err = Open(path, "")
+	assert.ErrorContains(t, err, "needs the backbone it was trained on")
 
 	for name, change := range map[string]func(*vit.Config){
 		"heads":         func(c *vit.Config) { c.Heads = 2 },
 		"activation":    func(c *vit.Config) { c.QuickGELU = true },
 		"normalisation": func(c *vit.Config) { c.Mean[0] = 0.4 },
 	} {
-		other := g.model().Backbone
-		change(&other.Config)
-		_, _, err = Load(path, other)
-		assert.ErrorContains(t, err, "was trained on backbone {Name:dino ImageSize:[32 32] PatchSize:8 Dim:48 Depth:3 Heads:4 ", name)
+		t.Run(name, func(t *testing.T) {
+			other := g.model().Backbone
+			change(&other.Config)
+			refuses(other, "was trained on backbone {Name:dino ImageSize:[32 32] PatchSize:8 Dim:48 Depth:3 Heads:4 ")
+		})
 	}
 	renamed := g.model().Backbone
 	renamed.Config.Name, renamed.Config.Labels = "mine", 7
-	_, _, err = Load(path, renamed)
+	_, err = Load(open(t, path), renamed)
 	assert.NoError(t, err, "neither changes what is computed")
 
 	larger := g.config
 	larger.ImageSize = [2]int{64, 64}
-	resized, err := LoadOfficial(g.path("model.safetensors"), larger)
+	resized, err := g.official("model.safetensors", larger)
 	require.NoError(t, err)
 	assert.Equal(t, m.Backbone.SHA256, resized.Backbone.SHA256, "the image size is no part of the identity")
-	_, _, err = Load(path, resized.Backbone)
-	assert.ErrorContains(t, err, "trained at 32x32 pixels, the backbone is set to 64x64")
+	refuses(resized.Backbone, "was trained at 32x32 pixels, the backbone is set to 64x64")
 }
 
 func TestLoadRefusesWhatIsNoModel(t *testing.T) {
 	g := openGolden(t, "dino")
 	m, err := New(g.model().Backbone, configs()["deep"], rand.New(rand.NewPCG(1, 2)))
 	require.NoError(t, err)
-	assert.ErrorContains(t, m.Save(filepath.Join(t.TempDir(), "m"), fourNames[:3], data.Transform{}), "3 class names for 4 classes")
-	assert.ErrorContains(t, m.Save(filepath.Join(t.TempDir(), "m"), fourNames, data.EvalTransform([2]int{48, 48}, g.config.Mean, g.config.Std)), "save: the transform makes images of 48x48 pixels")
+	m.Classes = fourNames[:3]
+	assert.ErrorContains(t, m.Save(io.Discard), "3 class names for 4 classes")
+	m.Classes = fourNames
+	fits := m.Transform
+	m.Transform = data.EvalTransform([2]int{48, 48}, g.config.Mean, g.config.Std)
+	assert.ErrorContains(t, m.SaveFile(filepath.Join(t.TempDir(), "m")), "save: the transform makes images of 48x48 pixels")
+	m.Transform = fits
 
-	metadata, err := m.metadata(fourNames, data.EvalTransform([2]int{32, 32}, g.config.Mean, g.config.Std))
+	metadata, err := m.metadata()
 	require.NoError(t, err)
 	for want, change := range map[string]func(metadata map[string]string, state nn.Tensors){
 		"not a saved Prompt-CAM: its format is \"\"": func(md map[string]string, _ nn.Tensors) { delete(md, "format") },
@@ -109,17 +141,50 @@ func TestLoadRefusesWhatIsNoModel(t *testing.T) {
 		change(md, state)
 		path := filepath.Join(t.TempDir(), "model.safetensors")
 		require.NoError(t, checkpoint.Save(path, state, md))
-		_, _, err := Load(path, g.model().Backbone)
+		_, err := Load(open(t, path), g.model().Backbone)
 		assert.ErrorContains(t, err, want)
 		assert.ErrorContains(t, err, path)
 	}
 
-	_, _, err = Load(filepath.Join(t.TempDir(), "none"), g.model().Backbone)
+	_, err = Open(filepath.Join(t.TempDir(), "none"), "")
 	assert.ErrorIs(t, err, os.ErrNotExist)
-	_, err = LoadOfficial(filepath.Join("testdata", "golden", "dino", "io.safetensors"), g.config)
-	assert.ErrorContains(t, err, "not an official Prompt-CAM checkpoint: no tensor vpt.prompt_embeddings")
+	inputs := open(t, filepath.Join("testdata", "golden", "dino", "io.safetensors"))
+	_, err = LoadOfficial(inputs, g.config)
+	assert.ErrorContains(t, err, "not a saved Prompt-CAM of the authors' code: no tensor vpt.prompt_embeddings")
+	assert.ErrorIs(t, err, ErrFormat)
+	_, err = Load(inputs, nil)
+	assert.ErrorIs(t, err, ErrFormat)
 	wrong := g.config
 	wrong.Depth = 2
-	_, err = LoadOfficial(g.path("model.safetensors"), wrong)
+	_, err = g.official("model.safetensors", wrong)
 	assert.ErrorContains(t, err, "unknown (blocks.2.")
+}
+
+// An official checkpoint of an architecture that is known needs nothing else.
+func TestOpenAnOfficialCheckpoint(t *testing.T) {
+	c, err := vit.Preset("augreg-vitti16")
+	require.NoError(t, err)
+	c.ImageSize, c.Labels = [2]int{32, 32}, 0
+	b, err := vit.New(c, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	file := nn.State(b)
+	file["vpt.prompt_embeddings"] = tensor.New(c.Depth, 3, c.Dim).Fill(0.1)
+	file["head.weight"], file["head.bias"] = tensor.New(1, c.Dim).Fill(0.1), tensor.New(1)
+	path := filepath.Join(t.TempDir(), "vit_tiny_patch16_224.safetensors")
+	require.NoError(t, checkpoint.Save(path, file, nil))
+
+	m, err := Open(path, "")
+	require.NoError(t, err)
+	assert.Equal(t, []string{"1", "2", "3"}, m.Classes)
+	half := [3]float32{0.5, 0.5, 0.5}
+	assert.Equal(t, data.EvalTransform([2]int{224, 224}, half, half), m.Transform)
+	assert.NoError(t, m.Save(io.Discard))
+
+	_, err = Open(path, path)
+	assert.ErrorContains(t, err, "holds its own backbone")
+	_, err = Load(open(t, path), b)
+	assert.ErrorContains(t, err, "holds its own backbone, got augreg-vitti16 too")
+	golden := openGolden(t, "dino")
+	_, err = Open(golden.path("model.safetensors"), "")
+	assert.ErrorContains(t, err, "no preset has 3 blocks")
 }

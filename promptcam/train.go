@@ -153,6 +153,7 @@ func (c TrainConfig) training(m *Model, l Batches) *training {
 	}
 	if c.EMA.Decay > 0 {
 		t.evaluated = parameters(m.Backbone, m.Config, m.first)
+		t.evaluated.Classes, t.evaluated.Transform = m.Classes, m.Transform
 		t.average = c.EMA.New(nn.State(m), nn.State(t.evaluated))
 	}
 	return t

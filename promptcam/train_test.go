@@ -454,7 +454,7 @@ func TestTrainAndEvaluateRefuseWhatDoesNotFit(t *testing.T) {
 	require.NoError(t, err)
 	larger := g.config
 	larger.ImageSize = [2]int{64, 64}
-	wide, err := LoadOfficial(g.path("model.safetensors"), larger)
+	wide, err := g.official("model.safetensors", larger)
 	require.NoError(t, err)
 	for want, m := range map[string]*Model{
 		"image 2 of the loader has class 2, the model 0 to 1":               two,

@@ -116,21 +116,45 @@ func write(ctx context.Context, dir string, c Config) (err error) {
 	if err := os.Chmod(temporary, 0o755); err != nil { // MkdirTemp's is its owner's alone
 		return err
 	}
-	for i := range c.Species {
-		for _, kind := range []string{"images", "masks/parts", "masks/places"} {
-			if err := os.MkdirAll(filepath.Join(temporary, kind, c.Class(i)), 0o755); err != nil {
-				return err
-			}
+	err = c.writeFiles(ctx, func(name string) (io.WriteCloser, error) {
+		path := filepath.Join(temporary, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return nil, err
 		}
-	}
-	seen, err := c.drawAll(ctx, temporary)
+		return os.Create(path)
+	})
 	if err != nil {
 		return err
 	}
-	if err := c.writeLists(temporary, seen); err != nil {
+	return os.Rename(temporary, dir)
+}
+
+// WriteFiles is Write into anything that has files, such as an archive: create makes the one
+// of that name, in the layout that doc.go describes. Several are open at a time.
+func WriteFiles(ctx context.Context, c Config, create func(name string) (io.WriteCloser, error)) error {
+	err := c.check()
+	if err == nil {
+		err = c.writeFiles(ctx, create)
+	}
+	if err != nil {
+		return fmt.Errorf("birds: write: %w", err)
+	}
+	return nil
+}
+
+func (c Config) writeFiles(ctx context.Context, create func(name string) (io.WriteCloser, error)) error {
+	each := c.Train + c.Test
+	seen := make([]sight, len(c.Species)*each)
+	err := data.Each(ctx, len(seen), 0, func(_, i int) error { return c.drawOne(create, i/each, i%each, &seen[i]) })
+	if err != nil {
 		return err
 	}
-	return os.Rename(temporary, dir)
+	for name, text := range c.lists(seen) {
+		if err := writeFile(create, name, func(w io.Writer) error { _, err := w.Write(text.Bytes()); return err }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // A sight is what the lists tell of an image.
@@ -139,15 +163,8 @@ type sight struct {
 	points [NumParts + Part(NumKinds)]image.Point // of the parts, then of the places; (-1, -1) if hidden
 }
 
-// drawAll writes the images and masks, on all processors. It returns what was seen, by
-// species and image.
-func (c Config) drawAll(ctx context.Context, dir string) ([]sight, error) {
-	each := c.Train + c.Test
-	seen := make([]sight, len(c.Species)*each)
-	return seen, data.Each(ctx, len(seen), 0, func(_, i int) error { return c.drawOne(dir, i/each, i%each, &seen[i]) })
-}
-
-func (c Config) drawOne(dir string, species, index int, seen *sight) error {
+// drawOne writes an image and its masks, and notes in seen what the lists tell of it.
+func (c Config) drawOne(create func(name string) (io.WriteCloser, error), species, index int, seen *sight) error {
 	m := c.Draw(species, index)
 	seen.box = bounds(m.Places[Build])
 	for i, mask := range append(m.Parts[:], m.Places[:]...) {
@@ -161,13 +178,13 @@ func (c Config) drawOne(dir string, species, index int, seen *sight) error {
 		copy(photo.Pix[4*i:], m.RGB.Pix[3*i:3*i+3])
 		photo.Pix[4*i+3] = 255
 	}
-	name := filepath.Join(c.Class(species), c.file(species, index))
+	name := c.Class(species) + "/" + c.file(species, index)
 	for kind, picture := range map[string]image.Image{
 		"images":       photo,
 		"masks/parts":  stack(m.Parts[:], c.Size),
 		"masks/places": stack(m.Places[:], c.Size),
 	} {
-		err := writeFile(filepath.Join(dir, kind, name), func(w io.Writer) error {
+		err := writeFile(create, kind+"/"+name, func(w io.Writer) error {
 			return (&png.Encoder{CompressionLevel: png.BestSpeed, BufferPool: &pngBuffers}).Encode(w, picture)
 		})
 		if err != nil {
@@ -189,9 +206,8 @@ func (b *buffers) Get() *png.EncoderBuffer {
 
 func (b *buffers) Put(e *png.EncoderBuffer) { b.pool.Put(e) }
 
-// writeFile needs no care of its own: the whole folder is renamed once complete.
-func writeFile(path string, write func(io.Writer) error) error {
-	f, err := os.Create(path)
+func writeFile(create func(name string) (io.WriteCloser, error), name string, write func(io.Writer) error) error {
+	f, err := create(name)
 	if err != nil {
 		return err
 	}

@@ -1,15 +1,20 @@
 package birds
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
+	"errors"
 	"image"
 	"image/png"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -64,6 +69,46 @@ func TestWriteIsRead(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, c.Draw(item.Class, index).RGB, data.ToRGB(m))
 	}
+}
+
+type entry struct {
+	bytes.Buffer
+	close func(*entry)
+}
+
+func (e *entry) Close() error { e.close(e); return nil }
+
+// WriteFiles makes the files of Write.
+func TestWriteFiles(t *testing.T) {
+	c := small()
+	dir := filepath.Join(t.TempDir(), "birds")
+	require.NoError(t, Write(t.Context(), dir, c))
+	var mu sync.Mutex
+	files := map[string]string{}
+	require.NoError(t, WriteFiles(t.Context(), c, func(name string) (io.WriteCloser, error) {
+		return &entry{close: func(e *entry) {
+			mu.Lock()
+			defer mu.Unlock()
+			files[name] = e.String()
+		}}, nil
+	}))
+	n := 0
+	require.NoError(t, fs.WalkDir(os.DirFS(dir), ".", func(name string, e fs.DirEntry, err error) error {
+		if err == nil && !e.IsDir() {
+			b, err := os.ReadFile(filepath.Join(dir, name))
+			require.NoError(t, err)
+			assert.Equal(t, string(b), files[name], name)
+			n++
+		}
+		return err
+	}))
+	assert.Len(t, files, n)
+
+	full := errors.New("full")
+	err := WriteFiles(t.Context(), c, func(string) (io.WriteCloser, error) { return nil, full })
+	assert.ErrorIs(t, err, full)
+	c.Size = 1
+	assert.ErrorContains(t, WriteFiles(t.Context(), c, nil), "birds: write: size 1")
 }
 
 func TestWriteMasks(t *testing.T) {

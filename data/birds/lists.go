@@ -3,13 +3,11 @@ package birds
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 )
 
-// writeLists writes the text files of the set: those of CUB-200-2011, and ours.
-func (c Config) writeLists(dir string, seen []sight) error {
+// lists returns the text files of the set, by name: those of CUB-200-2011, and ours.
+func (c Config) lists(seen []sight) map[string]*bytes.Buffer {
 	files := make(map[string]*bytes.Buffer)
 	line := func(file, format string, values ...any) {
 		if files[file] == nil {
@@ -48,16 +46,7 @@ func (c Config) writeLists(dir string, seen []sight) error {
 			}
 		}
 	}
-	for name, text := range files {
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, text.Bytes(), 0o644); err != nil {
-			return err
-		}
-	}
-	return nil
+	return files
 }
 
 // listClasses tells of the species and of what tells them apart.

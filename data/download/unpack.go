@@ -23,21 +23,9 @@ type Limits struct {
 // maxName is how long a name in an archive may be, in bytes.
 const maxName = 1024
 
-// Unpack makes the folder dir, which must not be there, of the tar archive compressed by gzip at
-// path. It grows as dir.part, which is removed first if it is there, and is then renamed: dir is
-// complete, or it is not there. Progress is told how many of the archive's bytes are read; nil:
-// nobody is.
-//
-// Only files and folders come out, with the rights that new ones have. An archive with anything
-// else is refused: a name that is absolute, leaves the folder or comes twice, a link, a device,
-// more than the limits, no file at all, or an end that is missing.
-func Unpack(ctx context.Context, archive, dir string, l Limits, progress func(done, total int64)) (err error) {
-	if l.Files < 1 || l.Bytes < 1 {
-		panic(fmt.Sprintf("download: limits %+v, want more than 0", l))
-	}
-	if _, err := os.Lstat(dir); err == nil {
-		return fmt.Errorf("%s is there already", dir)
-	}
+// Unpack unpacks the tar archive compressed by gzip at path archive as UnpackFrom
+// does. It calls progress, unless nil, with how many bytes of the archive it has read.
+func Unpack(ctx context.Context, archive, dir string, l Limits, progress func(done, total int64)) error {
 	f, err := os.Open(archive)
 	if err != nil {
 		return err
@@ -47,6 +35,26 @@ func Unpack(ctx context.Context, archive, dir string, l Limits, progress func(do
 	if err != nil {
 		return err
 	}
+	if err := UnpackFrom(ctx, &counted{Reader: f, total: info.Size(), progress: progress}, dir, l); err != nil {
+		return fmt.Errorf("%s: %w", archive, err)
+	}
+	return nil
+}
+
+// UnpackFrom makes the folder dir, which must not exist, of a tar archive compressed by
+// gzip. It grows as dir.part, which is first removed if it exists, and is then renamed:
+// dir is complete, or it is not there.
+//
+// Only files and folders come out, with the rights that new ones have. An archive with anything
+// else is refused: a name that is absolute, leaves the folder or comes twice, a link, a device,
+// more than the limits, no file at all, or an end that is missing.
+func UnpackFrom(ctx context.Context, archive io.Reader, dir string, l Limits) error {
+	if l.Files < 1 || l.Bytes < 1 {
+		panic(fmt.Sprintf("download: limits %+v, want more than 0", l))
+	}
+	if _, err := os.Lstat(dir); err == nil {
+		return fmt.Errorf("%s is there already", dir)
+	}
 	part := dir + ".part"
 	if err := os.RemoveAll(part); err != nil {
 		return err
@@ -54,9 +62,8 @@ func Unpack(ctx context.Context, archive, dir string, l Limits, progress func(do
 	if err := os.MkdirAll(part, 0o755); err != nil {
 		return err
 	}
-	from := &counted{Reader: &reader{ctx, f}, total: info.Size(), progress: progress}
-	if err := unpack(from, part, l); err != nil {
-		return errors.Join(fmt.Errorf("%s: %w", archive, err), os.RemoveAll(part))
+	if err := unpack(&reader{ctx, archive}, part, l); err != nil {
+		return errors.Join(err, os.RemoveAll(part))
 	}
 	return os.Rename(part, dir)
 }

@@ -104,6 +104,11 @@ func TestUnpack(t *testing.T) {
 	assert.NoDirExists(t, filepath.Join(dir, "2.part"))
 	assert.FileExists(t, filepath.Join(dir, "2", "birds", "a.jpg"))
 
+	require.NoError(t, UnpackFrom(t.Context(), bytes.NewReader(archive), filepath.Join(dir, "5"), small))
+	assert.Equal(t, "photo", tree(t, dir)["5/birds/a.jpg"])
+	err = UnpackFrom(t.Context(), bytes.NewReader(archive[:30]), filepath.Join(dir, "6"), small)
+	assert.EqualError(t, err, "the archive is cut off")
+
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, Unpack(ctx, path, filepath.Join(dir, "3"), small, nil), context.Canceled)

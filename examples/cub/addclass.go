@@ -40,9 +40,9 @@ func addClass(ctx context.Context, s *settings, c *console) error {
 		return fmt.Errorf("-load %s: %w", s.load, err)
 	}
 	// Images to train on are seen as they are and mirrored.
-	augmented := m.transform
+	augmented := m.Transform
 	augmented.Flip = 0.5
-	a := &addition{settings: s, c: c, old: m, images: &images{settings: s, set: &data.Set{}, plain: m.transform, augmented: augmented}}
+	a := &addition{settings: s, c: c, old: m, images: &images{settings: s, set: &data.Set{}, plain: m.Transform, augmented: augmented}}
 	if err := a.list(set); err != nil {
 		return err
 	}
@@ -206,7 +206,8 @@ func (a *addition) publish(ctx context.Context, extended *promptcam.Model) error
 	}
 	path := filepath.Join(a.out, "model.safetensors")
 	classes := append(slices.Clone(a.old.classes), a.name)
-	if err := extended.Save(path, classes, a.old.transform); err != nil {
+	extended.Classes = classes
+	if err := extended.SaveFile(path); err != nil {
 		return err
 	}
 	last := len(a.old.classes)

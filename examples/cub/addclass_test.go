@@ -57,16 +57,16 @@ func TestAddClass(t *testing.T) {
 			}
 			assert.Equal(t, want, files(t, out))
 
-			info, err := promptcam.ReadInfo(model)
-			require.NoError(t, err)
-			assert.Equal(t, []string{"blue", "green", "red"}, info.Classes)
-			assert.Equal(t, 3, info.Config.Classes)
 			old, err := checkpoint.Open(load)
 			require.NoError(t, err)
 			defer old.Close()
 			extended, err := checkpoint.Open(model)
 			require.NoError(t, err)
 			defer extended.Close()
+			info, err := promptcam.ReadInfo(extended)
+			require.NoError(t, err)
+			assert.Equal(t, []string{"blue", "green", "red"}, info.Classes)
+			assert.Equal(t, 3, info.Config.Classes)
 			assert.Equal(t, old.Names(), extended.Names())
 			for _, tensor := range old.Names() {
 				a, err := old.Tensor(tensor)

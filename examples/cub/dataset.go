@@ -9,7 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/promptcam/promptcam/data"
@@ -33,7 +32,7 @@ func openData(s *settings, c *console) (*data.Set, error) {
 	if len(s.classes) > 0 {
 		var chosen []int
 		for _, name := range s.classes {
-			class, err := findClass(s.data, set.Classes, name)
+			class, err := set.Find(name)
 			if err != nil {
 				return nil, fmt.Errorf("-classes: %w", err)
 			}
@@ -75,46 +74,6 @@ func exists(path ...string) bool {
 func isFile(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && !info.IsDir()
-}
-
-// findClass returns the class of file with that name or number: CUB's own number if the
-// names carry one, else the position from 1.
-func findClass(file string, classes []string, name string) (int, error) {
-	set := &data.Set{Classes: classes}
-	if class, err := set.Find(name); err == nil {
-		return class, nil
-	}
-	if n, err := strconv.Atoi(name); err == nil && n >= 1 && n <= len(classes) {
-		return n - 1, nil
-	}
-	near := slices.MinFunc(classes, func(a, b string) int { return distance(a, name) - distance(b, name) })
-	return 0, fmt.Errorf("no class %q among the %d of %s; nearest is %s", name, len(classes), file, near)
-}
-
-// distance is how many letters must be changed, added or left out to turn the
-// class's name, without CUB's number, into what was typed.
-func distance(class, typed string) int {
-	if number, rest, ok := strings.Cut(class, "."); ok && strings.Trim(number, "0123456789") == "" {
-		class = rest
-	}
-	a, b := []rune(strings.ToLower(class)), []rune(strings.ToLower(typed))
-	row := make([]int, len(b)+1) // of the beginning of a and each beginning of b
-	for j := range row {
-		row[j] = j
-	}
-	for i, x := range a {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j, y := range b {
-			replaced := diagonal
-			if x != y {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // check decodes the images of all the lists, which point into set. Images that cannot be read are an

@@ -11,6 +11,7 @@ import (
 
 	"github.com/promptcam/promptcam/data/download"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit/pretrained"
 )
 
@@ -112,7 +113,12 @@ func (s *settings) publishedWeights() (string, error) {
 	case s.load == "":
 		return defaultWeights, nil
 	}
-	info, err := promptcam.ReadInfo(s.load)
+	f, err := checkpoint.Open(s.load)
+	if err != nil {
+		return "", nil // evaluate says
+	}
+	defer f.Close() // it is only read
+	info, err := promptcam.ReadInfo(f)
 	if err != nil {
 		return "", nil // an official checkpoint, which has its own, or none at all: evaluate says
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"image"
 	"iter"
 	"os"
 	"path/filepath"
@@ -60,23 +59,14 @@ func (r *results) sample(p promptcam.Prediction) (figure.Sample, error) {
 	if err != nil {
 		return figure.Sample{}, err
 	}
-	e, err := r.model.Explain(photo, r.transform)
+	e, err := r.model.Explain(photo)
 	if err != nil {
 		return figure.Sample{}, err
 	}
 	return figure.Sample{
-		Name: path, Photo: seen(photo, r.transform), True: p.Class, Predicted: p.Predicted,
+		Name: path, Photo: e.Seen, True: p.Class, Predicted: p.Predicted,
 		Rows: rows(r.settings, e, r.set.Classes, "true", p.Class, p.Predicted),
 	}, nil
-}
-
-// seen returns the part of a photograph that the model sees, unstretched where
-// it sees all of it.
-func seen(photo *data.RGB, t data.Transform) image.Image {
-	if t.ShortSide == 0 && t.ResizeWidth == 0 {
-		return photo
-	}
-	return t.Apply(photo, nil)
 }
 
 // rows returns the maps of the predicted class and before them those of another one, which is
@@ -102,7 +92,7 @@ func explain(ctx context.Context, s *settings, c *console) error {
 	}
 	class := unknown
 	if s.class != "" {
-		if class, err = findClass(s.load, m.classes, s.class); err != nil {
+		if class, err = (&data.Set{Root: s.load, Classes: m.classes}).Find(s.class); err != nil {
 			return fmt.Errorf("-class: %w", err)
 		}
 	}
@@ -118,12 +108,12 @@ func explain(ctx context.Context, s *settings, c *console) error {
 		if err != nil {
 			return fmt.Errorf("-explain: %w", err)
 		}
-		e, err := m.Explain(photo, m.transform)
+		e, err := m.Explain(photo)
 		if err != nil {
 			return fmt.Errorf("-explain %s: %w", path, err)
 		}
 		picture := pictureName(s.out, path, s.explain, taken)
-		sheet := figure.Sheet(seen(photo, m.transform), filepath.Base(path), rows(s, e, m.classes, "compared with", class, e.Predicted()), s.style)
+		sheet := figure.Sheet(e.Seen, filepath.Base(path), rows(s, e, m.classes, "compared with", class, e.Predicted()), s.style)
 		if err := figure.WritePNG(picture, sheet); err != nil {
 			return err
 		}

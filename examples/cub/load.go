@@ -19,8 +19,7 @@ import (
 // trained is a model from a file.
 type trained struct {
 	*promptcam.Model
-	classes   []string // nil: the file does not say
-	transform data.Transform
+	classes []string // nil: the file does not say
 }
 
 // architecture returns what -arch and -size say of weights.
@@ -83,7 +82,7 @@ func openTrained(s *settings) (*trained, error) {
 	if promptcam.IsOfficial(f) {
 		return openOfficial(s, f)
 	}
-	info, err := promptcam.ReadInfo(s.load)
+	info, err := promptcam.ReadInfo(f)
 	if err != nil {
 		return nil, fmt.Errorf("-load: %w", err)
 	}
@@ -106,11 +105,11 @@ func openTrained(s *settings) (*trained, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-weights %s is not the %s that %s was trained on: %w", s.weights, arch.Name, s.load, err)
 	}
-	m, info, err := promptcam.Load(s.load, b)
+	m, err := promptcam.Load(f, b)
 	if err != nil {
 		return nil, fmt.Errorf("-load: %w", err)
 	}
-	return &trained{m, info.Classes, info.Transform}, nil
+	return &trained{m, m.Classes}, nil
 }
 
 // openOfficial loads a checkpoint of the authors' code, which has the backbone
@@ -123,12 +122,11 @@ func openOfficial(s *settings, f *checkpoint.File) (*trained, error) {
 	if err != nil {
 		return nil, err
 	}
-	m, err := promptcam.LoadOfficial(s.load, c)
+	m, err := promptcam.LoadOfficial(f, c)
 	if err != nil {
 		return nil, fmt.Errorf("-load: %w", err)
 	}
-	_, eval := transforms("none", m.Backbone.Config)
-	return &trained{m, nil, eval}, nil
+	return &trained{m, nil}, nil
 }
 
 // evaluate tests a trained model on -data's test images and writes results,
@@ -155,11 +153,11 @@ func evaluate(ctx context.Context, s *settings, c *console) error {
 	if len(set.Test) == 0 {
 		return fmt.Errorf("-data %s: no test image is left", s.data)
 	}
-	images, err := data.NewLoader(set.FS, set.Test, data.LoaderConfig{Transform: m.transform, Batch: s.Batch, Workers: s.workers})
+	images, err := data.NewLoader(set.FS, set.Test, data.LoaderConfig{Transform: m.Transform, Batch: s.Batch, Workers: s.workers})
 	if err != nil {
 		return err
 	}
-	r := &results{settings: s, c: c, set: set, model: m.Model, transform: m.transform, skipped: skipped, arch: m.Backbone.Config.Name, images: images, notes: notes}
+	r := &results{settings: s, c: c, set: set, model: m.Model, skipped: skipped, arch: m.Backbone.Config.Name, images: images, notes: notes}
 	return r.publish(ctx)
 }
 

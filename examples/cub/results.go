@@ -23,7 +23,6 @@ type results struct {
 	c                  *console
 	set                *data.Set // its classes numbered as the model's
 	model              *promptcam.Model
-	transform          data.Transform
 	state              *state // nil if the model was not trained now
 	arch               string
 	trained, validated int // images
@@ -42,20 +41,15 @@ func reportDir(out string) string { return filepath.Join(out, "report") }
 // publish evaluates the test images and writes all files.
 func (r *results) publish(ctx context.Context) error {
 	began := time.Now()
-	n := r.images.Len()
-	m := r.c.meter(n)
-	var err error
-	if r.test, err = r.model.Evaluate(ctx, r.images, func(done int) { m.show("test", done, n, "") }); err != nil {
+	if err := r.evaluate(ctx); err != nil {
 		return err
 	}
 	if err := r.writeCSV("predictions.csv", r.predictions()); err != nil {
 		return err
 	}
 	seconds := time.Since(began).Seconds()
-	if err := r.scoreTraits(ctx); err != nil {
-		return err
-	}
 	var curves []byte
+	var err error
 	if r.state != nil {
 		seconds = r.state.History.Seconds()
 		if err := r.writeCSV("history.csv", r.history()); err != nil {

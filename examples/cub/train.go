@@ -86,6 +86,7 @@ func prepare(ctx context.Context, s *settings, c *console, began *state) (*train
 	if err != nil {
 		return nil, err
 	}
+	model.Classes = set.Classes
 	_, cached := cacheable(s, model)
 	if !cached && (s.Distill > 0 || s.Mix > 0 || s.baseline || s.given["cache"] && s.cache != noCache) {
 		return nil, usage("-distill, -mix, -baseline and -cache need features that do not change in training: those of mode last, or with -agnostic 0 from:N beyond the first layer, and no -cache %s", noCache)
@@ -250,7 +251,7 @@ func (t *training) finish(ctx context.Context) error {
 		return fmt.Errorf("%s: %w", statePath(t.out), err)
 	}
 	r := &results{
-		settings: t.settings, c: t.c, set: t.set, model: t.model, transform: t.images.plain, state: st, skipped: t.images.skipped,
+		settings: t.settings, c: t.c, set: t.set, model: t.model, state: st, skipped: t.images.skipped,
 		trained: t.train.Len(), arch: t.model.Backbone.Config.Name, images: t.test, cached: t.images.features != nil, notes: t.notes,
 	}
 	if t.val != nil {
@@ -262,7 +263,7 @@ func (t *training) finish(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := t.model.Save(filepath.Join(t.out, "model.safetensors"), t.set.Classes, t.images.plain); err != nil {
+	if err := t.model.SaveFile(filepath.Join(t.out, "model.safetensors")); err != nil {
 		return err
 	}
 	if err := r.publish(ctx); err != nil {

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure"
+	"github.com/promptcam/promptcam/promptcam/measure"
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
@@ -71,11 +71,11 @@ func percents(i heat.Interval) interval {
 }
 
 // named gives scores of regions their names.
-func (t *traits) named(scores []promptcam.RegionScore) regionMetrics {
+func (t *traits) named(scores []measure.RegionScore) regionMetrics {
 	all := regionMetrics{}
 	for i, s := range scores {
 		if s.Points.N > 0 {
-			all[t.regions[i]] = regionScore{percents(s.Points), 100 * s.Chance, percents(s.Mass), 100 * s.Area}
+			all[t.regions.Names[i]] = regionScore{percents(s.Points), 100 * s.Chance, percents(s.Mass), 100 * s.Area}
 		}
 	}
 	return all
@@ -96,10 +96,10 @@ func (t *traits) metrics() *traitMetrics {
 	}
 	for i, c := range s.Classes {
 		row := classTraitsScore{
-			Class: t.r.set.Classes[i], Images: c.Images, Traits: t.kinds(i),
-			Best: t.named(c.Best[:min(onParts, len(c.Best))]), Top: t.named(c.Top[:min(onParts, len(c.Top))]), // parts are in traits.csv
+			Class: t.r.set.Classes[i], Images: c.Images, Traits: t.regions.Traits(i),
+			Best: t.named(c.Best[:min(measure.Parts, len(c.Best))]), Top: t.named(c.Top[:min(measure.Parts, len(c.Top))]), // parts are in traits.csv
 		}
-		for _, other := range t.nearest[i] {
+		for _, other := range t.regions.Nearest[i] {
 			row.LookAlikes = append(row.LookAlikes, t.r.set.Classes[other.Class])
 		}
 		if c.BestHead >= 0 {
@@ -109,7 +109,7 @@ func (t *traits) metrics() *traitMetrics {
 			row.TopHead = &c.TopHead
 		}
 		if part := t.part(c.Top); part >= 0 {
-			row.TopPart = t.regions[part]
+			row.TopPart = t.regions.Names[part]
 		}
 		m.PerClass = append(m.PerClass, row)
 	}
@@ -117,28 +117,25 @@ func (t *traits) metrics() *traitMetrics {
 }
 
 // sum sums up the exchanges, all or those that switch a mark off, of all images or recognised ones.
-func (t *traits) sum(off, recognised bool) promptcam.SwapScore {
-	var some []promptcam.Swap
-	for i, s := range t.swaps {
-		if (!off || t.exchanges[i].off) && (!recognised || s.Recognised()) {
+func (t *traits) sum(off, recognised bool) measure.SwapScore {
+	var some []measure.Outcome
+	for _, s := range t.swaps {
+		if (!off || s.Off) && (!recognised || s.Recognised()) {
 			some = append(some, s)
 		}
 	}
-	return promptcam.ScoreSwaps(some, heat.DefaultBootstrap())
+	return measure.ScoreSwaps(some, heat.DefaultBootstrap())
 }
 
-func swapped(s promptcam.SwapScore) swapScores {
+func swapped(s measure.SwapScore) swapScores {
 	m := s.Margin
 	return swapScores{percents(s.Moved), interval{m.Mean, m.Low, m.High, m.N}, percents(s.Class), percents(s.Other)}
 }
 
-// kinds names the traits that tell a class from its nearest look-alikes.
-func (t *traits) kinds(class int) []string { return chosen(t.notes.Places, kindsOf(t.nearest[class])) }
-
 // part returns the part's region that maps point at most often, the first of equals, or -1.
-func (t *traits) part(scores []promptcam.RegionScore) int {
+func (t *traits) part(scores []measure.RegionScore) int {
 	best := -1
-	for i := onParts; i < len(scores); i++ {
+	for i := measure.Parts; i < len(scores); i++ {
 		if scores[i].Points.Mean > 0 && (best < 0 || scores[i].Points.Mean > scores[best].Points.Mean) {
 			best = i
 		}
@@ -151,18 +148,18 @@ func (t *traits) sentences() []string {
 	s := t.scores
 	var all []string
 	add := func(format string, a ...any) { all = append(all, fmt.Sprintf(format, a...)) }
-	if t.target >= 0 {
-		best := s.Best[onTrait]
+	if t.regions.Target >= 0 {
+		best := s.Best[measure.Trait]
 		add("The best head of the true class points at a trait that tells the class from its nearest look-alike in %v of %d test images; %.1f %% would by chance. Of the same backbone's class token, the head that is best for the class does in %v, the mean of its heads in %v.",
-			best.Points, best.Points.N, 100*best.Chance, s.TokenBest[onTrait].Points, s.TokenMean[onTrait].Points)
-		add("The top-ranked head does so in %v.", s.Top[onTrait].Points)
-		if s.Best[onBird].Mass.N > 0 {
+			best.Points, best.Points.N, 100*best.Chance, s.TokenBest[measure.Trait].Points, s.TokenMean[measure.Trait].Points)
+		add("The top-ranked head does so in %v.", s.Top[measure.Trait].Points)
+		if s.Best[measure.Bird].Mass.N > 0 {
 			add("Of the best head's attention %.1f %% falls on the trait, %.1f %% on the bird and %.1f %% on the background; a uniform map would give %.1f, %.1f and %.1f %%.",
-				100*best.Mass.Mean, 100*s.Best[onBird].Mass.Mean, 100*s.Best[onBackground].Mass.Mean, 100*best.Area, 100*s.Best[onBird].Area, 100*s.Best[onBackground].Area)
+				100*best.Mass.Mean, 100*s.Best[measure.Bird].Mass.Mean, 100*s.Best[measure.Background].Mass.Mean, 100*best.Area, 100*s.Best[measure.Bird].Area, 100*s.Best[measure.Background].Area)
 		}
-	} else if top := s.Top[onBird]; top.Points.N > 0 {
+	} else if top := s.Top[measure.Bird]; top.Points.N > 0 {
 		add("The true class's top-ranked head points at the bird in %v of %d test images, with %.1f %% of its attention; a uniform map would have %.1f %% there. The mean of the heads of the same backbone's class token points at it in %v.",
-			top.Points, top.Points.N, 100*top.Mass.Mean, 100*top.Area, s.TokenMean[onBird].Points)
+			top.Points, top.Points.N, 100*top.Mass.Mean, 100*top.Area, s.TokenMean[measure.Bird].Points)
 	}
 	if len(t.swaps) > 0 {
 		moved, known := t.sum(false, false).Moved, t.sum(false, true).Moved
@@ -181,7 +178,7 @@ func (t *traits) sentences() []string {
 // page is the section of the report.
 func (t *traits) page() *figure.TraitTable {
 	p := &figure.TraitTable{Trait: "Trait", Head: "Best head", Text: t.sentences()}
-	if t.target >= 0 {
+	if t.regions.Target >= 0 {
 		p.Top = "Top-ranked head"
 		p.Text = append(p.Text, "The best head is chosen on one half of the test images and scored on the other. A map hits a trait if its peak patch overlaps it.")
 	} else {
@@ -192,24 +189,24 @@ func (t *traits) page() *figure.TraitTable {
 	p.Text = append(p.Text, fmt.Sprintf("%.0f %% bootstrap intervals (%d resamples of images).", 100*b.Confidence, b.Resamples))
 	for i, c := range t.scores.Classes {
 		row := figure.TraitRow{Class: i}
-		scores, head, region := c.Best, c.BestHead, onTrait
-		row.Trait = strings.Join(t.kinds(i), ", ")
-		if t.target < 0 {
+		scores, head, region := c.Best, c.BestHead, measure.Trait
+		row.Trait = strings.Join(t.regions.Traits(i), ", ")
+		if t.regions.Target < 0 {
 			scores, head, region = c.Top, c.TopHead, t.part(c.Top)
 			if region >= 0 {
-				row.Trait = t.regions[region]
+				row.Trait = t.regions.Names[region]
 			}
 		}
 		if head >= 0 {
 			row.Head = fmt.Sprintf("head %d", head)
 		}
-		if t.target >= 0 && c.TopHead >= 0 {
-			row.Top, row.TopPoints = fmt.Sprintf("head %d", c.TopHead), c.Top[onTrait].Points
+		if t.regions.Target >= 0 && c.TopHead >= 0 {
+			row.Top, row.TopPoints = fmt.Sprintf("head %d", c.TopHead), c.Top[measure.Trait].Points
 		}
 		if region >= 0 {
 			row.Points, row.Chance, row.Mass = scores[region].Points, scores[region].Chance, scores[region].Mass
 		}
-		row.Bird, row.Background = scores[onBird].Mass, scores[onBackground].Mass
+		row.Bird, row.Background = scores[measure.Bird].Mass, scores[measure.Background].Mass
 		p.Rows = append(p.Rows, row)
 	}
 	return p

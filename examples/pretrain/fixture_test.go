@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image/png"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -51,7 +52,7 @@ func tiles(t *testing.T, dir string, n int) string {
 // program runs the program with the small recipe.
 func program(ctx context.Context, args ...string) (stdout string, err error) {
 	var out strings.Builder
-	err = run(ctx, append(append([]string(nil), small...), args...), &out)
+	err = run(ctx, append(append([]string(nil), small...), args...), &out, io.Discard)
 	return out.String(), err
 }
 

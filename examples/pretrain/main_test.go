@@ -101,7 +101,7 @@ func TestResumeEndsWithTheSameBits(t *testing.T) {
 func testResume(t *testing.T, args, stops []string) {
 	want, out := t.TempDir(), t.TempDir()
 	args = append(append(append([]string(nil), small...), args...), "-out")
-	require.NoError(t, run(t.Context(), append(args, want), watcher{func(string) {}}))
+	require.NoError(t, run(t.Context(), append(args, want), watcher{func(string) {}}, io.Discard))
 	next := append(args, out)
 	last := stops[len(stops)-1]
 	for _, epoch := range stops {
@@ -110,12 +110,12 @@ func testResume(t *testing.T, args, stops []string) {
 			if strings.HasPrefix(line, epoch) {
 				cancel()
 			}
-		}})
+		}}, io.Discard)
 		if epoch != last { // which is the end, whatever comes
 			require.ErrorIs(t, err, context.Canceled)
 			assert.ErrorContains(t, err, "-resume")
 			assert.FileExists(t, statePath(out))
-			assert.ErrorContains(t, run(t.Context(), append(args, out), io.Discard), "holds an unfinished run")
+			assert.ErrorContains(t, run(t.Context(), append(args, out), io.Discard, io.Discard), "holds an unfinished run")
 		}
 		next = append(args, out, "-resume")
 	}
@@ -127,7 +127,7 @@ func testResume(t *testing.T, args, stops []string) {
 		cut := func(line string) string { return line[:strings.LastIndex(","+line, ",")] } // all but the seconds
 		assert.Equal(t, cut(a[i]), cut(b[i]))
 	}
-	assert.ErrorContains(t, run(t.Context(), append(args, out), io.Discard), "holds the results of a run that has finished")
+	assert.ErrorContains(t, run(t.Context(), append(args, out), io.Discard, io.Discard), "holds the results of a run that has finished")
 }
 
 func TestBirds(t *testing.T) {
@@ -209,7 +209,7 @@ func TestBadState(t *testing.T) {
 		if strings.HasPrefix(line, "epoch 1/3") {
 			cancel()
 		}
-	}}))
+	}}, io.Discard))
 	state := read(t, statePath(out))
 	again := func(words []string, more ...string) {
 		t.Helper()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/nn/fit/knob"
 	"github.com/promptcam/promptcam/vit/pretrain"
 )
@@ -28,11 +29,6 @@ type settings struct {
 	Scenes int     `knob:"scenes" group:"Drawn birds" default:"3" range:"[1,64]" help:"pictures of each of -birds, in other poses, places and lights: one for each global crop, the others for the local ones; 1: all views are of one picture, as of a photograph"`
 	Kin    float64 `knob:"kin" default:"0" range:"[0,1]" arg:"share" help:"of their traits that the -birds of a piece have from one ancestor, rising from 0 over the first six tenths of the epochs: only the few other traits tell them apart"`
 }
-
-// A usageError is a wrong command line.
-type usageError struct{ error }
-
-func usage(format string, a ...any) error { return usageError{fmt.Errorf(format, a...)} }
 
 const about = `pretrain teaches a vision transformer to see, without labels, from a folder of images, by self-distillation
 (DINO: Caron et al., arXiv 2104.14294): a student learns to say of each part of an image what its teacher, the student's
@@ -68,9 +64,9 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 		fmt.Fprint(stdout, about)
 		return nil, errors.Join(err, knob.Usage(stdout, knob.Walk(fresh)))
 	case err != nil:
-		return nil, usageError{err}
+		return nil, console.UsageError{Err: err}
 	case fs.NArg() > 0:
-		return nil, usage("%q is no flag: every argument needs a flag before it, such as -data", fs.Arg(0))
+		return nil, console.Usagef("%q is no flag: every argument needs a flag before it, such as -data", fs.Arg(0))
 	}
 	return s, s.check()
 }
@@ -79,17 +75,17 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 func (s *settings) check() error {
 	switch {
 	case s.Data == "" && s.Birds == 0:
-		return usage("-data is missing: the folder of images; or -birds, how many to draw")
+		return console.Usagef("-data is missing: the folder of images; or -birds, how many to draw")
 	case s.Data != "" && s.Birds != 0:
-		return usage("-data and -birds are both given, want one")
+		return console.Usagef("-data and -birds are both given, want one")
 	case s.Out == "":
-		return usage("-out is empty, want a folder")
+		return console.Usagef("-out is empty, want a folder")
 	case s.Data != "" && s.Kin > 0:
-		return usage("-kin is %v, but the images of -data have no ancestors: want -birds", s.Kin)
+		return console.Usagef("-kin is %v, but the images of -data have no ancestors: want -birds", s.Kin)
 	}
 	for _, err := range []error{knob.Check(s), s.Config.Validate()} {
 		if err != nil {
-			return usageError{err}
+			return console.UsageError{Err: err}
 		}
 	}
 	return nil

@@ -65,36 +65,50 @@ func write(w io.Writer, t DType, tensors map[string]*tensor.Tensor, metadata map
 }
 
 // Create makes a safetensors file, whole or not at all, of tensors whose bytes are
-// contents, and zero where there are none: for its maker to fill in place, where
+// contents, and zero where there are none: its maker then writes them in place, where
 // File.Place says. Where the file system can, zeros take no room on disk. Names
 // and metadata are as for Write.
 func Create(path string, tensors map[string]Info, contents map[string][]byte, metadata map[string]string) error {
-	err := replace(path, func(f *os.File) error {
-		h, size, err := header(tensors, metadata)
-		if err != nil {
+	if err := replace(path, func(f *os.File) error { return create(f, tensors, contents, metadata) }); err != nil {
+		return fmt.Errorf("checkpoint: create %w", err)
+	}
+	return nil
+}
+
+// CreateAt is Create in w, which is empty: what is never written in it must read
+// as zero. The last byte is always written.
+func CreateAt(w io.WriterAt, tensors map[string]Info, contents map[string][]byte, metadata map[string]string) error {
+	if err := create(w, tensors, contents, metadata); err != nil {
+		return fmt.Errorf("checkpoint: create: %w", err)
+	}
+	return nil
+}
+
+func create(w io.WriterAt, tensors map[string]Info, contents map[string][]byte, metadata map[string]string) error {
+	h, size, err := header(tensors, metadata)
+	if err != nil {
+		return err
+	}
+	if size > 0 {
+		if _, err := w.WriteAt([]byte{0}, int64(len(h))+size-1); err != nil {
 			return err
 		}
-		if _, err := f.Write(h); err != nil {
-			return err
-		}
-		at := int64(len(h))
-		if err := f.Truncate(at + size); err != nil {
-			return err
-		}
-		for _, name := range slices.Sorted(maps.Keys(tensors)) {
-			n, _ := elements(tensors[name].Shape)
-			size := n * tensors[name].DType.Size()
-			if b, ok := contents[name]; ok && len(b) != size {
-				return fmt.Errorf("tensor %s: %d bytes, want %d", name, len(b), size)
-			} else if _, err := f.WriteAt(b, at); err != nil {
+	}
+	if _, err := w.WriteAt(h, 0); err != nil {
+		return err
+	}
+	at := int64(len(h))
+	for _, name := range slices.Sorted(maps.Keys(tensors)) {
+		n, _ := elements(tensors[name].Shape)
+		size := n * tensors[name].DType.Size()
+		if b, ok := contents[name]; ok && len(b) != size {
+			return fmt.Errorf("tensor %s: %d bytes, want %d", name, len(b), size)
+		} else if ok {
+			if _, err := w.WriteAt(b, at); err != nil {
 				return err
 			}
-			at += int64(size)
 		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("checkpoint: create %w", err)
+		at += int64(size)
 	}
 	return nil
 }

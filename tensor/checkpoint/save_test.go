@@ -222,3 +222,33 @@ func TestWriteAs(t *testing.T) {
 	}
 	assert.Error(t, checkpoint.WriteAs(&bytes.Buffer{}, "F12", map[string]*tensor.Tensor{"x": x}, nil))
 }
+
+// at keeps what is written to it.
+type at struct{ bytes []byte }
+
+func (w *at) WriteAt(p []byte, off int64) (int, error) {
+	if more := int(off) + len(p) - len(w.bytes); more > 0 {
+		w.bytes = append(w.bytes, make([]byte, more)...)
+	}
+	return copy(w.bytes[off:], p), nil
+}
+
+func TestCreateAtMakesTheSameBytes(t *testing.T) {
+	for _, infos := range []map[string]checkpoint.Info{
+		{"a": {DType: checkpoint.U8, Shape: []int{3}}, "b": {DType: checkpoint.F32, Shape: []int{2, 2}}},
+		{"a": {DType: checkpoint.U8, Shape: []int{3}}, "B": {DType: checkpoint.F16, Shape: []int{4}}},
+		{"a": {DType: checkpoint.U8, Shape: []int{3}}, "z": {DType: checkpoint.F32, Shape: []int{0}}},
+	} {
+		path, w := filepath.Join(t.TempDir(), "w.safetensors"), new(at)
+		contents := map[string][]byte{"a": {1, 2, 3}}
+		require.NoError(t, checkpoint.Create(path, infos, contents, nil))
+		require.NoError(t, checkpoint.CreateAt(w, infos, contents, nil))
+		want, err := os.ReadFile(path)
+		require.NoError(t, err)
+		assert.Equal(t, want, w.bytes)
+		_, err = checkpoint.Decode(bytes.NewReader(w.bytes), int64(len(w.bytes)), "memory")
+		assert.NoError(t, err)
+	}
+	err := checkpoint.CreateAt(new(at), map[string]checkpoint.Info{"w": {DType: "F8"}}, nil, nil)
+	assert.ErrorContains(t, err, `checkpoint: create: tensor w: dtype "F8"`)
+}

@@ -17,12 +17,35 @@ import (
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
+// File is where a cache keeps its tokens, such as an opened file or memory. Calls
+// of ReadAt and WriteAt may overlap in time, of WriteAt for different bytes.
+type File interface {
+	io.ReaderAt
+	io.WriterAt
+	Size() (int64, error)
+	Sync() error
+}
+
+// disk is a File at a path.
+type disk struct{ *os.File }
+
+func (d disk) Size() (int64, error) {
+	info, err := d.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if !info.Mode().IsRegular() {
+		return 0, fmt.Errorf("%s: not a regular file", d.Name())
+	}
+	return info.Size(), nil
+}
+
 // Cache is an open file of tokens. It is read by ReadAt and not mapped into memory:
 // mapped pages count as the process's own, and one that is no longer there, of a
 // file that was cut short, ends the process.
 type Cache struct {
-	path    string
-	file    *os.File
+	path    string // or name
+	file    File
 	source  Source              // what the file says
 	records []Record            // that were asked for
 	views   map[string][]view   // of each photograph, in the file
@@ -40,35 +63,55 @@ const version = "features 1" // of the file, in its metadata
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Open opens the file of these records, in any order, and makes it, empty, if
-// there is none. Every reason why an existing one does not fit is told by a
-// *MismatchError: its tokens are made from anything else than s, or some of the
+// there is none. A *MismatchError lists every reason why an existing one does not
+// fit: its tokens are made from something other than s, or some of the
 // records are not in it; more records than asked for are welcome. A file that is
-// truncated, damaged or none of this package's is an error too.
+// truncated, damaged or not one of this package's is an error too.
 func Open(path string, s Source, records []Record) (*Cache, error) {
-	s.Type = cmp.Or(s.Type, checkpoint.F16)
-	augmented := false
-	for _, r := range records {
-		if r.Path == "" || strings.Contains(r.Path, "\x00") || r.View < 0 || r.View > math.MaxInt32 {
-			return nil, fmt.Errorf("features: open %s: a record of path %q, view %d", path, r.Path, r.View)
-		}
-		augmented = augmented || r.View > 1
-	}
-	if len(records) == 0 || len(records) > math.MaxInt32 {
-		return nil, fmt.Errorf("features: open %s: %d records, want at least 1 and at most %d", path, len(records), math.MaxInt32)
-	}
-	if err := s.validate(augmented); err != nil {
+	if err := prepare(&s, records); err != nil {
 		return nil, fmt.Errorf("features: open %s: %w", path, err)
 	}
-	c, err := read(path)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = create(path, s, records); err == nil {
-			c, err = read(path)
+		infos, contents, metadata := layout(s, records)
+		if err = checkpoint.Create(path, infos, contents, metadata); err == nil {
+			f, err = os.OpenFile(path, os.O_RDWR, 0)
 		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("features: open: %w", err)
 	}
-	reasons := c.source.differences(s, augmented)
+	c, err := existing(disk{f}, path, s, records)
+	if err != nil {
+		f.Close()
+	}
+	return c, err
+}
+
+// OpenFile is Open for a file of any kind, which errors call name. The caller closes it.
+// A File of size 0 is made into an empty cache; what was never written must read as zero.
+func OpenFile(f File, name string, s Source, records []Record) (*Cache, error) {
+	if err := prepare(&s, records); err != nil {
+		return nil, fmt.Errorf("features: open %s: %w", name, err)
+	}
+	n, err := f.Size()
+	if err == nil && n == 0 {
+		infos, contents, metadata := layout(s, records)
+		err = checkpoint.CreateAt(f, infos, contents, metadata)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("features: open %s: %w", name, err)
+	}
+	return existing(f, name, s, records)
+}
+
+// existing opens a file that is there.
+func existing(f File, path string, s Source, records []Record) (*Cache, error) {
+	c := &Cache{path: path, file: f, records: slices.Clone(records)}
+	if err := c.decode(); err != nil {
+		return nil, fmt.Errorf("features: open: %w", err)
+	}
+	reasons := c.source.differences(s, augmented(records))
 	missing, first := 0, Record{}
 	for _, r := range records {
 		if _, ok := c.row(r); !ok {
@@ -82,16 +125,37 @@ func Open(path string, s Source, records []Record) (*Cache, error) {
 		reasons = append(reasons, fmt.Sprintf("%d of %d records are not there, such as %s", missing, len(records), first))
 	}
 	if len(reasons) > 0 {
-		c.file.Close()
 		return nil, &MismatchError{path, reasons}
 	}
-	c.records = slices.Clone(records)
 	return c, nil
 }
 
-// Close closes the file.
+// prepare completes s and returns what is wrong with the arguments of Open.
+func prepare(s *Source, records []Record) error {
+	s.Type = cmp.Or(s.Type, checkpoint.F16)
+	for _, r := range records {
+		if r.Path == "" || strings.Contains(r.Path, "\x00") || r.View < 0 || r.View > math.MaxInt32 {
+			return fmt.Errorf("a record of path %q, view %d", r.Path, r.View)
+		}
+	}
+	if len(records) == 0 || len(records) > math.MaxInt32 {
+		return fmt.Errorf("%d records, want at least 1 and at most %d", len(records), math.MaxInt32)
+	}
+	return s.validate(augmented(records))
+}
+
+// augmented reports whether any of the records depends on Source.Augmented.
+func augmented(records []Record) bool {
+	return slices.ContainsFunc(records, func(r Record) bool { return r.View > 1 })
+}
+
+// Close closes the file that Open opened.
 func (c *Cache) Close() error {
-	if err := c.file.Close(); err != nil {
+	d, ok := c.file.(disk)
+	if !ok {
+		return nil
+	}
+	if err := d.Close(); err != nil {
 		return fmt.Errorf("features: %w", err)
 	}
 	return nil
@@ -107,24 +171,24 @@ func (c *Cache) row(r Record) (row int, ok bool) {
 	return 0, false
 }
 
-// create makes a file in which every record is missing.
-func create(path string, s Source, records []Record) error {
+// layout returns what checkpoint.Create makes a file of in which every record is missing.
+func layout(s Source, records []Record) (tensors map[string]checkpoint.Info, contents map[string][]byte, metadata map[string]string) {
 	list, n := listed(records)
-	if !slices.ContainsFunc(records, func(r Record) bool { return r.View > 1 }) {
+	if !augmented(records) {
 		s.Augmented, s.Seed = s.Plain, 0 // nothing depends on them
 	}
 	source, err := json.Marshal(s)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		panic(err) // s is valid, so its numbers are finite
 	}
 	rows, dim := s.shape()
-	return checkpoint.Create(path, map[string]checkpoint.Info{
-		"tokens":  {DType: s.Type, Shape: []int{n, rows, dim}},
-		"sha256":  {DType: checkpoint.U8, Shape: []int{n, 32}},
-		"crc32c":  {DType: checkpoint.I32, Shape: []int{n}},
-		"records": {DType: checkpoint.U8, Shape: []int{len(list)}},
-	}, map[string][]byte{"records": list},
-		map[string]string{"promptcam": version, "source": string(source), "crc32c": checksum(source, list)})
+	return map[string]checkpoint.Info{
+			"tokens":  {DType: s.Type, Shape: []int{n, rows, dim}},
+			"sha256":  {DType: checkpoint.U8, Shape: []int{n, 32}},
+			"crc32c":  {DType: checkpoint.I32, Shape: []int{n}},
+			"records": {DType: checkpoint.U8, Shape: []int{len(list)}},
+		}, map[string][]byte{"records": list},
+		map[string]string{"promptcam": version, "source": string(source), "crc32c": checksum(source, list)}
 }
 
 // listed returns the list of records as the file holds it, and how many there are.
@@ -181,30 +245,13 @@ func checksum(source, list []byte) string {
 	return fmt.Sprintf("%08x", crc32.Update(crc32.Checksum(source, castagnoli), castagnoli, list))
 }
 
-// read opens an existing file.
-func read(path string) (*Cache, error) {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return nil, err
-	}
-	c := &Cache{path: path, file: f}
-	if err := c.decode(); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return c, nil
-}
-
 // decode reads all but the records.
 func (c *Cache) decode() error {
-	info, err := c.file.Stat()
+	size, err := c.file.Size()
 	if err != nil {
 		return err
 	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s: not a regular file", c.path)
-	}
-	f, err := checkpoint.Decode(c.file, info.Size(), c.path)
+	f, err := checkpoint.Decode(c.file, size, c.path)
 	if err != nil {
 		return err
 	}

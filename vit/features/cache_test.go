@@ -12,7 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -386,4 +388,56 @@ func FuzzOpen(f *testing.F) {
 			c.numbers(make([]float32, 11*8), row, [32]byte{}, make([]byte, 2*11*8))
 		}
 	})
+}
+
+// memory is a File without a path.
+type memory struct {
+	mu    sync.Mutex
+	bytes []byte
+	syncs int
+}
+
+func (m *memory) ReadAt(p []byte, at int64) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return bytes.NewReader(m.bytes).ReadAt(p, at)
+}
+
+func (m *memory) WriteAt(p []byte, at int64) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if more := int(at) + len(p) - len(m.bytes); more > 0 {
+		m.bytes = append(m.bytes, make([]byte, more)...)
+	}
+	return copy(m.bytes[at:], p), nil
+}
+
+func (m *memory) Size() (int64, error) { return int64(len(m.bytes)), nil }
+func (m *memory) Sync() error          { m.syncs++; return nil }
+
+// Photographs and tokens in memory give the same bytes as files.
+func TestCacheInMemory(t *testing.T) {
+	b := backbone(t, 1)
+	root, items := photographs(t, 3)
+	s := source(b, "")
+	want := contents(t, filled(t, s, b, root, 2, items).path)
+	photos := fstest.MapFS{}
+	for _, it := range items {
+		photos[it.Path] = &fstest.MapFile{Data: contents(t, filepath.Join(root, it.Path))}
+	}
+	m := new(memory)
+	for _, stats := range []Stats{{Made: 6}, {Reused: 6}} {
+		c, err := OpenFile(m, "memory", s, Records(2, items))
+		require.NoError(t, err)
+		bad, err := c.Fill(t.Context(), photos, b, FillConfig{})
+		require.NoError(t, err)
+		assert.Empty(t, bad)
+		assert.Equal(t, stats, c.Stats())
+		assert.NoError(t, c.Close())
+	}
+	assert.Equal(t, want, m.bytes)
+	assert.Equal(t, 1, m.syncs)
+	m.bytes = m.bytes[:9]
+	_, err := OpenFile(m, "memory", s, Records(2, items))
+	assert.ErrorContains(t, err, "memory")
 }

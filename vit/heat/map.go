@@ -11,8 +11,9 @@ import (
 // share of one query's attention, in one head, that falls on that patch. The values sum to at
 // most 1; the rest falls on other tokens, such as prompts, CLS and registers.
 type Map struct {
-	W, H   int
-	Values []float32
+	W      int       `json:"w"`
+	H      int       `json:"h"`
+	Values []float32 `json:"values"`
 }
 
 // Max returns the largest value, 0 for an empty map.

@@ -5,7 +5,7 @@
 // learns to say of each view what the teacher says of the others.
 //
 //	c := pretrain.DefaultConfig()
-//	images, err := pretrain.OpenFolder("photographs")
+//	images, err := pretrain.OpenFolder(data.Dir("photographs"))
 //	run, err := pretrain.New(c, images)
 //	for epoch, err := range run.Train(ctx) {
 //		err = checkpoint.WriteFile("state.safetensors", run.WriteState)

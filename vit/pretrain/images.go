@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"path/filepath"
+	"io/fs"
 	"slices"
 
 	"github.com/promptcam/promptcam/data"
@@ -30,22 +30,22 @@ type Images interface {
 	Identity() string
 }
 
-// Folder is the image files below a folder, at any depth; classes, if it has any, do not matter.
+// Folder is image files at any depth of a file system; classes, if it has any, do not matter.
 type Folder struct {
-	Root  string
+	FS    fs.FS
 	Items []data.Item
 }
 
-// OpenFolder lists the images in dir, sorted.
-func OpenFolder(dir string) (*Folder, error) {
-	items, err := data.ImageFiles(data.Dir(dir))
-	return &Folder{dir, items}, err
+// OpenFolder lists the images in fsys, such as data.Dir("photographs"), sorted.
+func OpenFolder(fsys fs.FS) (*Folder, error) {
+	items, err := data.ImageFiles(fsys)
+	return &Folder{fsys, items}, err
 }
 
 // Check decodes all images and returns those that cannot be read. progress, if not nil, hears of
 // every image, one call at a time.
 func (f *Folder) Check(ctx context.Context, progress func(done, total int)) ([]data.BadImage, error) {
-	bad := data.Check(ctx, data.Dir(f.Root), f.Items, progress)
+	bad := data.Check(ctx, f.FS, f.Items, progress)
 	return bad, ctx.Err()
 }
 
@@ -61,7 +61,7 @@ func (f *Folder) Scenes() int    { return 1 }
 func (f *Folder) Shuffled() bool { return true }
 
 func (f *Folder) At(_ context.Context, i, _, _ int) (*data.RGB, error) {
-	return data.ReadImage(filepath.Join(f.Root, f.Items[i].Path))
+	return data.ReadImageFS(f.FS, f.Items[i].Path)
 }
 
 // Identity is the number of files and a digest of their names.

@@ -3,7 +3,6 @@ package pretrain
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/vit"
@@ -47,7 +46,7 @@ func OpenTest(ctx context.Context, dir string, c vit.Config, most int, seed int6
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			img, err := data.ReadImage(filepath.Join(set.Root, it.Path))
+			img, err := data.ReadImageFS(set.FS, it.Path)
 			if err != nil {
 				return nil, err
 			}

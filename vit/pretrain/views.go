@@ -1,7 +1,6 @@
 package pretrain
 
 import (
-	"cmp"
 	"context"
 	"math/rand/v2"
 	"slices"
@@ -97,16 +96,8 @@ func (v *views) order(epoch int) [][]int {
 // the epoch and the images alone.
 func (v *views) batch(ctx context.Context, epoch int, images []int) ([]*piece, error) {
 	v.resize(v.side(epoch))
-	errs := make([]error, len(images))
-	tensor.Each(len(images), func(i int) {
-		if ctx.Err() == nil {
-			errs[i] = v.image(ctx, epoch, images[i], i)
-		}
-	})
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	return v.pieces, cmp.Or(errs...)
+	err := data.Each(ctx, len(images), 0, func(_, i int) error { return v.image(ctx, epoch, images[i], i) })
+	return v.pieces, err
 }
 
 // image makes the crops of an image, the i-th of the batch.

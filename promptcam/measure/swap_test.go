@@ -1,4 +1,4 @@
-package promptcam
+package measure
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
@@ -24,8 +25,8 @@ func randomPhoto(rng *rand.Rand) *data.RGB {
 }
 
 func TestSwapScoresBothImages(t *testing.T) {
-	g := openGolden(t, "dino")
-	m := g.model()
+	models, _ := untrained(t)
+	m := models["deep"]
 	rng := rand.New(rand.NewPCG(1, 2))
 	var all []Pair
 	for i := range 50 { // more than a batch
@@ -42,43 +43,51 @@ func TestSwapScoresBothImages(t *testing.T) {
 			}
 		}
 	}
-	transform := data.EvalTransform([2]int{32, 32}, g.config.Mean, g.config.Std)
 	done := 0
-	swaps, err := m.Swap(t.Context(), pairs, transform, func(n int) { done = n })
+	swaps, err := Swap(t.Context(), m, pairs, func(n int) { done = n })
 	require.NoError(t, err)
 	require.Len(t, swaps, 50)
 	assert.Equal(t, 50, done)
 	for i, s := range swaps {
-		before, err := m.Explain(all[i].Original, transform)
+		before, err := m.Explain(all[i].Original)
 		require.NoError(t, err)
-		after, err := m.Explain(all[i].Changed, transform)
+		after, err := m.Explain(all[i].Changed)
 		require.NoError(t, err)
 		assert.Equal(t, [2]int{i % 2, 2}, [2]int{s.Class, s.Other})
-		assert.InDeltaSlice(t, before.Scores, s.Before, 1e-5)
-		assert.InDeltaSlice(t, after.Scores, s.After, 1e-5)
+		assert.Equal(t, [2]int{before.Predicted(), after.Predicted()}, [2]int{s.Before.Predicted, s.After.Predicted})
+		assert.InDeltaSlice(t, before.Scores, s.Before.Scores, 1e-5)
+		assert.InDeltaSlice(t, after.Scores, s.After.Scores, 1e-5)
 	}
 
-	_, err = m.Swap(t.Context(), pairs, data.Transform{Width: 8, Height: 8}, nil)
-	assert.ErrorContains(t, err, "8x8 pixels, the backbone wants 32x32")
 	gone := errors.New("gone")
 	var failing iter.Seq2[Pair, error] = func(yield func(Pair, error) bool) { yield(Pair{}, gone) }
-	_, err = m.Swap(t.Context(), failing, transform, nil)
+	_, err = Swap(t.Context(), m, failing, nil)
 	assert.ErrorIs(t, err, gone)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err = m.Swap(ended, pairs, transform, nil)
+	_, err = Swap(ended, m, pairs, nil)
 	assert.ErrorIs(t, err, context.Canceled)
-	none, err := m.Swap(t.Context(), func(func(Pair, error) bool) {}, transform, nil)
+	none, err := Swap(t.Context(), m, func(func(Pair, error) bool) {}, nil)
 	require.NoError(t, err)
 	assert.Equal(t, SwapScore{}, ScoreSwaps(none, heat.DefaultBootstrap()))
+	m.Transform = data.Transform{Width: 8, Height: 8}
+	_, err = Swap(t.Context(), m, pairs, nil)
+	assert.ErrorContains(t, err, "8x8 pixels, the backbone wants 32x32")
 }
 
 func TestScoreSwaps(t *testing.T) {
 	ln := func(p float64) float32 { return float32(math.Log(p)) }
-	swaps := []Swap{
-		{0, 1, []float32{ln(0.8), ln(0.2)}, []float32{ln(0.4), ln(0.6)}}, // moves
-		{0, 1, []float32{ln(0.8), ln(0.2)}, []float32{ln(0.6), ln(0.4)}}, // stays
-		{0, 1, []float32{ln(0.3), ln(0.7)}, []float32{ln(0.2), ln(0.8)}}, // was there before
+	scored := func(p, q float64) promptcam.Prediction {
+		best := 0
+		if q > p {
+			best = 1
+		}
+		return promptcam.Prediction{Predicted: best, Scores: []float32{ln(p), ln(q)}}
+	}
+	swaps := []Outcome{
+		{0, 1, false, scored(0.8, 0.2), scored(0.4, 0.6)}, // moves
+		{0, 1, false, scored(0.8, 0.2), scored(0.6, 0.4)}, // stays
+		{0, 1, false, scored(0.3, 0.7), scored(0.2, 0.8)}, // was there before
 	}
 	assert.Equal(t, []bool{true, true, false}, []bool{swaps[0].Recognised(), swaps[1].Recognised(), swaps[2].Recognised()})
 	assert.Equal(t, []bool{true, false, false}, []bool{swaps[0].Moved(), swaps[1].Moved(), swaps[2].Moved()})

@@ -1,4 +1,4 @@
-package promptcam
+package measure
 
 import (
 	"cmp"
@@ -7,39 +7,39 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// TraitScores tells how maps lie to regions such as a class's defining trait, over many images.
-// Each [R] has one score for each region.
+// TraitScores says how well maps find regions such as a class's defining trait, over many images. Each
+// list of RegionScores has one per region.
 type TraitScores struct {
 	Best      []RegionScore // of the best head of each image's true class
-	Top       []RegionScore // of the head of that class that Rank puts first in the image
-	TokenBest []RegionScore // of the backbone's class token: of its head that is best for the class
-	TokenMean []RegionScore // and of the mean of its heads' maps
+	Top       []RegionScore // of the head of that class that Rank puts first for the image
+	TokenBest []RegionScore // of the backbone's class token: its head that is best for the class
+	TokenMean []RegionScore // of the mean of the class token's maps
 	Classes   []ClassTraits // [C]
 }
 
 // ClassTraits are the scores of one class, over its images.
 type ClassTraits struct {
 	Images    int
-	BestHead  int // of all images; -1 without a target or images in which it is seen
+	BestHead  int // over all images; -1 without a target, or without images that show it
 	TopHead   int // most often ranked first; -1 without images
 	Best, Top []RegionScore
 	Heads     [][]RegionScore // [H][R], means without intervals
 }
 
-// A RegionScore is over those images in which a region is not Hidden.
+// A RegionScore is over the images in which a region is not Hidden.
 type RegionScore struct {
 	Points heat.Interval // share of images whose map points at it
 	Mass   heat.Interval // share of the attention to patches that falls on it
-	Chance float64       // of Points for a map whose hottest patch is any
+	Chance float64       // Points of a map whose hottest patch is random
 	Area   float64       // Mass of an even map
 }
 
-// ScoreTraits sums up sightings of classes classes, whose order does not matter. The best head of a
-// class is that which points most often at the region target, of equals that with more
-// mass on it. It is never chosen on the images on which it is scored: a class's images are
-// divided into two halves, every other one, and each half is scored with the head that is best
-// on the other. Without a target, -1, there is no best head and its scores are of no images.
-// Intervals resample images; the choice of heads is taken as it is.
+// ScoreTraits sums up sightings of a number of classes. The order of the sightings does not matter.
+// The best head of a class is the one that points most often at the region target; of equals, the one with
+// more mass on it. A head is never chosen on the images on which it is scored: every other image
+// of a class goes into one half, the rest into the other, and each half is scored with the head
+// that is best on the other. Without a target, -1, there is no best head, and its scores are of no
+// images. Intervals resample the images and take the choice of heads as given.
 func ScoreTraits(sightings []Sighting, classes, target int, b heat.Bootstrap) *TraitScores {
 	all := slices.SortedFunc(slices.Values(sightings), func(a, b Sighting) int { return cmp.Compare(a.Index, b.Index) })
 	byClass := make([][]Sighting, classes)
@@ -71,7 +71,7 @@ func ScoreTraits(sightings []Sighting, classes, target int, b heat.Bootstrap) *T
 	return t
 }
 
-// looked is the map of an image that is scored.
+// looked is a map to score, and the regions of its image.
 type looked struct {
 	Gaze
 	regions []Extent
@@ -80,7 +80,7 @@ type looked struct {
 func heads(s Sighting) []Gaze      { return s.Heads }
 func tokenHeads(s Sighting) []Gaze { return s.Token }
 
-// each takes one map of each image.
+// each returns one map of each image.
 func each(of []Sighting, gaze func(Sighting) Gaze) []looked {
 	all := make([]looked, len(of))
 	for i, s := range of {
@@ -93,8 +93,8 @@ func tops(of []Sighting) []looked {
 	return each(of, func(s Sighting) Gaze { return s.Heads[s.Top] })
 }
 
-// crossed takes of each image the head that is best on the half that it is not in; none where
-// no image of that half shows the target.
+// crossed returns of each image the map of the head that is best on the other half, if an image of that
+// half shows the target.
 func crossed(of []Sighting, heads func(Sighting) []Gaze, target int) []looked {
 	var halves [2][]Sighting
 	for i, s := range of {
@@ -109,7 +109,7 @@ func crossed(of []Sighting, heads func(Sighting) []Gaze, target int) []looked {
 	return all
 }
 
-// bestHead returns the head that points at the target in most images, -1 if none shows it.
+// bestHead returns the head that points at the target in most images, or -1 if none shows it.
 func bestHead(of []Sighting, heads func(Sighting) []Gaze, target int) int {
 	var hits []int
 	var mass []float64
@@ -137,7 +137,7 @@ func bestHead(of []Sighting, heads func(Sighting) []Gaze, target int) int {
 	return best
 }
 
-// topHead returns the head that is ranked first most often, the first of equals, -1 without images.
+// topHead returns the head that is ranked first most often, the first of equals, or -1 without images.
 func topHead(of []Sighting) int {
 	count := map[int]int{}
 	best := -1

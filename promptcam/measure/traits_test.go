@@ -1,4 +1,4 @@
-package promptcam
+package measure
 
 import (
 	"math/rand/v2"

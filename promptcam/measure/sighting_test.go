@@ -1,4 +1,4 @@
-package promptcam
+package measure
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,7 +16,9 @@ import (
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/tensortest"
 	"github.com/promptcam/promptcam/vit"
 	"github.com/promptcam/promptcam/vit/heat"
 )
@@ -24,7 +27,7 @@ import (
 type inPairs struct {
 	images *tensor.Tensor // [B, 3, H, W]
 	labels []int
-	layer  *Model // if not nil, tokens that enter its layer come in place of images
+	layer  *promptcam.Model // if not nil, tokens that enter its layer come in place of images
 }
 
 func (f inPairs) Len() int     { return len(f.labels) }
@@ -33,7 +36,7 @@ func (f inPairs) Epoch(context.Context, data.Plan) iter.Seq2[*data.Batch, error]
 	return func(yield func(*data.Batch, error) bool) {
 		for i := 0; i < len(f.labels); i += 2 {
 			end := min(i+2, len(f.labels))
-			b := &data.Batch{Values: f.images.Slice(0, i, end).Contig(), Labels: f.labels[i:end], Index: tensorRange(end)[i:]}
+			b := &data.Batch{Values: f.images.Slice(0, i, end).Contig(), Labels: f.labels[i:end], Index: numbers(end)[i:]}
 			if f.layer != nil {
 				n, _ := f.layer.Layer()
 				tp := &autograd.Tape{NoGrad: true}
@@ -47,8 +50,48 @@ func (f inPairs) Epoch(context.Context, data.Plan) iter.Seq2[*data.Batch, error]
 	}
 }
 
+func numbers(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// untrained returns a model of each kind on random weights of three layers, with adapters that do something,
+// and some images.
+func untrained(t *testing.T) (models map[string]*promptcam.Model, images *tensor.Tensor) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 2))
+	b, err := vit.New(vit.Config{
+		Name: "tiny", ImageSize: [2]int{32, 32}, PatchSize: 8, Dim: 48, Depth: 3, Heads: 4, Hidden: 96, Eps: 1e-6, Std: [3]float32{1, 1, 1},
+	}, rng)
+	require.NoError(t, err)
+	models = map[string]*promptcam.Model{}
+	for name, c := range map[string]promptcam.Config{
+		"deep":            {Mode: promptcam.Deep, Classes: 4, Agnostic: 3},
+		"deep alone":      {Mode: promptcam.Deep, Classes: 4},
+		"shallow":         {Mode: promptcam.Shallow, Classes: 4, Rank: 2},
+		"from:2":          {Mode: promptcam.FromLayer(2), Classes: 4, Agnostic: 3},
+		"from:2 alone":    {Mode: promptcam.FromLayer(2), Classes: 4},
+		"last":            {Mode: promptcam.Last, Classes: 4},
+		"last patches":    {Mode: promptcam.Last, Classes: 4, PatchesOnly: true},
+		"last of adapted": {Mode: promptcam.Last, Classes: 4, PatchesOnly: true, Rank: 2},
+	} {
+		m, err := promptcam.New(b, c, rng)
+		require.NoError(t, err)
+		for name, p := range nn.Params(m.Adapters) {
+			if strings.HasSuffix(name, "lora_B") {
+				nn.Normal(rng, p.Value, 6)
+			}
+		}
+		models[name] = m
+	}
+	return models, tensortest.Random(rng, 7, 3, 32, 32)
+}
+
 // corner is a region of the upper left patch of a map of the model's.
-func corner(m *Model) heat.Region {
+func corner(m *promptcam.Model) heat.Region {
 	c := m.Backbone.Config
 	size := image.Pt(c.ImageSize[1], c.ImageSize[0])
 	t := data.EvalTransform(c.ImageSize, c.Mean, c.Std)
@@ -58,71 +101,74 @@ func corner(m *Model) heat.Region {
 
 // In every mode, from images and from tokens, what is measured is the map that Explain has, and the
 // class token's is that of the backbone alone.
-func TestSightMeasuresTheMapsOfExplain(t *testing.T) {
-	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
-		images := g.images.Value
-		labels := make([]int, images.Dim(0))
-		for i := range labels {
-			labels[i] = i % m.Config.Classes
-		}
-		r := corner(m)
-		places := func(int) ([]heat.Region, error) { return []heat.Region{r, r.Outside()}, nil }
-		done := 0
-		all, err := m.Sight(t.Context(), inPairs{images, labels, nil}, places, BlurPatches, func(n int) { done = n })
-		require.NoError(t, err)
-		require.Len(t, all, len(labels))
-		assert.Equal(t, len(labels), done)
-		b, tp := m.Backbone, &autograd.Tape{NoGrad: true}
-		token := b.ClassAttention(b.Tokens(tp.Const(images), b.Config.Depth-1)) // [B, H, prefix+M]
-		prefix := b.Config.Prefix()
-		for i, s := range all {
-			e := m.explain(images.Slice(0, i, i+1).Contig())
-			assert.Equal(t, [3]int{i, labels[i], e.Predicted()}, [3]int{s.Index, s.Class, s.Predicted})
-			assert.Equal(t, e.Rank(s.Class, BlurPatches).Heads[0].Head, s.Top)
-			require.Len(t, s.Heads, e.Heads())
-			for h, got := range s.Heads {
-				heat := e.Heat(s.Class, h)
-				assert.InDelta(t, heat.Mass(r), got.Mass[0], 1e-5)
-				assert.InDelta(t, 1, got.Mass[0]+got.Mass[1], 1e-12)
-				assert.Equal(t, heat.Points(r), got.Points[0])
+func TestSightMeasuresTheMapsOfExplanations(t *testing.T) {
+	models, images := untrained(t)
+	for name, m := range models {
+		t.Run(name, func(t *testing.T) {
+			labels := make([]int, images.Dim(0))
+			for i := range labels {
+				labels[i] = i % m.Config.Classes
 			}
-			var mean float64
-			for h, got := range s.Token {
-				row := token.Select(0, i).Select(0, h).Data()
-				var patches float64
-				for _, v := range row[prefix:] {
-					patches += float64(v)
-				}
-				assert.InDelta(t, float64(row[prefix])/patches, got.Mass[0], 1e-5)
-				mean += float64(row[prefix])
-			}
-			assert.Len(t, s.Token, b.Config.Heads)
-			assert.Positive(t, s.Mean.Mass[0])
-			assert.Equal(t, Extent{r.Area(), r.Chance(), false}, s.Regions[0])
-		}
-		if _, ok := m.Layer(); ok {
-			again, err := m.Sight(t.Context(), inPairs{images, labels, m}, places, BlurPatches, nil)
+			r := corner(m)
+			places := func(int) ([]heat.Region, error) { return []heat.Region{r, r.Outside()}, nil }
+			all, err := Sightings(m.Explanations(t.Context(), inPairs{images, labels, nil}), places, promptcam.BlurPatches)
 			require.NoError(t, err)
-			assert.Equal(t, all, again)
-		}
-	})
+			require.Len(t, all, len(labels))
+			b, tp := m.Backbone, &autograd.Tape{NoGrad: true}
+			token := b.ClassAttention(b.Tokens(tp.Const(images), b.Config.Depth-1)) // [B, H, prefix+M]
+			prefix := b.Config.Prefix()
+			for i, s := range all {
+				var e *promptcam.Explanation
+				for e, err = range m.Explanations(t.Context(), inPairs{images.Slice(0, i, i+1), labels[i : i+1], nil}) {
+					require.NoError(t, err)
+				}
+				assert.Equal(t, [3]int{i, labels[i], e.Predicted()}, [3]int{s.Index, s.Class, s.Predicted})
+				assert.Equal(t, e.Rank(s.Class, promptcam.BlurPatches).Heads[0].Head, s.Top)
+				require.Len(t, s.Heads, e.Heads())
+				for h, got := range s.Heads {
+					heat := e.Heat(s.Class, h)
+					assert.InDelta(t, heat.Mass(r), got.Mass[0], 1e-5)
+					assert.InDelta(t, 1, got.Mass[0]+got.Mass[1], 1e-12)
+					assert.Equal(t, heat.Points(r), got.Points[0])
+				}
+				var mean float64
+				for h, got := range s.Token {
+					row := token.Select(0, i).Select(0, h).Data()
+					var patches float64
+					for _, v := range row[prefix:] {
+						patches += float64(v)
+					}
+					assert.InDelta(t, float64(row[prefix])/patches, got.Mass[0], 1e-5)
+					mean += float64(row[prefix])
+				}
+				assert.Len(t, s.Token, b.Config.Heads)
+				assert.Positive(t, s.Mean.Mass[0])
+				assert.Equal(t, Extent{r.Area(), r.Chance(), false}, s.Regions[0])
+			}
+			if _, ok := m.Layer(); ok {
+				again, err := Sightings(m.Explanations(t.Context(), inPairs{images, labels, m}), places, promptcam.BlurPatches)
+				require.NoError(t, err)
+				assert.Equal(t, all, again)
+			}
+		})
+	}
 }
 
-func TestSightErrors(t *testing.T) {
-	g := openGolden(t, "dino")
-	m := g.model()
-	l := inPairs{g.images.Value, make([]int, g.images.Value.Dim(0)), nil}
-	_, err := m.Sight(t.Context(), l, func(i int) ([]heat.Region, error) { return nil, errors.New("no mask") }, BlurPatches, nil)
+func TestSightingsErrors(t *testing.T) {
+	models, images := untrained(t)
+	l := inPairs{images, make([]int, images.Dim(0)), nil}
+	explained := models["last"].Explanations(t.Context(), l)
+	_, err := Sightings(explained, func(i int) ([]heat.Region, error) { return nil, errors.New("no mask") }, promptcam.BlurPatches)
 	assert.ErrorContains(t, err, "no mask")
 	l.labels[0] = 99
-	_, err = m.Sight(t.Context(), l, func(i int) ([]heat.Region, error) { return nil, nil }, BlurPatches, nil)
+	_, err = Sightings(explained, func(i int) ([]heat.Region, error) { return nil, nil }, promptcam.BlurPatches)
 	assert.ErrorContains(t, err, "class 99")
 }
 
 // looker is a model made by hand, of one layer and two heads: the first of every class looks at the
 // white patch of a black image, with weight e^attention against 1, and its output counts; the second
 // looks everywhere alike, and so does the class token.
-func looker(t *testing.T, attention float64) *Model {
+func looker(t *testing.T, attention float64) *promptcam.Model {
 	t.Helper()
 	b, err := vit.New(vit.Config{
 		Name: "by hand", ImageSize: [2]int{32, 32}, PatchSize: 8, Dim: 4, Depth: 1, Heads: 2, Hidden: 4, Eps: 1e-12, Std: [3]float32{1, 1, 1},
@@ -145,7 +191,7 @@ func looker(t *testing.T, attention float64) *Model {
 	for i := range 4 {
 		block.Attn.Proj.Weight.Value.Set(1, i, i)
 	}
-	m, err := New(b, Config{Mode: Last, Classes: 2, PatchesOnly: true}, rand.New(rand.NewPCG(1, 2)))
+	m, err := promptcam.New(b, promptcam.Config{Mode: promptcam.Last, Classes: 2, PatchesOnly: true}, rand.New(rand.NewPCG(1, 2)))
 	require.NoError(t, err)
 	m.Class.Value.Fill(0)
 	for c := range 2 {
@@ -187,7 +233,7 @@ func TestAModelThatLooksAtTheSpot(t *testing.T) {
 		return []heat.Region{view.Discs(3, data.Point{X: float64(at[i]%4*8 + 4), Y: float64(at[i]/4*8 + 4), Visible: i != 7}),
 			view.Box(data.Box{X: float64(at[i] % 4 * 8), Y: float64(at[i] / 4 * 8), Width: 8, Height: 8})}, nil
 	}
-	all, err := m.Sight(t.Context(), inPairs{images, labels, nil}, places, BlurPatches, nil)
+	all, err := Sightings(m.Explanations(t.Context(), inPairs{images, labels, nil}), places, promptcam.BlurPatches)
 	require.NoError(t, err)
 	s := ScoreTraits(all, 2, 0, heat.DefaultBootstrap())
 	mass := math.Exp(attention) / (math.Exp(attention) + 15)

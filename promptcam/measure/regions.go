@@ -1,0 +1,116 @@
+package measure
+
+import (
+	"image"
+	"path/filepath"
+	"slices"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/vit/heat"
+)
+
+// The regions of an image, by their indices. From Parts on come the annotated parts.
+const (
+	Trait      = iota // the traits that tell the image's class from its nearest look-alikes
+	Bird              // or whatever the masks of parts or the bounding box are of
+	Background        // the rest
+	Parts
+)
+
+// pointRadius is how near a point of a part counts as on the part, in units of the bounding box's longer
+// side: the distance within which PCK counts a keypoint as correct (Yang and Ramanan,
+// "Articulated Human Detection with Flexible Mixtures of Parts", TPAMI 35, 2013).
+const pointRadius = 0.1
+
+// Regions finds where things are in annotated images.
+type Regions struct {
+	Names   []string           // [R]: "trait", "bird", "background", and the parts
+	Nearest [][]data.LookAlike // of each class: data.Annotations.LookAlikes
+	Target  int                // Trait, or -1 if the annotations do not say what tells classes apart
+
+	notes *data.Annotations
+	root  string
+	items []data.Item
+	view  heat.View
+}
+
+// NewRegions returns the regions of items in the folder root, as m sees them. m's Classes are named as
+// the annotations name them.
+func NewRegions(notes *data.Annotations, root string, items []data.Item, m *promptcam.Model) *Regions {
+	r := &Regions{
+		Names: append([]string{"trait", "bird", "background"}, notes.Parts...), Nearest: notes.LookAlikes(m.Classes), Target: -1,
+		notes: notes, root: root, items: items, view: heat.View{Transform: m.Transform, Patch: m.Backbone.Config.PatchSize},
+	}
+	if slices.ContainsFunc(r.Nearest, func(of []data.LookAlike) bool { return len(of) > 0 }) {
+		r.Target = Trait
+	}
+	return r
+}
+
+// Of returns the regions of an item. A region that the annotations do not have is Hidden. The error is about
+// the image's file or its masks.
+func (r *Regions) Of(index int) ([]heat.Region, error) {
+	item := r.items[index]
+	size, err := data.ReadSize(filepath.Join(r.root, filepath.FromSlash(item.Path)))
+	if err != nil {
+		return nil, err
+	}
+	parts, kinds, err := r.notes.Masks(item.Path, size)
+	if err != nil {
+		return nil, err
+	}
+	partPoints, kindPoints := r.notes.Points(item.Path)
+	box, boxed := r.notes.Box(item.Path)
+	radius := pointRadius * float64(max(size.X, size.Y))
+	if boxed {
+		radius = pointRadius * max(box.Width, box.Height)
+	}
+	view := r.view
+	view.Size = size
+	union := func(masks []*image.Gray, points []data.Point, which []int) heat.Region {
+		switch {
+		case masks != nil:
+			return view.Masks(chosen(masks, which)...)
+		case points != nil:
+			return view.Discs(radius, chosen(points, which)...)
+		}
+		return view.Masks()
+	}
+	regions := []heat.Region{union(kinds, kindPoints, r.kinds(item.Class))}
+	switch {
+	case parts != nil:
+		bird := view.Masks(parts...)
+		regions = append(regions, bird, bird.Outside())
+	case boxed:
+		bird := view.Box(box)
+		regions = append(regions, bird, bird.Outside())
+	default:
+		regions = append(regions, view.Masks(), view.Masks())
+	}
+	for i := range r.notes.Parts {
+		regions = append(regions, union(parts, partPoints, []int{i}))
+	}
+	return regions, nil
+}
+
+// Traits names the kinds of traits that tell a class from any of its nearest look-alikes.
+func (r *Regions) Traits(class int) []string { return chosen(r.notes.Places, r.kinds(class)) }
+
+// kinds returns the same as indices of the annotations' places.
+func (r *Regions) kinds(class int) []int {
+	var kinds []int
+	for _, other := range r.Nearest[class] {
+		kinds = append(kinds, other.Kinds...)
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
+}
+
+func chosen[T any](all []T, which []int) []T {
+	some := make([]T, len(which))
+	for i, w := range which {
+		some[i] = all[w]
+	}
+	return some
+}
