@@ -6,13 +6,7 @@ import "github.com/promptcam/promptcam/tensor"
 // [A, D] where every image of the batch has the same.
 type KV struct{ K, V *Var }
 
-// Release releases both.
-func (s KV) Release() {
-	s.K.Release()
-	s.V.Release()
-}
-
-// Attention returns what the rows q, [B, R, D] or [R, D], gather from all
+// Attention returns what the queries q, [B, R, D] or [R, D], gather from all
 // rows of all kv by multi-head attention, [B, R, D] ([R, D] if no operand has
 // images), and the attention weights [B, H, R, A1+A2+...], one column per row
 // of kv in turn. See tensor.AttentionTo. The weights are the tape's and end with Reset.
@@ -27,7 +21,7 @@ func Attention(q *Var, heads int, kv ...KV) (y *Var, weights *tensor.Tensor) {
 	return attend(q, weights, heads, kv), weights
 }
 
-// Attend is Attention for when nobody reads the weights, which then never exist as a whole.
+// Attend is like Attention but does not return, or materialise, the weights.
 func Attend(q *Var, heads int, kv ...KV) *Var { return attend(q, nil, heads, kv) }
 
 func attend(q *Var, weights *tensor.Tensor, heads int, kv []KV) *Var {
@@ -87,8 +81,8 @@ func values(list []tensor.KV, kv []KV) []tensor.KV {
 	return list
 }
 
-// firstGrad returns memory for an adjoint to write a gradient to that passGrad is
-// then given: v's own gradient if this is the first; nil if none is wanted.
+// firstGrad returns memory for an adjoint to write a gradient to and hand to passGrad:
+// v's own gradient if this is the first; nil if none is wanted.
 func (v *Var) firstGrad() *tensor.Tensor {
 	if !v.needs {
 		return nil

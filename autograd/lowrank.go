@@ -4,10 +4,10 @@ import "github.com/promptcam/promptcam/tensor"
 
 // LowRank returns w + scale·b·a, [out, in]: a weight w [out, in] changed by a product of
 // few rows a [r, in] and columns b [out, r] (Hu et al., arXiv 2106.09685, equation 3).
-// It is for the weight of Linear or MLP, x·wᵀ + scale·(x·aᵀ)·bᵀ then being one product.
-// Where no gradient of w is wanted, nor is the whole's computed: a and b receive theirs
-// by products of r rows or columns. The same operands give the same Var until Reset,
-// which is not to be released.
+// It is for the weight of Linear or MLP: x·wᵀ + scale·(x·aᵀ)·bᵀ is then one product.
+// If w needs no gradient, the whole's is not computed either: a and b receive theirs
+// by products of r rows or columns. The same operands give the same Var until Reset;
+// no Frame frees it.
 func LowRank(w, a, b *Var, scale float32) *Var {
 	tp := w.tape
 	key := lowRank{w, a, b, scale}
@@ -18,7 +18,8 @@ func LowRank(w, a, b *Var, scale float32) *Var {
 	s := tp.room(w.Dim(1)).Fill(scale)
 	tensor.LinearTo(y.value, b.Value(), a.Value().Transpose(), nil, tensor.After{Scale: s, Residual: w.Value()})
 	tp.memory.put(s.Data())
-	y.packed = tp.packs.next().Repack(y.value)
+	y.packed = tp.packs.next()
+	tensor.PackTo(y.packed, y.value)
 	if y.needs {
 		n := record[lowRank](y, keepIf(b.needs, a), keepIf(a.needs, b))
 		*n = key

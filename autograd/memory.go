@@ -1,7 +1,6 @@
 package autograd
 
 import (
-	"iter"
 	"math"
 	"slices"
 
@@ -22,9 +21,9 @@ type stock struct {
 	low    int // the fewest there were since the last inventory
 }
 
-// inventory is the number of steps after which slices that nobody took in all of
-// them are left to the garbage collector: enough for steps of several batch sizes
-// in turn, without keeping for ever what one odd batch needed.
+// inventory is the number of steps after which slices that none of them took go to the
+// garbage collector: enough for steps of several batch sizes in turn, without keeping
+// for ever what one odd batch needed.
 const inventory = 8
 
 // get returns a slice of n undefined values.
@@ -56,7 +55,7 @@ func (m *memory) put(s []float32) {
 	l.slices = append(l.slices, s)
 }
 
-// spoil makes undefined values what nobody can overlook.
+// spoil turns undefined values into NaN, if poison says so.
 func spoil(s []float32) {
 	if poison {
 		for i := range s {
@@ -99,23 +98,15 @@ func (s *slab[T]) next() *T {
 		s.chunks = append(s.chunks, make([]T, slabChunk))
 	}
 	s.n++
-	return &s.chunks[(s.n-1)/slabChunk][(s.n-1)%slabChunk]
+	return s.at(s.n - 1)
 }
 
-func (s *slab[T]) used() iter.Seq[*T] {
-	return func(yield func(*T) bool) {
-		for i := range s.n {
-			if !yield(&s.chunks[i/slabChunk][i%slabChunk]) {
-				return
-			}
-		}
-	}
-}
+func (s *slab[T]) at(i int) *T { return &s.chunks[i/slabChunk][i%slabChunk] }
 
 func (s *slab[T]) reset() {
 	s.n = 0
 	if poison {
-		s.chunks = nil // so that a value used after this is not mistaken for its successor
+		s.chunks = nil // a value used after this must not be mistaken for its successor
 	}
 }
 

@@ -90,9 +90,8 @@ var operations = []operation{
 	}, func(x []array) array { return refScale(refLinear(x[0], x[1], nil)) }},
 
 	{"LinearAdd with a computed scale", s(2, 3, 4).s(5, 4).s(5), func(x []*autograd.Var) *autograd.Var {
-		r := autograd.Residual{Scale: computedScale(x[0], 5)}
-		defer r.Scale.Release()
-		return autograd.LinearAdd(r, x[0], x[1], x[2])
+		f := x[0].Tape().Frame()
+		return f.Keep(autograd.LinearAdd(autograd.Residual{Scale: computedScale(x[0], 5)}, x[0], x[1], x[2]))
 	}, func(x []array) array { return refScale(refLinear(x[0], x[1], &x[2])) }},
 
 	{"MLP", s(2, 3, 4).s(6, 4).s(6).s(5, 6).s(5), mlp(tensor.GELU), refMLP(refGELU)},
@@ -105,9 +104,8 @@ var operations = []operation{
 		return autograd.MLP(autograd.Residual{X: x[0], Scale: scale(x[0], 5)}, x[1], x[2], x[3], x[4], x[5], tensor.GELU)
 	}, func(x []array) array { return refAdd([]array{x[0], refScale(refMLP(refGELU)(x[1:]))}) }},
 	{"MLP with a computed scale", s(2, 3, 4).s(6, 4).s(6).s(5, 6).s(5), func(x []*autograd.Var) *autograd.Var {
-		r := autograd.Residual{Scale: computedScale(x[0], 5)}
-		defer r.Scale.Release()
-		return autograd.MLP(r, x[0], x[1], x[2], x[3], x[4], tensor.GELU)
+		f := x[0].Tape().Frame()
+		return f.Keep(autograd.MLP(autograd.Residual{Scale: computedScale(x[0], 5)}, x[0], x[1], x[2], x[3], x[4], tensor.GELU))
 	}, func(x []array) array { return refScale(refMLP(refGELU)(x)) }},
 	{"MLP to shared rows", s(3, 5).s(2, 3, 4).s(6, 4).s(6).s(5, 6).s(5), func(x []*autograd.Var) *autograd.Var {
 		return autograd.MLP(autograd.Residual{X: x[0]}, x[1], x[2], x[3], x[4], x[5], tensor.GELU)
@@ -415,17 +413,15 @@ func (op operation) leaves(tp *autograd.Tape, ps []*autograd.Param) *autograd.Va
 	return op.do(x)
 }
 
-// released runs the operation on copies of the Params which it then
-// releases, and makes other use of whatever memory this set free.
-func (op operation) released(tp *autograd.Tape, ps []*autograd.Param) *autograd.Var {
+// freed runs the operation on copies of the Params, which it then
+// frees, and makes other use of the memory.
+func (op operation) freed(tp *autograd.Tape, ps []*autograd.Param) *autograd.Var {
+	f := tp.Frame()
 	var x []*autograd.Var
 	for _, p := range ps {
 		x = append(x, autograd.Mul(tp.Param(p), tp.Const(tensor.New(1).Fill(1))))
 	}
-	y := op.do(x)
-	for _, v := range x {
-		v.Release()
-	}
+	y := f.Keep(op.do(x))
 	for _, p := range ps {
 		for range 3 {
 			big := tp.Const(tensor.New(p.Value.Shape()...).Fill(1e6))
@@ -480,7 +476,7 @@ func TestOperations(t *testing.T) {
 // check compares the gradients of the wanted operands with differences of the function.
 func (op operation) check(t *testing.T, wanted func(i int) bool) {
 	for name, run := range map[string]func(*autograd.Tape, []*autograd.Param) *autograd.Var{
-		"of leaves": op.leaves, "of released": op.released,
+		"of leaves": op.leaves, "of freed": op.freed,
 	} {
 		ps := op.params(wanted)
 		var learned []*autograd.Param

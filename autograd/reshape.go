@@ -3,10 +3,10 @@ package autograd
 import "github.com/promptcam/promptcam/tensor"
 
 // Reshape returns x, which must be contiguous, with another shape of as many
-// elements. It looks at x's memory; one size may be -1.
+// elements. It shares x's memory; one size may be -1.
 func Reshape(x *Var, shape ...int) *Var {
 	y := x.tape.viewOf(x)
-	y.header.RemakeReshape(x.Value(), shape...) // panics if a copy would be needed
+	y.value = y.header.Reshape(x.Value(), shape...) // panics if a copy would be needed
 	if len(shape) > 0 && x.value.Rank() > 0 && shape[0] == x.value.Dim(0) {
 		y.frozen = x.frozen
 	}

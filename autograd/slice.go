@@ -3,10 +3,10 @@ package autograd
 import "github.com/promptcam/promptcam/tensor"
 
 // Slice returns the elements [from, to) of x along dimension dim, which may
-// count from the last. It looks at x's memory.
+// count from the last. It shares x's memory.
 func Slice(x *Var, dim, from, to int) *Var {
 	y := x.tape.viewOf(x)
-	y.header.RemakeSlice(x.Value(), dim, from, to)
+	y.value = y.header.Slice(x.Value(), dim, from, to)
 	if f := x.frozen; f.param != nil && (dim == 0 || dim == -x.value.Rank()) {
 		y.frozen = frozen{f.param, f.from + from, f.from + to}
 	}

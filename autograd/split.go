@@ -7,23 +7,23 @@ import (
 )
 
 // Split returns the n equal parts of x [..., n·d] along its last dimension,
-// [..., d] each. They look at x's memory, and adjoints write their
-// gradients side by side into x's, so that nothing is copied either way. The
+// [..., d] each. They share x's memory, and adjoints write their
+// gradients side by side into x's: nothing is copied either way. The
 // slice, too, ends with Reset.
 func Split(x *Var, n int) []*Var {
 	if n < 1 || x.Dim(-1)%n != 0 {
 		panic(&tensor.ShapeError{Op: "Split", Shapes: [][]int{x.Shape()}, Reason: fmt.Sprintf("%d parts do not divide the last dimension", n)})
 	}
 	d := x.Dim(-1) / n
-	whole := x.tape.viewOf(x) // holds the parts' gradients, nobody's to use
-	whole.header.RemakeSlice(x.Value(), -1, 0, n*d)
+	whole := x.tape.viewOf(x) // holds the parts' gradients, not for callers
+	whole.value = whole.header.Slice(x.Value(), -1, 0, n*d)
 	parts := x.tape.lists.next(n)
 	for i := range parts {
 		parts[i] = x.tape.viewOf(x)
-		parts[i].header.RemakeSlice(x.Value(), -1, i*d, i*d+d)
+		parts[i].value = parts[i].header.Slice(x.Value(), -1, i*d, i*d+d)
 		parts[i].whole, parts[i].part = whole, i
 	}
-	whole.Release()
+	whole.free()
 	if whole.needs {
 		*record[split](whole) = split{x, parts}
 	}

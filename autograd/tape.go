@@ -15,16 +15,22 @@ type Tape struct {
 	Rand   *rand.Rand // for Dropout and DropPath; nil means evaluation, which drops nothing
 
 	recorded []*Var    // results that have an adjoint, in the order they were computed
-	adjoints []adjoint // theirs, then those left over from the last step
+	adjoints []adjoint // their adjoints, then those left over from the last step
 	vars     slab[Var]
-	tensors  slab[tensor.Tensor] // headers of memory that is no Var's value
+	headers  slab[tensor.Header] // of memory that is not a Var's value
 	lists    arena[*Var]
-	packs    slab[tensor.Packed] // of what LowRank made
+	packs    slab[tensor.Packed] // of LowRank's results
 	memory   memory
-	params   map[*Param]*Var
+	params   map[paramKey]*Var
 	lowRanks map[lowRank]*Var
 	grads    Grads
-	taken    bool // the adjoint now running gave its dy away
+	taken    bool // the running adjoint gave its dy away
+}
+
+// paramKey tells the Vars of one Param apart: NoGrad and Frozen may change between two uses.
+type paramKey struct {
+	param *Param
+	needs bool
 }
 
 // Var is a tensor on a tape.
@@ -35,17 +41,17 @@ type Var struct {
 	grad  *tensor.Tensor
 	param *Param
 
-	frozen   frozen         // what of a frozen Param the value is, for Linear
-	packed   *tensor.Packed // a copy for LinearTo, where LowRank made the value
-	change   *lowRank       // where LowRank made v of a weight without gradient, for Linear
-	header   tensor.Tensor  // value, where the tape made it
-	owner    *Var           // whose memory value looks at: v itself, or what v is a view of; nil where not the tape's
-	buffer   []float32      // memory of an owner, until it is recycled
-	users    int            // of an owner: how many Vars that look at its memory are not released
-	kept     bool           // an adjoint will read the value
-	released bool           // the memory is gone; value still tells the shape
-	whole    *Var           // for a part made by Split: the Var whose gradient has room for v's
-	part     int            // which one
+	frozen frozen         // the part of a frozen Param that the value is, for Linear
+	packed *tensor.Packed // a copy for LinearTo, if LowRank made the value
+	change *lowRank       // for Linear, if LowRank made v from a weight without gradient
+	header tensor.Header  // of value, if the tape made it
+	owner  *Var           // of the memory of value: v itself, or the Var that v is a view of; nil if not the tape's
+	buffer []float32      // memory of an owner, until it is recycled
+	users  int            // of an owner: how many Vars that share its memory are not freed
+	kept   bool           // an adjoint will read the value
+	freed  bool           // the memory is gone; value still tells the shape
+	whole  *Var           // for a part made by Split: the Var whose gradient has room for v's
+	part   int            // its number
 }
 
 // adjoint undoes an operation: back adds to the operands' gradients, given dy, that of the
@@ -59,14 +65,15 @@ func (tp *Tape) Const(t *tensor.Tensor) *Var {
 	return v
 }
 
-// Param returns a Var of p's value. Unless p is frozen, Backward finds its gradient.
+// Param returns a Var of p's value. Unless p is frozen or the tape has NoGrad, Backward
+// finds its gradient. Until Reset, calls with the same answer to that return the same Var.
 func (tp *Tape) Param(p *Param) *Var {
-	if v := tp.params[p]; v != nil {
+	key := paramKey{p, !p.Frozen && !tp.NoGrad}
+	if v := tp.params[key]; v != nil {
 		return v
 	}
 	v := tp.Const(p.Value)
-	v.param = p
-	v.needs = !p.Frozen && !tp.NoGrad
+	v.param, v.needs = p, key.needs
 	switch {
 	case !p.Frozen:
 		p.Changed()
@@ -74,16 +81,16 @@ func (tp *Tape) Param(p *Param) *Var {
 		v.frozen = frozen{p, 0, p.Value.Dim(0)}
 	}
 	if tp.params == nil {
-		tp.params = map[*Param]*Var{}
+		tp.params = map[paramKey]*Var{}
 	}
-	tp.params[p] = v
+	tp.params[key] = v
 	return v
 }
 
-// Value returns v's tensor, which must not be changed. It panics after Release and Reset.
+// Value returns v's tensor, which must not be changed. It panics if Frame.Keep or Reset freed v.
 func (v *Var) Value() *tensor.Tensor {
-	if v.value == nil || v.released {
-		panic("autograd: Var used after Release or Reset")
+	if v.value == nil || v.freed {
+		panic("autograd: Var used after Keep or Reset freed it")
 	}
 	return v.value
 }
@@ -96,21 +103,6 @@ func (v *Var) Dim(i int) int { return v.Value().Dim(i) }
 
 // Tape returns the tape that v is on.
 func (v *Var) Tape() *Tape { return v.tape }
-
-// Release says that the caller will not use v again. Once v, and every Var
-// that looks at the same memory by Reshape, Slice or Split, are released, the
-// memory is recycled, unless an adjoint will read it.
-func (v *Var) Release() {
-	o := v.owner
-	if o == nil || v.released {
-		return
-	}
-	v.released = true
-	if o.users--; o.users == 0 && !o.kept {
-		v.tape.memory.put(o.buffer)
-		o.buffer = nil
-	}
-}
 
 // Backward returns the gradient of loss, a single number, with respect to each
 // Param that is not frozen and on which it depends. The gradients are the
@@ -144,18 +136,20 @@ func (tp *Tape) Backward(loss *Var) Grads {
 // Reset ends every Var, tensor and Grads that came from tp, and takes their memory back.
 // The tensors are then empty, so that they hold on to nothing that memory gives up.
 func (tp *Tape) Reset() {
-	for v := range tp.vars.used() {
+	for i := range tp.vars.n {
+		v := tp.vars.at(i)
 		if v.buffer != nil {
 			tp.memory.put(v.buffer)
 		}
-		*v = Var{header: *v.header.Remake(nil, 0)}
+		v.header.FromSlice(nil, 0)
+		*v = Var{header: v.header}
 	}
-	for t := range tp.tensors.used() {
-		t.Remake(nil, 0)
+	for i := range tp.headers.n {
+		tp.headers.at(i).FromSlice(nil, 0)
 	}
 	tp.memory.reclaim()
 	tp.vars.reset()
-	tp.tensors.reset()
+	tp.headers.reset()
 	tp.lists.reset()
 	tp.packs.reset()
 	tp.adjoints = slices.Delete(tp.adjoints, len(tp.recorded), len(tp.adjoints))
@@ -171,17 +165,16 @@ func (tp *Tape) Reset() {
 func (tp *Tape) result(shape []int, operands ...*Var) *Var {
 	v := tp.Const(nil)
 	v.buffer = tp.memory.get(tensor.Size("result", shape))
-	v.value = v.header.Remake(v.buffer, shape...)
+	v.value = v.header.FromSlice(v.buffer, shape...)
 	v.owner, v.users = v, 1
 	v.operands(operands...)
 	return v
 }
 
-// viewOf returns a Var that looks at v's memory, for an operation to set its header.
+// viewOf returns a Var that shares v's memory, for an operation to set its value.
 func (tp *Tape) viewOf(v *Var) *Var {
-	v.Value() // panics if it is gone
+	v.Value() // panics if it is freed
 	y := tp.Const(nil)
-	y.value = &y.header
 	if y.owner = v.owner; y.owner != nil {
 		y.owner.users++
 	}
@@ -189,7 +182,7 @@ func (tp *Tape) viewOf(v *Var) *Var {
 	return y
 }
 
-// operands notes what v is computed from; nil operands are passed over.
+// operands notes what v is computed from; it skips nil.
 func (v *Var) operands(operands ...*Var) {
 	for _, o := range operands {
 		if o == nil {
@@ -198,13 +191,13 @@ func (v *Var) operands(operands ...*Var) {
 		if o.tape != v.tape {
 			panic("autograd: operands on different tapes")
 		}
-		v.needs = v.needs || o.needs
+		v.needs = v.needs || o.needs && !v.tape.NoGrad
 	}
 }
 
-// record notes that v has an adjoint, for the caller to fill in. Each Var in keep
-// has a value that it reads; nil is passed over. Steps repeat, so that v's adjoint is as
-// a rule the one that stood in its place in the last step.
+// record notes that v has an adjoint, for the caller to fill in. The adjoint reads the
+// values of keep, nil aside. Steps repeat, so the adjoint that stood in this place
+// in the last step is used again if it has the right type.
 func record[T any, P interface {
 	*T
 	adjoint
@@ -245,17 +238,17 @@ func keepIf(read bool, v *Var) *Var {
 func (tp *Tape) scratch(shape ...int) *tensor.Tensor {
 	data := tp.memory.get(tensor.Size("scratch", shape))
 	tp.memory.lend(data)
-	return tp.tensors.next().Remake(data, shape...)
+	return tp.headers.next().FromSlice(data, shape...)
 }
 
 // room returns a tensor of undefined values whose memory the caller gives back.
 func (tp *Tape) room(shape ...int) *tensor.Tensor {
-	return tp.tensors.next().Remake(tp.memory.get(tensor.Size("room", shape)), shape...)
+	return tp.headers.next().FromSlice(tp.memory.get(tensor.Size("room", shape)), shape...)
 }
 
 // slice is t.Slice with a header of the tape's.
 func (tp *Tape) slice(t *tensor.Tensor, dim, from, to int) *tensor.Tensor {
-	return tp.tensors.next().RemakeSlice(t, dim, from, to)
+	return tp.headers.next().Slice(t, dim, from, to)
 }
 
 // addGrad adds to v's gradient what write writes, if a gradient is wanted.
@@ -285,13 +278,13 @@ func (v *Var) gradSum() *tensor.Tensor {
 	return v.grad
 }
 
-// giveGrad adds dy, which the running adjoint needs no longer, to v's gradient:
-// without copying it, if it is the first.
+// giveGrad adds dy, which the running adjoint no longer needs, to v's gradient. It takes
+// dy without a copy if it is the first.
 func (v *Var) giveGrad(dy *tensor.Tensor) {
 	if !v.needs {
 		return
 	}
-	dy = v.tape.tensors.next().Remake(dy.Data(), v.value.Shape()...)
+	dy = v.tape.headers.next().FromSlice(dy.Data(), v.value.Shape()...)
 	switch {
 	case v.grad != nil:
 		tensor.Axpy(v.grad, 1, dy)

@@ -71,8 +71,8 @@ func TestMisuse(t *testing.T) {
 
 	y := autograd.GELU(x)
 	tp.Reset()
-	assert.PanicsWithValue(t, "autograd: Var used after Release or Reset", func() { y.Value() })
-	assert.PanicsWithValue(t, "autograd: Var used after Release or Reset", func() { autograd.GELU(x) })
+	assert.PanicsWithValue(t, "autograd: Var used after Keep or Reset freed it", func() { y.Value() })
+	assert.PanicsWithValue(t, "autograd: Var used after Keep or Reset freed it", func() { autograd.GELU(x) })
 
 	for name, do := range map[string]func(){
 		"Split":   func() { autograd.Split(tp.Const(a.Value), 3) },
@@ -92,34 +92,87 @@ func TestMisuse(t *testing.T) {
 	}
 }
 
-func TestRelease(t *testing.T) {
+func TestFrame(t *testing.T) {
 	tp := &autograd.Tape{}
 	x := tp.Const(tensor.New(4, 6).Fill(1))
 
+	f := tp.Frame()
 	y := autograd.GELU(x)
+	inner := tp.Frame()
 	parts := autograd.Split(y, 2)
-	y.Release()
-	y.Release() // once is enough, twice no harm
-	parts[0].Release()
+	assert.Same(t, parts[1], f.Keep(parts[1]))
 	assert.Zero(t, autograd.Idle(tp), "a part is still in use")
 	assert.Panics(t, func() { autograd.GELU(y) })
-	parts[1].Release()
-	assert.Equal(t, 24, autograd.Idle(tp))
+	assert.Panics(t, func() { autograd.GELU(parts[0]) })
+	assert.Equal(t, []int{4, 3}, autograd.Add(parts[1], parts[1]).Shape())
+	inner.Keep(parts[1])
+	assert.Equal(t, 12, autograd.Idle(tp), "the sum")
+	inner.Keep(x)
+	assert.Equal(t, 12+24, autograd.Idle(tp), "y too, by its last view")
+	inner.Keep(x) // once is enough, twice no harm
+	assert.Equal(t, 12+24, autograd.Idle(tp))
 	autograd.GELU(x)
-	assert.Zero(t, autograd.Idle(tp), "memory is used again")
+	assert.Equal(t, 12, autograd.Idle(tp), "memory is used again")
 
 	w := &autograd.Param{Value: tensor.New(6, 6).Fill(1)}
-	y = autograd.GELU(x)
-	autograd.Linear(y, tp.Param(w), nil)
-	y.Release()
-	assert.Zero(t, autograd.Idle(tp), "the gradient of w needs y")
+	hidden := func() *autograd.Var {
+		f := tp.Frame()
+		return f.Keep(autograd.Linear(autograd.GELU(x), tp.Param(w), nil))
+	}
+	hidden()
+	assert.Equal(t, 12, autograd.Idle(tp), "the gradient of w needs what it multiplies")
 	w.Frozen = true
 	tp.Reset()
 	idle := autograd.Idle(tp)
-	y = autograd.GELU(tp.Const(tensor.New(4, 6)))
-	autograd.Linear(y, tp.Param(w), nil)
-	y.Release()
-	assert.Equal(t, idle-24, autograd.Idle(tp), "nobody needs y")
+	x = tp.Const(tensor.New(4, 6))
+	hidden()
+	assert.Equal(t, idle-24, autograd.Idle(tp), "nobody needs it")
+}
+
+// A frame frees its own results alone.
+func TestFrameFreesNothingElse(t *testing.T) {
+	tp := &autograd.Tape{}
+	w, a, b := &autograd.Param{Value: tensor.New(4, 6).Fill(1)}, &autograd.Param{Value: tensor.New(2, 6)}, &autograd.Param{Value: tensor.New(4, 2)}
+	x := tp.Const(tensor.New(3, 6).Fill(1))
+	before := autograd.GELU(x)
+	f := tp.Frame()
+	changed := autograd.LowRank(tp.Param(w), tp.Param(a), tp.Param(b), 1)
+	constant := tp.Const(tensor.New(6))
+	y := f.Keep(autograd.Linear(before, changed, nil))
+	var again *autograd.Var
+	for range 3 { // as blocks do
+		inner := tp.Frame()
+		again = f.Keep(inner.Keep(autograd.Add(y, y)), y)
+		y = f.Keep(autograd.GELU(again))
+	}
+	assert.Panics(t, func() { again.Value() })
+	for _, v := range []*autograd.Var{x, before, tp.Param(w), tp.Param(a), tp.Param(b), constant, y} {
+		assert.NotPanics(t, func() { v.Value() })
+	}
+	assert.Same(t, changed, autograd.LowRank(tp.Param(w), tp.Param(a), tp.Param(b), 1))
+	assert.Equal(t, []float32{6, 6, 6, 6}, autograd.Linear(x, changed, nil).Value().Data()[:4])
+	assert.Zero(t, testing.AllocsPerRun(10, func() { tp.Frame().Keep(y, x) }))
+}
+
+// NoGrad and Frozen may change between two uses of a Param on one tape.
+func TestParamsAfterNoGrad(t *testing.T) {
+	a, b := param(2, 3), param(5, 7)
+	tp := &autograd.Tape{}
+	product := func() *autograd.Var { return total(autograd.Mul(tp.Param(a), tp.Param(b))) }
+	tp.NoGrad, b.Frozen = true, true
+	product()
+	assert.Zero(t, autograd.Recorded(tp))
+	tp.NoGrad = false
+	once := product()
+	b.Frozen = false
+	b.Changed()
+	grads := tp.Backward(autograd.Add(once, product()))
+	assert.Equal(t, []float32{10, 14}, grads[a].Data())
+	assert.Equal(t, []float32{2, 3}, grads[b].Data())
+	recorded := autograd.Recorded(tp)
+	tp.NoGrad = true
+	autograd.Add(once, product())
+	assert.Equal(t, recorded, autograd.Recorded(tp), "NoGrad records nothing of what has a gradient either")
 }
 
 func TestAttentionWeights(t *testing.T) {
@@ -190,19 +243,16 @@ func (n *network) loss(x *autograd.Var, labels []int) *autograd.Var {
 	tp := x.Tape()
 	for i, b := range n.block {
 		kv := func(x *autograd.Var) (q *autograd.Var, kv autograd.KV) {
+			f := tp.Frame()
 			h := autograd.LayerNorm(x, tp.Param(b.n1w), tp.Param(b.n1b), 1e-6)
-			qkv := autograd.Linear(h, tp.Param(b.qkv), tp.Param(b.qkvb))
-			h.Release()
-			parts := autograd.Split(qkv, 3)
-			qkv.Release()
+			parts := autograd.Split(autograd.Linear(h, tp.Param(b.qkv), tp.Param(b.qkvb)), 3)
+			f.Keep(parts[0], parts[1:]...)
 			return parts[0], autograd.KV{K: parts[1], V: parts[2]}
 		}
+		f := tp.Frame()
 		q, own := kv(x)
 		_, prompts := kv(autograd.Dropout(tp.Param(n.prompts[i]), 0.1))
-		y := autograd.Attend(q, netHeads, own, prompts)
-		q.Release()
-		own.Release()
-		prompts.Release()
+		y := f.Keep(autograd.Attend(q, netHeads, own, prompts))
 		x = autograd.Add(x, autograd.DropPath(autograd.Linear(y, tp.Param(b.proj), nil), 0.1))
 		h := autograd.LayerNorm(x, tp.Param(b.n2w), tp.Param(b.n2b), 1e-6)
 		h = autograd.GELU(autograd.Linear(h, tp.Param(b.fc1), tp.Param(b.b1)))

@@ -42,7 +42,8 @@ vit/features: tensor tensor/checkpoint autograd vit data
 vit/probe: tensor autograd vit
 vit/pretrain: tensor tensor/checkpoint autograd nn nn/optim nn/fit nn/fit/knob vit vit/probe data
 promptcam/measure: promptcam vit/heat tensor autograd data data/birds
-examples/cub: promptcam/measure nn/fit nn/optim vit/heat promptcam/figure promptcam/figure/curves tensor tensor/checkpoint nn vit data data/birds data/download promptcam autograd vit/features vit/probe vit/pretrained
+promptcam/run: promptcam promptcam/figure promptcam/figure/curves promptcam/measure vit vit/features vit/heat vit/probe nn nn/fit nn/fit/knob nn/optim autograd tensor tensor/checkpoint data data/birds
+examples/cub: promptcam/run promptcam vit vit/pretrained nn/fit/knob tensor/checkpoint data data/birds data/download examples/internal/console
 examples/internal/console:
 examples/pretrain: examples/internal/console promptcam/figure/curves tensor/checkpoint nn nn/fit nn/fit/knob vit/pretrain data data/birds
 bench:

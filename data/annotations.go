@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// Annotations is what a folder in CUB-200-2011's layout tells of where things are in its images,
-// beside what Open reads. Coordinates are pixels of the photograph, as CUB has them.
+// Annotations says where things are in the images of a folder in CUB-200-2011's layout.
+// Coordinates are pixels of the photograph, as in CUB.
 //
-// Names of parts that begin with "place of " are those of kinds of traits, such as "place of eye
-// ring": the place where birds of one kind of trait differ, whether they have the mark or not.
+// A part named "place of X" is the place of a kind of trait, such as "place of eye ring":
+// where birds that differ in this trait differ, whether a bird has the mark or not.
 type Annotations struct {
-	Parts       []string // of parts/parts.txt, in the order of their numbers, but the places
-	Places      []string // the kinds of traits whose places it names, without "place of "
+	Parts       []string // named in parts/parts.txt, by number, without the places
+	Places      []string // kinds of traits whose places are named there, without "place of "
 	Differences []Difference
 
 	fsys    fs.FS
@@ -29,16 +29,16 @@ type Annotations struct {
 	seeds   map[int]uint64
 }
 
-// A Point is the middle of a part.
+// A Point is the middle of a part, in pixels.
 type Point struct {
 	X, Y    float64
 	Visible bool
 }
 
-// A Box is the smallest that holds what is seen of the bird.
+// A Box is the smallest box around the visible bird, in pixels.
 type Box struct{ X, Y, Width, Height float64 }
 
-// A Difference is a trait that tells one class from another.
+// A Difference is a trait in which two classes differ.
 type Difference struct {
 	A, B   string // names of classes
 	Kind   int    // index of Annotations.Places
@@ -46,7 +46,7 @@ type Difference struct {
 	ValueB string
 }
 
-// A LookAlike is a class, and the kinds of traits that tell another from it.
+// A LookAlike is a class and the kinds of traits in which another differs from it.
 type LookAlike struct {
 	Class int
 	Kinds []int // indices of Annotations.Places
@@ -54,7 +54,7 @@ type LookAlike struct {
 
 const placeOf = "place of "
 
-// OpenAnnotations reads those of these files that the folder dir has:
+// OpenAnnotations reads these files of the folder dir, as far as they exist:
 //
 //	parts/parts.txt      part, name
 //	parts/part_locs.txt  image, part, x, y, 1 if visible
@@ -62,9 +62,9 @@ const placeOf = "place of "
 //	differences.csv      class_a, class_b, kind, value_a, value_b: numbers of classes.txt
 //	scenes.txt           image, the seed from which it was drawn
 //
-// Masks reads masks/parts and masks/places. These, differences.csv and scenes.txt are not CUB's but
-// drawn birds' (see package data/birds). A folder without images.txt has no annotations, which is no error. Errors name
-// the file and line, what is there and what was expected.
+// Masks reads masks/parts and masks/places. CUB has neither these nor differences.csv and scenes.txt;
+// package data/birds writes them. A folder without images.txt has no annotations, which is not
+// an error. Errors name the file and line, what is there and what was expected.
 func OpenAnnotations(dir string) (*Annotations, error) {
 	a, err := openAnnotations(Dir(dir))
 	if err != nil {
@@ -105,13 +105,13 @@ func openAnnotations(fsys fs.FS) (*Annotations, error) {
 	return a, a.parse(text)
 }
 
-// Empty reports whether the folder does not tell where anything is.
+// Empty reports whether there are no points, boxes or masks.
 func (a *Annotations) Empty() bool {
 	return len(a.points) == 0 && len(a.boxes) == 0 && a.masks == [2]bool{}
 }
 
-// Points returns where the parts and the places are in the image with this Item.Path; nil if the
-// folder does not tell. Those it does not list are not visible.
+// Points returns the parts and places of the image with this Item.Path, or nil if the folder has
+// none. Those not listed are not visible.
 func (a *Annotations) Points(path string) (parts, places []Point) {
 	id, ok := a.images[path]
 	if !ok || a.points == nil {
@@ -124,7 +124,7 @@ func (a *Annotations) Points(path string) (parts, places []Point) {
 	return all[:len(a.Parts):len(a.Parts)], all[len(a.Parts):]
 }
 
-// Box returns the bounding box of the image with this Item.Path, if the folder has it.
+// Box returns the bounding box of the image with this Item.Path, if it has one.
 func (a *Annotations) Box(path string) (Box, bool) {
 	id, ok := a.images[path]
 	if !ok {
@@ -134,7 +134,7 @@ func (a *Annotations) Box(path string) (Box, bool) {
 	return b, ok
 }
 
-// Seed returns the seed from which the image with this Item.Path was drawn, if the folder tells.
+// Seed returns the seed of the drawn image with this Item.Path, if it has one.
 func (a *Annotations) Seed(path string) (uint64, bool) {
 	id, ok := a.images[path]
 	if !ok {
@@ -144,10 +144,9 @@ func (a *Annotations) Seed(path string) (uint64, bool) {
 	return seed, ok
 }
 
-// Masks reads the masks of the parts and of the places of the image with this Item.Path, whose size is
-// given: the brightness of a pixel is the share of it that the thing is seen in. Either is nil
-// where the folder has no masks of it. A file has as many masks of that size as there
-// are names, below one another.
+// Masks reads the masks of the parts and of the places of the image with this Item.Path and size.
+// A pixel's brightness is the share of it that the part covers. Either result is nil if the
+// folder has no such masks. A file stacks one mask per name vertically.
 func (a *Annotations) Masks(path string, size image.Point) (parts, places []*image.Gray, err error) {
 	if a.masks[0] {
 		if parts, err = a.stack("parts", path, size, len(a.Parts)); err != nil {
@@ -183,8 +182,8 @@ func (a *Annotations) stack(kind, item string, size image.Point, n int) ([]*imag
 	return masks, nil
 }
 
-// LookAlikes returns, for each of classes, those of the others that fewest kinds of traits tell
-// it from, by Differences: several where they are equally alike, none where it tells of none.
+// LookAlikes returns, for each of classes, the others that differ from it in the fewest kinds of
+// traits, by Differences: all of them in a tie, none if no difference is listed.
 func (a *Annotations) LookAlikes(classes []string) [][]LookAlike {
 	number := make(map[string]int, len(classes))
 	for i, name := range classes {

@@ -31,10 +31,9 @@ const maxSide = 1 << 20
 // maxFile bounds what is read into memory: MaxPixels of 16-bit RGB fit.
 const maxFile = 6*MaxPixels + 1<<20
 
-// A header may promise pixelsPerByte pixels for each byte of the file and
-// freePixels more. Deflate, the densest of the formats' compressions but for
-// WebP's on flat colour, cannot make more of one-bit samples, and no
-// photograph comes near.
+// A header may promise pixelsPerByte pixels per byte of the file and freePixels
+// more. Except for WebP on flat colour, Deflate is the densest compression of
+// these formats and yields no more one-bit samples; no photograph comes near.
 const (
 	pixelsPerByte = 8192
 	freePixels    = 1 << 20
@@ -59,7 +58,7 @@ var formats = []format{
 	}, webp.DecodeConfig, decodeWebP},
 }
 
-// starts recognises files by how they begin.
+// starts matches files by their first bytes.
 func starts(with ...string) func([]byte) bool {
 	return func(data []byte) bool {
 		for _, s := range with {
@@ -71,7 +70,7 @@ func starts(with ...string) func([]byte) bool {
 	}
 }
 
-// with makes a format's decode of a decoder whose images ToRGB converts.
+// with adapts a decoder of image.Image.
 func with(decode func(io.Reader) (image.Image, error)) func(*source) (*RGB, error) {
 	return func(s *source) (*RGB, error) {
 		m, err := decode(s.open())
@@ -82,8 +81,8 @@ func with(decode func(io.Reader) (image.Image, error)) func(*source) (*RGB, erro
 	}
 }
 
-// A source is a file's contents. It notes whether a decoder asked for more
-// than there is, because not every decoder's error says so.
+// A source is a file's contents. It notes whether a decoder read past the end,
+// because not every decoder's error says so.
 type source struct {
 	data []byte
 	over bool
@@ -104,7 +103,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadAt saves package tiff a copy of the file.
+// ReadAt spares package tiff a copy of the file.
 func (r *reader) ReadAt(p []byte, off int64) (int, error) {
 	n, err := r.r.ReadAt(p, off)
 	r.s.over = r.s.over || err != nil
@@ -213,7 +212,7 @@ func (d *decoder) decode(data []byte, name string) (*RGB, error) {
 	return upright(m, orientation(f, data)), nil
 }
 
-// header returns the format of a file and its image's size, which is one that can be decoded.
+// header returns a file's format and its image's size, within the limits.
 func header(s *source) (*format, image.Config, error) {
 	f, err := sniff(s.data)
 	if err != nil {
@@ -236,6 +235,14 @@ func sniff(data []byte) (*format, error) {
 			return &formats[i], nil
 		}
 	}
+	if len(data) >= 12 && string(data[4:8]) == "ftyp" { // ISO/IEC 23008-12, table of brands
+		switch string(data[8:12]) {
+		case "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1":
+			return nil, errors.New("it is an HEIC photograph, which cannot be read: save it as JPEG")
+		case "avif", "avis":
+			return nil, errors.New("it is an AVIF photograph, which cannot be read: save it as JPEG")
+		}
+	}
 	return nil, fmt.Errorf("not an image: starts with %q, want JPEG, PNG, GIF, BMP, TIFF or WebP", data[:min(9, len(data))])
 }
 
@@ -254,8 +261,8 @@ func checkSize(w, h, bytes int) error {
 	return nil
 }
 
-// explain says what a decoder's error means for the file, given whether the
-// decoder read over the end.
+// explain says what a decoder's error means for the file; over says whether the
+// decoder read past the end.
 func (f *format) explain(err error, over bool) error {
 	if over || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("truncated %s: %w", f.name, io.ErrUnexpectedEOF)
@@ -263,8 +270,8 @@ func (f *format) explain(err error, over bool) error {
 	return fmt.Errorf("damaged or unsupported %s: %w", f.name, err)
 }
 
-// decodeJPEG decodes a JPEG file. A file in which nothing but the final
-// end-of-image marker is missing is complete for libjpeg, and so for us.
+// decodeJPEG decodes a JPEG file. As for libjpeg, a file that lacks only the final
+// end-of-image marker is complete.
 func decodeJPEG(s *source) (*RGB, error) {
 	m, err := jpeg.Decode(s.open())
 	if errors.Is(err, io.ErrUnexpectedEOF) {
@@ -279,9 +286,9 @@ func decodeJPEG(s *source) (*RGB, error) {
 	return toRGB(m, s.pix), nil
 }
 
-// decodeGIF returns the first picture of a GIF file on the file's whole
-// canvas. What it leaves free has the palette's first colour, as in Pillow;
-// transparent pixels are black, since package gif forgets their colour.
+// decodeGIF returns the first picture of a GIF file on the file's whole canvas.
+// Around it the canvas has the palette's first colour, as in Pillow; transparent
+// pixels are black, since package gif forgets their colour.
 func decodeGIF(s *source) (*RGB, error) {
 	m, err := gif.Decode(s.open())
 	if err != nil {

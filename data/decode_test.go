@@ -225,6 +225,8 @@ func TestBadImages(t *testing.T) {
 	}{
 		{"empty.jpg", "data: empty.jpg: empty file (0 bytes)", nil},
 		{"text.jpg", `data: text.jpg: not an image: starts with "hello wor", want JPEG, PNG, GIF, BMP, TIFF or WebP`, []byte("hello world")},
+		{"a.heic", "data: a.heic: it is an HEIC photograph, which cannot be read: save it as JPEG", []byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic")},
+		{"a.avif", "data: a.avif: it is an AVIF photograph, which cannot be read: save it as JPEG", []byte("\x00\x00\x00\x18ftypavif\x00\x00\x00\x00")},
 		{"half.jpg", "data: half.jpg: truncated JPEG: unexpected EOF", jpg[:len(jpg)/2]},
 		{"header.jpg", "data: header.jpg: truncated JPEG: unexpected EOF", jpg[:20]},
 		{"two.jpg", "data: two.jpg: truncated JPEG: unexpected EOF", jpg[:2]},

@@ -11,15 +11,20 @@
 //	})
 //	for batch, err := range l.Epoch(ctx, data.Plan{}) { ... } // batch.Values is [B, 3, 224, 224]
 //
-// OpenAnnotations reads what a folder tells of where things are in its images: parts, boxes, masks.
+// OpenAnnotations reads where things are in the images: parts, boxes, masks.
+//
+// OpenFS and the other FS forms read embedded files, archives and object stores.
 //
 // Everything random follows from a seed: the order of an epoch from the seed and the Plan,
-// the augmentation of an image from the seed, the epoch, its index and how often the
-// epoch has had it before. The number of workers and GOMAXPROCS do not change a bit of the result.
+// the augmentation of an image from the seed, the epoch, its index and how often the epoch
+// has picked it before. The number of workers and GOMAXPROCS change no bit of the result.
 //
-// Pixels are made as Pillow and torchvision make them, because the published
-// weights were trained on those: the resize is Pillow's antialiased one, bit
-// for bit; chroma is interpolated as libjpeg and libwebp do it.
+// Pixels equal those of Pillow and torchvision, on which the published weights were
+// trained: the resize is Pillow's antialiased one, bit for bit; chroma is
+// interpolated as in libjpeg and libwebp.
+//
+// Reading order: set.go, folder.go, cub.go; decode.go, resize.go, transform.go;
+// sample.go, loader.go, photos.go.
 //
 // Bugs in the caller panic; whatever a file, a folder or a setting can cause
 // is an error that names it.

@@ -11,6 +11,31 @@ import (
 
 var imageExtensions = []string{".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 
+// otherExtensions are those of photographs that cannot be read.
+var otherExtensions = []string{
+	".heic", ".heif", ".avif", ".jxl", ".jp2", ".jfif", ".jpe", ".jif",
+	".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw",
+}
+
+// Skipped is photographs of one extension that Open left out.
+type Skipped struct {
+	Ext     string // in lower case
+	Count   int
+	Example string // the first one's path in the set's FS
+}
+
+// String says how many, why, and what to do: "214 .heic files, such as A/1.heic, cannot be read: save as JPEG".
+func (s Skipped) String() string {
+	files, are := fmt.Sprintf("%d %s files, such as %s,", s.Count, s.Ext, s.Example), "are"
+	if s.Count == 1 {
+		files, are = s.Example, "is"
+	}
+	if slices.Contains(imageExtensions, s.Ext) {
+		return fmt.Sprintf("%s %s outside the class folders", files, are)
+	}
+	return files + " cannot be read: save as JPEG"
+}
+
 // valNames are the folders that hold a validation split, or the test split
 // where there is no folder test.
 var valNames = []string{"val", "valid", "validation"}
@@ -44,21 +69,24 @@ func openFolders(fsys fs.FS, o Options) (*Set, error) {
 			return openSplits(fsys, val, test, o)
 		}
 	}
-	s := &Set{Classes: folders}
-	if s.Train, err = scan(fsys, "", folders, folders); err != nil {
+	s := &Set{FS: fsys, Classes: folders}
+	if s.Train, err = s.scan("", folders); err != nil {
 		return nil, err
 	}
-	return s, s.divide(o)
+	deep := func(it Item) bool { return strings.Count(it.Path, "/") > 1 }
+	if err = s.divide(o); err != nil && len(s.Train) > 0 && !slices.ContainsFunc(s.Train, func(it Item) bool { return !deep(it) }) {
+		class := path.Dir(s.Train[0].Path)
+		err = fmt.Errorf("%w; images are found at %s: open %s", err, class, PathOf(fsys, path.Dir(class)))
+	}
+	return s, err
 }
 
 // openSplits reads the folder train and, where they are named, the other splits.
 func openSplits(fsys fs.FS, val, test string, o Options) (*Set, error) {
-	s := new(Set)
+	s := &Set{FS: fsys}
+	splits := slices.DeleteFunc([]string{"train", val, test}, func(name string) bool { return name == "" })
 	own := make(map[string][]string)
-	for _, split := range []string{"train", val, test} {
-		if split == "" {
-			continue
-		}
+	for _, split := range splits {
 		names, err := subfolders(fsys, split)
 		if err != nil {
 			return nil, err
@@ -70,11 +98,14 @@ func openSplits(fsys fs.FS, val, test string, o Options) (*Set, error) {
 	s.Classes = slices.Compact(s.Classes)
 
 	items := make(map[string][]Item)
-	for split, names := range own {
+	for _, split := range splits {
 		var err error
-		if items[split], err = scan(fsys, split, names, s.Classes); err != nil {
+		if items[split], err = s.scan(split, own[split]); err != nil {
 			return nil, err
 		}
+	}
+	if err := s.stray("."); err != nil {
+		return nil, err
 	}
 	s.Train, s.Val, s.Test = items["train"], items[val], items[test]
 	switch {
@@ -121,14 +152,12 @@ func subfolders(fsys fs.FS, dir string) ([]string, error) {
 	return names, nil
 }
 
-// scan lists the images of each of names, folders in split, numbering them as
-// in classes.
-func scan(fsys fs.FS, split string, names, classes []string) ([]Item, error) {
+// scan lists the images of the classes of these names, folders in split.
+func (s *Set) scan(split string, names []string) ([]Item, error) {
 	var items []Item
 	for _, name := range names {
-		class, _ := slices.BinarySearch(classes, name)
-		sub := path.Join(split, name)
-		paths, err := images(fsys, sub)
+		class, _ := slices.BinarySearch(s.Classes, name)
+		paths, err := s.images(path.Join(split, name))
 		if err != nil {
 			return nil, err
 		}
@@ -136,13 +165,13 @@ func scan(fsys fs.FS, split string, names, classes []string) ([]Item, error) {
 			items = append(items, Item{p, class})
 		}
 	}
-	return items, nil
+	return items, s.stray(path.Join(".", split))
 }
 
 // ImageFiles lists the image files at any depth, sorted, as items of class 0. Hidden files and folders
 // are skipped; links to files are followed.
 func ImageFiles(fsys fs.FS) ([]Item, error) {
-	paths, err := images(fsys, ".")
+	paths, err := (&Set{FS: fsys}).images(".")
 	items := make([]Item, len(paths))
 	for i, p := range paths {
 		items[i].Path = p
@@ -151,34 +180,61 @@ func ImageFiles(fsys fs.FS) ([]Item, error) {
 }
 
 // images lists the image files at any depth below a folder, sorted.
-func images(fsys fs.FS, dir string) ([]string, error) {
-	entries, err := fs.ReadDir(fsys, dir)
+func (s *Set) images(dir string) ([]string, error) {
+	entries, err := fs.ReadDir(s.FS, dir)
 	if err != nil {
 		return nil, err
 	}
 	var paths []string
 	for _, e := range entries {
 		p := path.Join(dir, e.Name())
-		switch {
+		switch ext := extension(p); {
 		case hidden(e.Name()):
 		case e.IsDir():
-			below, err := images(fsys, p)
+			below, err := s.images(p)
 			if err != nil {
 				return nil, err
 			}
 			paths = append(paths, below...)
-		case slices.Contains(imageExtensions, strings.ToLower(path.Ext(p))):
+		case slices.Contains(imageExtensions, ext):
 			if e.Type()&fs.ModeSymlink != 0 {
 				// A link to nothing stays in the list: reading it says what is wrong.
-				if info, err := fs.Stat(fsys, p); err == nil && info.IsDir() {
+				if info, err := fs.Stat(s.FS, p); err == nil && info.IsDir() {
 					continue
 				}
 			}
 			paths = append(paths, p)
+		case slices.Contains(otherExtensions, ext):
+			s.skip(p)
 		}
 	}
 	return paths, nil
 }
+
+// stray notes the photographs in a folder that should hold folders alone.
+func (s *Set) stray(dir string) error {
+	entries, err := fs.ReadDir(s.FS, dir)
+	for _, e := range entries {
+		ext := extension(e.Name())
+		if !e.IsDir() && !hidden(e.Name()) && (slices.Contains(imageExtensions, ext) || slices.Contains(otherExtensions, ext)) {
+			s.skip(path.Join(dir, e.Name()))
+		}
+	}
+	return err
+}
+
+// skip notes a photograph that is left out.
+func (s *Set) skip(name string) {
+	ext := extension(name)
+	i := slices.IndexFunc(s.Skipped, func(of Skipped) bool { return of.Ext == ext })
+	if i < 0 {
+		i = len(s.Skipped)
+		s.Skipped = append(s.Skipped, Skipped{Ext: ext, Example: name})
+	}
+	s.Skipped[i].Count++
+}
+
+func extension(name string) string { return strings.ToLower(path.Ext(name)) }
 
 // hidden reports whether a file or folder is the system's, not the user's:
 // .DS_Store, ._x.jpg, __MACOSX.

@@ -53,7 +53,7 @@ func (l *Loader) Len() int { return len(l.Items) }
 // Batches returns the number of batches in an epoch.
 func (l *Loader) Batches() int { return (len(l.Items) + l.Batch - 1) / l.Batch }
 
-// ahead is the number of batches in memory: the caller's and two in the making.
+// ahead is the number of batches in memory: the caller's and two being filled.
 const ahead = 3
 
 // A slot is the memory of one batch, used again and again.

@@ -17,21 +17,13 @@ import (
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
-// shared returns the path of a file of the development data, or skips.
+// shared returns the path of reference data beside the repository, or skips.
 func shared(t testing.TB, name string) string {
-	dir, err := os.Getwd()
-	require.NoError(t, err)
-	for ; filepath.Dir(dir) != dir; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			p := filepath.Join(dir, "..", "shared", name)
-			if _, err := os.Stat(p); err != nil {
-				t.Skipf("the development data is not here: %v", err)
-			}
-			return p
-		}
+	path := filepath.Join("..", "..", "shared", name)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("the reference data beside the repository is not here: %v", err)
 	}
-	t.Skip("no go.mod above the test's folder")
-	return ""
+	return path
 }
 
 // Photographs resized by Pillow and torchvision.

@@ -13,18 +13,20 @@ type Item struct {
 	Class int    // index into the set's Classes
 }
 
-// Set is a folder of labelled images. Classes are numbered once, over all
-// splits, so a class missing from one split shifts nothing in another.
+// Set is a folder of labelled images. Classes are numbered once for all splits,
+// so a class missing from one split shifts nothing in another.
 type Set struct {
 	Root    string   // the folder's path; empty for OpenFS
 	FS      fs.FS    // in which the items' paths are names
 	Classes []string // sorted by name; CUB's by their numbers
 	Train   []Item
-	Val     []Item // a validation split of the folder's own, beside its test split; Split makes one from Train
+	Val     []Item // of a folder that has both val and test; otherwise Split makes one from Train
 	Test    []Item
+
+	Skipped []Skipped // photographs that Open found and left out, by extension
 }
 
-// Options says how Open divides a folder that brings no split of its own.
+// Options says how Open divides a folder without a test split.
 type Options struct {
 	TestShare float64 // share of each class's images held out for testing; 0 keeps all for training
 	Seed      int64
@@ -39,16 +41,17 @@ func DefaultOptions() Options { return Options{TestShare: 0.2, Seed: 1} }
 //     train_test_split.txt and images/;
 //   - dir/{train,test}/class/image, with val (valid, validation) in place of
 //     or beside test;
-//   - dir/class/image, of which Open holds out o.TestShare of each class.
+//   - dir/class/image; Open holds out o.TestShare of each class.
 //
 // Image files are known by their extension (.jpg, .jpeg, .png, .gif, .bmp,
 // .tif, .tiff, .webp in any case), at any depth below the class's folder;
 // hidden files and folders are skipped. Links to files and to class folders
-// are followed. Open does not read the images; Check does.
+// are followed. Photographs in formats that cannot be read, or outside the class
+// folders, are counted in Skipped. Open does not read the images; Check does.
 //
 // Errors name the folder or the file and line: a missing or empty folder,
-// fewer than two classes, a class without training images, a class of one
-// image that would have to be divided, and whatever is wrong in CUB's lists.
+// fewer than two classes, a class without training images, a class of one image
+// that would have to be divided, a fault in CUB's lists.
 func Open(dir string, o Options) (*Set, error) {
 	s, err := open(Dir(dir), o)
 	if err != nil {
@@ -82,6 +85,11 @@ func open(fsys fs.FS, o Options) (s *Set, err error) {
 		s, err = openFolders(fsys, o)
 	}
 	if err != nil {
+		if s != nil {
+			for _, of := range s.Skipped {
+				err = fmt.Errorf("%w; %s", err, of)
+			}
+		}
 		return nil, err
 	}
 	s.FS = fsys

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -29,6 +30,7 @@ func TestOpenClassFolders(t *testing.T) {
 	assert.Len(t, s.Train, 8+9)
 	assert.Len(t, s.Test, 2+2)
 	assert.Empty(t, s.Val)
+	assert.Equal(t, []Skipped{{".jpg", 1, "top.jpg"}}, s.Skipped)
 	all := append(slices.Clone(s.Train), s.Test...)
 	assert.Contains(t, all, Item{"wren/more/deep.PNG", 1})
 	assert.Contains(t, all, Item{"auk/00.JPEG", 0})
@@ -83,6 +85,29 @@ func TestOpenSplitFolders(t *testing.T) {
 	assert.Equal(t, []string{"test", "train"}, s.Classes)
 }
 
+// No photograph vanishes without a word.
+func TestOpenNotesWhatItSkips(t *testing.T) {
+	files := map[string][]byte{
+		"a/1.jpg": nil, "a/2.jpg": nil, "b/1.jpg": nil, "b/2.jpg": nil, "a/3.HEIC": nil, "b/deep/4.heic": nil, "b/5.NEF": nil,
+		"top.jpg": nil, "top.heic": nil, "b/notes.txt": nil, "b/._5.heic": nil,
+	}
+	want := []Skipped{{".heic", 3, "a/3.HEIC"}, {".nef", 1, "b/5.NEF"}, {".jpg", 1, "top.jpg"}}
+	s, err := Open(write(t, files), DefaultOptions())
+	require.NoError(t, err)
+	assert.Equal(t, want, s.Skipped)
+	assert.Equal(t, "3 .heic files, such as a/3.HEIC, cannot be read: save as JPEG", s.Skipped[0].String())
+	assert.Equal(t, "b/5.NEF cannot be read: save as JPEG", s.Skipped[1].String())
+	assert.Equal(t, "top.jpg is outside the class folders", s.Skipped[2].String())
+
+	split := map[string][]byte{"test/a/1.jpg": nil, "test/x.png": nil, "readme.png": nil}
+	for name := range files {
+		split["train/"+name] = nil
+	}
+	s, err = Open(write(t, split), DefaultOptions())
+	require.NoError(t, err)
+	assert.Equal(t, []Skipped{{".heic", 3, "train/a/3.HEIC"}, {".nef", 1, "train/b/5.NEF"}, {".jpg", 1, "train/top.jpg"}, {".png", 2, "test/x.png"}}, s.Skipped)
+}
+
 func TestOpenFollowsLinks(t *testing.T) {
 	dir := write(t, map[string][]byte{"set/a/1.jpg": nil, "set/a/2.jpg": nil, "set/b/1.jpg": nil, "elsewhere/x.jpg": nil, "folder.jpg/x.txt": nil})
 	if err := os.Symlink(filepath.Join(dir, "elsewhere/x.jpg"), filepath.Join(dir, "set/b/2.jpg")); err != nil {
@@ -109,6 +134,9 @@ func TestOpenErrors(t *testing.T) {
 		{"no images", ": no training image in class y", []string{"x/a.jpg", "x/b.jpg", "y/a.txt"}, 0.2},
 		{"many without", ": no training image in 6 classes (a, b, c, d, e, ...)", []string{"a/1.md", "b/1.md", "c/1.md", "d/1.md", "e/1.md", "f/1.md", "g/1.png"}, 0.2},
 		{"single", ": only one image in class y: it cannot be divided into training and test images", []string{"x/a.jpg", "x/b.jpg", "y/a.jpg"}, 0.2},
+		{"HEIC", ": no training image in 2 classes (x, y); 2 .heic files, such as x/a.HEIC, cannot be read: save as JPEG; top.jpg is outside the class folders", []string{"x/a.HEIC", "y/b.heic", "top.jpg"}, 0.2},
+		{"one too deep", ": 1 class found (2024), need at least 2; images are found at 2024/site1/speciesA: open DIR/2024/site1", []string{"2024/site1/speciesA/a.jpg", "2024/site1/speciesB/a.jpg"}, 0.2},
+		{"deep and empty", ": no training image in class y; images are found at x/a: open DIR/x", []string{"x/a/1.jpg", "x/b/1.jpg", "y/a.txt"}, 0.2},
 		{"share", ": test share 1: want 0 <= share < 1", []string{"x/a.jpg", "y/b.jpg"}, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -118,7 +146,7 @@ func TestOpenErrors(t *testing.T) {
 			}
 			dir := write(t, files)
 			_, err := Open(dir, Options{TestShare: c.share})
-			assert.EqualError(t, err, "data: open "+dir+c.want)
+			assert.EqualError(t, err, "data: open "+dir+strings.ReplaceAll(c.want, "DIR", dir))
 		})
 	}
 	_, err := Open(filepath.Join(t.TempDir(), "none"), DefaultOptions())

@@ -15,8 +15,8 @@ import (
 
 // Params yields the name and the Param of each field of m that has a
 // `state:"name"` tag, in the order of the fields. m is a pointer to a
-// struct. A field may be a Param, a layer, which puts its own names behind "name.", if it
-// has a name, or a slice of layers, which puts the index between; nil fields are passed over.
+// struct. A field may be a Param; a layer, whose own names follow "name." unless the name is
+// empty; or a slice of layers, with their index in between. Params skips nil fields.
 func Params(m any) iter.Seq2[string, *autograd.Param] {
 	return func(yield func(string, *autograd.Param) bool) {
 		walk("", reflect.ValueOf(m), yield)
@@ -60,18 +60,19 @@ func join(prefix, name string) string {
 	return prefix + "." + name
 }
 
-// Freeze marks every Param of m as frozen: no gradient of it will be computed.
+// Freeze marks every Param of m as frozen: no gradient of it will be computed. It writes nothing
+// to those that are frozen already, which others may be using.
 func Freeze(m any) {
 	for _, p := range Params(m) {
 		if !p.Frozen {
-			p.Changed() // since it was last frozen, perhaps
+			p.Changed() // perhaps since it was last frozen
+			p.Frozen = true
 		}
-		p.Frozen = true
 	}
 }
 
-// State returns the tensors of m's Params by name, not copies: who writes to them calls
-// the Params' Changed, as Load does. It panics if two have one name.
+// State returns the tensors of m's Params by name. They are not copies: after writing to one, call
+// Changed on its Param, as Load does. It panics if two have one name.
 func State(m any) map[string]*tensor.Tensor {
 	state := map[string]*tensor.Tensor{}
 	for name, p := range Params(m) {
@@ -171,7 +172,7 @@ func (t Tensors) Load(src Source) error {
 	return nil
 }
 
-// some joins the first of words and says how many more there are: with weights
+// some joins the first of words and counts the others: of weights
 // of another architecture hardly a tensor fits.
 func some(words []string, between string) string {
 	const most = 6

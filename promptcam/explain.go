@@ -32,7 +32,7 @@ type Explanation struct {
 	Index, Label int
 
 	model *Model
-	attn  *tensor.Tensor // [H, C, columns] of the last layer, as last.attn
+	attn  *tensor.Tensor // [H, C, columns] of the last layer: a column per row that Model.see returns
 	value *tensor.Tensor // [columns, D]: what each column contributes
 	rows  *tensor.Tensor // [C, D]: the class prompts that enter the last layer
 	input *tensor.Tensor // for ClassToken: [1, prefix+M, D], as the tokens that enter Layer, or [1, 3, H, W]
@@ -108,19 +108,21 @@ func (m *Model) explainAll(tape *autograd.Tape, b *data.Batch) []*Explanation {
 	for i := range all {
 		all[i] = &Explanation{Index: -1, Label: -1, model: m, input: input.Slice(0, i, i+1).Clone()}
 	}
-	x, z := m.carry(x, m.prompts(x, m.Class))
-	l := m.look(x, z)
+	x, z := m.carry(tape.Frame(), x, m.prompts(x, m.Class))
+	q, see := m.see(x, z)
+	y, attn := m.last.Attention(z, q, see...) // [B, C, D], [B, H, C, columns]
+	scores := m.score(y).Value()              // [B, C]
 	for i, e := range all {
-		e.value = tensor.New(l.attn.Dim(3), m.Backbone.Config.Dim)
+		e.value = tensor.New(attn.Dim(3), m.Backbone.Config.Dim)
 		row := 0
-		for _, s := range l.see {
+		for _, s := range see {
 			v := of(s.V.Value(), i) // [rows, D]
 			tensor.CopyTo(e.value.Slice(0, row, row+v.Dim(0)), v)
 			row += v.Dim(0)
 		}
-		e.Scores = slices.Clone(l.scores.Value().Select(0, i).Data())
+		e.Scores = slices.Clone(scores.Select(0, i).Data())
 		e.Probabilities = softmax(e.Scores)
-		e.attn = l.attn.Select(0, i).Clone() // [H, C, columns]
+		e.attn = attn.Select(0, i).Clone() // [H, C, columns]
 		e.rows = of(z.Value(), i).Clone()
 	}
 	return all
@@ -195,7 +197,8 @@ func (e *Explanation) ClassToken() []heat.Map {
 		h, w := b.Config.Grid()
 		x = b.Run(x, h, w, m.first, last)
 	}
-	attn := b.ClassAttention(x).Select(0, 0) // [H, prefix+M]
+	_, attn := b.Class(x)
+	attn = attn.Select(0, 0) // [H, prefix+M]
 	maps := make([]heat.Map, attn.Dim(0))
 	for h := range maps {
 		maps[h] = m.overPatches(attn.Select(0, h).Data())

@@ -161,7 +161,7 @@ func TestBlurredEqualsTheWholeLayer(t *testing.T) {
 					tensor.CopyTo(y.Select(0, 0).Slice(1, h*d/heads, (h+1)*d/heads), gathered)
 				}
 				tp := &autograd.Tape{NoGrad: true}
-				want := m.score(tp.Const(e.rows), tp.Const(y)).Value() // [1, C]
+				want := m.score(m.last.Complete(tp.Const(e.rows), tp.Const(y))).Value() // [1, C]
 				for c, score := range e.Scores {
 					if c == class {
 						score = e.Blurred(class, blur, blurred)[0]

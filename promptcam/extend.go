@@ -230,7 +230,7 @@ func (e *extension) scores(b *data.Batch) *autograd.Var {
 	} // [B, prefix+M, D]
 	old := e.old.finish(x, e.tape.Const(e.old.Class.Value)) // [B, C]
 	e.tape.Rand = rng
-	last := e.old.finish(e.old.carry(x, e.old.prompts(x, e.prompt))) // [B, 1]
+	last := e.old.finish(e.old.carry(e.tape.Frame(), x, e.old.prompts(x, e.prompt))) // [B, 1]
 	column := func(s *autograd.Var) *autograd.Var { return autograd.Reshape(s, s.Dim(0), s.Dim(1), 1) }
 	return autograd.Reshape(autograd.Concat(column(old), column(last)), old.Dim(0), -1)
 }

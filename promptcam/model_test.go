@@ -82,7 +82,7 @@ func prepended(m *Model, images *tensor.Tensor) *tensor.Tensor {
 			x = autograd.Concat(row(m.Agnostic[i]), x)
 		}
 		if i == len(m.Backbone.Blocks)-1 {
-			block = m.last()
+			block = m.last
 		}
 		x = block.Forward(x, nil)
 		x = autograd.Concat(autograd.Slice(x, 1, n, x.Dim(1)))
@@ -90,7 +90,7 @@ func prepended(m *Model, images *tensor.Tensor) *tensor.Tensor {
 	if got := x.Dim(1); got != c+tokens {
 		panic(got)
 	}
-	return m.dot(autograd.Concat(autograd.Slice(x, 1, 0, c))).Value()
+	return m.score(autograd.Concat(autograd.Slice(x, 1, 0, c))).Value()
 }
 
 func TestEqualsPrependedPrompts(t *testing.T) {
@@ -264,10 +264,53 @@ func TestDropsActInTrainingAlone(t *testing.T) {
 		assert.NotEqual(t, want, train(c))
 		c.PromptDropout, c.DropPath = 0, 0.5
 		assert.NotEqual(t, want, train(c))
-		for i, b := range m.Backbone.Blocks {
+		dropping, err := newModel(m.Backbone, c)
+		require.NoError(t, err)
+		for i, b := range dropping.Backbone.Blocks {
 			assert.EqualValues(t, 0.25*float32(i), b.DropPath)
+			assert.Zero(t, m.Backbone.Blocks[i].DropPath, "the other model's")
 		}
 	})
+}
+
+// Models may share a backbone: the DropPath of one does not change the training of another,
+// and one may be made while the other explains (under -race: without a data race).
+func TestModelsShareABackbone(t *testing.T) {
+	g := openGolden(t, "dino")
+	b := g.model().Backbone
+	config := Config{Mode: Deep, Classes: 4, Agnostic: 2, DropPath: 0.5}
+	first, err := New(b, config, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	step := func() (*tensor.Tensor, autograd.Grads) {
+		tp := &autograd.Tape{Rand: rand.New(rand.NewPCG(3, 4))}
+		scores := first.Scores(tp.Const(g.images.Value))
+		return scores.Value(), tp.Backward(autograd.CrossEntropy(scores, []int{0, 1, 2, 3, 0, 1}))
+	}
+	want, wantGrads := step()
+	image := g.images.Value.Slice(0, 0, 1).Contig()
+	explained := first.explain(image).Scores
+
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 3 {
+			assert.Equal(t, explained, first.explain(image).Scores)
+		}
+	}()
+	for _, rate := range []float32{0, 0.9} {
+		config.DropPath = rate
+		second, err := New(b, config, rand.New(rand.NewPCG(5, 6)))
+		require.NoError(t, err)
+		assert.EqualValues(t, rate, second.Backbone.Blocks[len(b.Blocks)-1].DropPath)
+		assert.Same(t, b.Blocks[0].MLP.FC1.Weight, second.Backbone.Blocks[0].MLP.FC1.Weight)
+	}
+	<-done
+	got, grads := step()
+	assert.Equal(t, want, got)
+	assert.Equal(t, wantGrads, grads)
+	for _, block := range b.Blocks {
+		assert.Zero(t, block.DropPath, "the caller's backbone stays as it was")
+	}
 }
 
 func TestPatchesOnlySeesNothingElse(t *testing.T) {
@@ -375,12 +418,12 @@ func TestPatchDropoutEqualsFewerKeys(t *testing.T) {
 				z = b.Forward(z, some())
 				x = next
 			}
-			q, own := m.last().Project(z)
-			see := []autograd.KV{own, m.last().Keys(some())}
+			q, own := m.last.Project(z)
+			see := []autograd.KV{own, m.last.Keys(some())}
 			if c.PatchesOnly {
-				see = []autograd.KV{m.last().Keys(autograd.Concat(autograd.Slice(some(), 1, 1, 7)))}
+				see = []autograd.KV{m.last.Keys(autograd.Concat(autograd.Slice(some(), 1, 1, 7)))}
 			}
-			want := m.score(z, autograd.Attend(q, m.last().Heads, see...)) // [1, 4]
+			want := m.score(m.last.Update(z, q, see...)) // [1, 4]
 			tensortest.Close(t, want.Value(), got.Value().Slice(0, i, i+1).Contig(), 1e-5)
 		}
 	}

@@ -123,8 +123,8 @@ func (e *Explanation) mixed(tape *autograd.Tape, class int, sharp, even []float3
 		}
 	}
 	m := e.model
-	z := tape.Const(e.rows.Slice(0, class, class+1)) // [1, D]
-	scores := m.score(z, tape.Const(rows))           // [1, choices]
+	z := tape.Const(e.rows.Slice(0, class, class+1))        // [1, D]
+	scores := m.score(m.last.Complete(z, tape.Const(rows))) // [1, choices]
 	return slices.Clone(scores.Value().Data())
 }
 

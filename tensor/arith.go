@@ -15,9 +15,6 @@ func (t *Tensor) Sub(u *Tensor) *Tensor { return binary("Sub", SubTo, t, u) }
 // Mul returns the product of t and u, element by element, broadcast.
 func (t *Tensor) Mul(u *Tensor) *Tensor { return binary("Mul", MulTo, t, u) }
 
-// Div returns t / u, element by element, broadcast.
-func (t *Tensor) Div(u *Tensor) *Tensor { return binary("Div", DivTo, t, u) }
-
 // Scale returns t times a number.
 func (t *Tensor) Scale(alpha float32) *Tensor {
 	dst := New(t.shape...)
@@ -96,15 +93,6 @@ func MulTo(dst, a, b *Tensor) {
 			for i := range d.n {
 				d.data[i*d.step] = x.data[i*x.step] * y.data[i*y.step]
 			}
-		}
-	})
-}
-
-// DivTo writes a / b, element by element, to dst, broadcast.
-func DivTo(dst, a, b *Tensor) {
-	elementwise("DivTo", dst, a, b, func(_ float32, d, x, y run) {
-		for i := range d.n {
-			d.data[i*d.step] = x.data[i*x.step] / y.data[i*y.step]
 		}
 	})
 }

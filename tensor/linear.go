@@ -17,7 +17,7 @@ const (
 	QuickGELU = Activation(kernel.QuickGELUAct) // x·sigmoid(1.702 x), see QuickGELUTo
 )
 
-// After says what LinearTo does with x·wᵀ while it is still in the cache, in this
+// After is what LinearTo applies to x·wᵀ while it is still in the CPU's cache, in this
 // order. Each tensor may be nil, which means none.
 type After struct {
 	Bias     *Tensor    // [out], added
@@ -32,11 +32,15 @@ type Packed struct{ kernel kernel.Packed }
 
 // Pack returns a copy of w [out, in] for LinearTo: worth its memory where the
 // same weight multiplies few rows many times.
-func Pack(w *Tensor) *Packed { return new(Packed).Repack(w) }
+func Pack(w *Tensor) *Packed {
+	p := new(Packed)
+	PackTo(p, w)
+	return p
+}
 
-// Repack makes p what Pack(w) returns, in the memory that p has if that is of w's shape,
-// and returns p. What Rows returned changes with it.
-func (p *Packed) Repack(w *Tensor) *Packed {
+// PackTo writes what Pack(w) returns to p, which may be the zero Packed. It reuses p's
+// memory if that fits w's shape; what p.Rows returned then changes too.
+func PackTo(p *Packed, w *Tensor) {
 	if len(w.shape) != 2 {
 		panic(&ShapeError{"Pack", [][]int{w.shape}, "want [out, in]"})
 	}
@@ -47,11 +51,10 @@ func (p *Packed) Repack(w *Tensor) *Packed {
 	if _, cols := kernel.TileSize(); w.Len() > 0 {
 		parallel.For(p.kernel.Panels(), max(1, grain/m.Rows/cols), func(from, to int) { p.kernel.Fill(m, from, to) })
 	}
-	return p
 }
 
-// Rows returns the outputs [from, to), without copying; nil if they do not begin
-// where the kernels can begin.
+// Rows returns the outputs [from, to), without copying. It returns nil unless from is a
+// multiple of the kernels' tile width.
 func (p *Packed) Rows(from, to int) *Packed {
 	if _, all := p.kernel.Size(); from == 0 && to == all {
 		return p
@@ -73,8 +76,8 @@ func (p *Packed) of(op string, out, in int) kernel.Packed {
 	return p.kernel
 }
 
-// LinearTo writes to dst what after makes of x·wᵀ: x [..., in], w [out, in], dst
-// [..., out]. packed is Pack(w) or nil. All must be contiguous, but w may be any view.
+// LinearTo computes x·wᵀ, applies after and writes the result to dst: x [..., in], w [out, in],
+// dst [..., out]. packed is Pack(w) or nil. All must be contiguous, but w may be any view.
 func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
 	const op = "LinearTo"
 	linearShapes(op, dst, x, w, after.Bias)

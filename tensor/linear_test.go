@@ -105,7 +105,8 @@ func TestPackedSameBits(t *testing.T) {
 		tensor.LinearTo(want, x, w, nil, tensor.After{})
 		used := tensor.Pack(tensortest.Random(rng, out, in))
 		for _, w := range layoutsOf(rng, w) {
-			packed := used.Repack(w)
+			packed := used
+			tensor.PackTo(packed, w)
 			sameBits(t, func() *tensor.Tensor {
 				y := tensor.New(rows, out)
 				tensor.LinearTo(y, x, w, packed, tensor.After{})
@@ -121,7 +122,8 @@ func TestPackedSameBits(t *testing.T) {
 			}
 		}
 		y := tensor.New(rows, out-1)
-		tensor.LinearTo(y, x, w.Slice(0, 1, out), used.Repack(w.Slice(0, 1, out)), tensor.After{}) // another shape
+		tensor.PackTo(used, w.Slice(0, 1, out)) // another shape
+		tensor.LinearTo(y, x, w.Slice(0, 1, out), used, tensor.After{})
 		tensortest.Close(t, want.Slice(1, 1, out).Contig(), y, 0)
 		assert.NotNil(t, tensor.Pack(w).Rows(0, 1))
 		assert.Nil(t, tensor.Pack(w).Rows(1, 2), "within a panel")

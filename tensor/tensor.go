@@ -28,16 +28,20 @@ func New(shape ...int) *Tensor {
 // and does not copy. It panics with a *ShapeError unless len(data) is the
 // product of the shape.
 func FromSlice(data []float32, shape ...int) *Tensor {
+	return new(Header).FromSlice(data, shape...)
+}
+
+// A Header is room for a tensor's shape, for owners of recycled memory such as autograd's tape. Its
+// methods are FromSlice, Tensor.Reshape and Tensor.Slice without an allocation: each makes the one
+// tensor that the header holds anew and returns it. Views of the former tensor keep the former data.
+type Header struct{ t Tensor }
+
+// FromSlice is the function FromSlice.
+func (h *Header) FromSlice(data []float32, shape ...int) *Tensor {
 	if Size("FromSlice", shape) != len(data) {
 		panic(&ShapeError{"FromSlice", [][]int{slices.Clone(shape)}, fmt.Sprintf("want %d elements, got %d", Size("FromSlice", shape), len(data))})
 	}
-	t := new(Tensor)
-	t.set(data, shape)
-	return t
-}
-
-// set makes t a contiguous tensor over data, reusing t's own slices.
-func (t *Tensor) set(data []float32, shape []int) {
+	t := &h.t
 	t.data = data
 	t.shape = append(t.shape[:0], shape...)
 	t.stride = append(t.stride[:0], shape...)
@@ -46,17 +50,6 @@ func (t *Tensor) set(data []float32, shape []int) {
 		t.stride[i] = step
 		step *= shape[i]
 	}
-}
-
-// Remake turns t into the row-major tensor of the given shape over data, as
-// FromSlice would make it, without allocating a new header. It is for owners
-// of recycled memory, such as autograd's tape: every view of the old t goes on
-// looking at the old data.
-func (t *Tensor) Remake(data []float32, shape ...int) *Tensor {
-	if Size("Remake", shape) != len(data) {
-		panic(&ShapeError{"Remake", [][]int{slices.Clone(shape)}, fmt.Sprintf("want %d elements, got %d", Size("Remake", shape), len(data))})
-	}
-	t.set(data, shape)
 	return t
 }
 
@@ -77,9 +70,6 @@ const maxLen = math.MaxInt >> 3 // of elements whose bytes can still be counted
 
 // Shape returns the sizes of the dimensions. The caller must not change them.
 func (t *Tensor) Shape() []int { return t.shape }
-
-// Strides returns the elements to skip per step along each dimension. The caller must not change them.
-func (t *Tensor) Strides() []int { return t.stride }
 
 // Rank returns the number of dimensions.
 func (t *Tensor) Rank() int { return len(t.shape) }

@@ -12,7 +12,7 @@ import (
 func TestNew(t *testing.T) {
 	x := tensor.New(2, 3)
 	assert.Equal(t, []int{2, 3}, x.Shape())
-	assert.Equal(t, []int{3, 1}, x.Strides())
+	assert.True(t, x.Contiguous())
 	assert.Equal(t, make([]float32, 6), x.Data())
 	assert.Equal(t, []int{2, 6, 3, 2}, []int{x.Rank(), x.Len(), x.Dim(-1), x.Dim(0)})
 
@@ -35,23 +35,31 @@ func TestFromSlice(t *testing.T) {
 	requirePanic(t, "tensor: FromSlice: shape [2 2]: want 4 elements, got 6", func() { tensor.FromSlice(data, 2, 2) })
 }
 
-func TestRemake(t *testing.T) {
-	x := tensor.FromSlice([]float32{1, 2}, 2)
+func TestHeader(t *testing.T) {
+	h := &tensor.Header{}
+	x := h.FromSlice([]float32{1, 2}, 2)
 	old := x.Reshape(1, 2)
-	assert.Same(t, x, x.Remake([]float32{3, 4, 5, 6}, 2, 2))
+	assert.Same(t, x, h.FromSlice([]float32{3, 4, 5, 6}, 2, 2))
 	assert.Equal(t, []int{2, 2}, x.Shape())
 	assert.Equal(t, float32(5), x.At(1, 0))
 	assert.Equal(t, []float32{1, 2}, old.Data())
-	x.Remake([]float32{7}, x.Slice(0, 0, 1).Slice(1, 0, 1).Shape()...)
+	h.FromSlice([]float32{7}, x.Slice(0, 0, 1).Slice(1, 0, 1).Shape()...)
 	assert.Equal(t, []float32{7}, x.Data())
-	requirePanic(t, "tensor: Remake: shape [3]: want 3 elements, got 1", func() { x.Remake([]float32{1}, 3) })
+	requirePanic(t, "tensor: FromSlice: shape [3]: want 3 elements, got 1", func() { h.FromSlice([]float32{1}, 3) })
+	y := tensortest.Ramp(2, 3)
+	assert.Same(t, x, h.Slice(y, 1, 1, 3))
+	assert.Equal(t, y.Slice(1, 1, 3), x)
+	assert.Same(t, x, h.Reshape(y, -1, 2))
+	assert.Equal(t, y.Reshape(3, 2), x)
+	requirePanic(t, "tensor: Data: shape [3 2]: a view with strides [1 3] is not contiguous", func() { h.Reshape(y.Transpose(), 6) })
 }
 
 // A view made by Expand with nothing to expand does not change with its tensor's header.
-func TestRemakeLeavesViews(t *testing.T) {
-	x := tensortest.Ramp(2, 3)
+func TestHeaderLeavesViews(t *testing.T) {
+	h := &tensor.Header{}
+	x := h.Reshape(tensortest.Ramp(2, 3), 2, 3)
 	view := x.Expand(2, 3)
-	x.Remake(make([]float32, 5), 5)
+	h.FromSlice(make([]float32, 5), 5)
 	assert.Equal(t, []int{2, 3}, view.Shape())
 	assert.Equal(t, tensortest.Ramp(2, 3).Data(), view.Data())
 }

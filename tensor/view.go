@@ -6,15 +6,12 @@ import (
 )
 
 // Reshape returns a view of t with another shape of the same number of
-// elements. One size may be -1: it is worked out from the others. A
+// elements. One size may be -1: it follows from the others. A
 // view with gaps is copied first, since no strides could describe the result.
-func (t *Tensor) Reshape(shape ...int) *Tensor {
-	return new(Tensor).RemakeReshape(t.Contig(), shape...)
-}
+func (t *Tensor) Reshape(shape ...int) *Tensor { return new(Header).Reshape(t.Contig(), shape...) }
 
-// RemakeReshape turns v into t.Reshape(shape...) without allocating a new header,
-// as Remake does. t must be contiguous.
-func (v *Tensor) RemakeReshape(t *Tensor, shape ...int) *Tensor {
+// Reshape is t.Reshape, but t must be contiguous.
+func (h *Header) Reshape(t *Tensor, shape ...int) *Tensor {
 	data := t.Data()
 	n, free := 1, -1
 	for i, s := range shape {
@@ -33,7 +30,7 @@ func (v *Tensor) RemakeReshape(t *Tensor, shape ...int) *Tensor {
 	if n != len(data) || slices.ContainsFunc(full, func(s int) bool { return s < 0 }) {
 		panic(&ShapeError{"Reshape", [][]int{t.shape, slices.Clone(full)}, fmt.Sprintf("%d elements do not fill the second", len(data))})
 	}
-	return v.Remake(data, full...)
+	return h.FromSlice(data, full...)
 }
 
 // Transpose returns a view with the last two dimensions exchanged.
@@ -65,11 +62,11 @@ func (t *Tensor) Permute(order ...int) *Tensor {
 }
 
 // Slice returns a view of the elements [from, to) along dimension dim.
-func (t *Tensor) Slice(dim, from, to int) *Tensor { return new(Tensor).RemakeSlice(t, dim, from, to) }
+func (t *Tensor) Slice(dim, from, to int) *Tensor { return new(Header).Slice(t, dim, from, to) }
 
-// RemakeSlice turns v into t.Slice(dim, from, to) without allocating a new header,
-// as Remake does.
-func (v *Tensor) RemakeSlice(t *Tensor, dim, from, to int) *Tensor {
+// Slice is t.Slice.
+func (h *Header) Slice(t *Tensor, dim, from, to int) *Tensor {
+	v := &h.t
 	dim = t.axis("Slice", dim)
 	if from < 0 || to < from || to > t.shape[dim] {
 		panic(&ShapeError{"Slice", [][]int{t.shape}, fmt.Sprintf("[%d, %d) is outside dimension %d", from, to, dim)})

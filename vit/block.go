@@ -11,9 +11,9 @@ import (
 //	x = x + ls1·proj(attention(norm1(x)))
 //	x = x + ls2·mlp(norm2(x))
 //
-// A row depends on other rows only through their keys and values. The methods
-// therefore take apart which rows are updated and which are only looked at:
-// whatever nobody reads afterwards is not computed.
+// A row depends on other rows only through their keys and values. Forward updates rows that attend
+// to themselves. For rows that no other row attends to, Query, Keys and Update
+// compute nothing else: class prompts and the class token in the last block.
 type Block struct {
 	Norm1 *nn.LayerNorm `state:"norm1"`
 	Attn  *Attention    `state:"attn"`
@@ -44,55 +44,70 @@ func newBlock(c Config) *Block {
 	return b
 }
 
-// Forward updates the rows of x [B, R, D], which attend to themselves and to
-// the rows `also` [B, A, D]; nil means none. Either may lack the dimension B: then its
-// rows are the same for every image, and are projected once.
+// Attention holds the projections of multi-head attention.
+type Attention struct {
+	QKV  *nn.Linear `state:"qkv"`  // [3D, D]: queries, keys, values
+	Proj *nn.Linear `state:"proj"` // [D, D]
+}
+
+// Forward updates the rows x [B, R, D], which attend to themselves and to
+// the rows `also` [B, A, D]; nil means none. Without the dimension B, rows
+// are the same for every image, and are projected once.
 func (b *Block) Forward(x, also *autograd.Var) *autograd.Var {
+	f := x.Tape().Frame()
 	q, kv := b.Project(x)
 	see := []autograd.KV{kv}
 	if also != nil {
 		see = append(see, b.Keys(also))
 	}
-	y := autograd.Attend(q, b.Heads, see...)
-	q.Release()
-	for _, s := range see {
-		s.Release()
-	}
-	return b.Update(x, y)
+	return b.complete(f, x, autograd.Attend(q, b.Heads, see...))
 }
 
-// Project returns the queries, keys and values of rows [..., R, D].
+// Project returns the queries, keys and values of rows x [..., R, D].
 func (b *Block) Project(x *autograd.Var) (q *autograd.Var, kv autograd.KV) {
-	h := b.Norm1.Forward(x)
-	q, kv = b.Attn.project(h)
-	h.Release()
-	return q, kv
+	f := x.Tape().Frame()
+	parts := autograd.Split(b.Attn.QKV.Forward(b.Norm1.Forward(x)), 3)
+	f.Keep(parts[0], parts[1:]...)
+	return parts[0], autograd.KV{K: parts[1], V: parts[2]}
 }
 
-// Keys returns the keys and values of rows that are only looked at.
+// Keys returns the keys and values of rows x [..., R, D] that are not updated.
 func (b *Block) Keys(x *autograd.Var) autograd.KV {
-	h := b.Norm1.Forward(x)
-	kv := b.Attn.keys(h)
-	h.Release()
-	return kv
+	f, d := x.Tape().Frame(), x.Dim(-1)
+	parts := autograd.Split(b.Attn.QKV.Rows(b.Norm1.Forward(x), d, 3*d), 2)
+	f.Keep(parts[0], parts[1])
+	return autograd.KV{K: parts[0], V: parts[1]}
 }
 
-// Query returns the queries of rows [..., R, D] that nobody looks at.
+// Query returns the queries of rows x [..., R, D] that no row attends to.
 func (b *Block) Query(x *autograd.Var) *autograd.Var {
-	h := b.Norm1.Forward(x)
-	q := b.Attn.query(h)
-	h.Release()
-	return q
+	f := x.Tape().Frame()
+	return f.Keep(b.Attn.QKV.Rows(b.Norm1.Forward(x), 0, x.Dim(-1)))
 }
 
-// Update returns the rows x after the block, given y, what they gathered by
-// attention: the projection, the MLP and both residuals. It releases y.
-func (b *Block) Update(x, y *autograd.Var) *autograd.Var {
-	x = b.add(x, b.LS1, b.Attn.Proj, y)
-	n := b.Norm2.Forward(x)
-	y = b.add(x, b.LS2, b.MLP, n)
-	x.Release()
-	return y
+// Update returns the rows x [B, R, D] after the block, given their queries q and all
+// that they attend to.
+func (b *Block) Update(x, q *autograd.Var, see ...autograd.KV) *autograd.Var {
+	f := x.Tape().Frame()
+	return b.complete(f, x, autograd.Attend(q, b.Heads, see...))
+}
+
+// Attention is Update, with the same bits, and also returns the attention weights [B, H, R, columns]:
+// one column per row of see in turn. They end with the tape's Reset.
+func (b *Block) Attention(x, q *autograd.Var, see ...autograd.KV) (y *autograd.Var, weights *tensor.Tensor) {
+	f := x.Tape().Frame()
+	y, weights = autograd.Attention(q, b.Heads, see...)
+	return b.complete(f, x, y), weights
+}
+
+// Complete returns the rows x [B, R, D] after the block, given what the heads gathered
+// for them, side by side: y [B, R, D].
+func (b *Block) Complete(x, y *autograd.Var) *autograd.Var { return b.complete(x.Tape().Frame(), x, y) }
+
+// complete is Complete. It frees all of f before the MLP, where a block needs most memory.
+func (b *Block) complete(f autograd.Frame, x, y *autograd.Var) *autograd.Var {
+	x = f.Keep(b.add(x, b.LS1, b.Attn.Proj, y))
+	return f.Keep(b.add(x, b.LS2, b.MLP, b.Norm2.Forward(x)))
 }
 
 // branch is what a block adds to its rows: the projection or the MLP.
@@ -101,9 +116,8 @@ type branch interface {
 	ForwardAdd(r autograd.Residual, x *autograd.Var) *autograd.Var
 }
 
-// add returns x plus what f makes of y, and releases y.
+// add returns x + scale∘f(y), in training with DropPath.
 func (b *Block) add(x *autograd.Var, scale *LayerScale, f branch, y *autograd.Var) *autograd.Var {
-	defer y.Release()
 	tp := x.Tape()
 	drops := b.DropPath > 0 && tp.Rand != nil
 	switch {
@@ -112,19 +126,13 @@ func (b *Block) add(x *autograd.Var, scale *LayerScale, f branch, y *autograd.Va
 	case !drops && scale.Gamma.Frozen:
 		return f.ForwardAdd(autograd.Residual{X: x, Scale: tp.Param(scale.Gamma)}, y)
 	}
+	frame := tp.Frame()
 	h := f.Forward(y)
 	if scale != nil {
-		scaled := scale.Forward(h)
-		h.Release()
-		h = scaled
+		h = frame.Keep(scale.Forward(h))
 	}
-	if kept := b.DropPath.Forward(h); kept != h {
-		h.Release()
-		h = kept
-	}
-	sum := autograd.Add(x, h)
-	h.Release()
-	return sum
+	h = frame.Keep(b.DropPath.Forward(h))
+	return frame.Keep(autograd.Add(x, h))
 }
 
 // LayerScale multiplies each channel by a learned factor (Touvron et al., arXiv 2103.17239).

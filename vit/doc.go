@@ -10,9 +10,9 @@
 // reads the names of the original code and of Hugging Face's transformers, in
 // safetensors and PyTorch files, and resizes position embeddings to the image size asked for.
 //
-// A block keeps apart the rows that it updates and those that are only looked at,
-// which is what makes Prompt-CAM cheap: see Block.
+// A block distinguishes rows that it updates from rows that are only attended to,
+// which makes Prompt-CAM cheap: see Block.
 //
-// Reading order: model.go, windows.go, block.go, attention.go; config.go for the presets;
+// Reading order: model.go, windows.go, block.go; config.go for the presets;
 // load.go, names.go and detect.go for files.
 package vit

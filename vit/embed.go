@@ -23,13 +23,12 @@ func newPatchEmbed(c Config) *PatchEmbed {
 // Forward turns images [B, 3, H, W] to tokens [B, M, D].
 func (e *PatchEmbed) Forward(images *autograd.Var) *autograd.Var {
 	tp := images.Tape()
+	f := tp.Frame()
 	pixels := autograd.Patches(images, e.Weight.Value.Dim(-1)) // [B, M, 3·P·P]
 	weight := autograd.Reshape(tp.Param(e.Weight), e.Weight.Value.Dim(0), -1)
 	var bias *autograd.Var
 	if e.Bias != nil {
 		bias = tp.Param(e.Bias)
 	}
-	x := autograd.Linear(pixels, weight, bias) // [B, M, D]
-	pixels.Release()
-	return x
+	return f.Keep(autograd.Linear(pixels, weight, bias)) // [B, M, D]
 }

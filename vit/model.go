@@ -55,55 +55,51 @@ func (m *Model) Embed(images *autograd.Var) *autograd.Var {
 		panic(&tensor.ShapeError{Op: "Embed", Shapes: [][]int{images.Shape()}, Reason: fmt.Sprintf("want images of %dx%d pixels", h, w)})
 	}
 	tp := images.Tape()
+	f := tp.Frame()
 	class, position := tp.Param(m.ClassToken), tp.Param(m.Position)
 	if !m.Config.NoClassPos {
 		class = autograd.Add(class, autograd.Slice(position, 1, 0, 1)) // [1, 1, D]
 		position = autograd.Slice(position, 1, 1, position.Dim(1))     // [1, M, D]
 	}
-	patches := m.Patch.Forward(images) // [B, M, D]
-	placed := autograd.Add(patches, position)
-	patches.Release()
-	rows := []*autograd.Var{class, placed}
+	patches := autograd.Add(m.Patch.Forward(images), position) // [B, M, D]
+	rows := []*autograd.Var{class, patches}
 	if m.Registers != nil {
-		rows = []*autograd.Var{class, tp.Param(m.Registers), placed}
+		rows = []*autograd.Var{class, tp.Param(m.Registers), patches}
 	}
 	x := autograd.Concat(rows...) // [B, prefix+M, D]
-	placed.Release()
 	if m.PreNorm != nil {
 		x = m.PreNorm.Forward(x)
 	}
-	return x
+	return f.Keep(x)
 }
 
 // Tokens turns images [B, 3, H, W] to the tokens [B, prefix+M, D] that enter
-// block n, from 0, or, of n = Depth, that leave the last one. It panics if n is neither.
+// block n, from 0, or, for n = Depth, that leave the last one. It panics for any other n.
 func (m *Model) Tokens(images *autograd.Var, n int) *autograd.Var {
 	if n < 0 || n > len(m.Blocks) {
 		panic(fmt.Sprintf("vit: Tokens: block %d of %d", n, len(m.Blocks)))
 	}
+	f := images.Tape().Frame()
 	h, w := m.Config.Grid()
-	x := m.Embed(images)
-	y := m.Run(x, h, w, 0, n)
-	if y != x {
-		x.Release()
-	}
-	return y
+	return f.Keep(m.Run(m.Embed(images), h, w, 0, n))
 }
 
 // Features turns images [B, 3, H, W] to the tokens after the last block and the final norm, [B, prefix+M, D].
 func (m *Model) Features(images *autograd.Var) *autograd.Var {
-	return m.Norm.Forward(m.Tokens(images, len(m.Blocks)))
+	f := images.Tape().Frame()
+	return f.Keep(m.Norm.Forward(m.Tokens(images, len(m.Blocks))))
 }
 
-// ClassAttention returns where the class token of each image looks in the last block, [B, H, prefix+M],
-// given the tokens [B, prefix+M, D] that enter that block, as Tokens makes them for n = Depth-1.
-// A row sums to 1. It ends with the tape's Reset.
-func (m *Model) ClassAttention(tokens *autograd.Var) *tensor.Tensor {
+// Class updates the class token alone by the last block and the final norm. tokens [B, prefix+M, D] are
+// those that enter that block, such as Tokens returns for n = Depth-1. The class token, [B, 1, D], has the
+// bits of the first row of Features. attn [B, H, prefix+M] is where each of its heads looks; it sums
+// to 1 over the last dimension and ends with the tape's Reset.
+func (m *Model) Class(tokens *autograd.Var) (class *autograd.Var, attn *tensor.Tensor) {
+	f := tokens.Tape().Frame()
 	last := m.Blocks[len(m.Blocks)-1]
-	class := autograd.Concat(autograd.Slice(tokens, 1, 0, 1)) // [B, 1, D], contiguous
-	q, kv := last.Query(class), last.Keys(tokens)
-	_, attn := autograd.Attention(q, last.Heads, kv) // [B, H, 1, prefix+M]
-	return attn.Reshape(attn.Dim(0), last.Heads, attn.Dim(3))
+	class = autograd.Concat(autograd.Slice(tokens, 1, 0, 1))                  // [B, 1, D], contiguous
+	class, attn = last.Attention(class, last.Query(class), last.Keys(tokens)) // [B, 1, D], [B, H, 1, prefix+M]
+	return f.Keep(m.Norm.Forward(class)), attn.Reshape(attn.Dim(0), last.Heads, attn.Dim(3))
 }
 
 // Classify returns the scores [B, labels] of images [B, 3, H, W] by the
@@ -112,6 +108,7 @@ func (m *Model) Classify(images *autograd.Var) *autograd.Var {
 	if m.Head == nil {
 		panic(fmt.Sprintf("vit: Classify: model %q was loaded without a classifier (Config.Labels is 0)", m.Config.Name))
 	}
+	f := images.Tape().Frame()
 	class := autograd.Concat(autograd.Slice(m.Features(images), 1, 0, 1)) // [B, 1, D], contiguous
-	return autograd.Reshape(m.Head.Forward(class), images.Dim(0), m.Config.Labels)
+	return f.Keep(autograd.Reshape(m.Head.Forward(class), images.Dim(0), m.Config.Labels))
 }

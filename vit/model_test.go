@@ -23,8 +23,8 @@ func random(t *testing.T, c Config, n int) (*Model, *tensor.Tensor) {
 
 // The weights and photographs are real; the numbers are PyTorch's.
 func TestTheRealViTEqualsTimms(t *testing.T) {
-	weights := tensortest.Shared(t, "weights/vit_tiny_patch16_224.safetensors")
-	f, err := checkpoint.Open(tensortest.Shared(t, "golden/vit_tiny.safetensors"))
+	weights := shared(t, "weights", "vit_tiny_patch16_224.safetensors")
+	f, err := checkpoint.Open(shared(t, "golden", "vit_tiny.safetensors"))
 	require.NoError(t, err)
 	defer f.Close()
 	want := func(name string) *tensor.Tensor {
@@ -99,17 +99,18 @@ func TestTokensEnterTheirBlock(t *testing.T) {
 	assert.PanicsWithValue(t, "vit: Tokens: block -1 of 2", func() { m.Tokens(tp.Const(images), -1) })
 }
 
-// Where the class token looks is the first row of the whole last block's attention.
-func TestClassAttentionIsTheFirstRow(t *testing.T) {
+// The class token alone is the first row of the whole last block, and so is where it looks.
+func TestClassIsTheFirstRow(t *testing.T) {
 	for _, c := range []Config{tiny, tinyReg, tinyClip, tinyDINO} {
 		m, images := random(t, c, 2)
 		tp := &autograd.Tape{NoGrad: true}
 		x := m.Tokens(tp.Const(images), c.Depth-1)
 		q, kv := m.Blocks[c.Depth-1].Project(x)
 		_, all := autograd.Attention(q, c.Heads, kv) // [B, H, R, R]
-		got := m.ClassAttention(x)                   // [B, H, R]
+		class, got := m.Class(x)                     // [B, 1, D], [B, H, R]
 		assert.Equal(t, []int{2, c.Heads, x.Dim(1)}, got.Shape())
 		tensortest.Close(t, all.Select(2, 0).Clone(), got, 1e-6)
+		assert.Equal(t, m.Features(tp.Const(images)).Value().Slice(1, 0, 1).Clone(), class.Value().Clone())
 	}
 }
 

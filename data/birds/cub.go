@@ -15,7 +15,7 @@ import (
 	"github.com/promptcam/promptcam/data"
 )
 
-// A Config says what images a set has: of each species so many. The species are its classes.
+// A Config describes a set of images. Its species are the classes.
 type Config struct {
 	Species     []Species
 	Train, Test int // images of each species
@@ -50,8 +50,8 @@ func (c Config) check() error {
 	return nil
 }
 
-// Scene is the scene of a species' image: training images count from 0 on, test images
-// from c.Train on. No two images of a set share a scene.
+// Scene returns the scene of a species' image: training images start at 0, test images at
+// c.Train. No two images of a set share a scene.
 func (c Config) Scene(species, image int) Scene {
 	// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): one to one, so seeds differ.
 	z := c.Seed + uint64(species)<<32 + uint64(image)
@@ -60,7 +60,7 @@ func (c Config) Scene(species, image int) Scene {
 	return NewScene(z ^ z>>31)
 }
 
-// Draw draws a species' image, counted as in Scene.
+// Draw draws a species' image, numbered as in Scene.
 func (c Config) Draw(species, image int) *Image {
 	return Draw(c.Species[species].Traits, c.Scene(species, image), c.Size)
 }
@@ -83,8 +83,7 @@ func (c Config) file(species, image int) string {
 func underscored(name string) string { return strings.ReplaceAll(name, " ", "_") }
 
 // Write draws the set into a new folder, in the layout that doc.go describes. The folder
-// appears when it is complete; when ctx ends before, or anything fails, it does not. It panics if
-// a trait's value is none of its kind's.
+// appears only when it is complete. Write panics if a trait's value is not one of its kind's.
 func Write(ctx context.Context, dir string, c Config) error {
 	if err := write(ctx, filepath.Clean(dir), c); err != nil {
 		return fmt.Errorf("birds: write %s: %w", dir, err)
@@ -129,8 +128,8 @@ func write(ctx context.Context, dir string, c Config) (err error) {
 	return os.Rename(temporary, dir)
 }
 
-// WriteFiles is Write into anything that has files, such as an archive: create makes the one
-// of that name, in the layout that doc.go describes. Several are open at a time.
+// WriteFiles is Write into anything that holds files, such as an archive. create opens the file
+// of a name in the layout that doc.go describes; several are open at a time.
 func WriteFiles(ctx context.Context, c Config, create func(name string) (io.WriteCloser, error)) error {
 	err := c.check()
 	if err == nil {
@@ -157,13 +156,13 @@ func (c Config) writeFiles(ctx context.Context, create func(name string) (io.Wri
 	return nil
 }
 
-// A sight is what the lists tell of an image.
+// A sight is what the lists say about an image.
 type sight struct {
 	box    image.Rectangle
 	points [NumParts + Part(NumKinds)]image.Point // of the parts, then of the places; (-1, -1) if hidden
 }
 
-// drawOne writes an image and its masks, and notes in seen what the lists tell of it.
+// drawOne writes an image and its masks, and notes in seen what the lists say about it.
 func (c Config) drawOne(create func(name string) (io.WriteCloser, error), species, index int, seen *sight) error {
 	m := c.Draw(species, index)
 	seen.box = bounds(m.Places[Build])

@@ -1,11 +1,11 @@
-// Package birds draws birds whose traits are known to the pixel: a data set for
-// fine-grained recognition that tells where the answer is.
+// Package birds draws birds: a data set for fine-grained recognition in which the
+// place of every trait is known to the pixel.
 //
 // A bird is its Traits: one value of each Kind, such as the colour of the crown or the
-// ring around the eye. An image is a bird in a Scene, which a seed makes: pose, light,
-// landscape, the branch, the leaf in front. With the image come masks of the bird's
-// parts and of the places of its traits. In the same scene any trait can be exchanged: such a
-// pair of images differs nowhere but in that trait's place.
+// ring around the eye. An image is a bird in a Scene, drawn from a seed: pose, light,
+// landscape, the branch, the leaf in front. The image comes with masks of the bird's
+// parts and of the places of its traits. Exchanging a trait in the same scene changes
+// the image only in that trait's place.
 //
 //	all := birds.AllSpecies()
 //	image := birds.Draw(all[1].Traits, birds.NewScene(7), 128)
@@ -14,8 +14,8 @@
 //	endless := birds.Draw(birds.Random(rng), birds.NewScene(rng.Uint64()), 128)
 //
 // AllSpecies is a taxonomy: species of one genus share all but one or two traits,
-// genera of one family share build and, but for one species, bill. Each small kind of trait is all that tells
-// some two species apart; Distinguish says which do.
+// genera of one family share build and, except one species, bill. For each small kind of
+// trait there are two species that differ in it alone; Distinguish finds them.
 //
 // The same arguments give the same bits on every platform.
 //
@@ -37,13 +37,13 @@
 //	attributes/image_attribute_labels.txt  image, attribute, 1 if present, certainty, seconds (0)
 //	attributes/class_attribute_labels_continuous.txt  a line a class: per cent of each attribute
 //
-// All numbers of things count from 1. In CUB attributes.txt lies beside the folder. To these come
+// All numbers count from 1. In CUB attributes.txt is beside the folder. Further files:
 //
 //	masks/parts/CLASS/IMAGE   8-bit grey, [parts * size, size]: the masks of Image.Parts below one another
 //	masks/places/CLASS/IMAGE  8-bit grey, [kinds * size, size]: those of Image.Places
 //	scenes.txt                image, the seed of its scene
 //	taxonomy.csv              class, name, genus, family
-//	differences.csv           two classes, kind of trait, the value of each: what tells them apart
+//	differences.csv           two classes, a kind of trait in which they differ, the value of each
 //
 // Reading order: traits.go, species.go, scene.go; image.go, bird.go, canvas.go, raster.go; cub.go; flock.go.
 package birds

@@ -49,7 +49,7 @@ func (c Config) lists(seen []sight) map[string]*bytes.Buffer {
 	return files
 }
 
-// listClasses tells of the species and of what tells them apart.
+// listClasses lists the species and their differences.
 func (c Config) listClasses(line func(file, format string, values ...any)) {
 	line("taxonomy.csv", "class,name,genus,family")
 	line("differences.csv", "class_a,class_b,kind,value_a,value_b")

@@ -1,16 +1,16 @@
-// Package download fetches files that others publish and unpacks archives, trusting neither the
-// connection nor what comes.
+// Package download fetches published files and unpacks archives. It trusts neither the
+// connection nor the contents.
 //
 //	f := download.File{URL: "https://publisher.org/birds.tgz", Size: 1150585339, SHA256: "0c68…"}
 //	err := f.Fetch(ctx, "cache/birds.tgz", download.DefaultOptions())
 //	err = download.Unpack(ctx, "cache/birds.tgz", "cache/birds", download.Limits{Files: 20000, Bytes: 4 << 30}, nil)
 //
-// A download that was cut off goes on where it stopped, in this run or in a later one. What the
-// path holds is complete and checked, or it is not there. An archive unpacks into a folder of its
-// own, whole or not at all.
+// An interrupted download resumes where it stopped, in this run or a later one. The file at path
+// is complete and checked, or it is not there. An archive unpacks into a new folder, whole or
+// not at all.
 //
-// Where a publisher gives no hash, the size alone is checked the first time. The SHA-256 of what
-// came is then written beside it, and later uses are held to it.
+// If the publisher gives no hash, the first download checks the size alone and writes the SHA-256
+// beside the file; later calls check that.
 //
-// Neither function expects another process to do the same at the same time: Lock keeps it away.
+// Neither function is safe against another process doing the same: hold a Lock.
 package download

@@ -14,9 +14,9 @@ import (
 	"strings"
 )
 
-// Limits are how much an archive may unpack to.
+// Limits bound what an archive may unpack to.
 type Limits struct {
-	Files int   // with the folders, also those that only names tell of
+	Files int   // including folders, also those that appear only in names
 	Bytes int64 // of all files together
 }
 
@@ -45,9 +45,9 @@ func Unpack(ctx context.Context, archive, dir string, l Limits, progress func(do
 // gzip. It grows as dir.part, which is first removed if it exists, and is then renamed:
 // dir is complete, or it is not there.
 //
-// Only files and folders come out, with the rights that new ones have. An archive with anything
-// else is refused: a name that is absolute, leaves the folder or comes twice, a link, a device,
-// more than the limits, no file at all, or an end that is missing.
+// It creates files and folders with default permissions. Errors: a name that is absolute, leaves
+// the folder or occurs twice, a link, a device, more than the limits, no file at all, a truncated
+// archive.
 func UnpackFrom(ctx context.Context, archive io.Reader, dir string, l Limits) error {
 	if l.Files < 1 || l.Bytes < 1 {
 		panic(fmt.Sprintf("download: limits %+v, want more than 0", l))
@@ -98,7 +98,7 @@ func unpack(archive io.Reader, dir string, l Limits) error {
 			files++
 		}
 	}
-	// The checksum comes behind the last block. Bytes behind it, which gzip warns of, say nothing.
+	// The checksum follows the last block. Ignore what follows it, which gzip reports as ErrHeader.
 	if _, err := io.Copy(io.Discard, plain); err != nil && !errors.Is(err, gzip.ErrHeader) {
 		return cut(err)
 	}
@@ -108,7 +108,7 @@ func unpack(archive io.Reader, dir string, l Limits) error {
 	return nil
 }
 
-// cut puts plain words for an archive that ends too early.
+// cut rewords the error of an archive that ends too early.
 func cut(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || err == io.EOF {
 		return errors.New("the archive is cut off")
@@ -118,7 +118,7 @@ func cut(err error) error {
 
 // unpacker fills a folder.
 type unpacker struct {
-	root    *os.Root // which nothing can leave, whatever add overlooks
+	root    *os.Root // confines everything, whatever add overlooks
 	limits  Limits
 	entries int
 	bytes   int64
@@ -200,7 +200,7 @@ func (u *unpacker) count() error {
 	return nil
 }
 
-// twice puts plain words for a name that is taken, perhaps by one that differs in case.
+// twice rewords the error of a name that exists, perhaps in another case.
 func twice(err error) error {
 	if errors.Is(err, fs.ErrExist) {
 		return errors.New("its name is taken by an entry before it")
@@ -208,7 +208,7 @@ func twice(err error) error {
 	return err
 }
 
-// limited is an error once more than left bytes are read.
+// limited fails once more than left bytes are read.
 type limited struct {
 	io.Reader
 	left int64
@@ -222,7 +222,7 @@ func (l *limited) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// counted tells how much was read.
+// counted reports how much was read.
 type counted struct {
 	io.Reader
 	done, total int64

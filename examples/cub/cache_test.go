@@ -24,8 +24,8 @@ func TestFeaturesAreReused(t *testing.T) {
 	assert.Equal(t, []string{"features.safetensors"}, files(t, cache))
 	assert.Equal(t, complete, files(t, first))
 	baselines := readMetrics(t, first)["baselines"].(map[string]any)
-	for _, name := range []string{"linear_probe", "nearest_mean"} {
-		assert.Contains(t, stdout, baselineScore{name: name}.title())
+	for name, title := range map[string]string{"linear_probe": "linear probe on the class token", "nearest_mean": "nearest class mean of the class token"} {
+		assert.Contains(t, stdout, title)
 		assert.Greater(t, baselines[name].(map[string]any)["top1"], 50., "colours are easy")
 	}
 
@@ -131,12 +131,12 @@ func TestInterruptedFeatures(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := run(ctx, append(args, out), io.Discard, io.Discard)
+	err := command(ctx, append(args, out), io.Discard, io.Discard)
 	require.ErrorIs(t, err, context.Canceled)
 	assert.Contains(t, err.Error(), "interrupted; the same flags start again")
 
 	ctx, cancel = context.WithCancel(t.Context())
-	err = run(ctx, append(args, out), watcher{func(line string) {
+	err = command(ctx, append(args, out), watcher{func(line string) {
 		if strings.HasPrefix(line, "epoch 1/2") {
 			cancel()
 		}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/promptcam/promptcam/data/download"
+	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit/pretrained"
@@ -64,14 +66,16 @@ func isPublished(weights string) bool {
 }
 
 // known lists the names of the weights.
-func known() string { return strings.Join(sortedKeys(published.weights), ", ") }
+func known() string {
+	return strings.Join(slices.Sorted(maps.Keys(published.weights)), ", ")
+}
 
 // downloads finds out what -download has to fetch and lets -data and -weights name where it will
 // be. Without the flag it says what a name in -weights is missing.
 func (s *settings) downloads() error {
-	if !s.download {
-		if isPublished(s.weights) && !exists(s.weights) {
-			return usage("-weights %s is no file: with -download the weights of that name are fetched", s.weights)
+	if !s.Download {
+		if isPublished(s.Weights) && !exists(s.Weights) {
+			return console.Usagef("-weights %s is no file: with -download the weights of that name are fetched", s.Weights)
 		}
 		return nil
 	}
@@ -84,13 +88,13 @@ func (s *settings) downloads() error {
 		return err
 	}
 	if w.weights != "" {
-		s.weights = w.backbone()
+		s.Weights = w.backbone()
 	}
-	if s.data == "" && len(s.explain) == 0 && s.addClass == "" {
-		w.photographs, s.data = true, w.images()
+	if s.Data == "" && len(s.Explain) == 0 && s.AddClass == "" {
+		w.photographs, s.Data = true, w.images()
 	}
 	if !w.photographs && w.weights == "" {
-		return usage("-download has nothing to fetch: CUB-200-2011 in the place of -data, and the weights %s by their names in -weights", known())
+		return console.Usagef("-download has nothing to fetch: CUB-200-2011 in the place of -data, and the weights %s by their names in -weights", known())
 	}
 	s.fetches = w
 	return nil
@@ -100,22 +104,22 @@ func (s *settings) downloads() error {
 // before anything large is downloaded.
 func (s *settings) publishedWeights() (string, error) {
 	switch {
-	case isPublished(s.weights):
-		return s.weights, nil
+	case isPublished(s.Weights):
+		return s.Weights, nil
 	case s.ownWeights:
 		return "", nil
-	case s.weights != "" && !exists(s.weights):
-		return "", usage("-weights %s: no such file, and -download knows %s", s.weights, known())
-	case s.load != "" && !exists(s.load):
-		return "", fmt.Errorf("-load %s: no such file", s.load)
-	case s.weights != "":
+	case s.Weights != "" && !exists(s.Weights):
+		return "", console.Usagef("-weights %s: no such file, and -download knows %s", s.Weights, known())
+	case s.Load != "" && !exists(s.Load):
+		return "", fmt.Errorf("-load %s: no such file", s.Load)
+	case s.Weights != "":
 		return "", nil
-	case s.load == "":
+	case s.Load == "":
 		return defaultWeights, nil
 	}
-	f, err := checkpoint.Open(s.load)
+	f, err := checkpoint.Open(s.Load)
 	if err != nil {
-		return "", nil // evaluate says
+		return "", nil // openTrained says
 	}
 	defer f.Close() // it is only read
 	info, err := promptcam.ReadInfo(f)
@@ -126,13 +130,13 @@ func (s *settings) publishedWeights() (string, error) {
 		return "", nil
 	}
 	if name := info.Backbone.Config.Name; !isPublished(name) {
-		return "", usage("-weights is missing: %s was trained on %s, and -download knows %s", s.load, name, known())
+		return "", console.Usagef("-weights is missing: %s was trained on %s, and -download knows %s", s.Load, name, known())
 	}
 	return info.Backbone.Config.Name, nil
 }
 
 // fetch downloads what is wanted and is not there yet.
-func (w *wanted) fetch(ctx context.Context, c *console) (err error) {
+func (w *wanted) fetch(ctx context.Context, c *console.Console) (err error) {
 	defer func() {
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 			err = interrupted{fmt.Sprintf("what has been downloaded is in %s: the same flags go on", w.folder), err}
@@ -140,7 +144,7 @@ func (w *wanted) fetch(ctx context.Context, c *console) (err error) {
 			err = fmt.Errorf("-download: %w", err)
 		}
 	}()
-	unlock, err := download.Lock(ctx, filepath.Join(w.folder, ".lock"), func() { c.say("another process downloads to %s: waiting for it", w.folder) })
+	unlock, err := download.Lock(ctx, filepath.Join(w.folder, ".lock"), func() { say(c, "another process downloads to %s: waiting for it", w.folder) })
 	if err != nil {
 		return err
 	}
@@ -149,79 +153,38 @@ func (w *wanted) fetch(ctx context.Context, c *console) (err error) {
 		if err := get(ctx, c, published.weights[w.weights], w.backbone()); err != nil {
 			return err
 		}
-		c.say("weights: %s", w.backbone())
+		say(c, "weights: %s", w.backbone())
 	}
 	if w.photographs {
 		if err := w.birds(ctx, c); err != nil {
 			return err
 		}
-		c.say("photographs: %s", w.images())
+		say(c, "photographs: %s", w.images())
 	}
 	return nil
 }
 
 // birds downloads and unpacks the photographs, unless they are there; the archive does not stay.
-func (w *wanted) birds(ctx context.Context, c *console) error {
+func (w *wanted) birds(ctx context.Context, c *console.Console) error {
 	if exists(w.unpacked()) {
 		return nil
 	}
 	if err := get(ctx, c, published.photographs, w.archive()); err != nil {
 		return err
 	}
-	p := c.traffic("unpacking " + filepath.Base(w.archive()))
-	if err := download.Unpack(ctx, w.archive(), w.unpacked(), cubFiles, p.show); err != nil {
+	p := c.Traffic("unpacking " + filepath.Base(w.archive()))
+	if err := download.Unpack(ctx, w.archive(), w.unpacked(), cubFiles, p); err != nil {
 		return err
 	}
 	return os.Remove(w.archive())
 }
 
 // get downloads a file.
-func get(ctx context.Context, c *console, f download.File, path string) error {
+func get(ctx context.Context, c *console.Console, f download.File, path string) error {
 	if !exists(path) {
-		c.say("downloading %s, %.0f MB", f.URL, float64(f.Size)/1e6)
+		say(c, "downloading %s, %.0f MB", f.URL, float64(f.Size)/1e6)
 	}
 	o := download.DefaultOptions()
-	o.Progress = c.traffic("downloading " + filepath.Base(path)).show
+	o.Progress = c.Traffic("downloading " + filepath.Base(path))
 	return f.Fetch(ctx, path, o)
-}
-
-// traffic shows how far bytes have come.
-type traffic struct {
-	c       *console
-	what    string
-	began   time.Time
-	skipped int64 // that were there before
-}
-
-func (c *console) traffic(what string) *traffic {
-	c.last = time.Now()
-	return &traffic{c: c, what: what, skipped: -1}
-}
-
-// show tells that done of total bytes are done.
-func (t *traffic) show(done, total int64) {
-	c, now := t.c, time.Now()
-	if t.skipped < 0 {
-		t.began, t.skipped = now, done
-	}
-	every := plainEvery
-	if c.width != nil {
-		every = barEvery
-	}
-	if c.quiet || now.Sub(c.last) < every {
-		return
-	}
-	c.last = now
-	rate := float64(done-t.skipped) / now.Sub(t.began).Seconds()
-	text := fmt.Sprintf("%.0f/%.0f MB", float64(done)/1e6, float64(total)/1e6)
-	if rate > 0 {
-		text += fmt.Sprintf("  %.1f MB/s  %s left", rate/1e6, clock(time.Duration(float64(total-done)/rate*float64(time.Second))))
-	}
-	if c.width == nil {
-		c.say("%s  %s", t.what, text)
-		return
-	}
-	line := t.what + " " + bar(int(done>>10), int(total>>10), min(30, c.width()-len(t.what)-len(text)-5)) + " " + text
-	fmt.Fprintf(c.stderr, "\r\x1b[K%.*s", c.width()-1, line)
-	c.drawn = true
 }

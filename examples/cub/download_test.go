@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/promptcam/promptcam/data/download"
+	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/vit"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -187,7 +188,7 @@ func TestDownloadRefuses(t *testing.T) {
 		{[]string{"-download", "-weights", "dino-vitl16"}, "-weights dino-vitl16: no such file, and -download knows dino-vits16, tiny"},
 	} {
 		_, _, err := cub(t, t.Context(), c.args...)
-		require.ErrorAs(t, err, new(usageError))
+		require.ErrorAs(t, err, new(console.UsageError))
 		assert.ErrorContains(t, err, c.want)
 	}
 	fails(t, []string{"-download", "-load", "none"}, "-load none: no such file")
@@ -201,24 +202,4 @@ func TestPublished(t *testing.T) {
 	}
 	assert.True(t, isPublished(defaultWeights))
 	assert.Contains(t, published.photographs.URL, "https://")
-}
-
-func TestTraffic(t *testing.T) {
-	var screen bytes.Buffer
-	c := &console{stdout: &screen, stderr: &screen, width: func() int { return 90 }}
-	m := c.traffic("downloading f")
-	m.show(40e6, 100e6)
-	m.began = m.began.Add(-5 * time.Second)
-	c.last = c.last.Add(-barEvery)
-	m.show(50e6, 100e6)
-	assert.Contains(t, screen.String(), "downloading f [")
-	assert.Contains(t, screen.String(), "50/100 MB  2.0 MB/s  0:25 left", "of what came now, not of what was there")
-	c.say("done")
-	assert.True(t, strings.HasSuffix(screen.String(), "\r\x1b[Kdone\n"))
-
-	c.quiet = true
-	screen.Reset()
-	c.last = c.last.Add(-time.Hour)
-	m.show(60e6, 100e6)
-	assert.Empty(t, screen.String())
 }

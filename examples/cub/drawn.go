@@ -9,6 +9,7 @@ import (
 
 	"github.com/promptcam/promptcam/data/birds"
 	"github.com/promptcam/promptcam/data/download"
+	"github.com/promptcam/promptcam/examples/internal/console"
 )
 
 // own names the drawn birds in -data, and in -weights the backbone that comes with the program.
@@ -28,11 +29,11 @@ func drawnFolder() (string, error) {
 }
 
 // drawData draws the birds that -data names, unless they are there.
-func drawData(ctx context.Context, dir string, c *console) error {
+func drawData(ctx context.Context, dir string, c *console.Console) error {
 	if exists(dir) {
 		return nil
 	}
-	unlock, err := download.Lock(ctx, dir+".lock", func() { c.say("another process draws the birds: waiting for it") })
+	unlock, err := download.Lock(ctx, dir+".lock", func() { say(c, "another process draws the birds: waiting for it") })
 	if err != nil {
 		return fmt.Errorf("-data %s: %w", own, err)
 	}
@@ -40,17 +41,9 @@ func drawData(ctx context.Context, dir string, c *console) error {
 	if exists(dir) {
 		return nil
 	}
-	c.say("drawing birds of %d species, %d images of each, in %s", len(drawnBirds.Species), drawnBirds.Train+drawnBirds.Test, dir)
+	say(c, "drawing birds of %d species, %d images of each, in %s", len(drawnBirds.Species), drawnBirds.Train+drawnBirds.Test, dir)
 	if err := birds.Write(ctx, dir, drawnBirds); err != nil {
 		return fmt.Errorf("-data %s: %w", own, err)
 	}
 	return nil
-}
-
-// title names the images.
-func (r *results) title() string {
-	if r.draws != "" {
-		return "drawn birds"
-	}
-	return filepath.Base(r.set.Root)
 }

@@ -74,7 +74,7 @@ func TestResumeWithoutDataAndWeights(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	args := []string{"-epochs", "3", "-batch", "4", "-mix-until", "0.3"} // steps enough for losses that are not a guess's
-	err := run(ctx, args, watcher{func(lines string) {
+	err := command(ctx, args, watcher{func(lines string) {
 		if strings.Contains(lines, "epoch 2/3  loss") {
 			cancel()
 		}
@@ -94,18 +94,18 @@ func TestRecipeOfTheDrawnBirds(t *testing.T) {
 		return s
 	}
 	bare := parsed()
-	assert.Equal(t, bare.recipe, parsed("-data", "birds", "-weights", "birds").recipe)
-	assert.Zero(t, bare.Distill)
-	assert.Positive(t, bare.Binary)
-	assert.Positive(t, bare.Hard)
+	assert.Equal(t, bare.Recipe, parsed("-data", "birds", "-weights", "birds").Recipe)
+	assert.Zero(t, bare.Distill.Weight)
+	assert.Positive(t, bare.Binary.Weight)
+	assert.Positive(t, bare.Hard.Share)
 	low := parsed("-lr", "0.003")
-	assert.InEpsilon(t, bare.MinLR/bare.LR, low.MinLR/low.LR, 1e-9, "the rate falls as far")
+	assert.InEpsilon(t, bare.Schedule.Min/bare.Schedule.Base, low.Schedule.Min/low.Schedule.Base, 1e-9, "the rate falls as far")
 	assert.True(t, bare.ownWeights)
 	assert.Greater(t, parsed("-preset", "long").Epochs, bare.Epochs)
 	assert.Equal(t, 3, parsed("-epochs", "3").Epochs)
-	assert.Equal(t, parsed("-data", "x", "-weights", "x", "-optimizer", "sgd").recipe, parsed("-optimizer", "sgd").recipe)
+	assert.Equal(t, parsed("-data", "x", "-weights", "x", "-optimizer", "sgd").Recipe, parsed("-optimizer", "sgd").Recipe)
 	photographs := parsed("-data", "x", "-weights", "birds")
-	assert.Equal(t, parsed("-data", "x", "-weights", "x").recipe, photographs.recipe)
+	assert.Equal(t, parsed("-data", "x", "-weights", "x").Recipe, photographs.Recipe)
 	assert.True(t, photographs.ownWeights)
 	assert.True(t, parsed("-download", "-weights", "birds").ownWeights)
 

@@ -148,7 +148,7 @@ func lists(t *testing.T, dir string, n, m int) string {
 func cub(t *testing.T, ctx context.Context, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	var out, warnings strings.Builder
-	err = run(ctx, args, &out, &warnings)
+	err = command(ctx, args, &out, &warnings)
 	return out.String(), warnings.String(), err
 }
 

@@ -43,7 +43,7 @@ func program(limit int, args ...string) *exec.Cmd {
 
 func TestExitCodes(t *testing.T) {
 	weights, arch := backbone(t, nil)
-	data, out := photographs(t, t.TempDir(), 6), t.TempDir()
+	data, out := photographs(t, t.TempDir(), 20), t.TempDir()
 	exit := func(c *exec.Cmd, code int) string {
 		var stderr strings.Builder
 		c.Stderr = &stderr
@@ -64,7 +64,7 @@ func TestExitCodes(t *testing.T) {
 			once.Do(func() { assert.NoError(t, c.Process.Signal(os.Interrupt)) })
 		}
 	}}
-	assert.Contains(t, exit(c, 130), " of 10000 is on disk in "+statePath(out))
+	assert.Contains(t, exit(c, 130), " of 10000 is on disk in "+filepath.Join(out, "state.safetensors"))
 	assert.Equal(t, []string{"state.safetensors"}, files(t, out))
 }
 

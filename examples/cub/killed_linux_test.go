@@ -3,6 +3,7 @@ package main
 import (
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ func TestKilledRunEndsWithTheSameBits(t *testing.T) {
 		if c.ProcessState.ExitCode() == -1 { // by the signal
 			killed++
 		}
-		if exists(statePath(out)) {
+		if exists(filepath.Join(out, "state.safetensors")) {
 			training++
 		} else if exists(out, "metrics.json") { // it has ended: once more from the start
 			same()
@@ -48,7 +49,7 @@ func TestKilledRunEndsWithTheSameBits(t *testing.T) {
 		}
 	}
 	assert.Positive(t, training, "kills after an epoch")
-	if !exists(out, "metrics.json") || exists(statePath(out)) {
+	if !exists(out, "metrics.json") || exists(filepath.Join(out, "state.safetensors")) {
 		require.NoError(t, program(1<<30, next...).Run())
 	}
 	same()

@@ -157,13 +157,13 @@ func TestExplain(t *testing.T) {
 	for _, words := range []string{red, blue, "40x36 pixels", "predicted", "rank  head  patches  prompts", "sufficient traits: ", filepath.Join(out, "0-maps-2.png")} {
 		assert.Contains(t, stdout, words)
 	}
-	one := size(t, filepath.Join(out, "0-maps.png"))
+	one := pictureSize(t, filepath.Join(out, "0-maps.png"))
 
 	// Whichever class is predicted, one of these is another.
 	tall := 0
 	for _, class := range []string{"red", "1"} {
 		stdout := must(t, append(load, "-explain", red, "-class", class)...)
-		if size(t, filepath.Join(out, "0-maps.png")).Y > one.Y {
+		if pictureSize(t, filepath.Join(out, "0-maps.png")).Y > one.Y {
 			tall++
 			assert.Equal(t, 2, strings.Count(stdout, "heads of the prompt of"))
 			assert.Contains(t, stdout, "none, since the class is not the predicted one")
@@ -189,7 +189,7 @@ func TestExplain(t *testing.T) {
 	fails(t, append(load, "-data", data, "-class", "red"), "-class says what to -explain")
 }
 
-func size(t *testing.T, path string) image.Point {
+func pictureSize(t *testing.T, path string) image.Point {
 	t.Helper()
 	f, err := os.Open(path)
 	require.NoError(t, err)

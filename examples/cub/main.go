@@ -3,37 +3,23 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
-	"strings"
-	"syscall"
+
+	"github.com/promptcam/promptcam/examples/internal/console"
+	"github.com/promptcam/promptcam/promptcam/run"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // the second signal ends the program at once
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	if err == nil {
-		return
-	}
-	fmt.Fprintln(os.Stderr, "cub: "+oneLine(err))
-	switch {
-	case errors.As(err, new(usageError)):
-		os.Exit(2)
-	case errors.Is(err, context.Canceled):
-		os.Exit(130) // as a shell reports a program that SIGINT ended
-	}
-	os.Exit(1)
-}
+func main() { console.Main("cub", command) }
 
-// run is the program.
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+// command parses the command line and does what it asks for.
+func command(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s, err := parse(args, stdout)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -44,8 +30,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err := folders(s); err != nil {
 		return err
 	}
-	c := newConsole(stdout, stderr, s.quiet)
-	defer c.clear()
+	c := console.New(stdout, stderr)
+	c.Quiet, s.Observer = s.Quiet, observer(c)
+	defer c.Clear()
 	if s.fetches != nil {
 		if err := s.fetches.fetch(ctx, c); err != nil {
 			return err
@@ -56,16 +43,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	switch {
-	case len(s.explain) > 0:
-		err = explain(ctx, s, c)
-	case s.addClass != "":
-		err = addClass(ctx, s, c)
-	case s.load != "":
-		err = evaluate(ctx, s, c)
-	default:
-		err = train(ctx, s, c)
-	}
+	err = do(ctx, s, c)
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		return interrupted{saved(s), err}
 	}
@@ -74,7 +52,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // folders says whether one of the folders is a file.
 func folders(s *settings) error {
-	for _, f := range []struct{ name, dir string }{{"data", s.data}, {"out", s.out}, {"add-class", s.addClass}, {"cache", filepath.Dir(featuresPath(s))}} {
+	for _, f := range []struct{ name, dir string }{{"data", s.Data}, {"out", s.Out}, {"add-class", s.AddClass}, {"cache", s.Cache}} {
 		if info, err := os.Stat(f.dir); err == nil && !info.IsDir() {
 			return fmt.Errorf("-%s %s is a file, want a folder", f.name, f.dir)
 		}
@@ -93,18 +71,38 @@ func (i interrupted) Unwrap() error { return i.cause }
 
 // saved says what an interrupted run has left and how to go on.
 func saved(s *settings) string {
-	if st, err := readState(statePath(s.out)); s.load == "" && err == nil {
-		if n := len(st.History); n < st.Recipe.Epochs {
-			return fmt.Sprintf("epoch %d of %d is on disk in %s: go on with the same flags and -resume", n, st.Recipe.Epochs, statePath(s.out))
+	state := filepath.Join(s.Out, "state.safetensors")
+	if done, of := s.Unfinished(); s.Load == "" && of > 0 {
+		if done < of {
+			return fmt.Sprintf("epoch %d of %d is on disk in %s: go on with the same flags and -resume", done, of, state)
 		}
-		return fmt.Sprintf("training is done and on disk in %s: the same flags and -resume make the report", statePath(s.out))
+		return fmt.Sprintf("training is done and on disk in %s: the same flags and -resume make the report", state)
 	}
 	again := "the same flags start again"
-	if (s.load == "" || s.addClass != "") && s.cache != noCache && exists(featuresPath(s)) {
-		again += ", with the features made so far in " + featuresPath(s)
+	features := filepath.Join(cmp.Or(s.Cache, s.Out), "features.safetensors")
+	if (s.Load == "" || s.AddClass != "") && exists(features) {
+		again += ", with the features made so far in " + features
 	}
 	return again
 }
 
-// oneLine is for errors that list several faults, each on its line.
-func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+// observer shows the work of package run.
+func observer(c *console.Console) run.Observer {
+	return run.Observer{
+		Line: func(kind run.Kind, text string) {
+			map[run.Kind]func(string){run.Note: c.Say, run.Outcome: c.Result, run.Warning: c.Warn}[kind](text)
+		},
+		Progress: func(p run.Progress) {
+			text := fmt.Sprintf("%d/%d", p.Done, p.Total)
+			if p.Remark != "" {
+				text += "  " + p.Remark
+			}
+			c.Show(console.Progress{
+				Part: p.Part, Done: int64(p.Done), Total: int64(p.Total), Text: text, Rate: fmt.Sprintf("%.1f images/s", p.Rate()), Left: p.Left(),
+			})
+		},
+	}
+}
+
+// say prints a line about how things go.
+func say(c *console.Console, format string, a ...any) { c.Say(fmt.Sprintf(format, a...)) }

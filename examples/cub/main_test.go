@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"flag"
 	"image/png"
 	"path/filepath"
 	"slices"
@@ -10,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/promptcam/promptcam/nn/fit/knob"
 	"github.com/promptcam/promptcam/vit"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -140,44 +139,11 @@ func TestLayouts(t *testing.T) {
 
 func TestHelpNamesEveryFlag(t *testing.T) {
 	stdout := must(t, "-h")
-	listed := 0
-	for _, g := range groups {
-		listed += len(g.flags)
-		for _, name := range g.flags {
-			assert.Contains(t, stdout, "\n  -"+name)
-		}
+	for k := range knob.Walk(&settings{}) {
+		assert.Contains(t, stdout, "\n  -"+k.Flag)
+		assert.Contains(t, groups, k.Group, k.Flag)
 	}
-	all := 0
-	flags(&settings{}, defaults("deep", "sgd", false)).VisitAll(func(*flag.Flag) { all++ })
-	assert.Equal(t, all, listed)
 	for _, c := range vit.Presets() {
 		assert.Contains(t, stdout, c.Name)
-	}
-}
-
-func TestBar(t *testing.T) {
-	var screen bytes.Buffer
-	c := &console{stdout: &screen, stderr: &screen, width: func() int { return 90 }}
-	m := c.meter(200)
-	c.last = c.last.Add(-barEvery)
-	m.show("epoch 1/2", 50, 100, "loss 1.000")
-	assert.Contains(t, screen.String(), "epoch 1/2 [")
-	assert.Contains(t, screen.String(), "50/100  loss 1.000")
-	assert.Contains(t, screen.String(), " left")
-	c.say("done")
-	assert.True(t, strings.HasSuffix(screen.String(), "\r\x1b[Kdone\n"), "the bar is gone before a line is printed")
-
-	assert.Equal(t, "[###---]", bar(5, 10, 6)[:8])
-	assert.Equal(t, "", bar(5, 10, 3))
-	assert.Equal(t, "2:05", clock(125e9))
-	assert.Equal(t, "1:00:01", clock(3601e9))
-}
-
-func TestEpochsForFewAndManyImages(t *testing.T) {
-	for _, c := range []struct{ images, quick, long int }{{2903, 10, 80}, {100000, 10, 80}, {284, 100, 756}, {1, 900, 6800}} {
-		s := &settings{recipe: recipe{Batch: 32}}
-		assert.Equal(t, c.quick, s.epochsFor(c.images))
-		s.long = true
-		assert.Equal(t, c.long, s.epochsFor(c.images))
 	}
 }

@@ -11,10 +11,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/promptcam/promptcam/nn"
-	"github.com/promptcam/promptcam/nn/fit"
-	"github.com/promptcam/promptcam/tensor"
 )
 
 // watcher calls see with everything that is printed.
@@ -58,7 +54,7 @@ func TestResumeEndsWithTheSameBits(t *testing.T) {
 				for _, epoch := range []string{"epoch 1/5", "epoch 2/5", "epoch 4/5", "epoch 5/5"} {
 					ctx, cancel := context.WithCancel(t.Context())
 					var all strings.Builder
-					err := run(ctx, next, watcher{func(line string) {
+					err := command(ctx, next, watcher{func(line string) {
 						all.WriteString(line)
 						if strings.HasPrefix(line, epoch) {
 							cancel()
@@ -66,20 +62,20 @@ func TestResumeEndsWithTheSameBits(t *testing.T) {
 					}}, io.Discard)
 					require.ErrorIs(t, err, context.Canceled, all.String())
 					if epoch == "epoch 5/5" {
-						assert.Contains(t, err.Error(), "training is done and on disk in "+statePath(out))
+						assert.Contains(t, err.Error(), "training is done and on disk in "+filepath.Join(out, "state.safetensors"))
 					} else {
-						assert.Contains(t, err.Error(), epoch[:7]+" of 5 is on disk in "+statePath(out))
+						assert.Contains(t, err.Error(), epoch[:7]+" of 5 is on disk in "+filepath.Join(out, "state.safetensors"))
 					}
 					assert.Contains(t, err.Error(), "-resume")
-					assert.FileExists(t, statePath(out))
+					assert.FileExists(t, filepath.Join(out, "state.safetensors"))
 					next = append(args, out, "-resume")
 				}
-				before := read(t, statePath(out))
+				before := read(t, filepath.Join(out, "state.safetensors"))
 				must(t, next...)
 				sameResults(t, want, out)
 
 				// Killed after the last file and before the state's removal.
-				write(t, statePath(out), before)
+				write(t, filepath.Join(out, "state.safetensors"), before)
 				must(t, next...)
 				sameResults(t, want, out)
 			})
@@ -96,7 +92,7 @@ func TestResumeEndsWithTheSameBits(t *testing.T) {
 					}
 					// Longer each time, so that an epoch is finished however slow the machine gets.
 					ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rng.Float64()*float64(whole)*float64(4+i)/8))
-					err := run(ctx, next, io.Discard, io.Discard)
+					err := command(ctx, next, io.Discard, io.Discard)
 					cancel()
 					if err == nil {
 						break
@@ -121,7 +117,7 @@ func TestInterruptedBeforeTheEpochsAreKnown(t *testing.T) {
 	args := []string{"-data", photographs(t, t.TempDir(), 6), "-weights", weights, "-arch", arch, "-out", out}
 	for _, line := range []string{"epoch 1/900", "features of layer"} {
 		ctx, cancel := context.WithCancel(t.Context())
-		err := run(ctx, args, watcher{func(printed string) {
+		err := command(ctx, args, watcher{func(printed string) {
 			if strings.HasPrefix(printed, line) {
 				cancel()
 			}
@@ -137,7 +133,7 @@ func TestResumeRefuses(t *testing.T) {
 	data, out := photographs(t, t.TempDir(), 6), t.TempDir()
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "3", "-out", out}
 	ctx, cancel := context.WithCancel(t.Context())
-	err := run(ctx, args, watcher{func(line string) {
+	err := command(ctx, args, watcher{func(line string) {
 		if strings.HasPrefix(line, "epoch 1/3") {
 			cancel()
 		}
@@ -158,60 +154,17 @@ func TestResumeRefuses(t *testing.T) {
 	fails(t, append(args, "-resume", "-views", "4"), "-views was 2, now 4")
 	assert.Equal(t, kept, read(t, out, "features.safetensors"), "which the unfinished run needs")
 
-	state := read(t, statePath(out))
+	state := read(t, filepath.Join(out, "state.safetensors"))
 	for name, text := range map[string]string{"truncated": state[:len(state)/2], "text": "no state", "empty": ""} {
-		write(t, statePath(out), text)
-		fails(t, append(args, "-resume"), "-resume: ", statePath(out))
+		write(t, filepath.Join(out, "state.safetensors"), text)
+		fails(t, append(args, "-resume"), "-resume: ", filepath.Join(out, "state.safetensors"))
 		_ = name
 	}
-	write(t, statePath(out), read(t, weights))
+	write(t, filepath.Join(out, "state.safetensors"), read(t, weights))
 	fails(t, append(args, "-resume"), "not the state of a training run")
 
-	write(t, statePath(out), state)
+	write(t, filepath.Join(out, "state.safetensors"), state)
 	must(t, append(args, "-resume", "-workers", "1", "-samples", "3")...) // these change no bit of the model
 	fails(t, append(args, "-resume"), "the run in "+out+" has finished")
 	must(t, args...) // a finished run may be replaced
-}
-
-func TestState(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "state.safetensors")
-	st := &state{Best: 1, Checkpoint: &fit.Checkpoint{
-		History: fit.History{{Loss: 1, Values: map[string]float64{valTop1: 0.5}}},
-		Tensors: nn.Tensors{"model.w": tensor.New(2)}, Numbers: map[string][]float64{"losses": {1, 2}},
-	}}
-	st.Recipe.Hard = 0.5
-	require.NoError(t, st.save(path))
-	again, err := readState(path)
-	require.NoError(t, err)
-	assert.Equal(t, st, again)
-
-	st.Best = 2
-	require.NoError(t, st.save(path))
-	_, err = readState(path)
-	assert.EqualError(t, err, path+": its best epoch is 2 of 1")
-}
-
-func TestBestEpoch(t *testing.T) {
-	st := &state{}
-	c := &fit.Checkpoint{Tensors: nn.Tensors{}}
-	for i, v := range []map[string]float64{
-		{valTop1: 0.5, valLoss: 1},
-		{valTop1: 0.6, valLoss: 2},
-		{valTop1: 0.6, valLoss: 2},
-		{valTop1: 0.6, valLoss: 1.5},
-		{valTop1: 0.5, valLoss: 0.1},
-	} {
-		c.History = append(c.History, &fit.Entry{Values: v})
-		st.add(c, nn.Tensors{"w": tensor.New().Fill(float32(i + 1))})
-	}
-	assert.Equal(t, 4, st.Best, "accuracy, then loss, then the earlier")
-	assert.EqualValues(t, 4, st.Set("best")["w"].At())
-
-	st = &state{}
-	c = &fit.Checkpoint{Tensors: nn.Tensors{}}
-	for range 2 {
-		c.History = append(c.History, &fit.Entry{})
-		st.add(c, nil)
-	}
-	assert.Equal(t, 2, st.Best, "without validation the last")
 }

@@ -89,7 +89,7 @@ type matrix struct {
 	param      *autograd.Param
 	from, to   int            // its rows of the parameter
 	p, v       *tensor.Tensor // [m, n]
-	g          tensor.Tensor  // [m, n], this step's
+	g          tensor.Header  // [m, n], of this step's gradient
 	x, y       sides          // the step
 	gram, poly *tensor.Tensor // [low, low]
 }
@@ -140,11 +140,11 @@ func (o *muon) move(i int) {
 	if grad == nil {
 		return
 	}
-	m.g.RemakeSlice(grad, 0, m.from, m.to)
+	g := m.g.Slice(grad, 0, m.from, m.to)
 	tensor.ScaleTo(m.v, o.momentum, m.v)
-	tensor.Axpy(m.v, 1, &m.g)
+	tensor.Axpy(m.v, 1, g)
 	tensor.ScaleTo(m.x.step, o.momentum, m.v)
-	tensor.Axpy(m.x.step, 1, &m.g)
+	tensor.Axpy(m.x.step, 1, g)
 	m.orthogonalize()
 	length := 0.2 * float32(math.Sqrt(float64(max(m.v.Dim(0), m.v.Dim(1)))))
 	tensor.Axpy(m.p, -o.lr*length, m.x.step)

@@ -8,7 +8,7 @@
 // [NewRegions] makes the regions of annotations such as CUB-200-2011's, and [Exchanges] and [Pairs] the
 // counterfactuals of the birds that package data/birds draws.
 //
-//	regions := measure.NewRegions(notes, set.Root, set.Test, model)
+//	regions := measure.NewRegions(notes, set.FS, set.Test, model)
 //	sightings, err := measure.Sightings(model.Explanations(ctx, loader), regions.Of, promptcam.BlurPatches)
 //	scores := measure.ScoreTraits(sightings, len(model.Classes), regions.Target, heat.DefaultBootstrap())
 //

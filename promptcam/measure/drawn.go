@@ -2,8 +2,8 @@ package measure
 
 import (
 	"fmt"
+	"io/fs"
 	"iter"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -73,9 +73,9 @@ func speciesOf(classes []string) []birds.Species {
 	return all
 }
 
-// Pairs draws the exchanges of items in the folder root. The error is about an image's file, or a
+// Pairs draws the exchanges of items in fsys. The error is about an image's file, or a
 // [*ForeignError].
-func Pairs(root string, exchanges []Exchange) iter.Seq2[Pair, error] {
+func Pairs(fsys fs.FS, exchanges []Exchange) iter.Seq2[Pair, error] {
 	return func(yield func(Pair, error) bool) {
 		var drawn data.Item
 		var original *data.RGB
@@ -83,7 +83,7 @@ func Pairs(root string, exchanges []Exchange) iter.Seq2[Pair, error] {
 			scene, own, other := birds.NewScene(x.seed), x.species[0], x.species[1]
 			if x.Item != drawn {
 				var err error
-				if original, err = redraw(filepath.Join(root, filepath.FromSlash(x.Item.Path)), own, scene); err != nil {
+				if original, err = redraw(fsys, x.Item.Path, own, scene); err != nil {
 					yield(Pair{}, err)
 					return
 				}
@@ -99,8 +99,8 @@ func Pairs(root string, exchanges []Exchange) iter.Seq2[Pair, error] {
 }
 
 // redraw draws an image again, which must be the one in its file.
-func redraw(path string, s birds.Species, scene birds.Scene) (*data.RGB, error) {
-	photo, err := data.ReadImage(path)
+func redraw(fsys fs.FS, name string, s birds.Species, scene birds.Scene) (*data.RGB, error) {
+	photo, err := data.ReadImageFS(fsys, name)
 	if err != nil {
 		return nil, err
 	}
@@ -109,5 +109,5 @@ func redraw(path string, s birds.Species, scene birds.Scene) (*data.RGB, error) 
 			return again, nil
 		}
 	}
-	return nil, &ForeignError{path, s.Name}
+	return nil, &ForeignError{data.PathOf(fsys, name), s.Name}
 }

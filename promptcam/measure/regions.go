@@ -2,7 +2,7 @@ package measure
 
 import (
 	"image"
-	"path/filepath"
+	"io/fs"
 	"slices"
 
 	"github.com/promptcam/promptcam/data"
@@ -30,17 +30,17 @@ type Regions struct {
 	Target  int                // Trait, or -1 if the annotations do not say what tells classes apart
 
 	notes *data.Annotations
-	root  string
+	fsys  fs.FS
 	items []data.Item
 	view  heat.View
 }
 
-// NewRegions returns the regions of items in the folder root, as m sees them. m's Classes are named as
+// NewRegions returns the regions of items in fsys, as m sees them. m's Classes are named as
 // the annotations name them.
-func NewRegions(notes *data.Annotations, root string, items []data.Item, m *promptcam.Model) *Regions {
+func NewRegions(notes *data.Annotations, fsys fs.FS, items []data.Item, m *promptcam.Model) *Regions {
 	r := &Regions{
 		Names: append([]string{"trait", "bird", "background"}, notes.Parts...), Nearest: notes.LookAlikes(m.Classes), Target: -1,
-		notes: notes, root: root, items: items, view: heat.View{Transform: m.Transform, Patch: m.Backbone.Config.PatchSize},
+		notes: notes, fsys: fsys, items: items, view: heat.View{Transform: m.Transform, Patch: m.Backbone.Config.PatchSize},
 	}
 	if slices.ContainsFunc(r.Nearest, func(of []data.LookAlike) bool { return len(of) > 0 }) {
 		r.Target = Trait
@@ -52,7 +52,7 @@ func NewRegions(notes *data.Annotations, root string, items []data.Item, m *prom
 // the image's file or its masks.
 func (r *Regions) Of(index int) ([]heat.Region, error) {
 	item := r.items[index]
-	size, err := data.ReadSize(filepath.Join(r.root, filepath.FromSlash(item.Path)))
+	size, err := r.size(item)
 	if err != nil {
 		return nil, err
 	}
@@ -92,6 +92,15 @@ func (r *Regions) Of(index int) ([]heat.Region, error) {
 		regions = append(regions, union(parts, partPoints, []int{i}))
 	}
 	return regions, nil
+}
+
+// size returns the size of an item's photograph.
+func (r *Regions) size(item data.Item) (image.Point, error) {
+	photo, err := data.ReadFile(r.fsys, item.Path, nil)
+	if err != nil {
+		return image.Point{}, err
+	}
+	return data.DecodeSize(photo, data.PathOf(r.fsys, item.Path))
 }
 
 // Traits names the kinds of traits that tell a class from any of its nearest look-alikes.

@@ -115,7 +115,7 @@ func TestSightMeasuresTheMapsOfExplanations(t *testing.T) {
 			require.NoError(t, err)
 			require.Len(t, all, len(labels))
 			b, tp := m.Backbone, &autograd.Tape{NoGrad: true}
-			token := b.ClassAttention(b.Tokens(tp.Const(images), b.Config.Depth-1)) // [B, H, prefix+M]
+			_, token := b.Class(b.Tokens(tp.Const(images), b.Config.Depth-1)) // [B, H, prefix+M]
 			prefix := b.Config.Prefix()
 			for i, s := range all {
 				var e *promptcam.Explanation

@@ -1,10 +1,10 @@
 // Package checkpoint reads and writes files of named tensors: safetensors, the
 // two formats of PyTorch's torch.save, and the archives of torch.jit.save.
 //
-// Open tells the format by the file's content, never by its extension, and
-// reads no more than the table of contents; Tensor reads one tensor's bytes
-// when it is asked for them. Save writes safetensors, always F32; Create makes a file of
-// any types to be filled in place.
+// Open recognises the format by the file's content, never by its extension, and
+// reads only the table of contents; Tensor reads one tensor's bytes. Save writes
+// safetensors, always F32; Create makes a file of any types for its maker to fill in
+// place. Decode, Write and CreateAt do the same without a path.
 //
 // A PyTorch file is a Python pickle, a program for a small machine that may
 // ask for any function of the reader's computer. The machine here knows only

@@ -108,9 +108,9 @@ func (f *File) Info(name string) (info Info, ok bool) {
 	return Info{e.dtype, slices.Clone(e.shape)}, true
 }
 
-// Place returns where in the file a tensor's elements lie, row by row, in bytes,
-// for those who read or write parts of it. ok is false if there is none of that name, or it
-// does not lie there like that, as in a PyTorch file it need not.
+// Place returns where in the file a tensor's elements are, in bytes, for callers that
+// read or write parts of it. ok is false if there is no such tensor, or if its elements
+// are not contiguous and in row-major order, as may be in a PyTorch file.
 func (f *File) Place(name string) (offset, size int64, ok bool) {
 	e, ok := f.entries[name]
 	if !ok {

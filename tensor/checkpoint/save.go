@@ -64,9 +64,9 @@ func write(w io.Writer, t DType, tensors map[string]*tensor.Tensor, metadata map
 	return nil
 }
 
-// Create makes a safetensors file, whole or not at all, of tensors whose bytes are
-// contents, and zero where there are none: its maker then writes them in place, where
-// File.Place says. Where the file system can, zeros take no room on disk. Names
+// Create makes a safetensors file, whole or not at all, of tensors with these
+// contents; those without contents are zero, for the caller to write in place, where
+// File.Place says. If the file system can, zeros take no room on disk. Names
 // and metadata are as for Write.
 func Create(path string, tensors map[string]Info, contents map[string][]byte, metadata map[string]string) error {
 	if err := replace(path, func(f *os.File) error { return create(f, tensors, contents, metadata) }); err != nil {
@@ -75,8 +75,8 @@ func Create(path string, tensors map[string]Info, contents map[string][]byte, me
 	return nil
 }
 
-// CreateAt is Create in w, which is empty: what is never written in it must read
-// as zero. The last byte is always written.
+// CreateAt is Create in w, which must be empty and read as zero where nothing was
+// written. It always writes the last byte.
 func CreateAt(w io.WriterAt, tensors map[string]Info, contents map[string][]byte, metadata map[string]string) error {
 	if err := create(w, tensors, contents, metadata); err != nil {
 		return fmt.Errorf("checkpoint: create: %w", err)

@@ -9,10 +9,10 @@ import (
 	"path/filepath"
 )
 
-// WriteFile lets write fill a file of any kind, whole or not at all: under a temporary
-// name in the same folder, which is flushed to disk and then renamed. path
-// holds either what it held before or all of the new file, and after an error nothing else is left. Errors
-// begin with path.
+// WriteFile lets write fill a file of any kind, whole or not at all: it writes a
+// temporary file in the same folder, flushes it to disk and renames it. path holds
+// either the old contents or all of the new, and an error leaves nothing else behind.
+// Errors begin with path.
 func WriteFile(path string, write func(io.Writer) error) error {
 	return replace(path, func(f *os.File) error {
 		w := bufio.NewWriterSize(f, 1<<16)
@@ -23,7 +23,7 @@ func WriteFile(path string, write func(io.Writer) error) error {
 	})
 }
 
-// replace is WriteFile for those who need the file itself.
+// replace is WriteFile for callers that need the file itself.
 func replace(path string, write func(*os.File) error) (err error) {
 	temporary := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp-"+rand.Text())
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)

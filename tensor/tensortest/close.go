@@ -9,14 +9,13 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Close fails the test, and goes on, unless got has want's shape and every
-// element of got differs from want's by at most tol*max(1, |want|). NaN is
-// close to NaN, and an infinity to itself. The message names the element that
-// is furthest off.
+// Close marks the test as failed, without stopping it, unless got has want's
+// shape and each element differs from want's by at most tol*max(1, |want|). NaN
+// is close to NaN, and an infinity to itself. The message names the element that
+// is furthest off. Close reports whether all are close.
 //
 // Each of want and got is a *tensor.Tensor, of any strides, or a []float32 or
-// []float64; a slice is compared with a tensor in row-major order. It reports
-// whether all are close.
+// []float64; a slice is compared with a tensor in row-major order.
 func Close(t testing.TB, want, got any, tol float64) bool {
 	t.Helper()
 	w, shape := values(t, want)

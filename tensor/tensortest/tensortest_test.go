@@ -4,12 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
-	"github.com/stretchr/testify/require"
 
 	"github.com/promptcam/promptcam/tensor"
 )
@@ -18,7 +15,6 @@ import (
 type recorder struct {
 	testing.TB
 	errors []string
-	skip   string
 }
 
 func (r *recorder) Helper() {}
@@ -29,11 +25,6 @@ func (r *recorder) Errorf(format string, args ...any) {
 
 func (r *recorder) Fatalf(format string, args ...any) {
 	r.Errorf(format, args...)
-	panic(r)
-}
-
-func (r *recorder) Skipf(format string, args ...any) {
-	r.skip = fmt.Sprintf(format, args...)
 	panic(r)
 }
 
@@ -97,26 +88,4 @@ func TestRandom(t *testing.T) {
 	assert.Equal(t, x.Data(), Random(rand.New(rand.NewPCG(1, 2)), 100, 100).Data(), "the same seed")
 	assert.InDelta(t, 0, float64(x.Mean().At()), 0.05)
 	assert.InDelta(t, 1, float64(x.Mul(x).Mean().At()), 0.05)
-}
-
-func TestShared(t *testing.T) {
-	top := t.TempDir()
-	deep := filepath.Join(top, "module", "a", "b")
-	require.NoError(t, os.MkdirAll(deep, 0o777))
-	require.NoError(t, os.MkdirAll(filepath.Join(top, "shared", "golden"), 0o777))
-
-	r := &recorder{}
-	run(r, func() { shared(r, string(filepath.Separator), "golden/io.bin") })
-	assert.NotEmpty(t, r.skip, "no go.mod above")
-
-	r.skip = ""
-	require.NoError(t, os.WriteFile(filepath.Join(top, "module", "go.mod"), nil, 0o666))
-	run(r, func() { shared(r, deep, "golden/io.bin") })
-	assert.Contains(t, r.skip, "shared/golden/io.bin")
-
-	want := filepath.Join(top, "shared", "golden", "io.bin")
-	require.NoError(t, os.WriteFile(want, nil, 0o666))
-	assert.Equal(t, want, shared(t, deep, "golden/io.bin"))
-
-	assert.Equal(t, "README.md", filepath.Base(Shared(t, "README.md")))
 }

@@ -40,9 +40,9 @@ func (d disk) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-// Cache is an open file of tokens. It is read by ReadAt and not mapped into memory:
-// mapped pages count as the process's own, and one that is no longer there, of a
-// file that was cut short, ends the process.
+// Cache is an open file of tokens. It uses ReadAt and not a memory map: mapped pages
+// count as the process's memory, and touching a page of a file that was truncated
+// ends the process.
 type Cache struct {
 	path    string // or name
 	file    File
@@ -55,7 +55,7 @@ type Cache struct {
 	tokens, crc32c, sha256 int64 // where in the file the tensors of these names begin
 }
 
-// A view of a photograph is a row of the file's tensors.
+// A view of a photograph is one row of the file's tensors.
 type view struct{ number, row int32 }
 
 const version = "features 1" // of the file, in its metadata
@@ -206,7 +206,7 @@ func listed(records []Record) (list []byte, n int) {
 		}
 	}
 	for _, path := range paths {
-		slices.Sort(views[path]) // a view and its mirror image lie, and are made, side by side
+		slices.Sort(views[path]) // so that a view and its mirror image are neighbours
 		for i, v := range views[path] {
 			if i > 0 {
 				list = append(list, ',')
@@ -215,7 +215,7 @@ func listed(records []Record) (list []byte, n int) {
 		}
 		list = append(append(append(list, ' '), path...), 0)
 	}
-	for (len(list)+36*n)%8 != 0 { // so that tokens, the last of the file's tensors, lie as their readers like
+	for (len(list)+36*n)%8 != 0 { // aligns tokens, the last of the file's tensors
 		list = append(list, 0)
 	}
 	return list, n

@@ -16,34 +16,33 @@ import (
 	"github.com/promptcam/promptcam/vit"
 )
 
-// FillConfig says how to fill a cache. None of it changes a bit of the file.
+// FillConfig says how to fill a cache. It changes no bit of the file.
 type FillConfig struct {
 	Batch    int                   // images in a forward pass; 0 means 8
 	Workers  int                   // photographs decoded at a time; 0 means GOMAXPROCS
-	Progress func(done, total int) // if not nil, hears of records, one call at a time
+	Progress func(done, total int) // if not nil, called after records are done, one call at a time
 }
 
-// Stats tells what a Fill found and did, in records.
+// Stats counts the records that a Fill found and made.
 type Stats struct {
-	Reused  int // were there already
+	Reused  int // already there
 	Made    int
-	Torn    int // of those to be made: did not fit their checksums
-	Changed int // of those to be made: came from another photograph of the same path
+	Torn    int // made because the old one did not match its checksum
+	Changed int // made because the photograph at this path has changed
 }
 
-// Stats returns those of the last Fill.
+// Stats returns the counts of the last Fill.
 func (c *Cache) Stats() Stats { return c.stats }
 
-// Fill makes the records that were asked for of the photographs below root, but
-// for those that are there, complete and of the same photographs. It may be ended
-// at any moment, by ctx or by force, and goes on where it was at the next call; the file then has the
-// same bytes as if nothing had happened. Photographs that cannot be read do not stop
-// it: they are returned, each once, in the order of the records; Index is that of the first
-// of its records, and Item lacks the class.
+// Fill makes the records that Open asked for and that are missing, torn or of a
+// changed photograph. Photographs are read from fsys. Fill may be ended at any moment,
+// by ctx or by force; the next call continues, and the file gets the same bytes.
+// Photographs that cannot be read do not stop it: Fill returns them, each once, in
+// the order of the records, with the Index of their first record and without a class.
 //
-// b must be the backbone of the cache's Source. It is faster if it is frozen.
-// Errors are another backbone, what happens to the file, the end of ctx, and
-// tokens that are not finite numbers, or too large for the file's type.
+// b must be the backbone of the cache's Source. It is faster if frozen. Errors: another
+// backbone, a fault of the file, the end of ctx, a token that is not finite or too
+// large for the file's type.
 func (c *Cache) Fill(ctx context.Context, fsys fs.FS, b *vit.Model, config FillConfig) (bad []data.BadImage, err error) {
 	fail := func(err error) error { return fmt.Errorf("features: fill %s: %w", c.path, err) }
 	if config.Batch < 0 || config.Workers < 0 {
@@ -82,7 +81,7 @@ type photo struct {
 	views []view
 }
 
-// photos returns what was asked for, by photographs.
+// photos groups the records asked for by photograph.
 func (c *Cache) photos() []*photo {
 	var all []*photo
 	of := map[string]*photo{}
@@ -118,7 +117,7 @@ type filling struct {
 	bad   []data.BadImage
 }
 
-// A picture is what the network is to see, and where what it makes of it belongs.
+// A picture is an input of the network, and where its tokens belong.
 type picture struct {
 	pixels []float32 // [3, H, W], normalised
 	photo  *photo
@@ -169,11 +168,11 @@ func (f *filling) note(n int, count func(*Stats)) {
 	}
 }
 
-// A worker's memory serves one photograph after the other.
+// A worker is memory, reused for each photograph.
 type worker struct{ file, record []byte }
 
-// photo checks the records of a photograph and sends a picture for each that is to be
-// made. Its error is not the photograph's.
+// photo checks the records of a photograph and sends a picture for each that has to be
+// made. Its error is the file's, not the photograph's.
 func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
 	refuse := func(views int, err error) {
 		f.note(views, func(*Stats) {
@@ -247,7 +246,7 @@ func mirror(pixels []float32, w int) {
 	}
 }
 
-// A pass is a forward pass of a batch; its memory serves one after the other.
+// A pass is the memory of forward passes.
 type pass struct {
 	tape    autograd.Tape
 	model   *vit.Model
@@ -256,7 +255,7 @@ type pass struct {
 	records [][]byte
 }
 
-// forward makes the records of p's pictures, and empties it for the next.
+// forward makes the records of p's pictures and empties p.
 func (f *filling) forward(p *pass) {
 	defer p.tape.Reset()
 	n, size := len(p.batch), f.source.Arch.ImageSize

@@ -11,17 +11,17 @@ import (
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
-// What a record in the file is to a photograph.
+// The state of a record with respect to a photograph.
 type state int
 
 const (
 	absent  state = iota // never made
-	torn                 // does not fit its checksum
+	torn                 // does not match its checksum
 	changed              // made from another photograph
 	whole
 )
 
-// sums is what the file says of a record beside its tokens.
+// sums are the checksums of a record.
 type sums struct {
 	hash [32]byte // of the photograph's file
 	crc  uint32   // of hash and tokens
@@ -31,7 +31,7 @@ func sum(hash [32]byte, tokens []byte) uint32 {
 	return crc32.Update(crc32.Checksum(hash[:], castagnoli), castagnoli, tokens)
 }
 
-// load reads a record into buf, of its size.
+// load reads a record's tokens into buf.
 func (c *Cache) load(row int, buf []byte) (s sums, err error) {
 	var crc [4]byte
 	for _, part := range []struct {
@@ -52,7 +52,7 @@ func (c *Cache) load(row int, buf []byte) (s sums, err error) {
 	return s, nil
 }
 
-// check says what a record is to the photograph of this hash.
+// check returns the state of a record for the photograph of this hash.
 func (c *Cache) check(row int, hash [32]byte, w *worker) (state, error) {
 	n := c.source.bytes()
 	w.record = slices.Grow(w.record[:0], n)[:n]
@@ -70,8 +70,8 @@ func (c *Cache) check(row int, hash [32]byte, w *worker) (state, error) {
 	return whole, nil
 }
 
-// numbers reads a record's numbers to dst, by way of buf. The record must be of the photograph
-// of this hash, or of any if it is zero.
+// numbers reads a record's numbers into dst, via buf. The record must be of the photograph
+// of this hash; a zero hash is any.
 func (c *Cache) numbers(dst []float32, row int, hash [32]byte, buf []byte) error {
 	s, err := c.load(row, buf)
 	if err != nil {
@@ -90,8 +90,8 @@ func (c *Cache) numbers(dst []float32, row int, hash [32]byte, buf []byte) error
 	return nil
 }
 
-// write writes a record, by way of buf: its checksum last, so that a record that was
-// not written to the end does not fit it.
+// write writes a record, via buf: its checksum last, so that a partly written record
+// does not match it.
 func (c *Cache) write(row int, hash [32]byte, tokens []float32, buf []byte) error {
 	limit := float32(math.MaxFloat32)
 	if c.source.Type == checkpoint.F16 {

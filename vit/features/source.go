@@ -1,6 +1,7 @@
 package features
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
@@ -12,12 +13,12 @@ import (
 	"github.com/promptcam/promptcam/vit"
 )
 
-// Source is what tokens are made from, but for the photographs.
+// Source is all that tokens depend on, except the photographs.
 type Source struct {
 	Backbone  string           // vit.Model's SHA256
 	Arch      vit.Config       // its architecture
-	Layer     int              // tokens are those that enter this block, from 0; Arch.Depth: that leave the last
-	Plain     data.Transform   // of views 0 and 1; what is random in it does nothing
+	Layer     int              // tokens are the input of this block, from 0; Arch.Depth: the output of the last
+	Plain     data.Transform   // of views 0 and 1; applied without randomness
 	Augmented data.Transform   // of all other views
 	Seed      int64            // of their randomness
 	Type      checkpoint.DType // F16 or F32; empty means F16
@@ -25,7 +26,7 @@ type Source struct {
 
 // Record is one view of a photograph.
 type Record struct {
-	Path string // relative to the root given to Fill, with slashes
+	Path string // in the file system given to Fill, with slashes
 	View int
 }
 
@@ -57,7 +58,7 @@ func (s Source) bytes() int {
 	return rows * dim * s.Type.Size()
 }
 
-// validate says what is wrong with s, of which records will be made.
+// validate returns what is wrong with s.
 func (s Source) validate(augmented bool) error {
 	if err := s.Arch.Validate(); err != nil {
 		return err
@@ -83,14 +84,14 @@ func (s Source) validate(augmented bool) error {
 	return nil
 }
 
-// essential returns s without what tokens do not depend on.
+// essential returns s without the fields that do not affect tokens.
 func (s Source) essential() Source {
 	s.Arch.Name, s.Arch.Labels = "", 0
 	s.Arch.Mean, s.Arch.Std = [3]float32{}, [3]float32{} // pixels are normalised by the transforms
 	return s
 }
 
-// differences says in words where s, which a file was made from, is not want.
+// differences says in words where s, the source of a file, differs from want.
 func (s Source) differences(want Source, augmented bool) (reasons []string) {
 	differ := func(format string, have, want any) {
 		if have != want {
@@ -121,7 +122,7 @@ func fields(name string, have, want any) (reasons []string) {
 	return reasons
 }
 
-// MismatchError tells that a file's tokens are not those asked for.
+// MismatchError says why a file's tokens are not those asked for.
 type MismatchError struct {
 	Path    string
 	Reasons []string
@@ -132,7 +133,7 @@ func (e *MismatchError) Error() string {
 	return fmt.Sprintf("features: %s holds other tokens: %s", e.Path, strings.Join(e.Reasons, "; "))
 }
 
-// see returns what the network sees of a photograph in view v, an even one, before Normalise.
+// see transforms a photograph for view v, an even one, before Normalise.
 func (s Source) see(photo *data.RGB, path string, v int) (*data.RGB, data.Transform) {
 	if v == 0 {
 		return s.Plain.Apply(photo, nil), s.Plain
@@ -140,7 +141,13 @@ func (s Source) see(photo *data.RGB, path string, v int) (*data.RGB, data.Transf
 	return s.Augmented.Apply(photo, random("view %d %d %s", s.Seed, v, path)), s.Augmented
 }
 
-// random returns a source that depends on all that is printed.
+// random returns a source seeded by the printed arguments.
 func random(format string, a ...any) *rand.Rand {
 	return rand.New(rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, format, a...))))
+}
+
+// Size returns about how many bytes a file of so many records has.
+func (s Source) Size(records int) int64 {
+	s.Type = cmp.Or(s.Type, checkpoint.F16)
+	return int64(records) * int64(s.bytes()+36)
 }

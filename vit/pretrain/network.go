@@ -41,40 +41,23 @@ func (n *network) scores(images int, groups ...*autograd.Var) *autograd.Var {
 
 // places returns the rows of unit length [1, V·B, bottleneck] that the scores are products with.
 func (n *network) places(groups ...*autograd.Var) *autograd.Var {
+	f := groups[0].Tape().Frame()
 	rows := make([]*autograd.Var, len(groups))
 	for i, g := range groups {
 		class := n.class(g) // [Vi·B, 1, D]
 		rows[i] = autograd.Reshape(class, 1, class.Dim(0), class.Dim(2))
-		class.Release()
 	}
-	all := autograd.Concat(rows...) // [1, V·B, D]
-	for _, r := range rows {
-		r.Release()
-	}
+	all := f.Keep(autograd.Concat(rows...)) // [1, V·B, D]
 	return n.Head.place(all)
 }
 
 // class returns the class tokens [B, 1, D] of images [B, 3, S, S], after the last block and norm.
 func (n *network) class(images *autograd.Var) *autograd.Var {
-	b := n.Backbone
-	x := n.embed(images)
-	last := len(b.Blocks) - 1
-	if y := b.Run(x, images.Dim(2)/b.Config.PatchSize, images.Dim(3)/b.Config.PatchSize, 0, last); y != x {
-		x.Release()
-		x = y
-	}
-	// Nobody reads the patches after the last block: the class token only attends to them.
-	block := b.Blocks[last]
-	class := autograd.Concat(autograd.Slice(x, 1, 0, 1)) // [B, 1, D]
-	q, kv := block.Query(class), block.Keys(x)
-	x.Release()
-	y := autograd.Attend(q, block.Heads, kv)
-	q.Release()
-	kv.Release()
-	class = block.Update(class, y)
-	normed := b.Norm.Forward(class)
-	class.Release()
-	return normed
+	f, b := images.Tape().Frame(), n.Backbone
+	h, w := images.Dim(2)/b.Config.PatchSize, images.Dim(3)/b.Config.PatchSize
+	x := f.Keep(b.Run(n.embed(images), h, w, 0, len(b.Blocks)-1)) // [B, prefix+m, D]
+	class, _ := b.Class(x)
+	return f.Keep(class)
 }
 
 // embed is vit.Model.Embed for crops of any side that newNetwork was given: it resamples the position
@@ -85,19 +68,16 @@ func (n *network) embed(images *autograd.Var) *autograd.Var {
 		return b.Embed(images)
 	}
 	tp := images.Tape()
+	f := tp.Frame()
 	position := tp.Param(b.Position) // [1, 1+M, D]
 	class := autograd.Add(tp.Param(b.ClassToken), autograd.Slice(position, 1, 0, 1))
 	grid := autograd.Combine(n.resample[images.Dim(2)], autograd.Slice(position, 1, 1, position.Dim(1))) // [1, m, D]
-	patches := b.Patch.Forward(images)                                                                   // [B, m, D]
-	placed := autograd.Add(patches, grid)
-	patches.Release()
-	rows := []*autograd.Var{class, placed}
+	patches := autograd.Add(b.Patch.Forward(images), grid)                                               // [B, m, D]
+	rows := []*autograd.Var{class, patches}
 	if b.Registers != nil {
-		rows = []*autograd.Var{class, tp.Param(b.Registers), placed}
+		rows = []*autograd.Var{class, tp.Param(b.Registers), patches}
 	}
-	x := autograd.Concat(rows...) // [B, prefix+m, D]
-	placed.Release()
-	return x
+	return f.Keep(autograd.Concat(rows...)) // [B, prefix+m, D]
 }
 
 // head is DINO's projection head, which is left behind after training: an MLP, scaled to a row of unit

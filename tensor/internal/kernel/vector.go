@@ -70,17 +70,6 @@ func softmax(t *tier, dst, x []float32, scale float32) {
 	t.scale(dst, 1/sum, dst)
 }
 
-// SoftmaxGrad is the adjoint of Softmax: from its result y and the gradient dy
-// with respect to y, it sets dst[i] = scale*y[i]*(dy[i] - sum over j of y[j]*dy[j]).
-// dst may be y or dy.
-func SoftmaxGrad(dst, y, dy []float32, scale float32) {
-	checkLen("SoftmaxGrad", dst, y, dy)
-	raceRead(y)
-	raceRead(dy)
-	raceWrite(dst)
-	best.softmaxGrad(dst, y, dy, scale, best.dot(y, dy))
-}
-
 // LayerNorm sets dst[i] = (x[i]-mean)*rstd*weight[i] + bias[i], where mean and
 // the variance are those of x, the variance dividing by len(x), and
 // rstd = 1/sqrt(variance+eps). The variance is taken in a second pass, about

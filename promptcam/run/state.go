@@ -1,4 +1,4 @@
-package main
+package run
 
 import (
 	"encoding/json"
@@ -7,12 +7,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"reflect"
 	"strings"
 
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/nn/fit"
+	"github.com/promptcam/promptcam/nn/fit/knob"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
 )
@@ -26,10 +25,9 @@ type state struct {
 	*fit.Checkpoint `json:"-"` // nil before the first epoch ends
 }
 
-// identity tells a training run from others: what it must have in common with the one that
-// it resumes.
+// identity distinguishes training runs: what a run must have in common with the one that it resumes.
 type identity struct {
-	Recipe   recipe
+	Recipe   Recipe
 	Data     string // SHA-256 of the lists of images and classes
 	Backbone string // SHA-256 of the weights
 	Arch     vit.Config
@@ -41,8 +39,6 @@ const (
 	valTop1 = "val_top1" // from 0 to 1, as
 	valTop5 = "val_top5"
 )
-
-func statePath(out string) string { return filepath.Join(out, "state.safetensors") }
 
 // stateFormat changes when older states can no longer be resumed.
 const stateFormat = "promptcam run 2"
@@ -115,37 +111,39 @@ func readState(path string) (*state, error) {
 	return st, nil
 }
 
-// findState returns the state in out that a run with -resume goes on from, or
-// nil for a run that starts: also with -resume, if no epoch had finished.
-func findState(out string, resume bool) (*state, error) {
-	path := statePath(out)
-	_, err := os.Stat(path)
-	switch {
-	case err == nil && !resume:
-		return nil, fmt.Errorf("-out %s holds an unfinished run: go on with -resume, or choose another -out", out)
-	case err == nil:
-		st, err := readState(path)
-		if err != nil {
-			return nil, fmt.Errorf("-resume: %w", err)
-		}
-		return st, nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("-out: %w", err)
-	case resume && exists(out, "metrics.json"):
-		return nil, fmt.Errorf("-resume: the run in %s has finished", out)
+// Unfinished returns how many epochs of how many the unfinished run in Out has on disk; 0, 0 if there
+// is none.
+func (j *Job) Unfinished() (done, of int) {
+	st, err := readState(j.path(stateName))
+	if err != nil {
+		return 0, 0
 	}
-	return nil, nil
+	return st.epochs(), st.Recipe.Epochs
+}
+
+// begun returns the state in Out; nil if there is none.
+func (j *Job) begun() (*state, error) {
+	path := j.path(stateName)
+	switch _, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("-out: %w", err)
+	}
+	return readState(path)
+}
+
+// unused returns an error if Out holds an unfinished run.
+func (j *Job) unused() error {
+	if exists(j.path(stateName)) {
+		return fmt.Errorf("-out %s holds an unfinished run: go on with -resume, or choose another -out", j.Out)
+	}
+	return nil
 }
 
 // same returns an error that names how now differs from the run that began.
 func (began identity) same(now identity, path string) error {
-	var differ []string
-	a, b := reflect.ValueOf(began.Recipe), reflect.ValueOf(now.Recipe)
-	for i := range a.NumField() {
-		if x, y := a.Field(i).Interface(), b.Field(i).Interface(); x != y {
-			differ = append(differ, fmt.Sprintf("-%s was %v, now %v", a.Type().Field(i).Tag.Get("json"), x, y))
-		}
-	}
+	differ := knob.Differ(&began.Recipe, &now.Recipe)
 	if x, y := began.Arch.ImageSize, now.Arch.ImageSize; x != y {
 		differ = append(differ, fmt.Sprintf("the image size was %dx%d, now %dx%d", x[0], x[1], y[0], y[1]))
 	}

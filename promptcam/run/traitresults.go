@@ -1,4 +1,4 @@
-package main
+package run
 
 import (
 	"fmt"
@@ -84,7 +84,7 @@ func (t *traits) named(scores []measure.RegionScore) regionMetrics {
 func (t *traits) metrics() *traitMetrics {
 	b, s := heat.DefaultBootstrap(), t.scores
 	m := &traitMetrics{
-		Images: len(t.r.set.Test), Confidence: 100 * b.Confidence, Resamples: b.Resamples,
+		Images: len(t.r.Set.Test), Confidence: 100 * b.Confidence, Resamples: b.Resamples,
 		BestHead: t.named(s.Best), TopHead: t.named(s.Top), TokenBest: t.named(s.TokenBest), TokenMean: t.named(s.TokenMean),
 	}
 	if len(t.swaps) > 0 {
@@ -96,11 +96,11 @@ func (t *traits) metrics() *traitMetrics {
 	}
 	for i, c := range s.Classes {
 		row := classTraitsScore{
-			Class: t.r.set.Classes[i], Images: c.Images, Traits: t.regions.Traits(i),
+			Class: t.r.Set.Classes[i], Images: c.Images, Traits: t.regions.Traits(i),
 			Best: t.named(c.Best[:min(measure.Parts, len(c.Best))]), Top: t.named(c.Top[:min(measure.Parts, len(c.Top))]), // parts are in traits.csv
 		}
 		for _, other := range t.regions.Nearest[i] {
-			row.LookAlikes = append(row.LookAlikes, t.r.set.Classes[other.Class])
+			row.LookAlikes = append(row.LookAlikes, t.r.Set.Classes[other.Class])
 		}
 		if c.BestHead >= 0 {
 			row.BestHead = &c.BestHead

@@ -1,4 +1,4 @@
-package main
+package run
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/measure"
 	"github.com/promptcam/promptcam/vit/heat"
@@ -20,37 +19,22 @@ type traits struct {
 	swaps   []measure.Outcome
 }
 
-// openNotes reads what the folder tells of where things are; nil if that is nothing or is not asked for.
-func openNotes(s *settings) (*data.Annotations, error) {
-	if !s.traits {
-		return nil, nil
-	}
-	notes, err := data.OpenAnnotations(s.data)
-	if err != nil {
-		return nil, fmt.Errorf("-data: %w: -traits off goes without", err)
-	}
-	if notes.Empty() {
-		return nil, nil
-	}
-	return notes, nil
-}
-
 // evaluate evaluates the test images and, if the folder says where things are, measures where the maps
 // lie, in one pass.
 func (r *results) evaluate(ctx context.Context) error {
-	n := r.images.Len()
-	m := r.c.meter(n)
-	show := func(done int) { m.show("test", done, n, "") }
-	if r.notes == nil {
+	n := r.batches.Len()
+	show := r.Observer.meter(n).part("test", n)
+	if r.Notes == nil {
 		var err error
-		r.test, err = r.model.Evaluate(ctx, r.images, show)
-		return err
+		if r.test, err = r.model.Evaluate(ctx, r.batches, show); err != nil {
+			return err
+		}
+		return r.remove(traitsName)
 	}
-	r.model.Classes = r.set.Classes
-	t := &traits{r: r, regions: measure.NewRegions(r.notes, r.set.Root, r.set.Test, r.model)}
+	t := &traits{r: r, regions: measure.NewRegions(r.Notes, r.Set.FS, r.Set.Test, r.model)}
 	test := promptcam.NewEvaluation(r.model.Config.Classes)
 	seen, err := measure.Sightings(func(yield func(*promptcam.Explanation, error) bool) {
-		for e, err := range r.model.Explanations(ctx, r.images) {
+		for e, err := range r.model.Explanations(ctx, r.batches) {
 			if err == nil {
 				test.Add(e)
 				show(len(test.Predictions))
@@ -65,17 +49,17 @@ func (r *results) evaluate(ctx context.Context) error {
 			return nil, fmt.Errorf("-data: %w: -traits off goes without", err)
 		}
 		return at, nil
-	}, r.blur)
+	}, r.blur())
 	if err != nil {
 		return err
 	}
 	r.test = test
-	t.scores = measure.ScoreTraits(seen, len(r.set.Classes), t.regions.Target, heat.DefaultBootstrap())
+	t.scores = measure.ScoreTraits(seen, len(r.Set.Classes), t.regions.Target, heat.DefaultBootstrap())
 	if err := t.exchange(ctx); err != nil {
 		return err
 	}
 	r.traits = t
-	return r.writeCSV("traits.csv", t.table())
+	return r.writeCSV(traitsName, t.table())
 }
 
 // exchangedImages is how many test images of each class have their traits exchanged: with the pairs of species
@@ -85,13 +69,12 @@ const exchangedImages = 10
 // exchange draws test images again with one trait exchanged, if they are drawn birds.
 func (t *traits) exchange(ctx context.Context) error {
 	r := t.r
-	exchanges := measure.Exchanges(r.notes, r.set.Classes, r.set.Test, exchangedImages)
+	exchanges := measure.Exchanges(r.Notes, r.Set.Classes, r.Set.Test, exchangedImages)
 	n := len(exchanges)
-	m := r.c.meter(n)
 	var err error
-	t.swaps, err = measure.Swap(ctx, r.model, measure.Pairs(r.set.Root, exchanges), func(done int) { m.show("exchanged traits", done, n, "") })
+	t.swaps, err = measure.Swap(ctx, r.model, measure.Pairs(r.Set.FS, exchanges), r.Observer.meter(n).part("exchanged traits", n))
 	if foreign := (*measure.ForeignError)(nil); errors.As(err, &foreign) {
-		r.c.warn("-data: %v: no traits are exchanged; draw the folder anew", foreign)
+		r.Observer.warn("-data: %v: no traits are exchanged; draw the folder anew", foreign)
 		return nil
 	}
 	return err
@@ -105,7 +88,7 @@ func (t *traits) table() [][]string {
 			for i, s := range regions {
 				if s.Points.N > 0 {
 					table = append(table, []string{
-						t.r.set.Classes[class], strconv.Itoa(head), t.regions.Names[i], strconv.Itoa(s.Points.N),
+						t.r.Set.Classes[class], strconv.Itoa(head), t.regions.Names[i], strconv.Itoa(s.Points.N),
 						number(100 * s.Points.Mean), number(100 * s.Chance), number(100 * s.Mass.Mean), number(100 * s.Area),
 					})
 				}

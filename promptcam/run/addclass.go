@@ -1,0 +1,251 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/nn/fit"
+	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/vit/probe"
+)
+
+// addition is a class that is added to a trained model. Paths of its items are absolute:
+// they are in two folders.
+type addition struct {
+	*Job
+	old       *promptcam.Model
+	folder    string // of the photographs
+	images    *images
+	name      string      // of the new class
+	photos    []data.Item // of it, to train on, once some are held out
+	held      []data.Item // of it, held out
+	negatives []data.Item // the set's training images
+	test      []data.Item // the set's test images
+}
+
+// AddClass learns the prompt of one more class, which folder holds photographs of and is named after, and
+// leaves the model with it in Out. The other prompts stay as they are; the images of Set, which may be nil,
+// teach the new one where to stop. Of the recipe it uses Test, Batch, Views and Seed.
+func (j *Job) AddClass(ctx context.Context, m *promptcam.Model, folder string) (*Addition, error) {
+	if err := j.Validate(); err != nil {
+		return nil, err
+	}
+	if err := m.Extendable(); err != nil {
+		return nil, fmt.Errorf("-load: %w", err)
+	}
+	a := &addition{Job: j, old: m, folder: folder}
+	// Images to train on are seen as they are and mirrored.
+	a.images = &images{Job: j, plain: m.Transform, augmented: m.Transform}
+	a.images.augmented.Flip = 0.5
+	if err := a.list(); err != nil {
+		return nil, err
+	}
+	if err := a.room(); err != nil {
+		return nil, err
+	}
+	defer a.images.close()
+	if err := a.open(ctx); err != nil {
+		return nil, err
+	}
+	extended, err := a.extend(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return a.publish(ctx, extended)
+}
+
+// list finds the photographs.
+func (a *addition) list() error {
+	dir, err := filepath.Abs(a.folder)
+	if err != nil {
+		return fmt.Errorf("-add-class: %w", err)
+	}
+	a.name = filepath.Base(dir)
+	if i, err := (&data.Set{Classes: a.old.Classes}).Find(a.name); err == nil { // also by CUB's number or without it
+		return fmt.Errorf("-add-class %s: the model has a class %s already, and the folder's name is the new one's: rename it", a.folder, a.old.Classes[i])
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("-add-class: %w", err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") { // the system's, such as .DS_Store
+			continue
+		}
+		path := filepath.Join(dir, e.Name())
+		if info, err := os.Stat(path); err == nil && info.IsDir() {
+			return fmt.Errorf("-add-class %s holds the folder %s, want the photographs of one class: add one class after the other", a.folder, e.Name())
+		}
+		a.photos = append(a.photos, data.Item{Path: filepath.ToSlash(path), Class: len(a.old.Classes)})
+	}
+	if err := a.enough(); err != nil || a.Set == nil {
+		return err
+	}
+	set, err := renumber(a.Set, a.old.Classes)
+	if err != nil {
+		return err
+	}
+	if err := a.outside(set); err != nil {
+		return err
+	}
+	root, err := filepath.Abs(set.Root)
+	if err != nil {
+		return fmt.Errorf("-data: %w", err)
+	}
+	absolute := func(items []data.Item) []data.Item {
+		for i := range items {
+			items[i].Path = filepath.ToSlash(filepath.Join(root, items[i].Path))
+		}
+		return items
+	}
+	a.negatives, a.test = absolute(set.Train), absolute(set.Test)
+	return nil
+}
+
+// enough returns an error unless some of the photographs can be held out.
+func (a *addition) enough() error {
+	if n := len(a.photos); n < 2 {
+		return fmt.Errorf("-add-class %s: photographs that can be read: %d, need at least 2, one to train on and one to test", a.folder, n)
+	}
+	return nil
+}
+
+// room makes Out, which must be no folder whose files are still needed.
+func (a *addition) room() error {
+	dir, err := filepath.Abs(a.folder)
+	if err != nil {
+		return fmt.Errorf("-add-class: %w", err)
+	}
+	out, err := filepath.Abs(a.Out)
+	if err != nil {
+		return fmt.Errorf("-out: %w", err)
+	}
+	if within, err := filepath.Rel(dir, out); err == nil && filepath.IsLocal(within) {
+		return fmt.Errorf("-out %s is in -add-class %s, all of whose files are photographs: want a folder outside", a.Out, a.folder)
+	}
+	if a.ModelDir != "" && sameFile(a.ModelDir, a.Out) {
+		return fmt.Errorf("-out %s is the folder of -load, whose files the new model's would replace: want another", a.Out)
+	}
+	if err := a.unused(); err != nil {
+		return err
+	}
+	if exists(a.path(predictions)) {
+		return fmt.Errorf("-out %s holds the results of a training or a test, whose report would stay beside the new model: want another folder", a.Out)
+	}
+	a.warnOfReplacing()
+	return writable("out", a.Out)
+}
+
+// open makes the features of all images, or reads them, and holds out some of the new
+// class's.
+func (a *addition) open(ctx context.Context) error {
+	s := store{a.path(featuresName), own}
+	if err := a.images.open(ctx, a.old, s, []*[]data.Item{&a.photos, &a.negatives}, []*[]data.Item{&a.test}); err != nil {
+		return err
+	}
+	if err := a.enough(); err != nil {
+		return err
+	}
+	a.photos, a.held = data.Split(a.photos, a.Test, a.Seed)
+	return nil
+}
+
+// extend trains the new class's prompt.
+func (a *addition) extend(ctx context.Context) (*promptcam.Model, error) {
+	l, err := a.images.forTraining(slices.Concat(a.photos, a.negatives))
+	if err != nil {
+		return nil, err
+	}
+	c := promptcam.DefaultExtend()
+	if len(a.negatives) == 0 {
+		c = promptcam.DefaultExtendAlone()
+		a.Observer.warn("-data is missing: without images of the other classes %s will take some of theirs; with them it learns where to stop", a.name)
+	}
+	a.Observer.note("%s, class %d: %d photographs to train on, %d to test; %d images of the %d classes before it",
+		a.name, len(a.old.Classes)+1, len(a.photos), len(a.held), len(a.negatives), len(a.old.Classes))
+	c.Seed = uint64(a.Seed)
+	m := a.Observer.meter(c.Epochs * l.Len())
+	c.Progress = func(s fit.Step) {
+		m.step(s)
+		if s.Done == s.Images {
+			m.end(s.Images)
+		}
+	}
+	return promptcam.Extend(ctx, a.old, l, c)
+}
+
+// Addition is the result of AddClass, which metrics.json holds as well. Accuracies are in percent; of
+// the old classes' test images they are null without a set.
+type Addition struct {
+	Model       *promptcam.Model `json:"-"`
+	Class       string           `json:"class"`
+	Classes     int              `json:"classes"` // with it
+	TrainImages int              `json:"train_images"`
+	HeldImages  int              `json:"held_images"`
+	Recognised  float64          `json:"recognised"` // of those held out
+	OldImages   int              `json:"old_train_images"`
+	TestImages  int              `json:"test_images"` // of the old classes
+	Before      *Accuracy        `json:"before"`      // among the old classes
+	After       *Accuracy        `json:"after"`       // among all
+	Taken       int              `json:"taken"`       // test images that are now predicted as the new class
+	Skipped     int              `json:"skipped_images"`
+	Seed        int64            `json:"seed"`
+	Backbone    string           `json:"backbone_sha256"`
+}
+
+// publish tests the model and writes it.
+func (a *addition) publish(ctx context.Context, extended *promptcam.Model) (*Addition, error) {
+	l, err := a.images.asTheyAre(slices.Concat(a.held, a.test))
+	if err != nil {
+		return nil, err
+	}
+	e, err := extended.Evaluate(ctx, l, a.Observer.meter(l.Len()).part("test", l.Len()))
+	if err != nil {
+		return nil, err
+	}
+	extended.Classes = append(slices.Clone(a.old.Classes), a.name)
+	if err := extended.SaveFile(a.path(modelName)); err != nil {
+		return nil, err
+	}
+	last := len(a.old.Classes)
+	r := &Addition{
+		Model: extended, Class: a.name, Classes: len(extended.Classes), TrainImages: len(a.photos), HeldImages: len(a.held), Recognised: 100 * e.PerClass[last],
+		OldImages: len(a.negatives), TestImages: len(a.test), Skipped: a.images.unreadable, Seed: a.Seed, Backbone: extended.Backbone.SHA256,
+	}
+	a.Observer.outcome("%s: %d of %d photographs that were held out are recognised", a.name, e.Confusion[last][last], len(a.held))
+	if len(a.test) > 0 {
+		// The old classes' scores are those of the old model.
+		r.Before, r.After = among(e, last, last), among(e, last, last+1)
+		for _, row := range e.Confusion[:last] {
+			r.Taken += row[last]
+		}
+		a.Observer.outcome("the other classes: test top-1 %.1f %% before and %.1f %% after, of %d images; %d are now predicted as %s",
+			r.Before.Top1, r.After.Top1, len(a.test), r.Taken, a.name)
+	}
+	if err := a.writeJSON(r); err != nil {
+		return nil, err
+	}
+	a.Observer.outcome("model: %s", a.path(modelName))
+	return r, nil
+}
+
+// among returns how many images of the first old classes are recognised among the first
+// classes.
+func among(e *promptcam.Evaluation, old, classes int) *Accuracy {
+	var scores []float32
+	var labels []int
+	for _, p := range e.Predictions {
+		if p.Class < old {
+			scores, labels = append(scores, p.Scores[:classes]...), append(labels, p.Class)
+		}
+	}
+	top1, top5 := probe.Accuracy(tensor.FromSlice(scores, len(labels), classes), labels)
+	a := accuracy(top1, top5, len(labels))
+	return &a
+}

@@ -1,0 +1,160 @@
+package run
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/figure"
+)
+
+// Explained is one photograph and what the model attends to in it.
+type Explained struct {
+	*promptcam.Explanation
+	Path    string
+	Picture string // path of the sheet of its maps
+	Text    string // the same in words
+}
+
+// Explain draws, for each photograph, the maps of the predicted class and of those to compare it
+// with, into a picture in Out, and describes them. Of Job it uses Out, Top, Blur, Scale and Colormap.
+// The first error ends it.
+func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, compare ...int) iter.Seq2[*Explained, error] {
+	return func(yield func(*Explained, error) bool) {
+		err := j.Validate()
+		if err == nil {
+			err = writable("out", j.Out)
+		}
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		taken := map[string]bool{}
+		for _, path := range photos {
+			e, err := j.explain(ctx, m, path, pictureName(j.Out, path, photos, taken), compare)
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture string, compare []int) (*Explained, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	photo, err := data.ReadImage(path)
+	if err != nil {
+		return nil, err
+	}
+	e, err := m.Explain(photo)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	sheet := figure.Sheet(e.Seen, filepath.Base(path), j.rows(e, m.Classes, "compared with", compare...), j.style())
+	if err := figure.WritePNG(picture, sheet); err != nil {
+		return nil, err
+	}
+	return &Explained{e, path, picture, j.description(path, photo, e, m.Classes, compare)}, nil
+}
+
+// rows returns the maps of other classes, each of which is the "true" one or is to be "compared with" the
+// predicted one, and those of that.
+func (j *Job) rows(e *promptcam.Explanation, classes []string, what string, others ...int) []figure.Row {
+	row := func(what string, class int) figure.Row {
+		title := fmt.Sprintf("%s: %s, %.1f %%", what, figure.DisplayName(classes[class]), 100*e.Probabilities[class])
+		return figure.Explained(title, e, class, j.Top, j.blur())
+	}
+	var all []figure.Row
+	for _, class := range others {
+		if class != e.Predicted() {
+			all = append(all, row(what, class))
+		}
+	}
+	return append(all, row("predicted", e.Predicted()))
+}
+
+// pictureName returns a name in out of its own for a photograph's picture, which
+// is none of the photographs' either: out may be their folder.
+func pictureName(out, path string, photos []string, taken map[string]bool) string {
+	base := filepath.Join(out, strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))+"-maps")
+	name := base + ".png"
+	for i := 2; taken[name] || slices.ContainsFunc(photos, func(p string) bool { return sameFile(p, name) }); i++ {
+		name = fmt.Sprintf("%s-%d.png", base, i)
+	}
+	taken[name] = true
+	return name
+}
+
+// sameFile says whether both paths lead to one file.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
+// description says in words what the picture shows.
+func (j *Job) description(path string, photo *data.RGB, e *promptcam.Explanation, classes []string, compare []int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %dx%d pixels\n", path, photo.W, photo.H)
+	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for i, c := range e.Top(5) {
+		what := "then"
+		if i == 0 {
+			what = "predicted"
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%.1f %%\n", what, classes[c], 100*e.Probabilities[c])
+	}
+	w.Flush() // a strings.Builder takes everything
+	for _, class := range compare {
+		if class != e.Predicted() {
+			describeHeads(&b, e, classes[class], e.Rank(class, j.blur()))
+		}
+	}
+	describeHeads(&b, e, classes[e.Predicted()], e.Rank(e.Predicted(), j.blur()))
+	return b.String()
+}
+
+// describeHeads lists the heads of a class's prompt.
+func describeHeads(b *strings.Builder, e *promptcam.Explanation, class string, r promptcam.Ranking) {
+	fmt.Fprintf(b, "\n  heads of the prompt of %s, the most important first; left: what remains\n  of its %.1f %% with this head and all below blurred\n",
+		class, 100*e.Probabilities[r.Class])
+	registers := e.Share(r.Class, 0).Registers > 0
+	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(w, "\trank\thead\tpatches\tprompts\tCLS\t")
+	if registers {
+		fmt.Fprint(w, "registers\t")
+	}
+	fmt.Fprintln(w, "left\t")
+	for i, h := range r.Heads {
+		share := e.Share(r.Class, h.Head)
+		fmt.Fprintf(w, "\t%d\t%d\t%.1f %%\t%.1f %%\t%.1f %%\t", i+1, h.Head, 100*share.Patches, 100*share.Prompts, 100*share.CLS)
+		if registers {
+			fmt.Fprintf(w, "%.1f %%\t", 100*share.Registers)
+		}
+		fmt.Fprintf(w, "%.1f %%\t\n", 100*h.Probability)
+	}
+	w.Flush() // a strings.Builder takes everything
+	switch r.Sufficient {
+	case -1:
+		fmt.Fprintln(b, "  sufficient traits: none, since the class is not the predicted one")
+	case 0:
+		fmt.Fprintln(b, "  sufficient traits: none needed: still predicted with every map blurred, so these maps do not explain it")
+	default:
+		var heads []string
+		for _, h := range r.Heads[:r.Sufficient] {
+			heads = append(heads, fmt.Sprint(h.Head))
+		}
+		fmt.Fprintf(b, "  sufficient traits: head %s; with all others blurred the class is still predicted\n", strings.Join(heads, ", head "))
+	}
+}

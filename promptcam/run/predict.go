@@ -1,0 +1,141 @@
+package run
+
+import (
+	"context"
+	"encoding/csv"
+	"fmt"
+	"io"
+	"io/fs"
+	"iter"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/promptcam"
+)
+
+// Prediction is what a model says about one photograph.
+type Prediction struct {
+	Path                           string
+	Predicted, Second              string // classes
+	Probability, SecondProbability float64
+	Head                           int   // the head that Rank puts first for the predicted class
+	Row, Column                    int   // of its hottest patch, from 0
+	Err                            error // why the photograph cannot be read; all else is then zero
+}
+
+// Predict predicts the class of each photograph. Those that cannot be read have an Err or, with SkipBad,
+// are left out and counted at the end. Of Job it uses SkipBad and Blur.
+func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) iter.Seq2[Prediction, error] {
+	return func(yield func(Prediction, error) bool) {
+		if err := j.Validate(); err != nil {
+			yield(Prediction{}, err)
+			return
+		}
+		show := j.Observer.meter(len(photos)).part("photographs", len(photos))
+		skipped := 0
+		for i, path := range photos {
+			if err := ctx.Err(); err != nil {
+				yield(Prediction{}, err)
+				return
+			}
+			p := j.predict(m, path)
+			if show(i + 1); p.Err != nil && j.SkipBad {
+				skipped++
+			} else if !yield(p, nil) {
+				return
+			}
+		}
+		if skipped > 0 {
+			j.Observer.warn("%d of %d photographs cannot be read", skipped, len(photos))
+		}
+	}
+}
+
+func (j *Job) predict(m *promptcam.Model, path string) Prediction {
+	photo, err := data.ReadImage(path)
+	if err != nil {
+		return Prediction{Path: path, Err: err}
+	}
+	e, err := m.Explain(photo)
+	if err != nil {
+		return Prediction{Path: path, Err: err}
+	}
+	two := e.Top(2)
+	p := Prediction{
+		Path: path, Predicted: m.Classes[two[0]], Second: m.Classes[two[1]],
+		Probability: e.Probabilities[two[0]], SecondProbability: e.Probabilities[two[1]],
+		Head: e.Rank(two[0], j.blur()).Heads[0].Head,
+	}
+	h := e.Heat(two[0], p.Head)
+	hottest := slices.Index(h.Values, slices.Max(h.Values))
+	p.Row, p.Column = hottest/h.W, hottest%h.W
+	return p
+}
+
+// WritePredictions writes predictions as CSV, one row each as they come.
+func WritePredictions(w io.Writer, all iter.Seq2[Prediction, error]) error {
+	table := csv.NewWriter(w)
+	// A CSV writer keeps its first error for Flush.
+	table.Write([]string{"path", "predicted", "probability", "second", "second_probability", "head", "row", "column", "error"})
+	for p, err := range all {
+		if err != nil {
+			table.Flush()
+			return err
+		}
+		row := []string{p.Path, p.Predicted, number(p.Probability), p.Second, number(p.SecondProbability), strconv.Itoa(p.Head), strconv.Itoa(p.Row), strconv.Itoa(p.Column), ""}
+		if p.Err != nil {
+			row = []string{p.Path, "", "", "", "", "", "", "", p.Err.Error()}
+		}
+		table.Write(row)
+		if table.Flush(); table.Error() != nil {
+			break
+		}
+	}
+	table.Flush()
+	return table.Error()
+}
+
+// photographs are the extensions of files that are read from folders, as package data's.
+var photographs = []string{".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
+
+// Photographs returns the photographs at the paths: files, and all images in folders and the folders in
+// those. The observer is warned of files in folders that are no images by their names.
+func (o Observer) Photographs(paths ...string) ([]string, error) {
+	var all []string
+	others := map[string]int{} // by extension
+	for _, root := range paths {
+		err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+			switch extension := strings.ToLower(filepath.Ext(path)); {
+			case err != nil:
+				return err
+			case path == root && !e.IsDir():
+				all = append(all, path)
+			case path != root && strings.HasPrefix(e.Name(), "."):
+				if e.IsDir() {
+					return fs.SkipDir
+				}
+			case e.IsDir():
+			case slices.Contains(photographs, extension):
+				all = append(all, path)
+			default:
+				others[extension]++
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		if info, err := os.Stat(root); err == nil && info.IsDir() && len(all) == 0 {
+			return nil, fmt.Errorf("%s: no photographs in this folder", root)
+		}
+	}
+	for _, extension := range slices.Sorted(maps.Keys(others)) {
+		o.warn("%d files %s are skipped: they are no images that can be read (convert photographs to JPEG first)", others[extension], "*"+extension)
+	}
+	return all, nil
+}

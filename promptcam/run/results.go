@@ -1,0 +1,263 @@
+package run
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/promptcam/promptcam/nn/fit"
+	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/figure/curves"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
+)
+
+// Result is what a training or a test has found, all of which is in Out as well.
+type Result struct {
+	Model     *promptcam.Model
+	Test      *promptcam.Evaluation
+	Baselines []Baseline
+	History   fit.History // nil after a test
+	Metrics   *Metrics
+	Report    string // the path of the page
+}
+
+// results is what is written about a model.
+type results struct {
+	*Job               // its set's classes numbered as the model's
+	model              *promptcam.Model
+	state              *state // nil if the model was not trained now
+	trained, validated int    // images
+	unreadable         int    // images that were left out
+	batches            promptcam.Batches
+	baselines          []Baseline
+
+	test   *promptcam.Evaluation
+	traits *traits // nil without Notes
+}
+
+// publish evaluates the test images and writes all files.
+func (r *results) publish(ctx context.Context) (*Result, error) {
+	began := time.Now()
+	if err := r.evaluate(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.writeCSV(predictions, r.predictions()); err != nil {
+		return nil, err
+	}
+	seconds := time.Since(began).Seconds()
+	var curves []byte
+	var err error
+	if r.state != nil {
+		seconds = r.state.History.Seconds()
+		if err := r.writeCSV(historyName, r.history()); err != nil {
+			return nil, err
+		}
+		if curves, err = drawCurves(r.state.History); err != nil {
+			return nil, err
+		}
+		if err := r.write(curvesName, func(w io.Writer) error {
+			_, err := w.Write(curves)
+			return err
+		}); err != nil {
+			return nil, err
+		}
+	}
+	page := r.path(reportName)
+	if err := r.report(curves, seconds).WriteFile(ctx, page); err != nil {
+		return nil, err
+	}
+	result := &Result{Model: r.model, Test: r.test, Baselines: r.baselines, Metrics: r.metrics(seconds), Report: page}
+	if r.state != nil {
+		result.History = r.state.History
+	}
+	if err := r.writeJSON(result.Metrics); err != nil {
+		return nil, err
+	}
+	r.announce(result)
+	return result, nil
+}
+
+func (r *results) announce(done *Result) {
+	r.Observer.outcome("test top-1 %s, top-5 %.1f %% of %d images", done.Metrics.Test, done.Metrics.Test.Top5, len(r.Set.Test))
+	for _, b := range r.baselines {
+		r.Observer.note("%s: top-1 %s", b.Title, b.Accuracy)
+	}
+	if r.traits != nil {
+		for _, line := range r.traits.sentences() {
+			r.Observer.note("%s", line)
+		}
+	}
+	r.Observer.outcome("report: %s", done.Report)
+}
+
+// Metrics is metrics.json. Accuracies are in percent. What a model that was
+// only loaded does not tell is null.
+type Metrics struct {
+	Test        Accuracy            `json:"test"`
+	Val         *Accuracy           `json:"val"`
+	TrainImages *int                `json:"train_images"`
+	TestImages  int                 `json:"test_images"`
+	Epochs      *int                `json:"epochs"`
+	Seconds     float64             `json:"seconds"` // of all epochs; of the test if there was no training
+	Mode        promptcam.Mode      `json:"mode"`
+	Arch        string              `json:"arch"`
+	Seed        int64               `json:"seed"`
+	ValImages   int                 `json:"val_images"`
+	BestEpoch   *int                `json:"best_epoch"`
+	Skipped     int                 `json:"skipped_images"`
+	Backbone    string              `json:"backbone_sha256"`
+	Recipe      *Recipe             `json:"recipe"`
+	Baselines   map[string]Accuracy `json:"baselines,omitempty"` // on the test images
+	PerClass    []ClassAccuracy     `json:"per_class"`
+	Traits      *traitMetrics       `json:"traits,omitempty"`
+}
+
+// Accuracy is the share of images whose class is predicted, or among the five highest scores, in
+// percent, and the 95 % interval of the first.
+type Accuracy struct {
+	Top1 float64 `json:"top1"`
+	Top5 float64 `json:"top5"`
+	Low  float64 `json:"top1_low"`
+	High float64 `json:"top1_high"`
+}
+
+// String returns the first, with its interval.
+func (a Accuracy) String() string {
+	return fmt.Sprintf("%.1f %% (%.1f to %.1f %%)", a.Top1, a.Low, a.High)
+}
+
+// accuracy returns shares from 0 to 1 of n images in percent, with the interval of Wilson, "Probable Inference, the
+// Law of Succession, and Statistical Inference" (JASA 22, 1927).
+func accuracy(top1, top5 float64, n int) Accuracy {
+	const z = 1.959964 // of the normal distribution 95 % are within
+	m := float64(n)
+	middle := (top1 + z*z/(2*m)) / (1 + z*z/m)
+	half := z / (1 + z*z/m) * math.Sqrt(top1*(1-top1)/m+z*z/(4*m*m))
+	return Accuracy{100 * top1, 100 * top5, 100 * max(0, middle-half), 100 * min(1, middle+half)}
+}
+
+// ClassAccuracy is how many of a class's test images are recognised.
+type ClassAccuracy struct {
+	Class  string   `json:"class"`
+	Images int      `json:"images"`
+	Top1   *float64 `json:"top1"` // null without images
+}
+
+func (r *results) metrics(seconds float64) *Metrics {
+	m := &Metrics{
+		Test: accuracy(r.test.Top1, r.test.Top5, len(r.Set.Test)), TestImages: len(r.Set.Test), Seconds: seconds,
+		Mode: r.model.Config.Mode, Arch: r.model.Backbone.Config.Name, Seed: r.Seed, Skipped: r.unreadable, Backbone: r.model.Backbone.SHA256,
+	}
+	if st := r.state; st != nil {
+		epochs := len(st.History)
+		m.TrainImages, m.Epochs, m.BestEpoch, m.ValImages, m.Recipe = &r.trained, &epochs, &st.Best, r.validated, &r.Recipe
+		if v := st.History[st.Best-1].Values; r.validated > 0 {
+			val := accuracy(v[valTop1], v[valTop5], r.validated)
+			m.Val = &val
+		}
+	}
+	for _, b := range r.baselines {
+		if m.Baselines == nil {
+			m.Baselines = map[string]Accuracy{}
+		}
+		m.Baselines[b.Name] = b.Accuracy
+	}
+	if r.traits != nil {
+		m.Traits = r.traits.metrics()
+	}
+	for class, name := range r.Set.Classes {
+		a := ClassAccuracy{Class: name, Images: r.test.Images[class]}
+		if a.Images > 0 {
+			share := 100 * r.test.PerClass[class]
+			a.Top1 = &share
+		}
+		m.PerClass = append(m.PerClass, a)
+	}
+	return m
+}
+
+// predictions is the table of the test images: what they are, what they were taken for, and every class's score.
+func (r *results) predictions() [][]string {
+	table := [][]string{append([]string{"path", "true", "predicted", "probability"}, r.Set.Classes...)}
+	for _, p := range r.test.Predictions {
+		row := []string{r.Set.Test[p.Index].Path, r.Set.Classes[p.Class], r.Set.Classes[p.Predicted], number(p.Probability())}
+		for _, s := range p.Scores {
+			row = append(row, strconv.FormatFloat(float64(s), 'g', -1, 32))
+		}
+		table = append(table, row)
+	}
+	return table
+}
+
+// history is the table of the epochs. Accuracies are in percent.
+func (r *results) history() [][]string {
+	table := [][]string{{"epoch", "loss", "accuracy", "val_loss", "val_top1", "val_top5", "lr", "seconds"}}
+	for i, e := range r.state.History {
+		row := []string{strconv.Itoa(i + 1), number(e.Loss), number(100 * e.Accuracy), "", "", "", strconv.FormatFloat(e.LR, 'g', -1, 32), number(e.Seconds)}
+		if v := e.Values; r.validated > 0 {
+			row[3], row[4], row[5] = number(v[valLoss]), number(100*v[valTop1]), number(100*v[valTop5])
+		}
+		table = append(table, row)
+	}
+	return table
+}
+
+func number(x float64) string { return strconv.FormatFloat(x, 'g', 8, 64) }
+
+// drawCurves draws loss, accuracy and learning rate over the epochs, as PNG.
+func drawCurves(h fit.History) ([]byte, error) {
+	loss, accuracy, rate := make([]float64, len(h)), make([]float64, len(h)), make([]float64, len(h))
+	val := h.Series(valTop1)
+	for i, e := range h {
+		loss[i], accuracy[i], rate[i], val[i] = e.Loss, 100*e.Accuracy, e.LR, 100*val[i]
+	}
+	two := func(trained, validated []float64) []curves.Series {
+		both := []curves.Series{{Name: "training", Points: trained}}
+		if _, ok := h[0].Values[valLoss]; ok {
+			both = append(both, curves.Series{Name: "validation", Points: validated})
+		}
+		return both
+	}
+	var picture bytes.Buffer
+	err := curves.PNG(&picture,
+		curves.Panel{Title: "loss", Series: two(loss, h.Series(valLoss))},
+		curves.Panel{Title: "accuracy, %", Max: 100, Legend: curves.BottomRight, Series: two(accuracy, val)},
+		curves.Panel{Title: "learning rate", Series: []curves.Series{{Points: rate}}},
+	)
+	return picture.Bytes(), err
+}
+
+// write writes a file in Out, whole or not at all.
+func (j *Job) write(name string, write func(io.Writer) error) error {
+	return checkpoint.WriteFile(j.path(name), write)
+}
+
+func (j *Job) writeCSV(name string, table [][]string) error {
+	return j.write(name, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(table) })
+}
+
+func (j *Job) writeJSON(metrics any) error {
+	return j.write(metricsName, func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		return e.Encode(metrics)
+	})
+}
+
+// remove removes a file that an earlier run has left in Out.
+func (j *Job) remove(name string) error {
+	if err := os.Remove(j.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("-out: a file of an earlier run: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,14 @@
+//go:build linux || darwin || freebsd
+
+package run
+
+import "golang.org/x/sys/unix"
+
+// freeSpace returns the bytes that can be written in dir, or false if that is not known.
+func freeSpace(dir string) (int64, bool) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(dir, &s); err != nil {
+		return 0, false
+	}
+	return int64(s.Bavail) * int64(s.Bsize), true
+}
