@@ -116,7 +116,7 @@ func (s *settings) mayReplace(name, of string) error {
 	return console.Usagef("-out is missing, and the folder %s, which it means then, holds the results of %s", s.Out, of)
 }
 
-// drawnAgain tells what to do about drawn birds that cannot be read.
+// drawnAgain says what to do about drawn birds that cannot be read.
 func (s *settings) drawnAgain(err error) error {
 	var bad *run.BadImagesError
 	if s.draws != "" && errors.As(err, &bad) {

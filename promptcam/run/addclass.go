@@ -122,7 +122,7 @@ func (a *addition) enough() error {
 	return nil
 }
 
-// room makes Out, which must be no folder whose files are still needed.
+// room makes Out. It refuses a folder with files that are still needed.
 func (a *addition) room() error {
 	if within(a.folder, a.Out) {
 		return fmt.Errorf("-out %s is in -add-class %s, all of whose files are photographs: want a folder outside", a.Out, a.folder)

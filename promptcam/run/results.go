@@ -21,7 +21,7 @@ import (
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
-// Result is what a training or a test has found, all of which is in Out as well.
+// Result is the result of a training or a test. All of it is in Out as well.
 type Result struct {
 	Model     *promptcam.Model
 	Test      *promptcam.Evaluation
@@ -101,8 +101,8 @@ func (r *results) announce(done *Result) {
 	r.Observer.outcome("report: %s", done.Report)
 }
 
-// Metrics is metrics.json. Accuracies are in percent. What a model that was
-// only loaded does not tell is null.
+// Metrics is metrics.json. Accuracies are in percent. After a test without a
+// training, what belongs to the training is null.
 type Metrics struct {
 	Test        Accuracy            `json:"test"`
 	Val         *Accuracy           `json:"val"`
@@ -187,7 +187,7 @@ func (r *results) metrics(seconds float64) *Metrics {
 	return m
 }
 
-// predictions is the table of the test images: what they are, what they were taken for, and every class's score.
+// predictions is the table of the test images: true and predicted class, and every class's score.
 func (r *results) predictions() [][]string {
 	table := [][]string{append([]string{"path", "true", "predicted", "probability"}, r.Set.Classes...)}
 	for _, p := range r.test.Predictions {

@@ -117,7 +117,7 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 			return nil, err
 		}
 	}
-	own := *j // whose lists lose unreadable images
+	own := *j // unreadable images leave its set
 	set := *j.Set
 	own.Set = &set
 	t := &training{Job: &own, model: model}

@@ -39,9 +39,9 @@ type interval struct {
 	Images int     `json:"images"`
 }
 
-// swapMetrics is about all pairs of images, and apart about those whose first image is recognised and those that switch
-// a mark off. Of each it has predictions that "moved" to the other class, and the change of its
-// "log_odds" against the first class, which is no percentage, and of both classes' probabilities.
+// swapMetrics has, for "all" pairs of images and for some of them, the share of predictions that "moved" to the other
+// class, the change of its "log_odds" against the first class, no percentage, and the changes of both
+// probabilities.
 type swapMetrics map[string]map[string]interval
 
 type classTraitsScore struct {

@@ -11,7 +11,7 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// traits is where the maps of the test images lie, as far as the folder tells where things are.
+// traits measures where the maps of the test images are, if the folder has annotations.
 type traits struct {
 	r       *results
 	regions *measure.Regions
