@@ -79,8 +79,11 @@ func saved(s *settings) string {
 		return fmt.Sprintf("training is done and on disk in %s: the same flags and -resume make the report", state)
 	}
 	again := "the same flags start again"
-	features := filepath.Join(cmp.Or(s.Cache, s.Out), "features.safetensors")
-	if (s.Load == "" || s.AddClass != "") && exists(features) {
+	dir := s.Out // of the features of a class that is added, whatever -cache is
+	if s.Load == "" {
+		dir = cmp.Or(s.Cache, s.Out)
+	}
+	if features := filepath.Join(dir, "features.safetensors"); (s.Load == "" || s.AddClass != "") && exists(features) {
 		again += ", with the features made so far in " + features
 	}
 	return again
