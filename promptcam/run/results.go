@@ -55,19 +55,18 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 	}
 	seconds := time.Since(began).Seconds()
 	var curves []byte
-	var err error
+	var history fit.History
 	if r.state != nil {
-		seconds = r.state.History.Seconds()
+		history = r.state.History
+		seconds = history.Seconds()
+		var err error
+		if curves, err = drawCurves(history); err != nil {
+			return nil, err
+		}
 		if err := r.writeCSV(historyName, r.history()); err != nil {
 			return nil, err
 		}
-		if curves, err = drawCurves(r.state.History); err != nil {
-			return nil, err
-		}
-		if err := r.write(curvesName, func(w io.Writer) error {
-			_, err := w.Write(curves)
-			return err
-		}); err != nil {
+		if err := r.write(curvesName, func(w io.Writer) error { _, err := w.Write(curves); return err }); err != nil {
 			return nil, err
 		}
 	}
@@ -75,10 +74,7 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 	if err := r.report(curves, seconds).WriteFile(ctx, page); err != nil {
 		return nil, err
 	}
-	result := &Result{Model: r.model, Test: r.test, Baselines: r.baselines, Metrics: r.metrics(seconds), Report: page}
-	if r.state != nil {
-		result.History = r.state.History
-	}
+	result := &Result{Model: r.model, Test: r.test, Baselines: r.baselines, History: history, Metrics: r.metrics(seconds), Report: page}
 	if err := r.writeJSON(result.Metrics); err != nil {
 		return nil, err
 	}

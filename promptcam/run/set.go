@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -44,20 +45,20 @@ func (j *Job) outside(set *data.Set) error {
 	if exists(set.Root, "images.txt") || exists(set.Root, "train") {
 		return nil
 	}
-	root, err := filepath.Abs(set.Root)
-	if err != nil {
-		return fmt.Errorf("-data: %w", err)
-	}
 	for _, f := range []struct{ flag, dir string }{{"out", j.Out}, {"cache", j.Cache}} {
-		at, err := filepath.Abs(f.dir)
-		if err != nil {
-			return fmt.Errorf("-%s: %w", f.flag, err)
-		}
-		if within, err := filepath.Rel(root, at); err == nil && filepath.IsLocal(within) && f.dir != "" && f.dir != noCache {
+		if f.dir != "" && f.dir != noCache && within(set.Root, f.dir) {
 			return fmt.Errorf("-%s %s is in -data %s, whose folders are the classes: want a folder outside", f.flag, f.dir, set.Root)
 		}
 	}
 	return nil
+}
+
+// within says whether a path is in a folder, or is the folder.
+func within(folder, path string) bool {
+	a, err1 := filepath.Abs(folder)
+	b, err2 := filepath.Abs(path)
+	rel, err3 := filepath.Rel(a, b)
+	return cmp.Or(err1, err2, err3) == nil && filepath.IsLocal(rel)
 }
 
 // A BadImagesError says that images cannot be read, each of which the observer was warned of.

@@ -108,11 +108,6 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 	if err := writable("out", j.Out, filepath.Dir(j.path(reportName))); err != nil {
 		return nil, err
 	}
-	if cached && s.use == shared {
-		if err := writable("cache", j.Cache); err != nil {
-			return nil, err
-		}
-	}
 	now := identity{Recipe: j.Recipe, Backbone: backbone.SHA256, Arch: backbone.Config}
 	if began != nil {
 		if now.Data = began.Data; now.Recipe.Epochs == 0 { // not known yet
