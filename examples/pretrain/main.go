@@ -17,6 +17,7 @@ import (
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit/pretrain"
 )
@@ -92,12 +93,12 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 		return nil, fmt.Errorf("%s: %w", cmp.Or(s.Data, "-birds"), err)
 	}
 	r.TestEvery = s.KNNEvery
-	r.Progress = func(p pretrain.Step) {
+	r.Progress = func(p fit.Step) {
 		c.Show(console.Progress{
 			Part: fmt.Sprintf("epoch %d/%d", p.Epoch, s.Epochs), Done: int64(p.Done), Total: int64(p.Images),
 			Text: fmt.Sprintf("%d/%d images  loss %.3f", p.Done, p.Images, p.Loss),
-			Rate: fmt.Sprintf("%.1f images/s", float64(p.Done)/p.Time.Seconds()),
-			Left: time.Duration(float64(p.Time) / float64(p.Done) * float64(p.Images-p.Done)),
+			Rate: fmt.Sprintf("%.1f images/s", float64(p.Done)/p.Seconds),
+			Left: time.Duration(p.Seconds / float64(p.Done) * float64(p.Images-p.Done) * float64(time.Second)),
 		})
 	}
 	switch {
@@ -126,7 +127,7 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 		if err := r.Resume(f); err != nil {
 			return nil, fmt.Errorf("-resume: %w", err)
 		}
-		c.Say(fmt.Sprintf("resuming after epoch %d of %d", len(r.History), s.Epochs))
+		c.Say(fmt.Sprintf("resuming after epoch %d of %d", len(r.History()), s.Epochs))
 	}
 	return r, nil
 }
@@ -157,14 +158,14 @@ func openImages(ctx context.Context, s *settings, c *console.Console) (pretrain.
 }
 
 // line is what the console says of an epoch.
-func line(r *pretrain.Run, e pretrain.Epoch) string {
+func line(r *pretrain.Run, e fit.Epoch) string {
 	knn, teacher := "", ""
-	if e.KNN != nil {
-		knn = fmt.Sprintf("  k-NN %.1f %%, with patches %.1f %%", 100*e.KNN.Class, 100*e.KNN.Patches)
+	if v, ok := e.Values[pretrain.KNN]; ok {
+		knn = fmt.Sprintf("  k-NN %.1f %%, with patches %.1f %%", 100*v, 100*e.Values[pretrain.KNNPatches])
 	}
 	if r.Config.Contrast == 0 {
-		teacher = fmt.Sprintf("  teacher's entropy %.3f of %.3f", e.Entropy, e.Spread)
+		teacher = fmt.Sprintf("  teacher's entropy %.3f of %.3f", e.Values[pretrain.Entropy], e.Values[pretrain.Spread])
 	}
 	return fmt.Sprintf("epoch %d/%d  loss %.4f%s%s  lr %.3g  %.1f images/s  %.1f s",
-		len(r.History), r.Config.Epochs, e.Loss, teacher, knn, e.LR, float64(e.Images)/e.Seconds, e.Seconds)
+		e.Number, r.Config.Epochs, e.Loss, teacher, knn, e.LR, float64(e.Images)/e.Seconds, e.Seconds)
 }

@@ -185,7 +185,7 @@ func TestBadInput(t *testing.T) {
 		"odd crop window": {[]string{"-data", good, "-window", "2", "-local", "24"}, []string{"-local 24", "3x3 patches are no whole number of windows of 2x2"}},
 		"other optimizer": {[]string{"-data", good, "-optimizer", "lion"}, []string{"-optimizer", "lion", "want adamw or muon"}},
 		"unknown type":    {[]string{"-data", good, "-type", "f64"}, []string{"-type", "f32 or f16"}},
-		"too high a rate": {[]string{"-data", good, "-lr", "1", "-clip", "0", "-warmup", "0", "-epochs", "60", "-decay", "9", "-last-decay", "9"}, []string{"loss", "try an -lr below"}},
+		"too high a rate": {[]string{"-data", good, "-lr", "1", "-clip", "0", "-warmup", "0", "-epochs", "60", "-decay", "9", "-last-decay", "9"}, []string{"loss", "try a learning rate below"}},
 		"out is a file":   {[]string{"-data", good, "-out", regular}, []string{"-out", regular, "want a folder"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -146,16 +146,21 @@ func (c *Config) otherSides() []int {
 	return []int{c.Local, cmp.Or(c.Early, c.Image)}
 }
 
-// pace is what the schedules give for a step.
+// schedule is that of the learning rate.
+func (c *Config) schedule() optim.Schedule {
+	return optim.Schedule{Base: c.LR, Min: c.MinLR, Warmup: c.Warmup, Epochs: float64(c.Epochs)}
+}
+
+// pace is what the other schedules give for a step.
 type pace struct {
-	rate, decay float32
+	decay       float32
 	momentum    float32 // of the teacher
 	centring    float32 // momentum of the centre
 	temperature float32 // of the teacher
 	contrast    float32 // temperature of MoCo v3's objective; 0: DINO's
 	frozen      bool    // the head's directions stay as they are
 	drops       bool    // blocks are left out at random, by
-	seed, step  uint64  // these
+	seed        uint64  // this and the step
 }
 
 // pace returns how to make the step that ends so many epochs after the start.
@@ -169,7 +174,6 @@ func (c *Config) pace(epoch float64) pace {
 		temperature = c.WarmTemperature + (c.Temperature-c.WarmTemperature)*epoch/c.WarmEpochs
 	}
 	return pace{
-		rate:        optim.Schedule{Base: c.LR, Min: c.MinLR, Warmup: c.Warmup, Epochs: all}.At(epoch),
 		decay:       cosine(c.Decay, c.LastDecay),
 		momentum:    cosine(c.Momentum, 1),
 		centring:    float32(c.Centring),

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
@@ -57,7 +58,7 @@ func TestResume(t *testing.T) {
 		}
 		require.NoError(t, err)
 		require.NoError(t, begun.WriteState(&file))
-		begun.Progress = func(Step) { cancel() }
+		begun.Progress = func(fit.Step) { cancel() }
 	}
 	open := func(text []byte) *checkpoint.File {
 		f, err := checkpoint.Decode(bytes.NewReader(text), int64(len(text)), "state")
@@ -67,11 +68,11 @@ func TestResume(t *testing.T) {
 	resumed, err := New(c, textures{20, 1, -1})
 	require.NoError(t, err)
 	require.NoError(t, resumed.Resume(open(file.Bytes())))
-	require.Len(t, resumed.History, 1)
+	require.Len(t, resumed.History(), 1)
 	for _, err := range resumed.Train(t.Context()) {
 		require.NoError(t, err)
 	}
-	assert.Equal(t, whole.trainer.tensors(), resumed.trainer.tensors())
+	assert.Equal(t, saved(whole.trainer), saved(resumed.trainer))
 
 	c.LR, c.Blur = 0.003, 0.5
 	other, err := New(c, textures{21, 1, -1})
