@@ -9,7 +9,6 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/examples/internal/console"
-	"github.com/promptcam/promptcam/nn/fit/knob"
 )
 
 func dataCommand(c *console.Console) *cobra.Command {
@@ -28,7 +27,6 @@ images cannot be read. birds renders the synthetic birds and names their folder.
 		}
 		return describe(cmd.Context(), c, job.Set)
 	}
-	knob.Defaults(p)
 	return flagged(cmd, c, "classes test val seed quiet", nil, only{p, "classes"}, only{job, "test val seed"})
 }
 

@@ -86,7 +86,7 @@ func fetch(ctx context.Context, c *console.Console, p *photographs, b *backbone,
 			return err
 		}
 	}
-	if !w.photographs && w.weights == "" {
+	if !w.photographs && w.weights == "" && model == "" {
 		return console.Usagef("--download has nothing to fetch: CUB-200-2011 in the place of --data, and the weights %s by their names in --weights", names())
 	}
 	err = w.fetch(ctx, c)

@@ -21,6 +21,12 @@ func flagged(cmd *cobra.Command, c *console.Console, common string, settle func(
 	var output struct {
 		Quiet bool `knob:"quiet" group:"Results" help:"print results and warnings alone"`
 	}
+	for _, s := range structs {
+		if some, ok := s.(only); ok {
+			s = some.of
+		}
+		knob.Defaults(s)
+	}
 	knobs := slices.Collect(walk(append(structs, &output)))
 	for _, k := range knobs {
 		f := cmd.Flags().VarPF(k, k.Flag, "", k.Help)
@@ -60,10 +66,14 @@ func flagged(cmd *cobra.Command, c *console.Console, common string, settle func(
 			return cmd.Help()
 		}
 		c.Quiet = output.Quiet
-		if err := swallowed(cmd.Flags()); err != nil {
+		return work(cmd, args)
+	}
+	positional := cmd.Args
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := swallowed(cmd.Flags()); err != nil || *all {
 			return err
 		}
-		return work(cmd, args)
+		return positional(cmd, args)
 	}
 	return cmd
 }

@@ -30,7 +30,11 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetArgs(spelling(args))
-	return root.ExecuteContext(ctx)
+	err := root.ExecuteContext(ctx)
+	if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
+		return console.UsageError{Err: err}
+	}
+	return err
 }
 
 func commands(c *console.Console) *cobra.Command {
@@ -40,7 +44,6 @@ func commands(c *console.Console) *cobra.Command {
 		Long: `cub trains Prompt-CAM on a folder of photographs with a pre-trained vision transformer, reports its accuracy
 and draws where the prompt of each class attends. Without a command it trains; without any argument it does
 so on synthetic birds, with a small bundled backbone.`,
-		Args:          cobra.NoArgs,
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	root.AddCommand(trainCommand(c), evaluateCommand(c), traitsCommand(c), explainCommand(c), predictCommand(c),

@@ -38,10 +38,7 @@ func (p *photographs) drawn() bool { return p.Data == own && !exists(own) }
 // open opens the photographs for a job; synthetic birds are rendered first, unless they are there.
 func (p *photographs) open(ctx context.Context, c *console.Console, job *run.Job) (err error) {
 	dir := p.Data
-	switch {
-	case dir == "":
-		return console.Usagef("--data is missing: the folder of photographs; %s are synthetic ones", own)
-	case p.drawn():
+	if p.drawn() {
 		job.Title = "synthetic birds"
 		if dir, err = render(ctx, c); err != nil {
 			return fmt.Errorf("--data %s: %w", own, err)
@@ -62,14 +59,30 @@ func (p *photographs) open(ctx context.Context, c *console.Console, job *run.Job
 	return err
 }
 
+// check returns an error if the photographs are not named or one of the folders is a file.
+func (p *photographs) check(job *run.Job) error {
+	if p.Data == "" && !p.Download {
+		return console.Usagef("--data is missing: the folder of photographs; %s are synthetic ones", own)
+	}
+	for _, f := range []struct{ flag, dir string }{{"data", p.Data}, {"out", job.Out}, {"cache", job.Cache}} {
+		if isFile(f.dir) {
+			return fmt.Errorf("--%s %s is a file, want a folder", f.flag, f.dir)
+		}
+	}
+	return nil
+}
+
 // again says what to do about synthetic birds that cannot be read.
-func (p *photographs) again(err error) error {
+func (p *photographs) again(err error, job *run.Job) error {
 	var bad *run.BadImagesError
 	if p.drawn() && errors.As(err, &bad) {
-		return fmt.Errorf("%d of %d synthetic birds cannot be read, listed above: delete their folder, and they are rendered again", len(bad.Bad), bad.All)
+		return fmt.Errorf("%d of %d synthetic birds cannot be read, listed above: delete the folder %s, and they are rendered again", len(bad.Bad), bad.All, job.Set.Root)
 	}
 	return err
 }
+
+// drawnBirds are the images of --data birds.
+var drawnBirds = birds.DefaultConfig()
 
 // render renders the synthetic birds into the user's cache folder, unless they are there.
 func render(ctx context.Context, c *console.Console) (string, error) {
@@ -77,7 +90,7 @@ func render(ctx context.Context, c *console.Console) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	config := birds.DefaultConfig()
+	config := drawnBirds
 	// Birds that are rendered differently go to another folder.
 	sum := sha256.Sum256(fmt.Append(config.Draw(0, 0).RGB.Pix, config))
 	dir := filepath.Join(cache, "promptcam", fmt.Sprintf("drawn-birds-%x", sum[:4]))
@@ -106,6 +119,17 @@ type backbone struct {
 // bundled tells whether the weights are those of the bundled backbone.
 func (b *backbone) bundled() bool { return b.Weights == own && !isFile(own) }
 
+// named returns an error if the weights are not named.
+func (b *backbone) named() error {
+	switch {
+	case b.Weights == "":
+		return console.Usagef("--weights is missing: the file of the pre-trained backbone; %s is a small one that knows synthetic birds alone", own)
+	case b.bundled() && b.Arch != "auto":
+		return console.Usagef("--arch is given, but the architecture of --weights %s is known", own)
+	}
+	return nil
+}
+
 // file opens the weights.
 func (b *backbone) file() (*checkpoint.File, error) {
 	if b.bundled() {
@@ -120,12 +144,6 @@ func (b *backbone) file() (*checkpoint.File, error) {
 
 // load loads the backbone.
 func (b *backbone) load() (*vit.Model, error) {
-	switch {
-	case b.Weights == "":
-		return nil, console.Usagef("--weights is missing: the file of the pre-trained backbone; %s is a small one that knows synthetic birds alone", own)
-	case b.bundled() && b.Arch != "auto":
-		return nil, console.Usagef("--arch is given, but the architecture of --weights %s is known", own)
-	}
 	f, err := b.file()
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/nn/fit/knob"
+	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/run"
 )
 
@@ -24,8 +26,9 @@ type training struct {
 	}
 }
 
-func trainCommand(c *console.Console) *cobra.Command {
-	t := &training{job: newJob(c)}
+func trainCommand(c *console.Console) *cobra.Command { return (&training{job: newJob(c)}).command(c) }
+
+func (t *training) command(c *console.Console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "train", Args: cobra.NoArgs, Short: "Train on a folder of photographs, test, explain and report",
 		Long: `Trains one prompt per class on a folder of photographs, tests on held-out ones and writes a report with the
@@ -62,8 +65,17 @@ func (t *training) settle(flags *pflag.FlagSet) error {
 }
 
 func (t *training) run(ctx context.Context, c *console.Console, flags *pflag.FlagSet) error {
-	if err := errors.Join(t.settle(flags), t.job.Recipe.Validate(), t.job.Validate()); err != nil {
+	if err := cmp.Or(t.settle(flags), t.job.Recipe.Validate(), t.job.Validate()); err != nil {
 		return console.UsageError{Err: err}
+	}
+	if err := t.check(t.job); err != nil {
+		return err
+	}
+	if err := t.named(); err != nil && !t.Download {
+		return err
+	}
+	if t.bundled() && t.job.Mode != promptcam.Last {
+		return console.Usagef("--mode is %s, but all blocks of --weights %s except the last see windows of patches, so prompts can only enter the last: want --mode last", t.job.Mode, own)
 	}
 	if !t.mode.Resume && !exists(t.job.Out, "state.safetensors") {
 		if err := forgotten(t.job, flags, "metrics.json"); err != nil {
@@ -85,7 +97,7 @@ func (t *training) run(ctx context.Context, c *console.Console, flags *pflag.Fla
 		work = t.job.Resume
 	}
 	_, err = work(ctx, b)
-	return interrupted(ctx, t.again(err), t.saved)
+	return interrupted(ctx, t.again(err, t.job), t.saved)
 }
 
 // forgotten returns an error if --out is not given and the folder that it then means holds a file of
@@ -106,7 +118,11 @@ func (t *training) saved() string {
 	case of > 0:
 		return fmt.Sprintf("training is done and on disk in %s: the same line with --resume makes the report", state)
 	}
-	return "the same line starts again, with the features cached so far"
+	again := "the same line starts again"
+	if features := filepath.Join(cmp.Or(t.job.Cache, t.job.Out), "features.safetensors"); exists(features) {
+		again += ", with the features cached so far in " + features
+	}
+	return again
 }
 
 // interrupted says what an interrupted command has left.

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -38,7 +42,7 @@ func (t *trained) command(cmd *cobra.Command, c *console.Console, common, own st
 			return console.UsageError{Err: err}
 		}
 		err := work(cmd.Context(), cmd.Flags(), args)
-		return interrupted(cmd.Context(), t.again(err), func() string { return "the same line starts again" })
+		return interrupted(cmd.Context(), t.again(err, t.job), func() string { return "the same line starts again" })
 	}
 	more = append(more, only{t, "model weights arch size data download classes traits"}, only{t.job, own + settings})
 	return flagged(cmd, c, "model weights quiet "+common, nil, more...)
@@ -91,6 +95,16 @@ func (t *trained) load() (*promptcam.Model, error) {
 	return m, nil
 }
 
+// ready loads the model, after downloading its weights if they are asked for.
+func (t *trained) ready(ctx context.Context, c *console.Console) (*promptcam.Model, error) {
+	none := t.photographs
+	none.Data = cmp.Or(none.Data, "none") // a data set is not needed
+	if err := fetch(ctx, c, &none, &t.backbone, t.Model); err != nil {
+		return nil, err
+	}
+	return t.load()
+}
+
 // path returns the file of the model.
 func (t *trained) path() (string, error) {
 	if t.Model == "" {
@@ -126,6 +140,9 @@ func (t *trained) official(f *checkpoint.File) (*promptcam.Model, error) {
 
 // test evaluates the model on --data's test images.
 func (t *trained) test(ctx context.Context, c *console.Console) (*run.Result, error) {
+	if err := t.check(t.job); err != nil {
+		return nil, err
+	}
 	if err := fetch(ctx, c, &t.photographs, &t.backbone, t.Model); err != nil {
 		return nil, err
 	}
@@ -176,7 +193,21 @@ traits.csv, with every head and region, and what cub evaluate writes.`,
 		if r.Metrics.Traits == nil {
 			return fmt.Errorf("--data %s: no annotations of where things are: want CUB's parts and bounding_boxes.txt, or masks", t.Data)
 		}
-		c.Result(r.Metrics.Traits.Table())
+		var b strings.Builder
+		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(w, "class\tlook-alikes\ttrait\tbest head\tpoints at it\ttop-ranked head\tpoints at it")
+		for _, row := range r.Metrics.Traits.PerClass {
+			head := func(n *int) string {
+				if n == nil {
+					return "-"
+				}
+				return strconv.Itoa(*n)
+			}
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.1f %%\t%s\t%.1f %%\n", row.Class, strings.Join(row.LookAlikes, ", "), strings.Join(row.Traits, ", "),
+				head(row.BestHead), row.Best["trait"].Points.Mean, head(row.TopHead), row.Top["trait"].Points.Mean)
+		}
+		w.Flush() // a strings.Builder takes everything
+		c.Result(strings.TrimRight(b.String(), "\n"))
 		return nil
 	})
 }
@@ -192,7 +223,7 @@ func explainCommand(c *console.Console) *cobra.Command {
 		Example: "  cub explain --model out --weights vit_tiny.safetensors oriole.jpg --compare Scott_Oriole --out maps",
 	}
 	return t.command(cmd, c, "compare out top", "top scale colormap", func(ctx context.Context, flags *pflag.FlagSet, args []string) error {
-		m, err := t.load()
+		m, err := t.ready(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -227,7 +258,7 @@ row and column of its hottest patch. A photograph that cannot be read has an err
 		Example: "  cub predict --model out --weights vit_tiny.safetensors photographs > predictions.csv",
 	}
 	return t.command(cmd, c, "skip-bad", "", func(ctx context.Context, flags *pflag.FlagSet, args []string) error {
-		m, err := t.load()
+		m, err := t.ready(ctx, c)
 		if err != nil {
 			return err
 		}
@@ -253,11 +284,14 @@ where to stop; without, it takes some of theirs.`,
 			return err
 		}
 		if t.Data != "" {
+			if err := t.check(t.job); err != nil {
+				return err
+			}
 			if err := t.open(ctx, c, t.job); err != nil {
 				return err
 			}
 		}
-		m, err := t.load()
+		m, err := t.ready(ctx, c)
 		if err != nil {
 			return err
 		}

@@ -154,7 +154,7 @@ func TestUsage(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, knob.Usage(&out, knob.Walk(defaults())))
 	for _, want := range []string{
-		"Model:\n  -mode value             where prompts are (default last)\n\nTraining:\n",
+		"Model:\n  --mode value             where prompts are (default last)\n\nTraining:\n",
 		"  -lr rate                highest learning rate (default 0.003)\n",
 		"\n  -mix-until float\n", "\n  -size int               (default 12)\n", "\n  -long\n", "\n  -classes value\n",
 	} {
