@@ -121,42 +121,42 @@ func TestUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"-weights", "w"}, "-data is missing"},
-		{[]string{"-data", "", "-weights", ""}, "-data is missing"}, // the shell's variables are not set
+		{[]string{"-weights", "w"}, "--data is missing"},
+		{[]string{"-data", "", "-weights", ""}, "--data is missing"}, // the shell's variables are not set
 		{[]string{"-weights", "birds", "-data", "d", "-mode", "deep"}, "want --mode last"},
 		{[]string{"-mode", "deep"}, "want --mode last"},
 		{[]string{"-arch", "dino-vits16"}, "--arch is given, but the architecture of --weights birds is known"},
-		{[]string{"-data", "d"}, "-weights is missing"},
+		{[]string{"-data", "d"}, "--weights is missing"},
 		{[]string{"-lrate", "1"}, "-lrate"},
 		{[]string{"photos"}, `unknown command "photos"`},
 		{[]string{"trian"}, "train"},
 		{append(base, "photos"), `unknown command "photos"`},
-		{[]string{"-data", "-weights", "w"}, "-data has no value: -weights comes next"},
+		{[]string{"-data", "-weights", "w"}, "--data has no value: --weights comes next"},
 		{append(base, "-epochs", "many"), "-epochs"},
-		{append(base, "-epochs", "-1"), "-epochs is -1, want at least 0"},
-		{append(base, "-views", "0"), "-views is 0"},
-		{append(base, "-views", "3", "-augment", "none"), "-augment none"},
-		{append(base, "-mix", "2"), "-mix is 2, want at least 0 and at most 1"},
-		{append(base, "-patch-dropout", "1"), "-patch-dropout is 1, want at least 0 and less than 1"},
-		{append(base, "-rank", "-1"), "-rank is -1, want at least 0"},
+		{append(base, "-epochs", "-1"), "--epochs is -1, want at least 0"},
+		{append(base, "-views", "0"), "--views is 0"},
+		{append(base, "-views", "3", "-augment", "none"), "--augment none"},
+		{append(base, "-mix", "2"), "--mix is 2, want at least 0 and at most 1"},
+		{append(base, "-patch-dropout", "1"), "--patch-dropout is 1, want at least 0 and less than 1"},
+		{append(base, "-rank", "-1"), "--rank is -1, want at least 0"},
 		{append(base, "-temperature", "0"), "temperature 0"},
-		{append(base, "-average", "1"), "-average is 1, want at least 0 and less than 1"},
+		{append(base, "-average", "1"), "--average is 1, want at least 0 and less than 1"},
 		{append(base, "-preset", "slow"), "want quick or long"},
-		{append(base, "-preset", "long", "-mode", "deep"), "-preset long has defaults of mode last alone, and -mode is deep"},
+		{append(base, "-preset", "long", "-mode", "deep"), "--preset long has defaults of mode last alone, and --mode is deep"},
 		{append(base, "-add-class", "c"), "it is a command: cub add-class"},
-		{append(base, "-lr", "-1"), "-lr is -1, want more than 0"},
-		{append(base, "-lr", "NaN"), "-lr is NaN, want a finite number"},
-		{append(base, "-batch", "0"), "-batch is 0"},
-		{append(base, "-val", "1"), "-val is 1"},
-		{append(base, "-test", "0"), "-test is 0"},
+		{append(base, "-lr", "-1"), "--lr is -1, want more than 0"},
+		{append(base, "-lr", "NaN"), "--lr is NaN, want a finite number"},
+		{append(base, "-batch", "0"), "--batch is 0"},
+		{append(base, "-val", "1"), "--val is 1"},
+		{append(base, "-test", "0"), "--test is 0"},
 		{append(base, "-mode", "wide"), `mode "wide", want deep, shallow, last or from:N`},
 		{append(base, "-mode", "last", "-agnostic", "3"), "mode last has none"},
 		{append(base, "-optimizer", "lion"), "want adamw or sgd"},
 		{append(base, "-augment", "all"), "want crop, rrc or none"},
 		{append(base, "-size", "wide"), "want pixels such as 224"},
-		{append(base, "-dropout", "1"), "-dropout is 1, want at least 0 and less than 1"},
-		{append(base, "-top", "0"), "-top is 0"},
-		{append(base, "-out", ""), "-out is empty"},
+		{append(base, "-dropout", "1"), "--dropout is 1, want at least 0 and less than 1"},
+		{append(base, "-top", "0"), "--top is 0"},
+		{append(base, "-out", ""), "--out is empty"},
 		{append(base, "-load", "m"), "name a trained model by --model"},
 		{append(base, "-weigths", "m"), "the nearest is --weights"},
 	} {
@@ -203,6 +203,6 @@ func TestClassOfOneImage(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
 	data, out := lists(t, t.TempDir(), 1, 2), t.TempDir()
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out}
-	fails(t, append(args, "-val", "0.1"), "every class has one training image", "-val 0")
+	fails(t, append(args, "-val", "0.1"), "every class has one training image", "--val 0")
 	must(t, args...)
 }

@@ -51,7 +51,7 @@ func TestFeaturesAreReused(t *testing.T) {
 
 		out := t.TempDir()
 		must(t, args(out)...)
-		assert.Contains(t, files(t, out), "features.safetensors", "without -cache they are in -out")
+		assert.Contains(t, files(t, out), "features.safetensors", "without --cache they are in --out")
 		_, stderr, err := cub(t, t.Context(), args(out, "-weights", other)...)
 		require.NoError(t, err)
 		assert.Contains(t, stderr, "made anew")
@@ -61,10 +61,10 @@ func TestFeaturesAreReused(t *testing.T) {
 		path := filepath.Join(dir, "features.safetensors")
 		all := read(t, cache, "features.safetensors")
 		write(t, path, all[:len(all)/2])
-		fails(t, args(t.TempDir(), "-cache", dir), "-cache: ", path, "delete the file")
+		fails(t, args(t.TempDir(), "-cache", dir), "--cache: ", path, "delete the file")
 		write(t, path, "text")
-		fails(t, args(t.TempDir(), "-cache", dir), "-cache: ", path, "delete the file")
-		fails(t, args(dir), "-out: ", path, "delete the file")
+		fails(t, args(t.TempDir(), "-cache", dir), "--cache: ", path, "delete the file")
+		fails(t, args(dir), "--out: ", path, "delete the file")
 		damaged := []byte(all)
 		damaged[len(damaged)/2] ^= 1 // among the tokens, which are most of it
 		write(t, path, string(damaged))
@@ -94,7 +94,7 @@ func TestAugmentation(t *testing.T) {
 			}
 			must(t, next...)
 			model := read(t, out, "model.safetensors")
-			assert.Empty(t, seen[model], "%s: -augment %s", name, augment)
+			assert.Empty(t, seen[model], "%s: --augment %s", name, augment)
 			seen[model] = augment
 		}
 	}
@@ -116,9 +116,9 @@ func TestWhereFeaturesCannotBe(t *testing.T) {
 	data, out, file := drawPhotographs(t, t.TempDir(), 3), t.TempDir(), filepath.Join(t.TempDir(), "file")
 	write(t, file, "text")
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out}
-	fails(t, append(args, "-cache", file), "-cache "+file+" is a file, want a folder")
-	fails(t, append(args, "-cache", filepath.Join(file, "in")), "-cache: ", file)
-	fails(t, append(args, "-cache", filepath.Join(data, "cache")), "-cache "+data, "want a folder outside")
+	fails(t, append(args, "-cache", file), "--cache "+file+" is a file, want a folder")
+	fails(t, append(args, "-cache", filepath.Join(file, "in")), "--cache: ", file)
+	fails(t, append(args, "-cache", filepath.Join(data, "cache")), "--cache "+data, "want a folder outside")
 	assert.Empty(t, files(t, out))
 }
 

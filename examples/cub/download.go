@@ -16,7 +16,7 @@ import (
 	"github.com/promptcam/promptcam/vit/pretrained"
 )
 
-// published is what -download fetches, from those who made it.
+// published is what --download fetches, from those who made it.
 var published = struct {
 	photographs download.File
 	weights     map[string]download.File // by the preset's name

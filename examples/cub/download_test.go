@@ -124,7 +124,7 @@ func TestDownload(t *testing.T) {
 
 	// Of what was damaged later, nothing is made.
 	write(t, filepath.Join(p.cache, "dino-vits16.pth"), "damaged")
-	fails(t, train, "-download: "+filepath.Join(p.cache, "dino-vits16.pth"), "has 7 bytes", "delete it")
+	fails(t, train, "--download: "+filepath.Join(p.cache, "dino-vits16.pth"), "has 7 bytes", "delete it")
 }
 
 // Only what a run needs is fetched: the weights are those that the model was trained on.
@@ -146,7 +146,7 @@ func TestDownloadForTrainedModel(t *testing.T) {
 	assert.True(t, exists(p.cache, "tiny.pth"))
 
 	delete(published.weights, "tiny")
-	fails(t, []string{"evaluate", "-download", "--model", model, "-out", t.TempDir()}, "-weights is missing: "+model+" was trained on tiny, and --download knows dino-vits16")
+	fails(t, []string{"evaluate", "-download", "--model", model, "-out", t.TempDir()}, "--weights is missing: "+model+" was trained on tiny, and --download knows dino-vits16")
 }
 
 func TestDownloadInterrupted(t *testing.T) {
@@ -169,13 +169,13 @@ func TestDownloadRefuses(t *testing.T) {
 	args := []string{"-download", "-arch", p.arch, "-epochs", "1", "-out", t.TempDir()}
 	right := published.photographs
 	published.photographs.SHA256 = strings.Repeat("ab", 32)
-	fails(t, args, "-download: "+right.URL, right.SHA256, "want "+published.photographs.SHA256)
+	fails(t, args, "--download: "+right.URL, right.SHA256, "want "+published.photographs.SHA256)
 	published.photographs = p.offer("/CUB_200_2011.tgz", p.files["/CUB_200_2011.tgz"][:1000])
 	fails(t, args, "CUB_200_2011.tgz: ", "cut off")
 	require.False(t, exists(p.cache, "CUB_200_2011"))
 	published.photographs.URL = p.URL + "/none"
 	require.NoError(t, os.Remove(filepath.Join(p.cache, "CUB_200_2011.tgz")))
-	fails(t, args, "-download: "+p.URL+"/none: 404 Not Found")
+	fails(t, args, "--download: "+p.URL+"/none: 404 Not Found")
 
 	file := filepath.Join(t.TempDir(), "w.pth")
 	write(t, file, "")
@@ -184,8 +184,8 @@ func TestDownloadRefuses(t *testing.T) {
 		want string
 	}{
 		{[]string{"-download", "-data", "d", "-weights", file}, "nothing to fetch"},
-		{[]string{"-data", "d", "-weights", "tiny"}, "-weights tiny is no file: with --download"},
-		{[]string{"-download", "-weights", "dino-vitl16"}, "-weights dino-vitl16: no such file, and --download knows dino-vits16, tiny"},
+		{[]string{"-data", "d", "-weights", "tiny"}, "--weights tiny is no file: with --download"},
+		{[]string{"-download", "-weights", "dino-vitl16"}, "--weights dino-vitl16: no such file, and --download knows dino-vits16, tiny"},
 	} {
 		_, _, err := cub(t, t.Context(), c.args...)
 		require.ErrorAs(t, err, new(console.UsageError))

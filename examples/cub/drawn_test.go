@@ -51,8 +51,8 @@ func TestWithoutDataAndWeights(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
 	must(t, "-data", "birds", "-weights", weights, "-arch", arch, "-rank", "8", "-epochs", "1", "-out", "other")
 	must(t, "-data", drawPhotographs(t, t.TempDir(), 6), "-weights", "birds", "-epochs", "1", "-out", "others")
-	fails(t, []string{"-weights", weights}, "-data is missing", "birds are drawn ones")
-	fails(t, []string{"-data", "somewhere"}, "-weights is missing", "birds is a small one")
+	fails(t, []string{"-weights", weights}, "--data is missing", "birds are synthetic ones")
+	fails(t, []string{"-data", "somewhere"}, "--weights is missing", "birds is a small one")
 
 	drawn := drawnFile(t, folder)
 	require.NoError(t, os.Truncate(drawn, 100))

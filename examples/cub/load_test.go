@@ -99,9 +99,9 @@ func TestLoadRefuses(t *testing.T) {
 	other, _ := tinyBackbone(t, func(w tensors) { w["cls_token"].Data()[0]++ })
 	load := []string{"evaluate", "--model", model, "-data", data, "-out", t.TempDir()}
 
-	fails(t, load, "-weights is missing", "tiny", "SHA-256")
+	fails(t, load, "--weights is missing", "tiny", "SHA-256")
 	fails(t, append(load, "-weights", other), model, "was trained on backbone tiny with SHA-256")
-	fails(t, append(load, "-weights", model), "-weights "+model+" is not the tiny")
+	fails(t, append(load, "-weights", model), "--weights "+model+" is not the tiny")
 	fails(t, append(load, "-weights", weights, "-epochs", "3"), "cub evaluate has no flag --epochs")
 	fails(t, append(load, "-weights", weights, "-size", "64"), "--arch and --size are stated by "+model)
 	fails(t, []string{"evaluate", "--model", weights, "-data", data, "-weights", weights, "-out", t.TempDir()}, weights, "not a saved Prompt-CAM")
@@ -114,7 +114,7 @@ func TestLoadRefuses(t *testing.T) {
 	t.Chdir(filepath.Dir(out))
 	require.NoError(t, os.Rename(out, "out"))
 	fails(t, []string{"evaluate", "--model", "out", "-weights", weights, "-data", data}, "--out is missing", "holds the results of another run")
-	fails(t, []string{"-data", data, "-weights", weights}, "-out is missing", "holds the results of another run")
+	fails(t, []string{"-data", data, "-weights", weights}, "--out is missing", "holds the results of another run")
 }
 
 // The authors' checkpoints hold everything but the class names.
@@ -139,7 +139,7 @@ func TestOfficialCheckpoint(t *testing.T) {
 	stdout := must(t, "explain", "--model", model, "-arch", arch, filepath.Join(data, "red", "0.jpg"), "--compare", "2", "-out", out)
 	assert.Contains(t, stdout, "heads of the prompt of 2,")
 
-	fails(t, []string{"evaluate", "--model", model, "-arch", arch, "-data", data, "-weights", arch, "-out", out}, "-weights is not needed")
+	fails(t, []string{"evaluate", "--model", model, "-arch", arch, "-data", data, "-weights", arch, "-out", out}, "--weights is not needed")
 	fails(t, []string{"evaluate", "--model", model, "-arch", "dino-vitb16", "-data", data, "-out", out}, "--model", model)
 	fails(t, []string{"evaluate", "--model", model, "-arch", arch, "-data", data, "-classes", "1,2", "-out", out}, "has 3 classes", "has 2")
 	fails(t, []string{"evaluate", "--model", model, "-data", data, "-out", out}, "clip", "-arch")

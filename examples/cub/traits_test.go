@@ -100,7 +100,7 @@ func TestTraitsOfDrawnBirds(t *testing.T) {
 	t.Run("damaged", func(t *testing.T) {
 		mask := filepath.Join(data, "masks", "parts", "001.Plain_Leafling", "Plain_Leafling_0006.png")
 		require.NoError(t, os.Rename(mask, mask+"~"))
-		fails(t, append(load, "-out", t.TempDir()), mask, "-traits off")
+		fails(t, append(load, "-out", t.TempDir()), mask, "--traits off")
 		write(t, filepath.Join(data, "differences.csv"), "what\n")
 		fails(t, append(load, "-out", t.TempDir()), "differences.csv:1", "want class_a,class_b,kind")
 	})
