@@ -42,7 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return err
 }
 
-// train runs or resumes a training and leaves its results in -out.
+// train runs or resumes a training and leaves its results in --out.
 func train(ctx context.Context, s *settings, c *console.Console) error {
 	r, err := prepare(ctx, s, c)
 	if err != nil {
@@ -74,7 +74,7 @@ func train(ctx context.Context, s *settings, c *console.Console) error {
 func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Run, error) {
 	for flag, dir := range map[string]string{"data": s.Data, "out": s.Out, "knn": s.KNN} {
 		if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-			return nil, fmt.Errorf("-%s %s is a file, want a folder", flag, dir)
+			return nil, fmt.Errorf("--%s %s is a file, want a folder", flag, dir)
 		}
 	}
 	unfinished, err := findState(s)
@@ -82,7 +82,7 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 		return nil, err
 	}
 	if s.Resume && !unfinished {
-		c.Say(fmt.Sprintf("-resume: no epoch had finished in %s: starting with the first", s.Out))
+		c.Say(fmt.Sprintf("--resume: no epoch had finished in %s: starting with the first", s.Out))
 	}
 	images, err := openImages(ctx, s, c)
 	if err != nil {
@@ -90,7 +90,7 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 	}
 	r, err := pretrain.New(s.Config, images)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", cmp.Or(s.Data, "-birds"), err)
+		return nil, fmt.Errorf("%s: %w", cmp.Or(s.Data, "--birds"), err)
 	}
 	r.TestEvery = s.KNNEvery
 	r.Progress = func(p fit.Step) {
@@ -104,13 +104,13 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 	switch {
 	case s.KNN != "":
 		if r.Test, err = pretrain.OpenTest(ctx, s.KNN, s.Backbone(), s.KNNMost, s.Seed); err != nil {
-			return nil, fmt.Errorf("-knn: %w", err)
+			return nil, fmt.Errorf("--knn: %w", err)
 		}
 	case s.Birds > 0:
 		r.Test = s.species(cmp.Or(s.KNNMost, 20))
 	}
 	if err := describe(s); err != nil { // which finds whether anything can be written
-		return nil, fmt.Errorf("-out: %w", err)
+		return nil, fmt.Errorf("--out: %w", err)
 	}
 	size := 0
 	for _, p := range nn.Params(r.Teacher) {
@@ -121,25 +121,25 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 	if unfinished {
 		f, err := checkpoint.Open(statePath(s.Out))
 		if err != nil {
-			return nil, fmt.Errorf("-resume: %w", err)
+			return nil, fmt.Errorf("--resume: %w", err)
 		}
 		defer f.Close()
 		if err := r.Resume(f); err != nil {
-			return nil, fmt.Errorf("-resume: %w", err)
+			return nil, fmt.Errorf("--resume: %w", err)
 		}
 		c.Say(fmt.Sprintf("resuming after epoch %d of %d", len(r.History()), s.Epochs))
 	}
 	return r, nil
 }
 
-// openImages opens -data or makes ready to draw -birds.
+// openImages opens --data or makes ready to draw --birds.
 func openImages(ctx context.Context, s *settings, c *console.Console) (pretrain.Images, error) {
 	if s.Birds > 0 {
 		return s.flock(), nil
 	}
 	f, err := pretrain.OpenFolder(data.Dir(s.Data))
 	if err != nil {
-		return nil, fmt.Errorf("-data: %w", err)
+		return nil, fmt.Errorf("--data: %w", err)
 	}
 	bad, err := f.Check(ctx, func(done, total int) {
 		c.Show(console.Progress{Part: "checking images", Done: int64(done), Total: int64(total), Text: fmt.Sprintf("%d/%d", done, total)})
@@ -148,7 +148,7 @@ func openImages(ctx context.Context, s *settings, c *console.Console) (pretrain.
 		return nil, err
 	}
 	if len(bad) > 0 && !s.SkipBad {
-		return nil, fmt.Errorf("-data %s: %d of %d images cannot be read (-skip-bad goes on without them), the first is %w", s.Data, len(bad), f.Len(), bad[0].Err)
+		return nil, fmt.Errorf("--data %s: %d of %d images cannot be read (--skip-bad goes on without them), the first is %w", s.Data, len(bad), f.Len(), bad[0].Err)
 	}
 	for _, b := range bad {
 		c.Say(b.Err.Error())

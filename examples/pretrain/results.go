@@ -20,19 +20,19 @@ import (
 func statePath(out string) string    { return filepath.Join(out, "state.safetensors") }
 func backbonePath(out string) string { return filepath.Join(out, "backbone.safetensors") }
 
-// findState reports whether -out holds an unfinished run, which only -resume continues.
+// findState reports whether --out holds an unfinished run, which only --resume continues.
 func findState(s *settings) (bool, error) {
 	_, err := os.Stat(statePath(s.Out))
 	switch {
 	case err == nil && !s.Resume:
-		return false, fmt.Errorf("-out %s holds an unfinished run: go on with -resume, or choose another -out", s.Out)
+		return false, fmt.Errorf("--out %s holds an unfinished run: go on with --resume, or choose another --out", s.Out)
 	case err == nil:
 		return true, nil
 	case !errors.Is(err, fs.ErrNotExist):
-		return false, fmt.Errorf("-out: %w", err)
+		return false, fmt.Errorf("--out: %w", err)
 	}
 	if _, err := os.Stat(backbonePath(s.Out)); err == nil {
-		return false, fmt.Errorf("-out %s holds the results of a run that has finished: choose another -out", s.Out)
+		return false, fmt.Errorf("--out %s holds the results of a run that has finished: choose another --out", s.Out)
 	}
 	return false, nil
 }
@@ -42,10 +42,10 @@ func saved(out string) string {
 	if _, err := os.Stat(statePath(out)); err != nil {
 		return "no epoch had finished: the same flags start again"
 	}
-	return fmt.Sprintf("the last finished epoch is on disk in %s: go on with the same flags and -resume", filepath.Clean(statePath(out)))
+	return fmt.Sprintf("the last finished epoch is on disk in %s: go on with the same flags and --resume", filepath.Clean(statePath(out)))
 }
 
-// describe makes -out and writes the architecture to it.
+// describe makes --out and writes the architecture to it.
 func describe(s *settings) error {
 	if err := os.MkdirAll(s.Out, 0o755); err != nil {
 		return err

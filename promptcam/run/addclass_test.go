@@ -123,7 +123,7 @@ func TestAddClassWithoutTheOldImages(t *testing.T) {
 	add.Observer, said = lines()
 	done, err := add.AddClass(t.Context(), m, red)
 	require.NoError(t, err)
-	assert.Contains(t, *said, "! -data is missing: without images of the other classes red will take some of theirs; with them it learns where to stop")
+	assert.Contains(t, *said, "! --data is missing: without images of the other classes red will take some of theirs; with them it learns where to stop")
 	assert.Nil(t, done.Before)
 	assert.Nil(t, done.After)
 	assert.GreaterOrEqual(t, done.Recognised, 50.0)
@@ -166,14 +166,14 @@ func TestAddClassRefuses(t *testing.T) {
 		"known number":   {model: birds, photos: folder("002", 3), want: "the model has a class 002.green already"},
 		"trained in out": {change: func(j *Job) { j.Out = others.Out }, want: "whose report would stay beside the new model"},
 		"no folder":      {photos: filepath.Join(t.TempDir(), "none"), want: "no such file or directory"},
-		"a file":         {photos: filepath.Join(red, "0.jpg"), want: "-add-class"},
+		"a file":         {photos: filepath.Join(red, "0.jpg"), want: "add-class"},
 		"empty":          {photos: folder("empty", 0, ".hidden"), want: "photographs that can be read: 0, need at least 2"},
 		"one":            {photos: folder("one", 1), want: "read: 1, need at least 2, one to train on and one to test"},
 		"folders":        {photos: filepath.Dir(red), want: "holds the folder red, want the photographs of one class"},
-		"unreadable":     {photos: folder("bad", 3, "notes.txt"), want: "1 of 24 images cannot be read, listed above: -skip-bad goes on without them"},
+		"unreadable":     {photos: folder("bad", 3, "notes.txt"), want: "1 of 24 images cannot be read, listed above: --skip-bad goes on without them"},
 		"too few left":   {change: func(j *Job) { j.SkipBad = true }, photos: folder("bad", 1, "b.png"), want: "read: 1, need at least 2"},
 		"out is in it":   {change: func(j *Job) { j.Out = filepath.Join(red, "out") }, want: "want a folder outside"},
-		"the model's":    {change: func(j *Job) { j.Out = first.Out }, want: "is the folder of -load"},
+		"the model's":    {change: func(j *Job) { j.Out = first.Out }, want: "is the folder of --model"},
 		"unfinished run": {change: func(j *Job) { j.Out = half }, want: "holds an unfinished run"},
 		"other classes": {change: func(j *Job) {
 			var err error

@@ -33,7 +33,7 @@ func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error)
 		return nil, err
 	}
 	if len(set.Test) == 0 {
-		return nil, fmt.Errorf("-data %s: no test image is left", set.Root)
+		return nil, fmt.Errorf("--data %s: no test image is left", set.Root)
 	}
 	batches, err := im.asTheyAre(set.Test)
 	if err != nil {

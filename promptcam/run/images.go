@@ -15,7 +15,7 @@ import (
 	"github.com/promptcam/promptcam/vit/features"
 )
 
-// viewSeed draws the augmented views: the same for any -seed, so that runs share them.
+// viewSeed draws the augmented views: the same for any --seed, so that runs share them.
 const viewSeed = 1
 
 // images are what a model learns from or is tested on: photographs or, where no training changes
@@ -113,7 +113,7 @@ func (im *images) openCache(s store, source features.Source, records []features.
 			}
 		}
 		if err := enoughSpace(filepath.Dir(s.path), source.Size(len(records))); err != nil {
-			return nil, fmt.Errorf("-%s: %w", flag, err)
+			return nil, fmt.Errorf("--%s: %w", flag, err)
 		}
 	}
 	cache, err := features.Open(s.path, source, records)
@@ -126,15 +126,15 @@ func (im *images) openCache(s store, source features.Source, records []features.
 	case mismatch && s.use == own:
 		im.Observer.warn("%v: made anew", err)
 		if err := os.Remove(s.path); err != nil {
-			return nil, fmt.Errorf("-out: %w", err)
+			return nil, fmt.Errorf("--out: %w", err)
 		}
 		return im.openCache(s, source, records)
 	case mismatch:
-		return nil, fmt.Errorf("-cache: %w: choose another folder, or delete the file", err)
+		return nil, fmt.Errorf("--cache: %w: choose another folder, or delete the file", err)
 	case errors.As(err, new(*fs.PathError)):
-		return nil, fmt.Errorf("-%s: %w", flag, err)
+		return nil, fmt.Errorf("--%s: %w", flag, err)
 	}
-	return nil, fmt.Errorf("-%s: %w: delete the file, and it is made anew", flag, err)
+	return nil, fmt.Errorf("--%s: %w: delete the file, and it is made anew", flag, err)
 }
 
 // fill makes the features that are not there yet.

@@ -259,7 +259,7 @@ func (j *Job) writeJSON(metrics any) error {
 // remove removes a file that an earlier run has left in Out.
 func (j *Job) remove(name string) error {
 	if err := os.Remove(j.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("-out: a file of an earlier run: %w", err)
+		return fmt.Errorf("--out: a file of an earlier run: %w", err)
 	}
 	return nil
 }

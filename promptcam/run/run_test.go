@@ -87,9 +87,9 @@ func TestResolve(t *testing.T) {
 	assert.Equal(t, 1., resolve(Images{Uncached: true}, map[string]string{"distill": "1"}).Distill.Weight, "Train refuses it")
 
 	_, err := Images{}.Resolve(map[string]string{"lr": "fast"})
-	assert.EqualError(t, err, "-lr: want a number")
+	assert.EqualError(t, err, "--lr: want a number")
 	_, err = Images{}.Resolve(map[string]string{"rate": "1"})
-	assert.EqualError(t, err, "-rate is no setting of a recipe")
+	assert.EqualError(t, err, "--rate is no setting of a recipe")
 }
 
 func TestAccuracyHasWilsonsInterval(t *testing.T) {
@@ -114,7 +114,7 @@ func TestNothingOfAnEarlierRunIsLeft(t *testing.T) {
 	assert.Contains(t, *said, "! 3 test images are few: each is 33 points of accuracy")
 	_, err = j.Train(t.Context(), backbone(t))
 	require.NoError(t, err)
-	assert.Contains(t, strings.Join(*said, "\n"), "! -out "+j.Out+" holds the results of another run")
+	assert.Contains(t, strings.Join(*said, "\n"), "! --out "+j.Out+" holds the results of another run")
 }
 
 func TestALossAboveThatOfGuessingIsWarnedOf(t *testing.T) {
@@ -126,7 +126,7 @@ func TestALossAboveThatOfGuessingIsWarnedOf(t *testing.T) {
 	j.Observer, said = lines()
 	_, err := j.Train(t.Context(), backbone(t))
 	require.NoError(t, err)
-	assert.Regexp(t, `! the loss, [\d.e+]+, is above that of guessing, 1.10: try an -lr below 100`, strings.Join(*said, "\n"))
+	assert.Regexp(t, `! the loss, [\d.e+]+, is above that of guessing, 1.10: try an --lr below 100`, strings.Join(*said, "\n"))
 }
 
 func TestFeaturesThatDoNotFitOnTheDisk(t *testing.T) {

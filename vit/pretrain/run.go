@@ -43,7 +43,7 @@ func New(c Config, images Images) (*Run, error) {
 		return nil, err
 	}
 	if n := images.Len(); n < c.Batch {
-		return nil, fmt.Errorf("%d images, want at least the %d of -batch", n, c.Batch)
+		return nil, fmt.Errorf("%d images, want at least the %d of --batch", n, c.Batch)
 	}
 	t, err := newTrainer(&c)
 	if err != nil {

@@ -78,7 +78,7 @@ func TestResume(t *testing.T) {
 	other, err := New(c, textures{21, 1, -1})
 	require.NoError(t, err)
 	err = other.Resume(open(file.Bytes()))
-	assert.ErrorContains(t, err, "state: settings changed: -blur was 0, now 0.5; -lr was 0.002, now 0.003")
+	assert.ErrorContains(t, err, "state: settings changed: --blur was 0, now 0.5; --lr was 0.002, now 0.003")
 	var weights bytes.Buffer
 	require.NoError(t, Export(&weights, whole.Teacher, checkpoint.F16))
 	assert.ErrorContains(t, other.Resume(open(weights.Bytes())), "not the state of a run")
@@ -86,7 +86,7 @@ func TestResume(t *testing.T) {
 
 func TestNewOfTooFewImages(t *testing.T) {
 	_, err := New(*smallConfig(t), textures{5, 1, -1})
-	assert.ErrorContains(t, err, "5 images, want at least the 6 of -batch")
+	assert.ErrorContains(t, err, "5 images, want at least the 6 of --batch")
 	_, err = New(Config{}, textures{5, 1, -1})
-	assert.ErrorContains(t, err, "-epochs is 0, want at least 1")
+	assert.ErrorContains(t, err, "--epochs is 0, want at least 1")
 }
