@@ -10,29 +10,15 @@ import (
 
 const officialPrompts = "vpt.prompt_embeddings" // [N, C, D]
 
-// IsOfficial reports whether f is a checkpoint of the authors' code, with prompts under
-// vpt.prompt_embeddings.
+// IsOfficial reports whether f is a checkpoint of the authors' code, with prompts under vpt.prompt_embeddings.
 func IsOfficial(f *checkpoint.File) bool {
 	_, ok := f.Info(officialPrompts)
 	return ok
 }
 
-// loadDetected loads an official checkpoint with the architecture that it shows; b must be nil.
-func loadDetected(f *checkpoint.File, b *vit.Model) (*Model, error) {
-	if b != nil {
-		return nil, fmt.Errorf("promptcam: load %s: an official checkpoint holds its own backbone, got %s too", f.Path(), b.Config.Name)
-	}
-	c, err := vit.Detect(f)
-	if err != nil {
-		return nil, fmt.Errorf("promptcam: load %s: %w", f.Path(), err)
-	}
-	return LoadOfficial(f, c)
-}
-
-// LoadOfficial reads a checkpoint of the authors' code, which holds backbone, prompts and head in
-// one file. c is the backbone's architecture. The file names no classes, so they are numbered
-// from "1". Mean and Std become 0.5, whatever the backbone was trained with: the authors' code
-// normalises so for every backbone, and their prompts need it.
+// LoadOfficial reads a checkpoint of the authors' code, which holds backbone, prompts and head. c is the backbone's
+// architecture. Classes are numbered from "1", since the file does not name them. Mean and Std become 0.5, whatever
+// the backbone was trained with: the authors' code normalises so for every backbone, and their prompts need it.
 func LoadOfficial(f *checkpoint.File, c vit.Config) (*Model, error) {
 	m, err := loadOfficial(f, c)
 	if err != nil {
@@ -59,7 +45,11 @@ func loadOfficial(f *checkpoint.File, c vit.Config) (*Model, error) {
 		return nil, fmt.Errorf("%s is %v, want [%d, C, %d]", officialPrompts, prompts.Shape(), c.Depth, c.Dim)
 	}
 	classes := prompts.Dim(1)
-	m, err := newModel(b, Config{Mode: Deep, Classes: classes, Agnostic: agnosticOf(c.Depth, classes)})
+	agnostic := classes // in every block but the last, so there are none if there is one block
+	if c.Depth == 1 {
+		agnostic = 0
+	}
+	m, err := newModel(b, Config{Mode: Deep, Classes: classes, Agnostic: agnostic})
 	if err != nil {
 		return nil, err
 	}
@@ -73,13 +63,4 @@ func loadOfficial(f *checkpoint.File, c vit.Config) (*Model, error) {
 		}
 	}
 	return m, nn.Load(m, state)
-}
-
-// agnosticOf is the official number of class-agnostic prompts: C in every layer but the last,
-// so none where there is one layer.
-func agnosticOf(depth, classes int) int {
-	if depth == 1 {
-		return 0
-	}
-	return classes
 }
