@@ -4,7 +4,6 @@ import (
 	"image"
 	"image/color"
 	"strings"
-	"sync"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gobold"
@@ -13,37 +12,29 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// text writes on one picture. Faces keep a cache and are not safe for concurrent use, so each
-// picture has its own.
+// text writes on one picture. Each picture has its own, since faces cache glyphs and are not safe for concurrent use.
 type text struct {
 	page               *image.RGBA
 	small, bold, large font.Face
 }
 
-// Go's own fonts cover Latin, Greek and Cyrillic.
-var regular, bold = sync.OnceValue(func() *opentype.Font { return parse(goregular.TTF) }),
-	sync.OnceValue(func() *opentype.Font { return parse(gobold.TTF) })
-
-func parse(ttf []byte) *opentype.Font {
-	f, err := opentype.Parse(ttf)
-	if err != nil {
-		panic("figure: a font that is compiled in does not parse: " + err.Error())
-	}
-	return f
-}
-
+// newText uses Go's own fonts, which cover Latin, Greek and Cyrillic.
 func newText(page *image.RGBA) *text {
-	face := func(f *opentype.Font, size float64) font.Face {
+	face := func(ttf []byte, size float64) font.Face {
+		f, err := opentype.Parse(ttf)
+		if err != nil {
+			panic("figure: a compiled-in font does not parse: " + err.Error())
+		}
 		face, err := opentype.NewFace(f, &opentype.FaceOptions{Size: size, DPI: 72, Hinting: font.HintingFull})
 		if err != nil {
-			panic("figure: a font that is compiled in has no face: " + err.Error())
+			panic("figure: a compiled-in font has no face: " + err.Error())
 		}
 		return face
 	}
-	return &text{page, face(regular(), 11), face(bold(), 12), face(bold(), 16)}
+	return &text{page, face(goregular.TTF, 11), face(gobold.TTF, 12), face(gobold.TTF, 16)}
 }
 
-// write draws s from x on with its baseline at y, cut to width pixels.
+// write draws s with its left end at x and its baseline at y, cut to width pixels.
 func (t *text) write(x, y, width int, s string, face font.Face, c color.Color) {
 	s = strings.ToValidUTF8(s, "\uFFFD")
 	if font.MeasureString(face, s).Ceil() > width {

@@ -13,15 +13,14 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// veil draws a map alone, in transparent colours, for the browser to stretch over the
-// photograph. With 4 points per patch and 128 colours it takes two or three kilobytes, an
-// overlay twenty.
+// veil draws a map alone, in transparent colours, for the browser to stretch over the photograph. With 4 points per patch
+// and 128 colours it takes two or three kilobytes, an overlay twenty.
 func (s Style) veil(h heat.Map, limit float32) *image.Paletted {
 	const points, colours = 4, 128
 	palette := make(color.Palette, colours)
 	for i := range palette {
-		// Opacity grows with the root of t, so squares make its steps even; even steps
-		// of t would show as blotches where there is little attention.
+		// Opacity grows with the root of t, so squares make its steps even; even steps of t would show as blotches
+		// where there is little attention.
 		t := float64(i) / (colours - 1)
 		palette[i] = s.shade(t * t)
 	}
@@ -37,19 +36,18 @@ func (s Style) veil(h heat.Map, limit float32) *image.Paletted {
 	return m
 }
 
-// gradient is the colour bar as a CSS background, over the same grey.
+// gradient is the colour bar as a CSS background.
 func (s Style) gradient() template.CSS {
 	const stops = 24
 	css := make([]string, stops+1)
 	for i := range css {
-		c := s.shade(float64(i) / stops)
-		css[i] = fmt.Sprintf("#%02x%02x%02x", mix(128, c.R, c.A), mix(128, c.G, c.A), mix(128, c.B, c.A))
+		c := s.overGrey(float64(i) / stops)
+		css[i] = fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)
 	}
 	return template.CSS("linear-gradient(to right," + strings.Join(css, ",") + ")")
 }
 
-// dataURI returns the attribute name="data:...". It is made here because the template would
-// write each plus of base64 as five characters.
+// dataURI returns the attribute name="data:...". The template would write each plus of base64 as five characters.
 func dataURI(name, kind string, file []byte) template.HTMLAttr {
 	return template.HTMLAttr(name + `="data:` + kind + ";base64," + base64.StdEncoding.EncodeToString(file) + `"`)
 }
