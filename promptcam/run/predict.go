@@ -100,8 +100,8 @@ func WritePredictions(w io.Writer, all iter.Seq2[Prediction, error]) error {
 	return table.Error()
 }
 
-// photographs are the extensions of files that are read from folders, as package data's.
-var photographs = []string{".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
+// extensions are those of files that are read from folders, as package data's.
+var extensions = []string{".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
 
 // Photographs returns the photographs at the paths: files, and all images in folders and the folders in
 // those. The observer is warned of files in folders that are no images by their names.
@@ -120,7 +120,7 @@ func (o Observer) Photographs(paths ...string) ([]string, error) {
 					return fs.SkipDir
 				}
 			case e.IsDir():
-			case slices.Contains(photographs, extension):
+			case slices.Contains(extensions, extension):
 				all = append(all, path)
 			default:
 				others[extension]++

@@ -17,15 +17,18 @@ import (
 	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure/curves"
+	"github.com/promptcam/promptcam/promptcam/measure"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
-// Result is what a training or a test has found, all of which is in Out as well.
+// Result is the result of a training or a test. All of it is in Out as well.
 type Result struct {
 	Model     *promptcam.Model
 	Test      *promptcam.Evaluation
 	Baselines []Baseline
-	History   fit.History // nil after a test
+	History   fit.History          // nil after a test
+	Traits    *measure.TraitScores // where the maps of the test images are; nil without Notes
+	Swaps     []measure.Outcome    // counterfactuals; nil unless these are drawn birds
 	Metrics   *Metrics
 	Report    string // the path of the page
 }
@@ -55,19 +58,18 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 	}
 	seconds := time.Since(began).Seconds()
 	var curves []byte
-	var err error
+	var history fit.History
 	if r.state != nil {
-		seconds = r.state.History.Seconds()
+		history = r.state.History
+		seconds = history.Seconds()
+		var err error
+		if curves, err = drawCurves(history); err != nil {
+			return nil, err
+		}
 		if err := r.writeCSV(historyName, r.history()); err != nil {
 			return nil, err
 		}
-		if curves, err = drawCurves(r.state.History); err != nil {
-			return nil, err
-		}
-		if err := r.write(curvesName, func(w io.Writer) error {
-			_, err := w.Write(curves)
-			return err
-		}); err != nil {
+		if err := r.write(curvesName, func(w io.Writer) error { _, err := w.Write(curves); return err }); err != nil {
 			return nil, err
 		}
 	}
@@ -75,9 +77,9 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 	if err := r.report(curves, seconds).WriteFile(ctx, page); err != nil {
 		return nil, err
 	}
-	result := &Result{Model: r.model, Test: r.test, Baselines: r.baselines, Metrics: r.metrics(seconds), Report: page}
-	if r.state != nil {
-		result.History = r.state.History
+	result := &Result{Model: r.model, Test: r.test, Baselines: r.baselines, History: history, Metrics: r.metrics(seconds), Report: page}
+	if r.traits != nil {
+		result.Traits, result.Swaps = r.traits.scores, r.traits.swaps
 	}
 	if err := r.writeJSON(result.Metrics); err != nil {
 		return nil, err
@@ -99,8 +101,8 @@ func (r *results) announce(done *Result) {
 	r.Observer.outcome("report: %s", done.Report)
 }
 
-// Metrics is metrics.json. Accuracies are in percent. What a model that was
-// only loaded does not tell is null.
+// Metrics is metrics.json. Accuracies are in percent. After a test without a
+// training, what belongs to the training is null.
 type Metrics struct {
 	Test        Accuracy            `json:"test"`
 	Val         *Accuracy           `json:"val"`
@@ -185,7 +187,7 @@ func (r *results) metrics(seconds float64) *Metrics {
 	return m
 }
 
-// predictions is the table of the test images: what they are, what they were taken for, and every class's score.
+// predictions is the table of the test images: true and predicted class, and every class's score.
 func (r *results) predictions() [][]string {
 	table := [][]string{append([]string{"path", "true", "predicted", "probability"}, r.Set.Classes...)}
 	for _, p := range r.test.Predictions {
@@ -257,7 +259,7 @@ func (j *Job) writeJSON(metrics any) error {
 // remove removes a file that an earlier run has left in Out.
 func (j *Job) remove(name string) error {
 	if err := os.Remove(j.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("-out: a file of an earlier run: %w", err)
+		return fmt.Errorf("--out: a file of an earlier run: %w", err)
 	}
 	return nil
 }
