@@ -12,22 +12,22 @@ type Config struct {
 	Mode    Mode
 	Classes int // C, one class prompt each
 
-	// Agnostic is P, the number of class-agnostic prompts in each block before the class prompts; their outputs are
-	// dropped. The authors' code sets P = C, but a hundred untrained prompts per block drown the tokens. Modes Shallow
-	// and Last have none.
+	// Agnostic is P, the number of class-agnostic prompts in each block before the class prompts; their
+	// outputs are dropped. The authors' code sets P = C, but a hundred untrained prompts per block drown the
+	// tokens. Modes Shallow and Last have none.
 	Agnostic int
 
-	// PatchesOnly lets class prompts attend to patches alone in the last block, not to each other, the class token or
-	// registers. A map then shows all that its head read there. Not in the paper.
+	// PatchesOnly lets class prompts attend to patches alone in the last block, not to each other, the class
+	// token or registers. A map then shows all that its head read there. Not in the paper.
 	PatchesOnly bool
 
-	// PatchDropout is the share of patches hidden from class prompts in a training step, drawn for each image and the
-	// same in all blocks with class prompts. Tokens still attend to all patches. Not in the paper.
+	// PatchDropout is the share of patches hidden from class prompts in a training step, drawn for each image
+	// and the same in all blocks with class prompts. Tokens still attend to all patches. Not in the paper.
 	PatchDropout float32
 
-	// Rank, if not 0, adds LoRA (Hu et al., arXiv 2106.09685) of this rank to the last block: queries, keys, values,
-	// projection and MLP. Only class prompts pass through that block, and all share the change. Use AdamW: with
-	// SGD the adapters hardly learn. Not in the paper.
+	// Rank, if not 0, adds LoRA (Hu et al., arXiv 2106.09685) of this rank to the last block: queries, keys,
+	// values, projection and MLP. Only class prompts pass through that block, and all share the change. Use
+	// AdamW: with SGD the adapters hardly learn. Not in the paper.
 	Rank int
 
 	// RankScale multiplies the adapters' product, W + RankScale·B·A. New replaces 0 by 1/900, which suits the
@@ -42,7 +42,8 @@ type Config struct {
 type Mode string
 
 const (
-	// Deep is the paper's mode: class-agnostic prompts in all blocks but the last, and class prompts in the last.
+	// Deep is the paper's mode: class-agnostic prompts in all blocks but the last, and class prompts in the
+	// last.
 	Deep Mode = "deep"
 	// Shallow inserts class prompts before the first block; they pass through all.
 	Shallow Mode = "shallow"
@@ -50,8 +51,8 @@ const (
 	Last Mode = "last"
 )
 
-// FromLayer is the mode with class-agnostic prompts in the layers before i, from 1, and class prompts from layer i on.
-// FromLayer(1) is Shallow, and FromLayer of the number of layers Deep.
+// FromLayer is the mode with class-agnostic prompts in the layers before i, from 1, and class prompts from
+// layer i on. FromLayer(1) is Shallow, and FromLayer of the number of layers Deep.
 func FromLayer(i int) Mode { return Mode(fmt.Sprintf("from:%d", i)) }
 
 // ParseMode reads "deep", "shallow", "last" or "from:N".

@@ -12,11 +12,11 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Batches is a source of images, such as data.Loader, or of tokens that the frozen blocks computed from them, such as
-// features.Loader.
+// Batches is a source of images, such as data.Loader, or of tokens that the frozen blocks computed from them,
+// such as features.Loader.
 type Batches interface {
-	// Epoch returns the batches of one epoch of the images that the plan picks. A batch is valid until the next. An
-	// error ends the epoch.
+	// Epoch returns the batches of one epoch of the images that the plan picks. A batch is valid until the
+	// next. An error ends the epoch.
 	Epoch(ctx context.Context, p data.Plan) iter.Seq2[*data.Batch, error]
 	Len() int     // images in an epoch
 	Batches() int // batches in an epoch
@@ -116,9 +116,9 @@ func (e *Evaluation) add(index, labels []int, scores *tensor.Tensor) {
 	e.Top1, e.Top5, e.Loss = e.right/n, e.top5/n, e.loss/n
 }
 
-// Evaluate runs the model on all images of l, or their tokens. progress, if not nil, is called after each batch with
-// the number of images done. The error is ctx's or l's, or about images of the wrong size, tokens that do not enter
-// m's Layer, or classes that m does not have.
+// Evaluate runs the model on all images of l, or their tokens. progress, if not nil, is called after each
+// batch with the number of images done. The error is ctx's or l's, or about images of the wrong size, tokens
+// that do not enter m's Layer, or classes that m does not have.
 func (m *Model) Evaluate(ctx context.Context, l Batches, progress func(done int)) (*Evaluation, error) {
 	tape := m.tape()
 	defer m.done(tape)

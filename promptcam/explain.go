@@ -18,19 +18,19 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// Explanation is the result of one forward pass for one image: the scores of all classes, the attention of each head
-// of each class prompt, and enough of the last block to score with heads blurred. It refers to the model and is
-// valid until that is trained further. Its methods are safe for concurrent use and panic for a class or head that
-// does not exist.
+// Explanation is the result of one forward pass for one image: the scores of all classes, the attention of
+// each head of each class prompt, and enough of the last block to score with heads blurred. It refers to the
+// model and is valid until that is trained further. Its methods are safe for concurrent use and panic for a
+// class or head that does not exist.
 type Explanation struct {
 	Scores        []float32 // [C]
 	Probabilities []float64 // [C], their softmax
 
-	// Seen is the part of the photograph that the model saw: all of it where the transform only stretches. It is
-	// nil for an image from a loader.
+	// Seen is the part of the photograph that the model saw: all of it where the transform only stretches. It
+	// is nil for an image from a loader.
 	Seen image.Image
-	// Index is the position in the loader's items, and Label the true class. Explain sets both to -1; callers who
-	// know the class may set Label.
+	// Index is the position in the loader's items, and Label the true class. Explain sets both to -1; callers
+	// who know the class may set Label.
 	Index, Label int
 
 	model  *Model
@@ -40,8 +40,8 @@ type Explanation struct {
 	input  *tensor.Tensor // for ClassToken: tokens [1, prefix+M, D] that enter Layer or, with agnostic prompts, [1, 3, H, W]
 }
 
-// Explain transforms a photograph of any size by m.Transform and runs the model on it. It returns an error for an
-// empty image, or if m.Info is invalid. It is safe for concurrent use.
+// Explain transforms a photograph of any size by m.Transform and runs the model on it. It returns an error
+// for an empty image, or if m.Info is invalid. It is safe for concurrent use.
 func (m *Model) Explain(img image.Image) (*Explanation, error) {
 	if err := m.Info().Validate(); err != nil {
 		return nil, fmt.Errorf("promptcam: explain: %w", err)
@@ -60,9 +60,9 @@ func (m *Model) Explain(img image.Image) (*Explanation, error) {
 	return e, nil
 }
 
-// Explanations explains all images of l, or their tokens, in order. Predictions, maps and measures can be made in this
-// one pass; [Model.Evaluate] is cheaper for scores alone. It ends with the first error: of l, or about images of the
-// wrong size, tokens that do not enter m's Layer, or classes that m does not have.
+// Explanations explains all images of l, or their tokens, in order. Predictions, maps and measures can be
+// made in this one pass; [Model.Evaluate] is cheaper for scores alone. It ends with the first error: of l, or
+// about images of the wrong size, tokens that do not enter m's Layer, or classes that m does not have.
 func (m *Model) Explanations(ctx context.Context, l Batches) iter.Seq2[*Explanation, error] {
 	return func(yield func(*Explanation, error) bool) {
 		tape := m.tape()
@@ -166,8 +166,8 @@ func top(scores []float32, n int) []int {
 // Heads returns H, the number of attention heads.
 func (e *Explanation) Heads() int { return e.attn.Dim(0) }
 
-// Heat returns the attention map of one head of a class prompt over the patches: each value is a share of that head's
-// attention. Heads are never averaged.
+// Heat returns the attention map of one head of a class prompt over the patches: each value is a share of
+// that head's attention. Heads are never averaged.
 func (e *Explanation) Heat(class, head int) heat.Map {
 	return e.model.heat(e.attn.Select(0, head).Select(0, class).Data())
 }
@@ -202,8 +202,8 @@ func (e *Explanation) ClassToken() []heat.Map {
 	return maps
 }
 
-// Share is how one head of a class prompt divides its attention over the kinds of token; the four sum to 1. A head with
-// a small share on patches hardly attends to the image, however sharp its map is.
+// Share is how one head of a class prompt divides its attention over the kinds of token; the four sum to 1. A
+// head with a small share on patches hardly attends to the image, however sharp its map is.
 type Share struct {
 	Patches, Prompts, CLS, Registers float64
 }
@@ -240,8 +240,8 @@ func (s Share) Parts() []string {
 	return parts
 }
 
-// MarshalJSON returns a summary for a service to answer with: the five most probable classes, and the maps of the
-// predicted class's heads, ranked with [BlurPatches].
+// MarshalJSON returns a summary for a service to answer with: the five most probable classes, and the maps of
+// the predicted class's heads, ranked with [BlurPatches].
 //
 //	{"classes": [{"name": "Scott Oriole", "probability": 0.93}, ...],
 //	 "sufficient": 2,

@@ -16,15 +16,15 @@ type Adapters struct {
 	FC2  *nn.Adapter `state:"fc2"`
 }
 
-// newScale is 1/k² for k = 30. With AdamW, prompts learn best at a rate of about 0.06, and ordinary LoRA (scale 1, A of
-// standard deviation 1/sqrt(in)) at 0.06/k = 0.002, but the optimizer has one rate. AdamW's steps do not depend on
-// the gradient's length. So if A and B are k times as large and the scale is 1/k², a step moves their product as a
-// step at rate/k would:
+// newScale is 1/k² for k = 30. With AdamW, prompts learn best at a rate of about 0.06, and ordinary LoRA
+// (scale 1, A of standard deviation 1/sqrt(in)) at 0.06/k = 0.002, but the optimizer has one rate. AdamW's
+// steps do not depend on the gradient's length. So if A and B are k times as large and the scale is 1/k², a
+// step moves their product as a step at rate/k would:
 //
 //	(k·A + rate·a)·(k·B + rate·b)/k² = (A + rate/k·a)·(B + rate/k·b)
 //
-// Only weight decay acts at the full rate. SGD's steps are proportional to the gradient, so with SGD adapters learn at
-// rate/k²: hardly at all.
+// Only weight decay acts at the full rate. SGD's steps are proportional to the gradient, so with SGD adapters
+// learn at rate/k²: hardly at all.
 const newScale = 1. / (30 * 30)
 
 // oldScale is the scale of files from before Config.RankScale. It must not change.

@@ -33,10 +33,10 @@ type Model struct {
 	tapes sync.Pool
 }
 
-// New returns an untrained Prompt-CAM on backbone b, which it freezes. Several models may share b. Prompts are
-// initialised as the authors do it, uniformly in ±sqrt(6 / (3P² + D)) for patches of P pixels. On 100 classes of CUB
-// (ViT-Ti/16, mode Deep, 30 agnostic prompts) this gives 15 % accuracy on held-out training images after one
-// epoch; a range ten times as wide gives 3 %.
+// New returns an untrained Prompt-CAM on backbone b, which it freezes. Several models may share b. Prompts
+// are initialised as the authors do it, uniformly in ±sqrt(6 / (3P² + D)) for patches of P pixels. On 100
+// classes of CUB (ViT-Ti/16, mode Deep, 30 agnostic prompts) this gives 15 % accuracy on held-out training
+// images after one epoch; a range ten times as wide gives 3 %.
 func New(b *vit.Model, c Config, rng *rand.Rand) (*Model, error) {
 	m, err := newModel(b, c)
 	if err != nil {
@@ -74,8 +74,8 @@ func newModel(b *vit.Model, c Config) (*Model, error) {
 	return parameters(withDropPath(b, c.DropPath), c, first), nil
 }
 
-// withDropPath returns a copy of b with the same parameters. DropPath rises linearly from 0 in the first block to
-// last.
+// withDropPath returns a copy of b with the same parameters. DropPath rises linearly from 0 in the first
+// block to last.
 func withDropPath(b *vit.Model, last float32) *vit.Model {
 	copied := *b
 	copied.Blocks = slices.Clone(b.Blocks)
@@ -111,9 +111,9 @@ func parameters(b *vit.Model, c Config, first int) *Model {
 	return m
 }
 
-// Forward returns the scores [B, C] of images [B, 3, H, W], and attn [B, H, C, M]: the share of its attention that
-// each head of each class prompt gives to each patch in the last layer. attn is valid until the tape's Reset. In
-// training with PatchDropout, M counts the patches that are left.
+// Forward returns the scores [B, C] of images [B, 3, H, W], and attn [B, H, C, M]: the share of its attention
+// that each head of each class prompt gives to each patch in the last layer. attn is valid until the tape's
+// Reset. In training with PatchDropout, M counts the patches that are left.
 func (m *Model) Forward(images *autograd.Var) (scores *autograd.Var, attn *tensor.Tensor) {
 	f := images.Tape().Frame()
 	z := m.prompts(images.Tape(), m.Class)  // class prompts [C, D]
@@ -133,8 +133,8 @@ func (m *Model) Scores(images *autograd.Var) *autograd.Var {
 	return f.Keep(m.scores(m.tokens(images), z))
 }
 
-// ScoresOf is Scores for the tokens [B, prefix+M, D] that enter block Layer, as vit.Model.Tokens returns them. The
-// blocks before it then have no DropPath. It panics if Layer is not ok.
+// ScoresOf is Scores for the tokens [B, prefix+M, D] that enter block Layer, as vit.Model.Tokens returns
+// them. The blocks before it then have no DropPath. It panics if Layer is not ok.
 func (m *Model) ScoresOf(tokens *autograd.Var) *autograd.Var {
 	if _, ok := m.Layer(); !ok {
 		panic("promptcam: ScoresOf: tokens depend on class-agnostic prompts")
@@ -146,7 +146,8 @@ func (m *Model) ScoresOf(tokens *autograd.Var) *autograd.Var {
 // learned and can be cached for ScoresOf, unless there are class-agnostic prompts: then ok is false.
 func (m *Model) Layer() (n int, ok bool) { return m.first, len(m.Agnostic) == 0 }
 
-// scores returns the scores of class prompts z, [C, D] or [B, C, D], that enter beside tokens x [B, prefix+M, D].
+// scores returns the scores of class prompts z, [C, D] or [B, C, D], that enter beside tokens x [B, prefix+M,
+// D].
 func (m *Model) scores(x, z *autograd.Var) *autograd.Var {
 	f := x.Tape().Frame()
 	x, z = m.joint(x, z)
@@ -180,8 +181,8 @@ func (m *Model) tokensOf(tape *autograd.Tape, b *data.Batch) *autograd.Var {
 	return m.tokens(x)
 }
 
-// joint runs the blocks from m.first to the last but one, in which tokens and class prompts attend to each other.
-// With patch dropout the tokens that it returns are those that are left.
+// joint runs the blocks from m.first to the last but one, in which tokens and class prompts attend to each
+// other. With patch dropout the tokens that it returns are those that are left.
 func (m *Model) joint(x, z *autograd.Var) (x1, z1 *autograd.Var) {
 	f := x.Tape().Frame()
 	kept := m.patchDropout(x)
@@ -195,9 +196,9 @@ func (m *Model) joint(x, z *autograd.Var) (x1, z1 *autograd.Var) {
 	return x, z
 }
 
-// jointBlock updates tokens x and class prompts z, which attend to themselves and to each other; z only to the
-// tokens that patch dropout kept, nil for all. DropPath drops the branches of x and z independently; in one
-// sequence it would drop both or none.
+// jointBlock updates tokens x and class prompts z, which attend to themselves and to each other; z only to
+// the tokens that patch dropout kept, nil for all. DropPath drops the branches of x and z independently; in
+// one sequence it would drop both or none.
 func jointBlock(b *vit.Block, x, z *autograd.Var, kept []int) (x1, z1 *autograd.Var) {
 	f := x.Tape().Frame()
 	qx, kx := b.Project(x)
@@ -212,8 +213,9 @@ func jointBlock(b *vit.Block, x, z *autograd.Var, kept []int) (x1, z1 *autograd.
 	return x1, z1
 }
 
-// project returns the queries of the class prompts in the last block, and the keys and values that they attend to:
-// class prompts, class token, registers, patches; with PatchesOnly patches alone. No other row is needed there.
+// project returns the queries of the class prompts in the last block, and the keys and values that they
+// attend to: class prompts, class token, registers, patches; with PatchesOnly patches alone. No other row is
+// needed there.
 func (m *Model) project(x, z *autograd.Var) (q *autograd.Var, kv []autograd.KV) {
 	tokens := m.last.Keys(x)
 	if m.Config.PatchesOnly {
@@ -229,8 +231,8 @@ func (m *Model) score(z *autograd.Var) *autograd.Var {
 	return autograd.Reshape(m.Head.Forward(m.Backbone.Norm.Forward(z)), z.Dim(0), -1)
 }
 
-// patchDropout draws, in training, which of the tokens x [B, prefix+M, D] class prompts attend to: the prefix and
-// equally many patches of each image, in order. nil stands for all.
+// patchDropout draws, in training, which of the tokens x [B, prefix+M, D] class prompts attend to: the prefix
+// and equally many patches of each image, in order. nil stands for all.
 func (m *Model) patchDropout(x *autograd.Var) []int {
 	rng := x.Tape().Rand
 	if m.Config.PatchDropout == 0 || rng == nil {

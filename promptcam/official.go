@@ -10,15 +10,17 @@ import (
 
 const officialPrompts = "vpt.prompt_embeddings" // [N, C, D]
 
-// IsOfficial reports whether f is a checkpoint of the authors' code, with prompts under vpt.prompt_embeddings.
+// IsOfficial reports whether f is a checkpoint of the authors' code, with prompts under
+// vpt.prompt_embeddings.
 func IsOfficial(f *checkpoint.File) bool {
 	_, ok := f.Info(officialPrompts)
 	return ok
 }
 
-// LoadOfficial reads a checkpoint of the authors' code, which holds backbone, prompts and head. c is the backbone's
-// architecture. Classes are numbered from "1", since the file does not name them. Mean and Std become 0.5, whatever
-// the backbone was trained with: the authors' code normalises so for every backbone, and their prompts need it.
+// LoadOfficial reads a checkpoint of the authors' code, which holds backbone, prompts and head. c is the
+// backbone's architecture. Classes are numbered from "1", since the file does not name them. Mean and Std
+// become 0.5, whatever the backbone was trained with: the authors' code normalises so for every backbone, and
+// their prompts need it.
 func LoadOfficial(f *checkpoint.File, c vit.Config) (*Model, error) {
 	m, err := loadOfficial(f, c)
 	if err != nil {

@@ -13,8 +13,8 @@ type Blur int
 const (
 	// BlurPatches spreads it evenly over the patches, as in the paper.
 	BlurPatches Blur = iota
-	// BlurAll spreads it evenly over all keys, prompts and class token too, as the authors' code does by setting the
-	// logits to zero.
+	// BlurAll spreads it evenly over all keys, prompts and class token too, as the authors' code does by
+	// setting the logits to zero.
 	BlurAll
 )
 
@@ -23,24 +23,24 @@ type Ranking struct {
 	Class int
 	Heads []HeadScore // the most important first
 
-	// Sufficient is the number of heads, from the first, that are the sufficient traits: the image is still classified
-	// as Class with all others blurred, but not with the last of these blurred too. It is 0 if the class wins
-	// with every head blurred, and -1 if it does not win with none blurred.
+	// Sufficient is the number of heads, from the first, that are the sufficient traits: the image is still
+	// classified as Class with all others blurred, but not with the last of these blurred too. It is 0 if the
+	// class wins with every head blurred, and -1 if it does not win with none blurred.
 	Sufficient int
 }
 
-// HeadScore is a head, and the class's score and probability with this head and all less important ones blurred; for
-// the first head of a Ranking that is with every head blurred.
+// HeadScore is a head, and the class's score and probability with this head and all less important ones
+// blurred; for the first head of a Ranking that is with every head blurred.
 type HeadScore struct {
 	Head        int
 	Score       float32
 	Probability float64
 }
 
-// Rank blurs the heads of a class prompt greedily, each time the one whose loss leaves the class's score highest, until
-// none is left (the paper, section 3.4). That takes no forward pass: heads are slices of one row of the last
-// block's attention output, which the other classes' scores do not depend on. It panics if class or blur does
-// not exist.
+// Rank blurs the heads of a class prompt greedily, each time the one whose loss leaves the class's score
+// highest, until none is left (the paper, section 3.4). That takes no forward pass: heads are slices of one
+// row of the last block's attention output, which the other classes' scores do not depend on. It panics if
+// class or blur does not exist.
 func (e *Explanation) Rank(class int, blur Blur) Ranking {
 	n := e.Heads()
 	heads := e.headOutputs("Rank", class, blur)
@@ -84,8 +84,9 @@ func (e *Explanation) wins(class int, score float32) bool {
 	return true
 }
 
-// Blurred returns the score of a class for each choice of heads to blur, H truth values each. The other classes' scores
-// stay as they are. It panics if class or blur does not exist, or if a choice is not of H heads.
+// Blurred returns the score of a class for each choice of heads to blur, H truth values each. The other
+// classes' scores stay as they are. It panics if class or blur does not exist, or if a choice is not of H
+// heads.
 func (e *Explanation) Blurred(class int, blur Blur, choices ...[]bool) []float32 {
 	heads := e.headOutputs("Blurred", class, blur)
 	for i, c := range choices {
@@ -117,7 +118,8 @@ func (e *Explanation) blurred(class int, heads headOutputs, choices [][]bool) []
 	return slices.Clone(scores.Value().Data())
 }
 
-// headOutputs is the attention output [D] of a class prompt, all heads side by side: as they are, and all blurred.
+// headOutputs is the attention output [D] of a class prompt, all heads side by side: as they are, and all
+// blurred.
 type headOutputs struct{ sharp, blurred []float32 }
 
 func (e *Explanation) headOutputs(method string, class int, blur Blur) headOutputs {

@@ -33,8 +33,8 @@ func (m *Model) Info() Info {
 	return Info{m.Config, m.Classes, m.Transform, BackboneInfo{m.Backbone.SHA256, m.Backbone.Config}}
 }
 
-// Validate returns an error about the first field that does not fit, such as a transform to another size than the
-// backbone's.
+// Validate returns an error about the first field that does not fit, such as a transform to another size than
+// the backbone's.
 func (i Info) Validate() error {
 	if err := cmp.Or(i.Backbone.Config.Validate(), i.Config.Validate(i.Backbone.Config.Depth)); err != nil {
 		return err
@@ -54,7 +54,8 @@ func (i Info) Validate() error {
 // ErrFormat is wrapped by the errors for a checkpoint that holds no Prompt-CAM.
 var ErrFormat = errors.New("not a saved Prompt-CAM")
 
-// BackboneError is the error of [Load] and [Open] for a missing backbone, or for another than the model was trained on.
+// BackboneError is the error of [Load] and [Open] for a missing backbone, or for another than the model was
+// trained on.
 type BackboneError struct {
 	Path string       // of the model
 	Want BackboneInfo // what the model was trained on
@@ -81,8 +82,8 @@ const format = "promptcam 1"
 // Tensors returns what Save writes: prompts, head and adapters.
 func (m *Model) Tensors() nn.Tensors { return nn.State(m) }
 
-// Save writes the prompts, the head, the adapters and the [Info] of m to w as a small safetensors file. Of the backbone
-// it writes the identity alone. It returns an error unless m.Info is valid.
+// Save writes the prompts, the head, the adapters and the [Info] of m to w as a small safetensors file. Of
+// the backbone it writes the identity alone. It returns an error unless m.Info is valid.
 func (m *Model) Save(w io.Writer) error {
 	return m.save(func(t nn.Tensors, metadata map[string]string) error { return checkpoint.Write(w, t, metadata) })
 }
@@ -127,8 +128,9 @@ func ReadInfo(f *checkpoint.File) (*Info, error) {
 	return info, nil
 }
 
-// Open reads the model in the file path, and its backbone from the file weights. weights is "" for a checkpoint of the
-// authors' code, which holds its own; if it is missing, the error is a [*BackboneError] that names it.
+// Open reads the model in the file path, and its backbone from the file weights. weights is "" for a
+// checkpoint of the authors' code, which holds its own; if it is missing, the error is a [*BackboneError]
+// that names it.
 func Open(path, weights string) (*Model, error) {
 	f, err := checkpoint.Open(path)
 	if err != nil {
@@ -152,12 +154,12 @@ func Open(path, weights string) (*Model, error) {
 	return Load(f, b)
 }
 
-// Load reads a model that Save wrote, for backbone b, which must be the one it was trained on: the same weights,
-// architecture, image size and normalisation, under any name. For another the error is a [*BackboneError]. Several
-// models may share b.
+// Load reads a model that Save wrote, for backbone b, which must be the one it was trained on: the same
+// weights, architecture, image size and normalisation, under any name. For another the error is a
+// [*BackboneError]. Several models may share b.
 //
-// A checkpoint of the authors' code holds its own backbone, so b must be nil. vit.Detect finds its architecture; where
-// it cannot, use [LoadOfficial].
+// A checkpoint of the authors' code holds its own backbone, so b must be nil. vit.Detect finds its
+// architecture; where it cannot, use [LoadOfficial].
 func Load(f *checkpoint.File, b *vit.Model) (*Model, error) {
 	if IsOfficial(f) {
 		if b != nil {

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/image/font"
 )
 
-// ColorBar draws the colours of an absolute scale up to limit, as they look over a mid-grey photograph, with ticks in
-// percent of a head's attention per patch and a note on a uniform map over that many patches. Under the Relative
-// scale the ends are each map's own. It is width pixels wide and 52 high.
+// ColorBar draws the colours of an absolute scale up to limit, as they look over a mid-grey photograph, with
+// ticks in percent of a head's attention per patch and a note on a uniform map over that many patches. Under
+// the Relative scale the ends are each map's own. It is width pixels wide and 52 high.
 func ColorBar(width int, limit float32, patches int, s Style) *image.RGBA {
 	const side, top, bottom = 10, 2, 16 // side: room for half a tick's label
 	bar := image.NewRGBA(image.Rect(0, 0, max(width, 2*side+2), barH))

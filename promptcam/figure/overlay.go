@@ -14,11 +14,11 @@ import (
 type Scale int
 
 const (
-	// Absolute runs from 0 to one limit for all maps of a picture. A head that hardly attends to the image stays faint
-	// beside one that does.
+	// Absolute runs from 0 to one limit for all maps of a picture. A head that hardly attends to the image
+	// stays faint beside one that does.
 	Absolute Scale = iota
-	// Relative stretches each map from its smallest to its largest value, as the authors' code does. It shows the shape
-	// of weak maps but hides that they are weak.
+	// Relative stretches each map from its smallest to its largest value, as the authors' code does. It shows
+	// the shape of weak maps but hides that they are weak.
 	Relative
 )
 
@@ -27,13 +27,13 @@ type Style struct {
 	Map   Colormap // nil means Inferno
 	Scale Scale
 
-	// Limit is the share of attention on one patch that gets the strongest colour under the Absolute scale. 0 means the
-	// largest value of the maps drawn together, but at least 4 times a uniform map's, 1/M on each of M patches, so
-	// that a map without a focus does not seem to have one.
+	// Limit is the share of attention on one patch that gets the strongest colour under the Absolute scale. 0
+	// means the largest value of the maps drawn together, but at least 4 times a uniform map's, 1/M on each
+	// of M patches, so that a map without a focus does not seem to have one.
 	Limit float32
 
-	// Opacity of the strongest colour, up to 1; 0 means 0.8. Weaker colours are more transparent, and where there is no
-	// attention the photograph is unchanged.
+	// Opacity of the strongest colour, up to 1; 0 means 0.8. Weaker colours are more transparent, and where
+	// there is no attention the photograph is unchanged.
 	Opacity float64
 
 	Panel int // longest side of one picture in a Sheet or Report, pixels; 0 means 224
@@ -74,8 +74,8 @@ func (s Style) shade(t float64) color.NRGBA {
 	}
 	t = unit(t)
 	c := colours(t)
-	// The root gives half the range 7/10 of the opacity. If it grew linearly, the photograph's own colours could pass for
-	// weak attention.
+	// The root gives half the range 7/10 of the opacity. If it grew linearly, the photograph's own colours
+	// could pass for weak attention.
 	return color.NRGBA{c.R, c.G, c.B, uint8(math.Round(255 * unit(opacity) * math.Sqrt(t)))}
 }
 
@@ -97,8 +97,8 @@ func (s Style) level(h heat.Map, limit float32) func(v float32) float64 {
 	return func(v float32) float64 { return unit((float64(v) - low) / (high - low)) }
 }
 
-// Overlay draws a map over all of its photograph and returns a picture of the photograph's size with its origin at (0, 0).
-// Where there is no attention, the photograph is unchanged.
+// Overlay draws a map over all of its photograph and returns a picture of the photograph's size with its
+// origin at (0, 0). Where there is no attention, the photograph is unchanged.
 func Overlay(photo image.Image, h heat.Map, s Style) *image.RGBA {
 	return s.overlay(photo, h, s.limit(h))
 }
@@ -110,7 +110,8 @@ func (s Style) overlay(photo image.Image, h heat.Map, limit float32) *image.RGBA
 	if size.X == 0 || size.Y == 0 || len(h.Values) == 0 {
 		return picture
 	}
-	// Values are resized, not colours: halfway between dark and bright is the colour of half the attention, not a blend.
+	// Values are resized, not colours: halfway between dark and bright is the colour of half the attention,
+	// not a blend.
 	large := h.Resize(size.X, size.Y)
 	level := s.level(large, limit)
 	for i, v := range large.Values {

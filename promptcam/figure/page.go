@@ -41,8 +41,8 @@ func thousands(n int) string {
 	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
-// The views are what report.html shows. The template escapes their text. Attributes and styles are made here from
-// numbers and base64 alone, and Examples by the same template.
+// The views are what report.html shows. The template escapes their text. Attributes and styles are made here
+// from numbers and base64 alone, and Examples by the same template.
 type (
 	pageView struct {
 		*Report

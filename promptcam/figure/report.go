@@ -16,8 +16,8 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// Report shows one training run: accuracy, sample photographs with their maps, confusions, classes, and how the model was
-// made. It becomes one HTML page that needs no other file, no network and no JavaScript.
+// Report shows one training run: accuracy, sample photographs with their maps, confusions, classes, and how
+// the model was made. It becomes one HTML page that needs no other file, no network and no JavaScript.
 type Report struct {
 	Title   string
 	Classes []ClassResult // of the test images; the result at the top of the page is their sum
@@ -26,16 +26,16 @@ type Report struct {
 
 	Traits *TraitTable // nil means none
 
-	// Samples are pulled one at a time while the report is written, so they can be explained then. Samples of one class
-	// should follow each other. An error ends the writing and is returned. nil means none.
+	// Samples are pulled one at a time while the report is written, so they can be explained then. Samples of
+	// one class should follow each other. An error ends the writing and is returned. nil means none.
 	Samples iter.Seq2[Sample, error]
 
 	Splits []SplitResult // scores to compare, such as those on validation images and of other methods
 	Facts  []Fact        // how the model was made: backbone, mode, epochs, seconds, seed...
 	Curves []byte        // a picture of the training curves, PNG, JPEG or SVG; nil means none
 
-	// Style draws the maps. Under the Absolute scale without a Limit, each sample has its own. Panel is the longest side
-	// of the stored photographs.
+	// Style draws the maps. Under the Absolute scale without a Limit, each sample has its own. Panel is the
+	// longest side of the stored photographs.
 	Style Style
 }
 
@@ -49,7 +49,8 @@ type SplitResult struct {
 	Top1, Top5 float64
 }
 
-// ClassResult counts how many of a class's images are classified correctly. The page shows DisplayName of Name.
+// ClassResult counts how many of a class's images are classified correctly. The page shows DisplayName of
+// Name.
 type ClassResult struct {
 	Name            string
 	Images, Correct int
@@ -63,8 +64,8 @@ func (c ClassResult) Accuracy() float64 {
 	return float64(c.Correct) / float64(c.Images)
 }
 
-// interval returns Wilson's 95 % interval for the accuracy (E. B. Wilson, Probable inference, the law of succession, and
-// statistical inference, JASA 22, 1927).
+// interval returns Wilson's 95 % interval for the accuracy (E. B. Wilson, Probable inference, the law of
+// succession, and statistical inference, JASA 22, 1927).
 func (c ClassResult) interval() (low, high float64) {
 	const z = 1.959964
 	n, p := float64(c.Images), c.Accuracy()
@@ -79,8 +80,8 @@ type TraitTable struct {
 	Rows             []TraitRow
 }
 
-// TraitRow says where the map of one head of a class points. Class is an index of Report.Classes. Scores of no images are
-// left blank.
+// TraitRow says where the map of one head of a class points. Class is an index of Report.Classes. Scores of
+// no images are left blank.
 type TraitRow struct {
 	Class                  int
 	Trait, Head            string
@@ -91,8 +92,8 @@ type TraitRow struct {
 	TopPoints              heat.Interval // Points of the head that Rank puts first in each image
 }
 
-// Sample is one explained photograph. Photo is the part of it that the model saw, in any size and aspect: maps cover all
-// of it. True and Predicted are indices of Report.Classes.
+// Sample is one explained photograph. Photo is the part of it that the model saw, in any size and aspect:
+// maps cover all of it. True and Predicted are indices of Report.Classes.
 type Sample struct {
 	Name            string
 	Photo           image.Image
@@ -100,8 +101,9 @@ type Sample struct {
 	Rows            []Row
 }
 
-// WriteFile writes the report to path, an .html file; an earlier one is replaced only once the new one is complete.
-// Finished samples are kept in a temporary file beside it. It returns ctx's error if ctx ends first.
+// WriteFile writes the report to path, an .html file; an earlier one is replaced only once the new one is
+// complete. Finished samples are kept in a temporary file beside it. It returns ctx's error if ctx ends
+// first.
 func (r *Report) WriteFile(ctx context.Context, path string) error {
 	err := checkpoint.WriteFile(path, func(w io.Writer) error { return r.write(ctx, w, filepath.Dir(path)) })
 	if err != nil {
@@ -110,9 +112,9 @@ func (r *Report) WriteFile(ctx context.Context, path string) error {
 	return nil
 }
 
-// Write writes the report to w. Memory does not grow with the number of samples: finished ones are kept in a temporary
-// file in the system's folder, and nothing is written to w before the last is done. It returns ctx's error if ctx
-// ends first.
+// Write writes the report to w. Memory does not grow with the number of samples: finished ones are kept in a
+// temporary file in the system's folder, and nothing is written to w before the last is done. It returns
+// ctx's error if ctx ends first.
 func (r *Report) Write(ctx context.Context, w io.Writer) error {
 	if err := r.write(ctx, w, ""); err != nil {
 		return fmt.Errorf("figure: write report: %w", err)

@@ -9,8 +9,8 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// Row holds the maps of one class for one photograph, the most important head first. A misclassified photograph has two
-// rows: the true class's and the predicted one's.
+// Row holds the maps of one class for one photograph, the most important head first. A misclassified
+// photograph has two rows: the true class's and the predicted one's.
 type Row struct {
 	Title  string // such as "true: Scott Oriole, 12.3 %"
 	Panels []Panel
@@ -28,8 +28,8 @@ type Panel struct {
 	Name       string // replaces "head N"
 }
 
-// Explained returns the row of a class with the maps of the n heads that Rank puts first, or all if there are fewer. Heads
-// among the sufficient traits are marked.
+// Explained returns the row of a class with the maps of the n heads that Rank puts first, or all if there are
+// fewer. Heads among the sufficient traits are marked.
 func Explained(title string, e *promptcam.Explanation, class, n int, blur promptcam.Blur) Row {
 	r := e.Rank(class, blur)
 	row := Row{Title: title, Blurred: r.Heads[0].Probability, StillWins: r.Sufficient == 0}
@@ -41,8 +41,8 @@ func Explained(title string, e *promptcam.Explanation, class, n int, blur prompt
 	return row
 }
 
-// DisplayName returns a class's name without CUB's number, and with spaces for underscores. CUB writes hyphens as
-// underscores too, so "036.Ruby_throated_Hummingbird" becomes "Ruby throated Hummingbird".
+// DisplayName returns a class's name without CUB's number, and with spaces for underscores. CUB writes
+// hyphens as underscores too, so "036.Ruby_throated_Hummingbird" becomes "Ruby throated Hummingbird".
 func DisplayName(folder string) string {
 	name := folder
 	if number, rest, ok := strings.Cut(folder, "."); ok && len(number) == 3 && strings.Trim(number, "0123456789") == "" {

@@ -27,9 +27,9 @@ const (
 	barH   = 52 // height of a colour bar with its ticks and label
 )
 
-// Sheet draws one figure: the photograph, beside it one row of overlays per class with captions, and below them the
-// colour bar that they share. Where a head attends to more than patches, a grey bar below its overlay shows the
-// share that falls on the image.
+// Sheet draws one figure: the photograph, beside it one row of overlays per class with captions, and below
+// them the colour bar that they share. Where a head attends to more than patches, a grey bar below its
+// overlay shows the share that falls on the image.
 func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 	small := fit(photo, s.panel())
 	all := maps(rows)
@@ -108,8 +108,8 @@ func fill(m *image.RGBA, r image.Rectangle, c color.Color) {
 	draw.Draw(m, r, image.NewUniform(c), image.Point{}, draw.Src)
 }
 
-// WritePNG writes a picture to path, under a temporary name first: after an error, path holds what it held before. To
-// write to an io.Writer, use png.Encode.
+// WritePNG writes a picture to path, under a temporary name first: after an error, path holds what it held
+// before. To write to an io.Writer, use png.Encode.
 func WritePNG(path string, m image.Image) error {
 	if err := checkpoint.WriteFile(path, func(w io.Writer) error { return png.Encode(w, m) }); err != nil {
 		return fmt.Errorf("figure: write picture %w", err)

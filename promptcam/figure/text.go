@@ -12,7 +12,8 @@ import (
 	"golang.org/x/image/math/fixed"
 )
 
-// text writes on one picture. Each picture has its own, since faces cache glyphs and are not safe for concurrent use.
+// text writes on one picture. Each picture has its own, since faces cache glyphs and are not safe for
+// concurrent use.
 type text struct {
 	page               *image.RGBA
 	small, bold, large font.Face

@@ -13,14 +13,14 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// veil draws a map alone, in transparent colours, for the browser to stretch over the photograph. With 4 points per patch
-// and 128 colours it takes two or three kilobytes, an overlay twenty.
+// veil draws a map alone, in transparent colours, for the browser to stretch over the photograph. With 4
+// points per patch and 128 colours it takes two or three kilobytes, an overlay twenty.
 func (s Style) veil(h heat.Map, limit float32) *image.Paletted {
 	const points, colours = 4, 128
 	palette := make(color.Palette, colours)
 	for i := range palette {
-		// Opacity grows with the root of t, so squares make its steps even; even steps of t would show as blotches
-		// where there is little attention.
+		// Opacity grows with the root of t, so squares make its steps even; even steps of t would show as
+		// blotches where there is little attention.
 		t := float64(i) / (colours - 1)
 		palette[i] = s.shade(t * t)
 	}
@@ -47,7 +47,8 @@ func (s Style) gradient() template.CSS {
 	return template.CSS("linear-gradient(to right," + strings.Join(css, ",") + ")")
 }
 
-// dataURI returns the attribute name="data:...". The template would write each plus of base64 as five characters.
+// dataURI returns the attribute name="data:...". The template would write each plus of base64 as five
+// characters.
 func dataURI(name, kind string, file []byte) template.HTMLAttr {
 	return template.HTMLAttr(name + `="data:` + kind + ";base64," + base64.StdEncoding.EncodeToString(file) + `"`)
 }

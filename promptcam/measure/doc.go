@@ -1,11 +1,12 @@
 // Package measure scores Prompt-CAM's maps on images whose annotations say where things are.
 //
-// [Localize] scores each head's map on the regions of an image: the attention that falls on each, and the pointing
-// game; beside them the maps of the backbone's own class token. [ScoreTraits] sums that up. [Swap] scores
-// counterfactuals: photographs with the traits exchanged that tell one class from another. All sums have intervals.
+// [Localize] scores each head's map on the regions of an image: the attention that falls on each, and the
+// pointing game; beside them the maps of the backbone's own class token. [ScoreTraits] sums that up. [Swap]
+// scores counterfactuals: photographs with the traits exchanged that tell one class from another. All sums
+// have intervals.
 //
-// [NewRegions] makes the regions from annotations such as CUB-200-2011's, and [DrawnPairs] the counterfactuals of the
-// birds that package data/birds draws.
+// [NewRegions] makes the regions from annotations such as CUB-200-2011's, and [DrawnPairs] the
+// counterfactuals of the birds that package data/birds draws.
 //
 //	regions := measure.NewRegions(notes, set.FS, set.Test, model)
 //	images, err := measure.LocalizeAll(model.Explanations(ctx, loader), regions.Of, promptcam.BlurPatches)

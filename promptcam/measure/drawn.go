@@ -16,9 +16,9 @@ import (
 // photograph, or a bird from another version.
 var ErrForeign = errors.New("this program draws from the seed in scenes.txt")
 
-// DrawnPairs returns n pairs of drawn birds: the first images of each class among items, at most so many, each drawn
-// again as every species from which one trait tells it. There are none unless all classes are species of data/birds
-// and all items have a seed. An error is about a file in fsys, or wraps [ErrForeign].
+// DrawnPairs returns n pairs of drawn birds: the first images of each class among items, at most so many,
+// each drawn again as every species from which one trait tells it. There are none unless all classes are
+// species of data/birds and all items have a seed. An error is about a file in fsys, or wraps [ErrForeign].
 func DrawnPairs(fsys fs.FS, notes *data.Annotations, classes []string, items []data.Item, images int) (pairs iter.Seq2[Pair, error], n int) {
 	type bird struct {
 		data.Item

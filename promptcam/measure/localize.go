@@ -31,8 +31,8 @@ type Hits struct {
 	Points []bool    // [R], Map.Points
 }
 
-// Localize scores the maps of an image on its regions: those of its true class, e.Label, and of the backbone's class
-// token. It panics unless e.Label is a class.
+// Localize scores the maps of an image on its regions: those of its true class, e.Label, and of the
+// backbone's class token. It panics unless e.Label is a class.
 func Localize(e *promptcam.Explanation, regions []heat.Region, blur promptcam.Blur) Localization {
 	l := Localization{Index: e.Index, Class: e.Label, Predicted: e.Predicted(), Top: e.Rank(e.Label, blur).Heads[0].Head}
 	for _, r := range regions {
@@ -59,9 +59,9 @@ func Localize(e *promptcam.Explanation, regions []heat.Region, blur promptcam.Bl
 	return l
 }
 
-// LocalizeAll runs Localize on all explanations, several at a time, and returns the results in the order of Index.
-// regions is called once for each image, concurrently, and returns the same number of regions in the same order. The
-// first error, of explanations or regions, ends it.
+// LocalizeAll runs Localize on all explanations, several at a time, and returns the results in the order of
+// Index. regions is called once for each image, concurrently, and returns the same number of regions in the
+// same order. The first error, of explanations or regions, ends it.
 func LocalizeAll(explanations iter.Seq2[*promptcam.Explanation, error], regions func(index int) ([]heat.Region, error), blur promptcam.Blur) ([]Localization, error) {
 	var (
 		all   []Localization

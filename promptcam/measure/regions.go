@@ -18,9 +18,9 @@ const (
 	Parts
 )
 
-// pointRadius is the radius of a part of which a point is known, in units of the bounding box's longer side: within it
-// PCK counts a keypoint as correct (Yang and Ramanan, "Articulated Human Detection with Flexible Mixtures of
-// Parts", TPAMI 35, 2013).
+// pointRadius is the radius of a part of which a point is known, in units of the bounding box's longer side:
+// within it PCK counts a keypoint as correct (Yang and Ramanan, "Articulated Human Detection with Flexible
+// Mixtures of Parts", TPAMI 35, 2013).
 const pointRadius = 0.1
 
 // Regions finds where things are in annotated images.
@@ -35,7 +35,8 @@ type Regions struct {
 	view  heat.View
 }
 
-// NewRegions returns the regions of items in fsys, on m's patch grid. m's Classes have the annotations' names.
+// NewRegions returns the regions of items in fsys, on m's patch grid. m's Classes have the annotations'
+// names.
 func NewRegions(notes *data.Annotations, fsys fs.FS, items []data.Item, m *promptcam.Model) *Regions {
 	r := &Regions{
 		Names: append([]string{"trait", "bird", "background"}, notes.Parts...), Nearest: notes.LookAlikes(m.Classes), Target: -1,
@@ -47,8 +48,8 @@ func NewRegions(notes *data.Annotations, fsys fs.FS, items []data.Item, m *promp
 	return r
 }
 
-// Of returns the regions of an item; those that are not annotated are Hidden. The error is about the image's file or
-// its masks.
+// Of returns the regions of an item; those that are not annotated are Hidden. The error is about the image's
+// file or its masks.
 func (r *Regions) Of(index int) ([]heat.Region, error) {
 	item := r.items[index]
 	photo, err := data.ReadFile(r.fsys, item.Path, nil)

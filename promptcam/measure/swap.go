@@ -13,8 +13,8 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// Pair is a photograph and its counterfactual: the same photograph with the traits exchanged that tell one class from
-// another.
+// Pair is a photograph and its counterfactual: the same photograph with the traits exchanged that tell one
+// class from another.
 type Pair struct {
 	Class, Other      int  // the class of Original, and the one to predict for Changed
 	Off               bool // the exchange removes a mark of Class that Other lacks
@@ -37,8 +37,9 @@ func (o Outcome) Moved() bool { return o.Before.Predicted != o.Other && o.After.
 // swapBatch is the number of images per forward pass.
 const swapBatch = 32
 
-// Swap runs the model on pairs of photographs of any size. An Original that several pairs in a row share is scored
-// once. progress, if not nil, is called with the number of pairs done. It returns the first error of pairs or ctx.
+// Swap runs the model on pairs of photographs of any size. An Original that several pairs in a row share is
+// scored once. progress, if not nil, is called with the number of pairs done. It returns the first error of
+// pairs or ctx.
 func Swap(ctx context.Context, m *promptcam.Model, pairs iter.Seq2[Pair, error], progress func(done int)) ([]Outcome, error) {
 	if err := m.Info().Validate(); err != nil {
 		return nil, fmt.Errorf("measure: swap: %w", err)

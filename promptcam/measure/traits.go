@@ -7,8 +7,8 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// TraitScores says how well maps find regions, such as a class's trait, over many images. Each list of RegionScores has
-// one per region.
+// TraitScores says how well maps find regions, such as a class's trait, over many images. Each list of
+// RegionScores has one per region.
 type TraitScores struct {
 	Best      []RegionScore // of the best head of each image's true class
 	Top       []RegionScore // of the head of that class that Rank puts first for the image
@@ -34,11 +34,11 @@ type RegionScore struct {
 	Area   float64       // Mass of a uniform map
 }
 
-// ScoreTraits sums up the images of a number of classes, in any order. The best head of a class is the one that points
-// most often at region target; of equals, the one with more mass on it. No head is chosen on the images that it is
-// scored on: every other image of a class goes into one half, the rest into the other, and each half is scored
-// with the head that is best on the other. Without a target, -1, there is no best head, and its scores are of no
-// images. Intervals resample the images and take the choice of heads as given.
+// ScoreTraits sums up the images of a number of classes, in any order. The best head of a class is the one
+// that points most often at region target; of equals, the one with more mass on it. No head is chosen on the
+// images that it is scored on: every other image of a class goes into one half, the rest into the other, and
+// each half is scored with the head that is best on the other. Without a target, -1, there is no best head,
+// and its scores are of no images. Intervals resample the images and take the choice of heads as given.
 func ScoreTraits(images []Localization, classes, target int, b heat.Bootstrap) *TraitScores {
 	all := slices.SortedFunc(slices.Values(images), func(a, b Localization) int { return cmp.Compare(a.Index, b.Index) })
 	byClass := make([][]Localization, classes)
@@ -89,8 +89,8 @@ func scoredBy(of []Localization, hits func(Localization) Hits) []scored {
 	return all
 }
 
-// crossValidated returns each image with the map of the head that is best on the other half, if an image of that half
-// shows the target.
+// crossValidated returns each image with the map of the head that is best on the other half, if an image of
+// that half shows the target.
 func crossValidated(of []Localization, heads func(Localization) []Hits, target int) []scored {
 	var halves [2][]Localization
 	for i, l := range of {

@@ -7,8 +7,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Map is one attention map over the patch grid: H rows of W patches, row-major. A value is the share of one query's attention,
-// in one head, on that patch. The values sum to at most 1; the rest is on prompts, CLS and registers.
+// Map is one attention map over the patch grid: H rows of W patches, row-major. A value is the share of one
+// query's attention, in one head, on that patch. The values sum to at most 1; the rest is on prompts, CLS and
+// registers.
 type Map struct {
 	W      int       `json:"w"`
 	H      int       `json:"h"`
@@ -43,10 +44,11 @@ func (h Map) Sum() float32 {
 	return float32(sum)
 }
 
-// Resize samples the map on height rows of w points by cubic interpolation ([tensor.Cubic]), with half-pixel centres and
-// repeated edge patches, as OpenCV and PyTorch do; Pillow drops the outer weights instead. The kernel undershoots
-// beside a peak; negative results become 0. Values stay shares per patch, so the sum grows with the number of points.
-// To shrink, the kernel is widened by the ratio. It panics if w or height is below 1 or the map is empty.
+// Resize samples the map on height rows of w points by cubic interpolation ([tensor.Cubic]), with half-pixel
+// centres and repeated edge patches, as OpenCV and PyTorch do; Pillow drops the outer weights instead. The
+// kernel undershoots beside a peak; negative results become 0. Values stay shares per patch, so the sum grows
+// with the number of points. To shrink, the kernel is widened by the ratio. It panics if w or height is below
+// 1 or the map is empty.
 func (h Map) Resize(w, height int) Map {
 	h.check("Resize")
 	if w < 1 || height < 1 || len(h.Values) == 0 {

@@ -1,5 +1,5 @@
-// Package curves draws training curves with gonum/plot. It is a package of its own so that other programs need not build
-// gonum/plot.
+// Package curves draws training curves with gonum/plot. It is a package of its own so that other programs
+// need not build gonum/plot.
 package curves
 
 import (
@@ -40,8 +40,8 @@ const (
 	BottomRight
 )
 
-// palette is Okabe and Ito's, which colour-blind readers tell apart: blue, vermillion, bluish green, reddish purple, orange,
-// sky blue, black, yellow.
+// palette is Okabe and Ito's, which colour-blind readers tell apart: blue, vermillion, bluish green, reddish
+// purple, orange, sky blue, black, yellow.
 var palette = [...]color.RGBA{
 	{0x00, 0x72, 0xb2, 255}, {0xd5, 0x5e, 0x00, 255}, {0x00, 0x9e, 0x73, 255}, {0xcc, 0x79, 0xa7, 255},
 	{0xe6, 0x9f, 0x00, 255}, {0x56, 0xb4, 0xe9, 255}, {0x00, 0x00, 0x00, 255}, {0xf0, 0xe4, 0x42, 255},
