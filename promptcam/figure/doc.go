@@ -4,6 +4,6 @@
 //
 // Pictures are image.Image values: encode them with image/png, or write them with WritePNG.
 //
-// Reading order: colormap.go, overlay.go, row.go, sheet.go with colorbar.go and text.go, then report.go with
-// page.go, veil.go and report.html.
+// Reading order: colormap.go, overlay.go, row.go, sheet.go with colorbar.go, then report.go with page.go and
+// report.html.
 package figure

@@ -1,6 +1,7 @@
 package figure
 
 import (
+	"cmp"
 	"image"
 	"image/color"
 	"image/draw"
@@ -56,21 +57,13 @@ func (s Style) limit(maps ...heat.Map) float32 {
 	return top
 }
 
-func (s Style) panel() int {
-	if s.Panel <= 0 {
-		return 224
-	}
-	return s.Panel
-}
+func (s Style) panel() int { return cmp.Or(max(0, s.Panel), 224) }
 
 // shade returns the colour of point t of the scale, with its opacity as alpha.
 func (s Style) shade(t float64) color.NRGBA {
-	colours, opacity := s.Map, s.Opacity
+	colours, opacity := s.Map, cmp.Or(max(0, s.Opacity), 0.8)
 	if colours == nil {
 		colours = Inferno
-	}
-	if opacity <= 0 {
-		opacity = 0.8
 	}
 	t = unit(t)
 	c := colours(t)

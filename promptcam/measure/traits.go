@@ -135,17 +135,14 @@ func bestHead(of []Localization, heads func(Localization) []Hits, target int) in
 
 // topHead returns the head that is ranked first most often, the first of equals, or -1 without images.
 func topHead(of []Localization) int {
-	count := map[int]int{}
-	best := -1
+	if len(of) == 0 {
+		return -1
+	}
+	count := make([]int, len(of[0].Heads))
 	for _, l := range of {
 		count[l.Top]++
 	}
-	for h, n := range count {
-		if best < 0 || n > count[best] || n == count[best] && h < best {
-			best = h
-		}
-	}
-	return best
+	return slices.Index(count, slices.Max(count))
 }
 
 func score(of []scored, regions int, mean func([]float64) heat.Interval) []RegionScore {
