@@ -33,6 +33,152 @@ type Model struct {
 	tapes sync.Pool
 }
 
+// Forward returns the scores [B, C] of images [B, 3, H, W], and attn [B, H, C, M]: the share of its attention
+// that each head of each class prompt gives to each patch in the last layer. attn is valid until the tape's
+// Reset. In training with PatchDropout, M counts the patches that are left.
+func (m *Model) Forward(images *autograd.Var) (scores *autograd.Var, attn *tensor.Tensor) {
+	f := images.Tape().Frame()
+	z := m.prompts(images.Tape(), m.Class)  // class prompts [C, D]
+	x := m.tokens(images)                   // tokens [B, prefix+M, D], where class prompts enter
+	x, z = m.joint(x, z)                    // in modes Shallow and FromLayer both attend to each other in the blocks before the last
+	q, kv := m.project(x, z)                // class prompts attend to each other and to the tokens
+	z, attn = m.last.Attention(z, q, kv...) // [B, C, D], [B, H, C, columns]
+	scores = m.score(z)                     // [B, C]
+	patches, columns := x.Dim(1)-m.Backbone.Config.Prefix(), attn.Dim(3)
+	return f.Keep(scores), attn.Slice(3, columns-patches, columns)
+}
+
+// prompts returns p with prompt dropout, the same for all images.
+func (m *Model) prompts(tape *autograd.Tape, p *autograd.Param) *autograd.Var {
+	return nn.Dropout(m.Config.PromptDropout).Forward(tape.Param(p))
+}
+
+// tokens returns the tokens [B, prefix+M, D] that enter block m.first.
+func (m *Model) tokens(images *autograd.Var) *autograd.Var {
+	f := images.Tape().Frame()
+	// Agnostic prompts are in all of these blocks or in none.
+	x := m.Backbone.Tokens(images, m.first-len(m.Agnostic)) // [B, prefix+M, D]
+	for i, agnostic := range m.Agnostic {
+		// Tokens attend to tokens and prompts; the prompts' outputs are not needed.
+		x = f.Keep(m.Backbone.Blocks[i].Forward(x, m.prompts(x.Tape(), agnostic)))
+	}
+	return x
+}
+
+// joint runs the blocks from m.first to the last but one, in which tokens and class prompts attend to each
+// other. With patch dropout the tokens that it returns are those that are left.
+func (m *Model) joint(x, z *autograd.Var) (x1, z1 *autograd.Var) {
+	f := x.Tape().Frame()
+	kept := m.patchDropout(x)
+	for _, block := range m.Backbone.Blocks[m.first : len(m.Backbone.Blocks)-1] {
+		x, z = jointBlock(block, x, z, kept)
+		f.Keep(x, z)
+	}
+	if kept != nil {
+		x = f.Keep(autograd.Gather(x, kept), z) // [B, prefix+kept, D]
+	}
+	return x, z
+}
+
+// jointBlock updates tokens x and class prompts z, which attend to themselves and to each other; z only to
+// the tokens that patch dropout kept, nil for all. DropPath drops the branches of x and z independently; in
+// one sequence it would drop both or none.
+func jointBlock(b *vit.Block, x, z *autograd.Var, kept []int) (x1, z1 *autograd.Var) {
+	f := x.Tape().Frame()
+	qx, kx := b.Project(x)
+	qz, kz := b.Project(z)
+	left := kx
+	if kept != nil {
+		left = autograd.KV{K: autograd.Gather(kx.K, kept), V: autograd.Gather(kx.V, kept)} // [B, prefix+kept, D]
+	}
+	x1 = b.Update(x, qx, kx, kz)   // [B, prefix+M, D]
+	z1 = b.Update(z, qz, kz, left) // [B, C, D]
+	f.Keep(x1, z1)
+	return x1, z1
+}
+
+// project returns the queries of the class prompts in the last block, and the keys and values that they
+// attend to: class prompts, class token, registers, patches; with PatchesOnly patches alone. No other row is
+// needed there.
+func (m *Model) project(x, z *autograd.Var) (q *autograd.Var, kv []autograd.KV) {
+	tokens := m.last.Keys(x)
+	if m.Config.PatchesOnly {
+		prefix, n := m.Backbone.Config.Prefix(), x.Dim(1)
+		return m.last.Query(z), []autograd.KV{{K: autograd.Slice(tokens.K, 1, prefix, n), V: autograd.Slice(tokens.V, 1, prefix, n)}}
+	}
+	q, prompts := m.last.Project(z)
+	return q, []autograd.KV{prompts, tokens}
+}
+
+// score returns w·LN(z) for each row of z [B, C, D]: [B, C].
+func (m *Model) score(z *autograd.Var) *autograd.Var {
+	return autograd.Reshape(m.Head.Forward(m.Backbone.Norm.Forward(z)), z.Dim(0), -1)
+}
+
+// Scores returns the same scores [B, C] without computing the attention maps.
+func (m *Model) Scores(images *autograd.Var) *autograd.Var {
+	f := images.Tape().Frame()
+	z := m.prompts(images.Tape(), m.Class)
+	return f.Keep(m.scores(m.tokens(images), z))
+}
+
+// ScoresOf is Scores for the tokens [B, prefix+M, D] that enter block Layer, as vit.Model.Tokens returns
+// them. The blocks before it then have no DropPath. It panics if Layer is not ok.
+func (m *Model) ScoresOf(tokens *autograd.Var) *autograd.Var {
+	if _, ok := m.Layer(); !ok {
+		panic("promptcam: ScoresOf: tokens depend on class-agnostic prompts")
+	}
+	return m.scores(tokens, m.prompts(tokens.Tape(), m.Class))
+}
+
+// Layer returns the block, from 0, at which class prompts enter. The tokens that enter it depend on nothing
+// learned and can be cached for ScoresOf, unless there are class-agnostic prompts: then ok is false.
+func (m *Model) Layer() (n int, ok bool) { return m.first, len(m.Agnostic) == 0 }
+
+// scores returns the scores of class prompts z, [C, D] or [B, C, D], that enter beside tokens x [B, prefix+M,
+// D].
+func (m *Model) scores(x, z *autograd.Var) *autograd.Var {
+	f := x.Tape().Frame()
+	x, z = m.joint(x, z)
+	q, kv := m.project(x, z)
+	return f.Keep(m.score(m.last.Update(z, q, kv...)))
+}
+
+// tokensOf returns the tokens of a batch of images or tokens that m accepts.
+func (m *Model) tokensOf(tape *autograd.Tape, b *data.Batch) *autograd.Var {
+	x := tape.Const(b.Values)
+	if b.Kind == data.Tokens {
+		return x
+	}
+	return m.tokens(x)
+}
+
+// patchDropout draws, in training, which of the tokens x [B, prefix+M, D] class prompts attend to: the prefix
+// and equally many patches of each image, in order. nil stands for all.
+func (m *Model) patchDropout(x *autograd.Var) []int {
+	rng := x.Tape().Rand
+	if m.Config.PatchDropout == 0 || rng == nil {
+		return nil
+	}
+	images, rows, prefix := x.Dim(0), x.Dim(1), m.Backbone.Config.Prefix()
+	patches := m.Config.keptPatches(rows - prefix)
+	kept := make([]int, 0, images*(prefix+patches))
+	for range images {
+		left := patches
+		for row := range rows {
+			// With this probability for each patch, all subsets are equally likely.
+			switch {
+			case row < prefix:
+				kept = append(kept, row)
+			case rng.IntN(rows-row) < left:
+				kept = append(kept, row)
+				left--
+			}
+		}
+	}
+	return kept
+}
+
 // New returns an untrained Prompt-CAM on backbone b, which it freezes. Several models may share b. Prompts
 // are initialised as the authors do it, uniformly in ±sqrt(6 / (3P² + D)) for patches of P pixels. On 100
 // classes of CUB (ViT-Ti/16, mode Deep, 30 agnostic prompts) this gives 15 % accuracy on held-out training
@@ -109,152 +255,6 @@ func parameters(b *vit.Model, c Config, first int) *Model {
 		m.last, m.Adapters = adapt(m.last, c)
 	}
 	return m
-}
-
-// Forward returns the scores [B, C] of images [B, 3, H, W], and attn [B, H, C, M]: the share of its attention
-// that each head of each class prompt gives to each patch in the last layer. attn is valid until the tape's
-// Reset. In training with PatchDropout, M counts the patches that are left.
-func (m *Model) Forward(images *autograd.Var) (scores *autograd.Var, attn *tensor.Tensor) {
-	f := images.Tape().Frame()
-	z := m.prompts(images.Tape(), m.Class)  // class prompts [C, D]
-	x := m.tokens(images)                   // tokens [B, prefix+M, D], at the block where class prompts enter
-	x, z = m.joint(x, z)                    // [B, prefix+M, D] and [B, C, D], at the last block
-	q, kv := m.project(x, z)                // class prompts attend to each other and to the tokens
-	z, attn = m.last.Attention(z, q, kv...) // [B, C, D], [B, H, C, columns]
-	prefix := m.Backbone.Config.Prefix()    // class token and registers
-	patches, columns := x.Dim(1)-prefix, attn.Dim(3)
-	return f.Keep(m.score(z)), attn.Slice(3, columns-patches, columns)
-}
-
-// Scores returns the same scores [B, C] without computing the attention maps.
-func (m *Model) Scores(images *autograd.Var) *autograd.Var {
-	f := images.Tape().Frame()
-	z := m.prompts(images.Tape(), m.Class)
-	return f.Keep(m.scores(m.tokens(images), z))
-}
-
-// ScoresOf is Scores for the tokens [B, prefix+M, D] that enter block Layer, as vit.Model.Tokens returns
-// them. The blocks before it then have no DropPath. It panics if Layer is not ok.
-func (m *Model) ScoresOf(tokens *autograd.Var) *autograd.Var {
-	if _, ok := m.Layer(); !ok {
-		panic("promptcam: ScoresOf: tokens depend on class-agnostic prompts")
-	}
-	return m.scores(tokens, m.prompts(tokens.Tape(), m.Class))
-}
-
-// Layer returns the block, from 0, at which class prompts enter. The tokens that enter it depend on nothing
-// learned and can be cached for ScoresOf, unless there are class-agnostic prompts: then ok is false.
-func (m *Model) Layer() (n int, ok bool) { return m.first, len(m.Agnostic) == 0 }
-
-// scores returns the scores of class prompts z, [C, D] or [B, C, D], that enter beside tokens x [B, prefix+M,
-// D].
-func (m *Model) scores(x, z *autograd.Var) *autograd.Var {
-	f := x.Tape().Frame()
-	x, z = m.joint(x, z)
-	q, kv := m.project(x, z)
-	return f.Keep(m.score(m.last.Update(z, q, kv...)))
-}
-
-// prompts returns p with prompt dropout, the same for all images.
-func (m *Model) prompts(tape *autograd.Tape, p *autograd.Param) *autograd.Var {
-	return nn.Dropout(m.Config.PromptDropout).Forward(tape.Param(p))
-}
-
-// tokens returns the tokens [B, prefix+M, D] that enter block m.first.
-func (m *Model) tokens(images *autograd.Var) *autograd.Var {
-	f := images.Tape().Frame()
-	// Agnostic prompts are in all of these blocks or in none.
-	x := m.Backbone.Tokens(images, m.first-len(m.Agnostic)) // [B, prefix+M, D]
-	for i, agnostic := range m.Agnostic {
-		// Tokens attend to tokens and prompts; the prompts' outputs are not needed.
-		x = f.Keep(m.Backbone.Blocks[i].Forward(x, m.prompts(x.Tape(), agnostic)))
-	}
-	return x
-}
-
-// tokensOf returns the tokens of a batch of images or tokens that m accepts.
-func (m *Model) tokensOf(tape *autograd.Tape, b *data.Batch) *autograd.Var {
-	x := tape.Const(b.Values)
-	if b.Kind == data.Tokens {
-		return x
-	}
-	return m.tokens(x)
-}
-
-// joint runs the blocks from m.first to the last but one, in which tokens and class prompts attend to each
-// other. With patch dropout the tokens that it returns are those that are left.
-func (m *Model) joint(x, z *autograd.Var) (x1, z1 *autograd.Var) {
-	f := x.Tape().Frame()
-	kept := m.patchDropout(x)
-	for _, block := range m.Backbone.Blocks[m.first : len(m.Backbone.Blocks)-1] {
-		x, z = jointBlock(block, x, z, kept)
-		f.Keep(x, z)
-	}
-	if kept != nil {
-		x = f.Keep(autograd.Gather(x, kept), z) // [B, prefix+kept, D]
-	}
-	return x, z
-}
-
-// jointBlock updates tokens x and class prompts z, which attend to themselves and to each other; z only to
-// the tokens that patch dropout kept, nil for all. DropPath drops the branches of x and z independently; in
-// one sequence it would drop both or none.
-func jointBlock(b *vit.Block, x, z *autograd.Var, kept []int) (x1, z1 *autograd.Var) {
-	f := x.Tape().Frame()
-	qx, kx := b.Project(x)
-	qz, kz := b.Project(z)
-	left := kx
-	if kept != nil {
-		left = autograd.KV{K: autograd.Gather(kx.K, kept), V: autograd.Gather(kx.V, kept)} // [B, prefix+kept, D]
-	}
-	x1 = b.Update(x, qx, kx, kz)   // [B, prefix+M, D]
-	z1 = b.Update(z, qz, kz, left) // [B, C, D]
-	f.Keep(x1, z1)
-	return x1, z1
-}
-
-// project returns the queries of the class prompts in the last block, and the keys and values that they
-// attend to: class prompts, class token, registers, patches; with PatchesOnly patches alone. No other row is
-// needed there.
-func (m *Model) project(x, z *autograd.Var) (q *autograd.Var, kv []autograd.KV) {
-	tokens := m.last.Keys(x)
-	if m.Config.PatchesOnly {
-		prefix, n := m.Backbone.Config.Prefix(), x.Dim(1)
-		return m.last.Query(z), []autograd.KV{{K: autograd.Slice(tokens.K, 1, prefix, n), V: autograd.Slice(tokens.V, 1, prefix, n)}}
-	}
-	q, prompts := m.last.Project(z)
-	return q, []autograd.KV{prompts, tokens}
-}
-
-// score returns w·LN(z) for each row of z [B, C, D]: [B, C].
-func (m *Model) score(z *autograd.Var) *autograd.Var {
-	return autograd.Reshape(m.Head.Forward(m.Backbone.Norm.Forward(z)), z.Dim(0), -1)
-}
-
-// patchDropout draws, in training, which of the tokens x [B, prefix+M, D] class prompts attend to: the prefix
-// and equally many patches of each image, in order. nil stands for all.
-func (m *Model) patchDropout(x *autograd.Var) []int {
-	rng := x.Tape().Rand
-	if m.Config.PatchDropout == 0 || rng == nil {
-		return nil
-	}
-	images, rows, prefix := x.Dim(0), x.Dim(1), m.Backbone.Config.Prefix()
-	patches := m.Config.keptPatches(rows - prefix)
-	kept := make([]int, 0, images*(prefix+patches))
-	for range images {
-		left := patches
-		for row := range rows {
-			// With this probability for each patch, all subsets are equally likely.
-			switch {
-			case row < prefix:
-				kept = append(kept, row)
-			case rng.IntN(rows-row) < left:
-				kept = append(kept, row)
-				left--
-			}
-		}
-	}
-	return kept
 }
 
 // patches is M, the number of patches.

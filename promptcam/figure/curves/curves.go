@@ -21,9 +21,10 @@ import (
 // Panel is one pair of axes: epochs from 1, values from 0.
 type Panel struct {
 	Title  string
-	Max    float64 // end of the vertical axis, unless a value is larger
-	Legend Corner
+	Max    float64  // end of the vertical axis, unless a value is larger
 	Series []Series // at most 8 have colours of their own
+
+	LegendAtBottom bool // on the right; otherwise it is at the top right
 }
 
 // Series is one curve.
@@ -31,14 +32,6 @@ type Series struct {
 	Name   string    // in the legend; "" leaves it out
 	Points []float64 // by epoch; the curve skips NaN
 }
-
-// Corner is where the legend of a panel stands.
-type Corner int
-
-const (
-	TopRight Corner = iota
-	BottomRight
-)
 
 // palette is Okabe and Ito's, which colour-blind readers tell apart: blue, vermillion, bluish green, reddish
 // purple, orange, sky blue, black, yellow.
@@ -85,7 +78,7 @@ func (panel Panel) plot() (*plot.Plot, error) {
 	p.Title.Text, p.X.Label.Text = panel.Title, "epoch"
 	p.Y.Min, p.Y.Max = 0, panel.Max
 	p.X.Tick.Marker = wholeTicks{}
-	p.Legend.Top = panel.Legend == TopRight
+	p.Legend.Top = !panel.LegendAtBottom
 	for _, f := range []*font.Font{
 		&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font,
 	} {
