@@ -14,7 +14,7 @@ import (
 )
 
 // cubLists are the text files of CUB-200-2011: lines of an id and a value.
-var cubLists = [4]string{"images.txt", "classes.txt", "image_class_labels.txt", "train_test_split.txt"}
+var cubLists = [4]string{imageList, classList, "image_class_labels.txt", "train_test_split.txt"}
 
 func openCUB(fsys fs.FS) (*Set, error) {
 	var text [4][]byte
@@ -35,13 +35,13 @@ func openCUB(fsys fs.FS) (*Set, error) {
 	return parseCUB(text)
 }
 
-// An entry is the value that a list gives to an id, and the line it stands on.
+// An entry is the value that a list gives to an id, and its line.
 type entry struct {
 	value string
 	line  int
 }
 
-// parseCUB makes a set of the contents of cubLists.
+// parseCUB makes a set from the contents of cubLists.
 func parseCUB(text [4][]byte) (*Set, error) {
 	var lists [4]map[int]entry
 	for i, name := range cubLists {
@@ -97,8 +97,7 @@ func parseCUB(text [4][]byte) (*Set, error) {
 	return s, nil
 }
 
-// parseList reads lines of an id and a value. Blank lines, a byte order mark
-// and Windows line ends are let pass.
+// parseList reads lines of an id and a value. It accepts blank lines, a byte order mark and Windows line ends.
 func parseList(name string, text []byte) (map[int]entry, error) {
 	list := make(map[int]entry)
 	line := 0

@@ -36,10 +36,6 @@ func (s Skipped) String() string {
 	return files + " cannot be read: save as JPEG"
 }
 
-// valNames are the folders that hold a validation split, or the test split
-// where there is no folder test.
-var valNames = []string{"val", "valid", "validation"}
-
 // openFolders reads the layouts whose folders are the classes.
 func openFolders(fsys fs.FS, o Options) (*Set, error) {
 	folders, err := subfolders(fsys, ".")
@@ -49,16 +45,15 @@ func openFolders(fsys fs.FS, o Options) (*Set, error) {
 	if len(folders) == 0 {
 		return nil, errors.New("no class folders in it: want CLASS/IMAGE, or train/CLASS/IMAGE and test/CLASS/IMAGE, or CUB's images.txt")
 	}
-	val := ""
-	for _, name := range valNames {
-		if val == "" && slices.Contains(folders, name) {
-			val = name
+	first := func(names ...string) string {
+		for _, name := range names {
+			if slices.Contains(folders, name) {
+				return name
+			}
 		}
+		return ""
 	}
-	test := ""
-	if slices.Contains(folders, "test") {
-		test = "test"
-	}
+	val, test := first("val", "valid", "validation"), first("test")
 	if slices.Contains(folders, "train") && (val != "" || test != "" || len(folders) == 1) {
 		// A class may be called "train", too: then it holds images, not folders.
 		classes, err := subfolders(fsys, "train")
@@ -107,7 +102,7 @@ func openSplits(fsys fs.FS, val, test string, o Options) (*Set, error) {
 	if err := s.stray("."); err != nil {
 		return nil, err
 	}
-	s.Train, s.Val, s.Test = items["train"], items[val], items[test]
+	s.Train, s.Val, s.Test = items["train"], items[val], items[test] // val is the test split where there is no other
 	switch {
 	case val == "" && test == "":
 		return s, s.divide(o)

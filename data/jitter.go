@@ -15,7 +15,7 @@ func (t Transform) jitter(m *RGB, rng *rand.Rand) {
 	for _, step := range rng.Perm(4) {
 		switch {
 		case step == 0 && t.Brightness > 0:
-			brighten(m, factor(t.Brightness))
+			stretch(m, 0, factor(t.Brightness))
 		case step == 1 && t.Contrast > 0:
 			contrast(m, factor(t.Contrast))
 		case step == 2 && t.Saturation > 0:
@@ -31,18 +31,17 @@ func luma(r, g, b uint8) uint8 {
 	return uint8((19595*uint32(r) + 38470*uint32(g) + 7471*uint32(b) + 1<<15) >> 16)
 }
 
-// blend moves from a to b by factor f, beyond b for f > 1, and cuts the
-// fraction off, as Pillow's Image.blend does.
+// blend moves from a to b by factor f, beyond b for f > 1, and drops the fraction, as Pillow's Image.blend does.
 func blend(a, b uint8, f float32) uint8 {
 	v := float32(a) + float32(f*(float32(b)-float32(a)))
 	return uint8(min(max(v, 0), 255))
 }
 
-// brighten scales every value by f.
-func brighten(m *RGB, f float32) {
+// stretch scales every value's distance from another by f.
+func stretch(m *RGB, from uint8, f float32) {
 	var table [256]uint8
 	for v := range table {
-		table[v] = blend(0, uint8(v), f)
+		table[v] = blend(from, uint8(v), f)
 	}
 	for i, v := range m.Pix {
 		m.Pix[i] = table[v]
@@ -55,14 +54,7 @@ func contrast(m *RGB, f float32) {
 	for i := 0; i+2 < len(m.Pix); i += 3 {
 		sum += int(luma(m.Pix[i], m.Pix[i+1], m.Pix[i+2]))
 	}
-	mean := uint8(float64(sum)/float64(max(1, m.W*m.H)) + 0.5)
-	var table [256]uint8
-	for v := range table {
-		table[v] = blend(mean, uint8(v), f)
-	}
-	for i, v := range m.Pix {
-		m.Pix[i] = table[v]
-	}
+	stretch(m, uint8(float64(sum)/float64(max(1, m.W*m.H))+0.5), f)
 }
 
 // saturate scales every value's distance from its own pixel's grey by f.

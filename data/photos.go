@@ -1,10 +1,8 @@
 package data
 
 import (
-	"cmp"
 	"fmt"
 	"io/fs"
-	"runtime"
 	"slices"
 )
 
@@ -37,7 +35,7 @@ func NewLoader(fsys fs.FS, items []Item, c LoaderConfig) (*Loader, error) {
 	items = slices.Clone(items)
 	return &Loader{
 		Items: items, Kind: Images, Shape: []int{3, c.Transform.Height, c.Transform.Width},
-		Batch: c.Batch, Workers: cmp.Or(c.Workers, runtime.GOMAXPROCS(0)),
+		Batch: c.Batch, Workers: c.Workers,
 		Picks: func(p Plan) ([]Pick, error) {
 			if p.Weights == nil && !c.Shuffle {
 				return InOrder(len(items)), nil

@@ -38,13 +38,12 @@ func (f Filter) MarshalText() ([]byte, error) {
 
 // UnmarshalText reads "bilinear" or "bicubic".
 func (f *Filter) UnmarshalText(text []byte) error {
-	for i, name := range filterNames {
-		if string(text) == name {
-			*f = Filter(i)
-			return nil
-		}
+	i := slices.Index(filterNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("data: filter %q is unknown, want bilinear or bicubic", text)
 	}
-	return fmt.Errorf("data: filter %q is unknown, want bilinear or bicubic", text)
+	*f = Filter(i)
+	return nil
 }
 
 // Resize returns img scaled to w x h pixels, antialiased: where it shrinks,

@@ -73,19 +73,6 @@ func (m *RGB) resize(w, h int) {
 // row returns row y.
 func (m *RGB) row(y int) []uint8 { return m.Pix[3*y*m.W : 3*(y+1)*m.W] }
 
-// Crop returns a copy of the w x h pixels from (x, y) on. It panics if they
-// do not lie inside the image.
-func (m *RGB) Crop(x, y, w, h int) *RGB {
-	if x < 0 || y < 0 || w < 0 || h < 0 || x+w > m.W || y+h > m.H {
-		panic(fmt.Sprintf("data: Crop: %dx%d at (%d, %d) is outside an image of %dx%d", w, h, x, y, m.W, m.H))
-	}
-	out := NewRGB(w, h)
-	for i := range h {
-		copy(out.row(i), m.row(y + i)[3*x:])
-	}
-	return out
-}
-
 // straight returns a colour's own red, green and blue, whatever its alpha:
 // what Pillow's convert("RGB") keeps.
 func straight(c color.Color) (r, g, b uint8) {
@@ -146,23 +133,11 @@ func convertRow(dst []uint8, m image.Image, x, y int) {
 		for i, v := range m.Pix[m.PixOffset(x, y):][:n] {
 			put(dst[3*i:], v, v, v)
 		}
-	case *image.Gray16:
-		src := m.Pix[m.PixOffset(x, y):]
-		for i := range n {
-			v := src[2*i]
-			put(dst[3*i:], v, v, v)
-		}
 	case *image.NRGBA:
 		src := m.Pix[m.PixOffset(x, y):][:4*n]
 		for i := range n {
 			p := src[4*i : 4*i+4 : 4*i+4]
 			put(dst[3*i:], p[0], p[1], p[2])
-		}
-	case *image.NRGBA64:
-		src := m.Pix[m.PixOffset(x, y):][:8*n]
-		for i := range n {
-			p := src[8*i : 8*i+8 : 8*i+8]
-			put(dst[3*i:], p[0], p[2], p[4])
 		}
 	case *image.RGBA:
 		src := m.Pix[m.PixOffset(x, y):][:4*n]

@@ -52,7 +52,7 @@ func NewRegions(notes *data.Annotations, fsys fs.FS, items []data.Item, m *promp
 // the image's file or its masks.
 func (r *Regions) Of(index int) ([]heat.Region, error) {
 	item := r.items[index]
-	size, err := r.size(item)
+	size, err := data.ReadSize(r.fsys, item.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -92,15 +92,6 @@ func (r *Regions) Of(index int) ([]heat.Region, error) {
 		regions = append(regions, union(parts, partPoints, []int{i}))
 	}
 	return regions, nil
-}
-
-// size returns the size of an item's photograph.
-func (r *Regions) size(item data.Item) (image.Point, error) {
-	photo, err := data.ReadFile(r.fsys, item.Path, nil)
-	if err != nil {
-		return image.Point{}, err
-	}
-	return data.DecodeSize(photo, data.PathOf(r.fsys, item.Path))
 }
 
 // Traits names the kinds of traits that tell a class from any of its nearest look-alikes.
