@@ -97,7 +97,8 @@ func parseCUB(text [4][]byte) (*Set, error) {
 	return s, nil
 }
 
-// parseList reads lines of an id and a value. It accepts blank lines, a byte order mark and Windows line ends.
+// parseList reads lines of an id and a value. It accepts blank lines, a byte order mark and Windows line
+// ends.
 func parseList(name string, text []byte) (map[int]entry, error) {
 	list := make(map[int]entry)
 	line := 0

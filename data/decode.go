@@ -19,8 +19,8 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// MaxPixels is the largest image that is decoded, about 13,377 x 13,377: beyond it Pillow, too, refuses an image
-// as a decompression bomb.
+// MaxPixels is the largest image that is decoded, about 13,377 x 13,377: beyond it Pillow, too, refuses an
+// image as a decompression bomb.
 const MaxPixels = 178_956_970
 
 // maxSide is the longest side that is decoded. Only JPEG, at 65,535, and WebP have limits of their own; the
@@ -31,8 +31,8 @@ const maxSide = 1 << 20
 const maxFile = 6*MaxPixels + 1<<20
 
 // A header may promise pixelsPerByte pixels per byte of the file and freePixels more. Except for WebP on flat
-// colour, Deflate is the densest compression of these formats and yields no more one-bit samples; no photograph
-// comes near.
+// colour, Deflate is the densest compression of these formats and yields no more one-bit samples; no
+// photograph comes near.
 const (
 	pixelsPerByte = 8192
 	freePixels    = 1 << 20
@@ -80,8 +80,8 @@ func with(decode func(io.Reader) (image.Image, error)) func(*source) (*RGB, erro
 	}
 }
 
-// A source is a file's contents. It notes whether a decoder read past the end, because not every decoder's error
-// says so.
+// A source is a file's contents. It notes whether a decoder read past the end, because not every decoder's
+// error says so.
 type source struct {
 	data []byte
 	over bool
@@ -137,7 +137,8 @@ func ReadSize(fsys fs.FS, name string) (image.Point, error) {
 }
 
 // ReadFile returns the contents of an image file, for DecodeImage, in the memory of buf if that is enough. It
-// refuses, with an error that names the file, what is not a regular file or too long for an image of MaxPixels.
+// refuses, with an error that names the file, what is not a regular file or too long for an image of
+// MaxPixels.
 func ReadFile(fsys fs.FS, name string, buf []byte) ([]byte, error) {
 	fsys = orDir(fsys)
 	fail := func(err error) error { return fmt.Errorf("data: %s: %w", PathOf(fsys, name), cause(err)) }

@@ -25,8 +25,7 @@ func orientation(f *format, data []byte) int {
 	return 1
 }
 
-// jpegExif returns the TIFF structure inside the first APP1 "Exif" segment
-// before the scan, or nil.
+// jpegExif returns the TIFF structure inside the first APP1 "Exif" segment before the scan, or nil.
 func jpegExif(data []byte) []byte {
 	for p := 2; p+4 <= len(data) && data[p] == 0xff; {
 		marker := data[p+1]
@@ -81,8 +80,7 @@ func webpExif(data []byte) []byte {
 	return nil
 }
 
-// tiffOrientation returns the orientation in the first directory of a TIFF
-// structure, or 1.
+// tiffOrientation returns the orientation in the first directory of a TIFF structure, or 1.
 func tiffOrientation(t []byte) int {
 	if len(t) < 8 {
 		return 1

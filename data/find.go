@@ -7,10 +7,9 @@ import (
 	"strings"
 )
 
-// Find returns the index of the class with this name. CUB's names carry a number,
-// "004.Groove_billed_Ani": "Groove_billed_Ani", "4" and "004" find it too. Where no
-// name carries one, "4" is the fourth class. The error for a name
-// that is not there suggests the nearest.
+// Find returns the index of the class with this name. CUB's names carry a number, "004.Groove_billed_Ani":
+// "Groove_billed_Ani", "4" and "004" find it too. Where no name carries one, "4" is the fourth class. The
+// error for a name that is not there suggests the nearest.
 func (s *Set) Find(name string) (int, error) {
 	if c := slices.Index(s.Classes, name); c >= 0 {
 		return c, nil

@@ -24,7 +24,8 @@ type Skipped struct {
 	Example string // the first one's path in the set's FS
 }
 
-// String says how many, why, and what to do: "214 .heic files, such as A/1.heic, cannot be read: save as JPEG".
+// String says how many, why, and what to do: "214 .heic files, such as A/1.heic, cannot be read: save as
+// JPEG".
 func (s Skipped) String() string {
 	files, are := fmt.Sprintf("%d %s files, such as %s,", s.Count, s.Ext, s.Example), "are"
 	if s.Count == 1 {
@@ -127,8 +128,7 @@ func (s *Set) divide(o Options) error {
 	return nil
 }
 
-// subfolders returns the sorted names of the visible folders in dir, and of
-// links to folders.
+// subfolders returns the sorted names of the visible folders in dir, and of links to folders.
 func subfolders(fsys fs.FS, dir string) ([]string, error) {
 	entries, err := fs.ReadDir(fsys, dir)
 	if err != nil {
@@ -231,6 +231,5 @@ func (s *Set) skip(name string) {
 
 func extension(name string) string { return strings.ToLower(path.Ext(name)) }
 
-// hidden reports whether a file or folder is the system's, not the user's:
-// .DS_Store, ._x.jpg, __MACOSX.
+// hidden reports whether a file or folder is the system's, not the user's: .DS_Store, ._x.jpg, __MACOSX.
 func hidden(name string) bool { return strings.HasPrefix(name, ".") || name == "__MACOSX" }

@@ -31,7 +31,8 @@ func luma(r, g, b uint8) uint8 {
 	return uint8((19595*uint32(r) + 38470*uint32(g) + 7471*uint32(b) + 1<<15) >> 16)
 }
 
-// blend moves from a to b by factor f, beyond b for f > 1, and drops the fraction, as Pillow's Image.blend does.
+// blend moves from a to b by factor f, beyond b for f > 1, and drops the fraction, as Pillow's Image.blend
+// does.
 func blend(a, b uint8, f float32) uint8 {
 	v := float32(a) + float32(f*(float32(b)-float32(a)))
 	return uint8(min(max(v, 0), 255))

@@ -15,11 +15,10 @@ type LoaderConfig struct {
 	Workers   int   // images decoded at a time; 0 means GOMAXPROCS
 }
 
-// NewLoader returns a loader that decodes and transforms the photographs of
-// items, whose paths are names in fsys. It keeps a copy of items. Order and
-// augmentation depend on the seed, the plan and items alone; an image that the
-// plan picks several times is augmented anew each time. An invalid setting is an
-// error, and so is an empty list.
+// NewLoader returns a loader that decodes and transforms the photographs of items, whose paths are names in
+// fsys. It keeps a copy of items. Order and augmentation depend on the seed, the plan and items alone; an
+// image that the plan picks several times is augmented anew each time. An invalid setting is an error, and so
+// is an empty list.
 func NewLoader(fsys fs.FS, items []Item, c LoaderConfig) (*Loader, error) {
 	if err := c.Transform.Validate(); err != nil {
 		return nil, err

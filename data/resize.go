@@ -46,29 +46,25 @@ func (f *Filter) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// Resize returns img scaled to w x h pixels, antialiased: where it shrinks,
-// the filter widens with the scale. The result is bit for bit Pillow's
-// Image.resize, whose arithmetic it follows (Pillow, src/libImaging/Resample.c):
-// weights of 22 fractional bits, columns first, rounded to 8 bits in between.
-// A side that keeps its length is not filtered. It panics if w or h is not
-// positive or img is empty.
+// Resize returns img scaled to w x h pixels, antialiased: where it shrinks, the filter widens with the scale.
+// The result is bit for bit Pillow's Image.resize, whose arithmetic it follows (Pillow,
+// src/libImaging/Resample.c): weights of 22 fractional bits, columns first, rounded to 8 bits in between. A
+// side that keeps its length is not filtered. It panics if w or h is not positive or img is empty.
 func Resize(img *RGB, w, h int, f Filter) *RGB {
 	out := NewRGB(max(w, 0), max(h, 0))
 	new(scaler).resample(out, img, img.Bounds(), image.Pt(w, h), out.Bounds(), f)
 	return out
 }
 
-// A scaler resizes images. It keeps its memory, and weights that fit again, for
-// the next one.
+// A scaler resizes images. It keeps its memory, and weights that fit again, for the next one.
 type scaler struct {
 	across, down taps
 	pair         [][3]uint64 // two rows of the image: see join
 	middle       RGB         // the rows that matter, scaled in width only
 }
 
-// resample scales the part from of img to the given size, as if that part were
-// all there is, and writes the pixels window of the result to dst, which is of
-// that size. No others are computed.
+// resample scales the part from of img to the given size, as if that part were all there is, and writes the
+// pixels window of the result to dst, which is of that size. No others are computed.
 func (s *scaler) resample(dst, img *RGB, from image.Rectangle, size image.Point, window image.Rectangle, f Filter) {
 	if size.X <= 0 || size.Y <= 0 || from.Empty() {
 		panic(fmt.Sprintf("data: Resize: from %dx%d to %dx%d: a side is not positive", from.Dx(), from.Dy(), size.X, size.Y))
@@ -119,8 +115,7 @@ type taps struct {
 	weight []int32 // count per target pixel
 }
 
-// A line of in pixels is scaled to out pixels, of which those from start to
-// before end are wanted.
+// A line of in pixels is scaled to out pixels, of which those from start to before end are wanted.
 type line struct {
 	in, out, start, end int
 	filter              Filter
@@ -158,11 +153,10 @@ func (t *taps) span() (first, n int) {
 	return t.first[0], t.first[len(t.first)-1] + t.count - t.first[0]
 }
 
-// The products of weights and pixels are summed two by two: the halves of a
-// uint64 are two sums, and one multiplication serves both. A half is a number
-// of precision fractional bits and never negative, because it starts at base,
-// far enough above what negative weights can take away: it lends or borrows
-// nothing from the other half.
+// The products of weights and pixels are summed two by two: the halves of a uint64 are two sums, and one
+// multiplication serves both. A half is a number of precision fractional bits and never negative, because it
+// starts at base, far enough above what negative weights can take away: it lends or borrows nothing from the
+// other half.
 const (
 	precision = 32 - 8 - 2 // Pillow's: 8 bits of pixel and 2 bits of overshoot
 	both      = 1<<32 + 1  // times a number: that number in both halves

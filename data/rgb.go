@@ -22,8 +22,7 @@ func NewRGB(w, h int) *RGB {
 	return &RGB{Pix: make([]uint8, 3*w*h), W: w, H: h}
 }
 
-// ColorModel implements image.Image. Colours given to Set lose their alpha
-// as in ToRGB.
+// ColorModel implements image.Image. Colours given to Set lose their alpha as in ToRGB.
 func (m *RGB) ColorModel() color.Model { return color.RGBAModel }
 
 // Bounds implements image.Image.
@@ -64,8 +63,7 @@ func reuseRGB(pix []uint8, w, h int) *RGB {
 	return m
 }
 
-// resize makes m an image of w x h pixels, of any content, in the memory it has
-// where that is enough.
+// resize makes m an image of w x h pixels, of any content, in the memory it has where that is enough.
 func (m *RGB) resize(w, h int) {
 	m.Pix, m.W, m.H = slices.Grow(m.Pix[:0], 3*w*h)[:3*w*h], w, h
 }
@@ -97,11 +95,10 @@ func unmultiply(v, a uint8) uint8 {
 	return uint8(min(255, uint32(v)*255/uint32(a)))
 }
 
-// ToRGB converts any image to 8-bit RGB as Pillow's convert("RGB") does:
-// alpha is dropped, not blended; palettes are looked up; 16-bit samples keep
-// their high byte (Pillow clips 16-bit grey to 255 instead, which makes most
-// such pictures white); YCbCr is JPEG's full range with halved chroma planes
-// interpolated as libjpeg does it. An *RGB is returned as it is, not copied.
+// ToRGB converts any image to 8-bit RGB as Pillow's convert("RGB") does: alpha is dropped, not blended;
+// palettes are looked up; 16-bit samples keep their high byte (Pillow clips 16-bit grey to 255 instead, which
+// makes most such pictures white); YCbCr is JPEG's full range with halved chroma planes interpolated as
+// libjpeg does it. An *RGB is returned as it is, not copied.
 func ToRGB(m image.Image) *RGB { return toRGB(m, nil) }
 
 // toRGB is ToRGB into the memory pix if that is enough.
@@ -178,8 +175,7 @@ func put(dst []uint8, r, g, b uint8) {
 	dst[0], dst[1], dst[2] = r, g, b
 }
 
-// ink is the light left of white by an ink c: white (255 - c) / 255, rounded
-// as in Pillow's CMYK conversion.
+// ink is the light left of white by an ink c: white (255 - c) / 255, rounded as in Pillow's CMYK conversion.
 func ink(c uint8, white uint32) uint8 {
 	t := uint32(c)*white + 128
 	return uint8(white - (t+t>>8)>>8)

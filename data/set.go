@@ -45,10 +45,10 @@ func Open(dir string, o Options) (*Set, error) { return OpenFS(Dir(dir), o) }
 //   - {train,test}/class/image, with val (valid, validation) in place of or beside test;
 //   - class/image; o.TestShare of each class is held out.
 //
-// Image files are known by their extension (.jpg, .jpeg, .png, .gif, .bmp, .tif, .tiff, .webp in any case), at
-// any depth below the class's folder; hidden files and folders are skipped. Links to files and to class folders
-// are followed. Photographs in formats that cannot be read, or outside the class folders, are counted in
-// Skipped. OpenFS does not read the images; Check does.
+// Image files are known by their extension (.jpg, .jpeg, .png, .gif, .bmp, .tif, .tiff, .webp in any case),
+// at any depth below the class's folder; hidden files and folders are skipped. Links to files and to class
+// folders are followed. Photographs in formats that cannot be read, or outside the class folders, are counted
+// in Skipped. OpenFS does not read the images; Check does.
 //
 // Errors name the folder or the file and line: a missing or empty folder, fewer than two classes, a class
 // without training images, a class of one image that would have to be divided, a fault in CUB's lists.
@@ -121,9 +121,8 @@ func list(one, many string, names []string) string {
 	return s + ")"
 }
 
-// Select returns the set of only these classes, indices into s.Classes,
-// renumbered from 0 in s's order. Fewer than two, a repeated one or one
-// outside s is an error.
+// Select returns the set of only these classes, indices into s.Classes, renumbered from 0 in s's order. Fewer
+// than two, a repeated one or one outside s is an error.
 func (s *Set) Select(classes []int) (*Set, error) {
 	classes = slices.Clone(classes)
 	slices.Sort(classes)

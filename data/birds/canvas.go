@@ -13,9 +13,9 @@ const layers = int(NumParts) + int(NumKinds)
 func partLayer(p Part) layer { return layer(p) }
 func kindLayer(k Kind) layer { return layer(NumParts) + layer(k) }
 
-// A canvas is an image being painted, one thing after another from back to front. A thing has an outline, which
-// hides what is behind it, and marks, which ignore the outline: so no ground colour shows around them at its soft
-// edge.
+// A canvas is an image being painted, one thing after another from back to front. A thing has an outline,
+// which hides what is behind it, and marks, which ignore the outline: so no ground colour shows around them
+// at its soft edge.
 //
 //	begin(outline, ground) mark(outline, colour)... end(relief)
 type canvas struct {
@@ -202,8 +202,8 @@ func (c *canvas) reveal() {
 	}
 }
 
-// end paints the current thing, lit as if it rose from its outline inwards over reach pixels. strength is that of
-// the light's effect, in 1/256.
+// end paints the current thing, lit as if it rose from its outline inwards over reach pixels. strength is
+// that of the light's effect, in 1/256.
 func (c *canvas) end(reach, strength int) {
 	box := c.shape.box
 	if box.Empty() {
@@ -214,7 +214,8 @@ func (c *canvas) end(reach, strength int) {
 	area := 255 * reach * (2*reach + 1)
 	for y := range box.Dy() {
 		ground, pix := c.rgb(c.ground, box, box.Min.Y+y), c.rgb(c.pix, box, box.Min.Y+y)
-		// Sums down to reach pixels above the row, to its upper and lower sides, and to reach pixels below it.
+		// Sums down to reach pixels above the row, to its upper and lower sides, and to reach pixels below
+		// it.
 		top, above := c.sums[y*wide:], c.sums[(y+reach)*wide:]
 		below, bottom := c.sums[(y+reach+1)*wide:], c.sums[(y+2*reach+1)*wide:]
 		for x, v := range c.row(&c.shape, box, box.Min.Y+y) {
@@ -222,8 +223,8 @@ func (c *canvas) end(reach, strength int) {
 				continue
 			}
 			left, right, end := x+reach, x+reach+1, x+2*reach+1
-			// How much more of the shape is before than behind the pixel, across and down: its surface falls off
-			// to where there is less.
+			// How much more of the shape is before than behind the pixel, across and down: its surface falls
+			// off to where there is less.
 			gx := bottom[left] - bottom[x] - top[left] + top[x] - (bottom[end] - bottom[right] - top[end] + top[right])
 			gy := above[end] - above[x] - top[end] + top[x] - (bottom[end] - bottom[x] - below[end] + below[x])
 			slope := (int(gx)*c.sun[0] + int(gy)*c.sun[1]) / area // -256 to 256, positive: turned to the light
@@ -240,8 +241,9 @@ func (c *canvas) end(reach, strength int) {
 	}
 }
 
-// sum fills c.sums with the sums of the current shape from the upper left corner of its box, enlarged by margin on
-// each side, to each point of it. What leaves the image continues beyond it. sum returns the length of a row.
+// sum fills c.sums with the sums of the current shape from the upper left corner of its box, enlarged by
+// margin on each side, to each point of it. What leaves the image continues beyond it. sum returns the length
+// of a row.
 func (c *canvas) sum(margin int) int {
 	box := c.shape.box
 	w, h := box.Dx(), box.Dy()

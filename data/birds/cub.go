@@ -50,8 +50,8 @@ func (c Config) check() error {
 	return nil
 }
 
-// Scene returns the scene of a species' image: training images start at 0, test images at c.Train. No two images of a
-// set share a scene.
+// Scene returns the scene of a species' image: training images start at 0, test images at c.Train. No two
+// images of a set share a scene.
 func (c Config) Scene(species, image int) Scene {
 	// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): one to one, so seeds differ.
 	z := c.Seed + uint64(species)<<32 + uint64(image)
@@ -70,15 +70,16 @@ func (c Config) Class(species int) string {
 	return fmt.Sprintf("%03d.%s", species+1, underscored(c.Species[species].Name))
 }
 
-// Path is the name of a species' image in Write's folder, "images/001.Plain_Leafling/Plain_Leafling_0001.png".
+// Path is the name of a species' image in Write's folder,
+// "images/001.Plain_Leafling/Plain_Leafling_0001.png".
 func (c Config) Path(species, image int) string {
 	return fmt.Sprintf("images/%s/%s_%04d.png", c.Class(species), underscored(c.Species[species].Name), image+1)
 }
 
 func underscored(name string) string { return strings.ReplaceAll(name, " ", "_") }
 
-// Write draws the set into a new folder, in the layout that the package's documentation describes. The folder appears
-// only when it is complete. Write panics if a trait has a value that its kind does not have.
+// Write draws the set into a new folder, in the layout that the package's documentation describes. The folder
+// appears only when it is complete. Write panics if a trait has a value that its kind does not have.
 func Write(ctx context.Context, dir string, c Config) error {
 	if err := write(ctx, filepath.Clean(dir), c); err != nil {
 		return fmt.Errorf("birds: write %s: %w", dir, err)
@@ -123,8 +124,8 @@ func write(ctx context.Context, dir string, c Config) (err error) {
 	return os.Rename(temporary, dir)
 }
 
-// WriteFiles is Write into any container of files, such as an archive. create opens a new file by its name in the
-// layout of a folder; several are open at a time.
+// WriteFiles is Write into any container of files, such as an archive. create opens a new file by its name in
+// the layout of a folder; several are open at a time.
 func WriteFiles(ctx context.Context, c Config, create func(name string) (io.WriteCloser, error)) error {
 	err := c.check()
 	if err == nil {

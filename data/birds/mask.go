@@ -15,12 +15,12 @@ func Area(m *image.Alpha) float64 {
 	return float64(sum) / 255
 }
 
-// Visible reports whether a mask is large enough to see in an image of a given size: whether it covers at least one
-// pixel in 2000, a quarter of the smallest eye.
+// Visible reports whether a mask is large enough to see in an image of a given size: whether it covers at
+// least one pixel in 2000, a quarter of the smallest eye.
 func Visible(m *image.Alpha, size int) bool { return Area(m) >= float64(size*size)/2000 }
 
-// Centre is the pixel of a mask, covered at least by half, that is nearest to its centre of mass, which itself may
-// lie outside, as in a ring's middle. It is (-1, -1) if there is none.
+// Centre is the pixel of a mask, covered at least by half, that is nearest to its centre of mass, which
+// itself may lie outside, as in a ring's middle. It is (-1, -1) if there is none.
 func Centre(m *image.Alpha) image.Point {
 	var sx, sy, sum int64
 	for at, v := range pixels(m) {

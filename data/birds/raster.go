@@ -20,9 +20,9 @@ func (p *plane) clear(size int) {
 	p.box = image.Rectangle{}
 }
 
-// A raster fills outlines as golang.org/x/image/vector does: it accumulates the signed area that each edge leaves to
-// its right in each cell, then sums along rows. It uses integers, since that package's float32 slopes may differ
-// between processors.
+// A raster fills outlines as golang.org/x/image/vector does: it accumulates the signed area that each edge
+// leaves to its right in each cell, then sums along rows. It uses integers, since that package's float32
+// slopes may differ between processors.
 type raster struct {
 	size  int
 	cells []int32 // [h, w+2] of the outline's box, signed area in units of 1/2^17 pixel
@@ -34,8 +34,8 @@ const (
 	full = 2 * one // a pixel's width in units of doubled means
 )
 
-// fill writes the coverage of the closed polygon outline, in pixels, to dst. A point is inside where the outline winds
-// around it in either direction.
+// fill writes the coverage of the closed polygon outline, in pixels, to dst. A point is inside where the
+// outline winds around it in either direction.
 func (r *raster) fill(dst *plane, outline []point) {
 	dst.clear(r.size)
 	r.fixed = r.fixed[:0]
@@ -99,8 +99,8 @@ func (r *raster) edge(x0, y0, x1, y1, w, h int) {
 	}
 }
 
-// along is how far across an edge of slope dx/dy is after y down. The product overflows 32 bits in images of some
-// hundred pixels.
+// along is how far across an edge of slope dx/dy is after y down. The product overflows 32 bits in images of
+// some hundred pixels.
 func along(dx, y, dy int) int { return int(int64(dx) * int64(y) / int64(dy)) }
 
 // span accumulates the part of an edge within one row: from x0 to x1 over a height.

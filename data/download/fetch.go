@@ -32,13 +32,13 @@ type Options struct {
 // DefaultOptions returns options for large files on ordinary connections.
 func DefaultOptions() Options { return Options{Stall: time.Minute, Tries: 5, Pause: time.Second} }
 
-// Fetch downloads f to path, unless path holds it already. A partial download is in path.part, with its origin in
-// path.part.json. It stays there when ctx ends or the connection fails, and the next Fetch resumes it if the server
-// still has the same file (RFC 9110, sections 13.1.5 and 14).
+// Fetch downloads f to path, unless path holds it already. A partial download is in path.part, with its
+// origin in path.part.json. It stays there when ctx ends or the connection fails, and the next Fetch resumes
+// it if the server still has the same file (RFC 9110, sections 13.1.5 and 14).
 //
-// Contents of another size or hash are an error that gives both. Fetch removes them if it downloaded them now, and
-// leaves a file that was at path before. If f has no SHA-256, Fetch writes that of the download to path.sha256, in
-// the format of sha256sum, and later calls check it.
+// Contents of another size or hash are an error that gives both. Fetch removes them if it downloaded them
+// now, and leaves a file that was at path before. If f has no SHA-256, Fetch writes that of the download to
+// path.sha256, in the format of sha256sum, and later calls check it.
 //
 // It panics on fewer than 1 try and on a size or hash that no file can have.
 func (f File) Fetch(ctx context.Context, path string, o Options) error {

@@ -23,8 +23,8 @@ type Limits struct {
 // maxName is how long a name in an archive may be, in bytes.
 const maxName = 1024
 
-// Unpack is UnpackFrom for the archive at a path. It calls progress, unless nil, with how many bytes of the archive
-// it has read.
+// Unpack is UnpackFrom for the archive at a path. It calls progress, unless nil, with how many bytes of the
+// archive it has read.
 func Unpack(ctx context.Context, archive, dir string, l Limits, progress func(done, total int64)) error {
 	f, err := os.Open(archive)
 	if err != nil {
@@ -48,12 +48,12 @@ func Unpack(ctx context.Context, archive, dir string, l Limits, progress func(do
 	return nil
 }
 
-// UnpackFrom unpacks a tar archive compressed by gzip into a new folder. It fills dir.part, which it first removes
-// if it exists, and then renames it: dir is complete, or it does not exist.
+// UnpackFrom unpacks a tar archive compressed by gzip into a new folder. It fills dir.part, which it first
+// removes if it exists, and then renames it: dir is complete, or it does not exist.
 //
-// Files and folders get default permissions. Errors: dir exists, a name that is absolute, leaves the folder or
-// occurs twice, a link, a device, more than the limits, no file at all, a truncated archive. It panics if a limit
-// is not positive.
+// Files and folders get default permissions. Errors: dir exists, a name that is absolute, leaves the folder
+// or occurs twice, a link, a device, more than the limits, no file at all, a truncated archive. It panics if
+// a limit is not positive.
 func UnpackFrom(ctx context.Context, archive io.Reader, dir string, l Limits) error {
 	if l.Files < 1 || l.Bytes < 1 {
 		panic(fmt.Sprintf("download: limits %+v, want more than 0", l))

@@ -18,8 +18,8 @@ import (
 // recordSuffix ends the name of the file with the SHA-256 of a download whose publisher gives none.
 const recordSuffix = ".sha256"
 
-// verify returns an error unless the file at path is f. Without a SHA-256 in f it compares with the record beside
-// final, the file's name in the end, or writes one.
+// verify returns an error unless the file at path is f. Without a SHA-256 in f it compares with the record
+// beside final, the file's name in the end, or writes one.
 func (f File) verify(ctx context.Context, path, final string) error {
 	file, err := os.Open(path)
 	if err != nil {
