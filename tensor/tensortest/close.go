@@ -9,10 +9,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Close marks the test as failed, without stopping it, unless got has want's
-// shape and each element differs from want's by at most tol*max(1, |want|). NaN
-// is close to NaN, and an infinity to itself. The message names the element that
-// is furthest off. Close reports whether all are close.
+// Close marks the test as failed, without stopping it, unless got has want's shape and each element differs
+// from want's by at most tol*max(1, |want|). NaN is close to NaN, and an infinity to itself. The message
+// names the element that is furthest off. Close reports whether all are close.
 //
 // Each of want and got is a *tensor.Tensor, of any strides, or a []float32 or
 // []float64; a slice is compared with a tensor in row-major order.
