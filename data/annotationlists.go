@@ -93,28 +93,14 @@ func (a *Annotations) parseParts(text []byte) error {
 	return nil
 }
 
-// lines calls f with the fields of each line that is not blank, of which there must be n. Errors of f get the
-// file and line.
+// lines calls f with the fields of each line, of which there must be n.
 func lines(name string, text []byte, n int, want string, f func(field []string) error) error {
-	number := 0
-	for l := range strings.Lines(string(bytes.TrimPrefix(text, []byte("\ufeff")))) {
-		number++
-		field := strings.Fields(l)
-		if len(field) == 0 {
-			continue
+	return eachLine(name, text, func(_ int, l string) error {
+		if field := strings.Fields(l); len(field) == n {
+			return f(field)
 		}
-		var err error
-		if len(field) == n {
-			err = f(field)
-		} else {
-			l = strings.TrimSpace(l)
-			err = fmt.Errorf("%q: want %s", l[:min(80, len(l))], want)
-		}
-		if err != nil {
-			return fmt.Errorf("%s:%d: %w", name, number, err)
-		}
-	}
-	return nil
+		return fmt.Errorf("%q: want %s", l[:min(80, len(l))], want)
+	})
 }
 
 // perImage reads lines of an image and what f reads, once for each image; nil if there is no such list.

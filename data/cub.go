@@ -101,28 +101,38 @@ func parseCUB(text [4][]byte) (*Set, error) {
 // ends.
 func parseList(name string, text []byte) (map[int]entry, error) {
 	list := make(map[int]entry)
-	line := 0
-	for l := range strings.Lines(string(bytes.TrimPrefix(text, []byte("\ufeff")))) {
-		line++
-		l = strings.TrimSpace(l)
-		if l == "" {
-			continue
-		}
+	err := eachLine(name, text, func(line int, l string) error {
 		first, value, _ := strings.Cut(l, " ")
 		value = strings.TrimSpace(value)
 		id, err := strconv.Atoi(first)
 		if err != nil || id < 0 || value == "" {
-			return nil, fmt.Errorf("%s:%d: %q: want a number and a value", name, line, l[:min(80, len(l))])
+			return fmt.Errorf("%q: want a number and a value", l[:min(80, len(l))])
 		}
 		if old, ok := list[id]; ok {
-			return nil, fmt.Errorf("%s:%d: id %d was given on line %d already", name, line, id, old.line)
+			return fmt.Errorf("id %d was given on line %d already", id, old.line)
 		}
 		list[id] = entry{value, line}
+		return nil
+	})
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("%s: empty", name)
 	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("%s: empty", name)
+	return list, err
+}
+
+// eachLine calls f with each line that is not blank, trimmed, and its number. Errors of f get the file and line.
+func eachLine(name string, text []byte, f func(line int, l string) error) error {
+	line := 0
+	for l := range strings.Lines(string(bytes.TrimPrefix(text, []byte("\ufeff")))) {
+		line++
+		if l = strings.TrimSpace(l); l == "" {
+			continue
+		}
+		if err := f(line, l); err != nil {
+			return fmt.Errorf("%s:%d: %w", name, line, err)
+		}
 	}
-	return list, nil
+	return nil
 }
 
 func sortedKeys(m map[int]entry) []int { return slices.Sorted(maps.Keys(m)) }

@@ -84,28 +84,27 @@ func with(decode func(io.Reader) (image.Image, error)) func(*source) (*RGB, erro
 // error says so.
 type source struct {
 	data []byte
+	r    bytes.Reader // of data
 	over bool
 	pix  []uint8 // memory for the image
 }
 
-// open returns a reader of s from the start.
-func (s *source) open() io.Reader { return &reader{s, bytes.NewReader(s.data)} }
-
-type reader struct {
-	s *source
-	r *bytes.Reader
+// open returns s at its start.
+func (s *source) open() io.Reader {
+	s.r.Reset(s.data)
+	return s
 }
 
-func (r *reader) Read(p []byte) (int, error) {
-	n, err := r.r.Read(p)
-	r.s.over = r.s.over || err != nil
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.over = s.over || err != nil
 	return n, err
 }
 
 // ReadAt spares package tiff a copy of the file.
-func (r *reader) ReadAt(p []byte, off int64) (int, error) {
-	n, err := r.r.ReadAt(p, off)
-	r.s.over = r.s.over || err != nil
+func (s *source) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.r.ReadAt(p, off)
+	s.over = s.over || err != nil
 	return n, err
 }
 

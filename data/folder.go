@@ -69,8 +69,8 @@ func openFolders(fsys fs.FS, o Options) (*Set, error) {
 	if s.Train, err = s.scan("", folders); err != nil {
 		return nil, err
 	}
-	deep := func(it Item) bool { return strings.Count(it.Path, "/") > 1 }
-	if err = s.divide(o); err != nil && len(s.Train) > 0 && !slices.ContainsFunc(s.Train, func(it Item) bool { return !deep(it) }) {
+	flat := func(it Item) bool { return strings.Count(it.Path, "/") <= 1 }
+	if err = s.divide(o); err != nil && len(s.Train) > 0 && !slices.ContainsFunc(s.Train, flat) {
 		class := path.Dir(s.Train[0].Path)
 		err = fmt.Errorf("%w; images are found at %s: open %s", err, class, PathOf(fsys, path.Dir(class)))
 	}
@@ -122,7 +122,7 @@ func (s *Set) divide(o Options) error {
 		return nil
 	}
 	if single := s.withTraining(1); len(single) > 0 {
-		return fmt.Errorf("only one image in %s: it cannot be divided into training and test images", list("class", "classes", single))
+		return fmt.Errorf("only one image in %s: it cannot be divided into training and test images", list(single))
 	}
 	s.Train, s.Test = Split(s.Train, o.TestShare, o.Seed)
 	return nil

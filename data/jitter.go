@@ -98,21 +98,14 @@ func turnHue(m *RGB, turn float32) {
 		}
 		sector := min(int(hue), 5) // the sum with 6 may round up to 6
 		part := hue - float32(sector)
-		falling := uint8(float32(high) - float32(span*part) + 0.5)
-		rising := uint8(float32(low) + float32(span*part) + 0.5)
-		switch sector {
-		case 0:
-			p[0], p[1], p[2] = high, rising, low
-		case 1:
-			p[0], p[1], p[2] = falling, high, low
-		case 2:
-			p[0], p[1], p[2] = low, high, rising
-		case 3:
-			p[0], p[1], p[2] = low, falling, high
-		case 4:
-			p[0], p[1], p[2] = rising, low, high
-		default:
-			p[0], p[1], p[2] = high, low, falling
+		middle := float32(low) + float32(span*part) // rises in even sectors
+		if sector%2 == 1 {
+			middle = float32(high) - float32(span*part)
 		}
+		at := &hues[sector]
+		p[at[0]], p[at[1]], p[at[2]] = high, uint8(middle+0.5), low
 	}
 }
+
+// hues are the channels with the highest, the middle and the lowest value, by sixths of the circle.
+var hues = [6][3]uint8{{0, 1, 2}, {1, 0, 2}, {1, 2, 0}, {2, 1, 0}, {2, 0, 1}, {0, 2, 1}}

@@ -90,7 +90,7 @@ func (s *Set) check() error {
 		return fmt.Errorf("1 class found (%s), need at least 2", s.Classes[0])
 	}
 	if empty := s.withTraining(0); len(empty) > 0 {
-		return fmt.Errorf("no training image in %s", list("class", "classes", empty))
+		return fmt.Errorf("no training image in %s", list(empty))
 	}
 	return nil
 }
@@ -109,12 +109,12 @@ func (s *Set) withTraining(n int) (names []string) {
 	return names
 }
 
-// list names at most five of names.
-func list(one, many string, names []string) string {
+// list names at most five classes.
+func list(names []string) string {
 	if len(names) == 1 {
-		return one + " " + names[0]
+		return "class " + names[0]
 	}
-	s := fmt.Sprintf("%d %s (%s", len(names), many, strings.Join(names[:min(5, len(names))], ", "))
+	s := fmt.Sprintf("%d classes (%s", len(names), strings.Join(names[:min(5, len(names))], ", "))
 	if len(names) > 5 {
 		s += ", ..."
 	}

@@ -57,23 +57,17 @@ func (g *grain) at(x, y int) int {
 // resize empties c and changes its size.
 func (c *canvas) resize(size int) {
 	if c.size != size {
-		*c = canvas{size: size, raster: raster{size: size}}
-		c.ground = make([]uint8, 3*size*size)
-		planes := make([]uint8, (2*layers+2)*size*size)
-		cut := func() (p []uint8) {
-			p, planes = planes[:size*size], planes[size*size:]
-			return p
-		}
-		c.shape.pix, c.cover.pix = cut(), cut()
-		for i := range c.masks {
-			c.masks[i].pix, c.within[i].pix = cut(), cut()
-		}
+		*c = canvas{size: size, raster: raster{size: size}, ground: make([]uint8, 3*size*size)}
 	}
-	c.shape.clear(size)
-	c.cover.clear(size)
+	planes := []*plane{&c.shape, &c.cover}
 	for i := range c.masks {
-		c.masks[i].clear(size)
-		c.within[i].clear(size)
+		planes = append(planes, &c.masks[i], &c.within[i])
+	}
+	for _, p := range planes {
+		if p.pix == nil {
+			p.pix = make([]uint8, size*size)
+		}
+		p.clear(size)
 	}
 }
 

@@ -197,27 +197,15 @@ func (s Source) tensors(n int) map[string]checkpoint.Info {
 
 // listed returns the list of records as the file holds it, and how many there are.
 func listed(records []Record) (list []byte, n int) {
-	views := map[string][]int{}
-	var paths []string
-	for _, r := range records {
-		of, ok := views[r.Path]
-		if !ok {
-			paths = append(paths, r.Path)
-		}
-		if !slices.Contains(of, r.View) {
-			views[r.Path] = append(of, r.View)
-			n++
-		}
-	}
-	for _, path := range paths {
-		slices.Sort(views[path]) // so that a view and its mirror image are neighbours
-		for i, v := range views[path] {
+	for _, p := range photos(records) {
+		for i, v := range p.views {
 			if i > 0 {
 				list = append(list, ',')
 			}
 			list = strconv.AppendInt(list, int64(v), 10)
 		}
-		list = append(append(append(list, ' '), path...), 0)
+		list = append(append(append(list, ' '), p.path...), 0)
+		n += len(p.views)
 	}
 	for (len(list)+36*n)%8 != 0 { // aligns tokens, the last of the file's tensors
 		list = append(list, 0)

@@ -53,7 +53,7 @@ func (c *Cache) Fill(ctx context.Context, fsys fs.FS, b *vit.Model, config FillC
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	f := &filling{Cache: c, fsys: fsys, config: config, stop: stop, photos: c.photos(), seen: map[string][32]byte{}}
+	f := &filling{Cache: c, fsys: fsys, config: config, stop: stop, photos: photos(c.records), seen: map[string][32]byte{}}
 	c.stats = Stats{}
 	for _, p := range f.photos {
 		f.total += len(p.views)
@@ -72,28 +72,28 @@ func (c *Cache) Fill(ctx context.Context, fsys fs.FS, b *vit.Model, config FillC
 	return f.bad, nil
 }
 
-// A photo is a photograph and those of its views that Open asked for.
+// A photo is a photograph and those of its views that records ask for.
 type photo struct {
 	path  string
-	index int // of the first record that asks for it
-	views []view
+	index int   // of the first record that asks for it
+	views []int // sorted, so that a view and its mirror image are neighbours
 }
 
-// photos groups the records that Open asked for by photograph.
-func (c *Cache) photos() []*photo {
+// photos groups records by photograph.
+func photos(records []Record) []*photo {
 	var all []*photo
 	of := map[string]*photo{}
-	for i, r := range c.records {
+	for i, r := range records {
 		p := of[r.Path]
 		if p == nil {
 			p = &photo{path: r.Path, index: i}
-			of[r.Path] = p
-			all = append(all, p)
+			of[r.Path], all = p, append(all, p)
 		}
-		row, _ := c.row(r)
-		if v := (view{int32(r.View), int32(row)}); !slices.Contains(p.views, v) {
-			p.views = append(p.views, v)
-		}
+		p.views = append(p.views, r.View)
+	}
+	for _, p := range all {
+		slices.Sort(p.views)
+		p.views = slices.Compact(p.views)
 	}
 	return all
 }
@@ -117,8 +117,8 @@ type filling struct {
 // A picture is an input of the network, and the destination of its tokens.
 type picture struct {
 	pixels []float32 // [3, H, W], normalised
-	photo  *photo
-	view   view
+	record Record
+	row    int      // of the record
 	hash   [32]byte // of the photograph's file
 }
 
@@ -182,9 +182,10 @@ func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
 	f.mu.Lock()
 	f.seen[p.path] = hash
 	f.mu.Unlock()
-	var todo []view
+	var todo []int
 	for _, v := range p.views {
-		switch state, err := f.check(int(v.row), hash, w); {
+		row, _ := f.row(Record{p.path, v})
+		switch state, err := f.check(row, hash, w); {
 		case err != nil:
 			return err
 		case state == whole:
@@ -205,12 +206,11 @@ func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
 		refuse(len(todo), err)
 		return nil
 	}
-	slices.SortFunc(todo, func(a, b view) int { return cmp.Compare(a.number, b.number) })
 	var seen *data.RGB
 	var t data.Transform
 	pair := -1
 	for _, v := range todo {
-		if even := int(v.number) &^ 1; even != pair {
+		if even := v &^ 1; even != pair {
 			seen, t = f.source.see(decoded, p.path, even)
 			pair = even
 		}
@@ -219,12 +219,14 @@ func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
 		}
 		pixels := make([]float32, n)
 		t.Normalise(pixels, seen)
-		if v.number%2 == 1 {
+		if v%2 == 1 {
 			for row := range slices.Chunk(pixels, t.Width) {
 				slices.Reverse(row)
 			}
 		}
-		f.pictures <- picture{pixels, p, v, hash} // received to the end
+		r := Record{p.path, v}
+		row, _ := f.row(r)
+		f.pictures <- picture{pixels, r, row, hash} // received to the end
 	}
 	return nil
 }
@@ -249,8 +251,8 @@ func (f *filling) forward(p *pass) {
 	}
 	err := data.Each(context.Background(), n, 0, func(_, i int) error {
 		pic := p.batch[i]
-		if err := f.write(int(pic.view.row), pic.hash, tokens[i*len(tokens)/n:(i+1)*len(tokens)/n], p.records[i]); err != nil {
-			return fmt.Errorf("%s: %w", Record{pic.photo.path, int(pic.view.number)}, err)
+		if err := f.write(pic.row, pic.hash, tokens[i*len(tokens)/n:(i+1)*len(tokens)/n], p.records[i]); err != nil {
+			return fmt.Errorf("%s: %w", pic.record, err)
 		}
 		return nil
 	})
