@@ -93,7 +93,7 @@ func (a *Annotations) parseParts(text []byte) error {
 	return nil
 }
 
-// lines calls f with the fields of each line, of which there must be n.
+// lines calls f with the n fields of each line.
 func lines(name string, text []byte, n int, want string, f func(field []string) error) error {
 	return eachLine(name, text, func(_ int, l string) error {
 		if field := strings.Fields(l); len(field) == n {

@@ -57,7 +57,7 @@ const placeOf = "place of "
 // OpenAnnotations reads the annotations of the folder dir, as OpenAnnotationsFS does.
 func OpenAnnotations(dir string) (*Annotations, error) { return OpenAnnotationsFS(Dir(dir)) }
 
-// OpenAnnotationsFS reads these files of a folder, as far as they exist:
+// OpenAnnotationsFS reads these files of a folder, if they exist:
 //
 //	parts/parts.txt      part, name
 //	parts/part_locs.txt  image, part, x, y, 1 if visible
@@ -67,7 +67,7 @@ func OpenAnnotations(dir string) (*Annotations, error) { return OpenAnnotationsF
 //
 // Masks reads masks/parts and masks/places. CUB has none of masks, differences.csv and scenes.txt; package
 // data/birds writes them. A folder without images.txt has no annotations, which is not an error. Errors name
-// the file and line, what is there and what was expected.
+// the file and line, the contents and what was expected.
 func OpenAnnotationsFS(fsys fs.FS) (*Annotations, error) {
 	a := &Annotations{fsys: fsys}
 	if err := a.read(); err != nil {

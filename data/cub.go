@@ -120,7 +120,8 @@ func parseList(name string, text []byte) (map[int]entry, error) {
 	return list, err
 }
 
-// eachLine calls f with each line that is not blank, trimmed, and its number. Errors of f get the file and line.
+// eachLine calls f with each line that is not blank, trimmed, and its number. Errors of f get the file and
+// line.
 func eachLine(name string, text []byte, f func(line int, l string) error) error {
 	line := 0
 	for l := range strings.Lines(string(bytes.TrimPrefix(text, []byte("\ufeff")))) {

@@ -27,7 +27,7 @@ const MaxPixels = 178_956_970
 // weights that resize a line take memory in proportion to its length.
 const maxSide = 1 << 20
 
-// maxFile bounds what is read into memory: MaxPixels of 16-bit RGB fit.
+// maxFile is the longest file that is read into memory: MaxPixels of 16-bit RGB fit.
 const maxFile = 6*MaxPixels + 1<<20
 
 // A header may promise pixelsPerByte pixels per byte of the file and freePixels more. Except for WebP on flat
@@ -56,7 +56,7 @@ var formats = []format{
 	{"WebP", "RIFF????WEBP", webp.DecodeConfig, decodeWebP},
 }
 
-// matches reports whether a file begins as in magic, in which ? is any byte.
+// matches reports whether a file begins with magic, where ? is any byte.
 func (f *format) matches(data []byte) bool {
 	if len(data) < len(f.magic) {
 		return false
@@ -165,7 +165,7 @@ func ReadFile(fsys fs.FS, name string, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-// A decoder reads images one after the other into the same memory.
+// A decoder reads images, each into the memory of the one before.
 type decoder struct {
 	file []byte
 	pix  []uint8

@@ -1,8 +1,8 @@
 // Package data turns folders of photographs into batches for a network.
 //
-// Open reads a folder in one of three layouts and numbers its classes once,
-// over all splits. A Transform, a plain value, says how a photograph becomes
-// the network's input; a Loader decodes, transforms and batches in parallel.
+// Open reads a folder in one of three layouts and numbers its classes once, over all splits. A Transform, a
+// plain value, turns a photograph into the network's input; a Loader decodes, transforms and batches in
+// parallel.
 //
 //	set, err := data.Open("CUB_200_2011", data.DefaultOptions())
 //	train, held := data.Split(set.Train, 0.1, 1)
@@ -11,9 +11,8 @@
 //	})
 //	for batch, err := range l.Epoch(ctx, data.Plan{}) { ... } // batch.Values is [B, 3, 224, 224]
 //
-// OpenAnnotations reads where things are in the images: parts, boxes, masks.
-//
-// OpenFS and the other FS forms read embedded files, archives and object stores.
+// OpenAnnotations reads parts, boxes and masks. OpenFS and the other FS forms read embedded files, archives
+// and object stores.
 //
 // Everything random follows from a seed: the order of an epoch from the seed and the Plan,
 // the augmentation of an image from the seed, the epoch, its index and how often the epoch

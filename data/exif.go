@@ -5,12 +5,11 @@ import (
 	"encoding/binary"
 )
 
-// orientationTag is TIFF's and Exif's "Orientation": how the stored rows and
-// columns lie in the picture, 1 to 8 (TIFF 6.0, page 36; Exif 2.32, 4.6.4).
+// orientationTag is TIFF's and Exif's "Orientation": the place of stored rows and columns in the picture, 1
+// to 8 (TIFF 6.0, page 36; Exif 2.32, 4.6.4).
 const orientationTag = 0x0112
 
-// orientation returns the orientation that a file of the given format
-// records, and 1, upright, where it records none or nonsense.
+// orientation returns the orientation in a file of the given format, and 1, upright, without a valid one.
 func orientation(f *format, data []byte) int {
 	switch f.name {
 	case "JPEG":
@@ -62,7 +61,8 @@ func pngExif(data []byte) []byte {
 	return nil
 }
 
-// webpExif returns the contents of an EXIF chunk, or nil, without the "Exif\0\0" that some writers put before it.
+// webpExif returns the contents of an EXIF chunk, or nil, without the "Exif\0\0" that some writers put before
+// it.
 func webpExif(data []byte) []byte {
 	for p := 12; p+8 <= len(data); {
 		n := int(binary.LittleEndian.Uint32(data[p+4:]))

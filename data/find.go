@@ -59,8 +59,7 @@ func numbered(class string) (digits, rest string) {
 	return digits, rest
 }
 
-// distance is the Levenshtein distance, in either case, of what was typed from the
-// class's name, with or without CUB's number.
+// distance is the Levenshtein distance of a typed name from the class's, ignoring case and CUB's number.
 func distance(class, typed string) int {
 	_, rest := numbered(class)
 	return min(levenshtein(strings.ToLower(class), strings.ToLower(typed)), levenshtein(strings.ToLower(rest), strings.ToLower(typed)))
@@ -68,7 +67,7 @@ func distance(class, typed string) int {
 
 func levenshtein(x, y string) int {
 	a, b := []rune(x), []rune(y)
-	row := make([]int, len(b)+1) // of the beginning of a and each beginning of b
+	row := make([]int, len(b)+1) // distances of a prefix of a from each prefix of b
 	for j := range row {
 		row[j] = j
 	}

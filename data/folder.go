@@ -37,7 +37,7 @@ func (s Skipped) String() string {
 	return files + " cannot be read: save as JPEG"
 }
 
-// openFolders reads the layouts whose folders are the classes.
+// openFolders reads the layouts with a folder per class.
 func openFolders(fsys fs.FS, o Options) (*Set, error) {
 	folders, err := subfolders(fsys, ".")
 	if err != nil {
@@ -103,7 +103,7 @@ func openSplits(fsys fs.FS, val, test string, o Options) (*Set, error) {
 	if err := s.stray("."); err != nil {
 		return nil, err
 	}
-	s.Train, s.Val, s.Test = items["train"], items[val], items[test] // val is the test split where there is no other
+	s.Train, s.Val, s.Test = items["train"], items[val], items[test] // without a folder test, val is the test split
 	switch {
 	case val == "" && test == "":
 		return s, s.divide(o)
@@ -113,7 +113,7 @@ func openSplits(fsys fs.FS, val, test string, o Options) (*Set, error) {
 	return s, s.check()
 }
 
-// divide holds a test split out of s.Train.
+// divide holds out a test split of s.Train.
 func (s *Set) divide(o Options) error {
 	if err := s.check(); err != nil {
 		return err
@@ -193,7 +193,7 @@ func (s *Set) images(dir string) ([]string, error) {
 			paths = append(paths, below...)
 		case slices.Contains(imageExtensions, ext):
 			if e.Type()&fs.ModeSymlink != 0 {
-				// A link to nothing stays in the list: reading it says what is wrong.
+				// A broken link stays in the list: reading it reports the fault.
 				if info, err := fs.Stat(s.FS, p); err == nil && info.IsDir() {
 					continue
 				}
@@ -206,7 +206,7 @@ func (s *Set) images(dir string) ([]string, error) {
 	return paths, nil
 }
 
-// stray notes the photographs in a folder that should hold folders alone.
+// stray counts the photographs in a folder that should have folders alone.
 func (s *Set) stray(dir string) error {
 	entries, err := fs.ReadDir(s.FS, dir)
 	for _, e := range entries {
@@ -218,7 +218,7 @@ func (s *Set) stray(dir string) error {
 	return err
 }
 
-// skip notes a photograph that is left out.
+// skip counts a photograph that is left out.
 func (s *Set) skip(name string) {
 	ext := extension(name)
 	i := slices.IndexFunc(s.Skipped, func(of Skipped) bool { return of.Ext == ext })

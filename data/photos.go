@@ -6,11 +6,11 @@ import (
 	"slices"
 )
 
-// LoaderConfig says how NewLoader's loader makes batches.
+// LoaderConfig configures NewLoader.
 type LoaderConfig struct {
 	Transform Transform
 	Batch     int   // images per batch
-	Shuffle   bool  // a new order every epoch
+	Shuffle   bool  // new order each epoch
 	Seed      int64 // of the order and of the transform's randomness
 	Workers   int   // images decoded at a time; 0 means GOMAXPROCS
 }

@@ -10,7 +10,7 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Filter is how Resize weighs neighbouring pixels.
+// Filter is the kernel of Resize.
 type Filter int
 
 const (
@@ -20,7 +20,7 @@ const (
 
 var filterNames = [...]string{"bilinear", "bicubic"}
 
-// String returns the name by which settings and saved models call a filter.
+// String returns the filter's name in settings and saved models.
 func (f Filter) String() string {
 	if f < 0 || int(f) >= len(filterNames) {
 		return fmt.Sprintf("Filter(%d)", int(f))
@@ -47,9 +47,9 @@ func (f *Filter) UnmarshalText(text []byte) error {
 }
 
 // Resize returns img scaled to w x h pixels, antialiased: where it shrinks, the filter widens with the scale.
-// The result is bit for bit Pillow's Image.resize, whose arithmetic it follows (Pillow,
-// src/libImaging/Resample.c): weights of 22 fractional bits, columns first, rounded to 8 bits in between. A
-// side that keeps its length is not filtered. It panics if w or h is not positive or img is empty.
+// The result is bit for bit that of Pillow's Image.resize (src/libImaging/Resample.c): weights of 22
+// fractional bits, columns first, rounded to 8 bits in between. A side that keeps its length is not filtered.
+// It panics if w or h is not positive or img is empty.
 func Resize(img *RGB, w, h int, f Filter) *RGB {
 	out := NewRGB(max(w, 0), max(h, 0))
 	new(scaler).resample(out, img, img.Bounds(), image.Pt(w, h), out.Bounds(), f)
@@ -111,11 +111,11 @@ func (s *scaler) resample(dst, img *RGB, from image.Rectangle, size image.Point,
 type taps struct {
 	line   line
 	first  []int   // first source pixel per target pixel
-	count  int     // source pixels per target pixel; what one does not need weighs nothing
+	count  int     // source pixels per target pixel, some with weight 0
 	weight []int32 // count per target pixel
 }
 
-// A line of in pixels is scaled to out pixels, of which those from start to before end are wanted.
+// A line has in pixels and is scaled to out; those from start to before end are wanted.
 type line struct {
 	in, out, start, end int
 	filter              Filter
@@ -218,8 +218,7 @@ func sumPixels(weights []int32, pair [][3]uint64) (red, green, blue uint64) {
 	return red, green, blue
 }
 
-// column computes row i of the scaled image from rows stride apart, the first
-// of which is the first that any row needs.
+// column computes row i of the scaled image from rows stride apart, from the first that any row needs.
 func (t *taps) column(dst, src []uint8, stride, i int) {
 	weights := t.weight[i*t.count:][:t.count]
 	src = src[(t.first[i]-t.first[0])*stride:]

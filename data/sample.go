@@ -11,10 +11,10 @@ import (
 // A Pick is one image of an epoch.
 type Pick struct {
 	At  int // position among the items
-	Nth int // which view of the image, from 0: an epoch that picks it several times sees different ones
+	Nth int // view of the image, from 0: an epoch that picks it several times sees a different one each time
 }
 
-// Plan says which images an epoch has.
+// Plan chooses the images of an epoch.
 type Plan struct {
 	Epoch int // from 0; with a loader's seed it decides the order and the augmentation
 

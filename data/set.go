@@ -66,7 +66,7 @@ func OpenFS(fsys fs.FS, o Options) (*Set, error) {
 	return s, nil
 }
 
-// open may return what it has found with an error.
+// open may return an incomplete set with an error.
 func open(fsys fs.FS, o Options) (*Set, error) {
 	if !(o.TestShare >= 0 && o.TestShare < 1) {
 		return nil, fmt.Errorf("test share %g: want 0 <= share < 1", o.TestShare)

@@ -134,8 +134,8 @@ func (t Transform) place(out, img *RGB, rng *rand.Rand, s *scaler) {
 	s.resample(out, img, img.Bounds(), size, out.Bounds().Add(corner), t.Filter)
 }
 
-// Frame says where in the result an image of w x h pixels comes to lie without a random source: it
-// is scaled to size, of which the result is Width x Height pixels from corner on.
+// Frame returns, without a random source, the size to which an image of w x h pixels is scaled, and the
+// corner from which the result, Width x Height, is cut.
 func (t Transform) Frame(w, h int) (size, corner image.Point) {
 	size = image.Pt(t.Width, t.Height)
 	switch {

@@ -5,7 +5,7 @@ import (
 	"image"
 )
 
-// A ycc is a way to turn Y, Cb, Cr into R, G, B.
+// A ycc is a conversion from Y, Cb, Cr to R, G, B.
 type ycc struct {
 	row func(dst, ys, cbs, crs []uint8) // converts a row of full-size planes
 	odd uint64                          // rounds 16ths of interpolated chroma in odd columns; even ones add 8
@@ -18,7 +18,7 @@ var (
 
 // The tables of jpegRow. Three numbers share a word, each base too large so
 // that it is never negative: red from bit 54 on, blue from bit 40 on and green
-// from bit 16 on, below which lies its fraction, for green alone is a sum.
+// from bit 16 on, with its fraction below, for green alone is a sum.
 var jpegCb, jpegCr = func() (cb, cr [256]uint64) {
 	for i := range int64(256) {
 		c := i - 128
@@ -130,7 +130,7 @@ func fromYCbCr(m *image.YCbCr, c ycc, pix []uint8) *RGB {
 func widen(dst, near, far, scratch []uint8, even, odd uint64) {
 	n := len(near)
 	far = far[:n]
-	// The sums stand in scratch from its second number on, between copies of the first and last.
+	// scratch has the sums from its second number on, between copies of the first and last.
 	i := 0
 	for ; i+4 <= n; i += 4 {
 		a, b := binary.LittleEndian.Uint32(near[i:i+4]), binary.LittleEndian.Uint32(far[i:i+4])

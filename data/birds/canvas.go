@@ -154,7 +154,7 @@ func (c *canvas) mark(outline []point, ink colour, opacity uint8) {
 	}
 }
 
-// over makes the last mark the place of a kind of trait, in which it hides others.
+// over makes the last mark the place of a kind of trait, and hides others there.
 func (c *canvas) over(k Kind) {
 	c.hide(&c.cover, c.within[kindLayer(Build)+1:])
 	c.show(kindLayer(k))

@@ -84,7 +84,7 @@ func (f File) check() {
 // accept renames the complete part to path if it is the wanted file.
 func (p *part) accept(ctx context.Context, path string) error {
 	record := path + recordSuffix
-	if p.SHA256 == "" { // a record without its file is of a file that was deleted, to be fetched anew
+	if p.SHA256 == "" { // the record is of a deleted file
 		if err := os.Remove(record); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -54,7 +54,7 @@ func (p *part) complete(ctx context.Context) error {
 		if e != nil {
 			return e
 		}
-		if n > most { // a server that starts anew each time must come farther each time
+		if n > most { // a server that starts over each time must get farther each time
 			most, try = n, 0
 		} else if try == p.Tries {
 			return fmt.Errorf("gave up after %d connections that brought nothing, with %d of %d bytes: %w", try, n, p.Size, err)
@@ -100,7 +100,7 @@ func (p *part) remove() error {
 func (p *part) attempt(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var alive func()
+	alive := func() {}
 	if p.Stall > 0 {
 		watch := time.AfterFunc(p.Stall, func() { cancel(fmt.Errorf("%w for %v", errStalled, p.Stall)) })
 		defer watch.Stop()
@@ -113,7 +113,7 @@ func (p *part) attempt(ctx context.Context) error {
 	return err
 }
 
-// receive asks for the missing bytes and calls alive, which may be nil, when some arrive.
+// receive asks for the missing bytes and calls alive when some arrive.
 func (p *part) receive(ctx context.Context, alive func()) error {
 	from, err := p.size()
 	if err != nil {
@@ -146,10 +146,8 @@ func (p *part) receive(ctx context.Context, alive func()) error {
 		}
 	case http.StatusRequestedRangeNotSatisfiable:
 		return errors.Join(errors.New("the server has another file than before"), p.remove())
-	case http.StatusRequestTimeout, http.StatusTooManyRequests:
-		return errors.New(answer.Status)
 	default:
-		if answer.StatusCode >= 500 {
+		if c := answer.StatusCode; c >= 500 || c == http.StatusRequestTimeout || c == http.StatusTooManyRequests {
 			return errors.New(answer.Status)
 		}
 		return refuse("%s", answer.Status)
@@ -200,32 +198,27 @@ func (p *part) store(body io.Reader, from int64, o origin, alive func()) (err er
 			err = refusal{e}
 		}
 	}()
-	buffer := make([]byte, 1<<16)
-	for at := from; ; {
-		n, err := body.Read(buffer)
-		if n > 0 {
-			if alive != nil {
-				alive()
-			}
-			if at += int64(n); at > p.Size {
-				return errors.Join(refuse("the server has more than %d bytes", p.Size), p.remove())
-			}
-			if _, err := file.Write(buffer[:n]); err != nil {
-				return refusal{err}
-			}
-			if p.Progress != nil {
-				p.Progress(at, p.Size)
-			}
-		}
-		switch {
-		case err == io.EOF && at < p.Size:
-			return fmt.Errorf("cut off after %d of %d bytes", at, p.Size)
-		case err == io.EOF:
+	at := from
+	_, err = io.Copy(file, &watched{body, func(n int) error {
+		if n == 0 {
 			return nil
-		case err != nil:
-			return err
 		}
+		alive()
+		if at += int64(n); at > p.Size {
+			return errors.Join(refuse("the server has more than %d bytes", p.Size), p.remove())
+		}
+		if p.Progress != nil {
+			p.Progress(at, p.Size)
+		}
+		return nil
+	}})
+	if errors.As(err, new(*fs.PathError)) { // of the disk
+		return refusal{err}
 	}
+	if err == nil && at < p.Size {
+		return fmt.Errorf("cut off after %d of %d bytes", at, p.Size)
+	}
+	return err
 }
 
 // open opens the part to write behind the first from bytes, and records the origin of a new one.

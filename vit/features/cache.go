@@ -87,7 +87,7 @@ func Open(path string, s Source, records []Record) (*Cache, error) {
 }
 
 // OpenFile is Open for a file of any kind, which errors call name. The caller closes it. A File of size 0
-// becomes an empty cache; what was never written must read as zero.
+// becomes an empty cache; bytes never written must read as zero.
 func OpenFile(f File, name string, s Source, records []Record) (*Cache, error) {
 	tensors, contents, metadata, err := layout(&s, records)
 	n := int64(0)

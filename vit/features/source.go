@@ -58,7 +58,7 @@ func (s Source) bytes() int {
 	return rows * dim * s.Type.Size()
 }
 
-// validate returns what is wrong with s.
+// validate returns the first fault of s.
 func (s Source) validate(augmented bool) error {
 	if err := s.Arch.Validate(); err != nil {
 		return err
