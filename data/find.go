@@ -41,7 +41,7 @@ func (s *Set) Find(name string) (int, error) {
 		}
 	}
 	if hint == "" && len(s.Classes) > 0 {
-		hint = "; nearest is " + slices.MinFunc(s.Classes, func(a, b string) int { return distance(a, name) - distance(b, name) })
+		hint = "; nearest is " + Nearest(s.Classes, name)
 	}
 	of := ""
 	if s.Root != "" {
@@ -57,6 +57,12 @@ func numbered(class string) (digits, rest string) {
 		return "", class
 	}
 	return digits, rest
+}
+
+// Nearest returns the first of the words with the smallest Levenshtein distance from the typed one, ignoring
+// case and CUB's numbers. It panics without words.
+func Nearest(words []string, typed string) string {
+	return slices.MinFunc(words, func(a, b string) int { return distance(a, typed) - distance(b, typed) })
 }
 
 // distance is the Levenshtein distance of a typed name from the class's, ignoring case and CUB's number.
