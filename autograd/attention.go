@@ -2,14 +2,13 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// KV is a set of rows to attend to: keys and values, [B, A, D] each, or
-// [A, D] where every image of the batch has the same.
+// KV is a set of rows to attend to: keys and values, [B, A, D] each, or [A, D] where every image of the batch
+// has the same.
 type KV struct{ K, V *Var }
 
-// Attention returns what the queries q, [B, R, D] or [R, D], gather from all
-// rows of all kv by multi-head attention, [B, R, D] ([R, D] if no operand has
-// images), and the attention weights [B, H, R, A1+A2+...], one column per row
-// of kv in turn. See tensor.AttentionTo. The weights are the tape's and end with Reset.
+// Attention returns what the queries q, [B, R, D] or [R, D], gather from all rows of all kv by multi-head
+// attention, [B, R, D] ([R, D] if no operand has images), and the attention weights [B, H, R, A1+A2+...], one
+// column per row of kv in turn. See tensor.AttentionTo. The weights are the tape's and end with Reset.
 func Attention(q *Var, heads int, kv ...KV) (y *Var, weights *tensor.Tensor) {
 	var room [3]int // on the stack
 	shape := attentionShape(room[:0], q, kv)
@@ -81,8 +80,8 @@ func values(list []tensor.KV, kv []KV) []tensor.KV {
 	return list
 }
 
-// firstGrad returns memory for an adjoint to write a gradient to and hand to passGrad:
-// v's own gradient if this is the first; nil if none is wanted.
+// firstGrad returns memory for an adjoint to write a gradient to and hand to passGrad: v's own gradient if
+// this is the first; nil if none is wanted.
 func (v *Var) firstGrad() *tensor.Tensor {
 	if !v.needs {
 		return nil

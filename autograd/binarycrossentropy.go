@@ -7,11 +7,11 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// BinaryCrossEntropy returns the mean over the images of the sum over the classes of the binary cross-entropy,
-// one number, for scores [B, C] and labels in [0, C): -log p for the label and -log(1-p) for the
-// others, where p = sigmoid(score - log(C-1)), or sigmoid(score) if C is 1. Scores of 0 thus mean a
-// probability of 1/C each, as they do to CrossEntropy; otherwise the first steps would learn nothing but that an
-// image is not of most classes (Lin et al., "Focal Loss for Dense Object Detection", arXiv 1708.02002,
+// BinaryCrossEntropy returns the mean over the images of the sum over the classes of the binary
+// cross-entropy, one number, for scores [B, C] and labels in [0, C): -log p for the label and -log(1-p) for
+// the others, where p = sigmoid(score - log(C-1)), or sigmoid(score) if C is 1. Scores of 0 thus mean a
+// probability of 1/C each, as they do to CrossEntropy; otherwise the first steps would learn nothing but that
+// an image is not of most classes (Lin et al., "Focal Loss for Dense Object Detection", arXiv 1708.02002,
 // section 3.3). It panics with a *tensor.ShapeError unless there are B labels in [0, C), B and C not 0.
 func BinaryCrossEntropy(scores *Var, labels []int) *Var {
 	if s := scores.Shape(); len(s) != 2 || s[0] != len(labels) || scores.Value().Len() == 0 {

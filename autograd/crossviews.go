@@ -6,11 +6,11 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// CrossViews returns how far what a student says of the views of images is from what a
-// teacher says of other views of the same images (DINO: Caron et al., arXiv 2104.14294,
-// equations 2 and 3). scores [V, B, K] are the student's of V views of B images, targets
-// [G, B, K] the teacher's probabilities of the first G of these views. The result is one
-// number, the mean over the images and the pairs of a target g and a view v other than g of
+// CrossViews returns how far what a student says of the views of images is from what a teacher says of other
+// views of the same images (DINO: Caron et al., arXiv 2104.14294, equations 2 and 3). scores [V, B, K] are
+// the student's of V views of B images, targets [G, B, K] the teacher's probabilities of the first G of these
+// views. The result is one number, the mean over the images and the pairs of a target g and a view v other
+// than g of
 //
 //	-Σ targets[g] · log softmax(scores[v] / temperature)
 //
@@ -43,8 +43,8 @@ func CrossViews(scores *Var, targets *tensor.Tensor, temperature float32) *Var {
 	return y
 }
 
-// othersTo adds up, in sum, what the targets say of image i in the views other than this one,
-// and returns how many these are.
+// othersTo adds up, in sum, what the targets say of image i in the views other than this one, and returns how
+// many these are.
 func othersTo(sum []float32, targets *tensor.Tensor, view, i int) (others float32) {
 	clear(sum)
 	for g := range targets.Dim(0) {
@@ -59,8 +59,8 @@ func othersTo(sum []float32, targets *tensor.Tensor, view, i int) (others float3
 	return others
 }
 
-// crossView returns -Σ t·log softmax(z), given p, that softmax, where t sums up to others.
-// It writes the gradient of z, times scale, over p.
+// crossView returns -Σ t·log softmax(z), given p, that softmax, where t sums up to others. It writes the
+// gradient of z, times scale, over p.
 func crossView(p, z, t []float32, others, scale float32) float64 {
 	top := 0 // whose probability is never so small that its logarithm is lost
 	for j, v := range z {

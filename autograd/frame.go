@@ -2,8 +2,8 @@ package autograd
 
 import "slices"
 
-// A Frame is the part of a Tape that began when Tape.Frame was called. Its function returns
-// what it computed through Keep, which frees the rest:
+// A Frame is the part of a Tape that began when Tape.Frame was called. Its function returns what it computed
+// through Keep, which frees the rest:
 //
 //	f := x.Tape().Frame()
 //	for _, block := range blocks {
@@ -20,10 +20,10 @@ type Frame struct {
 // Frame begins a Frame.
 func (tp *Tape) Frame() Frame { return Frame{tp, tp.vars.n} }
 
-// Keep frees every Var that f's tape made since f began, except y and others, and returns y. A freed
-// Var must not be used again. Its memory is recycled once all Vars that share it by Reshape,
-// Slice or Split are freed, unless an adjoint will read it. Keep never frees Vars from before f,
-// those of Const and Param, nor those of LowRank, which the tape hands out again.
+// Keep frees every Var that f's tape made since f began, except y and others, and returns y. A freed Var must
+// not be used again. Its memory is recycled once all Vars that share it by Reshape, Slice or Split are freed,
+// unless an adjoint will read it. Keep never frees Vars from before f, those of Const and Param, nor those of
+// LowRank, which the tape hands out again.
 func (f Frame) Keep(y *Var, others ...*Var) *Var {
 	for i := f.from; i < f.tape.vars.n; i++ {
 		if v := f.tape.vars.at(i); v != y && !slices.Contains(others, v) && v.packed == nil {

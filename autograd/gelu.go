@@ -2,8 +2,8 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// GELU returns x·Phi(x) of any shape, with Phi the normal distribution's
-// cumulative function (Hendrycks and Gimpel, arXiv 1606.08415).
+// GELU returns x·Phi(x) of any shape, with Phi the normal distribution's cumulative function (Hendrycks and
+// Gimpel, arXiv 1606.08415).
 func GELU(x *Var) *Var {
 	y := x.tape.result(x.Shape(), x)
 	tensor.GELUTo(y.value, x.Value())

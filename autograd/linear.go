@@ -32,8 +32,7 @@ func linearGrad(dy *tensor.Tensor, x, w, b *Var) {
 	x.addGrad(func(g *tensor.Tensor) { tensor.LinearBackwardTo(g, nil, dy, nil, w.value, w.frozen.turn()) })
 }
 
-// paramGrad passes dy, the gradient of x·wᵀ + b, on to w and b; x may be nil if
-// w wants no gradient.
+// paramGrad passes dy, the gradient of x·wᵀ + b, on to w and b; x may be nil if w wants no gradient.
 func paramGrad(dy, x *tensor.Tensor, w, b *Var) {
 	if w.change != nil {
 		w.change.backOf(dy, x)

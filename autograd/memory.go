@@ -7,8 +7,7 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// memory recycles slices by length: the steps of a training run ask for
-// the same lengths again and again.
+// memory recycles slices by length: the steps of a training run ask for the same lengths again and again.
 type memory struct {
 	free map[int]*stock
 	lent [][]float32 // to be taken back at Reset
@@ -21,9 +20,8 @@ type stock struct {
 	low    int // the fewest there were since the last inventory
 }
 
-// inventory is the number of steps after which slices that none of them took go to the
-// garbage collector: enough for steps of several batch sizes in turn, without keeping
-// for ever what one odd batch needed.
+// inventory is the number of steps after which slices that none of them took go to the garbage collector:
+// enough for steps of several batch sizes in turn, without keeping for ever what one odd batch needed.
 const inventory = 8
 
 // get returns a slice of n undefined values.

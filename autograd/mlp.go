@@ -2,10 +2,9 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// MLP returns r.X + r.Scale∘(act(x·w1ᵀ + b1)·w2ᵀ + b2), with x [..., in], w1
-// [hidden, in], w2 [out, hidden] and biases or nil, to [..., out]. Of what lies
-// between, what act is applied to is kept for the gradients of x, w1 and b1, and
-// what it returns for that of w2.
+// MLP returns r.X + r.Scale∘(act(x·w1ᵀ + b1)·w2ᵀ + b2), with x [..., in], w1 [hidden, in], w2 [out, hidden]
+// and biases or nil, to [..., out]. Of what lies between, what act is applied to is kept for the gradients of
+// x, w1 and b1, and what it returns for that of w2.
 func MLP(r Residual, x, w1, b1, w2, b2 *Var, act tensor.Activation) *Var {
 	y := r.result(x, w1, b1, w2, b2)
 	tp := y.tape

@@ -6,10 +6,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Normalize returns the rows of x [..., D], each divided by its length, or by 1e-12 where
-// that is more, as PyTorch's F.normalize does. Of a weight [out, D] with which Linear then
-// multiplies, it makes weight normalisation with the lengths fixed at 1 (Salimans and Kingma,
-// arXiv 1602.07868).
+// Normalize returns the rows of x [..., D], each divided by its length, or by 1e-12 where that is more, as
+// PyTorch's F.normalize does. Of a weight [out, D] with which Linear then multiplies, it makes weight
+// normalisation with the lengths fixed at 1 (Salimans and Kingma, arXiv 1602.07868).
 func Normalize(x *Var) *Var {
 	y := x.tape.result(x.Shape(), x)
 	d := x.Dim(-1)

@@ -6,15 +6,15 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Residual is what a layer's output is scaled by and then added to, as in
-// x + scale∘layer(x). The zero value leaves it as it is.
+// Residual is what a layer's output is scaled by and then added to, as in x + scale∘layer(x). The zero value
+// leaves it as it is.
 type Residual struct {
 	X     *Var // [..., out], or what broadcasts to it, such as rows that all images share; nil means none
 	Scale *Var // [out], of which no gradient may be wanted; nil means one
 }
 
-// result returns a Var for r.X + r.Scale∘layer(x), where the layer's last weight
-// [out, ...] and bias are the last of params.
+// result returns a Var for r.X + r.Scale∘layer(x), where the layer's last weight [out, ...] and bias are the
+// last of params.
 func (r Residual) result(x *Var, params ...*Var) *Var {
 	if r.Scale != nil && r.Scale.needs {
 		panic("autograd: the scale of a Residual has no gradient: use Mul and Add")

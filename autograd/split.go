@@ -6,10 +6,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Split returns the n equal parts of x [..., n·d] along its last dimension,
-// [..., d] each. They share x's memory, and adjoints write their
-// gradients side by side into x's: nothing is copied either way. The
-// slice, too, ends with Reset.
+// Split returns the n equal parts of x [..., n·d] along its last dimension, [..., d] each. They share x's
+// memory, and adjoints write their gradients side by side into x's: nothing is copied either way. The slice,
+// too, ends with Reset.
 func Split(x *Var, n int) []*Var {
 	if n < 1 || x.Dim(-1)%n != 0 {
 		panic(&tensor.ShapeError{Op: "Split", Shapes: [][]int{x.Shape()}, Reason: fmt.Sprintf("%d parts do not divide the last dimension", n)})

@@ -8,8 +8,7 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Tape records operations and owns the memory of their results. The zero
-// value is ready to use.
+// Tape records operations and owns the memory of their results. The zero value is ready to use.
 type Tape struct {
 	NoGrad bool       // record nothing: results have no gradient
 	Rand   *rand.Rand // for Dropout and DropPath; nil means evaluation, which drops nothing
@@ -54,8 +53,8 @@ type Var struct {
 	part   int            // its number
 }
 
-// adjoint undoes an operation: back adds to the operands' gradients, given dy, that of the
-// result. It may use dy's memory up.
+// adjoint undoes an operation: back adds to the operands' gradients, given dy, that of the result. It may use
+// dy's memory up.
 type adjoint interface{ back(dy *tensor.Tensor) }
 
 // Const returns a Var of t that has no gradient.
@@ -65,8 +64,8 @@ func (tp *Tape) Const(t *tensor.Tensor) *Var {
 	return v
 }
 
-// Param returns a Var of p's value. Unless p is frozen or the tape has NoGrad, Backward
-// finds its gradient. Until Reset, calls with the same answer to that return the same Var.
+// Param returns a Var of p's value. Unless p is frozen or the tape has NoGrad, Backward finds its gradient.
+// Until Reset, calls with the same answer to that return the same Var.
 func (tp *Tape) Param(p *Param) *Var {
 	key := paramKey{p, !p.Frozen && !tp.NoGrad}
 	if v := tp.params[key]; v != nil {
@@ -104,10 +103,9 @@ func (v *Var) Dim(i int) int { return v.Value().Dim(i) }
 // Tape returns the tape that v is on.
 func (v *Var) Tape() *Tape { return v.tape }
 
-// Backward returns the gradient of loss, a single number, with respect to each
-// Param that is not frozen and on which it depends. The gradients are the
-// tape's and end with Reset; a second Backward before that adds to them.
-// It panics if loss is not one number or nothing it depends on wants a gradient.
+// Backward returns the gradient of loss, a single number, with respect to each Param that is not frozen and
+// on which it depends. The gradients are the tape's and end with Reset; a second Backward before that adds to
+// them. It panics if loss is not one number or nothing it depends on wants a gradient.
 func (tp *Tape) Backward(loss *Var) Grads {
 	if n := loss.Value().Len(); loss.tape != tp {
 		panic("autograd: Backward of a loss on another tape")
@@ -133,8 +131,8 @@ func (tp *Tape) Backward(loss *Var) Grads {
 	return tp.grads
 }
 
-// Reset ends every Var, tensor and Grads that came from tp, and takes their memory back.
-// The tensors are then empty, so that they hold on to nothing that memory gives up.
+// Reset ends every Var, tensor and Grads that came from tp, and takes their memory back. The tensors are then
+// empty, so that they hold on to nothing that memory gives up.
 func (tp *Tape) Reset() {
 	for i := range tp.vars.n {
 		v := tp.vars.at(i)
@@ -160,8 +158,8 @@ func (tp *Tape) Reset() {
 	clear(tp.grads)
 }
 
-// result returns a Var for an operation to fill in. Its gradient is wanted if
-// one of the operands' is; only then should the operation set its adjoint.
+// result returns a Var for an operation to fill in. Its gradient is wanted if one of the operands' is; only
+// then should the operation set its adjoint.
 func (tp *Tape) result(shape []int, operands ...*Var) *Var {
 	v := tp.Const(nil)
 	v.buffer = tp.memory.get(tensor.Size("result", shape))
@@ -195,9 +193,9 @@ func (v *Var) operands(operands ...*Var) {
 	}
 }
 
-// record notes that v has an adjoint, for the caller to fill in. The adjoint reads the
-// values of keep, nil aside. Steps repeat, so the adjoint that stood in this place
-// in the last step is used again if it has the right type.
+// record notes that v has an adjoint, for the caller to fill in. The adjoint reads the values of keep, nil
+// aside. Steps repeat, so the adjoint that stood in this place in the last step is used again if it has the
+// right type.
 func record[T any, P interface {
 	*T
 	adjoint
@@ -278,8 +276,8 @@ func (v *Var) gradSum() *tensor.Tensor {
 	return v.grad
 }
 
-// giveGrad adds dy, which the running adjoint no longer needs, to v's gradient. It takes
-// dy without a copy if it is the first.
+// giveGrad adds dy, which the running adjoint no longer needs, to v's gradient. It takes dy without a copy if
+// it is the first.
 func (v *Var) giveGrad(dy *tensor.Tensor) {
 	if !v.needs {
 		return

@@ -1,16 +1,15 @@
 // Package nn holds the layers that models are built of.
 //
-// A layer is a struct of Params with the names by which checkpoints store
-// them, and a Forward method, which does not change the layer. A model is a
-// struct of layers:
+// A layer is a struct of Params with the names by which checkpoints store them, and a Forward method, which
+// does not change the layer. A model is a struct of layers:
 //
 //	type Model struct {
 //		Norm *nn.LayerNorm `state:"norm"`
 //		Head *nn.Linear    `state:"head"`
 //	}
 //
-// Params lists all Params of such a struct by their full names, such as
-// norm.weight; Load fills them from a Source, such as a checkpoint.
+// Params lists all Params of such a struct by their full names, such as norm.weight; Load fills them from a
+// Source, such as a checkpoint.
 //
 // Reading order: linear.go, module.go, then any other.
 package nn

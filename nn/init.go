@@ -21,8 +21,8 @@ func Normal(rng *rand.Rand, t *tensor.Tensor, deviation float64) {
 	}
 }
 
-// KaimingUniform fills the weight [out, in] of a Linear, and its bias [out]
-// if not nil, evenly from ±1/sqrt(in): PyTorch's default (He et al., arXiv 1502.01852, with a = sqrt 5).
+// KaimingUniform fills the weight [out, in] of a Linear, and its bias [out] if not nil, evenly from
+// ±1/sqrt(in): PyTorch's default (He et al., arXiv 1502.01852, with a = sqrt 5).
 func KaimingUniform(rng *rand.Rand, weight, bias *tensor.Tensor) {
 	limit := 1 / math.Sqrt(float64(weight.Dim(1)))
 	Uniform(rng, weight, limit)

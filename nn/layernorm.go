@@ -2,8 +2,8 @@ package nn
 
 import "github.com/promptcam/promptcam/autograd"
 
-// LayerNorm normalises rows to mean 0 and variance 1, then scales and shifts
-// them (Ba et al., arXiv 1607.06450).
+// LayerNorm normalises rows to mean 0 and variance 1, then scales and shifts them (Ba et al., arXiv
+// 1607.06450).
 type LayerNorm struct {
 	Weight *autograd.Param `state:"weight"` // [D]
 	Bias   *autograd.Param `state:"bias"`   // [D]

@@ -13,10 +13,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Params yields the name and the Param of each field of m that has a
-// `state:"name"` tag, in the order of the fields. m is a pointer to a
-// struct. A field may be a Param; a layer, whose own names follow "name." unless the name is
-// empty; or a slice of layers, with their index in between. Params skips nil fields.
+// Params yields the name and the Param of each field of m that has a `state:"name"` tag, in the order of the
+// fields. m is a pointer to a struct. A field may be a Param; a layer, whose own names follow "name." unless
+// the name is empty; or a slice of layers, with their index in between. Params skips nil fields.
 func Params(m any) iter.Seq2[string, *autograd.Param] {
 	return func(yield func(string, *autograd.Param) bool) {
 		walk("", reflect.ValueOf(m), yield)
@@ -60,8 +59,8 @@ func join(prefix, name string) string {
 	return prefix + "." + name
 }
 
-// Freeze marks every Param of m as frozen: no gradient of it will be computed. It writes nothing
-// to those that are frozen already, which others may be using.
+// Freeze marks every Param of m as frozen: no gradient of it will be computed. It writes nothing to those
+// that are frozen already, which others may be using.
 func Freeze(m any) {
 	for _, p := range Params(m) {
 		if !p.Frozen {
@@ -71,8 +70,8 @@ func Freeze(m any) {
 	}
 }
 
-// State returns the tensors of m's Params by name. They are not copies: after writing to one, call
-// Changed on its Param, as Load does. It panics if two have one name.
+// State returns the tensors of m's Params by name. They are not copies: after writing to one, call Changed on
+// its Param, as Load does. It panics if two have one name.
 func State(m any) map[string]*tensor.Tensor {
 	state := map[string]*tensor.Tensor{}
 	for name, p := range Params(m) {
@@ -111,10 +110,9 @@ func (t Tensors) Tensor(name string) (*tensor.Tensor, error) {
 	return nil, fmt.Errorf("no tensor %s", name)
 }
 
-// Load fills m's Params from src. The names must be the same on both sides,
-// and so must the shapes; numbers must be finite. Otherwise m is left as it was,
-// and the error counts the tensors that are missing, unknown, and misshapen or
-// broken, and names the first of each. It panics if two Params have one name.
+// Load fills m's Params from src. The names must be the same on both sides, and so must the shapes; numbers
+// must be finite. Otherwise m is left as it was, and the error counts the tensors that are missing, unknown,
+// and misshapen or broken, and names the first of each. It panics if two Params have one name.
 func Load(m any, src Source) error {
 	if err := Tensors(State(m)).Load(src); err != nil {
 		return err
@@ -172,8 +170,8 @@ func (t Tensors) Load(src Source) error {
 	return nil
 }
 
-// some joins the first of words and counts the others: of weights
-// of another architecture hardly a tensor fits.
+// some joins the first of words and counts the others: of weights of another architecture hardly a tensor
+// fits.
 func some(words []string, between string) string {
 	const most = 6
 	if n := len(words); n > most {

@@ -35,8 +35,8 @@ func binary(op string, to func(dst, a, b *Tensor), a, b *Tensor) *Tensor {
 	return dst
 }
 
-// Broadcast returns the shape to which both shapes broadcast. It panics with
-// a *ShapeError naming op if there is none.
+// Broadcast returns the shape to which both shapes broadcast. It panics with a *ShapeError naming op if there
+// is none.
 func Broadcast(op string, a, b []int) []int { return broadcast(nil, op, a, b) }
 
 // broadcast is Broadcast in the memory of room, if that is enough.

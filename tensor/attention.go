@@ -10,24 +10,22 @@ import (
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
 
-// KV is a set of rows to attend to: their keys and values, [B, A, D] each, or
-// [A, D] where every image of the batch has the same.
+// KV is a set of rows to attend to: their keys and values, [B, A, D] each, or [A, D] where every image of the
+// batch has the same.
 type KV struct{ K, V *Tensor }
 
-// AttentionTo is multi-head scaled dot-product attention (Vaswani et al.,
-// arXiv 1706.03762, eq. 1) of the rows q to all rows of all kv together:
+// AttentionTo is multi-head scaled dot-product attention (Vaswani et al., arXiv 1706.03762, eq. 1) of the
+// rows q to all rows of all kv together:
 //
 //	weights = softmax(q·[K1 K2 ...]ᵀ / sqrt(D/heads))    [B, H, R, A1+A2+...]
 //	dst     = weights·[V1 V2 ...]                         [B, R, D]
 //
-// q is [B, R, D], or [R, D] or [1, R, D] where every image has the same, and
-// so are keys and values. All but weights may be views whose last dimension is
-// contiguous.
+// q is [B, R, D], or [R, D] or [1, R, D] where every image has the same, and so are keys and values. All but
+// weights may be views whose last dimension is contiguous.
 //
-// weights may be nil: then no more than some rows of one head of one image are
-// held at a time. So may stats, [B, H, 2, R], the maxima of the rows' scores and
-// the reciprocals of their sums as AttentionBackwardTo wants them. The bits of
-// dst do not depend on either.
+// weights may be nil: then no more than some rows of one head of one image are held at a time. So may stats,
+// [B, H, 2, R], the maxima of the rows' scores and the reciprocals of their sums as AttentionBackwardTo wants
+// them. The bits of dst do not depend on either.
 func AttentionTo(dst, stats, weights, q *Tensor, heads int, kv ...KV) {
 	t := attentionTasks.Get()
 	t.attention = newAttention("AttentionTo", q, heads, kv)
@@ -51,9 +49,8 @@ func AttentionTo(dst, stats, weights, q *Tensor, heads int, kv ...KV) {
 	attentionTasks.Put(t)
 }
 
-// fewRows is the number of rows below which the keys and values of a head of an
-// image are not copied once more for another core to take part. A row does not
-// depend on how many there are.
+// fewRows is the number of rows below which the keys and values of a head of an image are not copied once
+// more for another core to take part. A row does not depend on how many there are.
 const fewRows = 48
 
 // attentionTask is a call of AttentionTo, in parts: some rows of a head of an image.

@@ -8,11 +8,10 @@ import (
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
 
-// AttentionBackwardTo is the adjoint of AttentionTo given dy [B, R, D], the
-// gradient of its result y, and the stats it wrote; it computes the weights again.
-// It writes dq and, for each kv, dkv's K and V, each in the shape of its operand:
-// where images share that, the gradient is the sum over them. Each may be nil;
-// y and V are not read without dq or a K. Operands are views or not as in AttentionTo.
+// AttentionBackwardTo is the adjoint of AttentionTo given dy [B, R, D], the gradient of its result y, and the
+// stats it wrote; it computes the weights again. It writes dq and, for each kv, dkv's K and V, each in the
+// shape of its operand: where images share that, the gradient is the sum over them. Each may be nil; y and V
+// are not read without dq or a K. Operands are views or not as in AttentionTo.
 func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, y, stats, q *Tensor, heads int, kv ...KV) {
 	const op = "AttentionBackwardTo"
 	t := attentionGradTasks.Get()
@@ -40,8 +39,8 @@ func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, y, stats, q *Tensor, heads in
 	attentionGradTasks.Put(t)
 }
 
-// imageGroups is into how many parts images are divided where gradients are summed
-// over them: one head of one part is computed at a time, and each part has sums of its own.
+// imageGroups is into how many parts images are divided where gradients are summed over them: one head of one
+// part is computed at a time, and each part has sums of its own.
 const imageGroups = 4
 
 // attentionGradTask is a call of AttentionBackwardTo, in parts: one head of a group of images.
@@ -103,8 +102,8 @@ func (t *attentionGradTask) gradient(op string, g, operand *Tensor) gradient {
 	return to
 }
 
-// of returns where head h of image b, which belongs to a group that starts with
-// image first, adds its part of g.
+// of returns where head h of image b, which belongs to a group that starts with image first, adds its part of
+// g.
 func (t *attentionGradTask) of(g gradient, group, first, b, h int) kernel.Grad {
 	if g.t == nil {
 		return kernel.Grad{}
@@ -137,8 +136,7 @@ func (t *attentionGradTask) Do(from, to int) {
 	}
 }
 
-// partialSums is the end of a call of AttentionBackwardTo: it adds up the sums
-// over groups of images.
+// partialSums is the end of a call of AttentionBackwardTo: it adds up the sums over groups of images.
 type partialSums attentionGradTask
 
 // Do implements parallel.Task.

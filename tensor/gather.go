@@ -2,15 +2,15 @@ package tensor
 
 import "fmt"
 
-// GatherTo copies rows of each image of src [B, R, D] to dst [B, n, D]: row j of
-// image i is row rows[i*n+j] of that image in src. dst must be contiguous, src along D.
-// It panics with a *ShapeError if a row is not in [0, R).
+// GatherTo copies rows of each image of src [B, R, D] to dst [B, n, D]: row j of image i is row rows[i*n+j]
+// of that image in src. dst must be contiguous, src along D. It panics with a *ShapeError if a row is not in
+// [0, R).
 func GatherTo(dst, src *Tensor, rows []int) {
 	gather("GatherTo", dst, src, rows, func(few, all []float32) { copy(few, all) })
 }
 
-// GatherBackwardTo is the adjoint of GatherTo: it writes to dsrc [B, R, D] the gradient
-// of src, given dy [B, n, D], that of the result. dy must be contiguous, dsrc along D.
+// GatherBackwardTo is the adjoint of GatherTo: it writes to dsrc [B, R, D] the gradient of src, given dy [B,
+// n, D], that of the result. dy must be contiguous, dsrc along D.
 func GatherBackwardTo(dsrc, dy *Tensor, rows []int) {
 	dsrc.Fill(0)
 	gather("GatherBackwardTo", dy, dsrc, rows, func(few, all []float32) {

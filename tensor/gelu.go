@@ -2,24 +2,24 @@ package tensor
 
 import "github.com/promptcam/promptcam/tensor/internal/kernel"
 
-// GELUTo writes x·Phi(x), with Phi the normal distribution's cumulative
-// function (Hendrycks and Gimpel, arXiv 1606.08415), to dst. Both must be contiguous.
+// GELUTo writes x·Phi(x), with Phi the normal distribution's cumulative function (Hendrycks and Gimpel, arXiv
+// 1606.08415), to dst. Both must be contiguous.
 //
-// All functions of this file have an absolute error of about one unit in the last
-// place of max(1, |x|) (times |dy|), not a small relative one: far below 0, from
-// about x = -5.2 on, results may be exactly 0, and derivatives -2^-64 instead.
+// All functions of this file have an absolute error of about one unit in the last place of max(1, |x|) (times
+// |dy|), not a small relative one: far below 0, from about x = -5.2 on, results may be exactly 0, and
+// derivatives -2^-64 instead.
 func GELUTo(dst, x *Tensor) { unary("GELUTo", dst, x, kernel.GELU) }
 
-// GELUBackwardTo writes to dx the gradient of GELUTo's x, given that of its
-// result. All must be contiguous; dx may be x or dy.
+// GELUBackwardTo writes to dx the gradient of GELUTo's x, given that of its result. All must be contiguous;
+// dx may be x or dy.
 func GELUBackwardTo(dx, x, dy *Tensor) { unaryGrad("GELUBackwardTo", dx, x, dy, kernel.GELUGrad) }
 
-// QuickGELUTo writes x·sigmoid(1.702 x), the form that OpenAI's CLIP uses, to
-// dst. Both must be contiguous. GELUTo says how accurate it is.
+// QuickGELUTo writes x·sigmoid(1.702 x), the form that OpenAI's CLIP uses, to dst. Both must be contiguous.
+// GELUTo says how accurate it is.
 func QuickGELUTo(dst, x *Tensor) { unary("QuickGELUTo", dst, x, kernel.QuickGELU) }
 
-// QuickGELUBackwardTo writes to dx the gradient of QuickGELUTo's x, given that of its
-// result. All must be contiguous; dx may be x or dy.
+// QuickGELUBackwardTo writes to dx the gradient of QuickGELUTo's x, given that of its result. All must be
+// contiguous; dx may be x or dy.
 func QuickGELUBackwardTo(dx, x, dy *Tensor) {
 	unaryGrad("QuickGELUBackwardTo", dx, x, dy, kernel.QuickGELUGrad)
 }

@@ -2,10 +2,9 @@ package tensor
 
 import "github.com/promptcam/promptcam/tensor/internal/kernel"
 
-// LayerNormTo writes to dst the rows of x along the last dimension, each with
-// its mean taken off, divided by its standard deviation sqrt(var + eps) and
-// then scaled by weight [D] and shifted by bias [D]. stats [rows, 2] receives
-// each row's mean and 1/sqrt(var + eps) for the adjoint. All must be contiguous.
+// LayerNormTo writes to dst the rows of x along the last dimension, each with its mean taken off, divided by
+// its standard deviation sqrt(var + eps) and then scaled by weight [D] and shifted by bias [D]. stats [rows,
+// 2] receives each row's mean and 1/sqrt(var + eps) for the adjoint. All must be contiguous.
 func LayerNormTo(dst, stats, x, weight, bias *Tensor, eps float32) {
 	const op = "LayerNormTo"
 	same(op, dst, x)
@@ -14,9 +13,9 @@ func LayerNormTo(dst, stats, x, weight, bias *Tensor, eps float32) {
 	layerNormTasks.eachRow(x, layerNorm{layerNormRows{x.Data(), stats.Data(), x.Dim(-1)}, dst.Data(), weight.Data(), bias.Data(), eps})
 }
 
-// LayerNormBackwardTo is the adjoint of LayerNormTo given dy, the gradient of
-// its result, and the stats it wrote. It writes to dx, and adds to dw [D] and
-// db [D]; dx may be nil or dy, and dw and db may be nil together. All must be contiguous.
+// LayerNormBackwardTo is the adjoint of LayerNormTo given dy, the gradient of its result, and the stats it
+// wrote. It writes to dx, and adds to dw [D] and db [D]; dx may be nil or dy, and dw and db may be nil
+// together. All must be contiguous.
 func LayerNormBackwardTo(dx, dw, db, dy, x, weight, stats *Tensor) {
 	const op = "LayerNormBackwardTo"
 	same(op, dy, x)
@@ -35,8 +34,8 @@ func LayerNormBackwardTo(dx, dw, db, dy, x, weight, stats *Tensor) {
 	}
 }
 
-// layerNormRows is what the tasks of a layer norm read: rows of n elements, and
-// the mean and the inverse deviation of each.
+// layerNormRows is what the tasks of a layer norm read: rows of n elements, and the mean and the inverse
+// deviation of each.
 type layerNormRows struct {
 	x, stats []float32
 	n        int

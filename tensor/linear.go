@@ -17,8 +17,8 @@ const (
 	QuickGELU = Activation(kernel.QuickGELUAct) // x·sigmoid(1.702 x), see QuickGELUTo
 )
 
-// After is what LinearTo applies to x·wᵀ while it is still in the CPU's cache, in this
-// order. Each tensor may be nil, which means none.
+// After is what LinearTo applies to x·wᵀ while it is still in the CPU's cache, in this order. Each tensor may
+// be nil, which means none.
 type After struct {
 	Bias     *Tensor    // [out], added
 	Pre      *Tensor    // [..., out], receives the sum so far: what Act is applied to
@@ -30,16 +30,16 @@ type After struct {
 // Packed is a copy of a weight [out, in] in the order in which LinearTo reads it.
 type Packed struct{ kernel kernel.Packed }
 
-// Pack returns a copy of w [out, in] for LinearTo: worth its memory where the
-// same weight multiplies few rows many times.
+// Pack returns a copy of w [out, in] for LinearTo: worth its memory where the same weight multiplies few rows
+// many times.
 func Pack(w *Tensor) *Packed {
 	p := new(Packed)
 	PackTo(p, w)
 	return p
 }
 
-// PackTo writes what Pack(w) returns to p, which may be the zero Packed. It reuses p's
-// memory if that fits w's shape; what p.Rows returned then changes too.
+// PackTo writes what Pack(w) returns to p, which may be the zero Packed. It reuses p's memory if that fits
+// w's shape; what p.Rows returned then changes too.
 func PackTo(p *Packed, w *Tensor) {
 	if len(w.shape) != 2 {
 		panic(&ShapeError{"Pack", [][]int{w.shape}, "want [out, in]"})
@@ -53,8 +53,8 @@ func PackTo(p *Packed, w *Tensor) {
 	}
 }
 
-// Rows returns the outputs [from, to), without copying. It returns nil unless from is a
-// multiple of the kernels' tile width.
+// Rows returns the outputs [from, to), without copying. It returns nil unless from is a multiple of the
+// kernels' tile width.
 func (p *Packed) Rows(from, to int) *Packed {
 	if _, all := p.kernel.Size(); from == 0 && to == all {
 		return p
@@ -76,8 +76,8 @@ func (p *Packed) of(op string, out, in int) kernel.Packed {
 	return p.kernel
 }
 
-// LinearTo computes x·wᵀ, applies after and writes the result to dst: x [..., in], w [out, in],
-// dst [..., out]. packed is Pack(w) or nil. All must be contiguous, but w may be any view.
+// LinearTo computes x·wᵀ, applies after and writes the result to dst: x [..., in], w [out, in], dst [...,
+// out]. packed is Pack(w) or nil. All must be contiguous, but w may be any view.
 func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
 	const op = "LinearTo"
 	linearShapes(op, dst, x, w, after.Bias)
@@ -108,10 +108,9 @@ func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
 	p.run()
 }
 
-// LinearBackwardTo is the adjoint of x·wᵀ given dy, the gradient of its result.
-// It writes to dx and dw; each may be nil, and so may x if dw is. dx, dy and x
-// must be contiguous, and the rows of dw. packed is Pack(w.Transpose()) or nil.
-// The gradient of a bias is SumTo of dy.
+// LinearBackwardTo is the adjoint of x·wᵀ given dy, the gradient of its result. It writes to dx and dw; each
+// may be nil, and so may x if dw is. dx, dy and x must be contiguous, and the rows of dw. packed is
+// Pack(w.Transpose()) or nil. The gradient of a bias is SumTo of dy.
 func LinearBackwardTo(dx, dw, dy, x, w *Tensor, packed *Packed) {
 	if dx != nil {
 		inputGrad("LinearBackwardTo", dx, dy, w, packed, kernel.After{})
@@ -124,10 +123,9 @@ func LinearBackwardTo(dx, dw, dy, x, w *Tensor, packed *Packed) {
 	}
 }
 
-// LinearBackwardActTo writes to dx the gradient of pre, given dy, that of
-// act(pre)·wᵀ: dx = (dy·w)·act'(pre), element by element. dx and pre are
-// [..., in]. All must be contiguous, but w may be any view. packed is as in
-// LinearBackwardTo.
+// LinearBackwardActTo writes to dx the gradient of pre, given dy, that of act(pre)·wᵀ: dx = (dy·w)·act'(pre),
+// element by element. dx and pre are [..., in]. All must be contiguous, but w may be any view. packed is as
+// in LinearBackwardTo.
 func LinearBackwardActTo(dx, dy, w *Tensor, packed *Packed, pre *Tensor, act Activation) {
 	const op = "LinearBackwardActTo"
 	same(op, dx, pre)

@@ -9,9 +9,8 @@ import (
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
 
-// MatMul returns the matrix product of the last two dimensions, [..., m, k]
-// by [..., k, n] to [..., m, n]. Leading dimensions broadcast. Transposed
-// views cost nothing extra.
+// MatMul returns the matrix product of the last two dimensions, [..., m, k] by [..., k, n] to [..., m, n].
+// Leading dimensions broadcast. Transposed views cost nothing extra.
 func (t *Tensor) MatMul(u *Tensor) *Tensor {
 	dst := New(matMulShape("MatMul", t, u)...)
 	MatMulTo(dst, t, u)
@@ -30,8 +29,8 @@ func matMulShape(op string, a, b *Tensor) []int {
 	return append(Broadcast(op, a.shape[:m-2], b.shape[:n-2]), a.shape[m-2], b.shape[n-1])
 }
 
-// MatMulTo writes the matrix product of a and b to dst, whose rows must be contiguous.
-// On amd64 with AVX2 or AVX-512 denormal numbers (below 1.2e-38) count as 0, as in all products here.
+// MatMulTo writes the matrix product of a and b to dst, whose rows must be contiguous. On amd64 with AVX2 or
+// AVX-512 denormal numbers (below 1.2e-38) count as 0, as in all products here.
 func MatMulTo(dst, a, b *Tensor) {
 	const op = "MatMulTo"
 	shape := matMulShape(op, a, b)
@@ -46,8 +45,8 @@ func MatMulTo(dst, a, b *Tensor) {
 	if dst.Len() == 0 {
 		return
 	}
-	// One product of many rows is faster than many of few: leading dimensions
-	// of a that share one b are rows of a single matrix when they lie evenly.
+	// One product of many rows is faster than many of few: leading dimensions of a that share one b are rows
+	// of a single matrix when they lie evenly.
 	if len(b.shape) == 2 && r > 2 && dst.Contiguous() && a.Contiguous() {
 		gemm(dst.flat(), a.flat(), b.matrix())
 		return
@@ -177,8 +176,7 @@ func rowsOf(m kernel.Matrix, from, to int) kernel.Matrix {
 	return m
 }
 
-// flat describes a contiguous tensor as one matrix whose rows are its rows
-// along the last dimension.
+// flat describes a contiguous tensor as one matrix whose rows are its rows along the last dimension.
 func (t *Tensor) flat() kernel.Matrix {
 	n := t.Dim(-1)
 	rows := 1

@@ -9,8 +9,8 @@ import (
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
 
-// Sum returns the sum over the given dimensions, which are dropped; over all
-// of them, a scalar, if none is given.
+// Sum returns the sum over the given dimensions, which are dropped; over all of them, a scalar, if none is
+// given.
 func (t *Tensor) Sum(dims ...int) *Tensor {
 	shape, kept := t.reduced("Sum", dims)
 	dst := New(kept...)
@@ -25,9 +25,8 @@ func (t *Tensor) Mean(dims ...int) *Tensor {
 	return dst
 }
 
-// SumTo sums src into dst over every dimension along which dst has size one
-// or none: the adjoint of broadcasting dst's shape to src's. The order depends on
-// the shapes alone.
+// SumTo sums src into dst over every dimension along which dst has size one or none: the adjoint of
+// broadcasting dst's shape to src's. The order depends on the shapes alone.
 func SumTo(dst, src *Tensor) {
 	dst.writable("SumTo")
 	dst.expand("SumTo", src.shape) // panics before anything is written
@@ -81,9 +80,9 @@ func addSum(op string, dst, src *Tensor) {
 	sumTasks.Put(s)
 }
 
-// sum adds src to dst, of the same shape, whose elements are repeated along some
-// dimensions. It is a task on a dimension along which they are not, of a size
-// between outer and inner lines; where that is the last, on all lines.
+// sum adds src to dst, of the same shape, whose elements are repeated along some dimensions. It is a task on
+// a dimension along which they are not, of a size between outer and inner lines; where that is the last, on
+// all lines.
 type sum struct {
 	dst, src           Tensor
 	outer, size, inner int
@@ -118,9 +117,8 @@ func addRun(d, s, _ run) {
 	}
 }
 
-// blockSums holds the sums over blocks of rows, each found by one core: they are
-// then added up in one order. Nothing but the number and width of the rows says where
-// the blocks lie.
+// blockSums holds the sums over blocks of rows, each found by one core: they are then added up in one order.
+// Nothing but the number and width of the rows says where the blocks lie.
 type blockSums struct {
 	sums  []float32 // [blocks, width]
 	width int       // 0 where not in use
@@ -165,8 +163,7 @@ func (t *Tensor) reduced(op string, dims []int) (ones, kept []int) {
 	return ones, kept
 }
 
-// Max returns the largest element along the last dimension, which is dropped.
-// NaN is larger than any number.
+// Max returns the largest element along the last dimension, which is dropped. NaN is larger than any number.
 func (t *Tensor) Max() *Tensor {
 	t.nonEmptyRows("Max")
 	dst := New(t.shape[:len(t.shape)-1]...)
@@ -178,8 +175,7 @@ func (t *Tensor) Max() *Tensor {
 	return dst
 }
 
-// ArgMax returns, row by row, where along the last dimension the largest
-// element is; the first of equals.
+// ArgMax returns, row by row, where along the last dimension the largest element is; the first of equals.
 func (t *Tensor) ArgMax() []int {
 	t.nonEmptyRows("ArgMax")
 	best := make([]int, 0, t.lines())

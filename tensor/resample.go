@@ -10,11 +10,10 @@ type Kernel int
 
 const (
 	Triangle Kernel = iota // 1 - |x|, which interpolates linearly
-	// Cubic is Keys' cubic convolution with a = -1/2. Pillow uses it, and PyTorch where it
-	// antialiases; OpenCV, and PyTorch where it does not, have a = -3/4.
+	// Cubic is Keys' cubic convolution with a = -1/2. Pillow uses it, and PyTorch where it antialiases;
+	// OpenCV, and PyTorch where it does not, have a = -3/4.
 	//
-	// R. G. Keys, Cubic convolution interpolation for digital image processing,
-	// IEEE Trans. ASSP 29 (1981).
+	// R. G. Keys, Cubic convolution interpolation for digital image processing, IEEE Trans. ASSP 29 (1981).
 	Cubic
 )
 
@@ -49,17 +48,17 @@ const (
 	Repeat             // the end sample, again and again, as in OpenCV and in PyTorch's plain interpolation
 )
 
-// Resampling turns a line of In samples into one of Out samples, with half-pixel centres.
-// Where the line shrinks, the kernel widens by the ratio, so that the result is antialiased.
+// Resampling turns a line of In samples into one of Out samples, with half-pixel centres. Where the line
+// shrinks, the kernel widens by the ratio, so that the result is antialiased.
 type Resampling struct {
 	In, Out int // at least 1
 	Kernel  Kernel
 	Edge    Edge
 }
 
-// Span returns the samples that point i, from 0 to Out-1, is made of: n of them from first on.
-// Under Repeat they may lie outside the line: an index below 0 means sample 0, one from In on
-// means sample In-1. It panics if a length is not positive.
+// Span returns the samples that point i, from 0 to Out-1, is made of: n of them from first on. Under Repeat
+// they may lie outside the line: an index below 0 means sample 0, one from In on means sample In-1. It panics
+// if a length is not positive.
 func (r Resampling) Span(i int) (first, n int) {
 	centre, widen := r.centre(i)
 	radius := float64(r.Kernel.Radius() * widen)
@@ -70,8 +69,8 @@ func (r Resampling) Span(i int) (first, n int) {
 	return first, end - first
 }
 
-// Weights appends to dst the weights of the samples of point i, which sum to 1. Together with
-// Span: point i is the sum over j of weights[j] times sample first+j.
+// Weights appends to dst the weights of the samples of point i, which sum to 1. Together with Span: point i
+// is the sum over j of weights[j] times sample first+j.
 //
 // They are computed in float64 in the order of Pillow (src/libImaging/Resample.c).
 func (r Resampling) Weights(dst []float64, i int) []float64 {
@@ -90,9 +89,8 @@ func (r Resampling) Weights(dst []float64, i int) []float64 {
 	return dst
 }
 
-// centre returns where point i lies on the line, sample j reaching from j to j+1, and by how
-// much the kernel widens. The conversions round, so that no use of the products fuses them
-// with an addition.
+// centre returns where point i lies on the line, sample j reaching from j to j+1, and by how much the kernel
+// widens. The conversions round, so that no use of the products fuses them with an addition.
 func (r Resampling) centre(i int) (centre, widen float64) {
 	if r.In < 1 || r.Out < 1 {
 		panic(fmt.Sprintf("tensor: Resampling: from %d samples to %d", r.In, r.Out))

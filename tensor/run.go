@@ -38,8 +38,7 @@ type run struct {
 	n, step int
 }
 
-// runs is an operation on the matching runs of three tensors of one shape, of
-// which it writes the first.
+// runs is an operation on the matching runs of three tensors of one shape, of which it writes the first.
 type runs struct {
 	t     [3]Tensor // headers of the operands, in the first one's shape
 	flat  bool      // all are contiguous
@@ -49,8 +48,8 @@ type runs struct {
 
 var runsTasks tasks[runs, *runs]
 
-// eachRun calls do, on several cores, with matching runs that together cover a, which
-// do writes to, and b and c, broadcast to a's shape.
+// eachRun calls do, on several cores, with matching runs that together cover a, which do writes to, and b and
+// c, broadcast to a's shape.
 func eachRun(op string, alpha float32, a, b, c *Tensor, do func(alpha float32, a, b, c run)) {
 	a.writable(op)
 	n := a.Len()
@@ -99,9 +98,8 @@ func (t *Tensor) lines() int {
 	return t.Len() / max(1, t.shape[len(t.shape)-1])
 }
 
-// lines calls do, in order, with the matching runs [from, to) along the last
-// dimension of three tensors of one shape. It counts up the other dimensions like
-// an odometer.
+// lines calls do, in order, with the matching runs [from, to) along the last dimension of three tensors of
+// one shape. It counts up the other dimensions like an odometer.
 func lines(a, b, c *Tensor, from, to int, do func(a, b, c run)) {
 	if from == to {
 		return

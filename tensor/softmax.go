@@ -9,8 +9,8 @@ func (t *Tensor) Softmax() *Tensor {
 	return dst
 }
 
-// SoftmaxTo writes the softmax of x along the last dimension to dst. Both
-// must be contiguous. A score of -Inf gets 0; a row with a NaN becomes NaN.
+// SoftmaxTo writes the softmax of x along the last dimension to dst. Both must be contiguous. A score of -Inf
+// gets 0; a row with a NaN becomes NaN.
 func SoftmaxTo(dst, x *Tensor) {
 	same("SoftmaxTo", dst, x)
 	softmaxTasks.eachRow(dst, softmax{dst: dst.Data(), x: x.Data(), n: dst.Dim(-1)})

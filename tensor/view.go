@@ -5,9 +5,8 @@ import (
 	"slices"
 )
 
-// Reshape returns a view of t with another shape of the same number of
-// elements. One size may be -1: it follows from the others. A
-// view with gaps is copied first, since no strides could describe the result.
+// Reshape returns a view of t with another shape of the same number of elements. One size may be -1: it
+// follows from the others. A view with gaps is copied first, since no strides could describe the result.
 func (t *Tensor) Reshape(shape ...int) *Tensor { return new(Header).Reshape(t.Contig(), shape...) }
 
 // Reshape is t.Reshape, but t must be contiguous.
@@ -92,9 +91,8 @@ func (t *Tensor) Select(dim, i int) *Tensor {
 	return v
 }
 
-// Expand returns a view of the given shape in which t is repeated along
-// dimensions where it has size one or none, without copying. An operation that
-// would write to such a view panics.
+// Expand returns a view of the given shape in which t is repeated along dimensions where it has size one or
+// none, without copying. An operation that would write to such a view panics.
 func (t *Tensor) Expand(shape ...int) *Tensor {
 	Size("Expand", shape)
 	return t.expand("Expand", shape).view()
@@ -108,8 +106,7 @@ func (t *Tensor) expand(op string, shape []int) *Tensor {
 	return new(Tensor).expandOf(op, t, shape)
 }
 
-// expandOf makes v the view of t that expand returns, in v's own memory but for
-// the shape.
+// expandOf makes v the view of t that expand returns, in v's own memory but for the shape.
 func (v *Tensor) expandOf(op string, t *Tensor, shape []int) *Tensor {
 	lead := len(shape) - len(t.shape)
 	stride := v.stride[:0]
@@ -130,8 +127,7 @@ func (v *Tensor) expandOf(op string, t *Tensor, shape []int) *Tensor {
 	return v
 }
 
-// writable panics if elements of t are one and the same, so that writing them
-// on several cores would race.
+// writable panics if elements of t are one and the same, so that writing them on several cores would race.
 func (t *Tensor) writable(op string) {
 	for i, s := range t.shape {
 		if s > 1 && t.stride[i] == 0 && t.Len() > 0 {

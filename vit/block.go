@@ -11,9 +11,9 @@ import (
 //	x = x + ls1·proj(attention(norm1(x)))
 //	x = x + ls2·mlp(norm2(x))
 //
-// A row depends on other rows only through their keys and values. Forward updates rows that attend
-// to themselves. For rows that no other row attends to, Query, Keys and Update
-// compute nothing else: class prompts and the class token in the last block.
+// A row depends on other rows only through their keys and values. Forward updates rows that attend to
+// themselves. For rows that no other row attends to, Query, Keys and Update compute nothing else: class
+// prompts and the class token in the last block.
 type Block struct {
 	Norm1 *nn.LayerNorm `state:"norm1"`
 	Attn  *Attention    `state:"attn"`
@@ -50,9 +50,8 @@ type Attention struct {
 	Proj *nn.Linear `state:"proj"` // [D, D]
 }
 
-// Forward updates the rows x [B, R, D], which attend to themselves and to
-// the rows `also` [B, A, D]; nil means none. Without the dimension B, rows
-// are the same for every image, and are projected once.
+// Forward updates the rows x [B, R, D], which attend to themselves and to the rows `also` [B, A, D]; nil
+// means none. Without the dimension B, rows are the same for every image, and are projected once.
 func (b *Block) Forward(x, also *autograd.Var) *autograd.Var {
 	f := x.Tape().Frame()
 	q, kv := b.Project(x)
@@ -85,23 +84,22 @@ func (b *Block) Query(x *autograd.Var) *autograd.Var {
 	return f.Keep(b.Attn.QKV.Rows(b.Norm1.Forward(x), 0, x.Dim(-1)))
 }
 
-// Update returns the rows x [B, R, D] after the block, given their queries q and all
-// that they attend to.
+// Update returns the rows x [B, R, D] after the block, given their queries q and all that they attend to.
 func (b *Block) Update(x, q *autograd.Var, see ...autograd.KV) *autograd.Var {
 	f := x.Tape().Frame()
 	return b.complete(f, x, autograd.Attend(q, b.Heads, see...))
 }
 
-// Attention is Update, with the same bits, and also returns the attention weights [B, H, R, columns]:
-// one column per row of see in turn. They end with the tape's Reset.
+// Attention is Update, with the same bits, and also returns the attention weights [B, H, R, columns]: one
+// column per row of see in turn. They end with the tape's Reset.
 func (b *Block) Attention(x, q *autograd.Var, see ...autograd.KV) (y *autograd.Var, weights *tensor.Tensor) {
 	f := x.Tape().Frame()
 	y, weights = autograd.Attention(q, b.Heads, see...)
 	return b.complete(f, x, y), weights
 }
 
-// Complete returns the rows x [B, R, D] after the block, given what the heads gathered
-// for them, side by side: y [B, R, D].
+// Complete returns the rows x [B, R, D] after the block, given what the heads gathered for them, side by
+// side: y [B, R, D].
 func (b *Block) Complete(x, y *autograd.Var) *autograd.Var { return b.complete(x.Tape().Frame(), x, y) }
 
 // complete is Complete. It frees all of f before the MLP, where a block needs most memory.

@@ -9,9 +9,8 @@ import (
 	"strings"
 )
 
-// Config describes a vision transformer: its shape, and the few choices in
-// which the published families differ. Zero fields mean "off". It is saved as
-// JSON with every checkpoint.
+// Config describes a vision transformer: its shape, and the few choices in which the published families
+// differ. Zero fields mean "off". It is saved as JSON with every checkpoint.
 type Config struct {
 	Name      string // of the preset, such as "dino-vits16"; nothing depends on it
 	ImageSize [2]int // height and width in pixels, multiples of PatchSize
@@ -55,8 +54,8 @@ func (c Config) size() int {
 	return c.Depth*(4*c.Dim*c.Dim+2*c.Dim*c.Hidden) + (c.posRows()+c.Registers+3*c.PatchSize*c.PatchSize+c.Labels)*c.Dim
 }
 
-// Far more than any published model has, so that a damaged checkpoint's config
-// is an error and not an attempt to allocate.
+// Far more than any published model has, so that a damaged checkpoint's config is an error and not an attempt
+// to allocate.
 const (
 	maxImage = 1 << 14
 	maxGrid  = 1 << 16 // patches
@@ -125,8 +124,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// What pixels were normalised with. ImageNet's are torchvision's; CLIP's are
-// those of OpenAI's clip.load; AugReg's map [0, 1] to [-1, 1] (big_vision).
+// What pixels were normalised with. ImageNet's are torchvision's; CLIP's are those of OpenAI's clip.load;
+// AugReg's map [0, 1] to [-1, 1] (big_vision).
 var (
 	imagenetMean = [3]float32{0.485, 0.456, 0.406}
 	imagenetStd  = [3]float32{0.229, 0.224, 0.225}
@@ -135,8 +134,8 @@ var (
 	half         = [3]float32{0.5, 0.5, 0.5}
 )
 
-// Presets returns the known published backbones, sorted by name. A name is the
-// family and the size: "dino-vits16" is DINO's ViT-S with patches of 16 pixels.
+// Presets returns the known published backbones, sorted by name. A name is the family and the size:
+// "dino-vits16" is DINO's ViT-S with patches of 16 pixels.
 //
 //	augreg-vitti16, augreg-vits16, augreg-vitb16  Steiner et al. 2021, timm's vit_{tiny,small,base}_patch16_224
 //	bioclip-vitb16                                Stevens et al. 2023, image tower
@@ -146,13 +145,11 @@ var (
 //	dinov2-vits14, dinov2-vitb14, dinov2-vitl14   Oquab et al. 2023; each also with 4 registers, such as dinov2-vits14-reg
 //	mae-vitb16                                    He et al. 2021
 //
-// DINOv2's weights were last trained at 518 pixels and their position
-// embeddings are 37x37; its presets ask for 224, at which its authors evaluate
-// and Prompt-CAM runs, because 518 costs more than five times as much. Load
-// resizes position embeddings to whatever ImageSize is.
+// DINOv2's weights were last trained at 518 pixels and their position embeddings are 37x37; its presets ask
+// for 224, at which its authors evaluate and Prompt-CAM runs, because 518 costs more than five times as much.
+// Load resizes position embeddings to whatever ImageSize is.
 //
-// AugReg and DeiT come with a classifier of 1,000 labels; with Labels set to 0
-// it is left aside.
+// AugReg and DeiT come with a classifier of 1,000 labels; with Labels set to 0 it is left aside.
 func Presets() []Config {
 	var all []Config
 	add := func(family string, common Config, patch int, sizes ...string) {
@@ -195,10 +192,9 @@ func Presets() []Config {
 	add("deit", deit, 16, "ti", "s", "b")
 	add("augreg", Config{Eps: 1e-6, Mean: half, Std: half, Labels: 1000}, 16, "ti", "s", "b")
 
-	// BioCLIP went on from OpenAI's weights with open_clip's --pretrained openai
-	// (slurm/train.sh in Imageomics/bioclip), which always means quick GELU. Its
-	// published open_clip_config.json does not say so, and open_clip then runs the
-	// weights with plain GELU: mlfoundations/open_clip issue 771.
+	// BioCLIP went on from OpenAI's weights with open_clip's --pretrained openai (slurm/train.sh in
+	// Imageomics/bioclip), which always means quick GELU. Its published open_clip_config.json does not say
+	// so, and open_clip then runs the weights with plain GELU: mlfoundations/open_clip issue 771.
 	clip := Config{Eps: 1e-5, Mean: clipMean, Std: clipStd, PreNorm: true, QuickGELU: true}
 	add("clip", clip, 16, "b")
 	add("bioclip", clip, 16, "b")
@@ -210,8 +206,7 @@ func Presets() []Config {
 // headDim is d, the width of one head, in every published family here.
 const headDim = 64
 
-// Preset returns the preset of that name. The error for an unknown name lists
-// the near ones, or all.
+// Preset returns the preset of that name. The error for an unknown name lists the near ones, or all.
 func Preset(name string) (Config, error) {
 	var near, all []string
 	for _, c := range Presets() {
@@ -229,8 +224,7 @@ func Preset(name string) (Config, error) {
 	return Config{}, fmt.Errorf("vit: no preset %q; there are %s", name, strings.Join(all, ", "))
 }
 
-// distance counts the single-byte insertions, deletions and changes that turn
-// a into b (Levenshtein).
+// distance counts the single-byte insertions, deletions and changes that turn a into b (Levenshtein).
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

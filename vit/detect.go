@@ -11,25 +11,22 @@ import (
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
-// Header is what Detect reads of a file: no more than its table of contents.
-// A *checkpoint.File has it.
+// Header is what Detect reads of a file: no more than its table of contents. A *checkpoint.File has it.
 type Header interface {
 	Path() string
 	Names() []string
 	Info(name string) (info checkpoint.Info, ok bool)
 }
 
-// Detect returns the preset that a file's weights belong to, with Labels as
-// many as its classifier has, or the architecture that the file itself states, as
-// those of examples/pretrain do: a Config as JSON in the metadata "config".
+// Detect returns the preset that a file's weights belong to, with Labels as many as its classifier has, or
+// the architecture that the file itself states, as those of examples/pretrain do: a Config as JSON in the
+// metadata "config".
 //
-// Names and shapes settle DINOv2 and DINO with patches of 8 pixels. AugReg,
-// DeiT, DINO and MAE share both but not their pixel statistics, as do the many
-// CLIPs, whose activations differ. There a head with 1,000 outputs, the rest of
-// a training program, or the file's name as it was published must decide, such
-// as dino_vitbase16_pretrain.pth; the folder's name serves where the file's is a
-// common one, such as model.safetensors. Nothing is guessed: what stays open is
-// an error that lists the presets to choose from.
+// Names and shapes settle DINOv2 and DINO with patches of 8 pixels. AugReg, DeiT, DINO and MAE share both but
+// not their pixel statistics, as do the many CLIPs, whose activations differ. There a head with 1,000
+// outputs, the rest of a training program, or the file's name as it was published must decide, such as
+// dino_vitbase16_pretrain.pth; the folder's name serves where the file's is a common one, such as
+// model.safetensors. Nothing is guessed: what stays open is an error that lists the presets to choose from.
 func Detect(h Header) (Config, error) {
 	c, err := detect(h)
 	if err != nil {

@@ -5,8 +5,8 @@ import (
 	"github.com/promptcam/promptcam/nn"
 )
 
-// PatchEmbed turns squares of P by P pixels to tokens: a convolution whose
-// stride is its size, so that each square is multiplied by one matrix.
+// PatchEmbed turns squares of P by P pixels to tokens: a convolution whose stride is its size, so that each
+// square is multiplied by one matrix.
 type PatchEmbed struct {
 	Weight *autograd.Param `state:"weight"` // [D, 3, P, P]
 	Bias   *autograd.Param `state:"bias"`   // [D]; nil means none

@@ -8,9 +8,8 @@ import (
 	"strings"
 )
 
-// A naming is one of the ways in which published files name a vision
-// transformer's tensors: a table from its names to this package's, which are
-// timm's.
+// A naming is one of the ways in which published files name a vision transformer's tensors: a table from its
+// names to this package's, which are timm's.
 type naming struct {
 	name   string
 	towers []string // what the backbone's names begin with where the file holds more than a backbone
@@ -18,9 +17,8 @@ type naming struct {
 	ignore []string // tensors of no use here: whole names, or beginnings, which end in a dot
 }
 
-// A rule maps one name, or one for each block: # stands for a number and * for
-// weight or bias, the same on both sides. A part of 1, 2 or 3 says that the
-// tensor is that third of ours.
+// A rule maps one name, or one for each block: # stands for a number and * for weight or bias, the same on
+// both sides. A part of 1, 2 or 3 says that the tensor is that third of ours.
 type rule struct {
 	file, ours string
 	part       int
@@ -28,10 +26,9 @@ type rule struct {
 
 // namings is the table. What follows head. in our names belongs to the classifier.
 //
-// Sources: timm/models/vision_transformer.py; facebookresearch dino, dinov2,
-// mae and deit; openai/CLIP clip/model.py and open_clip; the modeling_*.py of
-// vit, vit_mae, deit, dinov2, dinov2_with_registers and clip in transformers,
-// and its convert_*.py scripts beside them.
+// Sources: timm/models/vision_transformer.py; facebookresearch dino, dinov2, mae and deit; openai/CLIP
+// clip/model.py and open_clip; the modeling_*.py of vit, vit_mae, deit, dinov2, dinov2_with_registers and
+// clip in transformers, and its convert_*.py scripts beside them.
 var namings = []naming{
 	{
 		name:   "timm", // and all of Meta's own, which follow it
@@ -207,9 +204,8 @@ type layout struct {
 	unknown []string            // of the file, sorted
 }
 
-// recognise finds the naming that names follow, and the prefix that wraps it
-// (vit., dinov2., visual., whatever a training program put before it), and
-// with them the layout. Names must be sorted.
+// recognise finds the naming that names follow, and the prefix that wraps it (vit., dinov2., visual.,
+// whatever a training program put before it), and with them the layout. Names must be sorted.
 func recognise(names []string) (layout, error) {
 	n, root, err := family(names)
 	if err != nil {
@@ -268,9 +264,8 @@ func (l layout) add(ours string, part int, name string) bool {
 	return true
 }
 
-// family returns the naming and the prefix under which names hold most of the
-// tensors that every backbone has: class token, positions and patch embedding,
-// and where that does not decide, most of all tensors.
+// family returns the naming and the prefix under which names hold most of the tensors that every backbone
+// has: class token, positions and patch embedding, and where that does not decide, most of all tensors.
 func family(names []string) (*naming, string, error) {
 	type candidate struct {
 		naming int

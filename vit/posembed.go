@@ -5,13 +5,12 @@ import "github.com/promptcam/promptcam/tensor"
 // grid is a number of rows and columns of patches.
 type grid struct{ h, w int }
 
-// resizePosEmbed makes position embeddings for another grid of patches. The
-// first prefix rows of pos [1, prefix+M, D] belong to the class token and stay
-// as they are; the other M = from.h·from.w are resampled to `to`, bicubically
-// and antialiased: [1, prefix+to.h·to.w, D].
+// resizePosEmbed makes position embeddings for another grid of patches. The first prefix rows of pos [1,
+// prefix+M, D] belong to the class token and stay as they are; the other M = from.h·from.w are resampled to
+// `to`, bicubically and antialiased: [1, prefix+to.h·to.w, D].
 //
-// It computes in float32 what timm's resample_abs_pos_embed does, which is
-// PyTorch's F.interpolate(mode="bicubic", antialias=True, align_corners=False).
+// It computes in float32 what timm's resample_abs_pos_embed does, which is PyTorch's
+// F.interpolate(mode="bicubic", antialias=True, align_corners=False).
 func resizePosEmbed(pos *tensor.Tensor, prefix int, from, to grid) *tensor.Tensor {
 	d := pos.Dim(-1)
 	src := pos.Contig().Data()
@@ -43,10 +42,9 @@ func resizeRows(x []float32, g grid, h, d int) []float32 {
 	return out
 }
 
-// ResampleWeights returns the matrix [to[0]·to[1], from[0]·from[1]] that resizes position
-// embeddings from one grid of patches (rows, columns) to another, with the weights that Load
-// uses. Gradients pass through the product, so one training run can mix image sizes. Between
-// equal grids it is the identity.
+// ResampleWeights returns the matrix [to[0]·to[1], from[0]·from[1]] that resizes position embeddings from one
+// grid of patches (rows, columns) to another, with the weights that Load uses. Gradients pass through the
+// product, so one training run can mix image sizes. Between equal grids it is the identity.
 func ResampleWeights(from, to [2]int) *tensor.Tensor {
 	all := tensor.New(to[0]*to[1], from[0]*from[1])
 	columns := bicubicTaps(from[1], to[1])
@@ -79,9 +77,8 @@ func (t taps) mix(x []float32, n int) []float32 {
 	return y
 }
 
-// bicubicTaps returns the taps of each of `to` samples made from `from`. The weights are
-// computed in float64, which comes closer to PyTorch's float32 weights than float32
-// arithmetic in another order.
+// bicubicTaps returns the taps of each of `to` samples made from `from`. The weights are computed in float64,
+// which comes closer to PyTorch's float32 weights than float32 arithmetic in another order.
 func bicubicTaps(from, to int) []taps {
 	r := tensor.Resampling{In: from, Out: to, Kernel: tensor.Cubic}
 	all := make([]taps, to)

@@ -7,17 +7,17 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Run updates the tokens x [B, prefix+h·w, D] of images with h rows and w columns of patches, which
-// may differ from Config's, by the blocks from, counted from 0, to to-1. It panics if x has
-// other rows or Config.Window does not divide h and w.
+// Run updates the tokens x [B, prefix+h·w, D] of images with h rows and w columns of patches, which may
+// differ from Config's, by the blocks from, counted from 0, to to-1. It panics if x has other rows or
+// Config.Window does not divide h and w.
 //
-// With Config.Window, patches in all blocks but the last attend only to those of their window, and the
-// class token and registers wait for the last block (ViTDet's windows, Li et al., arXiv 2203.16527;
-// shifted by half in every other block as Swin's, Liu et al., arXiv 2103.14030; a late class token as
-// CaiT's, Touvron et al., arXiv 2103.17239). So a patch's token holds what is near the patch, and where the
-// class token or a prompt looks is where its evidence is; without windows any patch may come to hold
-// what another shows. A shifted window wraps around the border and, unlike Swin's, attends across it.
-// Stochastic depth drops the branches of windows, not of images.
+// With Config.Window, patches in all blocks but the last attend only to those of their window, and the class
+// token and registers wait for the last block (ViTDet's windows, Li et al., arXiv 2203.16527; shifted by half
+// in every other block as Swin's, Liu et al., arXiv 2103.14030; a late class token as CaiT's, Touvron et al.,
+// arXiv 2103.17239). So a patch's token holds what is near the patch, and where the class token or a prompt
+// looks is where its evidence is; without windows any patch may come to hold what another shows. A shifted
+// window wraps around the border and, unlike Swin's, attends across it. Stochastic depth drops the branches
+// of windows, not of images.
 func (m *Model) Run(x *autograd.Var, h, w, from, to int) *autograd.Var {
 	if m.Config.Window > 0 && (x.Dim(1) != m.Config.Prefix()+h*w || h%m.Config.Window != 0 || w%m.Config.Window != 0) {
 		panic(&tensor.ShapeError{Op: "Run", Shapes: [][]int{x.Shape()}, Reason: fmt.Sprintf("want %d rows and %dx%d patches in windows of %dx%[4]d", m.Config.Prefix()+h*w, h, w, m.Config.Window)})

@@ -10,19 +10,16 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Step is the distance between the points at which the function is evaluated,
-// along a direction of length one. A textbook step such as 1e-4 would
-// drown in float32's rounding; with four points the error of a step h is of
-// the order h^4.
+// Step is the distance between the points at which the function is evaluated, along a direction of length
+// one. A textbook step such as 1e-4 would drown in float32's rounding; with four points the error of a step h
+// is of the order h^4.
 const Step = 0.1
 
-// Error returns how far the gradient of f is from its numerical derivative
-// along random directions, one per parameter: the largest difference,
-// relative to the larger of the derivative and the gradient's length.
+// Error returns how far the gradient of f is from its numerical derivative along random directions, one per
+// parameter: the largest difference, relative to the larger of the derivative and the gradient's length.
 //
-// f computes one number or a tensor on the tape; a tensor is turned to one number
-// by a fixed random weighting. It is called several times and must
-// be the same function each time.
+// f computes one number or a tensor on the tape; a tensor is turned to one number by a fixed random
+// weighting. It is called several times and must be the same function each time.
 func Error(rng *rand.Rand, f func(tp *autograd.Tape) *autograd.Var, params ...*autograd.Param) (float64, error) {
 	tape := &autograd.Tape{}
 	out := f(tape)

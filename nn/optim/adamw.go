@@ -19,8 +19,8 @@ import (
 //	v  = Beta2·v + (1-Beta2)·g²
 //	p -= lr · m/(1-Beta1ᵗ) / (sqrt(v/(1-Beta2ᵗ)) + Eps)
 //
-// Where Beta1, Beta2 or Eps is 0, PyTorch's default is meant: 0.9, 0.999 or 1e-8. A WeightDecay of 0
-// means none; PyTorch's default is 0.01.
+// Where Beta1, Beta2 or Eps is 0, PyTorch's default is meant: 0.9, 0.999 or 1e-8. A WeightDecay of 0 means
+// none; PyTorch's default is 0.01.
 //
 // Steps are counted for all parameters together. PyTorch counts them for each, which differs only for a
 // parameter that had no gradient in some of them.
@@ -37,8 +37,8 @@ func (c AdamW) Validate() error {
 	return nil
 }
 
-// New implements Config. The state is <param>.exp_avg (m) and <param>.exp_avg_sq (v) of the
-// parameter's shape, for each, and the scalar step, t, which is exact up to 2^24.
+// New implements Config. The state is <param>.exp_avg (m) and <param>.exp_avg_sq (v) of the parameter's
+// shape, for each, and the scalar step, t, which is exact up to 2^24.
 func (c AdamW) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 	c.Beta1, c.Beta2, c.Eps = cmp.Or(c.Beta1, 0.9), cmp.Or(c.Beta2, 0.999), cmp.Or(c.Eps, 1e-8)
 	o := &adamW{c: c, step: tensor.New()}

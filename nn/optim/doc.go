@@ -6,6 +6,6 @@
 //		opt.Step(rate.At(epoch), tape.Backward(loss))
 //	}
 //
-// An Optimizer's State, saved beside the model and loaded again, resumes training to the same bits.
-// Package fit has the loop around it.
+// An Optimizer's State, saved beside the model and loaded again, resumes training to the same bits. Package
+// fit has the loop around it.
 package optim

@@ -13,9 +13,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Muon configures an optimizer that moves matrices by a momentum whose singular values are all brought
-// near 1 (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024), so that rare
-// features are learned about as fast as common ones. For a matrix p [m, n] with gradient g:
+// Muon configures an optimizer that moves matrices by a momentum whose singular values are all brought near 1
+// (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024), so that rare features are
+// learned about as fast as common ones. For a matrix p [m, n] with gradient g:
 //
 //	v  = Momentum·v + g
 //	p -= lr · 0.2·sqrt(max(m, n)) · orthogonal(g + Momentum·v)
@@ -28,13 +28,13 @@ type Muon struct {
 	Others   AdamW
 
 	// Matrices returns how many matrices, stacked, a parameter holds: 3 for queries, keys and values
-	// together; 0 for one of the others. New panics unless a parameter with matrices has two
-	// dimensions, and their number divides its rows.
+	// together; 0 for one of the others. New panics unless a parameter with matrices has two dimensions, and
+	// their number divides its rows.
 	Matrices func(name string, p *autograd.Param) int
 }
 
-// Validate returns an error unless Momentum is at least 0 and less than 1, Others are valid, and there is
-// a Matrices.
+// Validate returns an error unless Momentum is at least 0 and less than 1, Others are valid, and there is a
+// Matrices.
 func (c Muon) Validate() error {
 	switch {
 	case !(c.Momentum >= 0 && c.Momentum < 1):
@@ -150,10 +150,10 @@ func (o *muon) move(i int) {
 	tensor.Axpy(m.p, -o.lr*length, m.x.step)
 }
 
-// orthogonalize brings the singular values of x that are more than 1/500 of its length, the root of the sum of its
-// squares, to between 0.68 and 1.21, and smaller ones to less, by five steps of Newton and Schulz's iteration with Jordan et al.'s
-// coefficients: x = a·x + (b·xxᵀ + c·(xxᵀ)²)·x. They overshoot on purpose: those that converge to 1
-// raise small values more slowly.
+// orthogonalize brings the singular values of x that are more than 1/500 of its length, the root of the sum
+// of its squares, to between 0.68 and 1.21, and smaller ones to less, by five steps of Newton and Schulz's
+// iteration with Jordan et al.'s coefficients: x = a·x + (b·xxᵀ + c·(xxᵀ)²)·x. They overshoot on purpose:
+// those that converge to 1 raise small values more slowly.
 func (m *matrix) orthogonalize() {
 	var sum float64
 	for _, v := range m.x.low.Data() {

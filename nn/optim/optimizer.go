@@ -21,8 +21,8 @@ type Config interface {
 
 // Optimizer moves the parameters that it was made with.
 type Optimizer interface {
-	// Step moves each parameter against its gradient. As in PyTorch, a parameter without a gradient stays
-	// as it is. Gradients of other parameters are ignored. It allocates next to nothing.
+	// Step moves each parameter against its gradient. As in PyTorch, a parameter without a gradient stays as
+	// it is. Gradients of other parameters are ignored. It allocates next to nothing.
 	//
 	// It panics, before it moves anything, with a *tensor.ShapeError if a gradient has not its parameter's
 	// shape, and if there are no gradients at all: a tape's Reset ends them, so Step comes first.
@@ -32,8 +32,8 @@ type Optimizer interface {
 	// head.weight.momentum.
 	State() map[string]*tensor.Tensor
 
-	// Load fills State from src, which must hold the same names and shapes. Otherwise it changes nothing,
-	// and the error names all that does not fit.
+	// Load fills State from src, which must hold the same names and shapes. Otherwise it changes nothing, and
+	// the error names all that does not fit.
 	Load(src nn.Source) error
 }
 
@@ -59,8 +59,8 @@ type slot struct {
 	first, second []float32 // nil where not needed
 }
 
-// slots returns a slot per parameter that is not frozen, and the tensors behind
-// first and second by the parameter's name and one of the suffixes.
+// slots returns a slot per parameter that is not frozen, and the tensors behind first and second by the
+// parameter's name and one of the suffixes.
 func slots(params iter.Seq2[string, *autograd.Param], suffixes ...string) ([]slot, nn.Tensors) {
 	var list []slot
 	state := nn.Tensors{}

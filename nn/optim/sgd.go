@@ -9,8 +9,7 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// SGD configures stochastic gradient descent as torch.optim.SGD does it. For a parameter p with gradient
-// g:
+// SGD configures stochastic gradient descent as torch.optim.SGD does it. For a parameter p with gradient g:
 //
 //	g += WeightDecay·p
 //	v  = Momentum·v + g      v is 0 at first: PyTorch's dampening 0
@@ -25,8 +24,8 @@ func (c SGD) Validate() error {
 	return nil
 }
 
-// New implements Config. The state is <param>.momentum of the parameter's shape, for each; none if
-// Momentum is 0.
+// New implements Config. The state is <param>.momentum of the parameter's shape, for each; none if Momentum
+// is 0.
 func (c SGD) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 	o := &sgd{c: c}
 	if c.Momentum == 0 {

@@ -66,9 +66,8 @@ var halves = sync.OnceValue(func() *[1 << 16]float32 {
 	return &table
 })
 
-// Encode writes src to dst as little-endian elements of type d, F32 or F16, which
-// is rounded to nearest, ties to even, and beyond 65504 infinite. It panics for
-// other types, and unless dst has room for exactly that.
+// Encode writes src to dst as little-endian elements of type d, F32 or F16, which is rounded to nearest, ties
+// to even, and beyond 65504 infinite. It panics for other types, and unless dst has room for exactly that.
 func (d DType) Encode(dst []byte, src []float32) {
 	if d != F32 && d != F16 || len(dst) != d.Size()*len(src) {
 		panic(fmt.Sprintf("checkpoint: Encode: %d numbers as %s to %d bytes", len(src), d, len(dst)))
@@ -85,9 +84,8 @@ func (d DType) Encode(dst []byte, src []float32) {
 	}
 }
 
-// Decode reads len(dst) little-endian elements of type d, rounding to nearest
-// where float32 is the narrower type. It panics if src does not hold as many or
-// the type is not one of those above.
+// Decode reads len(dst) little-endian elements of type d, rounding to nearest where float32 is the narrower
+// type. It panics if src does not hold as many or the type is not one of those above.
 func (d DType) Decode(dst []float32, src []byte) {
 	le := binary.LittleEndian
 	switch d {

@@ -2,8 +2,7 @@ package checkpoint
 
 import "io"
 
-// storage is a run of little-endian elements in the file, which one tensor or
-// several view.
+// storage is a run of little-endian elements in the file, which one tensor or several view.
 type storage interface {
 	// open returns a reader of the bytes from offset on.
 	open(offset int64) (io.ReadCloser, error)
@@ -19,8 +18,8 @@ func (s span) open(offset int64) (io.ReadCloser, error) {
 	return io.NopCloser(io.NewSectionReader(s.r, s.at+offset, s.size-offset)), nil
 }
 
-// entry says where a tensor's elements lie. Whoever makes one has checked that
-// all of them lie within the storage.
+// entry says where a tensor's elements lie. Whoever makes one has checked that all of them lie within the
+// storage.
 type entry struct {
 	dtype   DType
 	shape   []int

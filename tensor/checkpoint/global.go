@@ -53,8 +53,7 @@ func (g global) call(st *storages, args tuple) (any, error) {
 	return v, nil
 }
 
-// storageTypes are the classes that name a storage's element type, with the
-// bytes of one element.
+// storageTypes are the classes that name a storage's element type, with the bytes of one element.
 var storageTypes = map[string]struct {
 	dtype DType
 	size  int64
@@ -75,8 +74,8 @@ var storageTypes = map[string]struct {
 	"torch.storage.UntypedStorage": {U8, 1},
 }
 
-// dtypes are the values of torch.dtype. Of those without a class of storage,
-// _rebuild_tensor_v3 makes tensors; none of them can be read.
+// dtypes are the values of torch.dtype. Of those without a class of storage, _rebuild_tensor_v3 makes
+// tensors; none of them can be read.
 var dtypes = map[string]DType{
 	"torch.float32": F32, "torch.float": F32, "torch.float16": F16, "torch.half": F16, "torch.bfloat16": BF16,
 	"torch.float64": F64, "torch.double": F64, "torch.int64": I64, "torch.long": I64, "torch.int32": I32, "torch.int": I32,
@@ -108,8 +107,7 @@ var builders = map[string]builder{
 	"torch.jit._pickle.build_tensorlist": buildOpaque,
 	"torch.jit._pickle.restore_type_tag": buildOpaque,
 
-	// Command-line arguments, metrics and containers of them, found beside
-	// published weights.
+	// Command-line arguments, metrics and containers of them, found beside published weights.
 	"argparse.Namespace":                  buildOpaque,
 	"torch.device":                        buildOpaque,
 	"numpy.dtype":                         buildOpaque,
@@ -175,14 +173,13 @@ func buildParameter(_ *storages, args tuple) (any, error) {
 	return nil, errors.New("want a tensor")
 }
 
-// buildTensor makes a tensor of (storage, offset, size, stride, ...); the
-// offset and strides are in elements.
+// buildTensor makes a tensor of (storage, offset, size, stride, ...); the offset and strides are in elements.
 func buildTensor(st *storages, args tuple) (any, error) {
 	return st.view("", args)
 }
 
-// buildTensorV3 is buildTensor for an untyped storage and a dtype of its own:
-// (storage, offset, size, stride, requires_grad, hooks, dtype, ...).
+// buildTensorV3 is buildTensor for an untyped storage and a dtype of its own: (storage, offset, size, stride,
+// requires_grad, hooks, dtype, ...).
 func buildTensorV3(st *storages, args tuple) (any, error) {
 	if len(args) < 7 {
 		return nil, fmt.Errorf("%d arguments, want at least 7", len(args))

@@ -7,16 +7,14 @@ import (
 	"math"
 )
 
-// A pickle is a program for a stack machine: opcodes push values, gather them
-// into containers, keep them in a memo and fetch them from there. The opcodes
-// are those of protocols 2 to 5 (Python's Lib/pickletools.py documents them).
-// The two that could do harm, naming a global and calling it, end in
-// global.go, where there is nothing to call.
+// A pickle is a program for a stack machine: opcodes push values, gather them into containers, keep them in a
+// memo and fetch them from there. The opcodes are those of protocols 2 to 5 (Python's Lib/pickletools.py
+// documents them). The two that could do harm, naming a global and calling it, end in global.go, where there
+// is nothing to call.
 
-// Limits on one pickle. That of a large model, its optimizer's state included,
-// has some 100,000 opcodes; one opcode costs about 100 bytes at worst. A file
-// smaller than its pickle's opcodes is packed, and may have spareOpcodes more
-// of them than it has bytes.
+// Limits on one pickle. That of a large model, its optimizer's state included, has some 100,000 opcodes; one
+// opcode costs about 100 bytes at worst. A file smaller than its pickle's opcodes is packed, and may have
+// spareOpcodes more of them than it has bytes.
 const (
 	maxPickle    = 32 << 20 // bytes
 	maxOpcodes   = 4 << 20
@@ -33,8 +31,7 @@ type machine struct {
 	memo     map[uint64]any
 }
 
-// unpickle runs the pickle that s is at and returns its value. Storages that
-// it speaks of are entered in st.
+// unpickle runs the pickle that s is at and returns its value. Storages that it speaks of are entered in st.
 func unpickle(s *source, st *storages) (any, error) {
 	m := &machine{source: s, storages: st, memo: map[uint64]any{}}
 	most := min(maxOpcodes, st.fileSize+spareOpcodes)
@@ -60,8 +57,8 @@ func unpickle(s *source, st *storages) (any, error) {
 	return nil, fmt.Errorf("pickle of more than %d opcodes", most)
 }
 
-// operand gives the bytes of the number that follows an opcode: a value, an
-// index into the memo, or how many bytes come next.
+// operand gives the bytes of the number that follows an opcode: a value, an index into the memo, or how many
+// bytes come next.
 var operand = [256]uint64{
 	'K': 1, 'M': 2, 0x8a: 1, 0x8b: 4, // BININT1, BININT2, LONG1, LONG4
 	'X': 4, 0x8c: 1, 0x8d: 8, 'U': 1, 'T': 4, // BINUNICODE, SHORT_BINUNICODE, BINUNICODE8, SHORT_BINSTRING, BINSTRING
@@ -353,8 +350,8 @@ func (m *machine) global(op byte) error {
 	return err
 }
 
-// call replaces the last n values, a global or class, its arguments and perhaps
-// its keyword arguments, by what op would make of them.
+// call replaces the last n values, a global or class, its arguments and perhaps its keyword arguments, by
+// what op would make of them.
 func (m *machine) call(op byte, n int) error {
 	if err := m.tuple(n); err != nil {
 		return err

@@ -13,10 +13,10 @@ import (
 	"unicode/utf8"
 )
 
-// A safetensors file is the length of a header as a little-endian uint64, the
-// header (JSON, padded with spaces) and the tensors' bytes, each tensor's
-// after the last one's. https://github.com/huggingface/safetensors, README,
-// whose reference implementation sets the limits checked here.
+// A safetensors file is the length of a header as a little-endian uint64, the header (JSON, padded with
+// spaces) and the tensors' bytes, each tensor's after the last one's.
+// https://github.com/huggingface/safetensors, README, whose reference implementation sets the limits checked
+// here.
 
 const maxHeader = 100_000_000 // bytes, the reference implementation's limit
 
@@ -60,8 +60,7 @@ func (f *File) decodeSafetensors(r io.ReaderAt, length uint64) error {
 	return nil
 }
 
-// check checks the tensor that follows one ending at byte last of a buffer of
-// size bytes.
+// check checks the tensor that follows one ending at byte last of a buffer of size bytes.
 func (h tensorHeader) check(last, size int64) error {
 	switch {
 	case h.begin > h.end:
@@ -91,8 +90,8 @@ func brief(shape []int) string {
 	return fmt.Sprint(shape)
 }
 
-// parseHeader reads the JSON by tokens, because encoding/json by itself takes
-// the last of two equal keys, and any case of them.
+// parseHeader reads the JSON by tokens, because encoding/json by itself takes the last of two equal keys, and
+// any case of them.
 func (f *File) parseHeader(raw []byte) (map[string]tensorHeader, error) {
 	if !utf8.Valid(raw) {
 		return nil, errors.New("not UTF-8")

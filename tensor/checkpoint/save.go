@@ -15,8 +15,7 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Save writes tensors and metadata to a safetensors file of F32, whole or not
-// at all: see WriteFile.
+// Save writes tensors and metadata to a safetensors file of F32, whole or not at all: see WriteFile.
 func Save(path string, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
 	if err := WriteFile(path, func(w io.Writer) error { return write(w, F32, tensors, metadata) }); err != nil {
 		return fmt.Errorf("checkpoint: save %w", err)
@@ -24,10 +23,9 @@ func Save(path string, tensors map[string]*tensor.Tensor, metadata map[string]st
 	return nil
 }
 
-// Write writes what Save writes. The bytes depend on nothing but the
-// arguments: names are sorted, and the header is padded so that the tensors
-// begin at a multiple of 8 bytes. Names and metadata must be UTF-8, and no
-// tensor may be named __metadata__.
+// Write writes what Save writes. The bytes depend on nothing but the arguments: names are sorted, and the
+// header is padded so that the tensors begin at a multiple of 8 bytes. Names and metadata must be UTF-8, and
+// no tensor may be named __metadata__.
 func Write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
 	return WriteAs(w, F32, tensors, metadata)
 }
@@ -64,10 +62,9 @@ func write(w io.Writer, t DType, tensors map[string]*tensor.Tensor, metadata map
 	return nil
 }
 
-// Create makes a safetensors file, whole or not at all, of tensors with these
-// contents; those without contents are zero, for the caller to write in place, where
-// File.Place says. If the file system can, zeros take no room on disk. Names
-// and metadata are as for Write.
+// Create makes a safetensors file, whole or not at all, of tensors with these contents; those without
+// contents are zero, for the caller to write in place, where File.Place says. If the file system can, zeros
+// take no room on disk. Names and metadata are as for Write.
 func Create(path string, tensors map[string]Info, contents map[string][]byte, metadata map[string]string) error {
 	if err := replace(path, func(f *os.File) error { return create(f, tensors, contents, metadata) }); err != nil {
 		return fmt.Errorf("checkpoint: create %w", err)
@@ -75,8 +72,8 @@ func Create(path string, tensors map[string]Info, contents map[string][]byte, me
 	return nil
 }
 
-// CreateAt is Create in w, which must be empty and read as zero where nothing was
-// written. It always writes the last byte.
+// CreateAt is Create in w, which must be empty and read as zero where nothing was written. It always writes
+// the last byte.
 func CreateAt(w io.WriterAt, tensors map[string]Info, contents map[string][]byte, metadata map[string]string) error {
 	if err := create(w, tensors, contents, metadata); err != nil {
 		return fmt.Errorf("checkpoint: create: %w", err)
@@ -113,9 +110,8 @@ func create(w io.WriterAt, tensors map[string]Info, contents map[string][]byte, 
 	return nil
 }
 
-// header returns all that comes before the tensors: the length of the JSON header
-// and the header, padded with spaces to a multiple of 8 bytes. size is that of
-// the tensors, which lie in the order of their names.
+// header returns all that comes before the tensors: the length of the JSON header and the header, padded with
+// spaces to a multiple of 8 bytes. size is that of the tensors, which lie in the order of their names.
 func header(tensors map[string]Info, metadata map[string]string) (h []byte, size int64, err error) {
 	text, size, err := describe(tensors, metadata)
 	if err != nil {

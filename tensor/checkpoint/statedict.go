@@ -8,17 +8,15 @@ import (
 	"strings"
 )
 
-// stateDictKeys are the keys that training programs keep a state dict under,
-// best first. Of a self-distilled pair the teacher is the published model
-// (DINO, DINOv2).
+// stateDictKeys are the keys that training programs keep a state dict under, best first. Of a self-distilled
+// pair the teacher is the published model (DINO, DINOv2).
 var stateDictKeys = []string{"model_state_dict", "state_dict", "model", "teacher", "student", "module", "net"}
 
-// maxNesting bounds the search for the state dict; a dict may contain itself
-// under every key.
+// maxNesting bounds the search for the state dict; a dict may contain itself under every key.
 const maxNesting = 4
 
-// prefixes are what training wraps around a model's names: DistributedDataParallel
-// says module., DINO's multi-crop wrapper says backbone.
+// prefixes are what training wraps around a model's names: DistributedDataParallel says module., DINO's
+// multi-crop wrapper says backbone.
 var prefixes = []string{"module.", "backbone."}
 
 // collect takes the tensors and scalars of a PyTorch file's object.

@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// torchStorage is a storage of a PyTorch file. The pickle gives its key, type
-// and size; where its bytes are is known only after the pickle.
+// torchStorage is a storage of a PyTorch file. The pickle gives its key, type and size; where its bytes are
+// is known only after the pickle.
 type torchStorage struct {
 	key   string
 	dtype DType
@@ -24,8 +24,7 @@ type storages struct {
 	byKey    map[string]*torchStorage
 }
 
-// find returns the storage of a persistent id
-// ("storage", type, key, device, elements[, view]).
+// find returns the storage of a persistent id ("storage", type, key, device, elements[, view]).
 func (st *storages) find(id any) (*torchStorage, error) {
 	t, ok := id.(tuple)
 	if !ok || len(t) < 5 || t[0] != any("storage") {
@@ -59,12 +58,11 @@ func (st *storages) find(id any) (*torchStorage, error) {
 	return s, nil
 }
 
-// expansion bounds how many times more elements an expanded view (stride 0)
-// may have than its storage.
+// expansion bounds how many times more elements an expanded view (stride 0) may have than its storage.
 const expansion = 64
 
-// view returns the tensor that (storage, offset, size, stride, ...) describes,
-// of the storage's own type if dtype is empty.
+// view returns the tensor that (storage, offset, size, stride, ...) describes, of the storage's own type if
+// dtype is empty.
 func (st *storages) view(dtype DType, args tuple) (*entry, error) {
 	if len(args) < 4 {
 		return nil, fmt.Errorf("%d arguments, want at least 4", len(args))
@@ -110,8 +108,8 @@ func (st *storages) view(dtype DType, args tuple) (*entry, error) {
 	return e, nil
 }
 
-// lastElement returns the largest index that a view reaches, and whether it
-// lies within a storage of n elements.
+// lastElement returns the largest index that a view reaches, and whether it lies within a storage of n
+// elements.
 func lastElement(offset int64, shape, stride []int, n int64) (last int64, ok bool) {
 	last = offset
 	if last >= n {
@@ -129,8 +127,8 @@ func lastElement(offset int64, shape, stride []int, n int64) (last int64, ok boo
 	return last, true
 }
 
-// maxRank is more dimensions than PyTorch computes with. Without it one long
-// tuple could be the shape of many tensors.
+// maxRank is more dimensions than PyTorch computes with. Without it one long tuple could be the shape of many
+// tensors.
 const maxRank = 64
 
 // sizes returns a tuple of sizes or strides.

@@ -12,14 +12,13 @@ import (
 // zipMagic begins a zip archive's first member.
 const zipMagic = "PK\x03\x04"
 
-// unpacking bounds how many times larger a zip's members together may be than
-// the archive. torch.save does not compress at all, and trained weights hardly
-// get smaller by it; deflate by itself reaches 1032.
+// unpacking bounds how many times larger a zip's members together may be than the archive. torch.save does
+// not compress at all, and trained weights hardly get smaller by it; deflate by itself reaches 1032.
 const unpacking = 100
 
-// decodeZip reads the archive of torch.save or torch.jit.save: NAME/data.pkl,
-// NAME/data/KEY for each storage, and perhaps NAME/byteorder. The latter's
-// other members (code, constants.pkl, constants/KEY) hold no attributes.
+// decodeZip reads the archive of torch.save or torch.jit.save: NAME/data.pkl, NAME/data/KEY for each storage,
+// and perhaps NAME/byteorder. The latter's other members (code, constants.pkl, constants/KEY) hold no
+// attributes.
 func (f *File) decodeZip(r io.ReaderAt) error {
 	z, err := zip.NewReader(r, f.size)
 	if err != nil {

@@ -11,13 +11,13 @@ const (
 	QuickGELUAct
 )
 
-// After says what becomes of a product while it is still in the cache, in the
-// order of its fields. What is nil, or has no data, is left out.
+// After says what becomes of a product while it is still in the cache, in the order of its fields. What is
+// nil, or has no data, is left out.
 type After struct {
 	Bias []float32 // for each column, added
 
-	// Pre is the result so far; Act is applied to it. But if Derivative is set,
-	// Pre is read instead: the sum is multiplied by Act's derivative at Pre.
+	// Pre is the result so far; Act is applied to it. But if Derivative is set, Pre is read instead: the sum
+	// is multiplied by Act's derivative at Pre.
 	Pre        Matrix
 	Act        Activation
 	Derivative bool

@@ -8,19 +8,18 @@ import (
 // KV is rows to attend to: their keys and values, [A, d] each.
 type KV struct{ K, V Matrix }
 
-// Stats is what AttentionGrad needs to know of the softmax in Attention, for
-// each row: with scores s in units of ln 2, the weights are 2^(s-Max)*Inv.
+// Stats is what AttentionGrad needs to know of the softmax in Attention, for each row: with scores s in units
+// of ln 2, the weights are 2^(s-Max)*Inv.
 type Stats struct{ Max, Inv []float32 }
 
-// Attention is one head of scaled dot-product attention: with K and V the rows of
-// all kv in turn, A together,
+// Attention is one head of scaled dot-product attention: with K and V the rows of all kv in turn, A together,
 //
 //	weights = softmax(scale*q·Kᵀ)    [R, A]
 //	y       = weights·V              [R, d]
 //
-// Softmax is as in Softmax. Weights are written if weights has rows, and stats
-// if its slices have elements; y does not depend on either, nor does a row on
-// other rows. Columns of all matrices are contiguous. With no rows to attend to y is 0.
+// Softmax is as in Softmax. Weights are written if weights has rows, and stats if its slices have elements; y
+// does not depend on either, nor does a row on other rows. Columns of all matrices are contiguous. With no
+// rows to attend to y is 0.
 func Attention(y, weights Matrix, stats Stats, q Matrix, scale float32, kv []KV) {
 	checkAttention("Attention", y, q, kv)
 	cols := 0
@@ -47,19 +46,16 @@ func Attention(y, weights Matrix, stats Stats, q Matrix, scale float32, kv []KV)
 	w.attention(best, y, weights, stats, q, scale, kv)
 }
 
-// Unlike FlashAttention (Dao et al., arXiv 2205.14135), this holds the scores of
-// all keys at once, if only for a few queries: even thousands of them fit a
-// second-level cache, and no sum must be corrected for a maximum found later.
-// What it shares is that scores never reach memory, that the division by
-// a row's sum waits for the d elements of the result, and that the adjoint
-// computes the weights again.
+// Unlike FlashAttention (Dao et al., arXiv 2205.14135), this holds the scores of all keys at once, if only
+// for a few queries: even thousands of them fit a second-level cache, and no sum must be corrected for a
+// maximum found later. What it shares is that scores never reach memory, that the division by a row's sum
+// waits for the d elements of the result, and that the adjoint computes the weights again.
 const (
 	// attentionRows is about how many queries' scores are held at a time.
 	attentionRows = 48
-	// gradRows and gradScores are about the most queries, and scores, that the
-	// adjoint computes at a time. It sums over these queries, so fewer would mean
-	// that gradients of keys and values are read and written more often. Scores
-	// are held along with their gradients: that is 1 MB.
+	// gradRows and gradScores are about the most queries, and scores, that the adjoint computes at a time. It
+	// sums over these queries, so fewer would mean that gradients of keys and values are read and written
+	// more often. Scores are held along with their gradients: that is 1 MB.
 	gradRows   = 256
 	gradScores = 1 << 17
 )
@@ -124,9 +120,8 @@ func blockRows(rows, most, unit int) int {
 	return roundUp((rows+blocks-1)/blocks, unit)
 }
 
-// multiply computes c = beta*c + alpha*a·b for b in panels, of which all
-// summands are taken in at a time. There is nothing to fetch ahead: b is in the
-// second-level cache.
+// multiply computes c = beta*c + alpha*a·b for b in panels, of which all summands are taken in at a time.
+// There is nothing to fetch ahead: b is in the second-level cache.
 func (t *tier) multiply(c, a Matrix, b []float32, alpha, beta float32) {
 	for i := 0; i < c.Rows && c.Cols > 0; i += t.mr {
 		t.tile(min(t.mr, c.Rows-i), c.Cols, a.Cols, alpha, a.Data[i*a.RowStride:], a.RowStride, a.ColStride,
@@ -134,8 +129,8 @@ func (t *tier) multiply(c, a Matrix, b []float32, alpha, beta float32) {
 	}
 }
 
-// packColumns copies the rows of m, transposed, to the columns from from on of
-// panels of nr columns, as packB does with all columns.
+// packColumns copies the rows of m, transposed, to the columns from from on of panels of nr columns, as packB
+// does with all columns.
 func (t *tier) packColumns(panels []float32, from int, m Matrix) {
 	for i := 0; i < m.Rows && m.Cols > 0; {
 		j := (from + i) % t.nr
@@ -145,8 +140,8 @@ func (t *tier) packColumns(panels []float32, from int, m Matrix) {
 	}
 }
 
-// packRows copies m to the rows from from on of panels of nr columns and rows
-// rows, as packB does with all rows.
+// packRows copies m to the rows from from on of panels of nr columns and rows rows, as packB does with all
+// rows.
 func (t *tier) packRows(panels []float32, from, rows int, m Matrix) {
 	if m.Rows == 0 {
 		return
@@ -163,8 +158,8 @@ func (t *tier) packRows(panels []float32, from, rows int, m Matrix) {
 	}
 }
 
-// Grad is a gradient to compute: its elements become Beta times what they are,
-// not read if Beta is 0, plus the gradient. One without rows is not wanted.
+// Grad is a gradient to compute: its elements become Beta times what they are, not read if Beta is 0, plus
+// the gradient. One without rows is not wanted.
 type Grad struct {
 	Matrix
 	Beta float32
@@ -173,14 +168,13 @@ type Grad struct {
 // KVGrad is the gradients of a KV.
 type KVGrad struct{ K, V Grad }
 
-// AttentionGrad is the adjoint of Attention: from dy, the gradient of its
-// result y, and the stats it wrote, it computes the weights again and of them the
-// gradients. With P the weights, dP = dy·Vᵀ and dS = scale * P * (dP - rows' sums of dy*y),
+// AttentionGrad is the adjoint of Attention: from dy, the gradient of its result y, and the stats it wrote,
+// it computes the weights again and of them the gradients. With P the weights, dP = dy·Vᵀ and dS = scale * P
+// * (dP - rows' sums of dy*y),
 //
 //	dq = dS·K,  dK = dSᵀ·q,  dV = Pᵀ·dy
 //
-// q has rows. What is not wanted is not computed, and V and y are not read if neither
-// dq nor a dK is wanted.
+// q has rows. What is not wanted is not computed, and V and y are not read if neither dq nor a dK is wanted.
 func AttentionGrad(dq Grad, dkv []KVGrad, dy, y Matrix, stats Stats, q Matrix, scale float32, kv []KV) {
 	const op = "AttentionGrad"
 	checkAttention(op, y, q, kv)
@@ -248,8 +242,7 @@ func (w *space) attentionGrad(t *tier, dq Grad, dkv []KVGrad, dy, y Matrix, stat
 		qs, dys, inv := q.view(i, 0, n, d), dy.view(i, 0, n, d), stats.Inv[i:][:n]
 		t.multiply(p, qs, keys, scale*math.Log2E, 0)
 		t.exp2Rows(sums[:n], scores, row, cols, stats.Max[i:])
-		// The rows of p are still to be multiplied by inv, which it is cheaper to
-		// do where they are used.
+		// The rows of p are still to be multiplied by inv, which it is cheaper to do where they are used.
 		if wantV {
 			t.packRows(right, 0, n, dys)
 			for j := 0; j < d; j += t.nr {
@@ -294,8 +287,8 @@ func checkAttention(op string, y, q Matrix, kv []KV) {
 	}
 }
 
-// checkRows panics unless m, the operand of op called name, is rows x cols, with
-// contiguous columns, and lies in its data.
+// checkRows panics unless m, the operand of op called name, is rows x cols, with contiguous columns, and lies
+// in its data.
 func (m Matrix) checkRows(op, name string, rows, cols int) {
 	if m.Rows != rows || m.Cols != cols || rows < 0 || cols < 0 || m.RowStride < 0 || m.ColStride != 1 && cols > 1 {
 		panic(fmt.Sprintf("kernel: %s: %s is %dx%d with strides %d and %d, want %dx%d, contiguous columns",
@@ -320,8 +313,8 @@ func (s Stats) check(op string, rows int) {
 	}
 }
 
-// addProduct adds to g, or sets it, the product of n columns of p from one on,
-// transposed, with panels of as many rows as p has.
+// addProduct adds to g, or sets it, the product of n columns of p from one on, transposed, with panels of as
+// many rows as p has.
 func (t *tier) addProduct(g Grad, p Matrix, from, n int, panels []float32, add bool) {
 	if g.Rows == 0 {
 		return

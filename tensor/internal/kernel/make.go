@@ -2,9 +2,8 @@ package kernel
 
 import "unsafe"
 
-// Make returns n zeros. Where they are many, the system is asked for large pages:
-// a product reads several places at once, far from each other, and the processor
-// finds only so many small pages quickly.
+// Make returns n zeros. Where they are many, the system is asked for large pages: a product reads several
+// places at once, far from each other, and the processor finds only so many small pages quickly.
 func Make(n int) []float32 {
 	x := make([]float32, n)
 	if n >= many {

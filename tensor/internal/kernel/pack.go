@@ -2,9 +2,9 @@ package kernel
 
 import "fmt"
 
-// Packed is a right operand in the order in which tiles read it: blocks of at
-// most blockK rows; in each of them panels of nr columns, one after the other; in
-// each of them its rows. The last panel is filled up with zeros.
+// Packed is a right operand in the order in which tiles read it: blocks of at most blockK rows; in each of
+// them panels of nr columns, one after the other; in each of them its rows. The last panel is filled up with
+// zeros.
 type Packed struct {
 	data       []float32
 	rows, cols int
@@ -58,13 +58,12 @@ func (p Packed) from(i, n, j int) []float32 {
 	return p.data[(i*p.panels+(p.first+j/p.nr)*n)*p.nr:]
 }
 
-// packB copies m to dst in panels of nr columns, one after the other, each of
-// them row by row. The last one is filled up with zeros.
+// packB copies m to dst in panels of nr columns, one after the other, each of them row by row. The last one
+// is filled up with zeros.
 func packB(t *tier, dst []float32, m Matrix) {
 	k := m.Rows
 	full := m.Cols / t.nr
-	// So many panels at a time: their rows compete for the same places of the
-	// first-level cache.
+	// So many panels at a time: their rows compete for the same places of the first-level cache.
 	const most = 8
 	for i := 0; i < full && k > 0; i += most {
 		n := min(most, full-i)
@@ -113,8 +112,7 @@ func (b right) panels(t *tier, w *workspace, p, n, j, cols, rows int) panels {
 		return panels{all[:size], t.nr * n, t.nr, all[size:]}
 	}
 	m := b.plain.view(p, j, n, cols)
-	// In place, the last panel must not be narrower than the others: the tile
-	// reads full rows.
+	// In place, the last panel must not be narrower than the others: the tile reads full rows.
 	if m.ColStride == 1 && rows <= fewRows && cols%t.nr == 0 && n > 0 {
 		return panels{m.Data, t.nr, m.RowStride, nil}
 	}
@@ -123,9 +121,9 @@ func (b right) panels(t *tier, w *workspace, p, n, j, cols, rows int) panels {
 	return panels{dst, t.nr * n, t.nr, nil}
 }
 
-// prefetch returns the memory that a tile of so many columns and k summands fetches
-// while it computes, so that the next block is in the second-level cache when
-// its turn comes: what is next, until all of it is taken.
+// prefetch returns the memory that a tile of so many columns and k summands fetches while it computes, so
+// that the next block is in the second-level cache when its turn comes: what is next, until all of it is
+// taken.
 func (b *panels) prefetch(t *tier, cols, k int) []float32 {
 	n := (cols + t.nr - 1) / t.nr * 2 * k
 	if len(b.next) < n {

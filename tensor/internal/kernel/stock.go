@@ -5,9 +5,8 @@ import (
 	"sync"
 )
 
-// Stock lends memory that operations need while they run. A sync.Pool would lose
-// it, megabytes of it, with every garbage collection. What many calls at a time
-// needed, or one huge call, is not kept.
+// Stock lends memory that operations need while they run. A sync.Pool would lose it, megabytes of it, with
+// every garbage collection. What many calls at a time needed, or one huge call, is not kept.
 type Stock[T any] struct {
 	mu   sync.Mutex
 	free []*T
@@ -38,8 +37,7 @@ func (s *Stock[T]) Put(p *T) {
 
 var mostFree = 4 * runtime.NumCPU()
 
-// mostHeld is the most elements that a slice may have and be held for the next
-// call: 32 MB, which few need.
+// mostHeld is the most elements that a slice may have and be held for the next call: 32 MB, which few need.
 const mostHeld = 8 << 20
 
 // sized returns n elements, those of *s, which grows, but for a huge n.

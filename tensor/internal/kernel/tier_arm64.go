@@ -4,8 +4,7 @@ package kernel
 
 import "golang.org/x/sys/cpu"
 
-// simdTiers returns the tiers in assembly that this processor can run: every
-// 64-bit Arm has NEON.
+// simdTiers returns the tiers in assembly that this processor can run: every 64-bit Arm has NEON.
 func simdTiers() []tier {
 	if !cpu.ARM64.HasASIMD {
 		return nil

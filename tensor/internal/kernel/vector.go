@@ -53,10 +53,9 @@ func Exp(dst, x []float32) {
 	best.exp(dst, x)
 }
 
-// Softmax sets dst[i] = exp(scale*x[i]) / sum over j of exp(scale*x[j]), computed
-// on scale*x less its maximum so that nothing overflows. dst may be x. Where
-// scale*x is -Inf the result is 0; one NaN or +Inf, or -Inf throughout, makes
-// all of dst NaN.
+// Softmax sets dst[i] = exp(scale*x[i]) / sum over j of exp(scale*x[j]), computed on scale*x less its maximum
+// so that nothing overflows. dst may be x. Where scale*x is -Inf the result is 0; one NaN or +Inf, or -Inf
+// throughout, makes all of dst NaN.
 func Softmax(dst, x []float32, scale float32) {
 	checkLen("Softmax", dst, x)
 	raceRead(x)
@@ -70,10 +69,9 @@ func softmax(t *tier, dst, x []float32, scale float32) {
 	t.scale(dst, 1/sum, dst)
 }
 
-// LayerNorm sets dst[i] = (x[i]-mean)*rstd*weight[i] + bias[i], where mean and
-// the variance are those of x, the variance dividing by len(x), and
-// rstd = 1/sqrt(variance+eps). The variance is taken in a second pass, about
-// the mean. dst may be x.
+// LayerNorm sets dst[i] = (x[i]-mean)*rstd*weight[i] + bias[i], where mean and the variance are those of x,
+// the variance dividing by len(x), and rstd = 1/sqrt(variance+eps). The variance is taken in a second pass,
+// about the mean. dst may be x.
 func LayerNorm(dst, x, weight, bias []float32, eps float32) (mean, rstd float32) {
 	checkLen("LayerNorm", dst, x, weight, bias)
 	raceRead(x)
@@ -92,9 +90,8 @@ func layerNorm(t *tier, dst, x, weight, bias []float32, eps float32) (mean, rstd
 	return mean, rstd
 }
 
-// LayerNormGrad is the adjoint of LayerNorm with respect to x. With
-// x̂ = (x-mean)*rstd and g = dy*weight it sets
-// dx[i] = rstd*(g[i] - mean of g - x̂[i] * mean of g*x̂). dx may be dy.
+// LayerNormGrad is the adjoint of LayerNorm with respect to x. With x̂ = (x-mean)*rstd and g = dy*weight it
+// sets dx[i] = rstd*(g[i] - mean of g - x̂[i] * mean of g*x̂). dx may be dy.
 func LayerNormGrad(dx, dy, x, weight []float32, mean, rstd float32) {
 	checkLen("LayerNormGrad", dx, dy, x, weight)
 	raceRead(dy)
@@ -110,8 +107,8 @@ func layerNormGrad(t *tier, dx, dy, x, weight []float32, mean, rstd float32) {
 	t.normalizeGrad(dx, dy, x, weight, mean, rstd, sum/n, dot/n)
 }
 
-// LayerNormParamGrad is the adjoint of LayerNorm with respect to weight and
-// bias: it adds dy[i]*(x[i]-mean)*rstd to dw[i] and dy[i] to db[i].
+// LayerNormParamGrad is the adjoint of LayerNorm with respect to weight and bias: it adds
+// dy[i]*(x[i]-mean)*rstd to dw[i] and dy[i] to db[i].
 func LayerNormParamGrad(dw, db, dy, x []float32, mean, rstd float32) {
 	checkLen("LayerNormParamGrad", dw, db, dy, x)
 	raceRead(dy)
@@ -121,12 +118,12 @@ func LayerNormParamGrad(dw, db, dy, x []float32, mean, rstd float32) {
 	best.normalizeParam(dw, db, dy, x, mean, rstd)
 }
 
-// GELU sets dst[i] = x[i]*Phi(x[i]), Phi being the distribution function of the
-// standard normal: the exact form, not the tanh approximation. dst may be x.
+// GELU sets dst[i] = x[i]*Phi(x[i]), Phi being the distribution function of the standard normal: the exact
+// form, not the tanh approximation. dst may be x.
 //
-// On AVX2 and AVX-512 an activation and its derivative are piecewise polynomials
-// with an absolute error of about an ulp of max(1, |x[i]|). So small results have no
-// relative accuracy: GELU is exactly 0 below about -5.2, QuickGELU below about -9.4.
+// On AVX2 and AVX-512 an activation and its derivative are piecewise polynomials with an absolute error of
+// about an ulp of max(1, |x[i]|). So small results have no relative accuracy: GELU is exactly 0 below about
+// -5.2, QuickGELU below about -9.4.
 func GELU(dst, x []float32) {
 	checkLen("GELU", dst, x)
 	raceRead(x)
@@ -134,9 +131,9 @@ func GELU(dst, x []float32) {
 	best.gelu(dst, x)
 }
 
-// GELUGrad is the adjoint of GELU: with phi the standard normal density it sets
-// dst[i] = dy[i] * (Phi(x[i]) + x[i]*phi(x[i])). dst may be x or dy. For its
-// accuracy see GELU; far below 0 the derivative may be -2^-64 instead of its limit 0.
+// GELUGrad is the adjoint of GELU: with phi the standard normal density it sets dst[i] = dy[i] * (Phi(x[i]) +
+// x[i]*phi(x[i])). dst may be x or dy. For its accuracy see GELU; far below 0 the derivative may be -2^-64
+// instead of its limit 0.
 func GELUGrad(dst, x, dy []float32) {
 	checkLen("GELUGrad", dst, x, dy)
 	raceRead(x)
@@ -145,7 +142,8 @@ func GELUGrad(dst, x, dy []float32) {
 	best.geluGrad(dst, x, dy)
 }
 
-// QuickGELU sets dst[i] = x[i]*sigmoid(1.702*x[i]), CLIP's activation. dst may be x. For its accuracy see GELU.
+// QuickGELU sets dst[i] = x[i]*sigmoid(1.702*x[i]), CLIP's activation. dst may be x. For its accuracy see
+// GELU.
 func QuickGELU(dst, x []float32) {
 	checkLen("QuickGELU", dst, x)
 	raceRead(x)
@@ -153,9 +151,8 @@ func QuickGELU(dst, x []float32) {
 	best.quickGELU(dst, x)
 }
 
-// QuickGELUGrad is the adjoint of QuickGELU: with s = sigmoid(1.702*x[i]) it sets
-// dst[i] = dy[i] * s*(1 + 1.702*x[i]*(1-s)). dst may be x or dy. For its accuracy
-// see GELUGrad.
+// QuickGELUGrad is the adjoint of QuickGELU: with s = sigmoid(1.702*x[i]) it sets dst[i] = dy[i] * s*(1 +
+// 1.702*x[i]*(1-s)). dst may be x or dy. For its accuracy see GELUGrad.
 func QuickGELUGrad(dst, x, dy []float32) {
 	checkLen("QuickGELUGrad", dst, x, dy)
 	raceRead(x)
