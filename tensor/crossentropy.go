@@ -19,7 +19,7 @@ func CrossEntropyTo(probs, scores *Tensor, labels []int) (loss float32) {
 	return float32(sum / float64(len(labels)))
 }
 
-// CrossEntropy returns -log softmax(scores)[label] of one image's scores [C], which is finite where that
+// CrossEntropy returns -log softmax(scores)[label] for one image's scores [C]. It is finite even if the
 // probability underflows.
 func CrossEntropy(scores []float32, label int) float64 {
 	top := float64(scores[0])

@@ -40,7 +40,7 @@ func gather(op string, few, all *Tensor, rows []int, do func(few, all []float32)
 	gatherTasks.run(images, max(1, grain/(n*d)), gathering{data, all.data, rows, n, d, [2]int{all.stride[0], all.stride[1]}, do})
 }
 
-// gathering calls do with each gathered row and the one it comes from.
+// gathering calls do with each gathered row and its source.
 type gathering struct {
 	few, all []float32
 	rows     []int
@@ -51,7 +51,7 @@ type gathering struct {
 
 var gatherTasks tasks[gathering, *gathering]
 
-// Do does the images [from, to). An image is one task: a row may occur twice.
+// Do processes the images [from, to), each in one task, since a row may occur twice.
 func (g *gathering) Do(from, to int) {
 	for i := from * g.n; i < to*g.n; i++ {
 		few, all := g.few[i*g.d:], g.all[i/g.n*g.stride[0]+g.rows[i]*g.stride[1]:]
