@@ -80,28 +80,6 @@ func values(list []tensor.KV, kv []KV) []tensor.KV {
 	return list
 }
 
-// firstGrad returns memory for an adjoint to write a gradient to and hand to passGrad: v's own gradient if
-// this is the first; nil if none is wanted.
-func (v *Var) firstGrad() *tensor.Tensor {
-	if !v.needs {
-		return nil
-	}
-	if v.grad == nil {
-		v.grad = v.newGrad()
-		return v.grad
-	}
-	return v.tape.room(v.value.Shape()...)
-}
-
-// passGrad adds what firstGrad returned, unless it is v's gradient itself.
-func (v *Var) passGrad(g *tensor.Tensor) {
-	if g == nil || g == v.grad {
-		return
-	}
-	tensor.Axpy(v.grad, 1, g)
-	v.tape.memory.put(g.Data())
-}
-
 // attentionShape appends the result's shape to shape.
 func attentionShape(shape []int, q *Var, kv []KV) []int {
 	images := func(v *Var) {

@@ -17,7 +17,6 @@ func BinaryCrossEntropy(scores *Var, labels []int) *Var {
 	if s := scores.Shape(); len(s) != 2 || s[0] != len(labels) || scores.Value().Len() == 0 {
 		panic(&tensor.ShapeError{Op: "BinaryCrossEntropy", Shapes: [][]int{s, {len(labels)}}, Reason: "want [B, C] and B labels"})
 	}
-	y := scores.tape.result(nil, scores)
 	grad := scores.tape.scratch(scores.Shape()...)
 	b, c := scores.Dim(0), scores.Dim(1)
 	prior := math.Log(float64(max(c-1, 1)))
@@ -41,18 +40,5 @@ func BinaryCrossEntropy(scores *Var, labels []int) *Var {
 			grad.Data()[i*c+j] = float32(sign * wrong / float64(b))
 		}
 	}
-	y.value.Fill(float32(sum / float64(b)))
-	if y.needs {
-		*record[binaryCrossEntropy](y) = binaryCrossEntropy{scores, grad}
-	}
-	return y
-}
-
-type binaryCrossEntropy struct {
-	scores *Var
-	grad   *tensor.Tensor // of the result with respect to scores
-}
-
-func (n *binaryCrossEntropy) back(dy *tensor.Tensor) {
-	n.scores.addGrad(func(g *tensor.Tensor) { tensor.ScaleTo(g, dy.At(), n.grad) })
+	return lossOf(scores, grad, sum/float64(b))
 }

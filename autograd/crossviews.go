@@ -18,7 +18,6 @@ import (
 func CrossViews(scores *Var, targets *tensor.Tensor, temperature float32) *Var {
 	v, b, k, g := crossViewsShape(scores.Value(), targets)
 	tp := scores.tape
-	y := tp.result(nil, scores)
 	grad, sum := tp.scratch(scores.Shape()...), tp.room(k)
 	tensor.ScaleTo(grad, 1/temperature, scores.value)
 	z := tp.room(scores.Shape()...)
@@ -36,11 +35,7 @@ func CrossViews(scores *Var, targets *tensor.Tensor, temperature float32) *Var {
 	}
 	tp.memory.put(z.Data())
 	tp.memory.put(sum.Data())
-	y.value.Fill(float32(loss / pairs / float64(b)))
-	if y.needs {
-		*record[crossViews](y) = crossViews{scores, grad}
-	}
-	return y
+	return lossOf(scores, grad, loss/pairs/float64(b))
 }
 
 // othersTo adds up, in sum, what the targets say of image i in the views other than this one, and returns how
@@ -73,15 +68,6 @@ func crossView(p, z, t []float32, others, scale float32) float64 {
 		p[j] = scale * (float32(others*v) - t[j])
 	}
 	return float64(float64(others)*logSum) - dot(t, z)
-}
-
-type crossViews struct {
-	scores *Var
-	grad   *tensor.Tensor // of the result with respect to scores
-}
-
-func (n *crossViews) back(dy *tensor.Tensor) {
-	n.scores.addGrad(func(g *tensor.Tensor) { tensor.ScaleTo(g, dy.At(), n.grad) })
 }
 
 // crossViewsShape returns the sizes of CrossViews' operands.

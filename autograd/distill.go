@@ -18,7 +18,6 @@ func Distill(scores *Var, teacher *tensor.Tensor, temperature float32) *Var {
 	if !slices.Equal(scores.Shape(), teacher.Shape()) || teacher.Rank() != 2 || teacher.Len() == 0 {
 		panic(&tensor.ShapeError{Op: "Distill", Shapes: [][]int{scores.Shape(), teacher.Shape()}, Reason: "want [B, C] twice"})
 	}
-	y := scores.tape.result(nil, scores)
 	grad, room := scores.tape.scratch(scores.Shape()...), scores.tape.room(scores.Dim(1))
 	b, c, t := scores.Dim(0), scores.Dim(1), float64(temperature)
 	var loss float64
@@ -41,11 +40,7 @@ func Distill(scores *Var, teacher *tensor.Tensor, temperature float32) *Var {
 		}
 	}
 	scores.tape.memory.put(room.Data())
-	y.value.Fill(float32(loss))
-	if y.needs {
-		*record[distill](y) = distill{scores, grad}
-	}
-	return y
+	return lossOf(scores, grad, loss)
 }
 
 // standardise writes (x - mean) / (deviation·t) to z, and returns the deviation and the logarithm of the sum
@@ -69,13 +64,4 @@ func standardise(z, x []float32, t float64) (deviation, logSum float64) {
 		sum += math.Exp(float64(v) - top)
 	}
 	return deviation, top + math.Log(sum)
-}
-
-type distill struct {
-	scores *Var
-	grad   *tensor.Tensor // of the result with respect to scores
-}
-
-func (n *distill) back(dy *tensor.Tensor) {
-	n.scores.addGrad(func(g *tensor.Tensor) { tensor.ScaleTo(g, dy.At(), n.grad) })
 }

@@ -251,16 +251,30 @@ func (tp *Tape) slice(t *tensor.Tensor, dim, from, to int) *tensor.Tensor {
 
 // addGrad adds to v's gradient what write writes, if a gradient is wanted.
 func (v *Var) addGrad(write func(g *tensor.Tensor)) {
+	if g := v.firstGrad(); g != nil {
+		write(g)
+		v.passGrad(g)
+	}
+}
+
+// firstGrad returns memory for a gradient of v: v's own if this is the first, otherwise a room. passGrad takes
+// it back. It returns nil if no gradient is wanted.
+func (v *Var) firstGrad() *tensor.Tensor {
 	if !v.needs {
-		return
+		return nil
 	}
 	if v.grad == nil {
 		v.grad = v.newGrad()
-		write(v.grad)
+		return v.grad
+	}
+	return v.tape.room(v.value.Shape()...)
+}
+
+// passGrad adds g, which firstGrad returned, to v's gradient unless it is that itself.
+func (v *Var) passGrad(g *tensor.Tensor) {
+	if g == nil || g == v.grad {
 		return
 	}
-	g := v.tape.room(v.value.Shape()...)
-	write(g)
 	tensor.Axpy(v.grad, 1, g)
 	v.tape.memory.put(g.Data())
 }
