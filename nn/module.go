@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -93,14 +94,7 @@ type Source interface {
 type Tensors map[string]*tensor.Tensor
 
 // Names returns the names in order.
-func (t Tensors) Names() []string {
-	var names []string
-	for name := range t {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func (t Tensors) Names() []string { return slices.Sorted(maps.Keys(t)) }
 
 // Tensor returns the named tensor, or an error that it is missing.
 func (t Tensors) Tensor(name string) (*tensor.Tensor, error) {

@@ -206,41 +206,31 @@ func Presets() []Config {
 // headDim is d, the width of one head, in every published family here.
 const headDim = 64
 
-// Preset returns the preset of that name. The error for an unknown name lists the near ones, or all.
+// Preset returns the preset of that name. The error for an unknown name lists the presets that contain it or
+// share the longest beginning with it, or all if none does.
 func Preset(name string) (Config, error) {
-	var near, all []string
+	var near []string
+	most := 0
+	typed := strings.ToLower(name)
 	for _, c := range Presets() {
 		if c.Name == name {
 			return c, nil
 		}
-		all = append(all, c.Name)
-		if distance(strings.ToLower(name), c.Name) <= 2 || (name != "" && strings.Contains(c.Name, strings.ToLower(name))) {
+		n := len(typed)
+		if !strings.Contains(c.Name, typed) {
+			for !strings.HasPrefix(c.Name, typed[:n]) {
+				n--
+			}
+		}
+		if n > most {
+			near, most = nil, n
+		}
+		if n == most {
 			near = append(near, c.Name)
 		}
 	}
-	if len(near) > 0 {
+	if most > 0 {
 		return Config{}, fmt.Errorf("vit: no preset %q; near it: %s", name, strings.Join(near, ", "))
 	}
-	return Config{}, fmt.Errorf("vit: no preset %q; there are %s", name, strings.Join(all, ", "))
-}
-
-// distance counts the single-byte insertions, deletions and changes that turn a into b (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return Config{}, fmt.Errorf("vit: no preset %q; there are %s", name, strings.Join(near, ", "))
 }

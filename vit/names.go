@@ -33,25 +33,12 @@ var namings = []naming{
 	{
 		name:   "timm", // and all of Meta's own, which follow it
 		towers: []string{"backbone."},
-		rules: []rule{
-			{file: "cls_token", ours: "cls_token"},
-			{file: "reg_token", ours: "reg_token"},
-			{file: "register_tokens", ours: "reg_token"}, // dinov2
-			{file: "pos_embed", ours: "pos_embed"},
-			{file: "patch_embed.proj.*", ours: "patch_embed.proj.*"},
-			{file: "norm_pre.*", ours: "norm_pre.*"},
-			{file: "blocks.#.norm1.*", ours: "blocks.#.norm1.*"},
-			{file: "blocks.#.attn.qkv.*", ours: "blocks.#.attn.qkv.*"},
-			{file: "blocks.#.attn.proj.*", ours: "blocks.#.attn.proj.*"},
-			{file: "blocks.#.ls1.gamma", ours: "blocks.#.ls1.gamma"},
-			{file: "blocks.#.norm2.*", ours: "blocks.#.norm2.*"},
-			{file: "blocks.#.mlp.fc1.*", ours: "blocks.#.mlp.fc1.*"},
-			{file: "blocks.#.mlp.fc2.*", ours: "blocks.#.mlp.fc2.*"},
-			{file: "blocks.#.ls2.gamma", ours: "blocks.#.ls2.gamma"},
-			{file: "norm.*", ours: "norm.*"},
-			{file: "head.*", ours: "head.*"},
-			{file: "pre_logits.fc.*", ours: "head.pre_logits.fc.*"}, // the first AugReg files
-		},
+		rules: append(unchanged("cls_token", "reg_token", "pos_embed", "patch_embed.proj.*", "norm_pre.*",
+			"blocks.#.norm1.*", "blocks.#.attn.qkv.*", "blocks.#.attn.proj.*", "blocks.#.ls1.gamma",
+			"blocks.#.norm2.*", "blocks.#.mlp.fc1.*", "blocks.#.mlp.fc2.*", "blocks.#.ls2.gamma", "norm.*", "head.*"),
+			rule{file: "register_tokens", ours: "reg_token"},            // dinov2
+			rule{file: "pre_logits.fc.*", ours: "head.pre_logits.fc.*"}, // the first AugReg files
+		),
 		ignore: []string{
 			"mask_token",                                                                               // mae, dinov2: only for training
 			"decoder_embed.", "decoder_blocks.", "decoder_norm.", "decoder_pred.", "decoder_pos_embed", // mae
@@ -151,6 +138,14 @@ var huggingFace = slices.Clip([]rule{
 	{file: "classifier.*", ours: "head.*"},
 	{file: "cls_classifier.*", ours: "head.*"}, // DeiT with its teacher's classifier
 })
+
+// unchanged returns rules for names that are ours too.
+func unchanged(names ...string) (rules []rule) {
+	for _, name := range names {
+		rules = append(rules, rule{file: name, ours: name})
+	}
+	return rules
+}
 
 // apply returns our name for name, if r is about it.
 func (r rule) apply(name string) (ours string, ok bool) {

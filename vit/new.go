@@ -6,6 +6,7 @@ import (
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
 )
 
 // New returns an untrained model of architecture c, all of whose parameters may be learned. The weights of
@@ -27,7 +28,11 @@ func New(c Config, rng *rand.Rand) (*Model, error) {
 		normal(m.Registers, 1e-6)
 	}
 	normal(m.Position, 0.02)
-	m.Patch.initialize(rng)
+	var bias *tensor.Tensor
+	if m.Patch.Bias != nil {
+		bias = m.Patch.Bias.Value
+	}
+	nn.KaimingUniform(rng, m.Patch.Weight.Value.Reshape(c.Dim, -1), bias) // [D, 3·P·P]
 	for _, b := range m.Blocks {
 		for _, l := range []*nn.Linear{b.Attn.QKV, b.Attn.Proj, b.MLP.FC1, b.MLP.FC2} {
 			normal(l.Weight, math.Sqrt(2/float64(l.Weight.Value.Dim(0)+l.Weight.Value.Dim(1))))
@@ -42,14 +47,4 @@ func New(c Config, rng *rand.Rand) (*Model, error) {
 	}
 	m.SHA256 = identity(nn.State(m))
 	return m, nil
-}
-
-// initialize is PyTorch's start of a convolution.
-func (e *PatchEmbed) initialize(rng *rand.Rand) {
-	weight := e.Weight.Value.Reshape(e.Weight.Value.Dim(0), -1) // [D, 3·P·P]
-	if e.Bias == nil {
-		nn.KaimingUniform(rng, weight, nil)
-	} else {
-		nn.KaimingUniform(rng, weight, e.Bias.Value)
-	}
 }

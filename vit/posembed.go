@@ -1,6 +1,10 @@
 package vit
 
-import "github.com/promptcam/promptcam/tensor"
+import (
+	"slices"
+
+	"github.com/promptcam/promptcam/tensor"
+)
 
 // grid is a number of rows and columns of patches.
 type grid struct{ h, w int }
@@ -14,30 +18,19 @@ type grid struct{ h, w int }
 func resizePosEmbed(pos *tensor.Tensor, prefix int, from, to grid) *tensor.Tensor {
 	d := pos.Dim(-1)
 	src := pos.Contig().Data()
-	rows := resizeColumns(src[prefix*d:], from, to.w, d)     // [from.h, to.w, D]
-	patches := resizeRows(rows, grid{from.h, to.w}, to.h, d) // [to.h, to.w, D]
-	out := append(append([]float32(nil), src[:prefix*d]...), patches...)
-	return tensor.FromSlice(out, 1, prefix+to.h*to.w, d)
+	rows := resample(src[prefix*d:], from.w, to.w, d) // [from.h, to.w, D]
+	patches := resample(rows, from.h, to.h, to.w*d)   // [to.h, to.w, D]
+	return tensor.FromSlice(slices.Concat(src[:prefix*d], patches), 1, prefix+to.h*to.w, d)
 }
 
-// resizeColumns resamples x [g.h, g.w, D] to [g.h, w, D].
-func resizeColumns(x []float32, g grid, w, d int) []float32 {
-	out := make([]float32, 0, g.h*w*d)
-	taps := bicubicTaps(g.w, w)
-	for i := range g.h {
-		row := x[i*g.w*d : (i+1)*g.w*d] // [g.w, D]
+// resample turns each line of x, `from` samples of n numbers each, into one of `to` samples.
+func resample(x []float32, from, to, n int) []float32 {
+	var out []float32
+	taps := bicubicTaps(from, to)
+	for line := range slices.Chunk(x, from*n) {
 		for _, t := range taps {
-			out = append(out, t.mix(row, d)...)
+			out = append(out, t.mix(line, n)...)
 		}
-	}
-	return out
-}
-
-// resizeRows resamples x [g.h, g.w, D] to [h, g.w, D].
-func resizeRows(x []float32, g grid, h, d int) []float32 {
-	out := make([]float32, 0, h*g.w*d)
-	for _, t := range bicubicTaps(g.h, h) {
-		out = append(out, t.mix(x, g.w*d)...)
 	}
 	return out
 }

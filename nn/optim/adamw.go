@@ -7,7 +7,6 @@ import (
 	"math"
 
 	"github.com/promptcam/promptcam/autograd"
-	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/tensor"
 )
 
@@ -41,21 +40,19 @@ func (c AdamW) Validate() error {
 // shape, for each, and the scalar step, t, which is exact up to 2^24.
 func (c AdamW) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 	c.Beta1, c.Beta2, c.Eps = cmp.Or(c.Beta1, 0.9), cmp.Or(c.Beta2, 0.999), cmp.Or(c.Eps, 1e-8)
-	o := &adamW{c: c, step: tensor.New()}
-	o.slots, o.state = slots(params, "exp_avg", "exp_avg_sq")
+	o := &adamW{c, tensor.New(), remember(params, "exp_avg", "exp_avg_sq")}
 	o.state["step"] = o.step
 	return o
 }
 
 type adamW struct {
-	c     AdamW
-	slots []slot
-	step  *tensor.Tensor
-	state nn.Tensors
+	c    AdamW
+	step *tensor.Tensor
+	memory
 }
 
 func (o *adamW) Step(lr float32, grads autograd.Grads) {
-	check(o.slots, grads)
+	o.check(grads)
 	o.step.Data()[0]++
 	t := float64(o.step.Data()[0])
 	// In float64: 1 - 0.999ᵗ would lose three of float32's seven digits at t = 1.
@@ -78,7 +75,3 @@ func (o *adamW) Step(lr float32, grads autograd.Grads) {
 		}
 	}
 }
-
-func (o *adamW) State() map[string]*tensor.Tensor { return o.state }
-
-func (o *adamW) Load(src nn.Source) error { return o.state.Load(src) }

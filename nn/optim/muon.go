@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/promptcam/promptcam/autograd"
-	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/tensor"
 )
 
@@ -57,16 +56,15 @@ func (c Muon) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 			}
 		}
 	}
-	o := &muon{momentum: c.Momentum, others: c.Others.New(of(false))}
+	o := &muon{momentum: c.Momentum, others: c.Others.New(of(false)), memory: remember(of(true), "momentum")}
 	o.each = o.move
-	o.inner, o.state = slots(of(true), "momentum")
 	for name, p := range of(true) {
-		i := slices.IndexFunc(o.inner, func(s slot) bool { return s.param == p && s.first != nil })
+		i := slices.IndexFunc(o.slots, func(s slot) bool { return s.param == p && s.first != nil })
 		if i < 0 {
 			continue // frozen, or known by another name
 		}
-		o.matrices = append(o.matrices, split(name, o.inner[i], c.Matrices(name, p))...)
-		o.inner[i].first = nil
+		o.matrices = append(o.matrices, split(name, o.slots[i], c.Matrices(name, p))...)
+		o.slots[i].first = nil
 	}
 	maps.Copy(o.state, o.others.State())
 	return o
@@ -75,9 +73,8 @@ func (c Muon) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 type muon struct {
 	momentum float32
 	others   Optimizer
-	inner    []slot // of the parameters with matrices
+	memory   // slots of the parameters with matrices, state of all
 	matrices []*matrix
-	state    nn.Tensors
 
 	lr    float32        // of this step
 	grads autograd.Grads // likewise
@@ -126,7 +123,7 @@ func split(name string, s slot, count int) []*matrix {
 }
 
 func (o *muon) Step(lr float32, grads autograd.Grads) {
-	check(o.inner, grads)
+	o.check(grads)
 	o.others.Step(lr, grads)
 	o.lr, o.grads = lr, grads
 	tensor.Each(len(o.matrices), o.each)
@@ -171,7 +168,3 @@ func (m *matrix) orthogonalize() {
 		m.x, m.y = m.y, m.x
 	}
 }
-
-func (o *muon) State() map[string]*tensor.Tensor { return o.state }
-
-func (o *muon) Load(src nn.Source) error { return o.state.Load(src) }

@@ -18,13 +18,12 @@ type Schedule struct {
 // Validate returns an error unless Base is positive, Min is at most Base, and nothing is negative or
 // infinite.
 func (s Schedule) Validate() error {
-	finite := func(x float64) bool { return x >= 0 && !math.IsInf(x, 0) }
 	switch {
-	case !finite(s.Base) || s.Base == 0:
+	case !proper(s.Base) || s.Base == 0:
 		return fmt.Errorf("optim: learning rate %v, want a positive number", s.Base)
 	case s.Min > s.Base:
 		return fmt.Errorf("optim: last learning rate %v, want at most the highest, %v", s.Min, s.Base)
-	case !finite(s.Min) || !finite(s.Warmup) || !finite(s.Epochs):
+	case !proper(s.Min) || !proper(s.Warmup) || !proper(s.Epochs):
 		return fmt.Errorf("optim: last learning rate %v after %v epochs, %v of warm-up: want none negative", s.Min, s.Epochs, s.Warmup)
 	}
 	return nil

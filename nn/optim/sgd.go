@@ -5,8 +5,6 @@ import (
 	"iter"
 
 	"github.com/promptcam/promptcam/autograd"
-	"github.com/promptcam/promptcam/nn"
-	"github.com/promptcam/promptcam/tensor"
 )
 
 // SGD configures stochastic gradient descent as torch.optim.SGD does it. For a parameter p with gradient g:
@@ -27,23 +25,19 @@ func (c SGD) Validate() error {
 // New implements Config. The state is <param>.momentum of the parameter's shape, for each; none if Momentum
 // is 0.
 func (c SGD) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
-	o := &sgd{c: c}
 	if c.Momentum == 0 {
-		o.slots, o.state = slots(params)
-	} else {
-		o.slots, o.state = slots(params, "momentum")
+		return &sgd{c, remember(params)}
 	}
-	return o
+	return &sgd{c, remember(params, "momentum")}
 }
 
 type sgd struct {
-	c     SGD
-	slots []slot
-	state nn.Tensors
+	c SGD
+	memory
 }
 
 func (o *sgd) Step(lr float32, grads autograd.Grads) {
-	check(o.slots, grads)
+	o.check(grads)
 	for _, s := range o.slots {
 		grad := grads[s.param]
 		if grad == nil {
@@ -60,7 +54,3 @@ func (o *sgd) Step(lr float32, grads autograd.Grads) {
 		}
 	}
 }
-
-func (o *sgd) State() map[string]*tensor.Tensor { return o.state }
-
-func (o *sgd) Load(src nn.Source) error { return o.state.Load(src) }
