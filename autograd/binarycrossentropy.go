@@ -10,9 +10,9 @@ import (
 // BinaryCrossEntropy returns the mean over the images of the sum over the classes of the binary
 // cross-entropy, one number, for scores [B, C] and labels in [0, C): -log p for the label and -log(1-p) for
 // the others, where p = sigmoid(score - log(C-1)), or sigmoid(score) if C is 1. Scores of 0 thus mean a
-// probability of 1/C each, as they do to CrossEntropy; otherwise the first steps would learn nothing but that
-// an image is not of most classes (Lin et al., "Focal Loss for Dense Object Detection", arXiv 1708.02002,
-// section 3.3). It panics with a *tensor.ShapeError unless there are B labels in [0, C), B and C not 0.
+// probability of 1/C each, as in CrossEntropy; otherwise the first steps would only learn that most classes
+// are absent (Lin et al., "Focal Loss for Dense Object Detection", arXiv 1708.02002, section 3.3). It panics
+// with a *tensor.ShapeError unless there are B labels in [0, C), and B and C are not 0.
 func BinaryCrossEntropy(scores *Var, labels []int) *Var {
 	if s := scores.Shape(); len(s) != 2 || s[0] != len(labels) || scores.Value().Len() == 0 {
 		panic(&tensor.ShapeError{Op: "BinaryCrossEntropy", Shapes: [][]int{s, {len(labels)}}, Reason: "want [B, C] and B labels"})

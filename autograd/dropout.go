@@ -10,8 +10,8 @@ func Dropout(x *Var, p float32) *Var {
 }
 
 // DropPath sets all of x [B, ...] to zero for an image with probability p and scales the other images by
-// 1/(1-p): stochastic depth (Huang et al., arXiv 1603.09382), to be used before x joins its residual. On a
-// tape without Rand, and for p = 0, it returns x itself.
+// 1/(1-p): stochastic depth (Huang et al., arXiv 1603.09382), applied to a branch before its residual is
+// added. On a tape without Rand, and for p = 0, it returns x itself.
 func DropPath(x *Var, p float32) *Var {
 	if p <= 0 || x.tape.Rand == nil {
 		return x

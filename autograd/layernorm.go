@@ -20,7 +20,7 @@ type layerNorm struct {
 }
 
 func (n *layerNorm) back(dy *tensor.Tensor) {
-	if n.weight.needs || n.bias.needs { // which are found together, even where one is frozen
+	if n.weight.needs || n.bias.needs { // they are computed together, even if one is frozen
 		dw, db := n.weight.gradSum(), n.bias.gradSum()
 		if dw == nil {
 			dw = n.x.tape.scratch(n.weight.value.Shape()...).Fill(0)

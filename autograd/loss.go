@@ -7,16 +7,16 @@ func lossOf(scores *Var, grad *tensor.Tensor, loss float64) *Var {
 	y := scores.tape.result(nil, scores)
 	y.value.Fill(float32(loss))
 	if y.needs {
-		*record[lossNode](y) = lossNode{scores, grad}
+		*record[knownGrad](y) = knownGrad{scores, grad}
 	}
 	return y
 }
 
-type lossNode struct {
+type knownGrad struct {
 	scores *Var
 	grad   *tensor.Tensor
 }
 
-func (n *lossNode) back(dy *tensor.Tensor) {
+func (n *knownGrad) back(dy *tensor.Tensor) {
 	n.scores.addGrad(func(g *tensor.Tensor) { tensor.ScaleTo(g, dy.At(), n.grad) })
 }

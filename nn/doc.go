@@ -1,7 +1,5 @@
-// Package nn holds the layers that models are built of.
-//
-// A layer is a struct of Params with the names by which checkpoints store them, and a Forward method, which
-// does not change the layer. A model is a struct of layers:
+// Package nn provides the layers of models. A layer is a struct of Params, with their names in checkpoints,
+// and a Forward method that does not change the layer. A model is a struct of layers:
 //
 //	type Model struct {
 //		Norm *nn.LayerNorm `state:"norm"`

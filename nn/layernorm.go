@@ -10,7 +10,7 @@ type LayerNorm struct {
 	Eps    float32         // added to the variance
 }
 
-// NewLayerNorm returns the layer norm of rows of width dim that only normalises.
+// NewLayerNorm returns a layer norm of rows of width dim with weight 1 and bias 0.
 func NewLayerNorm(dim int, eps float32) *LayerNorm {
 	n := &LayerNorm{NewParam(dim), NewParam(dim), eps}
 	n.Weight.Value.Fill(1)

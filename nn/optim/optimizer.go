@@ -12,7 +12,7 @@ import (
 
 // Config makes an Optimizer: SGD, AdamW or Muon.
 type Config interface {
-	// New returns an Optimizer of those of params that are not frozen.
+	// New returns an Optimizer of the params that are not frozen.
 	New(params iter.Seq2[string, *autograd.Param]) Optimizer
 
 	// Validate returns an error unless every number is in its range.
@@ -21,19 +21,18 @@ type Config interface {
 
 // Optimizer moves the parameters that it was made with.
 type Optimizer interface {
-	// Step moves each parameter against its gradient. As in PyTorch, a parameter without a gradient stays as
-	// it is. Gradients of other parameters are ignored. It allocates next to nothing.
-	//
-	// It panics, before it moves anything, with a *tensor.ShapeError if a gradient has not its parameter's
-	// shape, and if there are no gradients at all: a tape's Reset ends them, so Step comes first.
+	// Step moves each parameter against its gradient. As in PyTorch, a parameter without a gradient does not
+	// move. Step ignores gradients of other parameters, and allocates next to nothing. Before moving
+	// anything, it panics with a *tensor.ShapeError if a gradient does not have its parameter's shape, and if
+	// there are no gradients at all: Step must precede the tape's Reset.
 	Step(lr float32, grads autograd.Grads)
 
-	// State returns the tensors that Step keeps between calls, not copies, by names such as
+	// State returns the tensors, not copies, that Step keeps between calls, by names such as
 	// head.weight.momentum.
 	State() map[string]*tensor.Tensor
 
-	// Load fills State from src, which must hold the same names and shapes. Otherwise it changes nothing, and
-	// the error names all that does not fit.
+	// Load fills State from src, which must have the same names and shapes. Otherwise it changes nothing, and
+	// the error names the mismatches.
 	Load(src nn.Source) error
 }
 
@@ -53,7 +52,7 @@ func (m *memory) check(grads autograd.Grads) {
 // proper reports whether x is at least 0 and finite.
 func proper[T float32 | float64](x T) bool { return x >= 0 && !math.IsInf(float64(x), 0) }
 
-// slot is a parameter and what is kept for it.
+// slot is a parameter and its part of the state.
 type slot struct {
 	param         *autograd.Param
 	first, second []float32 // nil where not needed
@@ -69,8 +68,8 @@ func (m *memory) State() map[string]*tensor.Tensor { return m.state }
 
 func (m *memory) Load(src nn.Source) error { return m.state.Load(src) }
 
-// remember returns a slot per parameter that is not frozen. The tensors of first and second are named after the
-// parameter and one of the suffixes.
+// remember returns a slot per parameter that is not frozen. The tensors of first and second are named after
+// the parameter and one of the suffixes.
 func remember(params iter.Seq2[string, *autograd.Param], suffixes ...string) memory {
 	m := memory{state: nn.Tensors{}}
 	for name, p := range params {

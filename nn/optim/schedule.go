@@ -29,13 +29,11 @@ func (s Schedule) Validate() error {
 	return nil
 }
 
-// At returns the learning rate after so many epochs, which need not be whole: At(float64(step)/stepsPerEpoch)
-// follows the curve from step to step. Before the first epoch it is as at its start. Base and Min are rounded
-// to float32 first.
-//
-// At(float64(n)) for all of epoch n, counted from 0, is the staircase that the authors' code means to use.
-// Theirs comes one epoch late: it trains two epochs at the start of the warm-up, and so one fewer near the
-// end.
+// At returns the learning rate after a number of epochs, which need not be whole:
+// At(float64(step)/stepsPerEpoch) follows the curve from step to step. A negative epoch counts as 0. Base and
+// Min are rounded to float32 first. At(float64(n)) for all of epoch n, counted from 0, is the staircase that
+// the code of Prompt-CAM's authors intends. Theirs is one epoch late: it trains two epochs at the first rate,
+// and one fewer near the end.
 func (s Schedule) At(epoch float64) float32 {
 	epoch = max(epoch, 0)
 	base, low := float64(float32(s.Base)), float64(float32(s.Min))

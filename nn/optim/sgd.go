@@ -7,14 +7,14 @@ import (
 	"github.com/promptcam/promptcam/autograd"
 )
 
-// SGD configures stochastic gradient descent as torch.optim.SGD does it. For a parameter p with gradient g:
+// SGD configures stochastic gradient descent as in torch.optim.SGD. For a parameter p with gradient g:
 //
 //	g += WeightDecay·p
 //	v  = Momentum·v + g      v is 0 at first: PyTorch's dampening 0
 //	p -= lr·v
 type SGD struct{ Momentum, WeightDecay float32 }
 
-// Validate returns an error unless both numbers are at least 0, and Momentum is less than 1.
+// Validate returns an error unless both numbers are at least 0 and Momentum is less than 1.
 func (c SGD) Validate() error {
 	if !(c.Momentum >= 0 && c.Momentum < 1) || !proper(c.WeightDecay) {
 		return fmt.Errorf("optim: SGD with momentum %v and weight decay %v, want at least 0, and less than 1 of momentum", c.Momentum, c.WeightDecay)
@@ -22,7 +22,7 @@ func (c SGD) Validate() error {
 	return nil
 }
 
-// New implements Config. The state is <param>.momentum of the parameter's shape, for each; none if Momentum
+// New implements Config. The state is <param>.momentum (v), of each parameter's shape, or nothing if Momentum
 // is 0.
 func (c SGD) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 	if c.Momentum == 0 {
