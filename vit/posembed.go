@@ -9,12 +9,11 @@ import (
 // grid is a number of rows and columns of patches.
 type grid struct{ h, w int }
 
-// resizePosEmbed makes position embeddings for another grid of patches. The first prefix rows of pos [1,
-// prefix+M, D] belong to the class token and stay as they are; the other M = from.h·from.w are resampled to
-// `to`, bicubically and antialiased: [1, prefix+to.h·to.w, D].
-//
-// It computes in float32 what timm's resample_abs_pos_embed does, which is PyTorch's
-// F.interpolate(mode="bicubic", antialias=True, align_corners=False).
+// resizePosEmbed resizes position embeddings pos [1, prefix+M, D] to another grid of patches: [1,
+// prefix+to.h·to.w, D]. It copies the first prefix rows, the class token's, and resamples the other M =
+// from.h·from.w by antialiased bicubic interpolation. It computes in float32 the same as timm's
+// resample_abs_pos_embed, which is PyTorch's F.interpolate(mode="bicubic", antialias=True,
+// align_corners=False).
 func resizePosEmbed(pos *tensor.Tensor, prefix int, from, to grid) *tensor.Tensor {
 	d := pos.Dim(-1)
 	src := pos.Contig().Data()
@@ -37,7 +36,7 @@ func resample(x []float32, from, to, n int) []float32 {
 
 // ResampleWeights returns the matrix [to[0]·to[1], from[0]·from[1]] that resizes position embeddings from one
 // grid of patches (rows, columns) to another, with the weights that Load uses. Gradients pass through the
-// product, so one training run can mix image sizes. Between equal grids it is the identity.
+// product, so a training run can mix image sizes. For equal grids it is the identity.
 func ResampleWeights(from, to [2]int) *tensor.Tensor {
 	all := tensor.New(to[0]*to[1], from[0]*from[1])
 	columns := bicubicTaps(from[1], to[1])
@@ -53,7 +52,7 @@ func ResampleWeights(from, to [2]int) *tensor.Tensor {
 	return all
 }
 
-// taps says how one output sample is made: the sum of weights[j] times input first+j.
+// taps defines an output sample: the sum of weights[j] times input sample first+j.
 type taps struct {
 	first   int
 	weights []float32
@@ -70,8 +69,8 @@ func (t taps) mix(x []float32, n int) []float32 {
 	return y
 }
 
-// bicubicTaps returns the taps of each of `to` samples made from `from`. The weights are computed in float64,
-// which comes closer to PyTorch's float32 weights than float32 arithmetic in another order.
+// bicubicTaps returns the taps of `to` samples resampled from `from`. It computes weights in float64, which
+// comes closer to PyTorch's float32 weights than float32 arithmetic in another order.
 func bicubicTaps(from, to int) []taps {
 	r := tensor.Resampling{In: from, Out: to, Kernel: tensor.Cubic}
 	all := make([]taps, to)
