@@ -182,10 +182,5 @@ func count(n int) string {
 }
 
 func finite(t *tensor.Tensor) bool {
-	for _, v := range t.Contig().Data() {
-		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(t.Contig().Data(), func(v float32) bool { return !(math.Abs(float64(v)) <= math.MaxFloat32) })
 }

@@ -94,17 +94,11 @@ func (c Config) Validate() error {
 	if !(c.Eps > 0) || c.Eps > 1 {
 		fault("Eps is %v, want a small positive number such as 1e-6", c.Eps)
 	}
-	for i := range 3 {
-		if m := float64(c.Mean[i]); math.IsNaN(m) || math.IsInf(m, 0) {
-			fault("Mean is %v, want finite numbers", c.Mean)
-			break
-		}
+	if slices.ContainsFunc(c.Mean[:], func(m float32) bool { return !(math.Abs(float64(m)) <= math.MaxFloat32) }) {
+		fault("Mean is %v, want finite numbers", c.Mean)
 	}
-	for i := range 3 {
-		if s := float64(c.Std[i]); !(s > 0) || math.IsInf(s, 0) {
-			fault("Std is %v, want positive numbers", c.Std)
-			break
-		}
+	if slices.ContainsFunc(c.Std[:], func(s float32) bool { return !(s > 0 && s <= math.MaxFloat32) }) {
+		fault("Std is %v, want positive numbers", c.Std)
 	}
 	if len(faults) == 0 {
 		h, w := c.Grid()
@@ -151,22 +145,14 @@ var (
 //
 // AugReg and DeiT have a classifier of 1,000 labels; with Labels set to 0, Load ignores it.
 func Presets() []Config {
+	shapes := map[string][2]int{"ti": {192, 12}, "s": {384, 12}, "b": {768, 12}, "l": {1024, 24}}
 	var all []Config
 	add := func(family string, common Config, patch int, sizes ...string) {
 		for _, size := range sizes {
 			c := common
 			c.PatchSize = patch
 			c.ImageSize = [2]int{224, 224}
-			switch size {
-			case "ti":
-				c.Dim, c.Depth = 192, 12
-			case "s":
-				c.Dim, c.Depth = 384, 12
-			case "b":
-				c.Dim, c.Depth = 768, 12
-			case "l":
-				c.Dim, c.Depth = 1024, 24
-			}
+			c.Dim, c.Depth = shapes[size][0], shapes[size][1]
 			c.Heads, c.Hidden = c.Dim/headDim, 4*c.Dim
 			c.Name = fmt.Sprintf("%s-vit%s%d", family, size, patch)
 			if c.Registers > 0 {

@@ -43,11 +43,7 @@ func (d DType) Size() int {
 
 // integer reports whether Ints can read the type.
 func (d DType) integer() bool {
-	switch d {
-	case I64, I32, I16, I8, U8, Bool:
-		return true
-	}
-	return false
+	return d.Size() > 0 && d != F64 && d != F32 && d != F16 && d != BF16
 }
 
 func (d DType) check() error {
