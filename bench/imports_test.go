@@ -40,12 +40,12 @@ promptcam/figure/curves:
 promptcam: nn/fit vit/heat tensor tensor/checkpoint autograd nn nn/optim vit data
 vit/features: tensor tensor/checkpoint autograd vit data
 vit/probe: tensor autograd vit
-vit/pretrain: tensor tensor/checkpoint autograd nn nn/optim nn/fit/knob vit vit/probe data
+vit/pretrain: tensor tensor/checkpoint autograd nn nn/optim nn/fit nn/fit/knob vit vit/probe data
 promptcam/measure: promptcam vit/heat tensor autograd data data/birds
 promptcam/run: promptcam promptcam/figure promptcam/figure/curves promptcam/measure vit vit/features vit/heat vit/probe nn nn/fit nn/fit/knob nn/optim autograd tensor tensor/checkpoint data data/birds
 examples/cub: promptcam/run promptcam vit vit/pretrained nn/fit/knob tensor/checkpoint data data/birds data/download examples/internal/console
 examples/internal/console:
-examples/pretrain: examples/internal/console promptcam/figure/curves tensor/checkpoint nn nn/fit/knob vit/pretrain data data/birds
+examples/pretrain: examples/internal/console promptcam/figure/curves tensor/checkpoint nn nn/fit nn/fit/knob vit/pretrain data data/birds
 bench:
 `
 

@@ -42,7 +42,7 @@ func (s *Set) Find(name string) (int, error) {
 		}
 	}
 	if hint == "" && len(s.Classes) > 0 {
-		hint = "; nearest is " + slices.MinFunc(s.Classes, func(a, b string) int { return distance(a, name) - distance(b, name) })
+		hint = "; nearest is " + Nearest(s.Classes, name)
 	}
 	of := ""
 	if s.Root != "" {
@@ -58,6 +58,12 @@ func numbered(class string) (digits, rest string) {
 		return "", class
 	}
 	return digits, rest
+}
+
+// Nearest returns the first of the words that differ least from what was typed, by Levenshtein distance
+// in either case; a class's number need not be typed. It panics without words.
+func Nearest(words []string, typed string) string {
+	return slices.MinFunc(words, func(a, b string) int { return distance(a, typed) - distance(b, typed) })
 }
 
 // distance is the Levenshtein distance, in either case, of what was typed from the

@@ -17,12 +17,12 @@ import (
 
 // Whatever is wrong is said in one line, before training, and nothing is left in -out but the folders.
 func TestBadInput(t *testing.T) {
-	weights, arch := backbone(t, nil)
-	good := photographs(t, t.TempDir(), 6)
+	weights, arch := tinyBackbone(t, nil)
+	good := drawPhotographs(t, t.TempDir(), 6)
 	dir := t.TempDir()
 	// changed is good with one file more or less.
 	changed := func(change func(dir string)) string {
-		data := photographs(t, t.TempDir(), 6)
+		data := drawPhotographs(t, t.TempDir(), 6)
 		change(data)
 		return data
 	}
@@ -47,9 +47,9 @@ func TestBadInput(t *testing.T) {
 		return path
 	}
 	all := read(t, weights)
-	nan, _ := backbone(t, func(w tensors) { w["blocks.1.norm1.bias"].Data()[3] = float32(math.NaN()) })
-	missing, _ := backbone(t, func(w tensors) { delete(w, "norm.weight") })
-	misshapen, _ := backbone(t, func(w tensors) { w["cls_token"] = tensor.New(1, 1, 23) })
+	nan, _ := tinyBackbone(t, func(w tensors) { w["blocks.1.norm1.bias"].Data()[3] = float32(math.NaN()) })
+	missing, _ := tinyBackbone(t, func(w tensors) { delete(w, "norm.weight") })
+	misshapen, _ := tinyBackbone(t, func(w tensors) { w["cls_token"] = tensor.New(1, 1, 23) })
 
 	for name, c := range map[string]struct {
 		args  []string
@@ -121,41 +121,44 @@ func TestUsage(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"-weights", "w"}, "-data is missing"},
-		{[]string{"-data", "", "-weights", ""}, "-data is missing"}, // the shell's variables are not set
-		{[]string{"-weights", "birds", "-data", "d", "-mode", "deep"}, "want -mode last"},
-		{[]string{"-mode", "deep"}, "want -mode last"},
-		{[]string{"-arch", "dino-vits16"}, "-arch is given, but the architecture of -weights birds is known"},
-		{[]string{"-data", "d"}, "-weights is missing"},
+		{[]string{"-weights", "w"}, "--data is missing"},
+		{[]string{"-data", "", "-weights", ""}, "--data is missing"}, // the shell's variables are not set
+		{[]string{"-weights", "birds", "-data", "d", "-mode", "deep"}, "want --mode last"},
+		{[]string{"-mode", "deep"}, "want --mode last"},
+		{[]string{"-arch", "dino-vits16"}, "--arch is given, but the architecture of --weights birds is known"},
+		{[]string{"-data", "d"}, "--weights is missing"},
 		{[]string{"-lrate", "1"}, "-lrate"},
-		{[]string{"photos"}, `"photos" is no flag`},
-		{[]string{"-data", "-weights", "w"}, "-data has no value: -weights comes next"},
+		{[]string{"photos"}, `unknown command "photos"`},
+		{[]string{"trian"}, "train"},
+		{append(base, "photos"), `unknown command "photos"`},
+		{[]string{"-data", "-weights", "w"}, "--data has no value: --weights comes next"},
 		{append(base, "-epochs", "many"), "-epochs"},
-		{append(base, "-epochs", "-1"), "-epochs is -1, want at least 0"},
-		{append(base, "-views", "0"), "-views is 0"},
-		{append(base, "-views", "3", "-augment", "none"), "-augment none"},
-		{append(base, "-mix", "2"), "-mix is 2, want at least 0 and at most 1"},
-		{append(base, "-patch-dropout", "1"), "-patch-dropout is 1, want at least 0 and less than 1"},
-		{append(base, "-rank", "-1"), "-rank is -1, want at least 0"},
+		{append(base, "-epochs", "-1"), "--epochs is -1, want at least 0"},
+		{append(base, "-views", "0"), "--views is 0"},
+		{append(base, "-views", "3", "-augment", "none"), "--augment none"},
+		{append(base, "-mix", "2"), "--mix is 2, want at least 0 and at most 1"},
+		{append(base, "-patch-dropout", "1"), "--patch-dropout is 1, want at least 0 and less than 1"},
+		{append(base, "-rank", "-1"), "--rank is -1, want at least 0"},
 		{append(base, "-temperature", "0"), "temperature 0"},
-		{append(base, "-average", "1"), "-average is 1, want at least 0 and less than 1"},
+		{append(base, "-average", "1"), "--average is 1, want at least 0 and less than 1"},
 		{append(base, "-preset", "slow"), "want quick or long"},
-		{append(base, "-preset", "long", "-mode", "deep"), "-preset long has defaults of mode last alone, and -mode is deep"},
-		{append(base, "-add-class", "c"), "-add-class needs -load"},
-		{append(base, "-lr", "-1"), "-lr is -1, want more than 0"},
-		{append(base, "-lr", "NaN"), "-lr is NaN, want a finite number"},
-		{append(base, "-batch", "0"), "-batch is 0"},
-		{append(base, "-val", "1"), "-val is 1"},
-		{append(base, "-test", "0"), "-test is 0"},
+		{append(base, "-preset", "long", "-mode", "deep"), "--preset long has defaults of mode last alone, and --mode is deep"},
+		{append(base, "-add-class", "c"), "it is a command: cub add-class"},
+		{append(base, "-lr", "-1"), "--lr is -1, want more than 0"},
+		{append(base, "-lr", "NaN"), "--lr is NaN, want a finite number"},
+		{append(base, "-batch", "0"), "--batch is 0"},
+		{append(base, "-val", "1"), "--val is 1"},
+		{append(base, "-test", "0"), "--test is 0"},
 		{append(base, "-mode", "wide"), `mode "wide", want deep, shallow, last or from:N`},
 		{append(base, "-mode", "last", "-agnostic", "3"), "mode last has none"},
 		{append(base, "-optimizer", "lion"), "want adamw or sgd"},
 		{append(base, "-augment", "all"), "want crop, rrc or none"},
 		{append(base, "-size", "wide"), "want pixels such as 224"},
-		{append(base, "-dropout", "1"), "-dropout is 1, want at least 0 and less than 1"},
-		{append(base, "-top", "0"), "-top is 0"},
-		{append(base, "-out", ""), "-out is empty"},
-		{append(base, "-load", "m", "-resume"), "-resume is for training"},
+		{append(base, "-dropout", "1"), "--dropout is 1, want at least 0 and less than 1"},
+		{append(base, "-top", "0"), "--top is 0"},
+		{append(base, "-out", ""), "--out is empty"},
+		{append(base, "-load", "m"), "name a trained model by --model"},
+		{append(base, "-weigths", "m"), "the nearest is --weights"},
 	} {
 		_, _, err := cub(t, t.Context(), c.args...)
 		var wrong console.UsageError
@@ -165,8 +168,8 @@ func TestUsage(t *testing.T) {
 }
 
 func TestSkipBad(t *testing.T) {
-	weights, arch := backbone(t, nil)
-	data, out := photographs(t, t.TempDir(), 6), t.TempDir()
+	weights, arch := tinyBackbone(t, nil)
+	data, out := drawPhotographs(t, t.TempDir(), 6), t.TempDir()
 	write(t, filepath.Join(data, "red", "text.jpg"), "no photograph")
 	write(t, filepath.Join(data, "blue", "empty.png"), "")
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out}
@@ -189,17 +192,17 @@ func TestSkipBad(t *testing.T) {
 }
 
 func TestDiverging(t *testing.T) {
-	weights, arch := backbone(t, nil)
-	data, out := photographs(t, t.TempDir(), 6), t.TempDir()
+	weights, arch := tinyBackbone(t, nil)
+	data, out := drawPhotographs(t, t.TempDir(), 6), t.TempDir()
 	fails(t, []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "3", "-batch", "4", "-lr", "1e38", "-optimizer", "sgd", "-warmup", "0", "-out", out},
 		"loss of epoch", "learning rate below")
 }
 
 // A class of one image can be trained on where the folder has test images of its own.
 func TestClassOfOneImage(t *testing.T) {
-	weights, arch := backbone(t, nil)
+	weights, arch := tinyBackbone(t, nil)
 	data, out := lists(t, t.TempDir(), 1, 2), t.TempDir()
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out}
-	fails(t, append(args, "-val", "0.1"), "every class has one training image", "-val 0")
+	fails(t, append(args, "-val", "0.1"), "every class has one training image", "--val 0")
 	must(t, args...)
 }

@@ -13,8 +13,8 @@ import (
 )
 
 func TestFeaturesAreReused(t *testing.T) {
-	weights, arch := backbone(t, nil)
-	data, cache, first := photographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
+	weights, arch := tinyBackbone(t, nil)
+	data, cache, first := drawPhotographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
 	args := func(out string, more ...string) []string {
 		return append([]string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "2", "-batch", "4", "-out", out}, more...)
 	}
@@ -46,12 +46,12 @@ func TestFeaturesAreReused(t *testing.T) {
 		assert.Contains(t, stdout, "because photographs have changed")
 	})
 	t.Run("not of another backbone", func(t *testing.T) {
-		other, _ := backbone(t, func(w tensors) { w["cls_token"].Data()[0]++ })
+		other, _ := tinyBackbone(t, func(w tensors) { w["cls_token"].Data()[0]++ })
 		fails(t, args(t.TempDir(), "-cache", cache, "-weights", other), "-cache", cache, "backbone", "choose another folder")
 
 		out := t.TempDir()
 		must(t, args(out)...)
-		assert.Contains(t, files(t, out), "features.safetensors", "without -cache they are in -out")
+		assert.Contains(t, files(t, out), "features.safetensors", "without --cache they are in --out")
 		_, stderr, err := cub(t, t.Context(), args(out, "-weights", other)...)
 		require.NoError(t, err)
 		assert.Contains(t, stderr, "made anew")
@@ -61,10 +61,10 @@ func TestFeaturesAreReused(t *testing.T) {
 		path := filepath.Join(dir, "features.safetensors")
 		all := read(t, cache, "features.safetensors")
 		write(t, path, all[:len(all)/2])
-		fails(t, args(t.TempDir(), "-cache", dir), "-cache: ", path, "delete the file")
+		fails(t, args(t.TempDir(), "-cache", dir), "--cache: ", path, "delete the file")
 		write(t, path, "text")
-		fails(t, args(t.TempDir(), "-cache", dir), "-cache: ", path, "delete the file")
-		fails(t, args(dir), "-out: ", path, "delete the file")
+		fails(t, args(t.TempDir(), "-cache", dir), "--cache: ", path, "delete the file")
+		fails(t, args(dir), "--out: ", path, "delete the file")
 		damaged := []byte(all)
 		damaged[len(damaged)/2] ^= 1 // among the tokens, which are most of it
 		write(t, path, string(damaged))
@@ -82,8 +82,8 @@ func TestFeaturesAreReused(t *testing.T) {
 
 // What -augment draws is what is trained on, from photographs and from features.
 func TestAugmentation(t *testing.T) {
-	weights, arch := backbone(t, nil)
-	args := []string{"-data", photographs(t, t.TempDir(), 6), "-weights", weights, "-arch", arch, "-epochs", "1", "-samples", "0"}
+	weights, arch := tinyBackbone(t, nil)
+	args := []string{"-data", drawPhotographs(t, t.TempDir(), 6), "-weights", weights, "-arch", arch, "-epochs", "1", "-samples", "0"}
 	for name, more := range map[string][]string{"photographs": {"-cache", "off"}, "features": {"-views", "4"}} {
 		seen := map[string]string{}
 		for _, augment := range []string{"none", "crop", "rrc"} {
@@ -94,15 +94,15 @@ func TestAugmentation(t *testing.T) {
 			}
 			must(t, next...)
 			model := read(t, out, "model.safetensors")
-			assert.Empty(t, seen[model], "%s: -augment %s", name, augment)
+			assert.Empty(t, seen[model], "%s: --augment %s", name, augment)
 			seen[model] = augment
 		}
 	}
 }
 
 func TestFeaturesOfUnreadablePhotographs(t *testing.T) {
-	weights, arch := backbone(t, nil)
-	data, out := photographs(t, t.TempDir(), 10), t.TempDir()
+	weights, arch := tinyBackbone(t, nil)
+	data, out := drawPhotographs(t, t.TempDir(), 10), t.TempDir()
 	write(t, filepath.Join(data, "red", "3.png"), "not a picture")
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out}
 	fails(t, args, "3.png", "1 of 30 images cannot be read", "-skip-bad")
@@ -112,20 +112,20 @@ func TestFeaturesOfUnreadablePhotographs(t *testing.T) {
 }
 
 func TestWhereFeaturesCannotBe(t *testing.T) {
-	weights, arch := backbone(t, nil)
-	data, out, file := photographs(t, t.TempDir(), 3), t.TempDir(), filepath.Join(t.TempDir(), "file")
+	weights, arch := tinyBackbone(t, nil)
+	data, out, file := drawPhotographs(t, t.TempDir(), 3), t.TempDir(), filepath.Join(t.TempDir(), "file")
 	write(t, file, "text")
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out}
-	fails(t, append(args, "-cache", file), "-cache "+file+" is a file, want a folder")
-	fails(t, append(args, "-cache", filepath.Join(file, "in")), "-cache: ", file)
-	fails(t, append(args, "-cache", filepath.Join(data, "cache")), "-cache "+data, "want a folder outside")
+	fails(t, append(args, "-cache", file), "--cache "+file+" is a file, want a folder")
+	fails(t, append(args, "-cache", filepath.Join(file, "in")), "--cache: ", file)
+	fails(t, append(args, "-cache", filepath.Join(data, "cache")), "--cache "+data, "want a folder outside")
 	assert.Empty(t, files(t, out))
 }
 
 // Interrupted while features are made, a run goes on with those that are there.
 func TestInterruptedFeatures(t *testing.T) {
-	weights, arch := backbone(t, nil)
-	data, want, out := photographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
+	weights, arch := tinyBackbone(t, nil)
+	data, want, out := drawPhotographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "2", "-average", "0.9", "-out"}
 	must(t, append(args, want)...)
 
@@ -133,7 +133,7 @@ func TestInterruptedFeatures(t *testing.T) {
 	cancel()
 	err := command(ctx, append(args, out), io.Discard, io.Discard)
 	require.ErrorIs(t, err, context.Canceled)
-	assert.Contains(t, err.Error(), "interrupted; the same flags start again")
+	assert.Contains(t, err.Error(), "interrupted; the same line starts again")
 
 	ctx, cancel = context.WithCancel(t.Context())
 	err = command(ctx, append(args, out), watcher{func(line string) {

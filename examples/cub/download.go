@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -17,7 +16,7 @@ import (
 	"github.com/promptcam/promptcam/vit/pretrained"
 )
 
-// published is what -download fetches, from those who made it.
+// published is what --download fetches, from those who made it.
 var published = struct {
 	photographs download.File
 	weights     map[string]download.File // by the preset's name
@@ -48,9 +47,9 @@ const defaultWeights = "dino-vits16"
 // cubFiles are the limits of the archive of photographs, which has 12,005 entries.
 var cubFiles = download.Limits{Files: 20000, Bytes: 4 << 30}
 
-// wanted is what -download has to see to.
+// wanted is what --download has to fetch.
 type wanted struct {
-	folder      string // the program's in the user cache
+	folder      string // the program's, in the user's cache
 	photographs bool
 	weights     string // a name in published; empty: none
 }
@@ -60,91 +59,81 @@ func (w *wanted) unpacked() string { return filepath.Join(w.folder, "CUB_200_201
 func (w *wanted) images() string   { return filepath.Join(w.unpacked(), "CUB_200_2011") }
 func (w *wanted) backbone() string { return filepath.Join(w.folder, w.weights+".pth") } // vit.Detect reads the family from it
 
-func isPublished(weights string) bool {
-	_, ok := published.weights[weights]
-	return ok
-}
-
-// known lists the names of the weights.
-func known() string {
-	return strings.Join(slices.Sorted(maps.Keys(published.weights)), ", ")
-}
-
-// downloads finds out what -download has to fetch and lets -data and -weights name where it will
-// be. Without the flag it says what a name in -weights is missing.
-func (s *settings) downloads() error {
-	if !s.Download {
-		if isPublished(s.Weights) && !exists(s.Weights) {
-			return console.Usagef("-weights %s is no file: with -download the weights of that name are fetched", s.Weights)
+// fetch downloads, with --download, what --data and --weights do not name, for a model or, if that is
+// empty, for training; and lets them name it.
+func fetch(ctx context.Context, c *console.Console, p *photographs, b *backbone, model string) error {
+	_, known := published.weights[b.Weights]
+	if known = known && !exists(b.Weights); !p.Download {
+		if known {
+			return console.Usagef("--weights %s is no file: with --download the weights of that name are fetched", b.Weights)
 		}
 		return nil
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return fmt.Errorf("-download: %w", err)
+		return fmt.Errorf("--download: %w", err)
 	}
-	w := &wanted{folder: filepath.Join(cache, "promptcam")}
-	if w.weights, err = s.publishedWeights(); err != nil {
-		return err
+	w := &wanted{folder: filepath.Join(cache, "promptcam"), photographs: p.Data == ""}
+	switch {
+	case known:
+		w.weights = b.Weights
+	case b.Weights != "" && !b.bundled() && !exists(b.Weights):
+		return console.Usagef("--weights %s: no such file, and --download knows %s", b.Weights, names())
+	case b.Weights == "" && model == "":
+		w.weights = defaultWeights
+	case b.Weights == "":
+		if w.weights, err = weightsOf(model); err != nil {
+			return err
+		}
+	}
+	if !w.photographs && w.weights == "" && model == "" {
+		return console.Usagef("--download has nothing to fetch: CUB-200-2011 in the place of --data, and the weights %s by their names in --weights", names())
+	}
+	err = w.fetch(ctx, c)
+	if w.photographs {
+		p.Data = w.images()
 	}
 	if w.weights != "" {
-		s.Weights = w.backbone()
+		b.Weights = w.backbone()
 	}
-	if s.Data == "" && len(s.Explain) == 0 && s.AddClass == "" {
-		w.photographs, s.Data = true, w.images()
+	if err != nil {
+		err = fmt.Errorf("--download: %w", err)
 	}
-	if !w.photographs && w.weights == "" {
-		return console.Usagef("-download has nothing to fetch: CUB-200-2011 in the place of -data, and the weights %s by their names in -weights", known())
-	}
-	s.fetches = w
-	return nil
+	return interrupted(ctx, err, func() string {
+		return fmt.Sprintf("what has been downloaded is in %s: the same line continues", w.folder)
+	})
 }
 
-// publishedWeights returns the name of the weights to fetch; empty: none. What is wrong is said
-// before anything large is downloaded.
-func (s *settings) publishedWeights() (string, error) {
-	switch {
-	case isPublished(s.Weights):
-		return s.Weights, nil
-	case s.ownWeights:
-		return "", nil
-	case s.Weights != "" && !exists(s.Weights):
-		return "", console.Usagef("-weights %s: no such file, and -download knows %s", s.Weights, known())
-	case s.Load != "" && !exists(s.Load):
-		return "", fmt.Errorf("-load %s: no such file", s.Load)
-	case s.Weights != "":
-		return "", nil
-	case s.Load == "":
-		return defaultWeights, nil
+// names lists the weights that can be downloaded.
+func names() string { return strings.Join(slices.Sorted(maps.Keys(published.weights)), ", ") }
+
+// weightsOf returns the name of the published weights that a model was trained on; empty for one that
+// needs none. Whatever else is wrong with the file is for loading to say.
+func weightsOf(model string) (string, error) {
+	if !isFile(model) {
+		model = filepath.Join(model, "model.safetensors")
 	}
-	f, err := checkpoint.Open(s.Load)
+	f, err := checkpoint.Open(model)
 	if err != nil {
-		return "", nil // openTrained says
+		return "", fmt.Errorf("--model: %w", err)
 	}
 	defer f.Close() // it is only read
 	info, err := promptcam.ReadInfo(f)
-	if err != nil {
-		return "", nil // an official checkpoint, which has its own, or none at all: evaluate says
-	}
-	if info.Backbone.SHA256 == pretrained.Birds().SHA256 {
+	if err != nil || info.Backbone.SHA256 == pretrained.Birds().SHA256 {
 		return "", nil
 	}
-	if name := info.Backbone.Config.Name; !isPublished(name) {
-		return "", console.Usagef("-weights is missing: %s was trained on %s, and -download knows %s", s.Load, name, known())
+	name := info.Backbone.Config.Name
+	if _, ok := published.weights[name]; !ok {
+		return "", console.Usagef("--weights is missing: %s was trained on %s, and --download knows %s", model, name, names())
 	}
-	return info.Backbone.Config.Name, nil
+	return name, nil
 }
 
 // fetch downloads what is wanted and is not there yet.
-func (w *wanted) fetch(ctx context.Context, c *console.Console) (err error) {
-	defer func() {
-		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			err = interrupted{fmt.Sprintf("what has been downloaded is in %s: the same flags go on", w.folder), err}
-		} else if err != nil {
-			err = fmt.Errorf("-download: %w", err)
-		}
-	}()
-	unlock, err := download.Lock(ctx, filepath.Join(w.folder, ".lock"), func() { say(c, "another process downloads to %s: waiting for it", w.folder) })
+func (w *wanted) fetch(ctx context.Context, c *console.Console) error {
+	unlock, err := download.Lock(ctx, filepath.Join(w.folder, ".lock"), func() {
+		c.Say(fmt.Sprintf("another process downloads to %s: waiting for it", w.folder))
+	})
 	if err != nil {
 		return err
 	}
@@ -153,36 +142,31 @@ func (w *wanted) fetch(ctx context.Context, c *console.Console) (err error) {
 		if err := get(ctx, c, published.weights[w.weights], w.backbone()); err != nil {
 			return err
 		}
-		say(c, "weights: %s", w.backbone())
+		c.Say("weights: " + w.backbone())
 	}
-	if w.photographs {
-		if err := w.birds(ctx, c); err != nil {
-			return err
-		}
-		say(c, "photographs: %s", w.images())
-	}
-	return nil
-}
-
-// birds downloads and unpacks the photographs, unless they are there; the archive does not stay.
-func (w *wanted) birds(ctx context.Context, c *console.Console) error {
-	if exists(w.unpacked()) {
+	if !w.photographs {
 		return nil
 	}
-	if err := get(ctx, c, published.photographs, w.archive()); err != nil {
-		return err
+	if !exists(w.unpacked()) {
+		if err := get(ctx, c, published.photographs, w.archive()); err != nil {
+			return err
+		}
+		p := c.Traffic("unpacking " + filepath.Base(w.archive()))
+		if err := download.Unpack(ctx, w.archive(), w.unpacked(), cubFiles, p); err != nil {
+			return err
+		}
+		if err := os.Remove(w.archive()); err != nil {
+			return err
+		}
 	}
-	p := c.Traffic("unpacking " + filepath.Base(w.archive()))
-	if err := download.Unpack(ctx, w.archive(), w.unpacked(), cubFiles, p); err != nil {
-		return err
-	}
-	return os.Remove(w.archive())
+	c.Say("photographs: " + w.images())
+	return nil
 }
 
 // get downloads a file.
 func get(ctx context.Context, c *console.Console, f download.File, path string) error {
 	if !exists(path) {
-		say(c, "downloading %s, %.0f MB", f.URL, float64(f.Size)/1e6)
+		c.Say(fmt.Sprintf("downloading %s, %.0f MB", f.URL, float64(f.Size)/1e6))
 	}
 	o := download.DefaultOptions()
 	o.Progress = c.Traffic("downloading " + filepath.Base(path))

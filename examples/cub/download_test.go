@@ -47,7 +47,7 @@ func publish(t *testing.T) *publishers {
 	require.NoError(t, err)
 	p.cache = filepath.Join(cache, "promptcam")
 
-	weights, arch := backbone(t, nil)
+	weights, arch := tinyBackbone(t, nil)
 	p.arch = arch
 	before := published
 	t.Cleanup(func() { published = before })
@@ -124,7 +124,7 @@ func TestDownload(t *testing.T) {
 
 	// Of what was damaged later, nothing is made.
 	write(t, filepath.Join(p.cache, "dino-vits16.pth"), "damaged")
-	fails(t, train, "-download: "+filepath.Join(p.cache, "dino-vits16.pth"), "has 7 bytes", "delete it")
+	fails(t, train, "--download: "+filepath.Join(p.cache, "dino-vits16.pth"), "has 7 bytes", "delete it")
 }
 
 // Only what a run needs is fetched: the weights are those that the model was trained on.
@@ -138,15 +138,15 @@ func TestDownloadForTrainedModel(t *testing.T) {
 	photo := filepath.Join(data, "images", "001.blue", "0.jpg")
 	require.NoError(t, os.RemoveAll(p.cache))
 
-	must(t, "-download", "-load", model, "-explain", photo, "-out", t.TempDir())
+	must(t, "explain", "-download", "--model", model, photo, "-out", t.TempDir())
 	assert.Equal(t, []string{"/dino/tiny.pth ", "/dino/tiny.pth "}, p.requests)
-	must(t, "-download", "-load", model, "-out", t.TempDir())
+	must(t, "evaluate", "-download", "--model", model, "-out", t.TempDir())
 	assert.Len(t, p.requests, 3)
 	assert.True(t, exists(p.cache, "CUB_200_2011", "attributes.txt"))
 	assert.True(t, exists(p.cache, "tiny.pth"))
 
 	delete(published.weights, "tiny")
-	fails(t, []string{"-download", "-load", model}, "-weights is missing: "+model+" was trained on tiny, and -download knows dino-vits16")
+	fails(t, []string{"evaluate", "-download", "--model", model, "-out", t.TempDir()}, "--weights is missing: "+model+" was trained on tiny, and --download knows dino-vits16")
 }
 
 func TestDownloadInterrupted(t *testing.T) {
@@ -159,7 +159,7 @@ func TestDownloadInterrupted(t *testing.T) {
 	p.halfway.Store(&cancel)
 	_, _, err := cub(t, ctx, args...)
 	require.ErrorIs(t, err, context.Canceled)
-	require.EqualError(t, err, "interrupted; what has been downloaded is in "+p.cache+": the same flags go on")
+	require.EqualError(t, err, "interrupted; what has been downloaded is in "+p.cache+": the same line continues")
 	must(t, args...)
 	assert.Equal(t, []string{"/CUB_200_2011.tgz ", fmt.Sprintf("/CUB_200_2011.tgz bytes=%d-", published.photographs.Size/2)}, p.requests)
 }
@@ -169,13 +169,13 @@ func TestDownloadRefuses(t *testing.T) {
 	args := []string{"-download", "-arch", p.arch, "-epochs", "1", "-out", t.TempDir()}
 	right := published.photographs
 	published.photographs.SHA256 = strings.Repeat("ab", 32)
-	fails(t, args, "-download: "+right.URL, right.SHA256, "want "+published.photographs.SHA256)
+	fails(t, args, "--download: "+right.URL, right.SHA256, "want "+published.photographs.SHA256)
 	published.photographs = p.offer("/CUB_200_2011.tgz", p.files["/CUB_200_2011.tgz"][:1000])
 	fails(t, args, "CUB_200_2011.tgz: ", "cut off")
 	require.False(t, exists(p.cache, "CUB_200_2011"))
 	published.photographs.URL = p.URL + "/none"
 	require.NoError(t, os.Remove(filepath.Join(p.cache, "CUB_200_2011.tgz")))
-	fails(t, args, "-download: "+p.URL+"/none: 404 Not Found")
+	fails(t, args, "--download: "+p.URL+"/none: 404 Not Found")
 
 	file := filepath.Join(t.TempDir(), "w.pth")
 	write(t, file, "")
@@ -184,14 +184,14 @@ func TestDownloadRefuses(t *testing.T) {
 		want string
 	}{
 		{[]string{"-download", "-data", "d", "-weights", file}, "nothing to fetch"},
-		{[]string{"-data", "d", "-weights", "tiny"}, "-weights tiny is no file: with -download"},
-		{[]string{"-download", "-weights", "dino-vitl16"}, "-weights dino-vitl16: no such file, and -download knows dino-vits16, tiny"},
+		{[]string{"-data", "d", "-weights", "tiny"}, "--weights tiny is no file: with --download"},
+		{[]string{"-download", "-weights", "dino-vitl16"}, "--weights dino-vitl16: no such file, and --download knows dino-vits16, tiny"},
 	} {
 		_, _, err := cub(t, t.Context(), c.args...)
 		require.ErrorAs(t, err, new(console.UsageError))
 		assert.ErrorContains(t, err, c.want)
 	}
-	fails(t, []string{"-download", "-load", "none"}, "-load none: no such file")
+	fails(t, []string{"evaluate", "-download", "--model", "none", "-out", t.TempDir()}, "--model: ", "none")
 }
 
 func TestPublished(t *testing.T) {
@@ -200,6 +200,6 @@ func TestPublished(t *testing.T) {
 		assert.NoError(t, err)
 		assert.Contains(t, f.URL, "https://")
 	}
-	assert.True(t, isPublished(defaultWeights))
+	assert.Contains(t, published.weights, defaultWeights)
 	assert.Contains(t, published.photographs.URL, "https://")
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/promptcam/promptcam/data/birds"
+	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -31,31 +32,31 @@ func TestWithoutDataAndWeights(t *testing.T) {
 	folder := fewBirds(t)
 	t.Chdir(t.TempDir())
 	stdout := must(t, "-epochs", "2", "-batch", "4")
-	assert.Contains(t, stdout, "drawing birds of 3 species, 6 images of each, in "+folder)
+	assert.Contains(t, stdout, "rendering birds of 3 species, 6 images of each, in "+folder)
 	assert.Contains(t, stdout, "12 images to train on")
 	assert.Contains(t, stdout, "The best head of the true class points at a trait")
-	assert.Contains(t, read(t, "out", "report", "index.html"), "Prompt-CAM: drawn birds")
+	assert.Contains(t, read(t, "out", "report", "index.html"), "Prompt-CAM: synthetic birds")
 	assert.EqualValues(t, 0, object(t, readMetrics(t, "out"), "recipe")["distill"])
 
 	// The model says itself that it needs no file.
-	stdout = must(t, "-load", "out/model.safetensors", "-data", "birds", "-out", "again")
+	stdout = must(t, "evaluate", "--model", "out", "-data", "birds", "-out", "again")
 	assert.NotContains(t, stdout, "drawing")
 	assert.Equal(t, readMetrics(t, "out")["test"], readMetrics(t, "again")["test"])
 
 	// So it does where it explains.
-	explained := must(t, "-load", "out/model.safetensors", "-explain", drawnFile(t, folder), "-out", "maps")
+	explained := must(t, "explain", "--model", "out", drawnFile(t, folder), "-out", "maps")
 	assert.Contains(t, explained, "Leafling")
 
 	// The drawn birds go with other weights, and these with other images.
-	weights, arch := backbone(t, nil)
+	weights, arch := tinyBackbone(t, nil)
 	must(t, "-data", "birds", "-weights", weights, "-arch", arch, "-rank", "8", "-epochs", "1", "-out", "other")
-	must(t, "-data", photographs(t, t.TempDir(), 6), "-weights", "birds", "-epochs", "1", "-out", "others")
-	fails(t, []string{"-weights", weights}, "-data is missing", "birds are drawn ones")
-	fails(t, []string{"-data", "somewhere"}, "-weights is missing", "birds is a small one")
+	must(t, "-data", drawPhotographs(t, t.TempDir(), 6), "-weights", "birds", "-epochs", "1", "-out", "others")
+	fails(t, []string{"-weights", weights}, "--data is missing", "birds are synthetic ones")
+	fails(t, []string{"-data", "somewhere"}, "--weights is missing", "birds is a small one")
 
 	drawn := drawnFile(t, folder)
 	require.NoError(t, os.Truncate(drawn, 100))
-	fails(t, []string{"-out", "torn"}, drawn, "1 of 18 drawn birds cannot be read", "delete the folder "+folder)
+	fails(t, []string{"-out", "torn"}, drawn, "1 of 18 synthetic birds cannot be read", "delete the folder "+folder)
 }
 
 // drawnFile returns the path of the first drawn bird.
@@ -88,41 +89,43 @@ func TestResumeWithoutDataAndWeights(t *testing.T) {
 
 func TestRecipeOfTheDrawnBirds(t *testing.T) {
 	t.Chdir(t.TempDir())
-	parsed := func(args ...string) *settings {
-		s, err := parse(args, io.Discard)
-		require.NoError(t, err)
-		return s
+	parsed := func(args ...string) *training {
+		tr := &training{job: newJob(console.New(io.Discard, io.Discard))}
+		cmd := tr.command(console.New(io.Discard, io.Discard))
+		require.NoError(t, cmd.ParseFlags(spelling(args)[1:]))
+		require.NoError(t, tr.settle(cmd.Flags()))
+		return tr
 	}
 	bare := parsed()
-	assert.Equal(t, bare.Recipe, parsed("-data", "birds", "-weights", "birds").Recipe)
-	assert.Zero(t, bare.Distill.Weight)
-	assert.Positive(t, bare.Binary.Weight)
-	assert.Positive(t, bare.Hard.Share)
+	assert.Equal(t, bare.job.Recipe, parsed("-data", "birds", "-weights", "birds").job.Recipe)
+	assert.Zero(t, bare.job.Distill.Weight)
+	assert.Positive(t, bare.job.Binary.Weight)
+	assert.Positive(t, bare.job.Hard.Share)
 	low := parsed("-lr", "0.003")
-	assert.InEpsilon(t, bare.Schedule.Min/bare.Schedule.Base, low.Schedule.Min/low.Schedule.Base, 1e-9, "the rate falls as far")
-	assert.True(t, bare.ownWeights)
-	assert.Greater(t, parsed("-preset", "long").Epochs, bare.Epochs)
-	assert.Equal(t, 3, parsed("-epochs", "3").Epochs)
-	assert.Equal(t, parsed("-data", "x", "-weights", "x", "-optimizer", "sgd").Recipe, parsed("-optimizer", "sgd").Recipe)
+	assert.InEpsilon(t, bare.job.Schedule.Min/bare.job.Schedule.Base, low.job.Schedule.Min/low.job.Schedule.Base, 1e-9, "the rate falls as far")
+	assert.True(t, bare.bundled())
+	assert.Greater(t, parsed("-preset", "long").job.Epochs, bare.job.Epochs)
+	assert.Equal(t, 3, parsed("-epochs", "3").job.Epochs)
+	assert.Equal(t, parsed("-data", "x", "-weights", "x", "-optimizer", "sgd").job.Recipe, parsed("-optimizer", "sgd").job.Recipe)
 	photographs := parsed("-data", "x", "-weights", "birds")
-	assert.Equal(t, parsed("-data", "x", "-weights", "x").Recipe, photographs.Recipe)
-	assert.True(t, photographs.ownWeights)
-	assert.True(t, parsed("-download", "-weights", "birds").ownWeights)
+	assert.Equal(t, parsed("-data", "x", "-weights", "x").job.Recipe, photographs.job.Recipe)
+	assert.True(t, photographs.bundled())
+	assert.True(t, parsed("-download", "-weights", "birds").bundled())
 
 	require.NoError(t, os.Mkdir("birds", 0o755))
-	assert.Empty(t, parsed("-data", "birds", "-weights", "birds").draws, "the folder")
-	assert.True(t, parsed("-data", "birds", "-weights", "birds").ownWeights, "a folder is no file of weights")
-	assert.NotEmpty(t, parsed().draws, "the folder was not asked for")
+	assert.False(t, parsed("-data", "birds", "-weights", "birds").drawn(), "the folder")
+	assert.True(t, parsed("-data", "birds", "-weights", "birds").bundled(), "a folder is no file of weights")
+
 	require.NoError(t, os.Remove("birds"))
 	require.NoError(t, os.WriteFile("birds", nil, 0o644))
-	assert.False(t, parsed("-data", "x", "-weights", "birds").ownWeights, "the file")
+	assert.False(t, parsed("-data", "x", "-weights", "birds").bundled(), "the file")
 }
 
 func TestFolderNamedAsTheDrawnBirds(t *testing.T) {
 	fewBirds(t)
-	weights, arch := backbone(t, nil)
+	weights, arch := tinyBackbone(t, nil)
 	t.Chdir(t.TempDir())
-	photographs(t, "birds", 6)
+	drawPhotographs(t, "birds", 6)
 	stdout := must(t, "-data", "birds", "-weights", weights, "-arch", arch, "-epochs", "1")
 	assert.NotContains(t, stdout, "drawing")
 	assert.Contains(t, stdout, "3 classes; 15 images to train on")

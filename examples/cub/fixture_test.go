@@ -29,9 +29,9 @@ var tiny = vit.Config{
 
 type tensors = map[string]*tensor.Tensor
 
-// backbone writes random weights of tiny in timm's names, changed by change,
+// tinyBackbone writes random weights of tiny in timm's names, changed by change,
 // and its config; it returns both paths.
-func backbone(t *testing.T, change func(tensors)) (weights, arch string) {
+func tinyBackbone(t *testing.T, change func(tensors)) (weights, arch string) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
 	all := map[string]*tensor.Tensor{}
@@ -109,8 +109,8 @@ func photograph(t *testing.T, path string, class, number int) {
 	require.NoError(t, f.Close())
 }
 
-// photographs draws n pictures of each class in dir/CLASS.
-func photographs(t *testing.T, dir string, n int) string {
+// drawPhotographs draws n pictures of each class in dir/CLASS.
+func drawPhotographs(t *testing.T, dir string, n int) string {
 	t.Helper()
 	for class, name := range classNames {
 		for i := range n {

@@ -42,8 +42,8 @@ func program(limit int, args ...string) *exec.Cmd {
 }
 
 func TestExitCodes(t *testing.T) {
-	weights, arch := backbone(t, nil)
-	data, out := photographs(t, t.TempDir(), 20), t.TempDir()
+	weights, arch := tinyBackbone(t, nil)
+	data, out := drawPhotographs(t, t.TempDir(), 20), t.TempDir()
 	exit := func(c *exec.Cmd, code int) string {
 		var stderr strings.Builder
 		c.Stderr = &stderr
@@ -54,7 +54,7 @@ func TestExitCodes(t *testing.T) {
 		assert.Equal(t, 1, strings.Count(stderr.String(), "\n"), stderr.String())
 		return stderr.String()
 	}
-	assert.Contains(t, exit(program(1<<30, "-weights", weights), 2), "cub: -data is missing")
+	assert.Contains(t, exit(program(1<<30, "-weights", weights), 2), "cub: --data is missing")
 	assert.Contains(t, exit(program(1<<30, "-data", filepath.Join(data, "none"), "-weights", weights, "-out", out), 1), "none")
 
 	c := program(1<<30, "-data", data, "-weights", weights, "-arch", arch, "-mode", "deep", "-epochs", "10000", "-out", out)
@@ -71,8 +71,8 @@ func TestExitCodes(t *testing.T) {
 // A disk that is full ends the run with an error that names the file, leaves
 // no temporary one, and what was saved before can be resumed.
 func TestFullDisk(t *testing.T) {
-	weights, arch := backbone(t, nil)
-	data, out, want := photographs(t, t.TempDir(), 6), t.TempDir(), t.TempDir()
+	weights, arch := tinyBackbone(t, nil)
+	data, out, want := drawPhotographs(t, t.TempDir(), 6), t.TempDir(), t.TempDir()
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-mode", "deep", "-epochs", "2", "-out"}
 	must(t, append(args, want)...)
 

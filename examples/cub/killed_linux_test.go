@@ -14,8 +14,8 @@ import (
 // Killed twenty times at random moments, while features are made, while it
 // trains and while it writes results, a run ends with the same bits.
 func TestKilledRunEndsWithTheSameBits(t *testing.T) {
-	weights, arch := backbone(t, nil)
-	data, want, out := photographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
+	weights, arch := tinyBackbone(t, nil)
+	data, want, out := drawPhotographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "40", "-batch", "4", "-average", "0.9", "-mix", "0.5", "-samples", "1", "-out"}
 	began := time.Now()
 	require.NoError(t, program(1<<30, append(args, want)...).Run())

@@ -18,17 +18,17 @@ import (
 // trainedModel trains a little, with more flags.
 func trainedModel(t *testing.T, data string, more ...string) (out, weights string) {
 	t.Helper()
-	weights, arch := backbone(t, nil)
+	weights, arch := tinyBackbone(t, nil)
 	out = t.TempDir()
 	must(t, append([]string{"-data", data, "-weights", weights, "-arch", arch, "-mode", "deep", "-epochs", "2", "-samples", "0", "-out", out}, more...)...)
 	return out, weights
 }
 
 func TestLoadGivesTheRunsNumbersAgain(t *testing.T) {
-	data := photographs(t, t.TempDir(), 10)
+	data := drawPhotographs(t, t.TempDir(), 10)
 	out, weights := trainedModel(t, data)
 	again := t.TempDir()
-	stdout := must(t, "-load", filepath.Join(out, "model.safetensors"), "-weights", weights, "-data", data, "-out", again)
+	stdout := must(t, "evaluate", "--model", filepath.Join(out, "model.safetensors"), "-weights", weights, "-data", data, "-out", again)
 	assert.Contains(t, stdout, "test top-1")
 	assert.Equal(t, []string{"metrics.json", "predictions.csv", "report/index.html"}, files(t, again))
 	assert.Equal(t, read(t, out, "predictions.csv"), read(t, again, "predictions.csv"))
@@ -44,10 +44,10 @@ func TestLoadGivesTheRunsNumbersAgain(t *testing.T) {
 
 // With features kept in 16 bits, the run's scores are those of -load but for their rounding.
 func TestLoadAfterTrainingOnFeatures(t *testing.T) {
-	data := photographs(t, t.TempDir(), 10)
+	data := drawPhotographs(t, t.TempDir(), 10)
 	out, weights := trainedModel(t, data, "-mode", "last")
 	again := t.TempDir()
-	must(t, "-load", filepath.Join(out, "model.safetensors"), "-weights", weights, "-data", data, "-out", again)
+	must(t, "evaluate", "--model", filepath.Join(out, "model.safetensors"), "-weights", weights, "-data", data, "-out", again)
 	want, got := table(t, out, "predictions.csv"), table(t, again, "predictions.csv")
 	require.Len(t, got, len(want))
 	for i, row := range want[1:] {
@@ -63,15 +63,15 @@ func TestLoadAfterTrainingOnFeatures(t *testing.T) {
 }
 
 func TestLoadMatchesClassesByName(t *testing.T) {
-	data := photographs(t, t.TempDir(), 10)
+	data := drawPhotographs(t, t.TempDir(), 10)
 	out, weights := trainedModel(t, data)
 	model := filepath.Join(out, "model.safetensors")
 
 	fewer := t.TempDir() // without blue, so that all numbers differ
-	photographs(t, fewer, 10)
+	drawPhotographs(t, fewer, 10)
 	require.NoError(t, os.RemoveAll(filepath.Join(fewer, "blue")))
 	again := t.TempDir()
-	must(t, "-load", model, "-weights", weights, "-data", fewer, "-out", again)
+	must(t, "evaluate", "--model", model, "-weights", weights, "-data", fewer, "-out", again)
 	rows := table(t, again, "predictions.csv")
 	assert.Equal(t, classNames, rows[0][4:])
 	whole := map[string][]string{}
@@ -89,32 +89,32 @@ func TestLoadMatchesClassesByName(t *testing.T) {
 
 	photograph(t, filepath.Join(fewer, "mauve", "1.png"), 0, 0)
 	photograph(t, filepath.Join(fewer, "mauve", "2.png"), 0, 1)
-	fails(t, []string{"-load", model, "-weights", weights, "-data", fewer, "-out", again}, "1 of the folder's 3 are not among them", "mauve")
+	fails(t, []string{"evaluate", "--model", model, "-weights", weights, "-data", fewer, "-out", again}, "1 of the folder's 3 are not among them", "mauve")
 }
 
 func TestLoadRefuses(t *testing.T) {
-	data := photographs(t, t.TempDir(), 6)
+	data := drawPhotographs(t, t.TempDir(), 6)
 	out, weights := trainedModel(t, data)
 	model := filepath.Join(out, "model.safetensors")
-	other, _ := backbone(t, func(w tensors) { w["cls_token"].Data()[0]++ })
-	load := []string{"-load", model, "-data", data, "-out", t.TempDir()}
+	other, _ := tinyBackbone(t, func(w tensors) { w["cls_token"].Data()[0]++ })
+	load := []string{"evaluate", "--model", model, "-data", data, "-out", t.TempDir()}
 
-	fails(t, load, "-weights is missing", "tiny", "SHA-256")
+	fails(t, load, "--weights is missing", "tiny", "SHA-256")
 	fails(t, append(load, "-weights", other), model, "was trained on backbone tiny with SHA-256")
-	fails(t, append(load, "-weights", model), "-weights "+model+" is not the tiny")
-	fails(t, append(load, "-weights", weights, "-epochs", "3"), "-epochs is for training")
-	fails(t, append(load, "-weights", weights, "-size", "64"), "-arch and -size are in "+model)
-	fails(t, []string{"-load", weights, "-data", data, "-weights", weights}, weights, "not a saved Prompt-CAM")
-	fails(t, []string{"-load", filepath.Join(out, "none"), "-data", data}, "-load", "none")
-	fails(t, []string{"-load", filepath.Join(out, "metrics.json"), "-data", data}, "metrics.json", "neither safetensors nor a PyTorch file")
+	fails(t, append(load, "-weights", model), "--weights "+model+" is not the tiny")
+	fails(t, append(load, "-weights", weights, "-epochs", "3"), "cub evaluate has no flag --epochs")
+	fails(t, append(load, "-weights", weights, "-size", "64"), "--arch and --size are stated by "+model)
+	fails(t, []string{"evaluate", "--model", weights, "-data", data, "-weights", weights, "-out", t.TempDir()}, weights, "not a saved Prompt-CAM")
+	fails(t, []string{"evaluate", "--model", filepath.Join(out, "none"), "-data", data, "-out", t.TempDir()}, "--model", "none")
+	fails(t, []string{"evaluate", "--model", filepath.Join(out, "metrics.json"), "-data", data, "-out", t.TempDir()}, "metrics.json", "neither safetensors nor a PyTorch file")
 	short := filepath.Join(t.TempDir(), "short.safetensors")
 	write(t, short, read(t, model)[:2000])
-	fails(t, []string{"-load", short, "-data", data, "-weights", weights}, "-load", short)
+	fails(t, []string{"evaluate", "--model", short, "-data", data, "-weights", weights, "-out", t.TempDir()}, "--model", short)
 
 	t.Chdir(filepath.Dir(out))
 	require.NoError(t, os.Rename(out, "out"))
-	fails(t, []string{"-load", "out/model.safetensors", "-weights", weights, "-data", data}, "-out is missing", "holds the results of a training run")
-	fails(t, []string{"-data", data, "-weights", weights}, "-out is missing", "holds the results of another run")
+	fails(t, []string{"evaluate", "--model", "out", "-weights", weights, "-data", data}, "--out is missing", "holds the results of another run")
+	fails(t, []string{"-data", data, "-weights", weights}, "--out is missing", "holds the results of another run")
 }
 
 // The authors' checkpoints hold everything but the class names.
@@ -128,31 +128,31 @@ func TestOfficialCheckpoint(t *testing.T) {
 	require.NoError(t, err)
 	arch := filepath.Join(t.TempDir(), "clip.json")
 	write(t, arch, string(text))
-	data, out := photographs(t, t.TempDir(), 5), t.TempDir()
+	data, out := drawPhotographs(t, t.TempDir(), 5), t.TempDir()
 
-	must(t, "-load", model, "-arch", arch, "-data", data, "-out", out)
+	must(t, "evaluate", "--model", model, "-arch", arch, "-data", data, "-out", out)
 	m := readMetrics(t, out)
 	assert.Equal(t, "deep", m["mode"])
 	assert.Equal(t, "golden-clip", m["arch"])
 	assert.Equal(t, classNames, table(t, out, "predictions.csv")[0][4:])
 
-	stdout := must(t, "-load", model, "-arch", arch, "-explain", filepath.Join(data, "red", "0.jpg"), "-class", "2", "-out", out)
+	stdout := must(t, "explain", "--model", model, "-arch", arch, filepath.Join(data, "red", "0.jpg"), "--compare", "2", "-out", out)
 	assert.Contains(t, stdout, "heads of the prompt of 2,")
 
-	fails(t, []string{"-load", model, "-arch", arch, "-data", data, "-weights", arch}, "-weights is not needed")
-	fails(t, []string{"-load", model, "-arch", "dino-vitb16", "-data", data}, "-load", model)
-	fails(t, []string{"-load", model, "-arch", arch, "-data", data, "-classes", "1,2"}, "has 3 classes", "has 2")
-	fails(t, []string{"-load", model, "-data", data}, "clip", "-arch")
+	fails(t, []string{"evaluate", "--model", model, "-arch", arch, "-data", data, "-weights", arch, "-out", out}, "--weights is not needed")
+	fails(t, []string{"evaluate", "--model", model, "-arch", "dino-vitb16", "-data", data, "-out", out}, "--model", model)
+	fails(t, []string{"evaluate", "--model", model, "-arch", arch, "-data", data, "-classes", "1,2", "-out", out}, "has 3 classes", "has 2")
+	fails(t, []string{"evaluate", "--model", model, "-data", data, "-out", out}, "clip", "-arch")
 }
 
 func TestExplain(t *testing.T) {
-	data := photographs(t, t.TempDir(), 6)
+	data := drawPhotographs(t, t.TempDir(), 6)
 	model, weights := trainedModel(t, data)
 	out := t.TempDir()
 	red, blue := filepath.Join(data, "red", "0.jpg"), filepath.Join(data, "blue", "0.jpg")
-	load := []string{"-load", filepath.Join(model, "model.safetensors"), "-weights", weights, "-out", out}
+	load := []string{"explain", "--model", model, "-weights", weights, "-out", out}
 
-	stdout := must(t, append(load, "-explain", red+","+blue, "-top", "2", "-blur", "all", "-colormap", "viridis", "-scale", "relative")...)
+	stdout := must(t, append(load, red, blue, "-top", "2", "-blur", "all", "-colormap", "viridis", "-scale", "relative")...)
 	assert.Equal(t, []string{"0-maps-2.png", "0-maps.png"}, files(t, out))
 	for _, words := range []string{red, blue, "40x36 pixels", "predicted", "rank  head  patches  prompts", "sufficient traits: ", filepath.Join(out, "0-maps-2.png")} {
 		assert.Contains(t, stdout, words)
@@ -162,7 +162,7 @@ func TestExplain(t *testing.T) {
 	// Whichever class is predicted, one of these is another.
 	tall := 0
 	for _, class := range []string{"red", "1"} {
-		stdout := must(t, append(load, "-explain", red, "-class", class)...)
+		stdout := must(t, append(load, red, "--compare", class)...)
 		if pictureSize(t, filepath.Join(out, "0-maps.png")).Y > one.Y {
 			tall++
 			assert.Equal(t, 2, strings.Count(stdout, "heads of the prompt of"))
@@ -176,17 +176,18 @@ func TestExplain(t *testing.T) {
 	photograph(t, photo, 0, 0)
 	photograph(t, other, 1, 0)
 	before := read(t, photo) + read(t, other)
-	must(t, append(load, "-explain", photo+", "+other)...)
+	must(t, append(load, photo, other)...)
 	assert.Equal(t, before, read(t, photo)+read(t, other))
 	assert.Subset(t, files(t, out), []string{"1-maps-2.png", "1-maps-maps.png"})
 	require.NoError(t, os.Rename(photo, filepath.Join(out, "one, two.png")))
-	must(t, append(load, "-explain", filepath.Join(out, "one, two.png"))...)
+	must(t, append(load, filepath.Join(out, "one, two.png"))...)
 	assert.Contains(t, files(t, out), "one, two-maps.png")
 
-	fails(t, append(load, "-explain", red, "-class", "mauve"), `-class: no class "mauve" among the 3`)
-	fails(t, append(load, "-explain", filepath.Join(data, "none.jpg")), "-explain", "none.jpg")
-	fails(t, []string{"-explain", red}, "-explain needs -load")
-	fails(t, append(load, "-data", data, "-class", "red"), "-class says what to -explain")
+	fails(t, append(load, red, "--compare", "mauve"), `--compare: no class "mauve" among the 3`)
+	fails(t, append(load, filepath.Join(data, "none.jpg")), "none.jpg")
+	fails(t, []string{"-explain", red}, "it is a command: cub explain")
+	fails(t, []string{"explain", red}, "--model is missing")
+	fails(t, load, "requires at least 1 arg")
 }
 
 func pictureSize(t *testing.T, path string) image.Point {

@@ -1,94 +1,115 @@
-// Cub trains Prompt-CAM on a folder of photographs, reports its accuracy and
-// draws what each class's prompt looks at. Its flags are explained by -h.
+// Cub trains Prompt-CAM on a folder of photographs, evaluates and explains what was learned, and puts
+// the trained model to use: cub -h lists its commands. Without arguments it does the main job on
+// synthetic birds.
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
 
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/promptcam/run"
 )
 
 func main() { console.Main("cub", command) }
 
-// command parses the command line and does what it asks for.
+// command is the program.
 func command(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	s, err := parse(args, stdout)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if err := folders(s); err != nil {
-		return err
-	}
 	c := console.New(stdout, stderr)
-	c.Quiet, s.Observer = s.Quiet, observer(c)
 	defer c.Clear()
-	if s.fetches != nil {
-		if err := s.fetches.fetch(ctx, c); err != nil {
-			return err
-		}
-	}
-	if s.draws != "" {
-		if err := drawData(ctx, s.draws, c); err != nil {
-			return err
-		}
-	}
-	err = do(ctx, s, c)
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return interrupted{saved(s), err}
+	root := commands(c)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	root.SetArgs(spelling(args))
+	err := root.ExecuteContext(ctx)
+	if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
+		return console.Usagef("%s", strings.Join(strings.Fields(err.Error()), " ")) // cobra's hint is several lines
 	}
 	return err
 }
 
-// folders says whether one of the folders is a file.
-func folders(s *settings) error {
-	for _, f := range []struct{ name, dir string }{{"data", s.Data}, {"out", s.Out}, {"add-class", s.AddClass}, {"cache", s.Cache}} {
-		if info, err := os.Stat(f.dir); err == nil && !info.IsDir() {
-			return fmt.Errorf("-%s %s is a file, want a folder", f.name, f.dir)
+func commands(c *console.Console) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cub",
+		Short: "Train Prompt-CAM on photographs, and see what tells look-alikes apart",
+		Long: `cub trains Prompt-CAM on a folder of photographs with a pre-trained vision transformer, reports its accuracy
+and draws where the prompt of each class attends. Without a command it trains; without any argument it does
+so on synthetic birds, with a small bundled backbone.`,
+		SilenceErrors: true, SilenceUsage: true,
+	}
+	root.AddCommand(trainCommand(c), evaluateCommand(c), traitsCommand(c), explainCommand(c), predictCommand(c),
+		addClassCommand(c), dataCommand(c), inspectCommand(c), versionCommand(c))
+	for _, cmd := range root.Commands() {
+		if args := cmd.Args; args != nil {
+			cmd.Args = func(cmd *cobra.Command, given []string) error {
+				if err := args(cmd, given); err != nil {
+					return console.Usagef("%s: %w; %s -h explains it", cmd.CommandPath(), err, cmd.CommandPath())
+				}
+				return nil
+			}
 		}
 	}
-	return nil
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return console.UsageError{Err: flagError(cmd, err)} })
+	return root
 }
 
-// interrupted is the end of a run by a signal.
-type interrupted struct {
-	saved string
-	cause error
+// retired are flags of earlier versions, and what does their job now.
+var retired = map[string]string{
+	"load":      "name a trained model by --model, after a command: cub evaluate, traits, explain, predict or add-class",
+	"explain":   "it is a command: cub explain --model MODEL PHOTO...",
+	"class":     "it is --compare: cub explain --model MODEL --compare CLASS PHOTO...",
+	"add-class": "it is a command: cub add-class --model MODEL FOLDER",
 }
 
-func (i interrupted) Error() string { return "interrupted; " + i.saved }
-func (i interrupted) Unwrap() error { return i.cause }
+// flagError says more about a flag that does not exist.
+func flagError(cmd *cobra.Command, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	name := unknown.GetSpecifiedName()
+	if now, ok := retired[name]; ok {
+		return fmt.Errorf("--%s is no flag any more: %s", name, now)
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	return fmt.Errorf("%s has no flag --%s, the nearest is --%s; %[1]s -h all lists them", cmd.CommandPath(), name, data.Nearest(names, name))
+}
 
-// saved says what an interrupted run has left and how to go on.
-func saved(s *settings) string {
-	state := filepath.Join(s.Out, "state.safetensors")
-	if done, of := s.Unfinished(); s.Load == "" && of > 0 {
-		if done < of {
-			return fmt.Sprintf("epoch %d of %d is on disk in %s: go on with the same flags and -resume", done, of, state)
+// spelling returns the arguments with two dashes before long flags, where earlier versions took one, and
+// with the command train where they name none.
+func spelling(args []string) []string {
+	args = slices.Clone(args)
+	for i, a := range args {
+		if a == "--" {
+			break
 		}
-		return fmt.Sprintf("training is done and on disk in %s: the same flags and -resume make the report", state)
+		if len(a) > 2 && a[0] == '-' && a[1] >= 'a' && a[1] <= 'z' {
+			args[i] = "-" + a
+		}
 	}
-	again := "the same flags start again"
-	features := filepath.Join(cmp.Or(s.Cache, s.Out), "features.safetensors")
-	if (s.Load == "" || s.AddClass != "") && exists(features) {
-		again += ", with the features made so far in " + features
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") && args[0] != "-h" && args[0] != "--help" && args[0] != "--version" {
+		args = append([]string{"train"}, args...)
 	}
-	return again
+	if i := slices.Index(args, "-h"); i > 0 && i+1 < len(args) && args[i+1] == "all" {
+		args = append(slices.Delete(args, i, i+2), "--help-all")
+	}
+	return args
 }
 
-// observer shows the work of package run.
-func observer(c *console.Console) run.Observer {
-	return run.Observer{
+// newJob returns a job with the default settings that shows its work on a console.
+func newJob(c *console.Console) *run.Job {
+	job := run.NewJob(run.Quick(), nil, "out")
+	job.Observer = run.Observer{
 		Line: func(kind run.Kind, text string) {
 			map[run.Kind]func(string){run.Note: c.Say, run.Outcome: c.Result, run.Warning: c.Warn}[kind](text)
 		},
@@ -102,7 +123,28 @@ func observer(c *console.Console) run.Observer {
 			})
 		},
 	}
+	return job
 }
 
-// say prints a line about how things go.
-func say(c *console.Console, format string, a ...any) { c.Say(fmt.Sprintf(format, a...)) }
+// version returns the version of the program and of the commit that it was built from.
+func version() string {
+	v := "unknown"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return v
+	}
+	v = info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && !strings.Contains(v, s.Value[:12]) {
+			v += " " + s.Value[:12]
+		}
+	}
+	return v + ", " + info.GoVersion
+}
+
+func versionCommand(c *console.Console) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Args: cobra.NoArgs, Short: "Print the version",
+		Run: func(*cobra.Command, []string) { c.Result("cub " + version()) },
+	}
+}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/promptcam/promptcam/nn/fit/knob"
-	"github.com/promptcam/promptcam/vit"
+	"github.com/promptcam/promptcam/promptcam/run"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -19,8 +19,8 @@ var complete = []string{"curves.png", "history.csv", "metrics.json", "model.safe
 var withFeatures = slices.Sorted(slices.Values(append([]string{"features.safetensors"}, complete...)))
 
 func TestEveryModeLeavesAllResults(t *testing.T) {
-	weights, arch := backbone(t, nil)
-	data := photographs(t, t.TempDir(), 10)
+	weights, arch := tinyBackbone(t, nil)
+	data := drawPhotographs(t, t.TempDir(), 10)
 	for _, mode := range []string{"deep", "shallow", "last", "from:2"} {
 		t.Run(mode, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "a", "b")
@@ -74,8 +74,8 @@ func TestEveryModeLeavesAllResults(t *testing.T) {
 
 // The colours are told apart after a few epochs, or nothing was learned at all.
 func TestLearns(t *testing.T) {
-	weights, arch := backbone(t, nil)
-	data, out := photographs(t, t.TempDir(), 16), t.TempDir()
+	weights, arch := tinyBackbone(t, nil)
+	data, out := drawPhotographs(t, t.TempDir(), 16), t.TempDir()
 	stdout := must(t, "-data", data, "-weights", weights, "-arch", arch, "-mode", "deep", "-epochs", "15", "-lr", "0.02", "-agnostic", "2", "-val", "0", "-quiet", "-out", out)
 	assert.Len(t, strings.Split(strings.TrimSpace(stdout), "\n"), 2, stdout)
 	m := readMetrics(t, out)
@@ -86,7 +86,7 @@ func TestLearns(t *testing.T) {
 }
 
 func TestLayouts(t *testing.T) {
-	weights, arch := backbone(t, nil)
+	weights, arch := tinyBackbone(t, nil)
 	common := []string{"-val", "0.1", "-weights", weights, "-arch", arch, "-epochs", "1", "-quiet"}
 
 	t.Run("cub", func(t *testing.T) {
@@ -100,14 +100,14 @@ func TestLayouts(t *testing.T) {
 		// Neither the lists nor the results are passed over without a word.
 		_, stderr, err := cub(t, t.Context(), append(common, "-data", filepath.Join(data, "images"), "-out", out)...)
 		require.NoError(t, err)
-		assert.Contains(t, stderr, "-data "+data+" has the published test images")
-		assert.Contains(t, stderr, "-out "+out+" holds the results of another run")
+		assert.Contains(t, stderr, "--data "+data+" has the published test images")
+		assert.Contains(t, stderr, "--out "+out+" holds the results of another run")
 	})
 	for _, test := range []string{"val", "test"} {
 		t.Run("train and "+test, func(t *testing.T) {
 			data, out := t.TempDir(), t.TempDir()
-			photographs(t, filepath.Join(data, "train"), 6)
-			photographs(t, filepath.Join(data, test), 2)
+			drawPhotographs(t, filepath.Join(data, "train"), 6)
+			drawPhotographs(t, filepath.Join(data, test), 2)
 			must(t, append(common, "-data", data, "-out", out, "-augment", "none", "-dropout", "0.1", "-drop-path", "0.1", "-patches-only")...)
 			m := readMetrics(t, out)
 			assert.EqualValues(t, 15, m["train_images"])
@@ -117,9 +117,9 @@ func TestLayouts(t *testing.T) {
 	}
 	t.Run("train, val and test", func(t *testing.T) {
 		data, out := t.TempDir(), t.TempDir()
-		photographs(t, filepath.Join(data, "train"), 4)
-		photographs(t, filepath.Join(data, "val"), 3)
-		photographs(t, filepath.Join(data, "test"), 2)
+		drawPhotographs(t, filepath.Join(data, "train"), 4)
+		drawPhotographs(t, filepath.Join(data, "val"), 3)
+		drawPhotographs(t, filepath.Join(data, "test"), 2)
 		must(t, append(common, "-data", data, "-out", out, "-val", "0")...)
 		m := readMetrics(t, out)
 		assert.EqualValues(t, 12, m["train_images"])
@@ -127,7 +127,7 @@ func TestLayouts(t *testing.T) {
 	})
 	t.Run("one class without a test image", func(t *testing.T) {
 		data, out := t.TempDir(), t.TempDir()
-		photographs(t, filepath.Join(data, "train"), 3)
+		drawPhotographs(t, filepath.Join(data, "train"), 3)
 		photograph(t, filepath.Join(data, "test", "red", "0.png"), 2, 0)
 		must(t, append(common, "-data", data, "-out", out)...)
 		classes := readMetrics(t, out)["per_class"].([]any)
@@ -137,13 +137,17 @@ func TestLayouts(t *testing.T) {
 	})
 }
 
-func TestHelpNamesEveryFlag(t *testing.T) {
-	stdout := must(t, "-h")
-	for k := range knob.Walk(&settings{}) {
-		assert.Contains(t, stdout, "\n  -"+k.Flag)
-		assert.Contains(t, groups, k.Group, k.Flag)
+func TestHelp(t *testing.T) {
+	root := must(t, "-h")
+	for _, name := range []string{"train", "evaluate", "explain", "predict", "add-class", "traits", "data", "inspect", "version", "completion"} {
+		assert.Contains(t, root, "\n  "+name)
 	}
-	for _, c := range vit.Presets() {
-		assert.Contains(t, stdout, c.Name)
+	common, all, deep := must(t, "train", "-h"), must(t, "train", "-h", "all"), must(t, "train", "-mode", "deep", "-h", "all")
+	for k := range knob.Walk(&run.Job{}) {
+		assert.Contains(t, all, "\n  --"+k.Flag+" ", "every flag")
 	}
+	assert.NotContains(t, common, "--mix-until")
+	assert.Equal(t, 10, strings.Count(common, "\n  --"))
+	assert.Contains(t, all, "(default 20)", "epochs for the synthetic birds")
+	assert.Contains(t, deep, "(default 25)", "epochs of mode deep")
 }

@@ -37,8 +37,8 @@ func sameResults(t *testing.T, want, out string) {
 }
 
 func TestResumeEndsWithTheSameBits(t *testing.T) {
-	weights, arch := backbone(t, nil)
-	data := photographs(t, t.TempDir(), 10)
+	weights, arch := tinyBackbone(t, nil)
+	data := drawPhotographs(t, t.TempDir(), 10)
 	for _, optimizer := range []string{"adamw", "sgd"} {
 		t.Run(optimizer, func(t *testing.T) {
 			args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "5", "-batch", "4", "-dropout", "0.1",
@@ -112,9 +112,9 @@ func TestResumeEndsWithTheSameBits(t *testing.T) {
 
 // Until the images are read it is not known how many epochs -epochs 0 means.
 func TestInterruptedBeforeTheEpochsAreKnown(t *testing.T) {
-	weights, arch := backbone(t, nil)
+	weights, arch := tinyBackbone(t, nil)
 	out := t.TempDir()
-	args := []string{"-data", photographs(t, t.TempDir(), 6), "-weights", weights, "-arch", arch, "-out", out}
+	args := []string{"-data", drawPhotographs(t, t.TempDir(), 6), "-weights", weights, "-arch", arch, "-out", out}
 	for _, line := range []string{"epoch 1/900", "features of layer"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		err := command(ctx, args, watcher{func(printed string) {
@@ -129,8 +129,8 @@ func TestInterruptedBeforeTheEpochsAreKnown(t *testing.T) {
 }
 
 func TestResumeRefuses(t *testing.T) {
-	weights, arch := backbone(t, nil)
-	data, out := photographs(t, t.TempDir(), 6), t.TempDir()
+	weights, arch := tinyBackbone(t, nil)
+	data, out := drawPhotographs(t, t.TempDir(), 6), t.TempDir()
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "3", "-out", out}
 	ctx, cancel := context.WithCancel(t.Context())
 	err := command(ctx, args, watcher{func(line string) {
@@ -140,24 +140,24 @@ func TestResumeRefuses(t *testing.T) {
 	}}, io.Discard)
 	require.ErrorIs(t, err, context.Canceled)
 
-	fails(t, args, "-out "+out+" holds an unfinished run", "-resume")
-	fails(t, append(args, "-resume", "-lr", "0.1", "-seed", "2"), "-lr was 0.06, now 0.1", "-seed was 1, now 2")
+	fails(t, args, "--out "+out+" holds an unfinished run", "-resume")
+	fails(t, append(args, "-resume", "-lr", "0.1", "-seed", "2"), "--lr was 0.06, now 0.1", "--seed was 1, now 2")
 	fails(t, append(args, "-resume", "-size", "64"), "the image size was 32x32, now 64x64")
 	fails(t, append(args, "-resume", "-classes", "red,green"), "the images or classes")
-	other, _ := backbone(t, func(w tensors) { w["cls_token"].Data()[0]++ })
-	fails(t, append(args, "-resume", "-weights", other), "the backbone (-weights) had SHA-256")
+	other, _ := tinyBackbone(t, func(w tensors) { w["cls_token"].Data()[0]++ })
+	fails(t, append(args, "-resume", "-weights", other), "the backbone (--weights) had SHA-256")
 	changed := filepath.Join(t.TempDir(), "other.json")
 	write(t, changed, strings.Replace(read(t, arch), `"QuickGELU":false`, `"QuickGELU":true`, 1))
-	fails(t, append(args, "-resume", "-arch", changed), "the architecture (-arch)")
+	fails(t, append(args, "-resume", "-arch", changed), "the architecture (--arch)")
 
 	kept := read(t, out, "features.safetensors")
-	fails(t, append(args, "-resume", "-views", "4"), "-views was 2, now 4")
+	fails(t, append(args, "-resume", "-views", "4"), "--views was 2, now 4")
 	assert.Equal(t, kept, read(t, out, "features.safetensors"), "which the unfinished run needs")
 
 	state := read(t, filepath.Join(out, "state.safetensors"))
 	for name, text := range map[string]string{"truncated": state[:len(state)/2], "text": "no state", "empty": ""} {
 		write(t, filepath.Join(out, "state.safetensors"), text)
-		fails(t, append(args, "-resume"), "-resume: ", filepath.Join(out, "state.safetensors"))
+		fails(t, append(args, "-resume"), "--resume: ", filepath.Join(out, "state.safetensors"))
 		_ = name
 	}
 	write(t, filepath.Join(out, "state.safetensors"), read(t, weights))

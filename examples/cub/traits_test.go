@@ -31,9 +31,10 @@ func object(t *testing.T, in map[string]any, path ...string) map[string]any {
 }
 
 func TestTraitsOfDrawnBirds(t *testing.T) {
-	weights, arch := backbone(t, nil)
+	weights, arch := tinyBackbone(t, nil)
 	data, out := flock(t), t.TempDir()
 	common := []string{"-data", data, "-weights", weights}
+	load := append([]string{"evaluate", "--model"}, append([]string{out}, common...)...)
 	stdout := must(t, append(common, "-arch", arch, "-epochs", "2", "-batch", "4", "-out", out)...)
 	for _, want := range []string{"best head of the true class points at a trait", "of 12 test images", "class token", "moves the prediction to the other in", "of 16 pairs", "switches a mark off"} {
 		assert.Contains(t, stdout, want)
@@ -71,13 +72,13 @@ func TestTraitsOfDrawnBirds(t *testing.T) {
 
 	// The same is measured of a loaded model, from photographs in place of features.
 	again := t.TempDir()
-	must(t, append(common, "-load", filepath.Join(out, "model.safetensors"), "-out", again, "-quiet")...)
+	must(t, append(load, "-out", again, "-quiet")...)
 	loaded := object(t, readMetrics(t, again), "traits")
 	assert.Equal(t, m["counterfactual"], loaded["counterfactual"])
 	assert.InDelta(t, object(t, m, "top_head", "trait", "mass")["mean"], object(t, loaded, "top_head", "trait", "mass")["mean"], 0.1, "features have 16 bits")
 
 	off := t.TempDir()
-	stdout = must(t, append(common, "-load", filepath.Join(out, "model.safetensors"), "-out", off, "-traits", "off")...)
+	stdout = must(t, append(load, "-out", off, "-traits", "off")...)
 	assert.NotContains(t, stdout, "best head")
 	assert.NotContains(t, readMetrics(t, off), "traits")
 	assert.NotContains(t, files(t, off), "traits.csv")
@@ -87,27 +88,27 @@ func TestTraitsOfDrawnBirds(t *testing.T) {
 		text := read(t, scenes)
 		write(t, scenes, strings.Replace(text, "\n5 ", "\n5 1", 1))
 		foreign := t.TempDir()
-		_, stderr, err := cub(t, t.Context(), append(common, "-load", filepath.Join(out, "model.safetensors"), "-out", foreign)...)
+		_, stderr, err := cub(t, t.Context(), append(load, "-out", foreign)...)
 		require.NoError(t, err)
 		assert.Contains(t, stderr, "Plain_Leafling_0005.png is not the Plain Leafling that this program draws from the seed in scenes.txt: no traits are exchanged")
 		assert.NotContains(t, object(t, readMetrics(t, foreign), "traits"), "counterfactual")
 		require.NoError(t, os.Remove(scenes))
 		bare := t.TempDir()
-		must(t, append(common, "-load", filepath.Join(out, "model.safetensors"), "-out", bare)...)
+		must(t, append(load, "-out", bare)...)
 		assert.NotContains(t, object(t, readMetrics(t, bare), "traits"), "counterfactual")
 	})
 	t.Run("damaged", func(t *testing.T) {
 		mask := filepath.Join(data, "masks", "parts", "001.Plain_Leafling", "Plain_Leafling_0006.png")
 		require.NoError(t, os.Rename(mask, mask+"~"))
-		fails(t, append(common, "-load", filepath.Join(out, "model.safetensors"), "-out", t.TempDir()), mask, "-traits off")
+		fails(t, append(load, "-out", t.TempDir()), mask, "--traits off")
 		write(t, filepath.Join(data, "differences.csv"), "what\n")
-		fails(t, append(common, "-load", filepath.Join(out, "model.safetensors"), "-out", t.TempDir()), "differences.csv:1", "want class_a,class_b,kind")
+		fails(t, append(load, "-out", t.TempDir()), "differences.csv:1", "want class_a,class_b,kind")
 	})
 }
 
 // CUB has points and boxes, but no masks, and does not tell what traits define a class.
 func TestTraitsOfCUB(t *testing.T) {
-	weights, arch := backbone(t, nil)
+	weights, arch := tinyBackbone(t, nil)
 	data, out := lists(t, t.TempDir(), 3, 4), t.TempDir()
 	var points, boxes strings.Builder
 	for id := 1; id <= 21; id++ {

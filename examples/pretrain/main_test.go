@@ -161,31 +161,31 @@ func TestBadInput(t *testing.T) {
 		args  []string
 		words []string
 	}{
-		"no data":         {nil, []string{"-data is missing"}},
-		"two sources":     {[]string{"-data", good, "-birds", "9"}, []string{"-data and -birds"}},
+		"no data":         {nil, []string{"--data is missing"}},
+		"two sources":     {[]string{"-data", good, "-birds", "9"}, []string{"--data and --birds"}},
 		"missing folder":  {[]string{"-data", filepath.Join(good, "none")}, []string{"-data", "none"}},
-		"empty folder":    {[]string{"-data", t.TempDir()}, []string{"0 images, want at least the 6 of -batch"}},
+		"empty folder":    {[]string{"-data", t.TempDir()}, []string{"0 images, want at least the 6 of --batch"}},
 		"file as folder":  {[]string{"-data", regular}, []string{"-data", regular, "want a folder"}},
-		"one image":       {[]string{"-data", one}, []string{one, "1 images, want at least the 6 of -batch"}},
+		"one image":       {[]string{"-data", one}, []string{one, "1 images, want at least the 6 of --batch"}},
 		"text as JPEG":    {[]string{"-data", changed("text.jpg", "no photograph")}, []string{"1 of 13 images cannot be read", "-skip-bad", "down/text.jpg"}},
 		"truncated PNG":   {[]string{"-data", changed("cut.png", picture[:len(picture)/2])}, []string{"down/cut.png"}},
 		"bad k-NN folder": {[]string{"-data", good, "-knn", one}, []string{"-knn", one}},
 		"bad k-NN image":  {[]string{"-data", good, "-knn", changed("text.jpg", "no photograph")}, []string{"-knn", "down/text.jpg"}},
 		"odd patch":       {[]string{"-data", good, "-patch", "7"}, []string{"-patch", "multiple of the patch size 7"}},
-		"odd local crop":  {[]string{"-data", good, "-local", "20"}, []string{"-local 20", "multiple of the patch size 8"}},
-		"odd early crop":  {[]string{"-data", good, "-early", "20"}, []string{"-early 20", "multiple of the patch size 8"}},
-		"kin photographs": {[]string{"-data", good, "-kin", "0.5"}, []string{"-kin is 0.5", "-birds"}},
-		"a lonely image":  {[]string{"-data", good, "-contrast", "0.2", "-batch", "9", "-piece", "4"}, []string{"-contrast", "-batch of 9", "-piece 4", "one image alone"}},
+		"odd local crop":  {[]string{"-data", good, "-local", "20"}, []string{"--local 20", "multiple of the patch size 8"}},
+		"odd early crop":  {[]string{"-data", good, "-early", "20"}, []string{"--early 20", "multiple of the patch size 8"}},
+		"kin photographs": {[]string{"-data", good, "-kin", "0.5"}, []string{"--kin is 0.5", "-birds"}},
+		"a lonely image":  {[]string{"-data", good, "-contrast", "0.2", "-batch", "9", "-piece", "4"}, []string{"-contrast", "--batch of 9", "--piece 4", "one image alone"}},
 		"odd heads":       {[]string{"-data", good, "-heads", "5"}, []string{"multiple of the 5 heads"}},
-		"negative rate":   {[]string{"-data", good, "-lr", "-1"}, []string{"-lr is -1"}},
+		"negative rate":   {[]string{"-data", good, "-lr", "-1"}, []string{"--lr is -1"}},
 		"rate as a word":  {[]string{"-data", good, "-lr", "fast"}, []string{"fast", "-lr"}},
 		"unknown flag":    {[]string{"-data", good, "-arch", "x"}, []string{"-arch"}},
 		"stray argument":  {[]string{"-data", good, "x"}, []string{`"x" is no flag`}},
 		"odd window":      {[]string{"-data", good, "-window", "3"}, []string{"-window", "no whole number of windows of 3x3"}},
-		"odd crop window": {[]string{"-data", good, "-window", "2", "-local", "24"}, []string{"-local 24", "3x3 patches are no whole number of windows of 2x2"}},
+		"odd crop window": {[]string{"-data", good, "-window", "2", "-local", "24"}, []string{"--local 24", "3x3 patches are no whole number of windows of 2x2"}},
 		"other optimizer": {[]string{"-data", good, "-optimizer", "lion"}, []string{"-optimizer", "lion", "want adamw or muon"}},
 		"unknown type":    {[]string{"-data", good, "-type", "f64"}, []string{"-type", "f32 or f16"}},
-		"too high a rate": {[]string{"-data", good, "-lr", "1", "-clip", "0", "-warmup", "0", "-epochs", "60", "-decay", "9", "-last-decay", "9"}, []string{"loss", "try an -lr below"}},
+		"too high a rate": {[]string{"-data", good, "-lr", "1", "-clip", "0", "-warmup", "0", "-epochs", "60", "-decay", "9", "-last-decay", "9"}, []string{"loss", "try a learning rate below"}},
 		"out is a file":   {[]string{"-data", good, "-out", regular}, []string{"-out", regular, "want a folder"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -219,7 +219,7 @@ func TestBadState(t *testing.T) {
 			assert.ErrorContains(t, err, word)
 		}
 	}
-	again([]string{"-resume", statePath(out), "-lr was 0.002, now 0.003"}, "-lr", "0.003")
+	again([]string{"-resume", statePath(out), "--lr was 0.002, now 0.003"}, "-lr", "0.003")
 	again([]string{"-resume", "the images are not the same: they were 12 files", "now 15 files"}, "-data", tiles(t, t.TempDir(), 5))
 	write(t, statePath(out), state[:len(state)-100])
 	again([]string{"-resume", statePath(out)})
@@ -233,8 +233,8 @@ func TestBadState(t *testing.T) {
 
 // The line in help that is said to make the library's own weights makes such.
 func TestHelpTellsHowTheLibrarysWeightsWereMade(t *testing.T) {
-	_, line, _ := strings.Cut(strings.ReplaceAll(about, "\\\n", ""), "pretrain -birds ")
-	line, _, _ = strings.Cut("-birds "+line, "\n")
+	_, line, _ := strings.Cut(strings.ReplaceAll(about, "\\\n", ""), "pretrain --birds ")
+	line, _, _ = strings.Cut("--birds "+line, "\n")
 	s, err := parse(strings.Fields(line), io.Discard)
 	require.NoError(t, err)
 	assert.Equal(t, pretrained.Birds().Config, s.Backbone())

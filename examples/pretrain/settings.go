@@ -14,35 +14,35 @@ import (
 // settings is what the command line says.
 type settings struct {
 	Data    string `knob:"data" group:"Run" arg:"folder" help:"of images, at any depth"`
-	Birds   int    `knob:"birds" range:"[0,1073741824]" help:"draw so many birds for each epoch in place of -data"`
+	Birds   int    `knob:"birds" range:"[0,1073741824]" help:"draw so many birds for each epoch in place of --data"`
 	SkipBad bool   `knob:"skip-bad" help:"go on without images that cannot be read"`
 	Out     string `knob:"out" default:"pretrain-out" arg:"folder" help:"for results"`
-	Resume  bool   `knob:"resume" help:"go on with the unfinished run in -out"`
+	Resume  bool   `knob:"resume" help:"go on with the unfinished run in --out"`
 	Type    string `knob:"type" default:"f32" choices:"f32 f16" help:"of the weights in backbone.safetensors, f32 or f16"`
 
-	KNN      string `knob:"knn" group:"k-NN test" arg:"folder" help:"of labelled images, CLASS/IMAGE or CUB's layout: after epochs, the nearest 20 images of the training part, or half, vote for the class of each other image; with -birds, by default drawn species"`
+	KNN      string `knob:"knn" group:"k-NN test" arg:"folder" help:"of labelled images, CLASS/IMAGE or CUB's layout: after epochs, the nearest 20 images of the training part, or half, vote for the class of each other image; with --birds, by default drawn species"`
 	KNNEvery int    `knob:"knn-every" default:"1" range:"[1,1073741824]" help:"epochs from one test to the next"`
-	KNNMost  int    `knob:"knn-most" default:"0" range:"[0,1073741824]" help:"greatest number of images of each class and part; 0: all, or with -birds 20 of each species"`
+	KNNMost  int    `knob:"knn-most" default:"0" range:"[0,1073741824]" help:"greatest number of images of each class and part; 0: all, or with --birds 20 of each species"`
 
 	pretrain.Config
 
-	Scenes int     `knob:"scenes" group:"Drawn birds" default:"3" range:"[1,64]" help:"pictures of each of -birds, in other poses, places and lights: one for each global crop, the others for the local ones; 1: all views are of one picture, as of a photograph"`
-	Kin    float64 `knob:"kin" default:"0" range:"[0,1]" arg:"share" help:"of their traits that the -birds of a piece have from one ancestor, rising from 0 over the first six tenths of the epochs: only the few other traits tell them apart"`
+	Scenes int     `knob:"scenes" group:"Drawn birds" default:"3" range:"[1,64]" help:"pictures of each of --birds, in other poses, places and lights: one for each global crop, the others for the local ones; 1: all views are of one picture, as of a photograph"`
+	Kin    float64 `knob:"kin" default:"0" range:"[0,1]" arg:"share" help:"of their traits that the --birds of a piece have from one ancestor, rising from 0 over the first six tenths of the epochs: only the few other traits tell them apart"`
 }
 
 const about = `pretrain teaches a vision transformer to see, without labels, from a folder of images, by self-distillation
 (DINO: Caron et al., arXiv 2104.14294): a student learns to say of each part of an image what its teacher, the student's
 moving average, says of other parts.
 
-  pretrain -data photographs -out out
-      trains; stop it at any time and go on with the same line and -resume
-  pretrain -data photographs -knn CUB_200_2011 -out out
+  pretrain --data photographs --out out
+      trains; stop it at any time and go on with the same line and --resume
+  pretrain --data photographs --knn CUB_200_2011 --out out
       also tests after every epoch how well the features find images of the same species
-  pretrain -birds 6400 -contrast 0.2 -kin 0.85 -scenes 2 -locals 0 -early 64 -dim 192 -depth 3 -heads 12 -window 2 \
-      -global-area 0.9 -jitter 0.1 -optimizer muon -lr 0.005 -warmup 0.3 -epochs 70 -last-decay 0.04 -type f16 -out out
+  pretrain --birds 6400 --contrast 0.2 --kin 0.85 --scenes 2 --locals 0 --early 64 --dim 192 --depth 3 --heads 12 --window 2 \
+      --global-area 0.9 --jitter 0.1 --optimizer muon --lr 0.005 --warmup 0.3 --epochs 70 --last-decay 0.04 --type f16 --out out
       draws 6,400 birds for each epoch, and tells them apart by MoCo v3: so the library's own weights were made
 
-After every epoch, -out holds backbone.safetensors (the teacher's weights under DINO's names, with their architecture),
+After every epoch, --out holds backbone.safetensors (the teacher's weights under DINO's names, with their architecture),
 backbone.json (the architecture again), metrics.csv, curves.png and, until the end, state.safetensors.
 
 `
@@ -66,7 +66,7 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	case err != nil:
 		return nil, console.UsageError{Err: err}
 	case fs.NArg() > 0:
-		return nil, console.Usagef("%q is no flag: every argument needs a flag before it, such as -data", fs.Arg(0))
+		return nil, console.Usagef("%q is no flag: every argument needs a flag before it, such as --data", fs.Arg(0))
 	}
 	return s, s.check()
 }
@@ -75,13 +75,13 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 func (s *settings) check() error {
 	switch {
 	case s.Data == "" && s.Birds == 0:
-		return console.Usagef("-data is missing: the folder of images; or -birds, how many to draw")
+		return console.Usagef("--data is missing: the folder of images; or --birds, how many to draw")
 	case s.Data != "" && s.Birds != 0:
-		return console.Usagef("-data and -birds are both given, want one")
+		return console.Usagef("--data and --birds are both given, want one")
 	case s.Out == "":
-		return console.Usagef("-out is empty, want a folder")
+		return console.Usagef("--out is empty, want a folder")
 	case s.Data != "" && s.Kin > 0:
-		return console.Usagef("-kin is %v, but the images of -data have no ancestors: want -birds", s.Kin)
+		return console.Usagef("--kin is %v, but the images of --data have no ancestors: want --birds", s.Kin)
 	}
 	for _, err := range []error{knob.Check(s), s.Config.Validate()} {
 		if err != nil {

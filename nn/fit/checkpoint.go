@@ -35,15 +35,23 @@ type Entry struct {
 	Values   map[string]float64 // further ones by name: a Task's means, and what the caller adds
 }
 
-// Series returns the named Values of all epochs, NaN for those without.
+// Series returns one number of each epoch: loss, accuracy, lr, or that of a name in Values, with NaN for
+// epochs without.
 func (h History) Series(name string) []float64 {
 	all := make([]float64, len(h))
 	for i, e := range h {
-		v, ok := e.Values[name]
-		if !ok {
-			v = math.NaN()
+		switch v, ok := e.Values[name]; {
+		case ok:
+			all[i] = v
+		case name == "loss":
+			all[i] = e.Loss
+		case name == "accuracy":
+			all[i] = e.Accuracy
+		case name == "lr":
+			all[i] = e.LR
+		default:
+			all[i] = math.NaN()
 		}
-		all[i] = v
 	}
 	return all
 }

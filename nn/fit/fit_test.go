@@ -144,6 +144,9 @@ func TestMeansAndProgress(t *testing.T) {
 	h := epochs[1].Checkpoint.History
 	assert.Equal(t, epochs[0].Seconds+epochs[1].Seconds, h.Seconds())
 	assert.True(t, math.IsNaN(h.Series("thrice")[1]))
+	assert.Equal(t, []float64{2.5, 2.5}, h.Series("loss"))
+	assert.Equal(t, []float64{0.5, 0.5}, h.Series("accuracy"))
+	assert.Equal(t, []float64{epochs[0].LR, epochs[1].LR}, h.Series("lr"))
 }
 
 func TestRunStops(t *testing.T) {

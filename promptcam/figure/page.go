@@ -82,9 +82,8 @@ func (r *Report) top(g *gallery) (topView, error) {
 		v.Total.Correct += c.Correct
 		v.Classes = append(v.Classes, classView{c, i, r.name(i, g.class[i])})
 	}
-	if v.Total.Images > 0 {
-		v.From, v.To = v.Total.interval()
-	}
+	interval := heat.Wilson(v.Total.Accuracy(), v.Total.Images)
+	v.From, v.To = interval.Low, interval.High
 	for i, c := range r.Confusions {
 		if err := r.known(c.True, c.Predicted); err != nil {
 			return v, fmt.Errorf("confusion %d: %w", i, err)

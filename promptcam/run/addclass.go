@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,8 +16,7 @@ import (
 	"github.com/promptcam/promptcam/vit/probe"
 )
 
-// addition is a class that is added to a trained model. Paths of its items are absolute:
-// they are in two folders.
+// addition is a class that is added to a trained model.
 type addition struct {
 	*Job
 	old       *promptcam.Model
@@ -29,15 +29,29 @@ type addition struct {
 	test      []data.Item // the set's test images
 }
 
+// twoFolders holds the files of a set and, in a folder called name, those of the new class.
+type twoFolders struct {
+	set, class fs.FS
+	name       string
+}
+
+func (f twoFolders) Open(name string) (fs.File, error) {
+	if rest, ok := strings.CutPrefix(name, f.name+"/"); ok {
+		return f.class.Open(rest)
+	}
+	return f.set.Open(name)
+}
+
 // AddClass learns the prompt of one more class, which folder holds photographs of and is named after, and
 // leaves the model with it in Out. The other prompts stay as they are; the images of Set, which may be nil,
-// teach the new one where to stop. Of the recipe it uses Test, Batch, Views and Seed.
+// teach the new one where to stop. Of the recipe it uses Test, Batch, Views and Seed. It
+// borrows cached features from Cache or, where that is empty, from ModelDir, as far as they fit.
 func (j *Job) AddClass(ctx context.Context, m *promptcam.Model, folder string) (*Addition, error) {
 	if err := j.Validate(); err != nil {
 		return nil, err
 	}
 	if err := m.Extendable(); err != nil {
-		return nil, fmt.Errorf("-load: %w", err)
+		return nil, fmt.Errorf("--model: %w", err)
 	}
 	a := &addition{Job: j, old: m, folder: folder}
 	// Images to train on are seen as they are and mirrored.
@@ -64,26 +78,30 @@ func (j *Job) AddClass(ctx context.Context, m *promptcam.Model, folder string) (
 func (a *addition) list() error {
 	dir, err := filepath.Abs(a.folder)
 	if err != nil {
-		return fmt.Errorf("-add-class: %w", err)
+		return fmt.Errorf("add-class: %w", err)
 	}
 	a.name = filepath.Base(dir)
-	if i, err := (&data.Set{Classes: a.old.Classes}).Find(a.name); err == nil { // also by CUB's number or without it
-		return fmt.Errorf("-add-class %s: the model has a class %s already, and the folder's name is the new one's: rename it", a.folder, a.old.Classes[i])
+	same := func(class string) bool { // also by CUB's number or without it
+		number, rest, _ := strings.Cut(class, ".")
+		return class == a.name || number == a.name || rest == a.name
+	}
+	if i := slices.IndexFunc(a.old.Classes, same); i >= 0 {
+		return fmt.Errorf("add-class %s: the model has a class %s already, and the folder's name is the new one's: rename it", a.folder, a.old.Classes[i])
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return fmt.Errorf("-add-class: %w", err)
+		return fmt.Errorf("add-class: %w", err)
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") { // the system's, such as .DS_Store
 			continue
 		}
-		path := filepath.Join(dir, e.Name())
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			return fmt.Errorf("-add-class %s holds the folder %s, want the photographs of one class: add one class after the other", a.folder, e.Name())
+		if info, err := os.Stat(filepath.Join(dir, e.Name())); err == nil && info.IsDir() {
+			return fmt.Errorf("add-class %s holds the folder %s, want the photographs of one class: add one class after the other", a.folder, e.Name())
 		}
-		a.photos = append(a.photos, data.Item{Path: filepath.ToSlash(path), Class: len(a.old.Classes)})
+		a.photos = append(a.photos, data.Item{Path: a.name + "/" + e.Name(), Class: len(a.old.Classes)})
 	}
+	a.images.fsys = twoFolders{class: data.Dir(dir), name: a.name}
 	if err := a.enough(); err != nil || a.Set == nil {
 		return err
 	}
@@ -91,52 +109,32 @@ func (a *addition) list() error {
 	if err != nil {
 		return err
 	}
-	if err := a.outside(set); err != nil {
-		return err
-	}
-	root, err := filepath.Abs(set.Root)
-	if err != nil {
-		return fmt.Errorf("-data: %w", err)
-	}
-	absolute := func(items []data.Item) []data.Item {
-		for i := range items {
-			items[i].Path = filepath.ToSlash(filepath.Join(root, items[i].Path))
-		}
-		return items
-	}
-	a.negatives, a.test = absolute(set.Train), absolute(set.Test)
-	return nil
+	a.images.fsys = twoFolders{set.FS, data.Dir(dir), a.name}
+	a.negatives, a.test = set.Train, set.Test
+	return a.outside(set)
 }
 
 // enough returns an error unless some of the photographs can be held out.
 func (a *addition) enough() error {
 	if n := len(a.photos); n < 2 {
-		return fmt.Errorf("-add-class %s: photographs that can be read: %d, need at least 2, one to train on and one to test", a.folder, n)
+		return fmt.Errorf("add-class %s: photographs that can be read: %d, need at least 2, one to train on and one to test", a.folder, n)
 	}
 	return nil
 }
 
-// room makes Out, which must be no folder whose files are still needed.
+// room makes Out. It refuses a folder with files that are still needed.
 func (a *addition) room() error {
-	dir, err := filepath.Abs(a.folder)
-	if err != nil {
-		return fmt.Errorf("-add-class: %w", err)
-	}
-	out, err := filepath.Abs(a.Out)
-	if err != nil {
-		return fmt.Errorf("-out: %w", err)
-	}
-	if within, err := filepath.Rel(dir, out); err == nil && filepath.IsLocal(within) {
-		return fmt.Errorf("-out %s is in -add-class %s, all of whose files are photographs: want a folder outside", a.Out, a.folder)
+	if within(a.folder, a.Out) {
+		return fmt.Errorf("--out %s is in add-class %s, all of whose files are photographs: want a folder outside", a.Out, a.folder)
 	}
 	if a.ModelDir != "" && sameFile(a.ModelDir, a.Out) {
-		return fmt.Errorf("-out %s is the folder of -load, whose files the new model's would replace: want another", a.Out)
+		return fmt.Errorf("--out %s is the folder of --model, whose files the new model's would replace: want another", a.Out)
 	}
 	if err := a.unused(); err != nil {
 		return err
 	}
 	if exists(a.path(predictions)) {
-		return fmt.Errorf("-out %s holds the results of a training or a test, whose report would stay beside the new model: want another folder", a.Out)
+		return fmt.Errorf("--out %s holds the results of a training or a test, whose report would stay beside the new model: want another folder", a.Out)
 	}
 	a.warnOfReplacing()
 	return writable("out", a.Out)
@@ -145,7 +143,7 @@ func (a *addition) room() error {
 // open makes the features of all images, or reads them, and holds out some of the new
 // class's.
 func (a *addition) open(ctx context.Context) error {
-	s := store{a.path(featuresName), own}
+	s := store{a.path(featuresName), own, a.lender().path}
 	if err := a.images.open(ctx, a.old, s, []*[]data.Item{&a.photos, &a.negatives}, []*[]data.Item{&a.test}); err != nil {
 		return err
 	}
@@ -165,7 +163,7 @@ func (a *addition) extend(ctx context.Context) (*promptcam.Model, error) {
 	c := promptcam.DefaultExtend()
 	if len(a.negatives) == 0 {
 		c = promptcam.DefaultExtendAlone()
-		a.Observer.warn("-data is missing: without images of the other classes %s will take some of theirs; with them it learns where to stop", a.name)
+		a.Observer.warn("--data is missing: without images of the other classes %s will take some of theirs; with them it learns where to stop", a.name)
 	}
 	a.Observer.note("%s, class %d: %d photographs to train on, %d to test; %d images of the %d classes before it",
 		a.name, len(a.old.Classes)+1, len(a.photos), len(a.held), len(a.negatives), len(a.old.Classes))

@@ -5,12 +5,14 @@
 //	set, err := run.OpenSet("CUB_200_2011", recipe)
 //	job := run.NewJob(recipe, set, "out")
 //	result, err := job.Train(ctx, backbone) // or Resume
-//	pictures, err := job.Explain(ctx, result.Model, run.Photos("oriole.jpg"))
+//	for e, err := range job.Explain(ctx, result.Model, []string{"oriole.jpg"}) {
+//		fmt.Println(e.Text, e.Picture)
+//	}
 //
-// A Job holds the settings of all of them; Train, Resume, Evaluate, AddClass, Explain and Predict say
+// A Job holds the settings of all that can be done: Train, Resume, Evaluate, AddClass, Explain and Predict say
 // which they use. Whatever must be told on the way goes to its Observer; the package prints nothing.
 //
-// Errors and tags call a setting by its flag, such as -lr for Recipe.LR, as package knob does.
+// Errors and tags call a setting by its flag, such as --lr for Recipe.Schedule.Base, as package knob does.
 //
 // Reading order: recipe.go and preset.go; job.go; set.go and images.go; train.go and state.go; results.go
 // and report.go; then what a trained model is used for.

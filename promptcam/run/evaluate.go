@@ -25,7 +25,7 @@ func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error)
 	if err := writable("out", j.Out, filepath.Dir(j.path(reportName))); err != nil {
 		return nil, err
 	}
-	own := *j // whose test images lose unreadable ones
+	own := *j // unreadable images leave its set
 	own.Set = set
 	im := &images{Job: &own, fsys: set.FS, plain: m.Transform, augmented: m.Transform}
 	defer im.close()
@@ -33,7 +33,7 @@ func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error)
 		return nil, err
 	}
 	if len(set.Test) == 0 {
-		return nil, fmt.Errorf("-data %s: no test image is left", set.Root)
+		return nil, fmt.Errorf("--data %s: no test image is left", set.Root)
 	}
 	batches, err := im.asTheyAre(set.Test)
 	if err != nil {

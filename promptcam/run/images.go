@@ -15,7 +15,7 @@ import (
 	"github.com/promptcam/promptcam/vit/features"
 )
 
-// viewSeed draws the augmented views: the same for any -seed, so that runs share them.
+// viewSeed draws the augmented views: the same for any --seed, so that runs share them.
 const viewSeed = 1
 
 // images are what a model learns from or is tested on: photographs or, where no training changes
@@ -30,8 +30,9 @@ type images struct {
 
 // A store is a file of features and what becomes of one that does not fit.
 type store struct {
-	path string
-	use  use
+	path   string
+	use    use
+	lender string // another file, to borrow records from; may be empty
 }
 
 type use int
@@ -45,15 +46,15 @@ const (
 // store returns where a training has its features.
 func (j *Job) store() store {
 	if j.Cache == "" {
-		return store{filepath.Join(j.Out, featuresName), own}
+		return store{path: filepath.Join(j.Out, featuresName), use: own}
 	}
-	return store{filepath.Join(j.Cache, featuresName), shared}
+	return store{path: filepath.Join(j.Cache, featuresName), use: shared}
 }
 
 // lender returns where features for a trained model may be.
 func (j *Job) lender() store {
 	if j.Cache == "" {
-		return store{filepath.Join(j.ModelDir, featuresName), lent}
+		return store{path: filepath.Join(j.ModelDir, featuresName), use: lent}
 	}
 	return j.store()
 }
@@ -78,18 +79,19 @@ func (im *images) open(ctx context.Context, m *promptcam.Model, s store, trainin
 		records = append(records, features.Records(views, *l)...)
 	}
 	var bad []data.BadImage
+	var err error
 	layer, ok := im.cacheable(m)
 	if ok {
-		var err error
-		if im.cache, err = im.openCache(s, im.source(m, layer), records); err != nil {
+		b := m.Backbone
+		source := features.Source{Backbone: b.SHA256, Arch: b.Config, Layer: layer, Plain: im.plain, Augmented: im.augmented, Seed: viewSeed}
+		if im.cache, err = im.openCache(s, source, records); err != nil {
 			return err
 		}
 	}
-	var err error
 	if im.cache == nil {
 		bad, err = im.check(ctx, all)
 	} else {
-		bad, err = im.fill(ctx, m, s.path, layer, len(records))
+		bad, err = im.fill(ctx, m, s, layer, len(records))
 	}
 	if err != nil {
 		return err
@@ -98,54 +100,50 @@ func (im *images) open(ctx context.Context, m *promptcam.Model, s store, trainin
 	return err
 }
 
-func (im *images) source(m *promptcam.Model, layer int) features.Source {
-	b := m.Backbone
-	return features.Source{Backbone: b.SHA256, Arch: b.Config, Layer: layer, Plain: im.plain, Augmented: im.augmented, Seed: viewSeed}
-}
-
 // openCache opens the file of features; nil if it is lent and does not fit.
 func (im *images) openCache(s store, source features.Source, records []features.Record) (*features.Cache, error) {
 	flag := map[use]string{own: "out", shared: "cache"}[s.use]
-	if s.use == lent && !exists(s.path) {
-		return nil, nil
-	}
-	room := func() error {
-		if exists(s.path) {
-			return nil
+	if !exists(s.path) {
+		if s.use == lent {
+			return nil, nil
 		}
-		return enoughSpace(filepath.Dir(s.path), source.Size(len(records)))
-	}
-	if err := room(); err != nil {
-		return nil, fmt.Errorf("-%s: %w", flag, err)
+		if s.use == shared {
+			if err := writable(flag, filepath.Dir(s.path)); err != nil {
+				return nil, err
+			}
+		}
+		if err := enoughSpace(filepath.Dir(s.path), source.Size(len(records))); err != nil {
+			return nil, fmt.Errorf("--%s: %w", flag, err)
+		}
 	}
 	cache, err := features.Open(s.path, source, records)
 	mismatch := errors.As(err, new(*features.MismatchError))
 	switch {
-	case err != nil && s.use == lent:
+	case err == nil:
+		return cache, nil
+	case s.use == lent:
 		return nil, nil
 	case mismatch && s.use == own:
 		im.Observer.warn("%v: made anew", err)
 		if err := os.Remove(s.path); err != nil {
-			return nil, fmt.Errorf("-out: %w", err)
+			return nil, fmt.Errorf("--out: %w", err)
 		}
-		if err := room(); err != nil {
-			return nil, fmt.Errorf("-out: %w", err)
-		}
-		if cache, err = features.Open(s.path, source, records); err != nil {
-			return nil, fmt.Errorf("-out: %w", err)
-		}
+		return im.openCache(s, source, records)
 	case mismatch:
-		return nil, fmt.Errorf("-cache: %w: choose another folder, or delete the file", err)
+		return nil, fmt.Errorf("--cache: %w: choose another folder, or delete the file", err)
 	case errors.As(err, new(*fs.PathError)):
-		return nil, fmt.Errorf("-%s: %w", flag, err)
-	case err != nil:
-		return nil, fmt.Errorf("-%s: %w: delete the file, and it is made anew", flag, err)
+		return nil, fmt.Errorf("--%s: %w", flag, err)
 	}
-	return cache, nil
+	return nil, fmt.Errorf("--%s: %w: delete the file, and it is made anew", flag, err)
 }
 
 // fill makes the features that are not there yet.
-func (im *images) fill(ctx context.Context, m *promptcam.Model, path string, layer, records int) ([]data.BadImage, error) {
+func (im *images) fill(ctx context.Context, m *promptcam.Model, s store, layer, records int) ([]data.BadImage, error) {
+	if s.lender != "" {
+		if err := im.cache.Borrow(s.lender); err != nil {
+			im.Observer.warn("%v", err)
+		}
+	}
 	meter, began := im.Observer.meter(records), time.Now()
 	bad, err := im.cache.Fill(ctx, im.fsys, m.Backbone, features.FillConfig{
 		Workers: im.Workers, Progress: func(done, total int) { meter.show("features", done, total, "") },
@@ -161,7 +159,7 @@ func (im *images) fill(ctx context.Context, m *promptcam.Model, path string, lay
 	if st.Changed > 0 {
 		made = append(made, fmt.Sprintf("%d of them because photographs have changed", st.Changed))
 	}
-	im.Observer.note("features of layer %d in %s: %d reused, %s", layer, path, st.Reused, strings.Join(made, ", "))
+	im.Observer.note("features of layer %d in %s: %d reused, %s", layer, s.path, st.Reused, strings.Join(made, ", "))
 	return bad, nil
 }
 

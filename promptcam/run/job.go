@@ -25,10 +25,10 @@ type Job struct {
 
 	Workers int    `knob:"workers" json:"-" group:"Photographs" range:"[0,)" help:"images decoded at a time; 0: as many as processors"`
 	SkipBad bool   `knob:"skip-bad" json:"-" help:"skip unreadable images (default: list them and stop)"`
-	Cache   string `knob:"cache" json:"-" arg:"folder" help:"folder of cached features, the output of the frozen layers (mode last, and from:N with -agnostic 0): computed once for all runs with the same photographs, backbone and -augment. Empty: -out, and for a trained model its own folder; off: none"`
+	Cache   string `knob:"cache" json:"-" arg:"folder" help:"folder of cached features, the output of the frozen layers (mode last, and from:N with --agnostic 0): computed once for all runs with the same photographs, backbone and --augment. Empty: --out, and for a trained model its own folder; off: none"`
 
 	Out      string `knob:"out" json:"-" group:"Results" default:"out" arg:"folder" help:"folder of the results"`
-	Baseline bool   `knob:"baseline" json:"-" help:"also test a linear probe and the nearest class mean on the class token (needs cached features). With -distill they are tested anyway"`
+	Baseline bool   `knob:"baseline" json:"-" help:"also test a linear probe and the nearest class mean on the class token (needs cached features). With --distill they are tested anyway"`
 	Samples  int    `knob:"samples" json:"-" default:"2" range:"[0,)" help:"test images of each class explained in the report"`
 	Top      int    `knob:"top" json:"-" default:"4" range:"[1,)" help:"heads shown, the most important first"`
 	Blur     string `knob:"blur" json:"-" default:"patches" choices:"patches all" arg:"columns" help:"heads are ranked by spreading their attention evenly over patches (the paper) or over all tokens (the authors' code)"`
@@ -49,7 +49,7 @@ func NewJob(r Recipe, set *data.Set, out string) *Job {
 // Validate says what is wrong with the settings, or returns nil.
 func (j *Job) Validate() error {
 	if j.Out == "" {
-		return errors.New("-out is empty, want a folder")
+		return errors.New("--out is empty, want a folder")
 	}
 	return knob.Check(j)
 }
@@ -87,15 +87,15 @@ func (j *Job) path(name string) string { return filepath.Join(j.Out, filepath.Fr
 func writable(flag string, dirs ...string) error {
 	for _, dir := range dirs {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return fmt.Errorf("-%s: %w", flag, err)
+			return fmt.Errorf("--%s: %w", flag, err)
 		}
 		f, err := os.CreateTemp(dir, ".try.*")
 		if err != nil {
-			return fmt.Errorf("-%s: cannot write in %s: %w", flag, dir, err)
+			return fmt.Errorf("--%s: cannot write in %s: %w", flag, dir, err)
 		}
 		f.Close() // nothing was written
 		if err := os.Remove(f.Name()); err != nil {
-			return fmt.Errorf("-%s: %w", flag, err)
+			return fmt.Errorf("--%s: %w", flag, err)
 		}
 	}
 	return nil

@@ -115,10 +115,10 @@ func (r *Recipe) set(given map[string]string) error {
 	for _, flag := range slices.Sorted(maps.Keys(given)) {
 		k := known[flag]
 		if k == nil {
-			return fmt.Errorf("-%s is no setting of a recipe", flag)
+			return fmt.Errorf("--%s is no setting of a recipe", flag)
 		}
 		if err := k.Set(given[flag]); err != nil {
-			return fmt.Errorf("-%s: %w", flag, err)
+			return fmt.Errorf("--%s: %w", flag, err)
 		}
 	}
 	return nil

@@ -53,9 +53,9 @@ func (r Recipe) Validate() error {
 	}
 	switch {
 	case r.Augment == "none" && r.Views > 1:
-		return fmt.Errorf("-views is %d, but with -augment none each image has one view", r.Views)
+		return fmt.Errorf("--views is %d, but with --augment none each image has one view", r.Views)
 	case r.Preset == "long" && r.Mode != promptcam.Last:
-		return fmt.Errorf("-preset long has defaults of mode last alone, and -mode is %s", r.Mode)
+		return fmt.Errorf("--preset long has defaults of mode last alone, and --mode is %s", r.Mode)
 	}
 	c := r.train()
 	c.Epochs = max(c.Epochs, 1)                                                        // what 0 means depends on the images

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"strconv"
 	"time"
@@ -17,15 +16,19 @@ import (
 	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure/curves"
+	"github.com/promptcam/promptcam/promptcam/measure"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
+	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// Result is what a training or a test has found, all of which is in Out as well.
+// Result is the result of a training or a test. All of it is in Out as well.
 type Result struct {
 	Model     *promptcam.Model
 	Test      *promptcam.Evaluation
 	Baselines []Baseline
-	History   fit.History // nil after a test
+	History   fit.History          // nil after a test
+	Traits    *measure.TraitScores // where the maps of the test images are; nil without Notes
+	Swaps     []measure.Outcome    // counterfactuals; nil unless these are drawn birds
 	Metrics   *Metrics
 	Report    string // the path of the page
 }
@@ -55,19 +58,18 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 	}
 	seconds := time.Since(began).Seconds()
 	var curves []byte
-	var err error
+	var history fit.History
 	if r.state != nil {
-		seconds = r.state.History.Seconds()
+		history = r.state.History
+		seconds = history.Seconds()
+		var err error
+		if curves, err = drawCurves(history); err != nil {
+			return nil, err
+		}
 		if err := r.writeCSV(historyName, r.history()); err != nil {
 			return nil, err
 		}
-		if curves, err = drawCurves(r.state.History); err != nil {
-			return nil, err
-		}
-		if err := r.write(curvesName, func(w io.Writer) error {
-			_, err := w.Write(curves)
-			return err
-		}); err != nil {
+		if err := r.write(curvesName, func(w io.Writer) error { _, err := w.Write(curves); return err }); err != nil {
 			return nil, err
 		}
 	}
@@ -75,9 +77,9 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 	if err := r.report(curves, seconds).WriteFile(ctx, page); err != nil {
 		return nil, err
 	}
-	result := &Result{Model: r.model, Test: r.test, Baselines: r.baselines, Metrics: r.metrics(seconds), Report: page}
-	if r.state != nil {
-		result.History = r.state.History
+	result := &Result{Model: r.model, Test: r.test, Baselines: r.baselines, History: history, Metrics: r.metrics(seconds), Report: page}
+	if r.traits != nil {
+		result.Traits, result.Swaps = r.traits.scores, r.traits.swaps
 	}
 	if err := r.writeJSON(result.Metrics); err != nil {
 		return nil, err
@@ -99,8 +101,8 @@ func (r *results) announce(done *Result) {
 	r.Observer.outcome("report: %s", done.Report)
 }
 
-// Metrics is metrics.json. Accuracies are in percent. What a model that was
-// only loaded does not tell is null.
+// Metrics is metrics.json. Accuracies are in percent. After a test without a
+// training, what belongs to the training is null.
 type Metrics struct {
 	Test        Accuracy            `json:"test"`
 	Val         *Accuracy           `json:"val"`
@@ -135,14 +137,10 @@ func (a Accuracy) String() string {
 	return fmt.Sprintf("%.1f %% (%.1f to %.1f %%)", a.Top1, a.Low, a.High)
 }
 
-// accuracy returns shares from 0 to 1 of n images in percent, with the interval of Wilson, "Probable Inference, the
-// Law of Succession, and Statistical Inference" (JASA 22, 1927).
+// accuracy returns shares from 0 to 1 of n images in percent, with the interval of Wilson.
 func accuracy(top1, top5 float64, n int) Accuracy {
-	const z = 1.959964 // of the normal distribution 95 % are within
-	m := float64(n)
-	middle := (top1 + z*z/(2*m)) / (1 + z*z/m)
-	half := z / (1 + z*z/m) * math.Sqrt(top1*(1-top1)/m+z*z/(4*m*m))
-	return Accuracy{100 * top1, 100 * top5, 100 * max(0, middle-half), 100 * min(1, middle+half)}
+	i := heat.Wilson(top1, n)
+	return Accuracy{100 * top1, 100 * top5, 100 * i.Low, 100 * i.High}
 }
 
 // ClassAccuracy is how many of a class's test images are recognised.
@@ -185,7 +183,7 @@ func (r *results) metrics(seconds float64) *Metrics {
 	return m
 }
 
-// predictions is the table of the test images: what they are, what they were taken for, and every class's score.
+// predictions is the table of the test images: true and predicted class, and every class's score.
 func (r *results) predictions() [][]string {
 	table := [][]string{append([]string{"path", "true", "predicted", "probability"}, r.Set.Classes...)}
 	for _, p := range r.test.Predictions {
@@ -257,7 +255,7 @@ func (j *Job) writeJSON(metrics any) error {
 // remove removes a file that an earlier run has left in Out.
 func (j *Job) remove(name string) error {
 	if err := os.Remove(j.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("-out: a file of an earlier run: %w", err)
+		return fmt.Errorf("--out: a file of an earlier run: %w", err)
 	}
 	return nil
 }

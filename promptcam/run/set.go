@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -17,23 +18,23 @@ import (
 func OpenSet(dir string, r Recipe, classes ...string) (*data.Set, error) {
 	set, err := data.Open(dir, data.Options{TestShare: r.Test, Seed: r.Seed})
 	if err != nil {
-		return nil, fmt.Errorf("-data: %w", err)
+		return nil, fmt.Errorf("--data: %w", err)
 	}
 	if len(classes) > 0 {
 		var chosen []int
 		for _, name := range classes {
 			class, err := set.Find(name)
 			if err != nil {
-				return nil, fmt.Errorf("-classes: %w", err)
+				return nil, fmt.Errorf("--classes: %w", err)
 			}
 			chosen = append(chosen, class)
 		}
 		if set, err = set.Select(chosen); err != nil {
-			return nil, fmt.Errorf("-classes: %w", err)
+			return nil, fmt.Errorf("--classes: %w", err)
 		}
 	}
 	if len(set.Test) == 0 {
-		return nil, fmt.Errorf("-data %s: no test images", dir)
+		return nil, fmt.Errorf("--data %s: no test images", dir)
 	}
 	return set, nil
 }
@@ -44,20 +45,20 @@ func (j *Job) outside(set *data.Set) error {
 	if exists(set.Root, "images.txt") || exists(set.Root, "train") {
 		return nil
 	}
-	root, err := filepath.Abs(set.Root)
-	if err != nil {
-		return fmt.Errorf("-data: %w", err)
-	}
 	for _, f := range []struct{ flag, dir string }{{"out", j.Out}, {"cache", j.Cache}} {
-		at, err := filepath.Abs(f.dir)
-		if err != nil {
-			return fmt.Errorf("-%s: %w", f.flag, err)
-		}
-		if within, err := filepath.Rel(root, at); err == nil && filepath.IsLocal(within) && f.dir != "" && f.dir != noCache {
-			return fmt.Errorf("-%s %s is in -data %s, whose folders are the classes: want a folder outside", f.flag, f.dir, set.Root)
+		if f.dir != "" && f.dir != noCache && within(set.Root, f.dir) {
+			return fmt.Errorf("--%s %s is in --data %s, whose folders are the classes: want a folder outside", f.flag, f.dir, set.Root)
 		}
 	}
 	return nil
+}
+
+// within says whether a path is in a folder, or is the folder.
+func within(folder, path string) bool {
+	a, err1 := filepath.Abs(folder)
+	b, err2 := filepath.Abs(path)
+	rel, err3 := filepath.Rel(a, b)
+	return cmp.Or(err1, err2, err3) == nil && filepath.IsLocal(rel)
 }
 
 // A BadImagesError says that images cannot be read, each of which the observer was warned of.
@@ -67,7 +68,7 @@ type BadImagesError struct {
 }
 
 func (e *BadImagesError) Error() string {
-	return fmt.Sprintf("%d of %d images cannot be read, listed above: -skip-bad goes on without them", len(e.Bad), e.All)
+	return fmt.Sprintf("%d of %d images cannot be read, listed above: --skip-bad goes on without them", len(e.Bad), e.All)
 }
 
 // leaveOut handles unreadable images: with SkipBad they leave the lists, else they are an error. It
@@ -103,11 +104,11 @@ func enough(set *data.Set) error {
 	}
 	for class, images := range n {
 		if images == 0 {
-			return fmt.Errorf("-data %s: no training image of class %s is left", set.Root, set.Classes[class])
+			return fmt.Errorf("--data %s: no training image of class %s is left", set.Root, set.Classes[class])
 		}
 	}
 	if len(set.Test) == 0 {
-		return fmt.Errorf("-data %s: no test image is left", set.Root)
+		return fmt.Errorf("--data %s: no test image is left", set.Root)
 	}
 	return nil
 }
@@ -123,7 +124,7 @@ func (r Recipe) holdOut(set *data.Set) (train, val []data.Item, err error) {
 	}
 	train, val = data.Split(set.Train, r.Val, r.Seed)
 	if len(val) == 0 {
-		return nil, nil, fmt.Errorf("-data %s: every class has one training image, so none can be held out to choose the best epoch: -val 0 takes the last", set.Root)
+		return nil, nil, fmt.Errorf("--data %s: every class has one training image, so none can be held out to choose the best epoch: --val 0 takes the last", set.Root)
 	}
 	return train, val, nil
 }
@@ -145,7 +146,7 @@ func renumber(set *data.Set, classes []string) (*data.Set, error) {
 		}
 	}
 	if len(unknown) > 0 {
-		return nil, fmt.Errorf("the model knows %d classes, and %d of the folder's %d are not among them (-classes leaves classes out): %s",
+		return nil, fmt.Errorf("the model knows %d classes, and %d of the folder's %d are not among them (--classes leaves classes out): %s",
 			len(classes), len(unknown), len(set.Classes), strings.Join(unknown, ", "))
 	}
 	again := func(items []data.Item) []data.Item {
@@ -162,7 +163,7 @@ func renumber(set *data.Set, classes []string) (*data.Set, error) {
 func OpenNotes(dir string) (*data.Annotations, error) {
 	notes, err := data.OpenAnnotations(dir)
 	if err != nil {
-		return nil, fmt.Errorf("-data: %w: -traits off goes without", err)
+		return nil, fmt.Errorf("--data: %w: --traits off goes without", err)
 	}
 	if notes.Empty() {
 		return nil, nil

@@ -128,7 +128,7 @@ func (j *Job) begun() (*state, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
 	case err != nil:
-		return nil, fmt.Errorf("-out: %w", err)
+		return nil, fmt.Errorf("--out: %w", err)
 	}
 	return readState(path)
 }
@@ -136,7 +136,7 @@ func (j *Job) begun() (*state, error) {
 // unused returns an error if Out holds an unfinished run.
 func (j *Job) unused() error {
 	if exists(j.path(stateName)) {
-		return fmt.Errorf("-out %s holds an unfinished run: go on with -resume, or choose another -out", j.Out)
+		return fmt.Errorf("--out %s holds an unfinished run: go on with --resume, or choose another --out", j.Out)
 	}
 	return nil
 }
@@ -150,16 +150,16 @@ func (began identity) same(now identity, path string) error {
 	x, y := began.Arch, now.Arch
 	x.Name, x.ImageSize = y.Name, y.ImageSize
 	if x != y {
-		differ = append(differ, fmt.Sprintf("the architecture (-arch) was %+v, now %+v", began.Arch, now.Arch))
+		differ = append(differ, fmt.Sprintf("the architecture (--arch) was %+v, now %+v", began.Arch, now.Arch))
 	}
 	if began.Backbone != now.Backbone {
-		differ = append(differ, fmt.Sprintf("the backbone (-weights) had SHA-256 %s, now %s", began.Backbone, now.Backbone))
+		differ = append(differ, fmt.Sprintf("the backbone (--weights) had SHA-256 %s, now %s", began.Backbone, now.Backbone))
 	}
 	if began.Data != now.Data {
-		differ = append(differ, "the images or classes (-data, -classes, -skip-bad) are not the same")
+		differ = append(differ, "the images or classes (--data, --classes, --skip-bad) are not the same")
 	}
 	if len(differ) > 0 {
-		return fmt.Errorf("-resume: %s was begun otherwise: %s", path, strings.Join(differ, "; "))
+		return fmt.Errorf("--resume: %s was begun otherwise: %s", path, strings.Join(differ, "; "))
 	}
 	return nil
 }

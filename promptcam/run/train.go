@@ -32,13 +32,13 @@ func (j *Job) Train(ctx context.Context, b *vit.Model) (*Result, error) {
 func (j *Job) Resume(ctx context.Context, b *vit.Model) (*Result, error) {
 	st, err := j.begun()
 	if err != nil {
-		return nil, fmt.Errorf("-resume: %w", err)
+		return nil, fmt.Errorf("--resume: %w", err)
 	}
 	if st == nil {
 		if exists(j.path(metricsName)) {
-			return nil, fmt.Errorf("-resume: the run in %s has finished", j.Out)
+			return nil, fmt.Errorf("--resume: the run in %s has finished", j.Out)
 		}
-		j.Observer.warn("-resume: no epoch had finished in %s: starting with the first", j.Out)
+		j.Observer.warn("--resume: no epoch had finished in %s: starting with the first", j.Out)
 	}
 	return j.run(ctx, b, st)
 }
@@ -46,7 +46,7 @@ func (j *Job) Resume(ctx context.Context, b *vit.Model) (*Result, error) {
 // warnOfReplacing warns that Out holds the results of another run.
 func (j *Job) warnOfReplacing() {
 	if exists(j.path(metricsName)) {
-		j.Observer.warn("-out %s holds the results of another run, which this one's will replace when it ends", j.Out)
+		j.Observer.warn("--out %s holds the results of another run, which this one's will replace when it ends", j.Out)
 	}
 }
 
@@ -103,15 +103,10 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 	model.Classes = j.Set.Classes
 	_, cached := j.cacheable(model)
 	if !cached && (j.Distill.Weight > 0 || j.CutMix.Share > 0 || j.Baseline || j.Cache != "" && j.Cache != noCache) {
-		return nil, fmt.Errorf("-distill, -mix, -baseline and -cache need features that do not change in training: those of mode last, or with -agnostic 0 from:N beyond the first layer, and no -cache %s", noCache)
+		return nil, fmt.Errorf("--distill, --mix, --baseline and --cache need features that do not change in training: those of mode last, or with --agnostic 0 from:N beyond the first layer, and no --cache %s", noCache)
 	}
 	if err := writable("out", j.Out, filepath.Dir(j.path(reportName))); err != nil {
 		return nil, err
-	}
-	if cached && s.use == shared {
-		if err := writable("cache", j.Cache); err != nil {
-			return nil, err
-		}
 	}
 	now := identity{Recipe: j.Recipe, Backbone: backbone.SHA256, Arch: backbone.Config}
 	if began != nil {
@@ -122,7 +117,7 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 			return nil, err
 		}
 	}
-	own := *j // whose lists lose unreadable images
+	own := *j // unreadable images leave its set
 	set := *j.Set
 	own.Set = &set
 	t := &training{Job: &own, model: model}
@@ -223,7 +218,7 @@ func (t *training) validate(ctx context.Context, e promptcam.Epoch, m *meter) er
 		return err
 	}
 	if math.IsNaN(v.Loss) || math.IsInf(v.Loss, 0) {
-		return fmt.Errorf("the validation loss of epoch %d is %v: try an -lr below %g", e.Number, v.Loss, t.Schedule.Base)
+		return fmt.Errorf("the validation loss of epoch %d is %v: try an --lr below %g", e.Number, v.Loss, t.Schedule.Base)
 	}
 	m.end(n)
 	e.Values[valLoss], e.Values[valTop1], e.Values[valTop5] = v.Loss, v.Top1, v.Top5
@@ -233,7 +228,7 @@ func (t *training) validate(ctx context.Context, e promptcam.Epoch, m *meter) er
 // warnOfRise warns of a loss far above that of guessing, log C.
 func (t *training) warnOfRise(e promptcam.Epoch) {
 	if guess := math.Log(float64(len(t.Set.Classes))); e.Loss > 1.5*guess {
-		t.Observer.warn("the loss, %.4g, is above that of guessing, %.2f: try an -lr below %g", e.Loss, guess, t.Schedule.Base)
+		t.Observer.warn("the loss, %.4g, is above that of guessing, %.2f: try an --lr below %g", e.Loss, guess, t.Schedule.Base)
 	}
 }
 

@@ -19,7 +19,7 @@ type traitMetrics struct {
 	TopHead    regionMetrics      `json:"top_head"`
 	TokenBest  regionMetrics      `json:"class_token_best_head,omitempty"`
 	TokenMean  regionMetrics      `json:"class_token_mean"`
-	Swaps      *swapMetrics       `json:"counterfactual,omitempty"`
+	Swaps      swapMetrics        `json:"counterfactual,omitempty"`
 	PerClass   []classTraitsScore `json:"per_class"`
 }
 
@@ -39,20 +39,10 @@ type interval struct {
 	Images int     `json:"images"`
 }
 
-// swapMetrics is about pairs of images. Those whose first image is recognised are also told apart.
-type swapMetrics struct {
-	All        swapScores  `json:"all"`
-	Recognised swapScores  `json:"recognised"`
-	Off        *swapScores `json:"mark_switched_off,omitempty"`
-	OffKnown   *swapScores `json:"mark_switched_off_recognised,omitempty"`
-}
-
-type swapScores struct {
-	Moved   interval `json:"moved"`             // predictions that move to the other class
-	LogOdds interval `json:"log_odds"`          // change of those of the other class against the first, no percentage
-	Class   interval `json:"probability"`       // change of the first class's
-	Other   interval `json:"other_probability"` // and of the other's
-}
+// swapMetrics has, for "all" pairs of images and for some of them, the share of predictions that "moved" to the other
+// class, the change of its "log_odds" against the first class, no percentage, and the changes of both
+// probabilities.
+type swapMetrics map[string]map[string]interval
 
 type classTraitsScore struct {
 	Class      string        `json:"class"`
@@ -88,10 +78,9 @@ func (t *traits) metrics() *traitMetrics {
 		BestHead: t.named(s.Best), TopHead: t.named(s.Top), TokenBest: t.named(s.TokenBest), TokenMean: t.named(s.TokenMean),
 	}
 	if len(t.swaps) > 0 {
-		score := func(off, recognised bool) swapScores { return swapped(t.sum(off, recognised)) }
-		m.Swaps = &swapMetrics{All: score(false, false), Recognised: score(false, true)}
-		if off, known := score(true, false), score(true, true); off.Moved.Images > 0 {
-			m.Swaps.Off, m.Swaps.OffKnown = &off, &known
+		m.Swaps = swapMetrics{"all": t.swapped(false, false), "recognised": t.swapped(false, true)}
+		if off := t.swapped(true, false); off["moved"].Images > 0 {
+			m.Swaps["mark_switched_off"], m.Swaps["mark_switched_off_recognised"] = off, t.swapped(true, true)
 		}
 	}
 	for i, c := range s.Classes {
@@ -127,9 +116,13 @@ func (t *traits) sum(off, recognised bool) measure.SwapScore {
 	return measure.ScoreSwaps(some, heat.DefaultBootstrap())
 }
 
-func swapped(s measure.SwapScore) swapScores {
+func (t *traits) swapped(off, recognised bool) map[string]interval {
+	s := t.sum(off, recognised)
 	m := s.Margin
-	return swapScores{percents(s.Moved), interval{m.Mean, m.Low, m.High, m.N}, percents(s.Class), percents(s.Other)}
+	return map[string]interval{
+		"moved": percents(s.Moved), "log_odds": {m.Mean, m.Low, m.High, m.N},
+		"probability": percents(s.Class), "other_probability": percents(s.Other),
+	}
 }
 
 // part returns the part's region that maps point at most often, the first of equals, or -1.

@@ -11,7 +11,7 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// traits is where the maps of the test images lie, as far as the folder tells where things are.
+// traits measures where the maps of the test images are, if the folder has annotations.
 type traits struct {
 	r       *results
 	regions *measure.Regions
@@ -46,7 +46,7 @@ func (r *results) evaluate(ctx context.Context) error {
 	}, func(index int) ([]heat.Region, error) {
 		at, err := t.regions.Of(index)
 		if err != nil {
-			return nil, fmt.Errorf("-data: %w: -traits off goes without", err)
+			return nil, fmt.Errorf("--data: %w: --traits off goes without", err)
 		}
 		return at, nil
 	}, r.blur())
@@ -74,7 +74,7 @@ func (t *traits) exchange(ctx context.Context) error {
 	var err error
 	t.swaps, err = measure.Swap(ctx, r.model, measure.Pairs(r.Set.FS, exchanges), r.Observer.meter(n).part("exchanged traits", n))
 	if foreign := (*measure.ForeignError)(nil); errors.As(err, &foreign) {
-		r.Observer.warn("-data: %v: no traits are exchanged; draw the folder anew", foreign)
+		r.Observer.warn("--data: %v: no traits are exchanged; draw the folder anew", foreign)
 		return nil
 	}
 	return err

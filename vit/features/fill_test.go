@@ -82,7 +82,7 @@ func TestFillIsKilled(t *testing.T) {
 	want := contents(t, filled(t, s, b, root, 4, items).path)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 20 {
-		child := exec.Command(os.Args[0], "-test.run=^TestFillingProcess$")
+		child := exec.Command(os.Args[0], "--test.run=^TestFillingProcess$")
 		child.Env = append(os.Environ(), "FEATURES_ROOT="+root, "FEATURES_PATH="+path)
 		require.NoError(t, child.Start())
 		time.Sleep(time.Duration(rng.IntN(60)) * time.Millisecond)

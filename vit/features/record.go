@@ -103,12 +103,17 @@ func (c *Cache) write(row int, hash [32]byte, tokens []float32, buf []byte) erro
 		}
 	}
 	c.source.Type.Encode(buf, tokens)
-	if _, err := c.file.WriteAt(buf, c.tokens+int64(row)*int64(len(buf))); err != nil {
+	return c.put(row, hash, buf)
+}
+
+// put writes the bytes of a record's tokens, then what they are of, then the checksum of both.
+func (c *Cache) put(row int, hash [32]byte, tokens []byte) error {
+	if _, err := c.file.WriteAt(tokens, c.tokens+int64(row)*int64(len(tokens))); err != nil {
 		return err
 	}
 	if _, err := c.file.WriteAt(hash[:], c.sha256+32*int64(row)); err != nil {
 		return err
 	}
-	_, err := c.file.WriteAt(binary.LittleEndian.AppendUint32(nil, sum(hash, buf)), c.crc32c+4*int64(row))
+	_, err := c.file.WriteAt(binary.LittleEndian.AppendUint32(nil, sum(hash, tokens)), c.crc32c+4*int64(row))
 	return err
 }

@@ -18,14 +18,14 @@ type Config struct {
 	Epochs    int     `knob:"epochs" group:"Training" default:"100" range:"[1,1048576]" help:"passes over the images"`
 	Batch     int     `knob:"batch" default:"64" range:"[1,1048576]" help:"images of a step"`
 	Piece     int     `knob:"piece" default:"32" range:"[1,1048576]" help:"images of a step that are computed at a time, and over which the head normalises: fewer take less memory"`
-	Optimizer string  `knob:"optimizer" default:"adamw" choices:"adamw muon" help:"adamw, DINO's, or muon, for the matrices of the blocks, which with -contrast learns sooner"`
+	Optimizer string  `knob:"optimizer" default:"adamw" choices:"adamw muon" help:"adamw, DINO's, or muon, for the matrices of the blocks, which with --contrast learns sooner"`
 	LR        float64 `knob:"lr" default:"0.0005" range:"(0,1]" arg:"rate" help:"highest learning rate"`
 	MinLR     float64 `knob:"min-lr" default:"1e-06" range:"[0,1]" arg:"rate" help:"last learning rate"`
 	Warmup    float64 `knob:"warmup" default:"10" range:"[0,1048576]" arg:"epochs" help:"epochs in which the rate rises from 0"`
 	Decay     float64 `knob:"decay" default:"0.04" range:"[0,10]" help:"weight decay at the beginning"`
 	LastDecay float64 `knob:"last-decay" default:"0.4" range:"[0,10]" help:"and at the end, along a cosine"`
 	Clip      float64 `knob:"clip" default:"3" range:"[0,3e38]" arg:"length" help:"greatest length of one parameter's gradient; 0: any"`
-	DropPath  float64 `knob:"drop-path" default:"0" range:"[0,0.9]" arg:"probability" help:"with which a student's last block is left out for a crop, or with -window for a window; less for earlier blocks (DINO: 0.1)"`
+	DropPath  float64 `knob:"drop-path" default:"0" range:"[0,0.9]" arg:"probability" help:"with which a student's last block is left out for a crop, or with --window for a window; less for earlier blocks (DINO: 0.1)"`
 	Seed      int64   `knob:"seed" default:"1" help:"of everything random"`
 
 	Momentum float64 `knob:"momentum" group:"Objective" default:"0.99" range:"[0,1]" help:"of the teacher's EMA at the beginning; 1 at the end, along a cosine (DINO: 0.996, for thirty times the steps)"`
@@ -53,7 +53,7 @@ type Projection struct {
 
 // Crops is what views of an image are: two global crops, which the teacher sees too, and local ones.
 type Crops struct {
-	Early      int     `knob:"early" group:"Views" default:"0" arg:"pixels" help:"side of global crops in the first six tenths of the epochs: smaller ones are faster; 0: -image"`
+	Early      int     `knob:"early" group:"Views" default:"0" arg:"pixels" help:"side of global crops in the first six tenths of the epochs: smaller ones are faster; 0: --image"`
 	Locals     int     `knob:"locals" default:"4" range:"[0,64]" help:"local crops of each image"`
 	Local      int     `knob:"local" default:"48" arg:"pixels" help:"side of a local crop"`
 	GlobalArea float64 `knob:"global-area" default:"0.4" range:"[0.001,1]" arg:"share" help:"least share of an image that a global crop shows, and greatest that a local one does"`
@@ -88,12 +88,12 @@ func (c Config) Validate() error {
 	}
 	switch {
 	case c.MinLR > c.LR:
-		return fmt.Errorf("-min-lr is %v, want at most the %v of -lr", c.MinLR, c.LR)
+		return fmt.Errorf("--min-lr is %v, want at most the %v of --lr", c.MinLR, c.LR)
 	case c.Contrast > 0 && (c.Piece == 1 || c.Batch%c.Piece == 1):
-		return fmt.Errorf("-contrast tells the images of a piece apart: a -batch of %d in pieces of -piece %d leaves one image alone", c.Batch, c.Piece)
+		return fmt.Errorf("--contrast tells the images of a piece apart: a --batch of %d in pieces of --piece %d leaves one image alone", c.Batch, c.Piece)
 	}
 	if err := c.Backbone().Validate(); err != nil {
-		return fmt.Errorf("-patch, -image, -dim, -depth, -heads, -window: %w", err)
+		return fmt.Errorf("--patch, --image, --dim, --depth, --heads, --window: %w", err)
 	}
 	return c.Crops.validate(c.Shape)
 }
@@ -101,7 +101,7 @@ func (c Config) Validate() error {
 // validate returns an error for crops that a backbone cannot see.
 func (c Crops) validate(s Shape) error {
 	if c.LocalArea > c.GlobalArea {
-		return fmt.Errorf("-local-area is %v, want at most the %v of -global-area", c.LocalArea, c.GlobalArea)
+		return fmt.Errorf("--local-area is %v, want at most the %v of --global-area", c.LocalArea, c.GlobalArea)
 	}
 	for _, crop := range []struct {
 		flag string
@@ -110,7 +110,7 @@ func (c Crops) validate(s Shape) error {
 	}{{"local", c.Local, c.Locals > 0}, {"early", c.Early, c.Early != 0}} {
 		s.Image = crop.side
 		if err := s.Backbone().Validate(); crop.used && err != nil {
-			return fmt.Errorf("-%s %d: %w", crop.flag, crop.side, err)
+			return fmt.Errorf("--%s %d: %w", crop.flag, crop.side, err)
 		}
 	}
 	return nil
@@ -146,16 +146,21 @@ func (c *Config) otherSides() []int {
 	return []int{c.Local, cmp.Or(c.Early, c.Image)}
 }
 
-// pace is what the schedules give for a step.
+// schedule is that of the learning rate.
+func (c *Config) schedule() optim.Schedule {
+	return optim.Schedule{Base: c.LR, Min: c.MinLR, Warmup: c.Warmup, Epochs: float64(c.Epochs)}
+}
+
+// pace is what the other schedules give for a step.
 type pace struct {
-	rate, decay float32
+	decay       float32
 	momentum    float32 // of the teacher
 	centring    float32 // momentum of the centre
 	temperature float32 // of the teacher
 	contrast    float32 // temperature of MoCo v3's objective; 0: DINO's
 	frozen      bool    // the head's directions stay as they are
 	drops       bool    // blocks are left out at random, by
-	seed, step  uint64  // these
+	seed        uint64  // this and the step
 }
 
 // pace returns how to make the step that ends so many epochs after the start.
@@ -169,7 +174,6 @@ func (c *Config) pace(epoch float64) pace {
 		temperature = c.WarmTemperature + (c.Temperature-c.WarmTemperature)*epoch/c.WarmEpochs
 	}
 	return pace{
-		rate:        optim.Schedule{Base: c.LR, Min: c.MinLR, Warmup: c.Warmup, Epochs: all}.At(epoch),
 		decay:       cosine(c.Decay, c.LastDecay),
 		momentum:    cosine(c.Momentum, 1),
 		centring:    float32(c.Centring),

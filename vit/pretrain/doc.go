@@ -15,7 +15,8 @@
 // A run that Resume continues from a state ends with the bits that it would have had without the
 // interruption. Bits depend on neither GOMAXPROCS nor time.
 //
-// The settings are knobs, see package nn/fit/knob; errors call them by their flags.
+// The loop is that of package nn/fit, and the settings are knobs, see package nn/fit/knob; errors call
+// them by their flags.
 //
 // Reading order: run.go, an epoch; step.go, a step; dino.go and mocov3.go, the objectives;
 // network.go, student and teacher; views.go and crop.go, what they see.

@@ -37,7 +37,7 @@ func Example() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println("epoch", len(run.History), "saw", epoch.Images, "birds")
+		fmt.Println("epoch", epoch.Number, "saw", epoch.Images, "birds")
 	}
 	if err := pretrain.Export(&weights, run.Teacher, checkpoint.F16); err != nil {
 		fmt.Println(err)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
 )
@@ -29,17 +30,17 @@ func ExportFile(path string, b *vit.Model, t checkpoint.DType) error {
 
 // WriteMetrics writes epochs as CSV, a line each. k-NN accuracies are in percent, and empty where
 // there was no test.
-func WriteMetrics(w io.Writer, history []Epoch) error {
+func WriteMetrics(w io.Writer, history fit.History) error {
+	num := func(v float64) string { return strconv.FormatFloat(v, 'g', 7, 64) }
 	c := csv.NewWriter(w)
-	c.Write([]string{"epoch", "loss", "teacher_entropy", "batch_entropy", "gradient", "knn_class", "knn_class_patches", "lr", "decay", "momentum", "temperature", "images", "seconds"})
+	c.Write([]string{"epoch", "loss", Entropy, Spread, Norm, KNN, KNNPatches, "lr", Decay, Momentum, Temperature, "images", "seconds"})
 	for i, e := range history {
-		num := func(v float64) string { return strconv.FormatFloat(v, 'g', 7, 64) }
-		class, patches := "", ""
-		if e.KNN != nil {
-			class, patches = num(100*e.KNN.Class), num(100*e.KNN.Patches)
+		row := []string{strconv.Itoa(i + 1), num(e.Loss), num(e.Values[Entropy]), num(e.Values[Spread]), num(e.Values[Norm]), "", "",
+			num(e.LR), num(e.Values[Decay]), num(e.Values[Momentum]), num(e.Values[Temperature]), strconv.Itoa(e.Images), num(e.Seconds)}
+		if knn, ok := e.Values[KNN]; ok {
+			row[5], row[6] = num(100*knn), num(100*e.Values[KNNPatches])
 		}
-		c.Write([]string{strconv.Itoa(i + 1), num(e.Loss), num(e.Entropy), num(e.Spread), num(e.Norm), class, patches,
-			num(e.LR), num(e.Decay), num(e.Momentum), num(e.Temperature), strconv.Itoa(e.Images), num(e.Seconds)})
+		c.Write(row)
 	}
 	c.Flush()
 	return c.Error()

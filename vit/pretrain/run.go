@@ -6,46 +6,36 @@ import (
 	"iter"
 	"time"
 
+	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/vit"
 )
 
 // Run is a pre-training. It is for one goroutine.
 type Run struct {
-	Config  Config
-	Teacher *vit.Model // EMA of the student: the backbone to Export
-	History []Epoch    // finished epochs
+	Config     Config
+	Teacher    *vit.Model      // EMA of the student: the backbone to Export
+	Checkpoint *fit.Checkpoint // after the last epoch that finished; nil before the first
 
-	Test      *Test      // if not nil, is made after every TestEvery-th epoch and the last one
-	TestEvery int        // at least 1
-	Progress  func(Step) // if not nil, is called after each step
+	Test      *Test          // if not nil, is made after every TestEvery-th epoch and the last one
+	TestEvery int            // at least 1
+	Progress  func(fit.Step) // if not nil, is called after each step
 
 	images  Images
 	views   *views
 	trainer *trainer
 }
 
-// Epoch is a finished one.
-type Epoch struct {
-	Loss        float64 // mean over the steps, as the next three
-	Entropy     float64 // of the teacher's distributions, in nats: log K if it is sure of nothing; 0 with MoCo v3's objective
-	Spread      float64 // entropy of their mean over a batch: no more than Entropy if they are the same for all images
-	Norm        float64 // length of the gradient, before clipping
-	LR          float64 // in the last step, as the next three
-	Decay       float64
-	Momentum    float64
-	Temperature float64
-	Images      int
-	Seconds     float64
-	KNN         *Accuracy `json:",omitempty"` // nil where there was no test
-}
-
-// Step is how far a run has come within an epoch.
-type Step struct {
-	Epoch        int // from 1
-	Done, Images int // images of the epoch done, and in all
-	Loss         float64
-	Time         time.Duration // since the epoch began
-}
+// The names of an epoch's further values.
+const (
+	Entropy     = "teacher_entropy"   // of the teacher's distributions, in nats: log K if it is sure of nothing; not with MoCo v3's objective
+	Spread      = "batch_entropy"     // of their mean over a batch: no more than Entropy if they are the same for all images; likewise
+	Norm        = "gradient"          // length of the gradient, before clipping
+	Decay       = "decay"             // weight decay in the last step, as the next two
+	Momentum    = "momentum"          // of the teacher
+	Temperature = "temperature"       // of the teacher
+	KNN         = "knn_class"         // Accuracy.Class, where there was a test
+	KNNPatches  = "knn_class_patches" // Accuracy.Patches
+)
 
 // New returns a run that has not begun.
 func New(c Config, images Images) (*Run, error) {
@@ -53,7 +43,7 @@ func New(c Config, images Images) (*Run, error) {
 		return nil, err
 	}
 	if n := images.Len(); n < c.Batch {
-		return nil, fmt.Errorf("%d images, want at least the %d of -batch", n, c.Batch)
+		return nil, fmt.Errorf("%d images, want at least the %d of --batch", n, c.Batch)
 	}
 	t, err := newTrainer(&c)
 	if err != nil {
@@ -64,58 +54,75 @@ func New(c Config, images Images) (*Run, error) {
 	return r, nil
 }
 
+// History returns the epochs that finished.
+func (r *Run) History() fit.History {
+	if r.Checkpoint == nil {
+		return nil
+	}
+	return r.Checkpoint.History
+}
+
 // Train trains from the end of the History to the last epoch, and yields each that finishes. It may be
 // left between epochs and called again. After an error go on with a Run that Resume has filled, since
 // the epoch is half done.
-func (r *Run) Train(ctx context.Context) iter.Seq2[Epoch, error] {
-	return func(yield func(Epoch, error) bool) {
-		for n := len(r.History); n < r.Config.Epochs; n++ {
-			e, err := r.epoch(ctx, n)
-			if err != nil {
-				yield(Epoch{}, err)
-				return
+func (r *Run) Train(ctx context.Context) iter.Seq2[fit.Epoch, error] {
+	return func(yield func(fit.Epoch, error) bool) {
+		c := fit.Config{Epochs: r.Config.Epochs, Schedule: r.Config.schedule(), Resume: r.Checkpoint, Progress: func(s fit.Step) {
+			if r.Progress != nil {
+				r.Progress(s)
 			}
-			r.History = append(r.History, e)
-			if !yield(e, nil) {
+		}}
+		for e, err := range fit.Run(ctx, c, (*task)(r)) {
+			if err == nil {
+				r.Checkpoint = e.Checkpoint
+				err = r.finish(ctx, e)
+			}
+			if !yield(e, err) || err != nil {
 				return
 			}
 		}
 	}
 }
 
-// epoch makes the n-th pass over the images, from 0, and tests.
-func (r *Run) epoch(ctx context.Context, n int) (e Epoch, err error) {
+// finish notes what the schedules ended an epoch with, and tests.
+func (r *Run) finish(ctx context.Context, e fit.Epoch) error {
+	p := r.Config.pace(float64(e.Number))
+	e.Values[Decay], e.Values[Momentum], e.Values[Temperature] = float64(p.decay), float64(p.momentum), float64(p.temperature)
+	if r.Test == nil || e.Number%r.TestEvery != 0 && e.Number != r.Config.Epochs {
+		return nil
+	}
 	began := time.Now()
-	steps := r.views.steps()
-	for i, images := range r.views.order(n) {
-		batch, err := r.views.batch(ctx, n, images)
-		if err != nil {
-			return e, err
-		}
-		if n == 0 && i == 0 && r.Config.Contrast == 0 {
-			r.trainer.begin(batch)
-		}
-		p := r.Config.pace(float64(n) + float64(i+1)/float64(steps))
-		p.step = uint64(n*steps + i)
-		told, err := r.trainer.step(batch, p, r.Config.Clip)
-		if err != nil {
-			return e, fmt.Errorf("epoch %d, step %d: %w: try an -lr below %g", n+1, i+1, err, p.rate)
-		}
-		e.Loss += told.loss / float64(steps)
-		e.Entropy += told.entropy / float64(steps)
-		e.Spread += told.spread / float64(steps)
-		e.Norm += told.norm / float64(steps)
-		e.LR, e.Decay, e.Momentum, e.Temperature = float64(p.rate), float64(p.decay), float64(p.momentum), float64(p.temperature)
-		e.Images += len(images)
-		if r.Progress != nil {
-			r.Progress(Step{Epoch: n + 1, Done: e.Images, Images: steps * r.Config.Batch, Loss: told.loss, Time: time.Since(began)})
-		}
+	knn, err := r.Test.Accuracy(ctx, r.Teacher)
+	if err != nil {
+		return err
 	}
-	if r.Test != nil && ((n+1)%r.TestEvery == 0 || n+1 == r.Config.Epochs) {
-		if e.KNN, err = r.Test.Accuracy(ctx, r.Teacher); err != nil {
-			return e, err
-		}
-	}
-	e.Seconds = time.Since(began).Seconds()
-	return e, nil
+	e.Values[KNN], e.Values[KNNPatches] = knn.Class, knn.Patches
+	e.Seconds += time.Since(began).Seconds()
+	return nil
 }
+
+// task is a Run as package fit sees it. A batch is its pieces.
+type task Run
+
+func (t *task) Images() int { return t.views.steps() * t.Config.Batch }
+func (t *task) Steps() int  { return t.views.steps() }
+
+func (t *task) Epoch(ctx context.Context, n int) iter.Seq2[[]*piece, error] {
+	return func(yield func([]*piece, error) bool) {
+		for _, images := range t.views.order(n) {
+			if !yield(t.views.batch(ctx, n, images)) {
+				return
+			}
+		}
+	}
+}
+
+func (t *task) Learn(batch []*piece, at fit.Moment) (fit.Told, error) {
+	if at.Index() == 0 && t.Config.Contrast == 0 {
+		t.trainer.begin(batch)
+	}
+	return t.trainer.step(batch, at, t.Config.pace(at.End()), t.Config.Clip)
+}
+
+func (t *task) Save(c *fit.Checkpoint)       { t.trainer.save(c) }
+func (t *task) Load(c *fit.Checkpoint) error { return t.trainer.load(c) }

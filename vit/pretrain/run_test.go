@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
@@ -57,7 +58,7 @@ func TestResume(t *testing.T) {
 		}
 		require.NoError(t, err)
 		require.NoError(t, begun.WriteState(&file))
-		begun.Progress = func(Step) { cancel() }
+		begun.Progress = func(fit.Step) { cancel() }
 	}
 	open := func(text []byte) *checkpoint.File {
 		f, err := checkpoint.Decode(bytes.NewReader(text), int64(len(text)), "state")
@@ -67,17 +68,17 @@ func TestResume(t *testing.T) {
 	resumed, err := New(c, textures{20, 1, -1})
 	require.NoError(t, err)
 	require.NoError(t, resumed.Resume(open(file.Bytes())))
-	require.Len(t, resumed.History, 1)
+	require.Len(t, resumed.History(), 1)
 	for _, err := range resumed.Train(t.Context()) {
 		require.NoError(t, err)
 	}
-	assert.Equal(t, whole.trainer.tensors(), resumed.trainer.tensors())
+	assert.Equal(t, saved(whole.trainer), saved(resumed.trainer))
 
 	c.LR, c.Blur = 0.003, 0.5
 	other, err := New(c, textures{21, 1, -1})
 	require.NoError(t, err)
 	err = other.Resume(open(file.Bytes()))
-	assert.ErrorContains(t, err, "state: settings changed: -blur was 0, now 0.5; -lr was 0.002, now 0.003")
+	assert.ErrorContains(t, err, "state: settings changed: --blur was 0, now 0.5; --lr was 0.002, now 0.003")
 	var weights bytes.Buffer
 	require.NoError(t, Export(&weights, whole.Teacher, checkpoint.F16))
 	assert.ErrorContains(t, other.Resume(open(weights.Bytes())), "not the state of a run")
@@ -85,7 +86,7 @@ func TestResume(t *testing.T) {
 
 func TestNewOfTooFewImages(t *testing.T) {
 	_, err := New(*smallConfig(t), textures{5, 1, -1})
-	assert.ErrorContains(t, err, "5 images, want at least the 6 of -batch")
+	assert.ErrorContains(t, err, "5 images, want at least the 6 of --batch")
 	_, err = New(Config{}, textures{5, 1, -1})
-	assert.ErrorContains(t, err, "-epochs is 0, want at least 1")
+	assert.ErrorContains(t, err, "--epochs is 0, want at least 1")
 }

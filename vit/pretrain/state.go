@@ -1,91 +1,81 @@
 package pretrain
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
 
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/nn/fit/knob"
-	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
-// state is a run after an epoch: with the tensors beside it, all that is needed to go on.
-type state struct {
-	Config  json.RawMessage // by knob.Marshal
-	Images  string          // Images.Identity
-	History []Epoch
+// StateFormat is the metadata "format" of a state. It changes when older states can no longer be resumed.
+const StateFormat = "promptcam pretrain 4"
+
+// sets are the sets of tensors in a state. They are named as in DINO's checkpoints, but for the
+// optimizer's.
+func (d *trainer) sets() map[string]nn.Tensors {
+	return map[string]nn.Tensors{
+		"student": nn.State(d.student), "teacher": nn.State(d.teacher), "optimizer": d.optimizer.State(), "dino_loss": {"center": d.centre},
+	}
 }
 
-// StateFormat is the metadata "format" of a state. It changes when older states can no longer be resumed.
-const StateFormat = "promptcam pretrain 3"
+func (d *trainer) save(c *fit.Checkpoint) {
+	for name, tensors := range d.sets() {
+		c.Put(name, tensors)
+	}
+}
 
-// The sets of tensors in a state are named as in DINO's checkpoints, and so begin with student. or
-// teacher., but for the optimizer's and the centre.
-const (
-	studentPrefix   = "student."
-	teacherPrefix   = "teacher."
-	optimizerPrefix = "optimizer."
-	centreName      = "dino_loss.center"
-)
-
-// tensors returns all tensors of a run, not copies, by their names in a state.
-func (d *trainer) tensors() nn.Tensors {
-	all := nn.Tensors{centreName: d.centre}
-	for prefix, set := range map[string]map[string]*tensor.Tensor{
-		studentPrefix: nn.State(d.student), teacherPrefix: nn.State(d.teacher), optimizerPrefix: d.optimizer.State(),
-	} {
-		for name, t := range set {
-			all[prefix+name] = t
+func (d *trainer) load(c *fit.Checkpoint) error {
+	for name, tensors := range d.sets() {
+		if err := tensors.Load(c.Set(name)); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
 		}
 	}
-	return all
+	return nil
 }
 
 // WriteState writes all that Resume needs, as a safetensors file; checkpoint.WriteFile(path,
 // r.WriteState) replaces the last epoch's, whole or not at all.
 func (r *Run) WriteState(w io.Writer) error {
+	if r.Checkpoint == nil {
+		return errors.New("no epoch has finished")
+	}
 	config, err := knob.Marshal(&r.Config)
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(state{config, r.images.Identity(), r.History})
-	if err != nil {
-		return err
-	}
-	return checkpoint.Write(w, r.trainer.tensors(), map[string]string{"format": StateFormat, "state": string(text)})
+	return r.Checkpoint.Write(w, map[string]string{"format": StateFormat, "config": string(config), "images": r.images.Identity()})
 }
 
 // Resume fills r, which has not begun, from what WriteState wrote of a run with the same settings and
 // images. Otherwise the error names what differs.
 func (r *Run) Resume(f *checkpoint.File) error {
-	if got := f.Metadata()["format"]; got != StateFormat {
+	meta := f.Metadata()
+	if got := meta["format"]; got != StateFormat {
 		return fmt.Errorf("%s: not the state of a run: its format is %q, want %q", f.Path(), got, StateFormat)
 	}
-	var st state
 	began := DefaultConfig()
-	err := json.Unmarshal([]byte(f.Metadata()["state"]), &st)
-	if err == nil {
-		err = knob.Unmarshal(st.Config, &began)
-	}
-	if err != nil {
+	if err := knob.Unmarshal([]byte(meta["config"]), &began); err != nil {
 		return fmt.Errorf("%s: its description: %w", f.Path(), err)
 	}
-	if len(st.History) == 0 {
-		return fmt.Errorf("%s: it has no epoch", f.Path())
-	}
 	differ := knob.Differ(&began, &r.Config)
-	if now := r.images.Identity(); now != st.Images {
-		differ = append(differ, fmt.Sprintf("the images are not the same: they were %s, now %s", st.Images, now))
+	if was, now := meta["images"], r.images.Identity(); now != was {
+		differ = append(differ, fmt.Sprintf("the images are not the same: they were %s, now %s", was, now))
 	}
 	if len(differ) > 0 {
 		return fmt.Errorf("%s: settings changed: %s", f.Path(), strings.Join(differ, "; "))
 	}
-	if err := r.trainer.tensors().Load(f); err != nil {
+	c, err := fit.Read(f)
+	if err != nil {
+		return err
+	}
+	if err := r.trainer.load(c); err != nil {
 		return fmt.Errorf("%s: %w", f.Path(), err)
 	}
-	r.History = st.History
+	r.Checkpoint = c
 	return nil
 }

@@ -1,7 +1,7 @@
 package pretrain
 
 import (
-	"fmt"
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/nn/optim"
 	"github.com/promptcam/promptcam/tensor"
 )
@@ -85,22 +86,13 @@ func newOptimizer(name string, student *network) optim.Optimizer {
 	return optim.Muon{Momentum: 0.95, Matrices: matrices}.New(nn.Params(student))
 }
 
-// told are the measurements of a step.
-type told struct {
-	loss    float64
-	entropy float64 // mean over the teacher's distributions, in nats: log K if it is sure of nothing
-	spread  float64 // of their mean over the batch: no more than entropy if they are the same for all images
-	norm    float64 // of the gradient, before clipping
-}
-
 // step moves the student, then the teacher, by a batch that comes in pieces. Each piece runs on one
 // processor, and their results are added in order, so that the bits do not depend on the number of
 // processors.
-func (d *trainer) step(batch []*piece, p pace, clip float64) (told, error) {
-	var t told
-	images := 0
+func (d *trainer) step(batch []*piece, at fit.Moment, p pace, clip float64) (fit.Told, error) {
+	t := fit.Told{Values: map[string]float64{}}
 	for _, b := range batch {
-		images += b.images
+		t.Images += b.images
 	}
 	d.mean.Fill(0)
 	d.common.Fill(0)
@@ -116,20 +108,21 @@ func (d *trainer) step(batch []*piece, p pace, clip float64) (told, error) {
 		w := d.take()
 		defer d.give(w)
 		if p.drops {
-			w.tape.Rand = rand.New(rand.NewPCG(p.seed, p.step<<32|uint64(i)))
+			w.tape.Rand = rand.New(rand.NewPCG(p.seed, uint64(at.Index())<<32|uint64(i)))
 		}
 		f := w.learn(d, batch[i], p)
 		if i > 0 {
 			<-added[i-1]
 		}
-		d.add(&t, f, batch[i].images, images)
+		d.add(&t, f, batch[i].images)
 	})
-	t.spread, t.norm = entropy(d.common), d.clip(clip)
-	if sum := t.loss + t.norm; math.IsNaN(sum) || math.IsInf(sum, 0) {
-		return t, fmt.Errorf("the loss is %v, its gradient %v long", t.loss, t.norm)
+	t.Values[Norm] = d.clip(clip)
+	if err := cmp.Or(at.Check("loss", t.Loss), at.Check("gradient of the loss", t.Values[Norm])); err != nil {
+		return t, err
 	}
-	d.move(p)
+	d.move(at.LR, p)
 	if p.contrast == 0 { // not earlier: all pieces use the old centre
+		t.Values[Spread] = entropy(d.common)
 		tensor.ScaleTo(d.centre, p.centring, d.centre)
 		tensor.Axpy(d.centre, 1-p.centring, d.mean)
 	}
@@ -144,17 +137,17 @@ type found struct {
 }
 
 // add adds the result of a piece of some of the images to that of the batch.
-func (d *trainer) add(t *told, f found, some, images int) {
-	share := float64(some) / float64(images)
-	t.loss += float64(share * f.loss)
+func (d *trainer) add(t *fit.Told, f found, some int) {
+	share := float64(some) / float64(t.Images)
+	t.Loss += float64(share * f.loss)
 	for q, g := range f.grads {
 		tensor.Axpy(d.sums[q], float32(share), g)
 	}
 	if f.targets == nil {
 		return
 	}
-	row := 1 / float64(globals*images)
-	t.entropy += float64(row * entropy(f.targets))
+	row := 1 / float64(globals*t.Images)
+	t.Values[Entropy] += float64(row * entropy(f.targets))
 	tensor.SumTo(d.part, f.scores)
 	tensor.Axpy(d.mean, float32(row), d.part)
 	tensor.SumTo(d.part, f.targets)
@@ -180,7 +173,7 @@ func (d *trainer) clip(most float64) float64 {
 }
 
 // move updates the student by the gradients, and the teacher by the student.
-func (d *trainer) move(p pace) {
+func (d *trainer) move(lr float32, p pace) {
 	grads := autograd.Grads{}
 	for _, q := range d.pairs {
 		if p.frozen && q.student == d.student.Head.Directions {
@@ -188,10 +181,10 @@ func (d *trainer) move(p pace) {
 		}
 		grads[q.student] = d.sums[q.student]
 		if v := q.student.Value; v.Rank() > 1 { // neither biases nor norms
-			tensor.ScaleTo(v, 1-float32(p.rate*p.decay), v)
+			tensor.ScaleTo(v, 1-float32(lr*p.decay), v)
 		}
 	}
-	d.optimizer.Step(p.rate, grads)
+	d.optimizer.Step(lr, grads)
 	for _, q := range d.pairs {
 		tensor.ScaleTo(q.teacher.Value, p.momentum, q.teacher.Value)
 		tensor.Axpy(q.teacher.Value, 1-p.momentum, q.student.Value)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/tensortest"
 	"github.com/promptcam/promptcam/vit"
@@ -57,6 +58,16 @@ func floats(t *tensor.Tensor) []float64 {
 	return all
 }
 
+// at is when the tests' steps happen.
+var at = fit.Moment{Epoch: 1, Steps: 2, LR: 0.01}
+
+// saved returns all tensors of a trainer by their names in a state.
+func saved(d *trainer) nn.Tensors {
+	c := &fit.Checkpoint{Tensors: nn.Tensors{}}
+	d.save(c)
+	return c.Tensors
+}
+
 // Loss, entropy, centre, decay, freezing and the teacher's motion are those of the paper's
 // algorithm 1 and the authors' code, in float64 loops.
 func TestStep(t *testing.T) {
@@ -64,7 +75,7 @@ func TestStep(t *testing.T) {
 	d := begun(t, s)
 	batch := randomBatch(s)
 	b, k, views := 3, s.Outputs, globals+s.Locals
-	p := pace{rate: 0.01, decay: 0.3, momentum: 0.9, centring: 0.9, temperature: 0.05, frozen: true}
+	p := pace{decay: 0.3, momentum: 0.9, centring: 0.9, temperature: 0.05, frozen: true}
 
 	tape := &autograd.Tape{NoGrad: true}
 	seen := floats(d.student.scores(b, tape.Const(batch[0].global), tape.Const(batch[0].local)).Value()) // [V, B, K]
@@ -116,12 +127,13 @@ func TestStep(t *testing.T) {
 	for _, q := range common {
 		spread -= q * math.Log(q)
 	}
-	told, err := d.step(batch, p, 3)
+	told, err := d.step(batch, at, p, 3)
 	require.NoError(t, err)
-	assert.InDelta(t, loss, told.loss, 1e-5)
-	assert.InDelta(t, entropy, told.entropy, 1e-4)
-	assert.InDelta(t, spread, told.spread, 1e-4)
-	assert.Greater(t, told.norm, 0.0)
+	assert.Equal(t, 3, told.Images)
+	assert.InDelta(t, loss, told.Loss, 1e-5)
+	assert.InDelta(t, entropy, told.Values[Entropy], 1e-4)
+	assert.InDelta(t, spread, told.Values[Spread], 1e-4)
+	assert.Greater(t, told.Values[Norm], 0.0)
 	tensortest.Close(t, wantCentre, d.centre, 1e-6)
 
 	moved := 0
@@ -138,7 +150,7 @@ func TestStep(t *testing.T) {
 	assert.Greater(t, moved, 1000)
 	assert.Equal(t, student["head.last_layer.weight_v"], d.student.Head.Directions.Value, "frozen")
 	p.frozen = false
-	_, err = d.step(batch, p, 3)
+	_, err = d.step(batch, at, p, 3)
 	require.NoError(t, err)
 	assert.NotEqual(t, student["head.last_layer.weight_v"], d.student.Head.Directions.Value)
 }
@@ -174,31 +186,31 @@ func TestContrast(t *testing.T) {
 		}
 	}
 	before := clones(nn.State(d.student))
-	told, err := d.step(batch, s.pace(1.5), 3)
+	told, err := d.step(batch, at, s.pace(1.5), 3)
 	require.NoError(t, err)
-	assert.InDelta(t, want, told.loss, 1e-5)
-	assert.Greater(t, told.norm, 0.0)
+	assert.InDelta(t, want, told.Loss, 1e-5)
+	assert.Greater(t, told.Values[Norm], 0.0)
 	assert.NotEqual(t, before["backbone.blocks.0.attn.qkv.weight"], nn.State(d.student)["backbone.blocks.0.attn.qkv.weight"])
 }
 
 // A batch's loss, gradients and centre are the means of its pieces', each counted by its images.
 func TestPieces(t *testing.T) {
-	p := pace{rate: 0.01, momentum: 0.9, temperature: 0.05}
+	p := pace{momentum: 0.9, temperature: 0.05}
 	s := smallConfig(t, "-batch", "6", "-piece", "4")
 	batch := randomBatch(s)
 	both, alone := begun(t, s), []*trainer{begun(t, s), begun(t, s)}
-	got, err := both.step(batch, p, 0)
+	got, err := both.step(batch, at, p, 0)
 	require.NoError(t, err)
-	var want told
+	var want, wantEntropy float64
 	shares := []float64{4. / 6, 2. / 6}
 	for i, d := range alone {
-		part, err := d.step(batch[i:i+1], p, 0)
+		part, err := d.step(batch[i:i+1], at, p, 0)
 		require.NoError(t, err)
-		want.loss += shares[i] * part.loss
-		want.entropy += shares[i] * part.entropy
+		want += shares[i] * part.Loss
+		wantEntropy += shares[i] * part.Values[Entropy]
 	}
-	assert.InDelta(t, want.loss, got.loss, 1e-5)
-	assert.InDelta(t, want.entropy, got.entropy, 1e-4)
+	assert.InDelta(t, want, got.Loss, 1e-5)
+	assert.InDelta(t, wantEntropy, got.Values[Entropy], 1e-4)
 	mean := func(of func(d *trainer) *tensor.Tensor) *tensor.Tensor {
 		return of(alone[0]).Scale(float32(shares[0])).Add(of(alone[1]).Scale(float32(shares[1])))
 	}
@@ -213,19 +225,19 @@ func TestStepOnAnyProcessors(t *testing.T) {
 	for contrast, optimizer := range map[string]string{"0": "adamw", "0.2": "muon"} {
 		s := smallConfig(t, "-batch", "14", "-piece", "2", "-drop-path", "0.3", "-contrast", contrast, "-optimizer", optimizer)
 		var want nn.Tensors
-		var wantTold told
+		var wantTold fit.Told
 		for _, procs := range []int{1, 2, 5} {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 			d := begun(t, s)
-			var last told
+			var last fit.Told
 			for i := range 3 {
 				p := s.pace(1.5)
-				p.drops, p.seed, p.step = true, 1, uint64(i)
+				p.drops, p.seed = true, 1
 				var err error
-				last, err = d.step(randomBatch(s), p, s.Clip)
+				last, err = d.step(randomBatch(s), fit.Moment{Step: i, Steps: 3, LR: 0.01}, p, s.Clip)
 				require.NoError(t, err)
 			}
-			if got := clones(d.tensors()); want == nil {
+			if got := clones(saved(d)); want == nil {
 				want, wantTold = got, last
 			} else {
 				assert.Equal(t, want, got, "%d processors", procs)
@@ -242,7 +254,7 @@ func TestDecay(t *testing.T) {
 	for _, p := range d.pairs {
 		d.sums[p.student].Fill(0)
 	}
-	d.move(pace{rate: 0.1, decay: 0.5, momentum: 1})
+	d.move(0.1, pace{decay: 0.5, momentum: 1})
 	for name, now := range nn.State(d.student) {
 		want := floats(before[name])
 		if now.Rank() > 1 {
@@ -285,7 +297,7 @@ func TestPace(t *testing.T) {
 		if epoch > 2 {
 			rate = cosine(0.5, 0.1, (epoch-2)/8)
 		}
-		assert.InDelta(t, rate, p.rate, 1e-6)
+		assert.InDelta(t, rate, s.schedule().At(epoch), 1e-6)
 		assert.InDelta(t, cosine(0.04, 0.4, epoch/10), p.decay, 1e-6)
 		assert.InDelta(t, cosine(0.996, 1, epoch/10), p.momentum, 1e-6)
 		assert.InDelta(t, 0.04+0.03*min(epoch/3, 1), p.temperature, 1e-6)
@@ -338,7 +350,7 @@ func TestStepReusesMemory(t *testing.T) {
 	batch := randomBatch(s)
 	steps := func(n int) {
 		for range n {
-			_, err := d.step(batch, s.pace(1.5), s.Clip)
+			_, err := d.step(batch, at, s.pace(1.5), s.Clip)
 			require.NoError(t, err)
 		}
 	}

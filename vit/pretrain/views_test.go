@@ -78,7 +78,7 @@ func TestCropsGrow(t *testing.T) {
 		}
 	}
 	for epoch := range 5 {
-		assert.Equal(t, 32, smallConfig(t, "-epochs", "5").side(epoch), "without -early")
+		assert.Equal(t, 32, smallConfig(t, "-epochs", "5").side(epoch), "without --early")
 	}
 }
 

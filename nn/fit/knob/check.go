@@ -10,7 +10,7 @@ import (
 )
 
 // Check returns, joined, an error for each knob of the struct that ptr points to that is outside its
-// range or none of its choices, such as "-val is 2, want at least 0 and less than 1". Numbers must
+// range or none of its choices, such as "--val is 2, want at least 0 and less than 1". Numbers must
 // be finite.
 func Check(ptr any) error {
 	var all []error
@@ -24,7 +24,7 @@ func (k *Knob) check() error {
 	v := k.value
 	if len(k.Choices) > 0 {
 		if !slices.Contains(k.Choices, k.String()) {
-			return fmt.Errorf("-%s is %q, want %s", k.Flag, k.String(), either(k.Choices))
+			return fmt.Errorf("--%s is %q, want %s", k.Flag, k.String(), either(k.Choices))
 		}
 		return nil
 	}
@@ -40,13 +40,13 @@ func (k *Knob) check() error {
 		return nil
 	}
 	if math.IsNaN(x) || math.IsInf(x, 0) {
-		return fmt.Errorf("-%s is %v, want a finite number", k.Flag, x)
+		return fmt.Errorf("--%s is %v, want a finite number", k.Flag, x)
 	}
 	if k.Range == "" {
 		return nil
 	}
 	if limits := k.limits(); !limits.contain(x) {
-		return fmt.Errorf("-%s is %s, want %s", k.Flag, k, limits)
+		return fmt.Errorf("--%s is %s, want %s", k.Flag, k, limits)
 	}
 	return nil
 }
@@ -60,7 +60,7 @@ type interval struct {
 func (k *Knob) limits() interval {
 	low, high, ok := strings.Cut(k.Range, ",")
 	if !ok || !strings.ContainsAny(low[:1], "[(") || !strings.ContainsAny(high[len(high)-1:], "])") {
-		panic(fmt.Sprintf("knob: range %q of -%s, want such as [0,1)", k.Range, k.Flag))
+		panic(fmt.Sprintf("knob: range %q of --%s, want such as [0,1)", k.Range, k.Flag))
 	}
 	r := interval{math.Inf(-1), math.Inf(1), low[0] == '(', high[len(high)-1] == ')'}
 	for limit, text := range map[*float64]string{&r.low: low[1:], &r.high: high[:len(high)-1]} {
@@ -69,7 +69,7 @@ func (k *Knob) limits() interval {
 		}
 		x, err := strconv.ParseFloat(text, 64)
 		if err != nil {
-			panic(fmt.Sprintf("knob: range %q of -%s: %v", k.Range, k.Flag, err))
+			panic(fmt.Sprintf("knob: range %q of --%s: %v", k.Range, k.Flag, err))
 		}
 		*limit = x
 	}

@@ -34,11 +34,11 @@ func Example() {
 		fmt.Println(err)
 	}
 	// Output:
-	// <nil> -mix is 2, want at least 0 and at most 1
-	// [-lr was 0.003, now 0.01 -mix was 0.7, now 2]
+	// <nil> --mix is 2, want at least 0 and at most 1
+	// [--lr was 0.003, now 0.01 --mix was 0.7, now 2]
 	// {"epochs":25,"lr":0.003,"mix":0.7} <nil>
 	// Training:
-	//   -epochs int             passes over the images (default 25)
-	//   -lr rate                highest learning rate (default 0.003)
-	//   -mix float              share of steps with CutMix (default 0.7)
+	//   --epochs int            passes over the images (default 25)
+	//   --lr rate               highest learning rate (default 0.003)
+	//   --mix float             share of steps with CutMix (default 0.7)
 }

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Differ says which settings of b differ from a's, such as "-lr was 0.06, now 0.01". Both point to
+// Differ says which settings of b differ from a's, such as "--lr was 0.06, now 0.01". Both point to
 // structs of the same type. Knobs that are not in JSON do not count.
 func Differ(a, b any) []string {
 	var all []string
@@ -17,7 +17,7 @@ func Differ(a, b any) []string {
 	i := 0
 	for now := range Walk(b) {
 		if was := was[i]; now.JSON != "" && was.String() != now.String() {
-			all = append(all, fmt.Sprintf("-%s was %s, now %s", now.Flag, was, now))
+			all = append(all, fmt.Sprintf("--%s was %s, now %s", now.Flag, was, now))
 		}
 		i++
 	}

@@ -63,7 +63,7 @@ func walk(v reflect.Value, group *string, yield func(*Knob) bool) bool {
 
 func newKnob(f reflect.StructField, v reflect.Value, flag, group string) *Knob {
 	if !v.CanSet() {
-		panic(fmt.Sprintf("knob: field %s of -%s is not exported", f.Name, flag))
+		panic(fmt.Sprintf("knob: field %s of --%s is not exported", f.Name, flag))
 	}
 	k := &Knob{
 		Flag: flag, JSON: flag, Group: group, Help: f.Tag.Get("help"), Default: f.Tag.Get("default"),
@@ -139,7 +139,7 @@ func (k *Knob) Set(s string) error {
 	case v.Kind() == reflect.String:
 		v.SetString(s)
 	default:
-		panic(fmt.Sprintf("knob: -%s is a %s", k.Flag, v.Type()))
+		panic(fmt.Sprintf("knob: --%s is a %s", k.Flag, v.Type()))
 	}
 	return nil
 }
@@ -172,7 +172,7 @@ func Defaults(ptr any) {
 			continue
 		}
 		if err := k.Set(k.Default); err != nil {
-			panic(fmt.Sprintf("knob: default %q of -%s: %v", k.Default, k.Flag, err))
+			panic(fmt.Sprintf("knob: default %q of --%s: %v", k.Default, k.Flag, err))
 		}
 	}
 }

@@ -97,7 +97,7 @@ func TestFlagsSetFields(t *testing.T) {
 		"flag -seed: want a whole number":  {"-seed", "1.5"},
 		"flag -size: want a whole number":  {"-size", "256"},
 		"flag -mode: want deep or last":    {"-mode", "none"},
-		"want true or false":               {"-long=perhaps"},
+		"want true or false":               {"--long=perhaps"},
 		"flag -mix-until: want a number":   {"-mix-until", "1e99"},
 		"flag provided but not defined: -": {"-other", "1"},
 	} {
@@ -109,14 +109,14 @@ func TestFlagsSetFields(t *testing.T) {
 func TestCheck(t *testing.T) {
 	assert.NoError(t, knob.Check(defaults()))
 	for want, change := range map[string]func(r *recipe){
-		"-lr is 0, want more than 0 and at most 1":                func(r *recipe) { r.LR = 0 },
-		"-lr is 1.5, want more than 0 and at most 1":              func(r *recipe) { r.LR = 1.5 },
-		"-mix is -0.1, want at least 0 and at most 1":             func(r *recipe) { r.Mix.Share = -0.1 },
-		"-mix-until is 1, want at least 0 and less than 1":        func(r *recipe) { r.Mix.Until = 1 },
-		"-mix is NaN, want a finite number":                       func(r *recipe) { r.Mix.Share = math.NaN() },
-		"-lr is -Inf, want a finite number":                       func(r *recipe) { r.LR = math.Inf(-1) },
-		`-optimizer is "lion", want sgd, adamw or muon`:           func(r *recipe) { r.Optim = "lion" },
-		"-lr is 2, want more than 0 and at most 1\n-mix is 2, wa": func(r *recipe) { r.LR, r.Mix.Share = 2, 2 },
+		"--lr is 0, want more than 0 and at most 1":                 func(r *recipe) { r.LR = 0 },
+		"--lr is 1.5, want more than 0 and at most 1":               func(r *recipe) { r.LR = 1.5 },
+		"--mix is -0.1, want at least 0 and at most 1":              func(r *recipe) { r.Mix.Share = -0.1 },
+		"--mix-until is 1, want at least 0 and less than 1":         func(r *recipe) { r.Mix.Until = 1 },
+		"--mix is NaN, want a finite number":                        func(r *recipe) { r.Mix.Share = math.NaN() },
+		"--lr is -Inf, want a finite number":                        func(r *recipe) { r.LR = math.Inf(-1) },
+		`--optimizer is "lion", want sgd, adamw or muon`:            func(r *recipe) { r.Optim = "lion" },
+		"--lr is 2, want more than 0 and at most 1\n--mix is 2, wa": func(r *recipe) { r.LR, r.Mix.Share = 2, 2 },
 	} {
 		r := defaults()
 		change(r)
@@ -147,16 +147,16 @@ func TestDiffer(t *testing.T) {
 	a, b := defaults(), defaults()
 	assert.Empty(t, knob.Differ(a, b))
 	b.LR, b.Mode, b.Mix.Until, b.Classes, b.Other = 0.01, 0, 0.5, list{"x"}, 6
-	assert.Equal(t, []string{"-mode was last, now deep", "-lr was 0.003, now 0.01", "-mix-until was 0, now 0.5"}, knob.Differ(a, b))
+	assert.Equal(t, []string{"--mode was last, now deep", "--lr was 0.003, now 0.01", "--mix-until was 0, now 0.5"}, knob.Differ(a, b))
 }
 
 func TestUsage(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, knob.Usage(&out, knob.Walk(defaults())))
 	for _, want := range []string{
-		"Model:\n  -mode value             where prompts are (default last)\n\nTraining:\n",
-		"  -lr rate                highest learning rate (default 0.003)\n",
-		"\n  -mix-until float\n", "\n  -size int               (default 12)\n", "\n  -long\n", "\n  -classes value\n",
+		"Model:\n  --mode value            where prompts are (default last)\n\nTraining:\n",
+		"  --lr rate               highest learning rate (default 0.003)\n",
+		"\n  --mix-until float\n", "\n  --size int              (default 12)\n", "\n  --long\n", "\n  --classes value\n",
 	} {
 		assert.Contains(t, out.String(), want)
 	}

@@ -34,7 +34,7 @@ func Usage(w io.Writer, knobs iter.Seq[*Knob]) error {
 }
 
 func (k *Knob) usage(b *strings.Builder) {
-	head := "  -" + k.Flag
+	head := "  --" + k.Flag
 	if !k.IsBoolFlag() {
 		head += " " + k.Type()
 	}

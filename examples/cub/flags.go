@@ -1,0 +1,163 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/promptcam/promptcam/examples/internal/console"
+	"github.com/promptcam/promptcam/nn/fit/knob"
+)
+
+// flagged gives a command the knobs of structs as flags; of an only{job, "out batch"} those two. Its help shows the flags in common or, with -h all, every one.
+// Before help is shown, settle resolves defaults that depend on other flags; nil means none do.
+func flagged(cmd *cobra.Command, c *console.Console, common string, settle func(*pflag.FlagSet) error, structs ...any) *cobra.Command {
+	var output struct {
+		Quiet bool `knob:"quiet" group:"Results" help:"print results and warnings alone"`
+	}
+	for _, s := range structs {
+		if some, ok := s.(only); ok {
+			s = some.of
+		}
+		knob.Defaults(s)
+	}
+	knobs := slices.Collect(walk(append(structs, &output)))
+	for _, k := range knobs {
+		f := cmd.Flags().VarPF(k, k.Flag, "", k.Help)
+		if k.IsBoolFlag() {
+			f.NoOptDefVal = "true"
+		}
+		if len(k.Choices) > 0 {
+			completion := cobra.FixedCompletions(k.Choices, cobra.ShellCompDirectiveNoFileComp)
+			if err := cmd.RegisterFlagCompletionFunc(k.Flag, completion); err != nil {
+				panic(err) // two structs have the flag
+			}
+		}
+	}
+	all := cmd.Flags().Bool("help-all", false, "")
+	cmd.Flags().MarkHidden("help-all")
+	cmd.SilenceUsage = true
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		if settle != nil {
+			settle(cmd.Flags()) // help is for wrong flags, too
+		}
+		w := cmd.OutOrStdout()
+		fmt.Fprintf(w, "%s\n\nUsage:\n  %s\n\n%s\n\n", cmd.Long, cmd.UseLine(), strings.TrimRight(cmd.Example, "\n"))
+		knob.Usage(w, func(yield func(*knob.Knob) bool) {
+			for _, k := range grouped(knobs) {
+				if (*all || slices.Contains(strings.Fields(common), k.Flag)) && !yield(k) {
+					return
+				}
+			}
+		})
+		if !*all {
+			fmt.Fprintf(w, "\n%s -h all shows every flag.\n", cmd.CommandPath())
+		}
+	})
+	work := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if *all {
+			return cmd.Help()
+		}
+		c.Quiet = output.Quiet
+		return work(cmd, args)
+	}
+	positional := cmd.Args
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := swallowed(cmd.Flags()); err != nil || *all {
+			return err
+		}
+		return positional(cmd, args)
+	}
+	return cmd
+}
+
+// only is some knobs of a struct, by their flags.
+type only struct {
+	of    any
+	flags string
+}
+
+func walk(structs []any) iter.Seq[*knob.Knob] {
+	return func(yield func(*knob.Knob) bool) {
+		for _, s := range structs {
+			some, part := s.(only)
+			if part {
+				s = some.of
+			}
+			for k := range knob.Walk(s) {
+				if (!part || slices.Contains(strings.Fields(some.flags), k.Flag)) && !yield(k) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// grouped brings the knobs of a group together, groups in the order of their first knobs.
+func grouped(knobs []*knob.Knob) []*knob.Knob {
+	first := map[string]int{}
+	for i, k := range knobs {
+		if _, ok := first[k.Group]; !ok {
+			first[k.Group] = i
+		}
+	}
+	return slices.SortedStableFunc(slices.Values(knobs), func(a, b *knob.Knob) int { return first[a.Group] - first[b.Group] })
+}
+
+// swallowed returns an error for a flag that took the next one for its value, as after an empty
+// variable of a shell.
+func swallowed(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		if name, ok := strings.CutPrefix(f.Value.String(), "--"); ok && flags.Lookup(name) != nil && err == nil {
+			err = console.Usagef("--%s has no value: --%s comes next", f.Name, name)
+		}
+	})
+	return err
+}
+
+// words is a list of names divided by commas.
+type words []string
+
+func (w *words) String() string { return strings.Join(*w, ",") }
+
+// Set reads a list.
+func (w *words) Set(text string) error {
+	*w = nil
+	for word := range strings.SplitSeq(text, ",") {
+		if word = strings.TrimSpace(word); word != "" {
+			*w = append(*w, word)
+		}
+	}
+	return nil
+}
+
+// pixels is the height and width of images; zero means the architecture's own.
+type pixels [2]int
+
+func (p *pixels) String() string {
+	if p[0] == p[1] {
+		return strconv.Itoa(p[0])
+	}
+	return fmt.Sprintf("%dx%d", p[0], p[1])
+}
+
+// Set reads "224", or height x width such as "224x320".
+func (p *pixels) Set(text string) (err error) {
+	h, w, both := strings.Cut(text, "x")
+	if !both {
+		w = h
+	}
+	for i, side := range [2]string{h, w} {
+		if p[i], err = strconv.Atoi(side); err != nil || p[i] < 0 {
+			return errors.New("want pixels such as 224, or height x width such as 224x320")
+		}
+	}
+	return nil
+}

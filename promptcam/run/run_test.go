@@ -1,0 +1,218 @@
+package run
+
+import (
+	"encoding/csv"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/vit/probe"
+)
+
+// What the teacher says of a batch is of its images, in the views that the batch has them.
+func TestTheTeacherScoresWhatTheBatchShows(t *testing.T) {
+	r := short()
+	r.Views, r.Batch = 3, 5
+	tr, err := job(t, photographs(t, 10), r).prepare(t.Context(), backbone(t), nil)
+	require.NoError(t, err)
+	defer tr.images.close()
+	layer, _ := tr.model.Layer()
+	seen := map[[2]int]bool{}
+	for epoch := range 3 {
+		for batch, err := range tr.train.Epoch(t.Context(), data.Plan{Epoch: epoch}) {
+			require.NoError(t, err)
+			tape := &autograd.Tape{NoGrad: true}
+			x := probe.Features(tr.model.Backbone, layer, tape.Const(batch.Values)).Value() // [B, D]
+			assert.Equal(t, tr.baselines.linear.Scores(x).Data(), tr.baselines.teach(batch).Data())
+			for i, at := range batch.Index {
+				seen[[2]int{at, batch.View[i]}] = true
+			}
+		}
+	}
+	assert.Greater(t, len(seen), tr.train.Len(), "several views of an image")
+}
+
+func TestEpochsForFewAndManyImages(t *testing.T) {
+	for _, c := range []struct{ images, quick, long int }{{2903, 10, 80}, {100000, 10, 80}, {284, 100, 756}, {1, 900, 6800}} {
+		assert.Equal(t, c.quick, Quick().EpochsFor(c.images))
+		assert.Equal(t, c.long, Long().EpochsFor(c.images))
+	}
+	assert.Equal(t, 20, DrawnBirds().EpochsFor(2903))
+}
+
+func TestRecipes(t *testing.T) {
+	for name, r := range map[string]Recipe{"quick": Quick(), "long": Long(), "deep": Deep(), "official": Official(), "birds": DrawnBirds()} {
+		assert.NoError(t, r.Validate(), name)
+		text, err := r.MarshalJSON()
+		require.NoError(t, err)
+		again := preset(r.Mode, r.Optimizer, r.Preset)
+		require.NoError(t, again.UnmarshalJSON(text))
+		assert.Equal(t, r, again, name)
+	}
+	o := promptcam.OfficialTrain()
+	assert.Equal(t, o.Optimizer, Official().train().Optimizer)
+	assert.Equal(t, o.Schedule, Official().Schedule)
+	assert.Equal(t, "mode last, patches-only true, patch-dropout 0.75, rank 16", strings.ReplaceAll(Quick().words("Model"), "patches-only,", "patches-only true,"))
+}
+
+// What follows from the given settings is part of the recipe.
+func TestResolve(t *testing.T) {
+	resolve := func(im Images, given map[string]string) Recipe {
+		r, err := im.Resolve(given)
+		require.NoError(t, err)
+		return r
+	}
+	assert.Equal(t, Quick(), resolve(Images{}, nil))
+	assert.Equal(t, Long(), resolve(Images{}, map[string]string{"preset": "long"}))
+	assert.Equal(t, Official(), resolve(Images{}, map[string]string{"mode": "deep", "optimizer": "sgd"}))
+	assert.Equal(t, DrawnBirds(), resolve(Images{Drawn: true}, nil))
+	assert.Equal(t, Deep(), resolve(Images{Drawn: true}, map[string]string{"mode": "deep"}))
+
+	low := resolve(Images{}, map[string]string{"lr": "0.006"})
+	assert.InEpsilon(t, 1e-7, low.Schedule.Min, 1e-9, "it falls as far")
+	assert.Equal(t, 1e-6, resolve(Images{}, map[string]string{"lr": "0.6"}).Schedule.Min)
+	assert.Equal(t, 2e-6, resolve(Images{}, map[string]string{"lr": "0.006", "min-lr": "2e-6"}).Schedule.Min)
+	assert.Equal(t, 1, resolve(Images{}, map[string]string{"augment": "none"}).Views)
+	assert.Equal(t, 3, resolve(Images{}, map[string]string{"augment": "none", "views": "3"}).Views, "Validate refuses it")
+	assert.Zero(t, resolve(Images{Uncached: true}, map[string]string{"preset": "long"}).CutMix.Share)
+	assert.Zero(t, resolve(Images{Uncached: true}, nil).Distill.Weight)
+	assert.Equal(t, 1., resolve(Images{Uncached: true}, map[string]string{"distill": "1"}).Distill.Weight, "Train refuses it")
+
+	_, err := Images{}.Resolve(map[string]string{"lr": "fast"})
+	assert.EqualError(t, err, "--lr: want a number")
+	_, err = Images{}.Resolve(map[string]string{"rate": "1"})
+	assert.EqualError(t, err, "--rate is no setting of a recipe")
+}
+
+func TestAccuracyHasWilsonsInterval(t *testing.T) {
+	a := accuracy(0.896, 0.98, 2999)
+	assert.InDelta(t, 88.46, a.Low, 0.01)
+	assert.InDelta(t, 90.64, a.High, 0.01)
+	assert.Equal(t, "89.6 % (88.5 to 90.6 %)", a.String())
+	assert.Equal(t, 100., accuracy(1, 1, 3).High)
+	assert.InDelta(t, 43.85, accuracy(1, 1, 3).Low, 0.01)
+}
+
+// A run that replaces another's results leaves nothing of it.
+func TestNothingOfAnEarlierRunIsLeft(t *testing.T) {
+	j := job(t, photographs(t, 6), short())
+	j.Samples = 0
+	write(t, j.path(traitsName), "of other images")
+	said := new([]string)
+	j.Observer, said = lines()
+	_, err := j.Train(t.Context(), backbone(t))
+	require.NoError(t, err)
+	assert.NotContains(t, files(t, j), traitsName)
+	assert.Contains(t, *said, "! 3 test images are few: each is 33 points of accuracy")
+	_, err = j.Train(t.Context(), backbone(t))
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(*said, "\n"), "! --out "+j.Out+" holds the results of another run")
+}
+
+func TestALossAboveThatOfGuessingIsWarnedOf(t *testing.T) {
+	r := short()
+	r.Schedule.Base, r.Epochs = 100, 2
+	j := job(t, photographs(t, 6), r)
+	j.Samples = 0
+	said := new([]string)
+	j.Observer, said = lines()
+	_, err := j.Train(t.Context(), backbone(t))
+	require.NoError(t, err)
+	assert.Regexp(t, `! the loss, [\d.e+]+, is above that of guessing, 1.10: try an --lr below 100`, strings.Join(*said, "\n"))
+}
+
+func TestFeaturesThatDoNotFitOnTheDisk(t *testing.T) {
+	err := enoughSpace(t.TempDir(), math.MaxInt64)
+	if _, known := freeSpace("."); known {
+		assert.ErrorContains(t, err, "features need 9223372036855 MB in ")
+	}
+	assert.NoError(t, enoughSpace(t.TempDir(), 1))
+}
+
+// A test reads the features beside the model, if they fit, and else photographs.
+func TestEvaluateUsesTheModelsFeatures(t *testing.T) {
+	dir, b := photographs(t, 10), backbone(t)
+	j := job(t, dir, short())
+	trained, err := j.Train(t.Context(), b)
+	require.NoError(t, err)
+	test := job(t, dir, Quick())
+	test.ModelDir = j.Out
+	said := new([]string)
+	test.Observer, said = lines()
+	again, err := test.Evaluate(t.Context(), trained.Model)
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(*said, "\n"), "6 reused, 0 made")
+	assert.Equal(t, read(t, j.path(predictions)), read(t, test.path(predictions)))
+	assert.Equal(t, trained.Metrics.Test, again.Metrics.Test)
+
+	other := job(t, photographs(t, 30), Quick())
+	other.ModelDir = j.Out
+	other.Observer, said = lines()
+	_, err = other.Evaluate(t.Context(), trained.Model)
+	require.NoError(t, err)
+	assert.NotContains(t, strings.Join(*said, "\n"), "reused")
+
+	test.Cache = t.TempDir()
+	_, err = test.Evaluate(t.Context(), trained.Model)
+	require.NoError(t, err)
+	assert.FileExists(t, filepath.Join(test.Cache, featuresName))
+	assert.Equal(t, read(t, j.path(predictions)), read(t, test.path(predictions)))
+}
+
+func TestPredict(t *testing.T) {
+	dir := photographs(t, 10)
+	j := job(t, dir, short())
+	trained, err := j.Train(t.Context(), backbone(t))
+	require.NoError(t, err)
+	folder := filepath.Join(dir, "red")
+	write(t, filepath.Join(folder, "bad.png"), "no photograph")
+	write(t, filepath.Join(folder, "raw.HEIC"), "")
+	write(t, filepath.Join(folder, ".hidden", "0.png"), "")
+	said := new([]string)
+	j.Observer, said = lines()
+	photos, err := j.Observer.Photographs(folder, filepath.Join(dir, "blue", "0.jpg"))
+	require.NoError(t, err)
+	require.Len(t, photos, 12)
+	assert.Equal(t, []string{"! " + folder + ": raw.HEIC cannot be read: save as JPEG"}, *said)
+
+	var text strings.Builder
+	require.NoError(t, WritePredictions(&text, j.Predict(t.Context(), trained.Model, photos)))
+	rows, err := csv.NewReader(strings.NewReader(text.String())).ReadAll()
+	require.NoError(t, err)
+	require.Len(t, rows, 13)
+	right := 0
+	for i, row := range rows[1:] {
+		assert.Equal(t, photos[i], row[0])
+		if filepath.Base(row[0]) == "bad.png" {
+			assert.Contains(t, row[8], "not an image")
+			assert.Empty(t, row[1])
+			continue
+		}
+		assert.Empty(t, row[8])
+		assert.NotEqual(t, row[1], row[3])
+		assert.Contains(t, "0123", row[6], "of 4 rows")
+		if row[1] == filepath.Base(filepath.Dir(row[0])) {
+			right++
+		}
+	}
+	assert.Greater(t, right, 8)
+
+	j.SkipBad = true
+	text.Reset()
+	require.NoError(t, WritePredictions(&text, j.Predict(t.Context(), trained.Model, photos)))
+	assert.Equal(t, 12, strings.Count(text.String(), "\n"))
+	assert.Contains(t, *said, "! 1 of 12 photographs cannot be read")
+
+	_, err = j.Observer.Photographs(filepath.Join(dir, "none"))
+	assert.ErrorIs(t, err, os.ErrNotExist)
+	_, err = j.Observer.Photographs(t.TempDir())
+	assert.ErrorContains(t, err, "no photographs in this folder")
+}
