@@ -13,8 +13,8 @@ const (
 	helpWidth = 100
 )
 
-// Usage writes help: a heading for each group of knobs, then each flag with its help and, unless it
-// is 0, false or empty, its present value as the default.
+// Usage writes help: a heading for each group of knobs, then each flag with its help and, unless it is 0,
+// false or empty, its present value as the default.
 func Usage(w io.Writer, knobs iter.Seq[*Knob]) error {
 	var b strings.Builder
 	group := ""
@@ -27,28 +27,24 @@ func Usage(w io.Writer, knobs iter.Seq[*Knob]) error {
 				fmt.Fprintf(&b, "%s:\n", group)
 			}
 		}
-		k.usage(&b)
+		line := "  --" + k.Flag
+		if !k.IsBoolFlag() {
+			line += " " + k.Type()
+		}
+		line = fmt.Sprintf("%-*s", helpFrom-1, line)
+		words := strings.Fields(k.Help)
+		if !k.value.IsZero() {
+			words = append(words, strings.Fields(fmt.Sprintf("(default %s)", k))...)
+		}
+		for _, word := range words {
+			if len(line)+1+len(word) > helpWidth {
+				b.WriteString(strings.TrimRight(line, " ") + "\n")
+				line = strings.Repeat(" ", helpFrom-1)
+			}
+			line += " " + word
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-func (k *Knob) usage(b *strings.Builder) {
-	head := "  --" + k.Flag
-	if !k.IsBoolFlag() {
-		head += " " + k.Type()
-	}
-	text := k.Help
-	if !k.value.IsZero() {
-		text += fmt.Sprintf(" (default %s)", k)
-	}
-	line := fmt.Sprintf("%-*s", helpFrom-1, head)
-	for _, word := range strings.Fields(text) {
-		if len(line)+1+len(word) > helpWidth {
-			b.WriteString(strings.TrimRight(line, " ") + "\n")
-			line = strings.Repeat(" ", helpFrom-1)
-		}
-		line += " " + word
-	}
-	b.WriteString(strings.TrimRight(line, " ") + "\n")
 }
