@@ -54,6 +54,7 @@ func proper[T float32 | float64](x T) bool { return x >= 0 && !math.IsInf(float6
 
 // slot is a parameter and its part of the state.
 type slot struct {
+	name          string // the first, of several
 	param         *autograd.Param
 	first, second []float32 // nil where not needed
 }
@@ -82,7 +83,7 @@ func remember(params iter.Seq2[string, *autograd.Param], suffixes ...string) mem
 			t := tensor.New(p.Value.Shape()...)
 			m.state[name+"."+suffix], data[i] = t, t.Data()
 		}
-		m.slots = append(m.slots, slot{p, data[0], data[1]})
+		m.slots = append(m.slots, slot{name, p, data[0], data[1]})
 	}
 	return m
 }
