@@ -60,7 +60,9 @@ func describe(s *settings) error {
 // publish writes what an epoch leaves beside the state.
 func publish(s *settings, r *pretrain.Run) error {
 	return errors.Join(
-		pretrain.ExportFile(backbonePath(s.Out), r.Teacher, checkpoint.DType(strings.ToUpper(s.Type))),
+		checkpoint.WriteFile(backbonePath(s.Out), func(w io.Writer) error {
+			return pretrain.Export(w, r.Teacher, checkpoint.DType(strings.ToUpper(s.Type)))
+		}),
 		checkpoint.WriteFile(filepath.Join(s.Out, "metrics.csv"), func(w io.Writer) error { return pretrain.WriteMetrics(w, r.History()) }),
 		checkpoint.WriteFile(filepath.Join(s.Out, "curves.png"), func(w io.Writer) error { return drawCurves(w, s, r.History()) }),
 	)

@@ -10,7 +10,7 @@
 //	for epoch, err := range run.Train(ctx) {
 //		err = checkpoint.WriteFile("state.safetensors", run.WriteState)
 //	}
-//	err = pretrain.ExportFile("backbone.safetensors", run.Teacher, checkpoint.F16)
+//	err = pretrain.Export(file, run.Teacher, checkpoint.F16)
 //
 // A run that Resume continues from a state ends with the bits that it would have had without the
 // interruption. Bits depend on neither GOMAXPROCS nor time.

@@ -1,6 +1,7 @@
 package pretrain
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 
@@ -15,19 +16,24 @@ type network struct {
 	Backbone *vit.Model `state:"backbone"`
 	Head     *head      `state:"head"`
 
-	resample map[int]*tensor.Tensor // by the side of a crop: the weights that resample position embeddings for it
+	resample map[int]*tensor.Tensor // by side of smaller crops: the weights that resample position embeddings
 }
 
-// newNetwork returns an untrained network for images of c's size and crops of other sides.
-func newNetwork(c vit.Config, sides []int, h Projection, rng *rand.Rand) (*network, error) {
-	b, err := vit.New(c, rng)
+// newNetwork returns an untrained network, the same whenever it is called.
+func newNetwork(c *Config) (*network, error) {
+	rng := rand.New(rand.NewPCG(uint64(c.Seed), 0))
+	b, err := vit.New(c.Backbone(), rng)
 	if err != nil {
 		return nil, err
 	}
-	n := &network{b, newHead(c.Dim, h, rng), map[int]*tensor.Tensor{}}
-	rows, cols := c.Grid()
+	n := &network{b, newHead(c.Dim, c.Projection, rng), map[int]*tensor.Tensor{}}
+	sides := []int{cmp.Or(c.Early, c.Image)}
+	if c.Locals > 0 {
+		sides = append(sides, c.Local)
+	}
 	for _, side := range sides {
-		n.resample[side] = vit.ResampleWeights([2]int{rows, cols}, [2]int{side / c.PatchSize, side / c.PatchSize})
+		from, to := c.Image/c.Patch, side/c.Patch
+		n.resample[side] = vit.ResampleWeights([2]int{from, from}, [2]int{to, to})
 	}
 	return n, nil
 }
@@ -44,24 +50,21 @@ func (n *network) places(groups ...*autograd.Var) *autograd.Var {
 	f := groups[0].Tape().Frame()
 	rows := make([]*autograd.Var, len(groups))
 	for i, g := range groups {
-		class := n.class(g) // [Vi·B, 1, D]
-		rows[i] = autograd.Reshape(class, 1, class.Dim(0), class.Dim(2))
+		rows[i] = autograd.Reshape(n.class(g), 1, g.Dim(0), -1) // [1, Vi·B, D]
 	}
-	all := f.Keep(autograd.Concat(rows...)) // [1, V·B, D]
-	return n.Head.place(all)
+	return n.Head.place(f.Keep(autograd.Concat(rows...)))
 }
 
 // class returns the class tokens [B, 1, D] of images [B, 3, S, S], after the last block and norm.
 func (n *network) class(images *autograd.Var) *autograd.Var {
 	f, b := images.Tape().Frame(), n.Backbone
 	h, w := images.Dim(2)/b.Config.PatchSize, images.Dim(3)/b.Config.PatchSize
-	x := f.Keep(b.Run(n.embed(images), h, w, 0, len(b.Blocks)-1)) // [B, prefix+m, D]
-	class, _ := b.Class(x)
+	class, _ := b.Class(f.Keep(b.Run(n.embed(images), h, w, 0, len(b.Blocks)-1)))
 	return f.Keep(class)
 }
 
-// embed is vit.Model.Embed for crops of any side that newNetwork was given: it resamples the position
-// embeddings, so that crops of all sides train the same ones.
+// embed is vit.Model.Embed for crops of all sides: it resamples the position embeddings, so that all train the
+// same ones.
 func (n *network) embed(images *autograd.Var) *autograd.Var {
 	b := n.Backbone
 	if images.Dim(2) == b.Config.ImageSize[0] {

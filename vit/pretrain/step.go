@@ -2,6 +2,7 @@ package pretrain
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -19,6 +20,7 @@ const globals = 2
 
 // trainer moves a student by its gradients, and the teacher, its EMA, after it.
 type trainer struct {
+	c                *Config
 	student, teacher *network
 	pairs            []pair
 	optimizer        optim.Optimizer
@@ -38,31 +40,25 @@ type pair struct {
 	student, teacher *autograd.Param
 }
 
-// newTrainer returns a trainer of an untrained student, of which the teacher begins as a copy.
+// newTrainer returns a trainer of an untrained student and a teacher that begins as its equal.
 func newTrainer(c *Config) (*trainer, error) {
-	var networks [2]*network
-	for i := range networks {
-		var err error
-		networks[i], err = newNetwork(c.Backbone(), c.otherSides(), c.Projection, rand.New(rand.NewPCG(uint64(c.Seed), 0)))
-		if err != nil {
-			return nil, err
-		}
+	student, err := newNetwork(c)
+	if err != nil {
+		return nil, err
 	}
-	student, teacher := networks[0], networks[1]
+	teacher, err := newNetwork(c)
+	if err != nil {
+		return nil, err
+	}
 	for i, b := range student.Backbone.Blocks { // as timm and DINO do, from 0 to all
 		b.DropPath = nn.DropPath(c.DropPath * float64(i) / float64(max(c.Depth-1, 1)))
 	}
-	optimizer, outputs := newOptimizer(c.Optimizer, student), c.Outputs
-	d := &trainer{
-		student: student, teacher: teacher, optimizer: optimizer,
-		centre: tensor.New(outputs), mean: tensor.New(outputs), common: tensor.New(outputs), part: tensor.New(outputs), sums: autograd.Grads{},
+	d := &trainer{c: c, student: student, teacher: teacher, optimizer: newOptimizer(c.Optimizer, student), sums: autograd.Grads{}}
+	for _, t := range []**tensor.Tensor{&d.centre, &d.mean, &d.common, &d.part} {
+		*t = tensor.New(c.Outputs)
 	}
-	of := map[string]*autograd.Param{}
-	for name, p := range nn.Params(teacher) {
-		of[name] = p
-	}
+	of := maps.Collect(nn.Params(teacher))
 	for name, p := range nn.Params(student) {
-		tensor.CopyTo(of[name].Value, p.Value)
 		d.pairs = append(d.pairs, pair{name, p, of[name]})
 		d.sums[p] = tensor.New(p.Value.Shape()...)
 	}
@@ -89,7 +85,7 @@ func newOptimizer(name string, student *network) optim.Optimizer {
 // step moves the student, then the teacher, by a batch that comes in pieces. Each piece runs on one
 // processor, and their results are added in order, so that the bits do not depend on the number of
 // processors.
-func (d *trainer) step(batch []*piece, at fit.Moment, p pace, clip float64) (fit.Told, error) {
+func (d *trainer) step(batch []*piece, at fit.Moment, p pace) (fit.Told, error) {
 	t := fit.Told{Values: map[string]float64{}}
 	for _, b := range batch {
 		t.Images += b.images
@@ -107,8 +103,8 @@ func (d *trainer) step(batch []*piece, at fit.Moment, p pace, clip float64) (fit
 		defer close(added[i])
 		w := d.take()
 		defer d.give(w)
-		if p.drops {
-			w.tape.Rand = rand.New(rand.NewPCG(p.seed, uint64(at.Index())<<32|uint64(i)))
+		if d.c.DropPath > 0 {
+			w.tape.Rand = rand.New(rand.NewPCG(uint64(d.c.Seed)+5<<32, uint64(at.Index())<<32|uint64(i)))
 		}
 		f := w.learn(d, batch[i], p)
 		if i > 0 {
@@ -116,15 +112,16 @@ func (d *trainer) step(batch []*piece, at fit.Moment, p pace, clip float64) (fit
 		}
 		d.add(&t, f, batch[i].images)
 	})
-	t.Values[Norm] = d.clip(clip)
+	t.Values[Norm] = d.clip(d.c.Clip)
 	if err := cmp.Or(at.Check("loss", t.Loss), at.Check("gradient of the loss", t.Values[Norm])); err != nil {
 		return t, err
 	}
 	d.move(at.LR, p)
-	if p.contrast == 0 { // not earlier: all pieces use the old centre
+	if d.c.Contrast == 0 { // not earlier: all pieces use the old centre
+		keep := float32(d.c.Centring)
 		t.Values[Spread] = entropy(d.common)
-		tensor.ScaleTo(d.centre, p.centring, d.centre)
-		tensor.Axpy(d.centre, 1-p.centring, d.mean)
+		tensor.ScaleTo(d.centre, keep, d.centre)
+		tensor.Axpy(d.centre, 1-keep, d.mean)
 	}
 	return t, nil
 }

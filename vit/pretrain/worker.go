@@ -38,8 +38,8 @@ func (w *worker) learn(d *trainer, b *piece, p pace) (f found) {
 	w.tape.Reset()
 	w.watching.Reset()
 	var loss *autograd.Var
-	if p.contrast > 0 {
-		loss = w.contrast(d, b, p.contrast)
+	if c := d.c.Contrast; c > 0 {
+		loss = w.contrast(d, b, float32(c))
 	} else {
 		loss, f.scores, f.targets = w.distil(d, b, p.temperature)
 	}
