@@ -1,5 +1,5 @@
-// Pretrain teaches a vision transformer to see without labels, from a folder of images or from drawn
-// birds, and leaves weights for examples/cub. Option -h explains its flags.
+// Pretrain teaches a vision transformer to see without labels, from a folder of images or from drawn birds,
+// and leaves weights for examples/cub. Option -h explains its flags.
 //
 // Reading order: main.go; settings.go; birds.go, the drawn birds; package vit/pretrain, the training.
 package main

@@ -68,8 +68,8 @@ func publish(s *settings, r *pretrain.Run) error {
 	)
 }
 
-// drawCurves draws the loss, with the entropy of DINO's teacher, the k-NN accuracy where it was measured,
-// and the learning rate.
+// drawCurves draws the loss, with the entropy of DINO's teacher, the k-NN accuracy where it was measured, and
+// the learning rate.
 func drawCurves(w io.Writer, s *settings, history fit.History) error {
 	guess := math.Log(float64(s.Outputs)) // near which the loss starts
 	if s.Contrast > 0 {

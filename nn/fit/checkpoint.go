@@ -14,8 +14,8 @@ import (
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
-// Checkpoint is the state of a training after an epoch: its history, and all that Run needs to resume it to the
-// same bits.
+// Checkpoint is the state of a training after an epoch: its history, and all that Run needs to resume it to
+// the same bits.
 type Checkpoint struct {
 	History History              // an entry per finished epoch
 	Tensors nn.Tensors           `json:"-"` // by names such as model.class and optimizer.step: set, dot, name in it
@@ -35,7 +35,8 @@ type Entry struct {
 	Values   map[string]float64 // further ones by name: a Task's means, and what the caller adds
 }
 
-// Series returns one number of each epoch: loss, accuracy, lr, or a name in Values, with NaN for epochs without.
+// Series returns one number of each epoch: loss, accuracy, lr, or a name in Values, with NaN for epochs
+// without.
 func (h History) Series(name string) []float64 {
 	all := make([]float64, len(h))
 	for i, e := range h {

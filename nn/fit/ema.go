@@ -11,8 +11,8 @@ import (
 //
 //	mean = d·mean + (1-d)·p,  d = min(Decay, (1+t)/(10+t))
 //
-// It starts as the parameters before the first step, which the smaller decay of the first steps soon
-// forgets (as tf.train.ExponentialMovingAverage with num_updates). A Decay of 0 turns it off.
+// It starts as the parameters before the first step, which the smaller decay of the first steps soon forgets
+// (as tf.train.ExponentialMovingAverage with num_updates). A Decay of 0 turns it off.
 type EMA struct {
 	Decay float64 `knob:"average" json:"average" group:"Training" default:"0" range:"[0,1)" arg:"decay" help:"decay per step of the exponential moving average (EMA) of the parameters, which is then evaluated and saved, such as 0.99; 0: the last parameters are"`
 }
@@ -34,8 +34,8 @@ type Average struct {
 // pair is a parameter and its mean.
 type pair struct{ param, mean *tensor.Tensor }
 
-// New returns an Average that keeps the means of params in the tensors of the same names and shapes,
-// which it sets to the parameters' values.
+// New returns an Average that keeps the means of params in the tensors of the same names and shapes, which it
+// sets to the parameters' values.
 func (c EMA) New(params, means map[string]*tensor.Tensor) *Average {
 	a := &Average{decay: float64(float32(c.Decay))}
 	for name, p := range params {

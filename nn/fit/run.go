@@ -31,8 +31,8 @@ func (c Config) Validate() error {
 
 // Task is what Run trains.
 type Task[B any] interface {
-	// Epoch returns the batches of epoch n, from 0, until ctx ends. All randomness of the epoch must follow from
-	// n, so that a resumed run has the same bits.
+	// Epoch returns the batches of epoch n, from 0, until ctx ends. All randomness of the epoch must follow
+	// from n, so that a resumed run has the same bits.
 	Epoch(ctx context.Context, n int) iter.Seq2[B, error]
 	Images() int // in an epoch
 	Steps() int  // batches in an epoch
@@ -89,8 +89,8 @@ type Epoch struct {
 	// validation.
 	*Entry
 
-	// Checkpoint is the state after the epoch. Its tensors are those in training, not copies: write it or clone
-	// it before the next epoch. The caller may put in more, which later checkpoints keep.
+	// Checkpoint is the state after the epoch. Its tensors are those in training, not copies: write it or
+	// clone it before the next epoch. The caller may put in more, which later checkpoints keep.
 	Checkpoint *Checkpoint
 }
 

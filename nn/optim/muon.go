@@ -11,9 +11,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Muon configures an optimizer that moves matrices along their momentum with all singular values brought near 1
-// (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024): a network then learns rare
-// features about as fast as common ones. For a matrix p [m, n] with gradient g:
+// Muon configures an optimizer that moves matrices along their momentum with all singular values brought near
+// 1 (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024): a network then learns
+// rare features about as fast as common ones. For a matrix p [m, n] with gradient g:
 //
 //	v  = Momentum·v + g
 //	p -= lr · 0.2·sqrt(max(m, n)) · orthogonal(g + Momentum·v)

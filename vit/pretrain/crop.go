@@ -7,9 +7,9 @@ import (
 	"github.com/promptcam/promptcam/data"
 )
 
-// crop makes a view of an image: a random part, mirrored or not, with its colours jittered, then, in
-// this order and each with a probability, grey, blurred and solarised. It is DINO's augmentation, which
-// is BYOL's (Grill et al., arXiv 2006.07733, appendix B).
+// crop makes a view of an image: a random part, mirrored or not, with its colours jittered, then, in this
+// order and each with a probability, grey, blurred and solarised. It is DINO's augmentation, which is BYOL's
+// (Grill et al., arXiv 2006.07733, appendix B).
 type crop struct {
 	data.Transform
 	grey, blur, solarize float64
@@ -56,8 +56,8 @@ func solarize(m *data.RGB) {
 	}
 }
 
-// blur is a Gaussian filter of this deviation in pixels, cut off at three deviations. Edges are
-// repeated outwards.
+// blur is a Gaussian filter of this deviation in pixels, cut off at three deviations. Edges are repeated
+// outwards.
 func blur(m *data.RGB, deviation float64) {
 	reach := int(math.Ceil(3 * deviation))
 	weights := make([]float64, 2*reach+1)

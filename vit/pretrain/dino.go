@@ -11,8 +11,8 @@ import (
 const studentTemperature = 0.1
 
 // distil returns the objective of DINO (Caron et al., arXiv 2104.14294, algorithm 1): the student's
-// probabilities of each view are to be the teacher's of the other views, centred and sharpened. The
-// teacher's scores and targets [G, B, K] are the worker's.
+// probabilities of each view are to be the teacher's of the other views, centred and sharpened. The teacher's
+// scores and targets [G, B, K] are the worker's.
 func (w *worker) distil(d *trainer, b *piece, temperature float32) (loss *autograd.Var, scores, targets *tensor.Tensor) {
 	scores = d.teacher.scores(b.images, w.watching.Const(b.global)).Value() // [G, B, K]
 	targets = w.sharpen(scores, d.centre, temperature)
@@ -30,9 +30,9 @@ func (w *worker) sharpen(scores, centre *tensor.Tensor, temperature float32) *te
 	return w.targets
 }
 
-// begin sets the centre to the mean of the teacher's scores of the first batch. DINO begins with zero:
-// until the centre has moved, the teacher scores all images the same, and a short training never
-// recovers from that.
+// begin sets the centre to the mean of the teacher's scores of the first batch. DINO begins with zero: until
+// the centre has moved, the teacher scores all images the same, and a short training never recovers from
+// that.
 func (d *trainer) begin(batch []*piece) {
 	d.centre.Fill(0)
 	images := 0

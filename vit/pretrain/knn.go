@@ -9,8 +9,8 @@ import (
 	"github.com/promptcam/promptcam/vit/probe"
 )
 
-// Test measures how well features find images of the same class: each image of Asked gets the class for which its
-// nearest neighbours in Bank vote, see probe.KNN.
+// Test measures how well features find images of the same class: each image of Asked gets the class for which
+// its nearest neighbours in Bank vote, see probe.KNN.
 type Test struct{ Bank, Asked Labelled }
 
 // Labelled is images of known classes, of the backbone's size.
@@ -19,8 +19,9 @@ type Labelled struct {
 	Labels []int
 }
 
-// OpenTest reads a folder of class folders, or CUB's layout, for a backbone of c. Where the folder has no test
-// split, it asks about half of each class. It uses the first `most` images of each class and split; 0 means all.
+// OpenTest reads a folder of class folders, or CUB's layout, for a backbone of c. Where the folder has no
+// test split, it asks about half of each class. It uses the first `most` images of each class and split; 0
+// means all.
 func OpenTest(ctx context.Context, dir string, c vit.Config, most int, seed int64) (*Test, error) {
 	set, err := data.Open(dir, data.Options{TestShare: 0.5, Seed: seed})
 	if err != nil {
@@ -55,8 +56,8 @@ func (l *Labelled) Add(img *data.RGB, label int) {
 	l.Images, l.Labels = append(l.Images, img), append(l.Labels, label)
 }
 
-// Accuracy makes the test with a backbone. It returns the share of images that get their own class, from 0 to 1, by
-// the class token, and by it together with the mean of the other tokens.
+// Accuracy makes the test with a backbone. It returns the share of images that get their own class, from 0 to
+// 1, by the class token, and by it together with the mean of the other tokens.
 func (t *Test) Accuracy(ctx context.Context, b *vit.Model) (class, patches float64, err error) {
 	bank, err := probe.Pooled(ctx, b, t.Bank.Images)
 	if err != nil {

@@ -5,18 +5,17 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// contrast returns the objective of MoCo v3 (Chen et al., arXiv 2104.02057, algorithm 1): the student's
-// row of a view is to find its image among all of the piece, of which the teacher gives rows of
-// another view. It is the mean, over the images and the pairs of a global view g and a view v other
-// than g, of
+// contrast returns the objective of MoCo v3 (Chen et al., arXiv 2104.02057, algorithm 1): the student's row
+// of a view is to find its image among all of the piece, of which the teacher gives rows of another view. It
+// is the mean, over the images and the pairs of a global view g and a view v other than g, of
 //
 //	-log softmax(rows of g · row of v / temperature) at the image itself
 //
-// MoCo v3 passes the student's rows through one more MLP first, scales the loss by twice the
-// temperature and has no local views.
+// MoCo v3 passes the student's rows through one more MLP first, scales the loss by twice the temperature and
+// has no local views.
 //
-// Where views have little in common, as pictures of one bird in several scenes, DINO's teacher is
-// sure of nothing at first and becomes ever less sure. Here the first step already learns something.
+// Where views have little in common, as pictures of one bird in several scenes, DINO's teacher is sure of
+// nothing at first and becomes ever less sure. Here the first step already learns something.
 func (w *worker) contrast(d *trainer, b *piece, temperature float32) *autograd.Var {
 	n := b.images
 	if w.own == nil || w.own.Dim(1) != n {

@@ -38,8 +38,8 @@ func newNetwork(c *Config) (*network, error) {
 	return n, nil
 }
 
-// scores returns the scores [V, B, K] of V views of B images. Crops come in groups of one size,
-// [V1·B, 3, S1, S1] and so on, each view by view.
+// scores returns the scores [V, B, K] of V views of B images. Crops come in groups of one size, [V1·B, 3, S1,
+// S1] and so on, each view by view.
 func (n *network) scores(images int, groups ...*autograd.Var) *autograd.Var {
 	s := n.Head.scores(n.places(groups...)) // [1, V·B, K]
 	return autograd.Reshape(s, s.Dim(1)/images, images, s.Dim(2))
@@ -63,8 +63,8 @@ func (n *network) class(images *autograd.Var) *autograd.Var {
 	return f.Keep(class)
 }
 
-// embed is vit.Model.Embed for crops of all sides: it resamples the position embeddings, so that all train the
-// same ones.
+// embed is vit.Model.Embed for crops of all sides: it resamples the position embeddings, so that all train
+// the same ones.
 func (n *network) embed(images *autograd.Var) *autograd.Var {
 	b := n.Backbone
 	if images.Dim(2) == b.Config.ImageSize[0] {
@@ -86,8 +86,8 @@ func (n *network) embed(images *autograd.Var) *autograd.Var {
 // head is DINO's projection head, which is left behind after training: an MLP, scaled to a row of unit
 // length, and its products with K directions, which are rows of unit length too.
 //
-// The MLP has batch normalisation, DINO's use_bn_in_head, which DINO turns off for transformers. Without
-// it an untrained head scores all images nearly the same, and some thousand steps do not change that.
+// The MLP has batch normalisation, DINO's use_bn_in_head, which DINO turns off for transformers. Without it
+// an untrained head scores all images nearly the same, and some thousand steps do not change that.
 type head struct {
 	FC1        *nn.Linear      `state:"mlp.0"`
 	FC2        *nn.Linear      `state:"mlp.2"`
@@ -95,9 +95,9 @@ type head struct {
 	Directions *autograd.Param `state:"last_layer.weight_v"` // [K, bottleneck], of any length
 }
 
-// newHead draws the directions as PyTorch's Linear does, and weights from a normal distribution of
-// deviation 1/sqrt(in). DINO's 0.02 is about that for its 2,048 hidden units; with fewer units, 0.02 makes
-// rows so short that scaling them to unit length blows up their gradient a thousandfold.
+// newHead draws the directions as PyTorch's Linear does, and weights from a normal distribution of deviation
+// 1/sqrt(in). DINO's 0.02 is about that for its 2,048 hidden units; with fewer units, 0.02 makes rows so
+// short that scaling them to unit length blows up their gradient a thousandfold.
 func newHead(dim int, s Projection, rng *rand.Rand) *head {
 	h := &head{
 		nn.NewLinear(dim, s.Hidden), nn.NewLinear(s.Hidden, s.Hidden), nn.NewLinear(s.Hidden, s.Bottleneck),

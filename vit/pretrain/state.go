@@ -50,8 +50,8 @@ func (r *Run) WriteState(w io.Writer) error {
 	return r.Checkpoint.Write(w, map[string]string{"format": StateFormat, "config": string(config), "images": r.views.images.Identity()})
 }
 
-// Resume fills r, which has not begun, from what WriteState wrote of a run with the same settings and images. The
-// error names what differs.
+// Resume fills r, which has not begun, from what WriteState wrote of a run with the same settings and images.
+// The error names what differs.
 func (r *Run) Resume(f *checkpoint.File) error {
 	meta := f.Metadata()
 	if got := meta["format"]; got != StateFormat {

@@ -151,8 +151,8 @@ func (d *trainer) add(t *fit.Told, f found, some int) {
 	tensor.Axpy(d.common, float32(row), d.part)
 }
 
-// clip scales down each parameter's gradient that is longer than most, as DINO does; 0 clips none. It
-// returns the length of the whole gradient before.
+// clip scales down each parameter's gradient that is longer than most, as DINO does; 0 clips none. It returns
+// the length of the whole gradient before.
 func (d *trainer) clip(most float64) float64 {
 	var whole float64
 	for _, p := range d.pairs {

@@ -77,8 +77,8 @@ func (v *views) order(epoch int) [][]int {
 	return slices.Collect(slices.Chunk(all[:v.steps()*v.c.Batch], v.c.Batch))
 }
 
-// batch makes the crops of images of an epoch, valid until the next call. They depend only on the seed, the epoch
-// and the images.
+// batch makes the crops of images of an epoch, valid until the next call. They depend only on the seed, the
+// epoch and the images.
 func (v *views) batch(ctx context.Context, epoch int, images []int) ([]*piece, error) {
 	v.resize(v.c.side(epoch))
 	err := data.Each(ctx, len(images), 0, func(_, i int) error { return v.image(ctx, epoch, images[i], i) })

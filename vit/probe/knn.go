@@ -60,8 +60,8 @@ func (k *KNN) vote(similar []float32) int {
 	return best
 }
 
-// Pooled returns, for N images of b's size, the class token and the mean of all other tokens, each scaled to length
-// 1, side by side, [N, 2D]. The error is ctx's.
+// Pooled returns, for N images of b's size, the class token and the mean of all other tokens, each scaled to
+// length 1, side by side, [N, 2D]. The error is ctx's.
 func Pooled(ctx context.Context, b *vit.Model, images []*data.RGB) (*tensor.Tensor, error) {
 	const batch = 32
 	d, c := b.Config.Dim, b.Config

@@ -1,5 +1,5 @@
-// Package knob gives a struct of settings one place: the tags of a field state its flag, its name in JSON, its
-// default, its limits and its help.
+// Package knob gives a struct of settings one place: the tags of a field state its flag, its name in JSON,
+// its default, its limits and its help.
 //
 //	type Recipe struct {
 //		Epochs int     `knob:"epochs" group:"Training" default:"25" range:"[1,)" help:"passes over the images"`

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Differ returns which settings of b differ from a's, such as "--lr was 0.06, now 0.01". Both point to structs
-// of the same type. Knobs that are not in JSON do not count.
+// Differ returns which settings of b differ from a's, such as "--lr was 0.06, now 0.01". Both point to
+// structs of the same type. Knobs that are not in JSON do not count.
 func Differ(a, b any) (all []string) {
 	before := slices.Collect(Walk(a))
 	for i, now := range slices.Collect(Walk(b)) {
