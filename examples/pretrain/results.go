@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -17,32 +16,17 @@ import (
 	"github.com/promptcam/promptcam/vit/pretrain"
 )
 
-func statePath(out string) string    { return filepath.Join(out, "state.safetensors") }
-func backbonePath(out string) string { return filepath.Join(out, "backbone.safetensors") }
+func (s *settings) state() string    { return filepath.Join(s.Out, "state.safetensors") }
+func (s *settings) backbone() string { return filepath.Join(s.Out, "backbone.safetensors") }
 
-// findState reports whether --out holds an unfinished run, which only --resume continues.
-func findState(s *settings) (bool, error) {
-	_, err := os.Stat(statePath(s.Out))
-	switch {
-	case err == nil && !s.Resume:
-		return false, fmt.Errorf("--out %s holds an unfinished run: go on with --resume, or choose another --out", s.Out)
-	case err == nil:
-		return true, nil
-	case !errors.Is(err, fs.ErrNotExist):
-		return false, fmt.Errorf("--out: %w", err)
-	}
-	if _, err := os.Stat(backbonePath(s.Out)); err == nil {
-		return false, fmt.Errorf("--out %s holds the results of a run that has finished: choose another --out", s.Out)
-	}
-	return false, nil
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
-// saved says what an interrupted run has left and how to go on.
-func saved(out string) string {
-	if _, err := os.Stat(statePath(out)); err != nil {
-		return "no epoch had finished: the same flags start again"
-	}
-	return fmt.Sprintf("the last finished epoch is on disk in %s: go on with the same flags and --resume", filepath.Clean(statePath(out)))
+// write writes a file in --out, whole or not at all.
+func (s *settings) write(name string, write func(io.Writer) error) error {
+	return checkpoint.WriteFile(filepath.Join(s.Out, name), write)
 }
 
 // describe makes --out and writes the architecture to it.
@@ -50,7 +34,7 @@ func describe(s *settings) error {
 	if err := os.MkdirAll(s.Out, 0o755); err != nil {
 		return err
 	}
-	return checkpoint.WriteFile(filepath.Join(s.Out, "backbone.json"), func(w io.Writer) error {
+	return s.write("backbone.json", func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetIndent("", "\t")
 		return e.Encode(s.Backbone())
@@ -59,13 +43,25 @@ func describe(s *settings) error {
 
 // publish writes what an epoch leaves beside the state.
 func publish(s *settings, r *pretrain.Run) error {
+	dtype := checkpoint.DType(strings.ToUpper(s.Type))
 	return errors.Join(
-		checkpoint.WriteFile(backbonePath(s.Out), func(w io.Writer) error {
-			return pretrain.Export(w, r.Teacher, checkpoint.DType(strings.ToUpper(s.Type)))
-		}),
-		checkpoint.WriteFile(filepath.Join(s.Out, "metrics.csv"), func(w io.Writer) error { return pretrain.WriteMetrics(w, r.History()) }),
-		checkpoint.WriteFile(filepath.Join(s.Out, "curves.png"), func(w io.Writer) error { return drawCurves(w, s, r.History()) }),
+		s.write("backbone.safetensors", func(w io.Writer) error { return pretrain.Export(w, r.Teacher, dtype) }),
+		s.write("metrics.csv", func(w io.Writer) error { return pretrain.WriteMetrics(w, r.History()) }),
+		s.write("curves.png", func(w io.Writer) error { return drawCurves(w, s, r.History()) }),
 	)
+}
+
+// line is what the console says of an epoch.
+func line(r *pretrain.Run, e fit.Epoch) string {
+	knn, teacher := "", ""
+	if v, ok := e.Values[pretrain.KNN]; ok {
+		knn = fmt.Sprintf("  k-NN %.1f %%, with patches %.1f %%", 100*v, 100*e.Values[pretrain.KNNPatches])
+	}
+	if r.Config.Contrast == 0 {
+		teacher = fmt.Sprintf("  teacher's entropy %.3f of %.3f", e.Values[pretrain.Entropy], e.Values[pretrain.Spread])
+	}
+	return fmt.Sprintf("epoch %d/%d  loss %.4f%s%s  lr %.3g  %.1f images/s  %.1f s",
+		e.Number, r.Config.Epochs, e.Loss, teacher, knn, e.LR, float64(e.Images)/e.Seconds, e.Seconds)
 }
 
 // drawCurves draws the loss, with the entropy of DINO's teacher, the k-NN accuracy where it was measured, and
@@ -75,21 +71,20 @@ func drawCurves(w io.Writer, s *settings, history fit.History) error {
 	if s.Contrast > 0 {
 		guess = math.Log(float64(min(s.Piece, s.Batch)))
 	}
-	percent := func(name string) []float64 {
+	series := func(legend, name string, factor float64) curves.Series {
 		points := history.Series(name)
 		for i := range points {
-			points[i] *= 100
+			points[i] *= factor
 		}
-		return points
+		return curves.Series{Name: legend, Points: points}
 	}
 	return curves.PNG(w,
 		curves.Panel{Title: "loss", Max: 1.3 * guess, Series: []curves.Series{ // with room for the legend above
-			{Name: "loss", Points: history.Series("loss")}, {Name: "teacher's entropy", Points: history.Series(pretrain.Entropy)},
-			{Name: "of a whole batch", Points: history.Series(pretrain.Spread)},
+			series("loss", "loss", 1), series("teacher's entropy", pretrain.Entropy, 1), series("of a whole batch", pretrain.Spread, 1),
 		}},
 		curves.Panel{Title: "k-NN accuracy, %", Max: 100, Series: []curves.Series{
-			{Name: "class token", Points: percent(pretrain.KNN)}, {Name: "and mean patch", Points: percent(pretrain.KNNPatches)},
+			series("class token", pretrain.KNN, 100), series("and mean patch", pretrain.KNNPatches, 100),
 		}},
-		curves.Panel{Title: "learning rate", Series: []curves.Series{{Points: history.Series("lr")}}},
+		curves.Panel{Title: "learning rate", Series: []curves.Series{series("", "lr", 1)}},
 	)
 }

@@ -17,8 +17,7 @@ type Images interface {
 	Shuffled() bool   // whether each epoch sees the images in another order
 	Identity() string // tells these images from others in a few words, for a run that is resumed
 
-	// At returns a picture of image i of an epoch, all from 0: always the same. It is safe for concurrent
-	// use.
+	// At returns a picture of image i of an epoch, always the same. Calls may be concurrent.
 	At(ctx context.Context, i, epoch, scene int) (*data.RGB, error)
 }
 
@@ -34,18 +33,14 @@ func OpenFolder(fsys fs.FS) (*Folder, error) {
 	return &Folder{fsys, items}, err
 }
 
-// Check decodes all images and returns those that cannot be read. It calls progress, unless nil, after each
-// image, one call at a time.
+// Check decodes all images, and takes those that cannot be read out of the folder and returns them. It calls
+// progress, unless nil, after each image, one call at a time.
 func (f *Folder) Check(ctx context.Context, progress func(done, total int)) ([]data.BadImage, error) {
 	bad := data.Check(ctx, f.FS, f.Items, progress)
-	return bad, ctx.Err()
-}
-
-// Drop takes images that Check found out of the folder.
-func (f *Folder) Drop(bad []data.BadImage) {
 	for _, b := range slices.Backward(bad) {
 		f.Items = slices.Delete(f.Items, b.Index, b.Index+1)
 	}
+	return bad, ctx.Err()
 }
 
 func (f *Folder) Len() int       { return len(f.Items) }

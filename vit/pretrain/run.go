@@ -20,8 +20,13 @@ type Run struct {
 	TestEvery int            // at least 1
 	Progress  func(fit.Step) // if not nil, is called after each step; it must be set before Train
 
-	views   *views
-	trainer *trainer
+	task task
+}
+
+// task is a fit.Task. A batch is its pieces.
+type task struct {
+	*views
+	*trainer
 }
 
 // The names of an epoch's further values.
@@ -48,7 +53,7 @@ func New(c Config, images Images) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Run{Config: c, Teacher: t.teacher.Backbone, TestEvery: 1, views: newViews(images, &c), trainer: t}, nil
+	return &Run{Config: c, Teacher: t.teacher.Backbone, TestEvery: 1, task: task{newViews(images, &c), t}}, nil
 }
 
 // History returns the epochs that finished.
@@ -64,7 +69,7 @@ func (r *Run) History() fit.History {
 func (r *Run) Train(ctx context.Context) iter.Seq2[fit.Epoch, error] {
 	return func(yield func(fit.Epoch, error) bool) {
 		c := fit.Config{Epochs: r.Config.Epochs, Schedule: r.Config.schedule(), Resume: r.Checkpoint, Progress: r.Progress}
-		for e, err := range fit.Run(ctx, c, (*task)(r)) {
+		for e, err := range fit.Run(ctx, c, r.task) {
 			if err == nil {
 				r.Checkpoint = e.Checkpoint
 				err = r.finish(ctx, e)
@@ -92,29 +97,3 @@ func (r *Run) finish(ctx context.Context, e fit.Epoch) error {
 	e.Seconds += time.Since(began).Seconds()
 	return nil
 }
-
-// task is a Run as a fit.Task. A batch is its pieces.
-type task Run
-
-func (t *task) Images() int { return t.views.steps() * t.Config.Batch }
-func (t *task) Steps() int  { return t.views.steps() }
-
-func (t *task) Epoch(ctx context.Context, n int) iter.Seq2[[]*piece, error] {
-	return func(yield func([]*piece, error) bool) {
-		for _, images := range t.views.order(n) {
-			if !yield(t.views.batch(ctx, n, images)) {
-				return
-			}
-		}
-	}
-}
-
-func (t *task) Learn(batch []*piece, at fit.Moment) (fit.Told, error) {
-	if at.Index() == 0 && t.Config.Contrast == 0 {
-		t.trainer.begin(batch)
-	}
-	return t.trainer.step(batch, at, t.Config.pace(at.End()))
-}
-
-func (t *task) Save(c *fit.Checkpoint)       { t.trainer.save(c) }
-func (t *task) Load(c *fit.Checkpoint) error { return t.trainer.load(c) }

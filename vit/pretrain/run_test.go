@@ -76,7 +76,7 @@ func TestResume(t *testing.T) {
 	for _, err := range resumed.Train(t.Context()) {
 		require.NoError(t, err)
 	}
-	assert.Equal(t, saved(whole.trainer), saved(resumed.trainer))
+	assert.Equal(t, saved(whole.task.trainer), saved(resumed.task.trainer))
 
 	c.LR, c.Blur = 0.003, 0.5
 	other, err := New(c, textures{21, 1, -1})

@@ -22,13 +22,13 @@ func (d *trainer) sets() map[string]nn.Tensors {
 	}
 }
 
-func (d *trainer) save(c *fit.Checkpoint) {
+func (d *trainer) Save(c *fit.Checkpoint) {
 	for name, tensors := range d.sets() {
 		c.Put(name, tensors)
 	}
 }
 
-func (d *trainer) load(c *fit.Checkpoint) error {
+func (d *trainer) Load(c *fit.Checkpoint) error {
 	for name, tensors := range d.sets() {
 		if err := tensors.Load(c.Set(name)); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -47,7 +47,7 @@ func (r *Run) WriteState(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return r.Checkpoint.Write(w, map[string]string{"format": StateFormat, "config": string(config), "images": r.views.images.Identity()})
+	return r.Checkpoint.Write(w, map[string]string{"format": StateFormat, "config": string(config), "images": r.task.images.Identity()})
 }
 
 // Resume fills r, which has not begun, from what WriteState wrote of a run with the same settings and images.
@@ -62,7 +62,7 @@ func (r *Run) Resume(f *checkpoint.File) error {
 		return fmt.Errorf("%s: its description: %w", f.Path(), err)
 	}
 	differ := knob.Differ(&began, &r.Config)
-	if was, now := meta["images"], r.views.images.Identity(); now != was {
+	if was, now := meta["images"], r.task.images.Identity(); now != was {
 		differ = append(differ, fmt.Sprintf("the images are not the same: they were %s, now %s", was, now))
 	}
 	if len(differ) > 0 {
@@ -72,7 +72,7 @@ func (r *Run) Resume(f *checkpoint.File) error {
 	if err != nil {
 		return err
 	}
-	if err := r.trainer.load(c); err != nil {
+	if err := r.task.Load(c); err != nil {
 		return fmt.Errorf("%s: %w", f.Path(), err)
 	}
 	r.Checkpoint = c

@@ -82,9 +82,16 @@ func newOptimizer(name string, student *network) optim.Optimizer {
 	return optim.Muon{Momentum: 0.95, Matrices: matrices}.New(nn.Params(student))
 }
 
-// step moves the student, then the teacher, by a batch that comes in pieces. Each piece runs on one
-// processor, and their results are added in order, so that the bits do not depend on the number of
-// processors.
+// Learn makes the step of a moment, see step.
+func (d *trainer) Learn(batch []*piece, at fit.Moment) (fit.Told, error) {
+	if at.Index() == 0 && d.c.Contrast == 0 {
+		d.begin(batch)
+	}
+	return d.step(batch, at, d.c.pace(at.End()))
+}
+
+// step moves the student, then the teacher, by a batch in pieces. Each piece runs on one processor, and their
+// results are added in order, so that the bits do not depend on the number of processors.
 func (d *trainer) step(batch []*piece, at fit.Moment, p pace) (fit.Told, error) {
 	t := fit.Told{Values: map[string]float64{}}
 	for _, b := range batch {
@@ -106,11 +113,11 @@ func (d *trainer) step(batch []*piece, at fit.Moment, p pace) (fit.Told, error) 
 		if d.c.DropPath > 0 {
 			w.tape.Rand = rand.New(rand.NewPCG(uint64(d.c.Seed)+5<<32, uint64(at.Index())<<32|uint64(i)))
 		}
-		f := w.learn(d, batch[i], p)
+		loss, grads := w.learn(d, batch[i], p)
 		if i > 0 {
 			<-added[i-1]
 		}
-		d.add(&t, f, batch[i].images)
+		d.add(&t, w, batch[i].images, loss, grads)
 	})
 	t.Values[Norm] = d.clip(d.c.Clip)
 	if err := cmp.Or(at.Check("loss", t.Loss), at.Check("gradient of the loss", t.Values[Norm])); err != nil {
@@ -126,28 +133,21 @@ func (d *trainer) step(batch []*piece, at fit.Moment, p pace) (fit.Told, error) 
 	return t, nil
 }
 
-// found is the result of a piece. The tensors are its worker's.
-type found struct {
-	loss            float64
-	scores, targets *tensor.Tensor // the teacher's [G, B, K]; nil with MoCo v3's objective
-	grads           autograd.Grads
-}
-
-// add adds the result of a piece of some of the images to that of the batch.
-func (d *trainer) add(t *fit.Told, f found, some int) {
+// add adds the result of a worker's piece of some of the images to that of the batch.
+func (d *trainer) add(t *fit.Told, w *worker, some int, loss float64, grads autograd.Grads) {
 	share := float64(some) / float64(t.Images)
-	t.Loss += float64(share * f.loss)
-	for q, g := range f.grads {
+	t.Loss += float64(share * loss)
+	for q, g := range grads {
 		tensor.Axpy(d.sums[q], float32(share), g)
 	}
-	if f.targets == nil {
+	if d.c.Contrast > 0 {
 		return
 	}
 	row := 1 / float64(globals*t.Images)
-	t.Values[Entropy] += float64(row * entropy(f.targets))
-	tensor.SumTo(d.part, f.scores)
+	t.Values[Entropy] += float64(row * entropy(w.targets))
+	tensor.SumTo(d.part, w.scores)
 	tensor.Axpy(d.mean, float32(row), d.part)
-	tensor.SumTo(d.part, f.targets)
+	tensor.SumTo(d.part, w.targets)
 	tensor.Axpy(d.common, float32(row), d.part)
 }
 

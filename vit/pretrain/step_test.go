@@ -64,7 +64,7 @@ var at = fit.Moment{Epoch: 1, Steps: 2, LR: 0.01}
 // saved returns all tensors of a trainer by their names in a state.
 func saved(d *trainer) nn.Tensors {
 	c := &fit.Checkpoint{Tensors: nn.Tensors{}}
-	d.save(c)
+	d.Save(c)
 	return c.Tensors
 }
 

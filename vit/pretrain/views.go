@@ -2,6 +2,7 @@ package pretrain
 
 import (
 	"context"
+	"iter"
 	"math/rand/v2"
 	"slices"
 
@@ -65,16 +66,26 @@ func (v *views) resize(side int) {
 	}
 }
 
-// steps returns the number of batches of an epoch; images that fill no batch are left out.
-func (v *views) steps() int { return v.images.Len() / v.c.Batch }
+func (v *views) Images() int { return v.Steps() * v.c.Batch }
+func (v *views) Steps() int  { return v.images.Len() / v.c.Batch }
 
-// order returns the images of an epoch's batches.
+func (v *views) Epoch(ctx context.Context, n int) iter.Seq2[[]*piece, error] {
+	return func(yield func([]*piece, error) bool) {
+		for _, images := range v.order(n) {
+			if !yield(v.batch(ctx, n, images)) {
+				return
+			}
+		}
+	}
+}
+
+// order returns the images of an epoch's batches; those that fill no batch are left out.
 func (v *views) order(epoch int) [][]int {
 	all := rand.New(rand.NewPCG(uint64(v.c.Seed), uint64(epoch))).Perm(v.images.Len())
 	if !v.images.Shuffled() {
 		slices.Sort(all)
 	}
-	return slices.Collect(slices.Chunk(all[:v.steps()*v.c.Batch], v.c.Batch))
+	return slices.Collect(slices.Chunk(all[:v.Steps()*v.c.Batch], v.c.Batch))
 }
 
 // batch makes the crops of images of an epoch, valid until the next call. They depend only on the seed, the
