@@ -54,10 +54,7 @@ func (s *settings) test(ctx context.Context) (*pretrain.Test, error) {
 	each := cmp.Or(s.KNNMost, 20)
 	for label, species := range birds.AllSpecies() {
 		for i := range 2 * each {
-			to := &t.Bank
-			if i >= each {
-				to = &t.Asked
-			}
+			to := []*pretrain.Labelled{&t.Bank, &t.Asked}[i/each]
 			to.Add(transform.Apply(birds.Draw(species.Traits, birds.NewScene(rng.Uint64()), s.drawnSize()).RGB, nil), label)
 		}
 	}

@@ -1,47 +1,54 @@
 // Pretrain teaches a vision transformer to see without labels, from a folder of images or from drawn birds,
 // and leaves weights for examples/cub. Option -h explains its flags.
 //
-// Reading order: main.go; settings.go; images.go; results.go; package vit/pretrain, the training.
+// Reading order: main.go; settings.go; images.go; package vit/pretrain, the training.
 package main
 
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/nn/fit"
+	"github.com/promptcam/promptcam/promptcam/figure/curves"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit/pretrain"
 )
 
 func main() { console.Main("pretrain", run) }
 
+// Files in --out.
+const (
+	state    = "state.safetensors" // until the end
+	backbone = "backbone.safetensors"
+)
+
 // run is the program without its process.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s, err := parse(args, stdout)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
-	if err != nil {
+	if s == nil {
 		return err
 	}
 	c := console.New(stdout, stderr)
 	err = train(ctx, s, c)
 	c.Clear()
-	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) {
+	switch {
+	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):
 		return err
+	case s.exists(state):
+		return fmt.Errorf("interrupted (%w): the last finished epoch is on disk in %s: go on with the same flags and --resume", err, s.path(state))
 	}
-	if !exists(s.state()) {
-		return fmt.Errorf("interrupted (%w): no epoch had finished: the same flags start again", err)
-	}
-	return fmt.Errorf("interrupted (%w): the last finished epoch is on disk in %s: go on with the same flags and --resume", err, s.state())
+	return fmt.Errorf("interrupted (%w): no epoch had finished: the same flags start again", err)
 }
 
 // train runs or resumes a training and leaves its results in --out.
@@ -52,9 +59,6 @@ func train(ctx context.Context, s *settings, c *console.Console) error {
 	}
 	for e, err := range r.Train(ctx) {
 		if err == nil {
-			err = checkpoint.WriteFile(s.state(), r.WriteState)
-		}
-		if err == nil {
 			err = publish(s, r)
 		}
 		if err != nil {
@@ -62,11 +66,8 @@ func train(ctx context.Context, s *settings, c *console.Console) error {
 		}
 		c.Say(line(r, e))
 	}
-	if err := publish(s, r); err != nil { // again, where a run was ended between the state and this
-		return err
-	}
-	c.Say("weights: " + s.backbone())
-	if err := os.Remove(s.state()); err != nil {
+	c.Say("weights: " + s.path(backbone))
+	if err := os.Remove(s.path(state)); err != nil {
 		return fmt.Errorf("the results are complete, but: %w", err)
 	}
 	return nil
@@ -79,11 +80,11 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 			return nil, fmt.Errorf("--%s %s is a file, want a folder", flag, dir)
 		}
 	}
-	unfinished := exists(s.state())
+	unfinished := s.exists(state)
 	switch {
 	case unfinished && !s.Resume:
 		return nil, fmt.Errorf("--out %s holds an unfinished run: go on with --resume, or choose another --out", s.Out)
-	case !unfinished && exists(s.backbone()):
+	case !unfinished && s.exists(backbone):
 		return nil, fmt.Errorf("--out %s holds the results of a run that has finished: choose another --out", s.Out)
 	case !unfinished && s.Resume:
 		c.Say(fmt.Sprintf("--resume: no epoch had finished in %s: starting with the first", s.Out))
@@ -108,7 +109,12 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 			Left: time.Duration(p.Seconds / float64(p.Done) * float64(p.Images-p.Done) * float64(time.Second)),
 		})
 	}
-	if err := describe(s); err != nil { // which finds whether anything can be written
+	architecture, err := json.MarshalIndent(s.Backbone(), "", "\t")
+	err = cmp.Or(err, os.MkdirAll(s.Out, 0o755), s.write("backbone.json", func(w io.Writer) error {
+		_, err := w.Write(append(architecture, '\n'))
+		return err
+	}))
+	if err != nil { // found before the first step
 		return nil, fmt.Errorf("--out: %w", err)
 	}
 	size := 0
@@ -120,14 +126,76 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 	if !unfinished {
 		return r, nil
 	}
-	f, err := checkpoint.Open(s.state())
+	f, err := checkpoint.Open(s.path(state))
+	if err == nil {
+		defer f.Close()
+		err = r.Resume(f)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--resume: %w", err)
 	}
-	defer f.Close()
-	if err := r.Resume(f); err != nil {
-		return nil, fmt.Errorf("--resume: %w", err)
-	}
 	c.Say(fmt.Sprintf("resuming after epoch %d of %d", len(r.History()), s.Epochs))
-	return r, nil
+	return r, publish(s, r) // again, where the run ended between the state and the rest
+}
+
+// path returns that of a file in --out.
+func (s *settings) path(name string) string { return filepath.Join(s.Out, name) }
+
+func (s *settings) exists(name string) bool {
+	_, err := os.Stat(s.path(name))
+	return err == nil
+}
+
+// write writes a file in --out, whole or not at all.
+func (s *settings) write(name string, write func(io.Writer) error) error {
+	return checkpoint.WriteFile(s.path(name), write)
+}
+
+// publish writes what an epoch leaves, the state first.
+func publish(s *settings, r *pretrain.Run) error {
+	dtype := checkpoint.DType(strings.ToUpper(s.Type))
+	return errors.Join(
+		s.write(state, r.WriteState),
+		s.write(backbone, func(w io.Writer) error { return pretrain.Export(w, r.Teacher, dtype) }),
+		s.write("metrics.csv", func(w io.Writer) error { return pretrain.WriteMetrics(w, r.History()) }),
+		s.write("curves.png", func(w io.Writer) error { return drawCurves(w, s, r.History()) }),
+	)
+}
+
+// line is what the console says of an epoch.
+func line(r *pretrain.Run, e fit.Epoch) string {
+	knn, teacher := "", ""
+	if v, ok := e.Values[pretrain.KNN]; ok {
+		knn = fmt.Sprintf("  k-NN %.1f %%, with patches %.1f %%", 100*v, 100*e.Values[pretrain.KNNPatches])
+	}
+	if r.Config.Contrast == 0 {
+		teacher = fmt.Sprintf("  teacher's entropy %.3f of %.3f", e.Values[pretrain.Entropy], e.Values[pretrain.Spread])
+	}
+	return fmt.Sprintf("epoch %d/%d  loss %.4f%s%s  lr %.3g  %.1f images/s  %.1f s",
+		e.Number, r.Config.Epochs, e.Loss, teacher, knn, e.LR, float64(e.Images)/e.Seconds, e.Seconds)
+}
+
+// drawCurves draws the loss, with the entropy of DINO's teacher, the k-NN accuracy where it was measured, and
+// the learning rate.
+func drawCurves(w io.Writer, s *settings, history fit.History) error {
+	guess := math.Log(float64(s.Outputs)) // near which the loss starts
+	if s.Contrast > 0 {
+		guess = math.Log(float64(min(s.Piece, s.Batch)))
+	}
+	series := func(legend, name string, factor float64) curves.Series {
+		points := history.Series(name)
+		for i := range points {
+			points[i] *= factor
+		}
+		return curves.Series{Name: legend, Points: points}
+	}
+	return curves.PNG(w,
+		curves.Panel{Title: "loss", Max: 1.3 * guess, Series: []curves.Series{ // with room for the legend above
+			series("loss", "loss", 1), series("teacher's entropy", pretrain.Entropy, 1), series("of a whole batch", pretrain.Spread, 1),
+		}},
+		curves.Panel{Title: "k-NN accuracy, %", Max: 100, Series: []curves.Series{
+			series("class token", pretrain.KNN, 100), series("and mean patch", pretrain.KNNPatches, 100),
+		}},
+		curves.Panel{Title: "learning rate", Series: []curves.Series{series("", "lr", 1)}},
+	)
 }

@@ -48,7 +48,7 @@ backbone.json (the architecture again), metrics.csv, curves.png and, until the e
 
 `
 
-// parse reads and checks the command line. After flag.ErrHelp the help that was asked for is on stdout.
+// parse reads and checks the command line. It returns nil if help was asked for, which is then on stdout.
 func parse(args []string, stdout io.Writer) (*settings, error) {
 	s := &settings{}
 	knob.Defaults(s)
@@ -62,7 +62,7 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 		*s = settings{}
 		knob.Defaults(s)
 		fmt.Fprint(stdout, about)
-		return nil, errors.Join(err, knob.Usage(stdout, knob.Walk(s)))
+		return nil, knob.Usage(stdout, knob.Walk(s))
 	case err != nil:
 		return nil, console.UsageError{Err: err}
 	case fs.NArg() > 0:
