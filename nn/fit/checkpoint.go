@@ -37,16 +37,15 @@ type Entry struct {
 
 // Series returns one number of each epoch: loss, accuracy, lr, or a name in Values, with NaN for epochs
 // without.
-func (h History) Series(name string) []float64 {
-	all := make([]float64, len(h))
-	for i, e := range h {
+func (h History) Series(name string) (all []float64) {
+	for _, e := range h {
 		known := map[string]float64{"loss": e.Loss, "accuracy": e.Accuracy, "lr": e.LR}
 		maps.Copy(known, e.Values)
-		if v, ok := known[name]; ok {
-			all[i] = v
-		} else {
-			all[i] = math.NaN()
+		v, ok := known[name]
+		if !ok {
+			v = math.NaN()
 		}
+		all = append(all, v)
 	}
 	return all
 }

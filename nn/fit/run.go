@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -102,9 +103,7 @@ func Run[B any](ctx context.Context, c Config, t Task[B]) iter.Seq2[Epoch, error
 			yield(Epoch{}, err)
 			return
 		}
-		if c.Schedule.Epochs == 0 {
-			c.Schedule.Epochs = float64(c.Epochs)
-		}
+		c.Schedule.Epochs = cmp.Or(c.Schedule.Epochs, float64(c.Epochs))
 		state := c.Resume.Clone() // empty for nil
 		if c.Resume != nil {
 			if err := t.Load(state); err != nil {
@@ -135,10 +134,7 @@ func epoch[B any](ctx context.Context, c Config, t Task[B], n int) (*Entry, erro
 	var loss, right float64
 	sums := map[string]float64{}
 	for batch, err := range t.Epoch(ctx, n) {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
+		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return nil, err
 		}
 		at.LR = c.Schedule.At(at.End())

@@ -105,13 +105,8 @@ func (v *views) image(ctx context.Context, epoch, image, i int) error {
 			return err
 		}
 	}
-	p := v.pieces[0]
-	for _, p = range v.pieces {
-		if i < p.images {
-			break
-		}
-		i -= p.images
-	}
+	p := v.pieces[i/v.c.Piece]
+	i %= v.c.Piece
 	// One more number than for the order, so that the two never share a source.
 	rng := rand.New(rand.NewPCG(uint64(v.c.Seed)+1<<32, uint64(epoch)<<32|uint64(image)))
 	for view, c := range v.globals {

@@ -123,19 +123,15 @@ func (k *Knob) Set(s string) error {
 
 // Type names what the flag takes: the tag arg, or "int", "float", "bool", "string" or "value".
 func (k *Knob) Type() string {
-	switch v := k.value; {
+	_, text := k.value.Addr().Interface().(encoding.TextUnmarshaler)
+	kind := strings.Trim(k.value.Kind().String(), "u0123456789") // uint8 is an int
+	switch {
 	case k.Arg != "":
 		return k.Arg
-	case v.Addr().Type().Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
+	case text || !slices.Contains([]string{"int", "float", "bool", "string"}, kind):
 		return "value"
-	case v.CanInt(), v.CanUint():
-		return "int"
-	case v.CanFloat():
-		return "float"
-	case v.Kind() == reflect.Bool, v.Kind() == reflect.String:
-		return v.Kind().String()
 	}
-	return "value"
+	return kind
 }
 
 // IsBoolFlag tells package flag that --name alone means true; for pflag set NoOptDefVal.
