@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/tensor"
 )
 
 // crop makes a view of an image: a random part, mirrored or not, with its colours jittered, then, in this
@@ -19,8 +20,9 @@ type crop struct {
 const colourful = 0.8
 
 // draw writes a view of img to dst, [3, S, S].
-func (c crop) draw(dst []float32, img *data.RGB, rng *rand.Rand) {
+func (c crop) draw(dst *tensor.Tensor, img *data.RGB, rng *rand.Rand) {
 	t := c.Transform
+	t.Height, t.Width = dst.Dim(1), dst.Dim(2)
 	if rng.Float64() >= colourful {
 		t.Brightness, t.Contrast, t.Saturation, t.Hue = 0, 0, 0, 0
 	}
@@ -35,7 +37,7 @@ func (c crop) draw(dst []float32, img *data.RGB, rng *rand.Rand) {
 	if rng.Float64() < c.solarize {
 		solarize(m)
 	}
-	c.Normalise(dst, m)
+	c.Normalise(dst.Data(), m)
 }
 
 // grey removes the colours, by the weights of ITU-R 601-2 in thousandths, as Pillow does.

@@ -38,11 +38,12 @@ func newNetwork(c *Config) (*network, error) {
 	return n, nil
 }
 
-// scores returns the scores [V, B, K] of V views of B images. Crops come in groups of one size, [V1·B, 3, S1,
+// scores returns the scores [V, B, K], between -1 and 1, of V views of B images. Crops come in groups of one size, [V1·B, 3, S1,
 // S1] and so on, each view by view.
 func (n *network) scores(images int, groups ...*autograd.Var) *autograd.Var {
-	s := n.Head.scores(n.places(groups...)) // [1, V·B, K]
-	return autograd.Reshape(s, s.Dim(1)/images, images, s.Dim(2))
+	places := n.places(groups...)
+	directions := autograd.Normalize(places.Tape().Param(n.Head.Directions))
+	return autograd.Reshape(autograd.Linear(places, directions, nil), -1, images, directions.Dim(0))
 }
 
 // places returns the rows of unit length [1, V·B, bottleneck] that the scores are products with.
@@ -52,7 +53,11 @@ func (n *network) places(groups ...*autograd.Var) *autograd.Var {
 	for i, g := range groups {
 		rows[i] = autograd.Reshape(n.class(g), 1, g.Dim(0), -1) // [1, Vi·B, D]
 	}
-	return n.Head.place(f.Keep(autograd.Concat(rows...)))
+	x := f.Keep(autograd.Concat(rows...)) // [1, V·B, D]
+	for _, l := range []*nn.Linear{n.Head.FC1, n.Head.FC2} {
+		x = autograd.GELU(autograd.Standardize(l.Forward(x), 1e-5)) // [1, V·B, hidden]
+	}
+	return autograd.Normalize(n.Head.FC3.Forward(x))
 }
 
 // class returns the class tokens [B, 1, D] of images [B, 3, S, S], after the last block and norm.
@@ -108,17 +113,4 @@ func newHead(dim int, s Projection, rng *rand.Rand) *head {
 	}
 	nn.KaimingUniform(rng, h.Directions.Value, nil)
 	return h
-}
-
-// place maps class tokens [..., D] to rows of unit length [..., bottleneck].
-func (h *head) place(x *autograd.Var) *autograd.Var {
-	for _, l := range []*nn.Linear{h.FC1, h.FC2} {
-		x = autograd.GELU(autograd.Standardize(l.Forward(x), 1e-5)) // [..., hidden]
-	}
-	return autograd.Normalize(h.FC3.Forward(x))
-}
-
-// scores compares places with the directions: [..., K], between -1 and 1.
-func (h *head) scores(places *autograd.Var) *autograd.Var {
-	return autograd.Linear(places, autograd.Normalize(places.Tape().Param(h.Directions)), nil)
 }

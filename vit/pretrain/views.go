@@ -44,7 +44,7 @@ func newViews(images Images, c *Config) *views {
 	}}
 	v := &views{c: c, images: images, globals: [globals]crop{base, base}, local: base}
 	v.globals[1].solarize = c.Solarize // of one of the two, so that they differ
-	v.local.Width, v.local.Height, v.local.Area = c.Local, c.Local, [2]float64{c.LocalArea, c.GlobalArea}
+	v.local.Area = [2]float64{c.LocalArea, c.GlobalArea}
 	for n := c.Batch; n > 0; n -= c.Piece {
 		b := min(n, c.Piece)
 		v.pieces = append(v.pieces, &piece{b, nil, tensor.New(c.Locals*b, 3, c.Local, c.Local)})
@@ -55,14 +55,10 @@ func newViews(images Images, c *Config) *views {
 
 // resize changes the side of global crops.
 func (v *views) resize(side int) {
-	if v.globals[0].Width == side {
-		return
-	}
-	for i := range v.globals {
-		v.globals[i].Width, v.globals[i].Height = side, side
-	}
 	for _, p := range v.pieces {
-		p.global = tensor.New(globals*p.images, 3, side, side)
+		if p.global == nil || p.global.Dim(2) != side {
+			p.global = tensor.New(globals*p.images, 3, side, side)
+		}
 	}
 }
 
@@ -110,11 +106,11 @@ func (v *views) image(ctx context.Context, epoch, image, i int) error {
 	// One more number than for the order, so that the two never share a source.
 	rng := rand.New(rand.NewPCG(uint64(v.c.Seed)+1<<32, uint64(epoch)<<32|uint64(image)))
 	for view, c := range v.globals {
-		c.draw(p.global.Select(0, view*p.images+i).Data(), scenes[view%len(scenes)], rng)
+		c.draw(p.global.Select(0, view*p.images+i), scenes[view%len(scenes)], rng)
 	}
 	apart := scenes[min(globals, len(scenes)-1):] // scenes that the teacher does not see, if there are enough
 	for view := range v.c.Locals {
-		v.local.draw(p.local.Select(0, view*p.images+i).Data(), apart[view%len(apart)], rng)
+		v.local.draw(p.local.Select(0, view*p.images+i), apart[view%len(apart)], rng)
 	}
 	return nil
 }
