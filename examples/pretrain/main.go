@@ -1,7 +1,6 @@
 // Pretrain teaches a vision transformer to see without labels, from a folder of images or from drawn birds,
-// and leaves weights for examples/cub. Option -h explains its flags.
-//
-// Reading order: main.go; settings.go; images.go; package vit/pretrain, the training.
+// and leaves weights for examples/cub; -h explains its flags. Reading order: main.go; settings.go; images.go;
+// package vit/pretrain, the training.
 package main
 
 import (
@@ -54,6 +53,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // train runs or resumes a training and leaves its results in --out.
 func train(ctx context.Context, s *settings, c *console.Console) error {
 	r, err := prepare(ctx, s, c)
+	if err == nil && r.Checkpoint != nil { // it may have ended between the state and the rest
+		err = publish(s, r)
+	}
 	if err != nil {
 		return err
 	}
@@ -135,10 +137,9 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 		return nil, fmt.Errorf("--resume: %w", err)
 	}
 	c.Say(fmt.Sprintf("resuming after epoch %d of %d", len(r.History()), s.Epochs))
-	return r, publish(s, r) // again, where the run ended between the state and the rest
+	return r, nil
 }
 
-// path returns that of a file in --out.
 func (s *settings) path(name string) string { return filepath.Join(s.Out, name) }
 
 func (s *settings) exists(name string) bool {

@@ -35,8 +35,7 @@ type Entry struct {
 	Values   map[string]float64 // further ones by name: a Task's means, and what the caller adds
 }
 
-// Series returns one number of each epoch: loss, accuracy, lr, or a name in Values, with NaN for epochs
-// without.
+// Series returns one number of each epoch: loss, accuracy, lr, or a name in Values; NaN where there is none.
 func (h History) Series(name string) (all []float64) {
 	for _, e := range h {
 		known := map[string]float64{"loss": e.Loss, "accuracy": e.Accuracy, "lr": e.LR}
@@ -102,8 +101,7 @@ func (c *Checkpoint) Clone() *Checkpoint {
 // key is the entry of the metadata that holds a Checkpoint without its tensors.
 const key = "training"
 
-// Write writes c as one safetensors file, with the caller's metadata, such as JSON of its own; the key
-// "training" is taken.
+// Write writes c as one safetensors file, with the caller's metadata; the key "training" is taken.
 func (c *Checkpoint) Write(w io.Writer, metadata map[string]string) error {
 	text, err := json.Marshal(c)
 	if err != nil {

@@ -31,8 +31,7 @@ type Average struct {
 	params, means map[string]*tensor.Tensor
 }
 
-// New returns an Average that keeps the means of params in the tensors of the same names and shapes, which it
-// sets to the parameters' values.
+// New returns an Average that keeps the means of params in means, by name, which it sets to their values.
 func (c EMA) New(params, means map[string]*tensor.Tensor) *Average {
 	for name, p := range params {
 		tensor.CopyTo(means[name], p)

@@ -31,8 +31,7 @@ type Muon struct {
 	Matrices func(name string, p *autograd.Param) int
 }
 
-// Validate returns an error unless Momentum is at least 0 and less than 1, Others is valid, and Matrices is
-// set.
+// Validate returns an error unless Momentum is in [0, 1), Others is valid, and Matrices is set.
 func (c Muon) Validate() error {
 	switch {
 	case !(c.Momentum >= 0 && c.Momentum < 1):

@@ -120,8 +120,7 @@ func (s Shape) Backbone() vit.Config {
 	}
 }
 
-// Easy is the share of the epochs, the first ones, in which crops are small (Crops.Early) and images may
-// resemble each other less than later.
+// Easy is the share of the epochs, the first, in which crops are small (Crops.Early) and birds less akin.
 const Easy = 0.6
 
 // side returns the side of global crops in an epoch, counted from 0.

@@ -58,8 +58,7 @@ func solarize(m *data.RGB) {
 	}
 }
 
-// blur is a Gaussian filter of this deviation in pixels, cut off at three deviations. Edges are repeated
-// outwards.
+// blur is a Gaussian filter of this deviation in pixels, cut off at three. Edges are repeated outwards.
 func blur(m *data.RGB, deviation float64) {
 	reach := int(math.Ceil(3 * deviation))
 	weights := make([]float64, 2*reach+1)

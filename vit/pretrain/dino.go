@@ -29,7 +29,7 @@ func (d *trainer) begin(batch []*piece) {
 	d.centre.Fill(0)
 	images := 0
 	w := d.take()
-	defer d.give(w)
+	defer func() { d.workers <- w }()
 	for _, b := range batch {
 		w.watching.Reset()
 		tensor.SumTo(d.part, d.teacher.scores(b.images, w.watching.Const(b.global)).Value())

@@ -23,8 +23,7 @@ func Export(w io.Writer, b *vit.Model, t checkpoint.DType) error {
 	return checkpoint.WriteAs(w, t, nn.State(b), map[string]string{"format": "pt", "config": string(config)})
 }
 
-// WriteMetrics writes epochs as CSV, a line each. k-NN accuracies are in percent, and empty where there was
-// no test.
+// WriteMetrics writes a line of CSV per epoch. k-NN accuracies are in percent; empty: there was no test.
 func WriteMetrics(w io.Writer, history fit.History) error {
 	num := func(v float64) string { return strconv.FormatFloat(v, 'g', 7, 64) }
 	c := csv.NewWriter(w)

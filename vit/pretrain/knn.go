@@ -19,9 +19,8 @@ type Labelled struct {
 	Labels []int
 }
 
-// OpenTest reads a folder of class folders, or CUB's layout, for a backbone of c. Where the folder has no
-// test split, it asks about half of each class. It uses the first `most` images of each class and split; 0
-// means all.
+// OpenTest reads a folder of class folders, or CUB's layout, for a backbone of c. Without a test split in the
+// folder, it asks about half of each class. It uses the first `most` images of each class and split; 0: all.
 func OpenTest(ctx context.Context, dir string, c vit.Config, most int, seed int64) (*Test, error) {
 	set, err := data.Open(dir, data.Options{TestShare: 0.5, Seed: seed})
 	if err != nil {

@@ -68,8 +68,7 @@ func (n *network) class(images *autograd.Var) *autograd.Var {
 	return f.Keep(class)
 }
 
-// embed is vit.Model.Embed for crops of all sides: it resamples the position embeddings, so that all train
-// the same ones.
+// embed is vit.Model.Embed for crops of all sides, which train the same position embeddings, resampled.
 func (n *network) embed(images *autograd.Var) *autograd.Var {
 	b := n.Backbone
 	if images.Dim(2) == b.Config.ImageSize[0] {

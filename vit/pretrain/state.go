@@ -50,8 +50,7 @@ func (r *Run) WriteState(w io.Writer) error {
 	return r.Checkpoint.Write(w, map[string]string{"format": StateFormat, "config": string(config), "images": r.task.images.Identity()})
 }
 
-// Resume fills r, which has not begun, from what WriteState wrote of a run with the same settings and images.
-// The error names what differs.
+// Resume fills a new r from a state of WriteState. If the settings or images differ, the error names them.
 func (r *Run) Resume(f *checkpoint.File) error {
 	meta := f.Metadata()
 	if got := meta["format"]; got != StateFormat {

@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"strings"
-	"sync"
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/nn"
@@ -30,8 +29,7 @@ type trainer struct {
 	mean, common *tensor.Tensor // [K], of the teacher's scores and of its probabilities over a batch
 	part         *tensor.Tensor // [K], of a piece
 
-	mu      sync.Mutex
-	workers []*worker // idle ones
+	workers chan *worker // idle ones
 }
 
 // pair is a parameter of the student and its EMA.
@@ -54,6 +52,7 @@ func newTrainer(c *Config) (*trainer, error) {
 		b.DropPath = nn.DropPath(c.DropPath * float64(i) / float64(max(c.Depth-1, 1)))
 	}
 	d := &trainer{c: c, student: student, teacher: teacher, optimizer: newOptimizer(c.Optimizer, student), sums: autograd.Grads{}}
+	d.workers = make(chan *worker, c.Batch/c.Piece+1) // for each piece at most one
 	for _, t := range []**tensor.Tensor{&d.centre, &d.mean, &d.common, &d.part} {
 		*t = tensor.New(c.Outputs)
 	}
@@ -109,7 +108,7 @@ func (d *trainer) step(batch []*piece, at fit.Moment, p pace) (fit.Told, error) 
 	tensor.Each(len(batch), func(i int) {
 		defer close(added[i])
 		w := d.take()
-		defer d.give(w)
+		defer func() { d.workers <- w }()
 		if d.c.DropPath > 0 {
 			w.tape.Rand = rand.New(rand.NewPCG(uint64(d.c.Seed)+5<<32, uint64(at.Index())<<32|uint64(i)))
 		}

@@ -12,24 +12,14 @@ type worker struct {
 	own             *tensor.Tensor // [1, B, B], the identity, for MoCo v3
 }
 
-// take returns an idle worker. The caller gives it back.
+// take returns an idle worker, to be sent back to workers.
 func (d *trainer) take() *worker {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if last := len(d.workers) - 1; last >= 0 {
-		w := d.workers[last]
-		d.workers = d.workers[:last]
+	select {
+	case w := <-d.workers:
 		return w
+	default:
+		return &worker{watching: autograd.Tape{NoGrad: true}}
 	}
-	w := &worker{}
-	w.watching.NoGrad = true
-	return w
-}
-
-func (d *trainer) give(w *worker) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.workers = append(d.workers, w)
 }
 
 // learn returns the loss of a piece and its gradients.

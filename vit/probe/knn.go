@@ -11,8 +11,7 @@ import (
 )
 
 // KNN classifies a row x by the vote of its K nearest neighbours, as in DINO's eval_knn.py: those with the
-// largest products with x, each with weight exp(product/Temperature). It fits nothing, so it measures the
-// features alone.
+// largest products with x, each with weight exp(product/Temperature).
 type KNN struct {
 	Rows        *tensor.Tensor // [N, D], of length 1 if products are to be cosines
 	Labels      []int          // of the rows, from 0
