@@ -65,36 +65,28 @@ func (m *Model) tokens(images *autograd.Var) *autograd.Var {
 	return x
 }
 
-// joint runs the blocks from m.first to the last but one, in which tokens and class prompts attend to each
-// other. With patch dropout the tokens that it returns are those that are left.
+// joint runs the blocks from m.first to the last but one, in which tokens x and class prompts z attend to
+// themselves and to each other. DropPath drops the branches of x and z independently; in one sequence it
+// would drop both or none. With patch dropout, class prompts attend only to the tokens that are left, and
+// joint returns these.
 func (m *Model) joint(x, z *autograd.Var) (x1, z1 *autograd.Var) {
 	f := x.Tape().Frame()
 	kept := m.patchDropout(x)
 	for _, block := range m.Backbone.Blocks[m.first : len(m.Backbone.Blocks)-1] {
-		x, z = jointBlock(block, x, z, kept)
+		qx, kx := block.Project(x)
+		qz, kz := block.Project(z)
+		left := kx
+		if kept != nil {
+			left = autograd.KV{K: autograd.Gather(kx.K, kept), V: autograd.Gather(kx.V, kept)} // [B, prefix+kept, D]
+		}
+		x = block.Update(x, qx, kx, kz)   // [B, prefix+M, D]
+		z = block.Update(z, qz, kz, left) // [B, C, D]
 		f.Keep(x, z)
 	}
 	if kept != nil {
 		x = f.Keep(autograd.Gather(x, kept), z) // [B, prefix+kept, D]
 	}
 	return x, z
-}
-
-// jointBlock updates tokens x and class prompts z, which attend to themselves and to each other; z only to
-// the tokens that patch dropout kept, nil for all. DropPath drops the branches of x and z independently; in
-// one sequence it would drop both or none.
-func jointBlock(b *vit.Block, x, z *autograd.Var, kept []int) (x1, z1 *autograd.Var) {
-	f := x.Tape().Frame()
-	qx, kx := b.Project(x)
-	qz, kz := b.Project(z)
-	left := kx
-	if kept != nil {
-		left = autograd.KV{K: autograd.Gather(kx.K, kept), V: autograd.Gather(kx.V, kept)} // [B, prefix+kept, D]
-	}
-	x1 = b.Update(x, qx, kx, kz)   // [B, prefix+M, D]
-	z1 = b.Update(z, qz, kz, left) // [B, C, D]
-	f.Keep(x1, z1)
-	return x1, z1
 }
 
 // project returns the queries of the class prompts in the last block, and the keys and values that they
