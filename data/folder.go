@@ -168,15 +168,16 @@ func (s *Set) scan(split string, names []string) ([]Item, error) {
 	return items, s.stray(path.Join(".", split))
 }
 
-// ImageFiles lists the image files at any depth, sorted, as items of class 0. Hidden files and folders
-// are skipped; links to files are followed.
-func ImageFiles(fsys fs.FS) ([]Item, error) {
-	paths, err := (&Set{FS: fsys}).images(".")
+// ImageFiles lists the image files at any depth, sorted, as items of class 0, and counts the photographs
+// that cannot be read. Hidden files and folders are left out; links to files are followed.
+func ImageFiles(fsys fs.FS) ([]Item, []Skipped, error) {
+	s := &Set{FS: fsys}
+	paths, err := s.images(".")
 	items := make([]Item, len(paths))
 	for i, p := range paths {
 		items[i].Path = p
 	}
-	return items, err
+	return items, s.Skipped, err
 }
 
 // images lists the image files at any depth below a folder, sorted.

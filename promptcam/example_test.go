@@ -416,3 +416,9 @@ func Example_service() {
 	// Output:
 	// 200 OK Hooded Oriole 49 %
 }
+
+func check(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

@@ -32,7 +32,7 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	root.SetArgs(spelling(args))
 	err := root.ExecuteContext(ctx)
 	if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
-		return console.UsageError{Err: err}
+		return console.Usagef("%s", strings.Join(strings.Fields(err.Error()), " ")) // cobra's hint is several lines
 	}
 	return err
 }

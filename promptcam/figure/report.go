@@ -7,7 +7,6 @@ import (
 	"image"
 	"io"
 	"iter"
-	"math"
 	"os"
 	"path/filepath"
 
@@ -62,15 +61,6 @@ func (c ClassResult) Accuracy() float64 {
 		return 0
 	}
 	return float64(c.Correct) / float64(c.Images)
-}
-
-// interval returns Wilson's 95 % interval for the accuracy (E. B. Wilson, Probable inference, the law of
-// succession, and statistical inference, JASA 22, 1927).
-func (c ClassResult) interval() (low, high float64) {
-	const z = 1.959964
-	n, p := float64(c.Images), c.Accuracy()
-	middle, half := p+z*z/(2*n), z*math.Sqrt(p*(1-p)/n+z*z/(4*n*n))
-	return (middle - half) / (1 + z*z/n), (middle + half) / (1 + z*z/n)
 }
 
 // TraitTable says where the maps of each class point, for data sets with annotated parts or traits.

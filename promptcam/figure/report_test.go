@@ -198,15 +198,6 @@ func TestWriteEqualsWriteFile(t *testing.T) {
 	assert.Empty(t, files, "no temporary file is left")
 }
 
-func TestIntervalIsWilsons(t *testing.T) {
-	low, high := ClassResult{Images: 200, Correct: 103}.interval() // R: prop.test(103, 200, correct = FALSE)
-	assert.InDelta(t, 0.446, low, 1e-3)
-	assert.InDelta(t, 0.583, high, 1e-3)
-	low, high = ClassResult{Images: 10, Correct: 10}.interval()
-	assert.InDelta(t, 0.7225, low, 1e-4)
-	assert.InDelta(t, 1, high, 1e-12)
-}
-
 func TestEmptyReport(t *testing.T) {
 	requireWellFormed(t, written(t, &Report{Title: "nothing yet"}))
 	requireWellFormed(t, written(t, &Report{Classes: []ClassResult{{"empty", 0, 0}}, Style: Style{Scale: Relative}}))

@@ -5,14 +5,11 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
-	"io/fs"
 	"iter"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
@@ -100,42 +97,32 @@ func WritePredictions(w io.Writer, all iter.Seq2[Prediction, error]) error {
 	return table.Error()
 }
 
-// extensions are those of files that are read from folders, as package data's.
-var extensions = []string{".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
-
 // Photographs returns the photographs at the paths: files, and all images in folders and the folders in
-// those. The observer is warned of files in folders that are no images by their names.
+// those. The observer is warned of photographs in folders that cannot be read.
 func (o Observer) Photographs(paths ...string) ([]string, error) {
 	var all []string
-	others := map[string]int{} // by extension
-	for _, root := range paths {
-		err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
-			switch extension := strings.ToLower(filepath.Ext(path)); {
-			case err != nil:
-				return err
-			case path == root && !e.IsDir():
-				all = append(all, path)
-			case path != root && strings.HasPrefix(e.Name(), "."):
-				if e.IsDir() {
-					return fs.SkipDir
-				}
-			case e.IsDir():
-			case slices.Contains(extensions, extension):
-				all = append(all, path)
-			default:
-				others[extension]++
-			}
-			return nil
-		})
+	for _, path := range paths {
+		info, err := os.Stat(path)
 		if err != nil {
 			return nil, err
 		}
-		if info, err := os.Stat(root); err == nil && info.IsDir() && len(all) == 0 {
-			return nil, fmt.Errorf("%s: no photographs in this folder", root)
+		if !info.IsDir() {
+			all = append(all, path)
+			continue
 		}
-	}
-	for _, extension := range slices.Sorted(maps.Keys(others)) {
-		o.warn("%d files %s are skipped: they are no images that can be read (convert photographs to JPEG first)", others[extension], "*"+extension)
+		items, skipped, err := data.ImageFiles(data.Dir(path))
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range skipped {
+			o.warn("%s: %v", path, s)
+		}
+		if len(items) == 0 {
+			return nil, fmt.Errorf("%s: no photographs in this folder", path)
+		}
+		for _, it := range items {
+			all = append(all, filepath.Join(path, filepath.FromSlash(it.Path)))
+		}
 	}
 	return all, nil
 }

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"math"
 	"os"
 	"strconv"
 	"time"
@@ -19,6 +18,7 @@ import (
 	"github.com/promptcam/promptcam/promptcam/figure/curves"
 	"github.com/promptcam/promptcam/promptcam/measure"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
+	"github.com/promptcam/promptcam/vit/heat"
 )
 
 // Result is the result of a training or a test. All of it is in Out as well.
@@ -137,14 +137,10 @@ func (a Accuracy) String() string {
 	return fmt.Sprintf("%.1f %% (%.1f to %.1f %%)", a.Top1, a.Low, a.High)
 }
 
-// accuracy returns shares from 0 to 1 of n images in percent, with the interval of Wilson, "Probable Inference, the
-// Law of Succession, and Statistical Inference" (JASA 22, 1927).
+// accuracy returns shares from 0 to 1 of n images in percent, with the interval of Wilson.
 func accuracy(top1, top5 float64, n int) Accuracy {
-	const z = 1.959964 // of the normal distribution 95 % are within
-	m := float64(n)
-	middle := (top1 + z*z/(2*m)) / (1 + z*z/m)
-	half := z / (1 + z*z/m) * math.Sqrt(top1*(1-top1)/m+z*z/(4*m*m))
-	return Accuracy{100 * top1, 100 * top5, 100 * max(0, middle-half), 100 * min(1, middle+half)}
+	i := heat.Wilson(top1, n)
+	return Accuracy{100 * top1, 100 * top5, 100 * i.Low, 100 * i.High}
 }
 
 // ClassAccuracy is how many of a class's test images are recognised.

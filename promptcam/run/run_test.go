@@ -181,7 +181,7 @@ func TestPredict(t *testing.T) {
 	photos, err := j.Observer.Photographs(folder, filepath.Join(dir, "blue", "0.jpg"))
 	require.NoError(t, err)
 	require.Len(t, photos, 12)
-	assert.Equal(t, []string{"! 1 files *.heic are skipped: they are no images that can be read (convert photographs to JPEG first)"}, *said)
+	assert.Equal(t, []string{"! " + folder + ": raw.HEIC cannot be read: save as JPEG"}, *said)
 
 	var text strings.Builder
 	require.NoError(t, WritePredictions(&text, j.Predict(t.Context(), trained.Model, photos)))

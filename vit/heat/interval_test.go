@@ -74,3 +74,14 @@ func TestIntervalDependsOnSeedAndValuesAlone(t *testing.T) {
 	assert.Panics(t, func() { Bootstrap{}.Mean(values) })
 	assert.Panics(t, func() { Bootstrap{Resamples: 9, Confidence: 1}.Mean(values) })
 }
+
+func TestWilson(t *testing.T) {
+	i := Wilson(103./200, 200) // R: prop.test(103, 200, correct = FALSE)
+	assert.InDelta(t, 0.446, i.Low, 1e-3)
+	assert.InDelta(t, 0.583, i.High, 1e-3)
+	i = Wilson(1, 10)
+	assert.InDelta(t, 0.7225, i.Low, 1e-4)
+	assert.InDelta(t, 1, i.High, 1e-12)
+	assert.Equal(t, 10, i.N)
+	assert.Zero(t, Wilson(0, 0))
+}

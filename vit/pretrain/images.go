@@ -38,7 +38,7 @@ type Folder struct {
 
 // OpenFolder lists the images in fsys, such as data.Dir("photographs"), sorted.
 func OpenFolder(fsys fs.FS) (*Folder, error) {
-	items, err := data.ImageFiles(fsys)
+	items, _, err := data.ImageFiles(fsys)
 	return &Folder{fsys, items}, err
 }
 

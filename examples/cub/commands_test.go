@@ -1,0 +1,86 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Long flags after one dash, and a missing command, are those of earlier versions.
+func TestSpelling(t *testing.T) {
+	for given, want := range map[string]string{
+		"":                           "train",
+		"-epochs 3 -lr=-1":           "train --epochs 3 --lr=-1",
+		"--epochs 3":                 "train --epochs 3",
+		"train -epochs 3":            "train --epochs 3",
+		"-h":                         "-h",
+		"--version":                  "--version",
+		"train -mode deep -h all":    "train --mode deep --help-all",
+		"explain -model m -- -a.jpg": "explain --model m -- -a.jpg",
+	} {
+		assert.Equal(t, want, strings.Join(spelling(strings.Fields(given)), " "), given)
+	}
+}
+
+func TestPredict(t *testing.T) {
+	data := drawPhotographs(t, t.TempDir(), 6)
+	model, weights := trainedModel(t, data)
+	write(t, filepath.Join(data, "red", "torn.jpg"), "no photograph")
+	write(t, filepath.Join(data, "red", "IMG.HEIC"), "no photograph either")
+	args := []string{"predict", "--model", model, "--weights", weights, filepath.Join(data, "red"), filepath.Join(data, "blue", "0.jpg")}
+	stdout, stderr, err := cub(t, t.Context(), args...)
+	require.NoError(t, err)
+	assert.Contains(t, stderr, "IMG.HEIC cannot be read: save as JPEG")
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	require.Len(t, lines, 1+6+1+1)
+	assert.Equal(t, "path,predicted,probability,second,second_probability,head,row,column,error", lines[0])
+	assert.Contains(t, lines[7], "torn.jpg,,,,,,,,")
+	// The same as in the table of test images.
+	for _, row := range table(t, model, "predictions.csv")[1:] {
+		if strings.HasPrefix(row[0], "red/") {
+			assert.Contains(t, stdout, row[0]+","+row[2]+",")
+		}
+	}
+	stdout, stderr, err = cub(t, t.Context(), append(args, "--skip-bad")...)
+	require.NoError(t, err)
+	assert.NotContains(t, stdout, "torn.jpg")
+	assert.Contains(t, stderr, "1 of 8 photographs cannot be read")
+	fails(t, []string{"predict", "--model", model, "--weights", weights, t.TempDir()}, "no photographs in this folder")
+}
+
+func TestTraitsCommand(t *testing.T) {
+	weights, arch := tinyBackbone(t, nil)
+	data, out := flock(t), t.TempDir()
+	must(t, "-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out, "-quiet")
+	stdout := must(t, "traits", "--model", out, "--weights", weights, "--data", data, "--out", t.TempDir(), "--quiet")
+	assert.Contains(t, stdout, "top-ranked head")
+	for _, row := range []string{"001.Plain_Leafling ", "002.Spectacled_Leafling ", "003.Capped_Leafling "} {
+		assert.Contains(t, stdout, row)
+	}
+	plain := drawPhotographs(t, t.TempDir(), 6)
+	model, weights := trainedModel(t, plain)
+	fails(t, []string{"traits", "--model", model, "--weights", weights, "--data", plain, "--out", t.TempDir()}, plain, "no annotations")
+}
+
+func TestDataAndInspect(t *testing.T) {
+	data := drawPhotographs(t, t.TempDir(), 6)
+	write(t, filepath.Join(data, "red", "torn.jpg"), "no photograph")
+	stdout := must(t, "data", data)
+	for _, want := range []string{data + ": 3 classes", "  red: 6 training, 0 validation, 1 test", "red/torn.jpg", "19 images: 16 training, 0 validation, 3 test; 1 cannot be read"} {
+		assert.Contains(t, stdout, want)
+	}
+	fails(t, []string{"data", filepath.Join(data, "none")}, "--data", "none")
+
+	weights, arch := tinyBackbone(t, nil)
+	out := t.TempDir()
+	must(t, "-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-skip-bad", "-out", out)
+	assert.Contains(t, must(t, "inspect", filepath.Join(out, "model.safetensors")), "a Prompt-CAM of 3 classes, mode last")
+	assert.Contains(t, must(t, "inspect", filepath.Join(out, "features.safetensors")), "cached features")
+	assert.Contains(t, must(t, "inspect", weights), "blocks.0.attn.qkv.weight F32 [72 24]")
+	fails(t, []string{"inspect", filepath.Join(data, "red", "torn.jpg")}, "torn.jpg", "neither safetensors nor a PyTorch file")
+	assert.Contains(t, must(t, "version"), "go1.")
+	assert.Contains(t, must(t, "completion", "bash"), "__start_cub")
+}

@@ -1,0 +1,78 @@
+package run_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/data/birds"
+	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/figure"
+	"github.com/promptcam/promptcam/promptcam/run"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
+	"github.com/promptcam/promptcam/vit"
+)
+
+// README begins
+
+// train fits a prompt per class to photographs in one sub-folder per class, and leaves a report in out.
+func train(recipe run.Recipe, photographs, weights, out string) *promptcam.Model {
+	set, err := run.OpenSet(photographs, recipe)
+	check(err)
+	file, err := checkpoint.Open(weights)
+	check(err)
+	defer file.Close()
+	architecture, err := vit.Detect(file)
+	check(err)
+	backbone, err := vit.LoadFrom(file, architecture)
+	check(err)
+	result, err := run.NewJob(recipe, set, out).Train(context.Background(), backbone)
+	check(err)
+	fmt.Println("test top-1", result.Metrics.Test) // with its 95 % confidence interval
+	return result.Model                            // as promptcam.Open(out+"/model.safetensors", weights) reads it later
+}
+
+// explain draws where the top-ranked head of the predicted class attends.
+func explain(model *promptcam.Model, photo, picture string) {
+	img, err := data.ReadImage(photo)
+	check(err)
+	e, err := model.Explain(img)
+	check(err)
+	r := e.Rank(e.Predicted(), promptcam.BlurPatches)
+	fmt.Printf("%s, %.1f %%\n", model.Classes[r.Class], 100*e.Probabilities[r.Class])
+	trait := e.Heat(r.Class, r.Heads[0].Head)
+	check(figure.WritePNG(picture, figure.Overlay(e.Seen, trait, figure.Style{})))
+}
+
+// README ends
+
+// The README's example is the code above, and works.
+func TestReadme(t *testing.T) {
+	source, err := os.ReadFile("readme_test.go")
+	require.NoError(t, err)
+	_, example, _ := strings.Cut(string(source), "// README begins\n\n")
+	example, _, _ = strings.Cut(example, "\n// README ends")
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	require.NoError(t, err)
+	assert.Contains(t, string(readme), "```go\n"+example+"```")
+	assert.LessOrEqual(t, strings.Count(example, "\n"), 40)
+
+	dir := t.TempDir()
+	photographs, weights := filepath.Join(dir, "birds"), filepath.Join("..", "..", "vit", "pretrained", "birds.safetensors")
+	config := birds.Config{Species: birds.AllSpecies()[:3], Train: 4, Test: 2, Size: 96, Seed: 1}
+	require.NoError(t, birds.Write(t.Context(), photographs, config))
+	recipe := run.DrawnBirds()
+	recipe.Epochs = 1
+	model := train(recipe, photographs, weights, filepath.Join(dir, "out"))
+	explain(model, filepath.Join(photographs, "images", "001.Plain_Leafling", "Plain_Leafling_0001.png"), filepath.Join(dir, "trait.png"))
+	assert.FileExists(t, filepath.Join(dir, "trait.png"))
+	_, err = promptcam.Open(filepath.Join(dir, "out", "model.safetensors"), weights)
+	assert.NoError(t, err)
+}
