@@ -40,7 +40,7 @@ func (m *Model) Forward(images *autograd.Var) (scores *autograd.Var, attn *tenso
 	f := images.Tape().Frame()
 	z := m.prompts(images.Tape(), m.Class)  // class prompts [C, D]
 	x := m.tokens(images)                   // tokens [B, prefix+M, D], where class prompts enter
-	x, z = m.joint(x, z)                    // in modes Shallow and FromLayer both attend to each other in the blocks before the last
+	x, z = m.joint(x, z)                    // the blocks from there to the last but one: none in modes Deep and Last
 	q, kv := m.project(x, z)                // class prompts attend to each other and to the tokens
 	z, attn = m.last.Attention(z, q, kv...) // [B, C, D], [B, H, C, columns]
 	scores = m.score(z)                     // [B, C]
@@ -127,8 +127,7 @@ func (m *Model) ScoresOf(tokens *autograd.Var) *autograd.Var {
 // learned and can be cached for ScoresOf, unless there are class-agnostic prompts: then ok is false.
 func (m *Model) Layer() (n int, ok bool) { return m.first, len(m.Agnostic) == 0 }
 
-// scores returns the scores of class prompts z, [C, D] or [B, C, D], that enter beside tokens x [B, prefix+M,
-// D].
+// scores returns the scores [B, C] of class prompts z [C, D] that enter beside tokens x [B, prefix+M, D].
 func (m *Model) scores(x, z *autograd.Var) *autograd.Var {
 	f := x.Tape().Frame()
 	x, z = m.joint(x, z)
@@ -171,10 +170,10 @@ func (m *Model) patchDropout(x *autograd.Var) []int {
 	return kept
 }
 
-// New returns an untrained Prompt-CAM on backbone b, which it freezes. Several models may share b. Prompts
-// are initialised as the authors do it, uniformly in ±sqrt(6 / (3P² + D)) for patches of P pixels. On 100
-// classes of CUB (ViT-Ti/16, mode Deep, 30 agnostic prompts) this gives 15 % accuracy on held-out training
-// images after one epoch; a range ten times as wide gives 3 %.
+// New returns an untrained Prompt-CAM on backbone b, which it freezes. Several models may share b, also while
+// in use. Prompts are initialised as the authors do it, uniformly in ±sqrt(6 / (3P² + D)) for patches of P
+// pixels. On 100 classes of CUB (ViT-Ti/16, mode Deep, 30 agnostic prompts) this gives 15 % accuracy on
+// held-out training images after one epoch; a range ten times as wide gives 3 %.
 func New(b *vit.Model, c Config, rng *rand.Rand) (*Model, error) {
 	m, err := newModel(b, c)
 	if err != nil {
