@@ -52,11 +52,7 @@ func NewRegions(notes *data.Annotations, fsys fs.FS, items []data.Item, m *promp
 // file or its masks.
 func (r *Regions) Of(index int) ([]heat.Region, error) {
 	item := r.items[index]
-	photo, err := data.ReadFile(r.fsys, item.Path, nil)
-	if err != nil {
-		return nil, err
-	}
-	size, err := data.DecodeSize(photo, data.PathOf(r.fsys, item.Path))
+	size, err := data.ReadSize(r.fsys, item.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -96,7 +92,7 @@ func (r *Regions) Of(index int) ([]heat.Region, error) {
 	return regions, nil
 }
 
-// Traits names the kinds of trait that tell a class from any of its nearest look-alikes.
+// Traits names the kinds of traits that tell a class from any of its nearest look-alikes.
 func (r *Regions) Traits(class int) []string { return chosen(r.notes.Places, r.kinds(class)) }
 
 // kinds returns the same as indices of notes.Places.
