@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// The lists of annotations, and those they refer to.
+// The lists of annotations, and those that they refer to.
 const (
 	imageList      = "images.txt"
 	classList      = "classes.txt"
@@ -26,7 +26,7 @@ const (
 
 var annotationLists = []string{imageList, classList, partList, pointList, boxList, differenceList, sceneList}
 
-// parse reads the lists that are there, by name.
+// parse reads the lists, by name; those that do not exist are absent from text.
 func (a *Annotations) parse(text map[string][]byte) error {
 	files, err := parseList(imageList, text[imageList])
 	if err != nil {
@@ -40,46 +40,38 @@ func (a *Annotations) parse(text map[string][]byte) error {
 		}
 		a.images[name] = id
 	}
-	part := map[int]bool{}
 	if names, ok := text[partList]; ok {
 		if err := a.parseParts(names); err != nil {
 			return err
 		}
-		for _, n := range a.numbers {
-			part[n] = true
-		}
-	} else if _, ok := text[pointList]; ok || a.masks != [2]bool{} {
+	} else if text[pointList] != nil || a.masks != [2]bool{} {
 		return fmt.Errorf("%s is missing, which names the parts", partList)
 	}
 	if points, ok := text[pointList]; ok {
-		if a.points, err = parsePoints(points, files, part); err != nil {
+		if a.points, err = parsePoints(points, files, a.numbers); err != nil {
 			return err
 		}
 	}
-	if boxes, ok := text[boxList]; ok {
-		if a.boxes, err = parseBoxes(boxes, files); err != nil {
-			return err
-		}
+	if a.boxes, err = perImage(boxList, text, files, 5, "image, x, y, width and height", parseBox); err != nil {
+		return err
 	}
-	if differences, ok := text[differenceList]; ok {
-		classes, ok := text[classList]
-		if !ok {
-			return fmt.Errorf("%s is missing, which names the classes of %s", classList, differenceList)
-		}
-		names, err := parseList(classList, classes)
-		if err != nil {
-			return err
-		}
-		if a.Differences, err = a.parseDifferences(differences, names); err != nil {
-			return err
-		}
+	if a.seeds, err = perImage(sceneList, text, files, 2, "image and seed", parseSeed); err != nil {
+		return err
 	}
-	if seeds, ok := text[sceneList]; ok {
-		if a.seeds, err = parseSeeds(seeds, files); err != nil {
-			return err
-		}
+	differences, ok := text[differenceList]
+	if !ok {
+		return nil
 	}
-	return nil
+	classes, ok := text[classList]
+	if !ok {
+		return fmt.Errorf("%s is missing, which names the classes of %s", classList, differenceList)
+	}
+	names, err := parseList(classList, classes)
+	if err != nil {
+		return err
+	}
+	a.Differences, err = a.parseDifferences(differences, names)
+	return err
 }
 
 // parseParts sorts the names into those of parts and of places.
@@ -101,31 +93,41 @@ func (a *Annotations) parseParts(text []byte) error {
 	return nil
 }
 
-// lines calls f with the fields of each line that is not blank, of which there must be n; what an
-// error of f is about is prefixed.
+// lines calls f with the n fields of each line.
 func lines(name string, text []byte, n int, want string, f func(field []string) error) error {
-	number := 0
-	for l := range strings.Lines(string(bytes.TrimPrefix(text, []byte("\ufeff")))) {
-		number++
-		field := strings.Fields(l)
-		if len(field) == 0 {
-			continue
+	return eachLine(name, text, func(_ int, l string) error {
+		if field := strings.Fields(l); len(field) == n {
+			return f(field)
 		}
-		err := error(nil)
-		if len(field) != n {
-			l = strings.TrimSpace(l)
-			err = fmt.Errorf("%q: want %s", l[:min(80, len(l))], want)
-		} else {
-			err = f(field)
-		}
-		if err != nil {
-			return fmt.Errorf("%s:%d: %w", name, number, err)
-		}
-	}
-	return nil
+		return fmt.Errorf("%q: want %s", l[:min(80, len(l))], want)
+	})
 }
 
-// known returns the number in a field, which must be a key of list, that of a file.
+// perImage reads lines of an image and what f reads, once for each image; nil if there is no such list.
+func perImage[T any](name string, text map[string][]byte, images map[int]entry, n int, want string, f func(field []string) (T, error)) (map[int]T, error) {
+	list, ok := text[name]
+	if !ok {
+		return nil, nil
+	}
+	values := map[int]T{}
+	return values, lines(name, list, n, want, func(field []string) error {
+		id, err := known(field[0], "image", imageList, images)
+		if err != nil {
+			return err
+		}
+		v, err := f(field[1:])
+		if err != nil {
+			return err
+		}
+		if _, ok := values[id]; ok {
+			return fmt.Errorf("image %d was given already", id)
+		}
+		values[id] = v
+		return nil
+	})
+}
+
+// known returns the number in a field, which must be a key of the list of a file.
 func known[T any](field, what, file string, list map[int]T) (int, error) {
 	id, err := strconv.Atoi(field)
 	if _, ok := list[id]; err != nil || !ok {
@@ -147,7 +149,11 @@ func coordinates(fields []string) ([]float64, error) {
 	return at, nil
 }
 
-func parsePoints(text []byte, images map[int]entry, parts map[int]bool) (map[[2]int]Point, error) {
+func parsePoints(text []byte, images map[int]entry, numbers []int) (map[[2]int]Point, error) {
+	parts := map[int]bool{}
+	for _, n := range numbers {
+		parts[n] = true
+	}
 	points := map[[2]int]Point{}
 	return points, lines(pointList, text, 5, "image, part, x, y and 1 or 0 for visible or not", func(field []string) error {
 		id, err := known(field[0], "image", imageList, images)
@@ -173,45 +179,23 @@ func parsePoints(text []byte, images map[int]entry, parts map[int]bool) (map[[2]
 	})
 }
 
-func parseBoxes(text []byte, images map[int]entry) (map[int]Box, error) {
-	boxes := map[int]Box{}
-	return boxes, lines(boxList, text, 5, "image, x, y, width and height", func(field []string) error {
-		id, err := known(field[0], "image", imageList, images)
-		if err != nil {
-			return err
-		}
-		b, err := coordinates(field[1:])
-		if err != nil {
-			return err
-		}
-		if b[2] < 0 || b[3] < 0 {
-			return fmt.Errorf("%s x %s: want a box whose sides are not negative", field[3], field[4])
-		}
-		if _, ok := boxes[id]; ok {
-			return fmt.Errorf("image %d was given already", id)
-		}
-		boxes[id] = Box{b[0], b[1], b[2], b[3]}
-		return nil
-	})
+func parseBox(field []string) (Box, error) {
+	b, err := coordinates(field)
+	if err != nil {
+		return Box{}, err
+	}
+	if b[2] < 0 || b[3] < 0 {
+		return Box{}, fmt.Errorf("%s x %s: want a box whose sides are not negative", field[2], field[3])
+	}
+	return Box{b[0], b[1], b[2], b[3]}, nil
 }
 
-func parseSeeds(text []byte, images map[int]entry) (map[int]uint64, error) {
-	seeds := map[int]uint64{}
-	return seeds, lines(sceneList, text, 2, "image and seed", func(field []string) error {
-		id, err := known(field[0], "image", imageList, images)
-		if err != nil {
-			return err
-		}
-		seed, err := strconv.ParseUint(field[1], 10, 64)
-		if err != nil {
-			return fmt.Errorf("seed %q: want a number from 0 to 2^64-1", field[1])
-		}
-		if _, ok := seeds[id]; ok {
-			return fmt.Errorf("image %d was given already", id)
-		}
-		seeds[id] = seed
-		return nil
-	})
+func parseSeed(field []string) (uint64, error) {
+	seed, err := strconv.ParseUint(field[0], 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("seed %q: want a number from 0 to 2^64-1", field[0])
+	}
+	return seed, nil
 }
 
 var differencesHeader = []string{"class_a", "class_b", "kind", "value_a", "value_b"}
@@ -219,6 +203,7 @@ var differencesHeader = []string{"class_a", "class_b", "kind", "value_a", "value
 func (a *Annotations) parseDifferences(text []byte, names map[int]entry) ([]Difference, error) {
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
 	r.FieldsPerRecord = len(differencesHeader)
+	want := strings.Join(differencesHeader, ",")
 	var all []Difference
 	for first := true; ; first = false {
 		row, err := r.Read()
@@ -228,9 +213,9 @@ func (a *Annotations) parseDifferences(text []byte, names map[int]entry) ([]Diff
 		var malformed *csv.ParseError
 		switch {
 		case errors.As(err, &malformed):
-			return nil, fmt.Errorf("%s:%d: %w: want %s", differenceList, malformed.Line, malformed.Err, strings.Join(differencesHeader, ","))
+			return nil, fmt.Errorf("%s:%d: %w: want %s", differenceList, malformed.Line, malformed.Err, want)
 		case err == io.EOF || first && !slices.Equal(row, differencesHeader):
-			return nil, fmt.Errorf("%s:1: %q: want %s", differenceList, strings.Join(row, ","), strings.Join(differencesHeader, ","))
+			return nil, fmt.Errorf("%s:1: %q: want %s", differenceList, strings.Join(row, ","), want)
 		case err != nil:
 			return nil, fmt.Errorf("%s: %w", differenceList, err)
 		case first:

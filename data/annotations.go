@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// Annotations says where things are in the images of a folder in CUB-200-2011's layout.
-// Coordinates are pixels of the photograph, as in CUB.
+// Annotations says where things are in the images of a folder in CUB-200-2011's layout. Coordinates are
+// pixels of the photograph, as in CUB.
 //
-// A part named "place of X" is the place of a kind of trait, such as "place of eye ring":
-// where birds that differ in this trait differ, whether a bird has the mark or not.
+// A part named "place of X" is the place of a kind of trait, such as "place of eye ring": where birds that
+// differ in this trait differ, whether a bird has the mark or not.
 type Annotations struct {
 	Parts       []string // named in parts/parts.txt, by number, without the places
-	Places      []string // kinds of traits whose places are named there, without "place of "
+	Places      []string // kinds of traits with a place named there, without "place of "
 	Differences []Difference
 
 	fsys    fs.FS
@@ -54,7 +54,10 @@ type LookAlike struct {
 
 const placeOf = "place of "
 
-// OpenAnnotations reads these files of the folder dir, as far as they exist:
+// OpenAnnotations reads the annotations of the folder dir, as OpenAnnotationsFS does.
+func OpenAnnotations(dir string) (*Annotations, error) { return OpenAnnotationsFS(Dir(dir)) }
+
+// OpenAnnotationsFS reads these files of a folder, if they exist:
 //
 //	parts/parts.txt      part, name
 //	parts/part_locs.txt  image, part, x, y, 1 if visible
@@ -62,47 +65,35 @@ const placeOf = "place of "
 //	differences.csv      class_a, class_b, kind, value_a, value_b: numbers of classes.txt
 //	scenes.txt           image, the seed from which it was drawn
 //
-// Masks reads masks/parts and masks/places. CUB has neither these nor differences.csv and scenes.txt;
-// package data/birds writes them. A folder without images.txt has no annotations, which is not
-// an error. Errors name the file and line, what is there and what was expected.
-func OpenAnnotations(dir string) (*Annotations, error) {
-	a, err := openAnnotations(Dir(dir))
-	if err != nil {
-		return nil, fmt.Errorf("data: annotations of %s: %w", dir, err)
-	}
-	return a, nil
-}
-
-// OpenAnnotationsFS is OpenAnnotations for a folder of any file system.
+// Masks reads masks/parts and masks/places. CUB has none of masks, differences.csv and scenes.txt; package
+// data/birds writes them. A folder without images.txt has no annotations, which is not an error. Errors name
+// the file and line, the contents and what was expected.
 func OpenAnnotationsFS(fsys fs.FS) (*Annotations, error) {
-	a, err := openAnnotations(fsys)
-	if err != nil {
-		return nil, fmt.Errorf("data: annotations: %w", err)
+	a := &Annotations{fsys: fsys}
+	if err := a.read(); err != nil {
+		return nil, fmt.Errorf("data: annotations%s: %w", folderName(" of ", fsys), err)
 	}
 	return a, nil
 }
 
-func openAnnotations(fsys fs.FS) (*Annotations, error) {
-	a := &Annotations{fsys: fsys}
+func (a *Annotations) read() error {
 	text := map[string][]byte{}
 	for _, name := range annotationLists {
-		b, err := fs.ReadFile(fsys, name)
-		if errors.Is(err, fs.ErrNotExist) {
-			if name == imageList {
-				return a, nil
-			}
-			continue
+		b, err := fs.ReadFile(a.fsys, name)
+		switch {
+		case err == nil:
+			text[name] = b
+		case !errors.Is(err, fs.ErrNotExist):
+			return err
+		case name == imageList:
+			return nil
 		}
-		if err != nil {
-			return nil, err
-		}
-		text[name] = b
 	}
 	for i, kind := range [2]string{"parts", "places"} {
-		info, err := fs.Stat(fsys, path.Join("masks", kind))
+		info, err := fs.Stat(a.fsys, path.Join("masks", kind))
 		a.masks[i] = err == nil && info.IsDir()
 	}
-	return a, a.parse(text)
+	return a.parse(text)
 }
 
 // Empty reports whether there are no points, boxes or masks.
@@ -110,8 +101,8 @@ func (a *Annotations) Empty() bool {
 	return len(a.points) == 0 && len(a.boxes) == 0 && a.masks == [2]bool{}
 }
 
-// Points returns the parts and places of the image with this Item.Path, or nil if the folder has
-// none. Those not listed are not visible.
+// Points returns the parts and places of the image with this Item.Path, or nil if the folder has none. Those
+// not listed are not visible.
 func (a *Annotations) Points(path string) (parts, places []Point) {
 	id, ok := a.images[path]
 	if !ok || a.points == nil {
@@ -125,28 +116,21 @@ func (a *Annotations) Points(path string) (parts, places []Point) {
 }
 
 // Box returns the bounding box of the image with this Item.Path, if it has one.
-func (a *Annotations) Box(path string) (Box, bool) {
-	id, ok := a.images[path]
-	if !ok {
-		return Box{}, false
-	}
-	b, ok := a.boxes[id]
-	return b, ok
-}
+func (a *Annotations) Box(path string) (Box, bool) { return ofImage(a, a.boxes, path) }
 
 // Seed returns the seed of the drawn image with this Item.Path, if it has one.
-func (a *Annotations) Seed(path string) (uint64, bool) {
-	id, ok := a.images[path]
-	if !ok {
-		return 0, false
+func (a *Annotations) Seed(path string) (uint64, bool) { return ofImage(a, a.seeds, path) }
+
+func ofImage[T any](a *Annotations, values map[int]T, path string) (v T, ok bool) {
+	if id, known := a.images[path]; known {
+		v, ok = values[id]
 	}
-	seed, ok := a.seeds[id]
-	return seed, ok
+	return v, ok
 }
 
-// Masks reads the masks of the parts and of the places of the image with this Item.Path and size.
-// A pixel's brightness is the share of it that the part covers. Either result is nil if the
-// folder has no such masks. A file stacks one mask per name vertically.
+// Masks reads the masks of the parts and of the places of the image with this Item.Path and size. A pixel's
+// brightness is the share of it that the part covers. Either result is nil if the folder has no such masks. A
+// file stacks one mask per name vertically.
 func (a *Annotations) Masks(path string, size image.Point) (parts, places []*image.Gray, err error) {
 	if a.masks[0] {
 		if parts, err = a.stack("parts", path, size, len(a.Parts)); err != nil {
@@ -168,22 +152,21 @@ func (a *Annotations) stack(kind, item string, size image.Point, n int) ([]*imag
 		return nil, err
 	}
 	if m.W != size.X || m.H != n*size.Y {
-		return nil, fmt.Errorf("data: %s: %dx%d pixels, want %dx%d: %d %s of an image of %dx%d", PathOf(a.fsys, file), m.W, m.H, size.X, n*size.Y, n, kind, size.X, size.Y)
-	}
-	all := image.NewGray(image.Rect(0, 0, m.W, m.H))
-	for i := range all.Pix {
-		all.Pix[i] = m.Pix[3*i]
+		return nil, fmt.Errorf("data: %s: %dx%d pixels, want %dx%d: %d %s of an image of %dx%d",
+			PathOf(a.fsys, file), m.W, m.H, size.X, n*size.Y, n, kind, size.X, size.Y)
 	}
 	masks := make([]*image.Gray, n)
 	for i := range masks {
-		part := all.Pix[i*size.X*size.Y : (i+1)*size.X*size.Y]
-		masks[i] = &image.Gray{Pix: part, Stride: size.X, Rect: image.Rectangle{Max: size}}
+		masks[i] = image.NewGray(image.Rectangle{Max: size})
+		for j := range masks[i].Pix {
+			masks[i].Pix[j] = m.Pix[3*(i*size.X*size.Y+j)]
+		}
 	}
 	return masks, nil
 }
 
-// LookAlikes returns, for each of classes, the others that differ from it in the fewest kinds of
-// traits, by Differences: all of them in a tie, none if no difference is listed.
+// LookAlikes returns, for each of classes, the others that differ from it in the fewest kinds of traits, by
+// Differences: all of them in a tie, none if no difference is listed.
 func (a *Annotations) LookAlikes(classes []string) [][]LookAlike {
 	number := make(map[string]int, len(classes))
 	for i, name := range classes {

@@ -191,16 +191,16 @@ func TestMasks(t *testing.T) {
 func TestReadSize(t *testing.T) {
 	jpg := jpegOf(t, picture(9, 5))
 	dir := write(t, map[string][]byte{"a.jpg": jpg, "b.txt": []byte("hello"), "c.jpg": jpg[:20]})
-	size, err := ReadSize(filepath.Join(dir, "a.jpg"))
+	size, err := ReadSize(nil, filepath.Join(dir, "a.jpg"))
 	require.NoError(t, err)
 	assert.Equal(t, image.Pt(9, 5), size)
 	for _, name := range []string{"b.txt", "c.jpg", "d.jpg"} {
-		_, err = ReadSize(filepath.Join(dir, name))
+		_, err = ReadSize(Dir(dir), name)
 		assert.ErrorContains(t, err, name)
 	}
 	turned := filepath.Join(dir, "turned.jpg")
 	require.NoError(t, os.WriteFile(turned, withExif(jpg, exifBlock(binary.BigEndian, 6)), 0o644))
-	size, err = ReadSize(turned)
+	size, err = ReadSize(nil, turned)
 	require.NoError(t, err)
 	assert.Equal(t, image.Pt(5, 9), size)
 }

@@ -18,7 +18,7 @@ type BadImage struct {
 
 // Check decodes the images of items, names in fsys, on all processors and
 // returns those that fail, in order. It calls progress, unless nil, after each image, one call at a
-// time. When ctx ends, Check returns what it has found so far.
+// time. When ctx ends, Check returns the bad images found so far.
 func Check(ctx context.Context, fsys fs.FS, items []Item, progress func(done, total int)) []BadImage {
 	var (
 		mu   sync.Mutex

@@ -14,7 +14,7 @@ import (
 )
 
 // cubLists are the text files of CUB-200-2011: lines of an id and a value.
-var cubLists = [4]string{"images.txt", "classes.txt", "image_class_labels.txt", "train_test_split.txt"}
+var cubLists = [4]string{imageList, classList, "image_class_labels.txt", "train_test_split.txt"}
 
 func openCUB(fsys fs.FS) (*Set, error) {
 	var text [4][]byte
@@ -35,13 +35,13 @@ func openCUB(fsys fs.FS) (*Set, error) {
 	return parseCUB(text)
 }
 
-// An entry is the value that a list gives to an id, and the line it stands on.
+// An entry is the value that a list gives to an id, and its line.
 type entry struct {
 	value string
 	line  int
 }
 
-// parseCUB makes a set of the contents of cubLists.
+// parseCUB makes a set from the contents of cubLists.
 func parseCUB(text [4][]byte) (*Set, error) {
 	var lists [4]map[int]entry
 	for i, name := range cubLists {
@@ -97,32 +97,43 @@ func parseCUB(text [4][]byte) (*Set, error) {
 	return s, nil
 }
 
-// parseList reads lines of an id and a value. Blank lines, a byte order mark
-// and Windows line ends are let pass.
+// parseList reads lines of an id and a value. It accepts blank lines, a byte order mark and Windows line
+// ends.
 func parseList(name string, text []byte) (map[int]entry, error) {
 	list := make(map[int]entry)
-	line := 0
-	for l := range strings.Lines(string(bytes.TrimPrefix(text, []byte("\ufeff")))) {
-		line++
-		l = strings.TrimSpace(l)
-		if l == "" {
-			continue
-		}
+	err := eachLine(name, text, func(line int, l string) error {
 		first, value, _ := strings.Cut(l, " ")
 		value = strings.TrimSpace(value)
 		id, err := strconv.Atoi(first)
 		if err != nil || id < 0 || value == "" {
-			return nil, fmt.Errorf("%s:%d: %q: want a number and a value", name, line, l[:min(80, len(l))])
+			return fmt.Errorf("%q: want a number and a value", l[:min(80, len(l))])
 		}
 		if old, ok := list[id]; ok {
-			return nil, fmt.Errorf("%s:%d: id %d was given on line %d already", name, line, id, old.line)
+			return fmt.Errorf("id %d was given on line %d already", id, old.line)
 		}
 		list[id] = entry{value, line}
+		return nil
+	})
+	if err == nil && len(list) == 0 {
+		err = fmt.Errorf("%s: empty", name)
 	}
-	if len(list) == 0 {
-		return nil, fmt.Errorf("%s: empty", name)
+	return list, err
+}
+
+// eachLine calls f with each line that is not blank, trimmed, and its number. Errors of f get the file and
+// line.
+func eachLine(name string, text []byte, f func(line int, l string) error) error {
+	line := 0
+	for l := range strings.Lines(string(bytes.TrimPrefix(text, []byte("\ufeff")))) {
+		line++
+		if l = strings.TrimSpace(l); l == "" {
+			continue
+		}
+		if err := f(line, l); err != nil {
+			return fmt.Errorf("%s:%d: %w", name, line, err)
+		}
 	}
-	return list, nil
+	return nil
 }
 
 func sortedKeys(m map[int]entry) []int { return slices.Sorted(maps.Keys(m)) }

@@ -19,21 +19,20 @@ import (
 	"golang.org/x/image/webp"
 )
 
-// MaxPixels is the largest image that is decoded, about 13,377 x 13,377: the
-// size beyond which Pillow, too, refuses an image as a decompression bomb.
+// MaxPixels is the largest image that is decoded, about 13,377 x 13,377: beyond it Pillow, too, refuses an
+// image as a decompression bomb.
 const MaxPixels = 178_956_970
 
-// maxSide is the longest side that is decoded. Only JPEG, at 65,535, and WebP
-// have limits of their own; the weights that resize a line take memory in
-// proportion to it.
+// maxSide is the longest side that is decoded. Only JPEG, at 65,535, and WebP have limits of their own; the
+// weights that resize a line take memory in proportion to its length.
 const maxSide = 1 << 20
 
-// maxFile bounds what is read into memory: MaxPixels of 16-bit RGB fit.
+// maxFile is the longest file that is read into memory: MaxPixels of 16-bit RGB fit.
 const maxFile = 6*MaxPixels + 1<<20
 
-// A header may promise pixelsPerByte pixels per byte of the file and freePixels
-// more. Except for WebP on flat colour, Deflate is the densest compression of
-// these formats and yields no more one-bit samples; no photograph comes near.
+// A header may promise pixelsPerByte pixels per byte of the file and freePixels more. Except for WebP on flat
+// colour, Deflate is the densest compression of these formats and yields no more one-bit samples; no
+// photograph comes near.
 const (
 	pixelsPerByte = 8192
 	freePixels    = 1 << 20
@@ -41,33 +40,33 @@ const (
 
 // A format is one kind of image file, recognised by its first bytes.
 type format struct {
-	name   string
-	match  func(data []byte) bool
-	config func(io.Reader) (image.Config, error)
-	decode func(*source) (*RGB, error)
+	name, magic string
+	config      func(io.Reader) (image.Config, error)
+	decode      func(*source) (*RGB, error)
 }
 
 var formats = []format{
-	{"JPEG", starts("\xff\xd8"), jpeg.DecodeConfig, decodeJPEG},
-	{"PNG", starts("\x89PNG\r\n\x1a\n"), png.DecodeConfig, with(png.Decode)},
-	{"GIF", starts("GIF87a", "GIF89a"), gif.DecodeConfig, decodeGIF},
-	{"BMP", starts("BM"), bmp.DecodeConfig, with(bmp.Decode)},
-	{"TIFF", starts("II*\x00", "MM\x00*"), tiff.DecodeConfig, with(tiff.Decode)},
-	{"WebP", func(data []byte) bool {
-		return len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP"
-	}, webp.DecodeConfig, decodeWebP},
+	{"JPEG", "\xff\xd8", jpeg.DecodeConfig, decodeJPEG},
+	{"PNG", "\x89PNG\r\n\x1a\n", png.DecodeConfig, with(png.Decode)},
+	{"GIF", "GIF87a", gif.DecodeConfig, decodeGIF},
+	{"GIF", "GIF89a", gif.DecodeConfig, decodeGIF},
+	{"BMP", "BM", bmp.DecodeConfig, with(bmp.Decode)},
+	{"TIFF", "II*\x00", tiff.DecodeConfig, with(tiff.Decode)},
+	{"TIFF", "MM\x00*", tiff.DecodeConfig, with(tiff.Decode)},
+	{"WebP", "RIFF????WEBP", webp.DecodeConfig, decodeWebP},
 }
 
-// starts matches files by their first bytes.
-func starts(with ...string) func([]byte) bool {
-	return func(data []byte) bool {
-		for _, s := range with {
-			if strings.HasPrefix(string(data[:min(len(data), len(s))]), s) {
-				return true
-			}
-		}
+// matches reports whether a file begins with magic, where ? is any byte.
+func (f *format) matches(data []byte) bool {
+	if len(data) < len(f.magic) {
 		return false
 	}
+	for i, c := range []byte(f.magic) {
+		if c != '?' && c != data[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // with adapts a decoder of image.Image.
@@ -81,62 +80,54 @@ func with(decode func(io.Reader) (image.Image, error)) func(*source) (*RGB, erro
 	}
 }
 
-// A source is a file's contents. It notes whether a decoder read past the end,
-// because not every decoder's error says so.
+// A source is a file's contents. It notes whether a decoder read past the end, because not every decoder's
+// error says so.
 type source struct {
 	data []byte
+	r    bytes.Reader // of data
 	over bool
 	pix  []uint8 // memory for the image
 }
 
-// open returns a reader of s from the start.
-func (s *source) open() io.Reader { return &reader{s, bytes.NewReader(s.data)} }
-
-type reader struct {
-	s *source
-	r *bytes.Reader
+// open returns s at its start.
+func (s *source) open() io.Reader {
+	s.r.Reset(s.data)
+	return s
 }
 
-func (r *reader) Read(p []byte) (int, error) {
-	n, err := r.r.Read(p)
-	r.s.over = r.s.over || err != nil
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.r.Read(p)
+	s.over = s.over || err != nil
 	return n, err
 }
 
 // ReadAt spares package tiff a copy of the file.
-func (r *reader) ReadAt(p []byte, off int64) (int, error) {
-	n, err := r.r.ReadAt(p, off)
-	r.s.over = r.s.over || err != nil
+func (s *source) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.r.ReadAt(p, off)
+	s.over = s.over || err != nil
 	return n, err
 }
 
-// ReadImage reads an image file: JPEG, PNG, GIF (its first picture), BMP, TIFF
-// or WebP, recognised by its content, not its name, and turned upright as its
-// Exif orientation asks. A file that is not an image, is damaged or promises
-// more than MaxPixels is refused with an error that names it.
+// ReadImage reads the image file at path, as ReadImageFS does.
 func ReadImage(path string) (*RGB, error) { return ReadImageFS(nil, path) }
 
-// ReadImageFS is ReadImage for a file of any file system.
+// ReadImageFS reads an image file: JPEG, PNG, GIF (its first picture), BMP, TIFF or WebP, recognised by its
+// content, not its name, and turned upright by its Exif orientation. It refuses, with an error that names the
+// file, what is not an image, is damaged or promises more than MaxPixels.
 func ReadImageFS(fsys fs.FS, name string) (*RGB, error) { return new(decoder).read(fsys, name) }
 
-// DecodeImage is ReadImage for a file's contents, which errors call name.
+// DecodeImage is ReadImageFS for a file's contents; errors call them name.
 func DecodeImage(data []byte, name string) (*RGB, error) { return new(decoder).decode(data, name) }
 
-// ReadSize returns the width and height of the image that ReadImage reads, from
-// the file's header.
-func ReadSize(path string) (image.Point, error) {
-	data, err := ReadFile(nil, path, nil)
+// ReadSize returns the width and height of the image that ReadImageFS reads, from the file's header.
+func ReadSize(fsys fs.FS, name string) (image.Point, error) {
+	data, err := ReadFile(fsys, name, nil)
 	if err != nil {
 		return image.Point{}, err
 	}
-	return DecodeSize(data, path)
-}
-
-// DecodeSize is ReadSize for a file's contents, which errors call name.
-func DecodeSize(data []byte, name string) (image.Point, error) {
 	f, c, err := header(&source{data: data})
 	if err != nil {
-		return image.Point{}, fmt.Errorf("data: %s: %w", name, err)
+		return image.Point{}, fmt.Errorf("data: %s: %w", PathOf(fsys, name), err)
 	}
 	if orientation(f, data) >= 5 { // upright turns it by a quarter
 		return image.Pt(c.Height, c.Width), nil
@@ -144,9 +135,9 @@ func DecodeSize(data []byte, name string) (image.Point, error) {
 	return image.Pt(c.Width, c.Height), nil
 }
 
-// ReadFile returns the contents of an image file, for DecodeImage, in the memory
-// of buf if that is enough. It refuses, with an error that names it, what is not
-// a regular file or too long for any image of MaxPixels.
+// ReadFile returns the contents of an image file, for DecodeImage, in the memory of buf if that is enough. It
+// refuses, with an error that names the file, what is not a regular file or too long for an image of
+// MaxPixels.
 func ReadFile(fsys fs.FS, name string, buf []byte) ([]byte, error) {
 	fsys = orDir(fsys)
 	fail := func(err error) error { return fmt.Errorf("data: %s: %w", PathOf(fsys, name), cause(err)) }
@@ -155,8 +146,10 @@ func ReadFile(fsys fs.FS, name string, buf []byte) ([]byte, error) {
 		return nil, fail(err)
 	}
 	switch n := info.Size(); {
+	case info.IsDir():
+		return nil, fail(errors.New("not a file, but a folder"))
 	case !info.Mode().IsRegular():
-		return nil, fail(fmt.Errorf("not a file, but a %s", kind(info.Mode())))
+		return nil, fail(errors.New("not a file, but a device, pipe or socket"))
 	case n > maxFile:
 		return nil, fail(fmt.Errorf("%d bytes, more than any image of %d pixels needs", n, MaxPixels))
 	}
@@ -172,7 +165,7 @@ func ReadFile(fsys fs.FS, name string, buf []byte) ([]byte, error) {
 	return buf, nil
 }
 
-// A decoder reads images one after the other into the same memory.
+// A decoder reads images, each into the memory of the one before.
 type decoder struct {
 	file []byte
 	pix  []uint8
@@ -186,13 +179,6 @@ func (d *decoder) read(fsys fs.FS, name string) (*RGB, error) {
 	}
 	d.file = file
 	return d.decode(file, PathOf(fsys, name))
-}
-
-func kind(m fs.FileMode) string {
-	if m.IsDir() {
-		return "folder"
-	}
-	return "device, pipe or socket"
 }
 
 // decode is DecodeImage; the image is valid until the next one is decoded.
@@ -231,7 +217,7 @@ func sniff(data []byte) (*format, error) {
 		return nil, errors.New("empty file (0 bytes)")
 	}
 	for i := range formats {
-		if formats[i].match(data) {
+		if formats[i].matches(data) {
 			return &formats[i], nil
 		}
 	}
@@ -261,8 +247,7 @@ func checkSize(w, h, bytes int) error {
 	return nil
 }
 
-// explain says what a decoder's error means for the file; over says whether the
-// decoder read past the end.
+// explain returns a decoder's error as one of the file; over says whether the decoder read past the end.
 func (f *format) explain(err error, over bool) error {
 	if over || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("truncated %s: %w", f.name, io.ErrUnexpectedEOF)
@@ -270,13 +255,11 @@ func (f *format) explain(err error, over bool) error {
 	return fmt.Errorf("damaged or unsupported %s: %w", f.name, err)
 }
 
-// decodeJPEG decodes a JPEG file. As for libjpeg, a file that lacks only the final
-// end-of-image marker is complete.
+// decodeJPEG decodes a JPEG file. As in libjpeg, a file that lacks only the end-of-image marker is complete.
 func decodeJPEG(s *source) (*RGB, error) {
 	m, err := jpeg.Decode(s.open())
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		ended, err2 := jpeg.Decode(io.MultiReader(s.open(), strings.NewReader("\xff\xd9")))
-		if err2 == nil {
+		if ended, e := jpeg.Decode(io.MultiReader(s.open(), strings.NewReader("\xff\xd9"))); e == nil {
 			m, err = ended, nil
 		}
 	}
@@ -286,9 +269,8 @@ func decodeJPEG(s *source) (*RGB, error) {
 	return toRGB(m, s.pix), nil
 }
 
-// decodeGIF returns the first picture of a GIF file on the file's whole canvas.
-// Around it the canvas has the palette's first colour, as in Pillow; transparent
-// pixels are black, since package gif forgets their colour.
+// decodeGIF returns the first picture of a GIF file on the file's whole canvas. Around it the canvas has the
+// palette's first colour, as in Pillow; transparent pixels are black, since package gif forgets their colour.
 func decodeGIF(s *source) (*RGB, error) {
 	m, err := gif.Decode(s.open())
 	if err != nil {

@@ -284,12 +284,12 @@ func TestBadImages(t *testing.T) {
 
 func TestCrop(t *testing.T) {
 	m := picture(9, 7)
-	c := m.Crop(2, 3, 4, 2)
+	c := m.crop(2, 3, 4, 2)
 	for y := range 2 {
 		for x := range 4 {
 			require.Equal(t, m.At(x+2, y+3), c.At(x, y))
 		}
 	}
-	assert.Panics(t, func() { m.Crop(6, 0, 4, 2) })
+	assert.Panics(t, func() { m.crop(6, 0, 4, 2) })
 	assert.Panics(t, func() { NewRGB(-1, 2) })
 }

@@ -7,10 +7,9 @@ import (
 	"path/filepath"
 )
 
-// Dir is a folder of the computer as a file system. Unlike os.DirFS it takes
-// every name that the system does, UTF-8 or not, and its errors give full paths.
-// Dir("") takes whole paths for names. Where this package takes a file system,
-// nil means Dir("").
+// Dir is a folder on disk as a file system. Unlike os.DirFS it takes every name that the system does, UTF-8
+// or not, and its errors give full paths. With Dir("") names are whole paths. Where this package takes a file
+// system, nil means Dir("").
 type Dir string
 
 // Open opens a file.
@@ -32,12 +31,20 @@ func (d Dir) path(name string) string {
 	return filepath.Join(string(d), filepath.FromSlash(name))
 }
 
-// PathOf returns what errors call a file: in a Dir its path, elsewhere its name.
+// PathOf returns the name of a file for errors: in a Dir its path, elsewhere its name.
 func PathOf(fsys fs.FS, name string) string {
 	if d, ok := orDir(fsys).(Dir); ok {
 		return d.path(name)
 	}
 	return name
+}
+
+// folderName returns the path of a Dir after a preposition, and nothing for other file systems.
+func folderName(before string, fsys fs.FS) string {
+	if d, ok := fsys.(Dir); ok {
+		return before + string(d)
+	}
+	return ""
 }
 
 func orDir(fsys fs.FS) fs.FS {

@@ -88,13 +88,11 @@ func TestDir(t *testing.T) {
 	assert.EqualError(t, err, "data: open "+filepath.Join(dir, "none")+": no such file or directory")
 }
 
-func TestDecodeSize(t *testing.T) {
+func TestReadSizeIsOfTheImage(t *testing.T) {
 	for _, name := range []string{"lzw.tif", "orientation6.jpg", "lossy.webp"} {
-		b, err := os.ReadFile(filepath.Join("testdata", name))
+		m, err := ReadImageFS(Dir("testdata"), name)
 		require.NoError(t, err)
-		m, err := DecodeImage(b, name)
-		require.NoError(t, err)
-		size, err := DecodeSize(b, name)
+		size, err := ReadSize(Dir("testdata"), name)
 		require.NoError(t, err)
 		assert.Equal(t, m.Bounds().Max, size, name)
 	}

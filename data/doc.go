@@ -1,8 +1,8 @@
 // Package data turns folders of photographs into batches for a network.
 //
-// Open reads a folder in one of three layouts and numbers its classes once,
-// over all splits. A Transform, a plain value, says how a photograph becomes
-// the network's input; a Loader decodes, transforms and batches in parallel.
+// Open reads a folder in one of three layouts and numbers its classes once, over all splits. A Transform, a
+// plain value, turns a photograph into the network's input; a Loader decodes, transforms and batches in
+// parallel.
 //
 //	set, err := data.Open("CUB_200_2011", data.DefaultOptions())
 //	train, held := data.Split(set.Train, 0.1, 1)
@@ -11,21 +11,18 @@
 //	})
 //	for batch, err := range l.Epoch(ctx, data.Plan{}) { ... } // batch.Values is [B, 3, 224, 224]
 //
-// OpenAnnotations reads where things are in the images: parts, boxes, masks.
-//
-// OpenFS and the other FS forms read embedded files, archives and object stores.
+// OpenAnnotations reads parts, boxes and masks. OpenFS and the other FS forms read embedded files, archives
+// and object stores.
 //
 // Everything random follows from a seed: the order of an epoch from the seed and the Plan,
 // the augmentation of an image from the seed, the epoch, its index and how often the epoch
 // has picked it before. The number of workers and GOMAXPROCS change no bit of the result.
 //
-// Pixels equal those of Pillow and torchvision, on which the published weights were
-// trained: the resize is Pillow's antialiased one, bit for bit; chroma is
-// interpolated as in libjpeg and libwebp.
+// Pixels equal those of Pillow and torchvision, on which the published weights were trained: the resize is
+// Pillow's antialiased one, bit for bit; chroma is interpolated as in libjpeg and libwebp.
 //
 // Reading order: set.go, folder.go, cub.go; decode.go, resize.go, transform.go;
 // sample.go, loader.go, photos.go.
 //
-// Bugs in the caller panic; whatever a file, a folder or a setting can cause
-// is an error that names it.
+// Bugs in the caller panic; whatever a file, a folder or a setting can cause is an error that names it.
 package data

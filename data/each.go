@@ -7,11 +7,10 @@ import (
 	"sync"
 )
 
-// Each calls do for each i in [0, n) from several workers, numbered from 0, and
-// returns when all calls have. 0 workers means GOMAXPROCS. Calls begin in order
-// of i. After an error or the end of ctx no more begin. The error of the lowest
-// i wins: it does not depend on the workers' speed, because all calls before it
-// had begun. Without one, Each returns ctx.Err() if it left something undone.
+// Each calls do for each i in [0, n) from several workers, numbered from 0, and returns when all calls have.
+// 0 workers means GOMAXPROCS. Calls begin in order of i. After an error or the end of ctx no more begin. The
+// error of the lowest i wins: it does not depend on the workers' speed, because all calls before it had
+// begun. Without one, Each returns ctx.Err() if it left something undone.
 func Each(ctx context.Context, n, workers int, do func(worker, i int) error) error {
 	var (
 		wg     sync.WaitGroup

@@ -5,28 +5,24 @@ import (
 	"encoding/binary"
 )
 
-// orientationTag is TIFF's and Exif's "Orientation": how the stored rows and
-// columns lie in the picture, 1 to 8 (TIFF 6.0, page 36; Exif 2.32, 4.6.4).
+// orientationTag is TIFF's and Exif's "Orientation": the place of stored rows and columns in the picture, 1
+// to 8 (TIFF 6.0, page 36; Exif 2.32, 4.6.4).
 const orientationTag = 0x0112
 
-// orientation returns the orientation that a file of the given format
-// records, and 1, upright, where it records none or nonsense.
+// orientation returns the orientation in a file of the given format, and 1, upright, without a valid one.
 func orientation(f *format, data []byte) int {
 	switch f.name {
 	case "JPEG":
-		return tiffOrientation(jpegExif(data))
+		data = jpegExif(data)
 	case "PNG":
-		return tiffOrientation(pngExif(data))
+		data = pngExif(data)
 	case "WebP":
-		return tiffOrientation(webpExif(data))
-	case "TIFF":
-		return tiffOrientation(data)
+		data = webpExif(data)
 	}
-	return 1
+	return tiffOrientation(data)
 }
 
-// jpegExif returns the TIFF structure inside the first APP1 "Exif" segment
-// before the scan, or nil.
+// jpegExif returns the TIFF structure inside the first APP1 "Exif" segment before the scan, or nil.
 func jpegExif(data []byte) []byte {
 	for p := 2; p+4 <= len(data) && data[p] == 0xff; {
 		marker := data[p+1]
@@ -65,8 +61,8 @@ func pngExif(data []byte) []byte {
 	return nil
 }
 
-// webpExif returns the contents of an EXIF chunk, without the "Exif\0\0" that
-// some writers put before it, or nil.
+// webpExif returns the contents of an EXIF chunk, or nil, without the "Exif\0\0" that some writers put before
+// it.
 func webpExif(data []byte) []byte {
 	for p := 12; p+8 <= len(data); {
 		n := int(binary.LittleEndian.Uint32(data[p+4:]))
@@ -81,8 +77,7 @@ func webpExif(data []byte) []byte {
 	return nil
 }
 
-// tiffOrientation returns the orientation in the first directory of a TIFF
-// structure, or 1.
+// tiffOrientation returns the orientation in the first directory of a TIFF structure, or 1.
 func tiffOrientation(t []byte) int {
 	if len(t) < 8 {
 		return 1
@@ -100,18 +95,15 @@ func tiffOrientation(t []byte) int {
 	if p+2 > int64(len(t)) {
 		return 1
 	}
-	t = t[p:]
-	entries := int(order.Uint16(t))
-	t = t[2:]
+	entries, t := order.Uint16(t[p:]), t[p+2:]
 	for ; entries > 0 && len(t) >= 12; entries, t = entries-1, t[12:] {
-		if order.Uint16(t) != orientationTag {
-			continue
+		if order.Uint16(t) == orientationTag {
+			const short = 3
+			if v := int(order.Uint16(t[8:])); order.Uint16(t[2:]) == short && v >= 1 && v <= 8 {
+				return v
+			}
+			return 1
 		}
-		const short = 3
-		if v := int(order.Uint16(t[8:])); order.Uint16(t[2:]) == short && v >= 1 && v <= 8 {
-			return v
-		}
-		return 1
 	}
 	return 1
 }
@@ -121,25 +113,21 @@ func upright(m *RGB, o int) *RGB {
 	if o <= 1 || o > 8 {
 		return m
 	}
-	// The picture's pixel (x, y) is stored at start + x*right + y*down.
-	last, w, h := m.W*m.H-1, m.W, m.H
-	var start, right, down int
-	switch o {
-	case 2: // mirrored left to right
-		start, right, down = w-1, -1, w
-	case 3: // upside down
-		start, right, down = last, -1, -w
-	case 4: // mirrored top to bottom
-		start, right, down = last-w+1, 1, -w
-	case 5: // mirrored along the main diagonal
-		start, right, down = 0, w, 1
-	case 6: // to be turned a quarter clockwise
-		start, right, down = last-w+1, -w, 1
-	case 7: // mirrored along the other diagonal
-		start, right, down = last, -w, -1
-	case 8: // to be turned a quarter anticlockwise
-		start, right, down = w-1, w, -1
+	at := func(x, y int) int { // where the picture's pixel (x, y) is stored
+		if o >= 5 { // mirrored along the main diagonal
+			x, y = y, x
+		}
+		if o == 2 || o == 3 || o == 7 || o == 8 { // and left to right
+			x = m.W - 1 - x
+		}
+		if o == 3 || o == 4 || o == 6 || o == 7 { // and top to bottom
+			y = m.H - 1 - y
+		}
+		return y*m.W + x
 	}
+	start := at(0, 0)
+	right, down := at(1, 0)-start, at(0, 1)-start
+	w, h := m.W, m.H
 	if o >= 5 {
 		w, h = h, w
 	}

@@ -7,10 +7,9 @@ import (
 	"strings"
 )
 
-// Find returns the index of the class with this name. CUB's names carry a number,
-// "004.Groove_billed_Ani": "Groove_billed_Ani", "4" and "004" find it too. Where no
-// name carries one, "4" is the fourth class. The error for a name
-// that is not there suggests the nearest.
+// Find returns the index of the class with this name. CUB's names carry a number, "004.Groove_billed_Ani":
+// "Groove_billed_Ani", "4" and "004" find it too. Where no name carries one, "4" is the fourth class. The
+// error for a name that is not there suggests the nearest.
 func (s *Set) Find(name string) (int, error) {
 	if c := slices.Index(s.Classes, name); c >= 0 {
 		return c, nil
@@ -60,14 +59,13 @@ func numbered(class string) (digits, rest string) {
 	return digits, rest
 }
 
-// Nearest returns the first of the words that differ least from what was typed, by Levenshtein distance
-// in either case; a class's number need not be typed. It panics without words.
+// Nearest returns the first of the words with the smallest Levenshtein distance from the typed one, ignoring
+// case and CUB's numbers. It panics without words.
 func Nearest(words []string, typed string) string {
 	return slices.MinFunc(words, func(a, b string) int { return distance(a, typed) - distance(b, typed) })
 }
 
-// distance is the Levenshtein distance, in either case, of what was typed from the
-// class's name, with or without CUB's number.
+// distance is the Levenshtein distance of a typed name from the class's, ignoring case and CUB's number.
 func distance(class, typed string) int {
 	_, rest := numbered(class)
 	return min(levenshtein(strings.ToLower(class), strings.ToLower(typed)), levenshtein(strings.ToLower(rest), strings.ToLower(typed)))
@@ -75,7 +73,7 @@ func distance(class, typed string) int {
 
 func levenshtein(x, y string) int {
 	a, b := []rune(x), []rune(y)
-	row := make([]int, len(b)+1) // of the beginning of a and each beginning of b
+	row := make([]int, len(b)+1) // distances of a prefix of a from each prefix of b
 	for j := range row {
 		row[j] = j
 	}

@@ -24,7 +24,8 @@ type Skipped struct {
 	Example string // the first one's path in the set's FS
 }
 
-// String says how many, why, and what to do: "214 .heic files, such as A/1.heic, cannot be read: save as JPEG".
+// String says how many, why, and what to do: "214 .heic files, such as A/1.heic, cannot be read: save as
+// JPEG".
 func (s Skipped) String() string {
 	files, are := fmt.Sprintf("%d %s files, such as %s,", s.Count, s.Ext, s.Example), "are"
 	if s.Count == 1 {
@@ -36,11 +37,7 @@ func (s Skipped) String() string {
 	return files + " cannot be read: save as JPEG"
 }
 
-// valNames are the folders that hold a validation split, or the test split
-// where there is no folder test.
-var valNames = []string{"val", "valid", "validation"}
-
-// openFolders reads the layouts whose folders are the classes.
+// openFolders reads the layouts with a folder per class.
 func openFolders(fsys fs.FS, o Options) (*Set, error) {
 	folders, err := subfolders(fsys, ".")
 	if err != nil {
@@ -49,16 +46,15 @@ func openFolders(fsys fs.FS, o Options) (*Set, error) {
 	if len(folders) == 0 {
 		return nil, errors.New("no class folders in it: want CLASS/IMAGE, or train/CLASS/IMAGE and test/CLASS/IMAGE, or CUB's images.txt")
 	}
-	val := ""
-	for _, name := range valNames {
-		if val == "" && slices.Contains(folders, name) {
-			val = name
+	first := func(names ...string) string {
+		for _, name := range names {
+			if slices.Contains(folders, name) {
+				return name
+			}
 		}
+		return ""
 	}
-	test := ""
-	if slices.Contains(folders, "test") {
-		test = "test"
-	}
+	val, test := first("val", "valid", "validation"), first("test")
 	if slices.Contains(folders, "train") && (val != "" || test != "" || len(folders) == 1) {
 		// A class may be called "train", too: then it holds images, not folders.
 		classes, err := subfolders(fsys, "train")
@@ -73,8 +69,8 @@ func openFolders(fsys fs.FS, o Options) (*Set, error) {
 	if s.Train, err = s.scan("", folders); err != nil {
 		return nil, err
 	}
-	deep := func(it Item) bool { return strings.Count(it.Path, "/") > 1 }
-	if err = s.divide(o); err != nil && len(s.Train) > 0 && !slices.ContainsFunc(s.Train, func(it Item) bool { return !deep(it) }) {
+	flat := func(it Item) bool { return strings.Count(it.Path, "/") <= 1 }
+	if err = s.divide(o); err != nil && len(s.Train) > 0 && !slices.ContainsFunc(s.Train, flat) {
 		class := path.Dir(s.Train[0].Path)
 		err = fmt.Errorf("%w; images are found at %s: open %s", err, class, PathOf(fsys, path.Dir(class)))
 	}
@@ -107,7 +103,7 @@ func openSplits(fsys fs.FS, val, test string, o Options) (*Set, error) {
 	if err := s.stray("."); err != nil {
 		return nil, err
 	}
-	s.Train, s.Val, s.Test = items["train"], items[val], items[test]
+	s.Train, s.Val, s.Test = items["train"], items[val], items[test] // without a folder test, val is the test split
 	switch {
 	case val == "" && test == "":
 		return s, s.divide(o)
@@ -117,7 +113,7 @@ func openSplits(fsys fs.FS, val, test string, o Options) (*Set, error) {
 	return s, s.check()
 }
 
-// divide holds a test split out of s.Train.
+// divide holds out a test split of s.Train.
 func (s *Set) divide(o Options) error {
 	if err := s.check(); err != nil {
 		return err
@@ -126,14 +122,13 @@ func (s *Set) divide(o Options) error {
 		return nil
 	}
 	if single := s.withTraining(1); len(single) > 0 {
-		return fmt.Errorf("only one image in %s: it cannot be divided into training and test images", list("class", "classes", single))
+		return fmt.Errorf("only one image in %s: it cannot be divided into training and test images", list(single))
 	}
 	s.Train, s.Test = Split(s.Train, o.TestShare, o.Seed)
 	return nil
 }
 
-// subfolders returns the sorted names of the visible folders in dir, and of
-// links to folders.
+// subfolders returns the sorted names of the visible folders in dir, and of links to folders.
 func subfolders(fsys fs.FS, dir string) ([]string, error) {
 	entries, err := fs.ReadDir(fsys, dir)
 	if err != nil {
@@ -199,7 +194,7 @@ func (s *Set) images(dir string) ([]string, error) {
 			paths = append(paths, below...)
 		case slices.Contains(imageExtensions, ext):
 			if e.Type()&fs.ModeSymlink != 0 {
-				// A link to nothing stays in the list: reading it says what is wrong.
+				// A broken link stays in the list: reading it reports the fault.
 				if info, err := fs.Stat(s.FS, p); err == nil && info.IsDir() {
 					continue
 				}
@@ -212,7 +207,7 @@ func (s *Set) images(dir string) ([]string, error) {
 	return paths, nil
 }
 
-// stray notes the photographs in a folder that should hold folders alone.
+// stray counts the photographs in a folder that should have folders alone.
 func (s *Set) stray(dir string) error {
 	entries, err := fs.ReadDir(s.FS, dir)
 	for _, e := range entries {
@@ -224,7 +219,7 @@ func (s *Set) stray(dir string) error {
 	return err
 }
 
-// skip notes a photograph that is left out.
+// skip counts a photograph that is left out.
 func (s *Set) skip(name string) {
 	ext := extension(name)
 	i := slices.IndexFunc(s.Skipped, func(of Skipped) bool { return of.Ext == ext })
@@ -237,6 +232,5 @@ func (s *Set) skip(name string) {
 
 func extension(name string) string { return strings.ToLower(path.Ext(name)) }
 
-// hidden reports whether a file or folder is the system's, not the user's:
-// .DS_Store, ._x.jpg, __MACOSX.
+// hidden reports whether a file or folder is the system's, not the user's: .DS_Store, ._x.jpg, __MACOSX.
 func hidden(name string) bool { return strings.HasPrefix(name, ".") || name == "__MACOSX" }

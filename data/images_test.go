@@ -2,6 +2,7 @@ package data
 
 import (
 	"bytes"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -92,3 +93,16 @@ type other struct{ m image.Image }
 func (o other) ColorModel() color.Model { return o.m.ColorModel() }
 func (o other) Bounds() image.Rectangle { return o.m.Bounds() }
 func (o other) At(x, y int) color.Color { return o.m.At(x, y) }
+
+// crop returns a copy of the w x h pixels from (x, y) on. It panics if they
+// do not lie inside the image.
+func (m *RGB) crop(x, y, w, h int) *RGB {
+	if x < 0 || y < 0 || w < 0 || h < 0 || x+w > m.W || y+h > m.H {
+		panic(fmt.Sprintf("data: Crop: %dx%d at (%d, %d) is outside an image of %dx%d", w, h, x, y, m.W, m.H))
+	}
+	out := NewRGB(w, h)
+	for i := range h {
+		copy(out.row(i), m.row(y + i)[3*x:])
+	}
+	return out
+}

@@ -15,7 +15,7 @@ func (t Transform) jitter(m *RGB, rng *rand.Rand) {
 	for _, step := range rng.Perm(4) {
 		switch {
 		case step == 0 && t.Brightness > 0:
-			brighten(m, factor(t.Brightness))
+			stretch(m, 0, factor(t.Brightness))
 		case step == 1 && t.Contrast > 0:
 			contrast(m, factor(t.Contrast))
 		case step == 2 && t.Saturation > 0:
@@ -31,18 +31,18 @@ func luma(r, g, b uint8) uint8 {
 	return uint8((19595*uint32(r) + 38470*uint32(g) + 7471*uint32(b) + 1<<15) >> 16)
 }
 
-// blend moves from a to b by factor f, beyond b for f > 1, and cuts the
-// fraction off, as Pillow's Image.blend does.
+// blend moves from a to b by factor f, beyond b for f > 1, and drops the fraction, as Pillow's Image.blend
+// does.
 func blend(a, b uint8, f float32) uint8 {
 	v := float32(a) + float32(f*(float32(b)-float32(a)))
 	return uint8(min(max(v, 0), 255))
 }
 
-// brighten scales every value by f.
-func brighten(m *RGB, f float32) {
+// stretch scales every value's distance from another by f.
+func stretch(m *RGB, from uint8, f float32) {
 	var table [256]uint8
 	for v := range table {
-		table[v] = blend(0, uint8(v), f)
+		table[v] = blend(from, uint8(v), f)
 	}
 	for i, v := range m.Pix {
 		m.Pix[i] = table[v]
@@ -55,14 +55,7 @@ func contrast(m *RGB, f float32) {
 	for i := 0; i+2 < len(m.Pix); i += 3 {
 		sum += int(luma(m.Pix[i], m.Pix[i+1], m.Pix[i+2]))
 	}
-	mean := uint8(float64(sum)/float64(max(1, m.W*m.H)) + 0.5)
-	var table [256]uint8
-	for v := range table {
-		table[v] = blend(mean, uint8(v), f)
-	}
-	for i, v := range m.Pix {
-		m.Pix[i] = table[v]
-	}
+	stretch(m, uint8(float64(sum)/float64(max(1, m.W*m.H))+0.5), f)
 }
 
 // saturate scales every value's distance from its own pixel's grey by f.
@@ -105,21 +98,14 @@ func turnHue(m *RGB, turn float32) {
 		}
 		sector := min(int(hue), 5) // the sum with 6 may round up to 6
 		part := hue - float32(sector)
-		falling := uint8(float32(high) - float32(span*part) + 0.5)
-		rising := uint8(float32(low) + float32(span*part) + 0.5)
-		switch sector {
-		case 0:
-			p[0], p[1], p[2] = high, rising, low
-		case 1:
-			p[0], p[1], p[2] = falling, high, low
-		case 2:
-			p[0], p[1], p[2] = low, high, rising
-		case 3:
-			p[0], p[1], p[2] = low, falling, high
-		case 4:
-			p[0], p[1], p[2] = rising, low, high
-		default:
-			p[0], p[1], p[2] = high, low, falling
+		middle := float32(low) + float32(span*part) // rises in even sectors
+		if sector%2 == 1 {
+			middle = float32(high) - float32(span*part)
 		}
+		at := &hues[sector]
+		p[at[0]], p[at[1]], p[at[2]] = high, uint8(middle+0.5), low
 	}
 }
+
+// hues are the channels with the highest, the middle and the lowest value, by sixths of the circle.
+var hues = [6][3]uint8{{0, 1, 2}, {1, 0, 2}, {1, 2, 0}, {2, 1, 0}, {2, 0, 1}, {0, 2, 1}}

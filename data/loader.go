@@ -1,9 +1,11 @@
 package data
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -11,22 +13,21 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Loader batches rows of numbers, which workers read ahead: photographs decoded
-// and transformed (NewLoader), tokens from a file (features.Cache.Loader), or
-// the rows of any other source, which fills in all fields. Several epochs may
-// run at the same time.
+// Loader batches rows of numbers, which workers read ahead: photographs decoded and transformed (NewLoader),
+// tokens from a file (features.Cache.Loader), or the rows of any other source, which sets all fields. Several
+// epochs may run at the same time.
 type Loader struct {
 	Items   []Item
 	Kind    Kind
 	Shape   []int // of a row
 	Batch   int   // rows per batch
-	Workers int   // rows read at a time
+	Workers int   // rows read at a time; 0 means GOMAXPROCS
 
 	// Picks returns the rows of an epoch, in order.
 	Picks func(Plan) ([]Pick, error)
 
-	// Reader returns a function that reads a row of an epoch into dst. Each worker
-	// calls it once, so the function may keep memory between rows.
+	// Reader returns a function that reads a row of an epoch into dst. Each worker calls it once, so the
+	// function may keep memory between rows.
 	Reader func(epoch int) func(dst []float32, p Pick) error
 }
 
@@ -56,27 +57,18 @@ func (l *Loader) Batches() int { return (len(l.Items) + l.Batch - 1) / l.Batch }
 // ahead is the number of batches in memory: the caller's and two being filled.
 const ahead = 3
 
-// A slot is the memory of one batch, used again and again.
+// A slot is the memory that every third batch uses.
 type slot struct {
-	values []float32
+	values *tensor.Tensor // of a full batch
 	batch  Batch
-	picks  []Pick
-	errs   []error // by position in the batch
+	errs   []error // [B]
 	left   atomic.Int32
-	ready  chan struct{}
 }
 
-// A job is one row of a batch.
-type job struct {
-	slot *slot
-	at   int
-}
-
-// Epoch returns the batches of one epoch, of the items that the plan picks, in
-// the order of Picks whatever the number of workers. A Batch is valid until the
-// next step of the iteration, which reuses its memory. The first row, in order,
-// that cannot be read ends the epoch with its error; the end of ctx ends it
-// too. Leaving the loop early stops all work before the loop ends.
+// Epoch returns the batches of one epoch, of the items that the plan picks, in the order of Picks whatever
+// the number of workers. A Batch is valid until the next step of the iteration, which reuses its memory. The
+// first row, in order, that cannot be read ends the epoch with its error; so does the end of ctx. Leaving the
+// loop early stops all work before the loop ends.
 func (l *Loader) Epoch(ctx context.Context, p Plan) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
 		picks, err := l.Picks(p)
@@ -90,48 +82,49 @@ func (l *Loader) Epoch(ctx context.Context, p Plan) iter.Seq2[*Batch, error] {
 		defer wg.Wait()
 		defer cancel()
 
-		jobs := make(chan job)
-		free := make(chan *slot, ahead)  // ready to be filled
-		queue := make(chan *slot, ahead) // in the order of the epoch
-		for range min(ahead, l.Batches()) {
-			free <- new(slot)
-		}
-		for range min(l.Workers, len(picks)) {
-			wg.Go(func() {
-				read := l.Reader(p.Epoch)
-				for j := range jobs {
-					if ctx.Err() == nil { // otherwise nobody looks at the batch
-						j.slot.read(j.at, read)
-					}
-					if j.slot.left.Add(-1) == 0 {
-						close(j.slot.ready)
-					}
-				}
-			})
-		}
-		wg.Go(func() {
-			defer close(jobs)
-			defer close(queue)
-			for part := range slices.Chunk(picks, l.Batch) {
-				select {
-				case s := <-free:
-					s.reset(part, l)
-					queue <- s // never blocks: there are no more slots than room for them
-					s.hand(ctx, jobs)
-				case <-ctx.Done():
-					return
-				}
+		batches := slices.Collect(slices.Chunk(picks, l.Batch))
+		open, full := signals(len(batches)), signals(len(batches))
+		var slots [ahead]slot
+		fill := func(n int) {
+			if n < len(batches) {
+				slots[n%ahead].reset(batches[n], l)
+				close(open[n])
 			}
+		}
+		for n := range ahead {
+			fill(n)
+		}
+		workers := cmp.Or(l.Workers, runtime.GOMAXPROCS(0))
+		readers := make([]func([]float32, Pick) error, workers)
+		wg.Go(func() {
+			Each(ctx, len(picks), workers, func(worker, i int) error {
+				n, at := i/l.Batch, i%l.Batch
+				select {
+				case <-open[n]:
+				case <-ctx.Done():
+					return ctx.Err()
+				}
+				if readers[worker] == nil {
+					readers[worker] = l.Reader(p.Epoch)
+				}
+				s := &slots[n%ahead]
+				s.errs[at] = readers[worker](s.batch.Values.Select(0, at).Data(), picks[i])
+				if s.left.Add(-1) == 0 {
+					close(full[n])
+				}
+				return nil
+			})
 		})
 
-		for s := range queue {
+		for n := range batches {
 			select {
-			case <-s.ready:
+			case <-full[n]:
 			case <-ctx.Done():
 			}
 			if outer.Err() != nil {
 				break
 			}
+			s := &slots[n%ahead]
 			if i := slices.IndexFunc(s.errs, func(err error) bool { return err != nil }); i >= 0 {
 				yield(nil, s.errs[i])
 				return
@@ -139,7 +132,7 @@ func (l *Loader) Epoch(ctx context.Context, p Plan) iter.Seq2[*Batch, error] {
 			if !yield(&s.batch, nil) {
 				return
 			}
-			free <- s // never blocks either
+			fill(n + ahead)
 		}
 		if err := outer.Err(); err != nil {
 			yield(nil, fmt.Errorf("data: loader: %w", err))
@@ -147,39 +140,25 @@ func (l *Loader) Epoch(ctx context.Context, p Plan) iter.Seq2[*Batch, error] {
 	}
 }
 
-// reset prepares s for these picks, no more than the first time.
-func (s *slot) reset(picks []Pick, l *Loader) {
-	shape := append([]int{len(picks)}, l.Shape...)
-	if s.values == nil {
-		s.values = tensor.New(shape...).Data()
-		s.errs = make([]error, len(picks))
+func signals(n int) []chan struct{} {
+	all := make([]chan struct{}, n)
+	for i := range all {
+		all[i] = make(chan struct{})
 	}
-	n := len(picks) * (len(s.values) / len(s.errs))
+	return all
+}
+
+// reset prepares s for these picks, at most as many as the first time.
+func (s *slot) reset(picks []Pick, l *Loader) {
+	if s.values == nil {
+		s.values = tensor.New(append([]int{len(picks)}, l.Shape...)...)
+	}
 	b := &s.batch
-	b.Kind, b.Values = l.Kind, tensor.FromSlice(s.values[:n], shape...)
+	b.Kind, b.Values = l.Kind, s.values.Slice(0, 0, len(picks))
 	b.Index, b.Labels, b.View = b.Index[:0], b.Labels[:0], b.View[:0]
 	for _, p := range picks {
 		b.Index, b.Labels, b.View = append(b.Index, p.At), append(b.Labels, l.Items[p.At].Class), append(b.View, p.Nth)
 	}
-	s.values, s.picks, s.errs = s.values[:n], picks, s.errs[:len(picks)]
-	clear(s.errs)
+	s.errs = make([]error, len(picks))
 	s.left.Store(int32(len(picks)))
-	s.ready = make(chan struct{})
-}
-
-// hand gives the rows of s to the workers.
-func (s *slot) hand(ctx context.Context, jobs chan<- job) {
-	for at := range s.picks {
-		select {
-		case jobs <- job{s, at}:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// read reads one row.
-func (s *slot) read(at int, read func(dst []float32, p Pick) error) {
-	n := len(s.values) / len(s.picks)
-	s.errs[at] = read(s.values[at*n:][:n], s.picks[at])
 }

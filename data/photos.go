@@ -1,27 +1,24 @@
 package data
 
 import (
-	"cmp"
 	"fmt"
 	"io/fs"
-	"runtime"
 	"slices"
 )
 
-// LoaderConfig says how NewLoader's loader makes batches.
+// LoaderConfig configures NewLoader.
 type LoaderConfig struct {
 	Transform Transform
 	Batch     int   // images per batch
-	Shuffle   bool  // a new order every epoch
+	Shuffle   bool  // new order each epoch
 	Seed      int64 // of the order and of the transform's randomness
 	Workers   int   // images decoded at a time; 0 means GOMAXPROCS
 }
 
-// NewLoader returns a loader that decodes and transforms the photographs of
-// items, whose paths are names in fsys. It keeps a copy of items. Order and
-// augmentation depend on the seed, the plan and items alone; an image that the
-// plan picks several times is augmented anew each time. An invalid setting is an
-// error, and so is an empty list.
+// NewLoader returns a loader that decodes and transforms the photographs of items, whose paths are names in
+// fsys. It keeps a copy of items. Order and augmentation depend on the seed, the plan and items alone; an
+// image that the plan picks several times is augmented anew each time. An invalid setting is an error, and so
+// is an empty list.
 func NewLoader(fsys fs.FS, items []Item, c LoaderConfig) (*Loader, error) {
 	if err := c.Transform.Validate(); err != nil {
 		return nil, err
@@ -37,7 +34,7 @@ func NewLoader(fsys fs.FS, items []Item, c LoaderConfig) (*Loader, error) {
 	items = slices.Clone(items)
 	return &Loader{
 		Items: items, Kind: Images, Shape: []int{3, c.Transform.Height, c.Transform.Width},
-		Batch: c.Batch, Workers: cmp.Or(c.Workers, runtime.GOMAXPROCS(0)),
+		Batch: c.Batch, Workers: c.Workers,
 		Picks: func(p Plan) ([]Pick, error) {
 			if p.Weights == nil && !c.Shuffle {
 				return InOrder(len(items)), nil

@@ -10,7 +10,7 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Filter is how Resize weighs neighbouring pixels.
+// Filter is the kernel of Resize.
 type Filter int
 
 const (
@@ -20,7 +20,7 @@ const (
 
 var filterNames = [...]string{"bilinear", "bicubic"}
 
-// String returns the name by which settings and saved models call a filter.
+// String returns the filter's name in settings and saved models.
 func (f Filter) String() string {
 	if f < 0 || int(f) >= len(filterNames) {
 		return fmt.Sprintf("Filter(%d)", int(f))
@@ -38,38 +38,33 @@ func (f Filter) MarshalText() ([]byte, error) {
 
 // UnmarshalText reads "bilinear" or "bicubic".
 func (f *Filter) UnmarshalText(text []byte) error {
-	for i, name := range filterNames {
-		if string(text) == name {
-			*f = Filter(i)
-			return nil
-		}
+	i := slices.Index(filterNames[:], string(text))
+	if i < 0 {
+		return fmt.Errorf("data: filter %q is unknown, want bilinear or bicubic", text)
 	}
-	return fmt.Errorf("data: filter %q is unknown, want bilinear or bicubic", text)
+	*f = Filter(i)
+	return nil
 }
 
-// Resize returns img scaled to w x h pixels, antialiased: where it shrinks,
-// the filter widens with the scale. The result is bit for bit Pillow's
-// Image.resize, whose arithmetic it follows (Pillow, src/libImaging/Resample.c):
-// weights of 22 fractional bits, columns first, rounded to 8 bits in between.
-// A side that keeps its length is not filtered. It panics if w or h is not
-// positive or img is empty.
+// Resize returns img scaled to w x h pixels, antialiased: where it shrinks, the filter widens with the scale.
+// The result is bit for bit that of Pillow's Image.resize (src/libImaging/Resample.c): weights of 22
+// fractional bits, columns first, rounded to 8 bits in between. A side that keeps its length is not filtered.
+// It panics if w or h is not positive or img is empty.
 func Resize(img *RGB, w, h int, f Filter) *RGB {
 	out := NewRGB(max(w, 0), max(h, 0))
 	new(scaler).resample(out, img, img.Bounds(), image.Pt(w, h), out.Bounds(), f)
 	return out
 }
 
-// A scaler resizes images. It keeps its memory, and weights that fit again, for
-// the next one.
+// A scaler resizes images. It keeps its memory, and weights that fit again, for the next one.
 type scaler struct {
 	across, down taps
 	pair         [][3]uint64 // two rows of the image: see join
 	middle       RGB         // the rows that matter, scaled in width only
 }
 
-// resample scales the part from of img to the given size, as if that part were
-// all there is, and writes the pixels window of the result to dst, which is of
-// that size. No others are computed.
+// resample scales the part from of img to the given size, as if that part were all there is, and writes the
+// pixels window of the result to dst, which is of that size. No others are computed.
 func (s *scaler) resample(dst, img *RGB, from image.Rectangle, size image.Point, window image.Rectangle, f Filter) {
 	if size.X <= 0 || size.Y <= 0 || from.Empty() {
 		panic(fmt.Sprintf("data: Resize: from %dx%d to %dx%d: a side is not positive", from.Dx(), from.Dy(), size.X, size.Y))
@@ -116,12 +111,11 @@ func (s *scaler) resample(dst, img *RGB, from image.Rectangle, size image.Point,
 type taps struct {
 	line   line
 	first  []int   // first source pixel per target pixel
-	count  int     // source pixels per target pixel; what one does not need weighs nothing
+	count  int     // source pixels per target pixel, some with weight 0
 	weight []int32 // count per target pixel
 }
 
-// A line of in pixels is scaled to out pixels, of which those from start to
-// before end are wanted.
+// A line has in pixels and is scaled to out; those from start to before end are wanted.
 type line struct {
 	in, out, start, end int
 	filter              Filter
@@ -159,11 +153,10 @@ func (t *taps) span() (first, n int) {
 	return t.first[0], t.first[len(t.first)-1] + t.count - t.first[0]
 }
 
-// The products of weights and pixels are summed two by two: the halves of a
-// uint64 are two sums, and one multiplication serves both. A half is a number
-// of precision fractional bits and never negative, because it starts at base,
-// far enough above what negative weights can take away: it lends or borrows
-// nothing from the other half.
+// The products of weights and pixels are summed two by two: the halves of a uint64 are two sums, and one
+// multiplication serves both. A half is a number of precision fractional bits and never negative, because it
+// starts at base, far enough above what negative weights can take away: it lends or borrows nothing from the
+// other half.
 const (
 	precision = 32 - 8 - 2 // Pillow's: 8 bits of pixel and 2 bits of overshoot
 	both      = 1<<32 + 1  // times a number: that number in both halves
@@ -225,8 +218,7 @@ func sumPixels(weights []int32, pair [][3]uint64) (red, green, blue uint64) {
 	return red, green, blue
 }
 
-// column computes row i of the scaled image from rows stride apart, the first
-// of which is the first that any row needs.
+// column computes row i of the scaled image from rows stride apart, from the first that any row needs.
 func (t *taps) column(dst, src []uint8, stride, i int) {
 	weights := t.weight[i*t.count:][:t.count]
 	src = src[(t.first[i]-t.first[0])*stride:]

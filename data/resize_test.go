@@ -199,10 +199,10 @@ func TestScaler(t *testing.T) {
 			size.Y = from.Dy()
 		}
 		window := part(size.X, size.Y)
-		want := resizePlain(m.Crop(from.Min.X, from.Min.Y, from.Dx(), from.Dy()), size.X, size.Y, f)
+		want := resizePlain(m.crop(from.Min.X, from.Min.Y, from.Dx(), from.Dy()), size.X, size.Y, f)
 		got := NewRGB(window.Dx(), window.Dy())
 		s.resample(got, m, from, size, window, f)
-		require.Equal(t, want.Crop(window.Min.X, window.Min.Y, got.W, got.H), got, "%v of %dx%d to %v, %v of that, %v", from, m.W, m.H, size, window, f)
+		require.Equal(t, want.crop(window.Min.X, window.Min.Y, got.W, got.H), got, "%v of %dx%d to %v, %v of that, %v", from, m.W, m.H, size, window, f)
 	}
 }
 

@@ -22,8 +22,7 @@ func NewRGB(w, h int) *RGB {
 	return &RGB{Pix: make([]uint8, 3*w*h), W: w, H: h}
 }
 
-// ColorModel implements image.Image. Colours given to Set lose their alpha
-// as in ToRGB.
+// ColorModel implements image.Image. Colours given to Set lose their alpha as in ToRGB.
 func (m *RGB) ColorModel() color.Model { return color.RGBAModel }
 
 // Bounds implements image.Image.
@@ -64,27 +63,13 @@ func reuseRGB(pix []uint8, w, h int) *RGB {
 	return m
 }
 
-// resize makes m an image of w x h pixels, of any content, in the memory it has
-// where that is enough.
+// resize makes m an image of w x h pixels, of any content, in the memory it has where that is enough.
 func (m *RGB) resize(w, h int) {
 	m.Pix, m.W, m.H = slices.Grow(m.Pix[:0], 3*w*h)[:3*w*h], w, h
 }
 
 // row returns row y.
 func (m *RGB) row(y int) []uint8 { return m.Pix[3*y*m.W : 3*(y+1)*m.W] }
-
-// Crop returns a copy of the w x h pixels from (x, y) on. It panics if they
-// do not lie inside the image.
-func (m *RGB) Crop(x, y, w, h int) *RGB {
-	if x < 0 || y < 0 || w < 0 || h < 0 || x+w > m.W || y+h > m.H {
-		panic(fmt.Sprintf("data: Crop: %dx%d at (%d, %d) is outside an image of %dx%d", w, h, x, y, m.W, m.H))
-	}
-	out := NewRGB(w, h)
-	for i := range h {
-		copy(out.row(i), m.row(y + i)[3*x:])
-	}
-	return out
-}
 
 // straight returns a colour's own red, green and blue, whatever its alpha:
 // what Pillow's convert("RGB") keeps.
@@ -110,11 +95,10 @@ func unmultiply(v, a uint8) uint8 {
 	return uint8(min(255, uint32(v)*255/uint32(a)))
 }
 
-// ToRGB converts any image to 8-bit RGB as Pillow's convert("RGB") does:
-// alpha is dropped, not blended; palettes are looked up; 16-bit samples keep
-// their high byte (Pillow clips 16-bit grey to 255 instead, which makes most
-// such pictures white); YCbCr is JPEG's full range with halved chroma planes
-// interpolated as libjpeg does it. An *RGB is returned as it is, not copied.
+// ToRGB converts any image to 8-bit RGB as Pillow's convert("RGB") does: alpha is dropped, not blended;
+// palettes are looked up; 16-bit samples keep their high byte (Pillow clips 16-bit grey to 255 instead, which
+// makes most such pictures white); YCbCr is JPEG's full range with halved chroma planes interpolated as
+// libjpeg does it. An *RGB is returned as it is, not copied.
 func ToRGB(m image.Image) *RGB { return toRGB(m, nil) }
 
 // toRGB is ToRGB into the memory pix if that is enough.
@@ -146,23 +130,11 @@ func convertRow(dst []uint8, m image.Image, x, y int) {
 		for i, v := range m.Pix[m.PixOffset(x, y):][:n] {
 			put(dst[3*i:], v, v, v)
 		}
-	case *image.Gray16:
-		src := m.Pix[m.PixOffset(x, y):]
-		for i := range n {
-			v := src[2*i]
-			put(dst[3*i:], v, v, v)
-		}
 	case *image.NRGBA:
 		src := m.Pix[m.PixOffset(x, y):][:4*n]
 		for i := range n {
 			p := src[4*i : 4*i+4 : 4*i+4]
 			put(dst[3*i:], p[0], p[1], p[2])
-		}
-	case *image.NRGBA64:
-		src := m.Pix[m.PixOffset(x, y):][:8*n]
-		for i := range n {
-			p := src[8*i : 8*i+8 : 8*i+8]
-			put(dst[3*i:], p[0], p[2], p[4])
 		}
 	case *image.RGBA:
 		src := m.Pix[m.PixOffset(x, y):][:4*n]
@@ -203,8 +175,7 @@ func put(dst []uint8, r, g, b uint8) {
 	dst[0], dst[1], dst[2] = r, g, b
 }
 
-// ink is the light left of white by an ink c: white (255 - c) / 255, rounded
-// as in Pillow's CMYK conversion.
+// ink is the light left of white by an ink c: white (255 - c) / 255, rounded as in Pillow's CMYK conversion.
 func ink(c uint8, white uint32) uint8 {
 	t := uint32(c)*white + 128
 	return uint8(white - (t+t>>8)>>8)

@@ -11,10 +11,10 @@ import (
 // A Pick is one image of an epoch.
 type Pick struct {
 	At  int // position among the items
-	Nth int // which view of the image, from 0: an epoch that picks it several times sees different ones
+	Nth int // view of the image, from 0: an epoch that picks it several times sees a different one each time
 }
 
-// Plan says which images an epoch has.
+// Plan chooses the images of an epoch.
 type Plan struct {
 	Epoch int // from 0; with a loader's seed it decides the order and the augmentation
 
@@ -34,12 +34,11 @@ func InOrder(n int) []Pick {
 	return picks
 }
 
-// Picks returns as many picks as there are items, in random order. Without Weights each item is
-// picked once. With Weights an item is picked as often as its weight asks for, rounded up or down,
-// and so are the items of a class together: systematic sampling with unequal probabilities
-// (Madow, "On the Theory of Systematic Sampling, II", Annals of Mathematical Statistics 20, 1949).
-// If all weights are 0, sampling is uniform. Errors: a class without a weight, a weight that is
-// negative or not finite, a share outside 0 to 1.
+// Picks returns as many picks as there are items, in random order. Without Weights each item is picked once.
+// With Weights an item is picked as often as its weight asks for, rounded up or down, and so are the items of
+// a class together: systematic sampling with unequal probabilities (Madow, "On the Theory of Systematic
+// Sampling, II", Annals of Mathematical Statistics 20, 1949). If all weights are 0, sampling is uniform.
+// Errors: a class without a weight, a weight that is negative or not finite, a share outside 0 to 1.
 func (p Plan) Picks(rng *rand.Rand, items []Item) ([]Pick, error) {
 	if p.Weights != nil {
 		return sample(rng, items, p.Weights, p.Share)

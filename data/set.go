@@ -13,65 +13,61 @@ type Item struct {
 	Class int    // index into the set's Classes
 }
 
-// Set is a folder of labelled images. Classes are numbered once for all splits,
-// so a class missing from one split shifts nothing in another.
+// Set is a folder of labelled images. Classes are numbered once for all splits, so a class missing from one
+// split shifts nothing in another.
 type Set struct {
-	Root    string   // the folder's path; empty for OpenFS
-	FS      fs.FS    // in which the items' paths are names
+	Root    string   // the path of a Dir; empty for other file systems
+	FS      fs.FS    // holds the items' files
 	Classes []string // sorted by name; CUB's by their numbers
 	Train   []Item
-	Val     []Item // of a folder that has both val and test; otherwise Split makes one from Train
+	Val     []Item // of a folder with both val and test; otherwise Split makes one from Train
 	Test    []Item
 
-	Skipped []Skipped // photographs that Open found and left out, by extension
+	Skipped []Skipped // photographs that Open left out, by extension
 }
 
 // Options says how Open divides a folder without a test split.
 type Options struct {
-	TestShare float64 // share of each class's images held out for testing; 0 keeps all for training
+	TestShare float64 // of each class's images held out for testing; 0 keeps all for training
 	Seed      int64
 }
 
 // DefaultOptions holds out a fifth of each class for testing.
 func DefaultOptions() Options { return Options{TestShare: 0.2, Seed: 1} }
 
-// Open reads a folder of images in one of these layouts:
-//
-//   - CUB-200-2011's: images.txt, classes.txt, image_class_labels.txt,
-//     train_test_split.txt and images/;
-//   - dir/{train,test}/class/image, with val (valid, validation) in place of
-//     or beside test;
-//   - dir/class/image; Open holds out o.TestShare of each class.
-//
-// Image files are known by their extension (.jpg, .jpeg, .png, .gif, .bmp,
-// .tif, .tiff, .webp in any case), at any depth below the class's folder;
-// hidden files and folders are skipped. Links to files and to class folders
-// are followed. Photographs in formats that cannot be read, or outside the class
-// folders, are counted in Skipped. Open does not read the images; Check does.
-//
-// Errors name the folder or the file and line: a missing or empty folder,
-// fewer than two classes, a class without training images, a class of one image
-// that would have to be divided, a fault in CUB's lists.
-func Open(dir string, o Options) (*Set, error) {
-	s, err := open(Dir(dir), o)
-	if err != nil {
-		return nil, fmt.Errorf("data: open %s: %w", dir, err)
-	}
-	s.Root = dir
-	return s, nil
-}
+// Open reads the folder dir as OpenFS does.
+func Open(dir string, o Options) (*Set, error) { return OpenFS(Dir(dir), o) }
 
-// OpenFS is Open for a folder of any file system: embedded files, a zip archive,
-// an object store.
+// OpenFS reads a folder of images, be it a Dir, embedded files, a zip archive or an object store, in one of
+// these layouts:
+//
+//   - CUB-200-2011's: images.txt, classes.txt, image_class_labels.txt, train_test_split.txt and images/;
+//   - {train,test}/class/image, with val (valid, validation) in place of or beside test;
+//   - class/image; o.TestShare of each class is held out.
+//
+// Image files are known by their extension (.jpg, .jpeg, .png, .gif, .bmp, .tif, .tiff, .webp in any case),
+// at any depth below the class's folder; hidden files and folders are skipped. Links to files and to class
+// folders are followed. Photographs in formats that cannot be read, or outside the class folders, are counted
+// in Skipped. OpenFS does not read the images; Check does.
+//
+// Errors name the folder or the file and line: a missing or empty folder, fewer than two classes, a class
+// without training images, a class of one image that would have to be divided, a fault in CUB's lists.
 func OpenFS(fsys fs.FS, o Options) (*Set, error) {
 	s, err := open(fsys, o)
 	if err != nil {
-		return nil, fmt.Errorf("data: open: %w", err)
+		if s != nil {
+			for _, of := range s.Skipped {
+				err = fmt.Errorf("%w; %s", err, of)
+			}
+		}
+		return nil, fmt.Errorf("data: open%s: %w", folderName(" ", fsys), err)
 	}
+	s.Root, s.FS = folderName("", fsys), fsys
 	return s, nil
 }
 
-func open(fsys fs.FS, o Options) (s *Set, err error) {
+// open may return an incomplete set with an error.
+func open(fsys fs.FS, o Options) (*Set, error) {
 	if !(o.TestShare >= 0 && o.TestShare < 1) {
 		return nil, fmt.Errorf("test share %g: want 0 <= share < 1", o.TestShare)
 	}
@@ -79,21 +75,10 @@ func open(fsys fs.FS, o Options) (s *Set, err error) {
 	if err != nil {
 		return nil, cause(err)
 	}
-	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == "images.txt" }) {
-		s, err = openCUB(fsys)
-	} else {
-		s, err = openFolders(fsys, o)
+	if slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == imageList }) {
+		return openCUB(fsys)
 	}
-	if err != nil {
-		if s != nil {
-			for _, of := range s.Skipped {
-				err = fmt.Errorf("%w; %s", err, of)
-			}
-		}
-		return nil, err
-	}
-	s.FS = fsys
-	return s, nil
+	return openFolders(fsys, o)
 }
 
 // check returns an error unless s has two classes and each has training images.
@@ -105,7 +90,7 @@ func (s *Set) check() error {
 		return fmt.Errorf("1 class found (%s), need at least 2", s.Classes[0])
 	}
 	if empty := s.withTraining(0); len(empty) > 0 {
-		return fmt.Errorf("no training image in %s", list("class", "classes", empty))
+		return fmt.Errorf("no training image in %s", list(empty))
 	}
 	return nil
 }
@@ -124,21 +109,20 @@ func (s *Set) withTraining(n int) (names []string) {
 	return names
 }
 
-// list names at most five of names.
-func list(one, many string, names []string) string {
+// list names at most five classes.
+func list(names []string) string {
 	if len(names) == 1 {
-		return one + " " + names[0]
+		return "class " + names[0]
 	}
-	s := fmt.Sprintf("%d %s (%s", len(names), many, strings.Join(names[:min(5, len(names))], ", "))
+	s := fmt.Sprintf("%d classes (%s", len(names), strings.Join(names[:min(5, len(names))], ", "))
 	if len(names) > 5 {
 		s += ", ..."
 	}
 	return s + ")"
 }
 
-// Select returns the set of only these classes, indices into s.Classes,
-// renumbered from 0 in s's order. Fewer than two, a repeated one or one
-// outside s is an error.
+// Select returns the set of only these classes, indices into s.Classes, renumbered from 0 in s's order. Fewer
+// than two, a repeated one or one outside s is an error.
 func (s *Set) Select(classes []int) (*Set, error) {
 	classes = slices.Clone(classes)
 	slices.Sort(classes)

@@ -10,11 +10,10 @@ import (
 	"slices"
 )
 
-// Split holds out a share of each class's items, rounded, but at least one of
-// a class of two or more, and never a class's last. Which ones depends on the
-// seed and the file names of the class's items alone: a folder that has grown by a class
-// keeps the others' parts. Both results keep the items' order. A share of 0 holds out
-// nothing. It panics unless 0 <= share < 1.
+// Split holds out a share of each class's items, rounded, but at least one of a class of two or more, and
+// never a class's last. Which ones depends on the seed and the file names of the class's items alone: a
+// folder that has grown by a class keeps the others' parts. Both results keep the items' order. A share of 0
+// holds out nothing. It panics unless 0 <= share < 1.
 func Split(items []Item, share float64, seed int64) (train, held []Item) {
 	if !(share >= 0 && share < 1) {
 		panic(fmt.Sprintf("data: Split: share %g: want 0 <= share < 1", share))

@@ -7,9 +7,8 @@ import (
 	"math/rand/v2"
 )
 
-// Transform says how a photograph becomes the network's input. It is a value:
-// comparable, and saved as JSON with a model. The steps, in order; a zero
-// field leaves its step out:
+// Transform says how a photograph becomes the network's input. It is a value: comparable, and saved as JSON
+// with a model. The steps, in order; a zero field leaves its step out:
 //
 //  1. Area: a random part of the image (torchvision's RandomResizedCrop), or
 //     ResizeWidth x ResizeHeight, or ShortSide (aspect ratio kept), or else
@@ -20,8 +19,7 @@ import (
 //     ColorJitter);
 //  5. Mean and Std, by Normalise.
 //
-// Without a random source (evaluation) step 1 ignores Area, crops are central,
-// and steps 3 and 4 do nothing.
+// Without a random source (evaluation) step 1 ignores Area, crops are central, and steps 3 and 4 do nothing.
 type Transform struct {
 	Width, Height             int
 	ResizeWidth, ResizeHeight int        `json:",omitzero"`
@@ -38,9 +36,8 @@ type Transform struct {
 	Mean, Std                 [3]float32 // of red, green, blue in units of full brightness; a zero Std means no division
 }
 
-// TrainTransform returns the authors' augmentation for images of size, height
-// and width: resize to 15/14 of it (240 for 224), a random crop, a random
-// mirror image.
+// TrainTransform returns the authors' augmentation for images of size, height and width: resize to 15/14 of
+// it (240 for 224), a random crop, a random mirror image.
 func TrainTransform(size [2]int, mean, std [3]float32) Transform {
 	t := EvalTransform(size, mean, std)
 	t.ResizeHeight, t.ResizeWidth = size[0]*15/14, size[1]*15/14
@@ -137,8 +134,8 @@ func (t Transform) place(out, img *RGB, rng *rand.Rand, s *scaler) {
 	s.resample(out, img, img.Bounds(), size, out.Bounds().Add(corner), t.Filter)
 }
 
-// Frame says where in the result an image of w x h pixels comes to lie without a random source: it
-// is scaled to size, of which the result is Width x Height pixels from corner on.
+// Frame returns, without a random source, the size to which an image of w x h pixels is scaled, and the
+// corner from which the result, Width x Height, is cut.
 func (t Transform) Frame(w, h int) (size, corner image.Point) {
 	size = image.Pt(t.Width, t.Height)
 	switch {
@@ -155,9 +152,8 @@ func (t Transform) Frame(w, h int) (size, corner image.Point) {
 	return size, corner
 }
 
-// part draws the part of a w x h image that a random resized crop keeps, with
-// torchvision's rule: ten tries for a random area and shape, then the largest
-// central part of an allowed shape.
+// part draws the part of a w x h image that a random resized crop keeps, with torchvision's rule: ten tries
+// for a random area and shape, then the largest central part of an allowed shape.
 func (t Transform) part(w, h int, rng *rand.Rand) image.Rectangle {
 	aspect := t.Aspect
 	if aspect == [2]float64{} {
@@ -195,9 +191,8 @@ func mirror(m *RGB) {
 	}
 }
 
-// Normalise writes (v/255 - Mean)/Std of each channel of img to dst,
-// [3, H, W], with PyTorch's float32 roundings. It panics unless dst has
-// 3*img.W*img.H elements.
+// Normalise writes (v/255 - Mean)/Std of each channel of img to dst, [3, H, W], with PyTorch's float32
+// roundings. It panics unless dst has 3*img.W*img.H elements.
 func (t Transform) Normalise(dst []float32, img *RGB) {
 	n := img.W * img.H
 	if len(dst) != 3*n {

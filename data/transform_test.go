@@ -35,7 +35,7 @@ func TestApplyWithoutRand(t *testing.T) {
 	tr := TrainTransform([2]int{28, 28}, half, half)
 	tr.Area, tr.Hue, tr.Brightness = [2]float64{0.1, 1}, 0.5, 1
 	got := tr.Apply(m, nil)
-	assert.Equal(t, Resize(m, 30, 30, Bilinear).Crop(1, 1, 28, 28), got)
+	assert.Equal(t, Resize(m, 30, 30, Bilinear).crop(1, 1, 28, 28), got)
 	assert.Equal(t, before, m)
 
 	// Image already of the right size: still a copy.
@@ -47,9 +47,9 @@ func TestShortSide(t *testing.T) {
 	tr := Transform{Width: 20, Height: 20, ShortSide: 25}
 	// torchvision: sides 25 and int(25*50/40) = 31; the crop starts at round(5.5) = 6 and round(2.5) = 2.
 	got := tr.Apply(picture(50, 40), nil)
-	assert.Equal(t, Resize(picture(50, 40), 31, 25, Bilinear).Crop(6, 2, 20, 20), got)
+	assert.Equal(t, Resize(picture(50, 40), 31, 25, Bilinear).crop(6, 2, 20, 20), got)
 	got = tr.Apply(picture(40, 50), nil)
-	assert.Equal(t, Resize(picture(40, 50), 25, 31, Bilinear).Crop(2, 6, 20, 20), got)
+	assert.Equal(t, Resize(picture(40, 50), 25, 31, Bilinear).crop(2, 6, 20, 20), got)
 }
 
 // Random crops are parts of the resized image, mirrored or not; every place
@@ -64,7 +64,7 @@ func TestRandomCropAndFlip(t *testing.T) {
 		found := false
 		for y := range 2 {
 			for x := range 3 {
-				c := m.Crop(x, y, 8, 8)
+				c := m.crop(x, y, 8, 8)
 				for f := range 2 {
 					if assert.ObjectsAreEqual(c, got) {
 						seen[[3]int{x, y, f}]++
@@ -125,12 +125,12 @@ func TestRandomResizedCrop(t *testing.T) {
 	// A part is resized by itself: pixels outside it have no influence.
 	for _, r := range []image.Rectangle{image.Rect(7, 9, 38, 31), image.Rect(7, 9, 31, 31), image.Rect(7, 9, 38, 25), image.Rect(7, 9, 31, 25)} {
 		all := image.Rect(0, 0, 24, 16)
-		want := Resize(picture(60, 50).Crop(r.Min.X, r.Min.Y, r.Dx(), r.Dy()), 24, 16, Bicubic)
+		want := Resize(picture(60, 50).crop(r.Min.X, r.Min.Y, r.Dx(), r.Dy()), 24, 16, Bicubic)
 		got, part := NewRGB(24, 16), NewRGB(10, 11)
 		new(scaler).resample(got, picture(60, 50), r, all.Max, all, Bicubic)
 		assert.Equal(t, want, got)
 		new(scaler).resample(part, picture(60, 50), r, all.Max, image.Rect(5, 4, 15, 15), Bicubic)
-		assert.Equal(t, want.Crop(5, 4, 10, 11), part)
+		assert.Equal(t, want.crop(5, 4, 10, 11), part)
 	}
 }
 
@@ -159,7 +159,7 @@ func TestJitter(t *testing.T) {
 		want func(m [][]float64, f float64)
 		f    []float32
 	}{
-		{"brightness", brighten, func(m [][]float64, f float64) {
+		{"brightness", func(m *RGB, f float32) { stretch(m, 0, f) }, func(m [][]float64, f float64) {
 			for _, p := range m {
 				for c := range p {
 					p[c] *= f

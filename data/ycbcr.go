@@ -5,7 +5,7 @@ import (
 	"image"
 )
 
-// A ycc is a way to turn Y, Cb, Cr into R, G, B.
+// A ycc is a conversion from Y, Cb, Cr to R, G, B.
 type ycc struct {
 	row func(dst, ys, cbs, crs []uint8) // converts a row of full-size planes
 	odd uint64                          // rounds 16ths of interpolated chroma in odd columns; even ones add 8
@@ -18,7 +18,7 @@ var (
 
 // The tables of jpegRow. Three numbers share a word, each base too large so
 // that it is never negative: red from bit 54 on, blue from bit 40 on and green
-// from bit 16 on, below which lies its fraction, for green alone is a sum.
+// from bit 16 on, with its fraction below, for green alone is a sum.
 var jpegCb, jpegCr = func() (cb, cr [256]uint64) {
 	for i := range int64(256) {
 		c := i - 128
@@ -28,9 +28,8 @@ var jpegCb, jpegCr = func() (cb, cr [256]uint64) {
 	return cb, cr
 }()
 
-// jpegRow is JFIF's conversion, R = Y + 1.402 (Cr - 128), G = Y - 0.34414
-// (Cb - 128) - 0.71414 (Cr - 128), B = Y + 1.772 (Cb - 128), in the 16-bit
-// fixed point of libjpeg's jdcolor.c.
+// jpegRow is JFIF's conversion, R = Y + 1.402 (Cr - 128), G = Y - 0.34414 (Cb - 128) - 0.71414 (Cr - 128), B
+// = Y + 1.772 (Cb - 128), in the 16-bit fixed point of libjpeg's jdcolor.c.
 func jpegRow(dst, ys, cbs, crs []uint8) {
 	n := len(dst) / 3
 	ys, cbs, crs = ys[:n], cbs[:n], crs[:n]
@@ -41,10 +40,9 @@ func jpegRow(dst, ys, cbs, crs []uint8) {
 	}
 }
 
-// videoRow is the conversion of ITU-R BT.601 with black at 16 and white at
-// 235, which WebP uses: R = 1.164 (Y - 16) + 1.596 (Cr - 128) and so on, with
-// libwebp's constants (src/dsp/yuv.h). Package webp hands such samples out in
-// an image.YCbCr, whose own conversion takes them for full range.
+// videoRow is the conversion of ITU-R BT.601 with black at 16 and white at 235, which WebP uses: R = 1.164 (Y
+// - 16) + 1.596 (Cr - 128) and so on, with libwebp's constants (src/dsp/yuv.h). Package webp hands such
+// samples out in an image.YCbCr, whose own conversion takes them for full range.
 func videoRow(dst, ys, cbs, crs []uint8) {
 	n := len(dst) / 3
 	ys, cbs, crs = ys[:n], cbs[:n], crs[:n]
@@ -60,13 +58,11 @@ func videoRow(dst, ys, cbs, crs []uint8) {
 // clip limits v to 0..255.
 func clip(v int32) uint8 { return uint8(min(max(v, 0), 255)) }
 
-// fromYCbCr converts m, interpolating chroma planes of half width or half
-// height between their samples, three parts of the nearer to one of the
-// farther (libjpeg's "fancy upsampling", jdsample.c); other ratios repeat the
-// nearest sample. On 150 photographs of CUB 97.9 % of the values are then
-// libjpeg's, none more than 3 levels off; repeating samples, as the image
-// package does, 58 % and up to 67 levels. The result takes the memory pix if
-// it is large enough.
+// fromYCbCr converts m, interpolating chroma planes of half width or half height between their samples, three
+// parts of the nearer to one of the farther (libjpeg's "fancy upsampling", jdsample.c); other ratios repeat
+// the nearest sample. On 150 photographs of CUB 97.9 % of the values are then libjpeg's, none more than 3
+// levels off; repeating samples, as the image package does, 58 % and up to 67 levels. The result takes the
+// memory pix if it is large enough.
 func fromYCbCr(m *image.YCbCr, c ycc, pix []uint8) *RGB {
 	x0, y0 := m.Rect.Min.X, m.Rect.Min.Y
 	out := reuseRGB(pix, m.Rect.Dx(), m.Rect.Dy())
@@ -128,15 +124,13 @@ func fromYCbCr(m *image.YCbCr, c ycc, pix []uint8) *RGB {
 	return out
 }
 
-// widen writes two values for each sample of a row of chroma. With the sum
-// s = 3 near + far of a sample and t of its neighbour on the value's side, it
-// is (3 s + t + even or odd) / 16. The arithmetic is done on four 16-bit
-// numbers in a word. dst and scratch have room for 2 len(near) + 10 bytes.
+// widen writes two values for each sample of a row of chroma. With the sum s = 3 near + far of a sample and t
+// of its neighbour on the value's side, it is (3 s + t + even or odd) / 16. The arithmetic is done on four
+// 16-bit numbers in a word. dst and scratch have room for 2 len(near) + 10 bytes.
 func widen(dst, near, far, scratch []uint8, even, odd uint64) {
 	n := len(near)
 	far = far[:n]
-	// The sums stand in scratch from its second number on, between copies of
-	// the first and last.
+	// scratch has the sums from its second number on, between copies of the first and last.
 	i := 0
 	for ; i+4 <= n; i += 4 {
 		a, b := binary.LittleEndian.Uint32(near[i:i+4]), binary.LittleEndian.Uint32(far[i:i+4])

@@ -2,7 +2,7 @@ package birds
 
 import "math/rand/v2"
 
-// backdrops have a colour above and one below, and those of the soft discs between.
+// backdrops have a colour at the top, one at the bottom, and those of soft discs.
 var backdrops = [NumBackdrops]struct {
 	above, below colour
 	discs        []colour
@@ -14,11 +14,11 @@ var backdrops = [NumBackdrops]struct {
 	Dusk:    {colour{140, 148, 166}, colour{92, 98, 112}, []colour{{172, 166, 172}, {112, 122, 142}, {196, 180, 172}, {92, 108, 112}}},
 }
 
-// coarse is the side in pixels of the cells that a backdrop is made of, at size 128.
+// coarse is the side of a backdrop's cells, in pixels at size 128.
 const coarse = 4
 
-// drawBackdrop fills the image: a gradient with discs, in cells whose corners are then
-// interpolated, as a landscape out of focus.
+// drawBackdrop fills the image with a landscape out of focus: a gradient with discs at the corners of cells,
+// interpolated between them.
 func (c *canvas) drawBackdrop(s Scene, rng *rand.Rand) {
 	b := &backdrops[s.Backdrop]
 	cell := max(2, coarse*c.size/128)

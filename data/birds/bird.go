@@ -2,7 +2,7 @@ package birds
 
 import "math"
 
-// An artist draws one bird. Its frames map to pixels; their x points to the bird's front.
+// An artist draws one bird. Its frames map to pixels; x points forward, the way the bird looks.
 type artist struct {
 	*canvas
 	t     Traits
@@ -14,7 +14,7 @@ type artist struct {
 	knots []knot
 }
 
-// A unit is this part of 1/128 of the image's side, at scale 1.
+// unit is the length of a bird's unit at scale 1, in 1/128 of the image's side.
 const unit = 1.28
 
 func newArtist(c *canvas, t Traits, s Scene) *artist {
@@ -22,7 +22,7 @@ func newArtist(c *canvas, t Traits, s Scene) *artist {
 	px := float64(c.size) / 128
 	u := float64(float64(unit*s.Scale) * px)
 	a.bird = frame{xx: u, yy: u, x: float64((64 + s.Feet[0]) * px), y: float64(s.Feet[1] * px)}
-	ahead := 5.0 // a tail is longer than a bill: the feet stand before the middle
+	ahead := 5.0 // the feet are before the middle, because a tail is longer than a bill
 	if s.Mirror {
 		a.bird.xx, ahead = -u, -ahead
 	}
@@ -36,7 +36,7 @@ func newArtist(c *canvas, t Traits, s Scene) *artist {
 	return a
 }
 
-// around is the smooth closed outline through points (x, y) of a frame.
+// around returns the smooth closed outline through points (x, y) of a frame.
 func (a *artist) around(f frame, xy ...float64) []point {
 	a.knots = a.knots[:0]
 	for i := 0; i < len(xy); i += 2 {
@@ -45,7 +45,7 @@ func (a *artist) around(f frame, xy ...float64) []point {
 	return a.through(a.knots...)
 }
 
-// through is the smooth closed outline through knots in pixels.
+// through returns the smooth closed outline through knots in pixels.
 func (a *artist) through(knots ...knot) []point {
 	a.outline = curve(a.outline[:0], knots, 5)
 	return a.outline
@@ -56,23 +56,28 @@ func (a *artist) ellipse(f frame, x, y, rx, ry float64) []point {
 	return a.around(f, x+rx, y, x+dx, y+dy, x, y+ry, x-dx, y+dy, x-rx, y, x-dx, y-dy, x, y-ry, x+dx, y-dy)
 }
 
-// along is the outline of a line through points (x, y) of a frame, with its widths in the bird's units.
+// along returns the outline of a line through points (x, y) of a frame. Its widths are in the bird's units.
 func (a *artist) along(f frame, from, to float64, xy ...float64) []point {
 	a.line = a.line[:0]
 	for i := 0; i < len(xy); i += 2 {
 		a.line = append(a.line, f.at(xy[i], xy[i+1]))
 	}
+	return a.stroke(from, to)
+}
+
+// stroke returns the outline of a.line.
+func (a *artist) stroke(from, to float64) []point {
 	u := math.Abs(a.bird.xx)
 	a.outline = stroke(a.outline[:0], a.line, float64(from*u), float64(to*u))
 	return a.outline
 }
 
-// reach is a length in units, in whole pixels.
+// reach converts a length from units to whole pixels, at least 1.
 func (a *artist) reach(units float64) int {
 	return max(1, int(float64(units*math.Abs(a.bird.xx))+0.5))
 }
 
-// trait marks the place of a kind of trait, which is there also where the mark is not.
+// trait marks the place of a kind of trait, which a bird without the mark has too.
 func (a *artist) trait(k Kind, outline []point) {
 	if a.t[k] == 0 {
 		a.place(outline, k)
@@ -82,7 +87,7 @@ func (a *artist) trait(k Kind, outline []point) {
 	a.over(k)
 }
 
-// feathers is the grain of the plumage: strands along the body, 4 units long and 1.2 wide.
+// feathers returns the grain of the plumage: strands along the body, 4 units long and 1.2 wide.
 func (a *artist) feathers(seed uint32) grain {
 	f := a.body
 	det := float64(f.xx*f.yy) - float64(f.xy*f.yx)
@@ -116,7 +121,7 @@ func (a *artist) drawTail(build layer) {
 	}
 	a.mark(a.along(a.tail, 1, 1.2, 2, 0, -n, 0), lighter(ground, 40), 255)
 	a.trait(TailBand, a.along(a.tail, 20, 20, -n-8, 0, -n+8, 0))
-	if a.t[TailBand] != 0 { // the shafts go on
+	if a.t[TailBand] != 0 { // the shafts continue over it
 		a.mark(a.along(a.tail, 0.7, 0.7, -n+8, 0, -n, 0), darker(a.t.colour(TailBand), 110), 255)
 	}
 	a.end(a.reach(4), 70)
@@ -127,8 +132,8 @@ func (a *artist) drawBody(build layer) {
 	l, d := a.b.length, a.b.depth
 	b := func(x, y float64) knot { return knot{a.body.at(float64(x*l), float64(y*d)), false} }
 	back, belly := a.t.colour(Back), a.t.colour(Belly)
-	// However upright the body, the breast bulges between throat and belly: in a frame
-	// whose y goes from the one to the other, and whose x points forward.
+	// However upright the body, the breast bulges between throat and belly: in a frame with y from the one to
+	// the other and x forward.
 	throat, low := h(0.84, 0.7), b(-3, 16.5)
 	down := low.minus(throat.point)
 	ahead := a.bird.at(1, 0).minus(a.bird.at(0, 0)).times(down.length() / math.Abs(a.bird.xx))
@@ -168,11 +173,11 @@ func (a *artist) drawBody(build layer) {
 	a.end(a.reach(9), 84)
 }
 
-// drawBreast marks the breast. Its place is the region of all patterns; the ground between
-// their marks is the belly's place, too.
+// drawBreast marks the breast. Its place is the region of all patterns; the ground between their marks is the
+// belly's place, too.
 func (a *artist) drawBreast(chest frame) {
 	ink := a.t.colour(Breast)
-	// Columns from the front backwards, rows from the top down.
+	// Columns count from the front backwards, rows from the top down.
 	at := func(column, row float64) (x, y float64) {
 		return 0.19 - float64(0.14*column), 0.38 + float64(0.15*row) + float64(0.02*column)
 	}
@@ -215,7 +220,7 @@ func (a *artist) drawWing(build layer) {
 		y := -3.2 + float64(2.3*float64(i))
 		a.mark(a.along(a.body, 0.9, 0.5, -2, y, -16, 0.2+float64(y*0.6), -39, 2+float64(y*0.12)), edge, 255)
 	}
-	// Coverts lie over them.
+	// Coverts on top of them.
 	a.mark(a.through(b(22, -10), b(0, -14), b(-6, -6), b(-5, 2), b(1, 9), b(12, 14), b(24, 6)), darker(back, 40), 255)
 	for i := range 4 {
 		y := -5.5 + float64(3.6*float64(i))
@@ -225,14 +230,11 @@ func (a *artist) drawWing(build layer) {
 
 	rear := []float64{-6.4, -8.4, -6, -3, -4, 2.2, 0.4, 7.6, 2, 10}
 	front := []float64{5, -8.8, 5.4, -3, 7.2, 2.2, 11, 6.6}
-	for i := 0; i < len(rear); i += 2 {
-		rear[i], rear[i+1] = float64(rear[i]*l), float64(rear[i+1]*d)
-	}
-	for i := 0; i < len(front); i += 2 {
-		front[i], front[i+1] = float64(front[i]*l), float64(front[i+1]*d)
-	}
 	ink := a.t.colour(WingBars)
 	for i, bar := range [][]float64{rear, front} {
+		for j := 0; j < len(bar); j += 2 {
+			bar[j], bar[j+1] = float64(bar[j]*l), float64(bar[j+1]*d)
+		}
 		if a.t[WingBars] > oneBar || a.t[WingBars] == oneBar && i == 0 {
 			a.mark(a.along(a.body, 3, 3.4, bar...), ink, 255)
 			a.over(WingBars)
@@ -244,7 +246,7 @@ func (a *artist) drawWing(build layer) {
 	a.end(a.reach(4), 84)
 }
 
-// leg draws a leg whose foot stands at x.
+// leg draws a leg with its foot at x.
 func (a *artist) leg(x float64, build layer) {
 	ink := a.t.colour(LegColour)
 	if x > 0 { // the far one
@@ -254,10 +256,8 @@ func (a *artist) leg(x float64, build layer) {
 	knee := lerp(hip, a.bird.at(x, 0), 0.5).plus(a.bird.at(-1.6, 0).minus(a.bird.at(0, 0)))
 	shown := []layer{partLayer(Legs), kindLayer(LegColour), build}
 	foot := a.bird.at(x, -0.5)
-	u := math.Abs(a.bird.xx)
 	a.line = append(a.line[:0], hip, knee, foot)
-	a.outline = stroke(a.outline[:0], a.line, float64(3.4*u), float64(2.3*u))
-	a.begin(a.outline, ink, shown...)
+	a.begin(a.stroke(3.4, 2.3), ink, shown...)
 	a.end(1, 40)
 	for _, toe := range [][4]float64{{3.2, -1.2, 5.4, 2.2}, {2.4, 0.6, 2.6, 4}, {-2, -0.6, -3.6, 2.4}} {
 		a.begin(a.along(a.bird, 2.3, 1.5, x, -0.8, x+toe[0], toe[1], x+toe[2], toe[3]), ink, shown...)

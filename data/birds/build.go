@@ -37,16 +37,16 @@ const (
 	yellowBars
 )
 
-// A build is the measures of a body. Its unit is 1/100 of the image's side at scale 1.
+// A build is the measures of a body, in units of 1/100 of the image's side at scale 1.
 type build struct {
-	stance        float64 // degrees by which the body's axis rises towards the head
+	stance        float64 // degrees that the body's axis rises towards the head
 	length, depth float64 // of the body, as factors of the outline in bird.go
 	head          float64 // the head's radius
 	neck          point   // the head's centre, in the body's frame
 	body          point   // the body's centre, from the feet
 	tail          float64 // the tail's length
-	notch         float64 // by how much it is forked; negative: pointed
-	lift          float64 // degrees by which it rises over the body's axis
+	notch         float64 // depth of its fork; negative: pointed
+	lift          float64 // degrees that it rises above the body's axis
 	bill          uint8   // the BillShape that goes with it
 }
 
@@ -59,8 +59,8 @@ var builds = [...]build{
 	woodpecker: {58, 1.06, 0.92, 15, point{23, -8}, point{-11, -29}, 20, -5, 4, chisel},
 }
 
-// A billShape is in units of the head's radius. Both mandibles start at base and
-// end at the tip, length further on and drop below.
+// A billShape is in units of the head's radius. Both mandibles go from the gape to the tip, length ahead and
+// drop below.
 type billShape struct {
 	length, upper, lower, drop float64
 	culmen                     float64 // how far the upper edge bulges out

@@ -1,35 +1,38 @@
 package birds
 
+import (
+	"image"
+	"slices"
+)
+
 // A layer is one of a canvas's masks: a Part, or a Kind counted on from NumParts.
 type layer int
 
-const (
-	layers = int(NumParts) + int(NumKinds)
-)
+const layers = int(NumParts) + int(NumKinds)
 
 func partLayer(p Part) layer { return layer(p) }
 func kindLayer(k Kind) layer { return layer(NumParts) + layer(k) }
 
-// A canvas is an image being painted, from back to front, one thing after another. A thing
-// has an outline, which hides what lies behind it, and marks within, which take no heed of
-// the outline: so no ground colour shows around them at the outline's soft edge.
+// A canvas is an image being painted, one thing after another from back to front. A thing has an outline,
+// which hides what is behind it, and marks, which ignore the outline: so no ground colour shows around them
+// at its soft edge.
 //
 //	begin(outline, ground) mark(outline, colour)... end(relief)
 type canvas struct {
 	size    int
 	pix     []uint8 // [size, size, 3], the image
-	ground  []uint8 // [size, size, 3], the colours of the thing begun, within shape.box
-	shape   plane   // of the thing begun
+	ground  []uint8 // [size, size, 3], the colours of the current thing, within shape.box
+	shape   plane   // of the current thing
 	cover   plane   // of a mark
 	masks   [layers]plane
-	within  [layers]plane // masks within the thing begun, as if it filled its box
+	within  [layers]plane // masks of the current thing, as if it filled its box
 	sums    []int32       // of shape over rectangles, for its relief
 	raster  raster
 	outline []point // scratch
 	line    []point // scratch
 
 	light [3]int // of the scene, 256 is 1
-	sun   [2]int // towards the light, in pixels' directions, 256 long
+	sun   [2]int // towards the light, x and y, of length 256
 	grain grain
 }
 
@@ -40,7 +43,7 @@ type grain struct {
 	seed           uint32
 }
 
-// at is around 0.
+// at returns the change of brightness at a pixel, around 0.
 func (g *grain) at(x, y int) int {
 	if g.depth == 0 {
 		return 0
@@ -51,26 +54,20 @@ func (g *grain) at(x, y int) int {
 	return (int(h*0x27d4eb2f>>24) - 128) * g.depth >> 7
 }
 
-// resize makes c an empty canvas of a size.
+// resize empties c and changes its size.
 func (c *canvas) resize(size int) {
 	if c.size != size {
-		*c = canvas{size: size, raster: raster{size: size}}
-		c.ground = make([]uint8, 3*size*size)
-		planes := make([]uint8, (2*layers+2)*size*size)
-		cut := func() (p []uint8) {
-			p, planes = planes[:size*size], planes[size*size:]
-			return p
-		}
-		c.shape.pix, c.cover.pix = cut(), cut()
-		for i := range c.masks {
-			c.masks[i].pix, c.within[i].pix = cut(), cut()
-		}
+		*c = canvas{size: size, raster: raster{size: size}, ground: make([]uint8, 3*size*size)}
 	}
-	c.shape.clear(size)
-	c.cover.clear(size)
+	planes := []*plane{&c.shape, &c.cover}
 	for i := range c.masks {
-		c.masks[i].clear(size)
-		c.within[i].clear(size)
+		planes = append(planes, &c.masks[i], &c.within[i])
+	}
+	for _, p := range planes {
+		if p.pix == nil {
+			p.pix = make([]uint8, size*size)
+		}
+		p.clear(size)
 	}
 }
 
@@ -80,7 +77,7 @@ func times(a, b uint8) uint8 {
 	return uint8((v + v>>8) >> 8)
 }
 
-// share is a*b/255, rounded up: a mask is 0 only where nothing of the thing is seen.
+// share is a*b/255, rounded up: a mask is 0 only where the thing is not visible at all.
 func share(a, b uint8) uint8 { return uint8((uint32(a)*uint32(b) + 254) / 255) }
 
 // toward is a for part 0, b for part 255.
@@ -89,15 +86,24 @@ func toward(a, b, part uint8) uint8 {
 	return uint8((v + v>>8) >> 8)
 }
 
-// hide takes what lies under cover away from masks.
+// row returns the pixels of row y of a plane within a box.
+func (c *canvas) row(p *plane, box image.Rectangle, y int) []uint8 {
+	return p.pix[y*c.size+box.Min.X : y*c.size+box.Max.X]
+}
+
+// rgb returns the same of an image.
+func (c *canvas) rgb(pix []uint8, box image.Rectangle, y int) []uint8 {
+	return pix[3*(y*c.size+box.Min.X) : 3*(y*c.size+box.Max.X)]
+}
+
+// hide removes from masks what lies under cover.
 func (c *canvas) hide(cover *plane, masks []plane) {
 	for i := range masks {
 		m := &masks[i]
 		box := m.box.Intersect(cover.box)
 		for y := box.Min.Y; y < box.Max.Y; y++ {
-			row := m.pix[y*c.size+box.Min.X : y*c.size+box.Max.X]
-			over := cover.pix[y*c.size+box.Min.X:][:len(row)]
-			for x, v := range over {
+			row := c.row(m, box, y)
+			for x, v := range c.row(cover, box, y) {
 				if v != 0 {
 					row[x] = share(row[x], 255-v)
 				}
@@ -106,7 +112,7 @@ func (c *canvas) hide(cover *plane, masks []plane) {
 	}
 }
 
-// begin starts a thing of one ground colour, which is shown in the given masks.
+// begin starts a thing of one ground colour, visible in the given masks.
 func (c *canvas) begin(outline []point, ground colour, shown ...layer) {
 	c.raster.fill(&c.shape, outline)
 	c.hide(&c.shape, c.masks[:])
@@ -115,28 +121,27 @@ func (c *canvas) begin(outline []point, ground colour, shown ...layer) {
 		m := &c.within[l]
 		m.box = box
 		for y := box.Min.Y; y < box.Max.Y; y++ {
-			row := m.pix[y*c.size+box.Min.X : y*c.size+box.Max.X]
+			row := c.row(m, box, y)
 			for x := range row {
 				row[x] = 255
 			}
 		}
 	}
 	for y := box.Min.Y; y < box.Max.Y; y++ {
-		row := c.ground[3*(y*c.size+box.Min.X) : 3*(y*c.size+box.Max.X)]
+		row := c.rgb(c.ground, box, y)
 		for i := 0; i < len(row); i += 3 {
 			row[i], row[i+1], row[i+2] = ground[0], ground[1], ground[2]
 		}
 	}
 }
 
-// mark paints a colour on the thing begun, more thinly for a lower opacity (of 255).
+// mark paints a colour on the current thing with an opacity of 255 or less.
 func (c *canvas) mark(outline []point, ink colour, opacity uint8) {
 	c.raster.fill(&c.cover, outline)
 	box := c.cover.box.Intersect(c.shape.box)
 	for y := box.Min.Y; y < box.Max.Y; y++ {
-		cover := c.cover.pix[y*c.size+box.Min.X : y*c.size+box.Max.X]
-		row := c.ground[3*(y*c.size+box.Min.X):][:3*len(cover)]
-		for x, v := range cover {
+		row := c.rgb(c.ground, box, y)
+		for x, v := range c.row(&c.cover, box, y) {
 			if v == 0 {
 				continue
 			}
@@ -149,7 +154,7 @@ func (c *canvas) mark(outline []point, ink colour, opacity uint8) {
 	}
 }
 
-// over makes the last mark the place of a kind of trait, in which it hides others.
+// over makes the last mark the place of a kind of trait, and hides others there.
 func (c *canvas) over(k Kind) {
 	c.hide(&c.cover, c.within[kindLayer(Build)+1:])
 	c.show(kindLayer(k))
@@ -169,82 +174,75 @@ func (c *canvas) show(l layer) {
 	box := c.cover.box.Intersect(c.shape.box)
 	m.box = m.box.Union(box)
 	for y := box.Min.Y; y < box.Max.Y; y++ {
-		row := m.pix[y*c.size+box.Min.X : y*c.size+box.Max.X]
-		for x, v := range c.cover.pix[y*c.size+box.Min.X:][:len(row)] {
+		row := c.row(m, box, y)
+		for x, v := range c.row(&c.cover, box, y) {
 			row[x] += v
 		}
 	}
 }
 
-// reveal adds the masks within the thing begun to those of the image.
+// reveal adds the masks of the current thing to those of the image.
 func (c *canvas) reveal() {
 	for i := range c.within {
 		w, m := &c.within[i], &c.masks[i]
 		m.box = m.box.Union(w.box)
 		for y := w.box.Min.Y; y < w.box.Max.Y; y++ {
-			row := m.pix[y*c.size+w.box.Min.X : y*c.size+w.box.Max.X]
-			within := w.pix[y*c.size+w.box.Min.X:][:len(row)]
-			shape := c.shape.pix[y*c.size+w.box.Min.X:][:len(row)]
-			for x, v := range within {
-				row[x] += share(v, shape[x]) // what lay here has been hidden
+			row, shape := c.row(m, w.box, y), c.row(&c.shape, w.box, y)
+			for x, v := range c.row(w, w.box, y) {
+				row[x] += share(v, shape[x]) // hide has made room for it
 			}
 		}
 		w.clear(c.size)
 	}
 }
 
-// end puts the thing begun into the image, lit as if it rose from its outline inwards over
-// reach pixels. The light's effect has a strength in 1/256.
+// end paints the current thing, lit as if it rose from its outline inwards over reach pixels. strength is
+// that of the light's effect, in 1/256.
 func (c *canvas) end(reach, strength int) {
 	box := c.shape.box
 	if box.Empty() {
 		return
 	}
 	c.reveal()
-	w, h := box.Dx(), box.Dy()
 	wide := c.sum(reach)
 	area := 255 * reach * (2*reach + 1)
-	for y := range h {
-		shape := c.shape.pix[(box.Min.Y+y)*c.size+box.Min.X:][:w]
-		ground := c.ground[3*((box.Min.Y+y)*c.size+box.Min.X):][:3*w]
-		image := c.pix[3*((box.Min.Y+y)*c.size+box.Min.X):][:3*w]
-		// Sums from the upper left corner to the sides of the pixels' rows, reach further up, and reach further down.
-		top, above, below, bottom := c.sums[y*wide:], c.sums[(y+reach)*wide:], c.sums[(y+reach+1)*wide:], c.sums[(y+2*reach+1)*wide:]
-		for x, v := range shape {
+	for y := range box.Dy() {
+		ground, pix := c.rgb(c.ground, box, box.Min.Y+y), c.rgb(c.pix, box, box.Min.Y+y)
+		// Sums down to reach pixels above the row, to its upper and lower sides, and to reach pixels below
+		// it.
+		top, above := c.sums[y*wide:], c.sums[(y+reach)*wide:]
+		below, bottom := c.sums[(y+reach+1)*wide:], c.sums[(y+2*reach+1)*wide:]
+		for x, v := range c.row(&c.shape, box, box.Min.Y+y) {
 			if v == 0 {
 				continue
 			}
 			left, right, end := x+reach, x+reach+1, x+2*reach+1
-			// What the shape has more of before than behind the pixel, across and down: its
-			// surface falls off to where there is less.
+			// How much more of the shape is before than behind the pixel, across and down: its surface falls
+			// off to where there is less.
 			gx := bottom[left] - bottom[x] - top[left] + top[x] - (bottom[end] - bottom[right] - top[end] + top[right])
 			gy := above[end] - above[x] - top[end] + top[x] - (bottom[end] - bottom[x] - below[end] + below[x])
 			slope := (int(gx)*c.sun[0] + int(gy)*c.sun[1]) / area // -256 to 256, positive: turned to the light
 			light := 256 + slope*strength>>9
-			if slope < 0 { // colours that are light already saturate: shadows go deeper
+			if slope < 0 { // shadows go deeper, because light colours saturate
 				light += slope * strength >> 8
 			}
 			light += c.grain.at(box.Min.X+x, box.Min.Y+y)
 			for i := range 3 {
 				lit := uint8(min(255, int(ground[3*x+i])*light*c.light[i]>>16))
-				image[3*x+i] = toward(image[3*x+i], lit, v)
+				pix[3*x+i] = toward(pix[3*x+i], lit, v)
 			}
 		}
 	}
 }
 
-// sum fills c.sums with the sums of the shape begun from the upper left corner of its box, made
-// larger by margin on each side, to each point of it. What leaves the image goes on beyond. It returns the
-// length of a row.
+// sum fills c.sums with the sums of the current shape from the upper left corner of its box, enlarged by
+// margin on each side, to each point of it. What leaves the image continues beyond it. sum returns the length
+// of a row.
 func (c *canvas) sum(margin int) int {
 	box := c.shape.box
 	w, h := box.Dx(), box.Dy()
 	wide := w + 2*margin + 1
-	if need := wide * (h + 2*margin + 1); cap(c.sums) < need {
-		c.sums = make([]int32, need)
-	} else {
-		c.sums = c.sums[:need]
-	}
+	c.sums = slices.Grow(c.sums[:0], wide*(h+2*margin+1))[:wide*(h+2*margin+1)]
 	clear(c.sums[:wide])
 	for y := -margin; y < h+margin; y++ {
 		above := c.sums[(y+margin)*wide:][:wide]
@@ -253,7 +251,7 @@ func (c *canvas) sum(margin int) int {
 			copy(below, above)
 			continue
 		}
-		shape := c.shape.pix[(box.Min.Y+min(max(y, 0), h-1))*c.size+box.Min.X:][:w]
+		shape := c.row(&c.shape, box, box.Min.Y+min(max(y, 0), h-1))
 		row, i := int32(0), 0
 		add := func(v uint8) {
 			row += int32(v)

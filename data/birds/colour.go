@@ -3,8 +3,7 @@ package birds
 // A colour is red, green and blue in sRGB.
 type colour [3]uint8
 
-// The colours of plumage. Each stays apart from the others in the warmest and in the
-// dimmest light of a Scene.
+// The colours of plumage. Each remains distinct in the warmest and in the dimmest light of a Scene.
 var (
 	black      = colour{38, 36, 40}
 	charcoal   = colour{58, 56, 62}
@@ -28,7 +27,7 @@ var (
 	legOrange  = colour{236, 124, 30}
 )
 
-// mix is a, or b for part 256, or what lies between.
+// mix blends from a for part 0 to b for part 256.
 func mix(a, b colour, part int) colour {
 	for i := range a {
 		a[i] = uint8((int(a[i])*(256-part) + int(b[i])*part + 128) >> 8)

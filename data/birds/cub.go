@@ -38,7 +38,7 @@ func (c Config) check() error {
 		return fmt.Errorf("size %d: want 32 to 1024", c.Size)
 	}
 	for i, s := range c.Species {
-		for k, v := range s.Traits { // here, where a panic is the caller's
+		for k, v := range s.Traits { // here, so that it panics in the caller's goroutine
 			Trait{Kind(k), v}.check()
 		}
 		for _, name := range []string{s.Name, s.Genus, s.Family} {
@@ -50,8 +50,8 @@ func (c Config) check() error {
 	return nil
 }
 
-// Scene returns the scene of a species' image: training images start at 0, test images at
-// c.Train. No two images of a set share a scene.
+// Scene returns the scene of a species' image: training images start at 0, test images at c.Train. No two
+// images of a set share a scene.
 func (c Config) Scene(species, image int) Scene {
 	// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): one to one, so seeds differ.
 	z := c.Seed + uint64(species)<<32 + uint64(image)
@@ -70,20 +70,16 @@ func (c Config) Class(species int) string {
 	return fmt.Sprintf("%03d.%s", species+1, underscored(c.Species[species].Name))
 }
 
-// Path is where Write puts a species' image, relative to the folder:
+// Path is the name of a species' image in Write's folder,
 // "images/001.Plain_Leafling/Plain_Leafling_0001.png".
 func (c Config) Path(species, image int) string {
-	return "images/" + c.Class(species) + "/" + c.file(species, image)
-}
-
-func (c Config) file(species, image int) string {
-	return fmt.Sprintf("%s_%04d.png", underscored(c.Species[species].Name), image+1)
+	return fmt.Sprintf("images/%s/%s_%04d.png", c.Class(species), underscored(c.Species[species].Name), image+1)
 }
 
 func underscored(name string) string { return strings.ReplaceAll(name, " ", "_") }
 
-// Write draws the set into a new folder, in the layout that doc.go describes. The folder
-// appears only when it is complete. Write panics if a trait's value is not one of its kind's.
+// Write draws the set into a new folder, in the layout that the package's documentation describes. The folder
+// appears only when it is complete. Write panics if a trait has a value that its kind does not have.
 func Write(ctx context.Context, dir string, c Config) error {
 	if err := write(ctx, filepath.Clean(dir), c); err != nil {
 		return fmt.Errorf("birds: write %s: %w", dir, err)
@@ -112,10 +108,10 @@ func write(ctx context.Context, dir string, c Config) (err error) {
 			os.RemoveAll(temporary)
 		}
 	}()
-	if err := os.Chmod(temporary, 0o755); err != nil { // MkdirTemp's is its owner's alone
+	if err := os.Chmod(temporary, 0o755); err != nil { // MkdirTemp's is private to its owner
 		return err
 	}
-	err = c.writeFiles(ctx, func(name string) (io.WriteCloser, error) {
+	err = c.write(ctx, func(name string) (io.WriteCloser, error) {
 		path := filepath.Join(temporary, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return nil, err
@@ -128,12 +124,12 @@ func write(ctx context.Context, dir string, c Config) (err error) {
 	return os.Rename(temporary, dir)
 }
 
-// WriteFiles is Write into anything that holds files, such as an archive. create opens the file
-// of a name in the layout that doc.go describes; several are open at a time.
+// WriteFiles is Write into any container of files, such as an archive. create opens a new file by its name in
+// the layout of a folder; several are open at a time.
 func WriteFiles(ctx context.Context, c Config, create func(name string) (io.WriteCloser, error)) error {
 	err := c.check()
 	if err == nil {
-		err = c.writeFiles(ctx, create)
+		err = c.write(ctx, create)
 	}
 	if err != nil {
 		return fmt.Errorf("birds: write: %w", err)
@@ -141,19 +137,33 @@ func WriteFiles(ctx context.Context, c Config, create func(name string) (io.Writ
 	return nil
 }
 
-func (c Config) writeFiles(ctx context.Context, create func(name string) (io.WriteCloser, error)) error {
+func (c Config) write(ctx context.Context, create creator) error {
 	each := c.Train + c.Test
 	seen := make([]sight, len(c.Species)*each)
-	err := data.Each(ctx, len(seen), 0, func(_, i int) error { return c.drawOne(create, i/each, i%each, &seen[i]) })
+	err := data.Each(ctx, len(seen), 0, func(_, i int) (err error) {
+		seen[i], err = c.drawOne(create, i/each, i%each)
+		return err
+	})
 	if err != nil {
 		return err
 	}
 	for name, text := range c.lists(seen) {
-		if err := writeFile(create, name, func(w io.Writer) error { _, err := w.Write(text.Bytes()); return err }); err != nil {
+		if err := create.file(name, func(w io.Writer) error { _, err := text.WriteTo(w); return err }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// A creator opens a new file by its name.
+type creator func(name string) (io.WriteCloser, error)
+
+func (create creator) file(name string, write func(io.Writer) error) error {
+	f, err := create(name)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
 }
 
 // A sight is what the lists say about an image.
@@ -162,8 +172,8 @@ type sight struct {
 	points [NumParts + Part(NumKinds)]image.Point // of the parts, then of the places; (-1, -1) if hidden
 }
 
-// drawOne writes an image and its masks, and notes in seen what the lists say about it.
-func (c Config) drawOne(create func(name string) (io.WriteCloser, error), species, index int, seen *sight) error {
+// drawOne writes an image and its masks, and returns what the lists say about it.
+func (c Config) drawOne(create creator, species, index int) (seen sight, err error) {
 	m := c.Draw(species, index)
 	seen.box = bounds(m.Places[Build])
 	for i, mask := range append(m.Parts[:], m.Places[:]...) {
@@ -177,38 +187,26 @@ func (c Config) drawOne(create func(name string) (io.WriteCloser, error), specie
 		copy(photo.Pix[4*i:], m.RGB.Pix[3*i:3*i+3])
 		photo.Pix[4*i+3] = 255
 	}
-	name := c.Class(species) + "/" + c.file(species, index)
+	name := strings.TrimPrefix(c.Path(species, index), "images/")
 	for kind, picture := range map[string]image.Image{
 		"images":       photo,
 		"masks/parts":  stack(m.Parts[:], c.Size),
 		"masks/places": stack(m.Places[:], c.Size),
 	} {
-		err := writeFile(create, kind+"/"+name, func(w io.Writer) error {
-			return (&png.Encoder{CompressionLevel: png.BestSpeed, BufferPool: &pngBuffers}).Encode(w, picture)
+		err := create.file(kind+"/"+name, func(w io.Writer) error {
+			return (&png.Encoder{CompressionLevel: png.BestSpeed, BufferPool: (*buffers)(&pngBuffers)}).Encode(w, picture)
 		})
 		if err != nil {
-			return err
+			return seen, err
 		}
 	}
-	return nil
+	return seen, nil
 }
 
-var pngBuffers buffers
+// buffers keeps a png.Encoder's memory between images.
+type buffers sync.Pool
 
-// buffers keeps the encoder's memory between images.
-type buffers struct{ pool sync.Pool }
+var pngBuffers = sync.Pool{New: func() any { return new(png.EncoderBuffer) }}
 
-func (b *buffers) Get() *png.EncoderBuffer {
-	e, _ := b.pool.Get().(*png.EncoderBuffer)
-	return e
-}
-
-func (b *buffers) Put(e *png.EncoderBuffer) { b.pool.Put(e) }
-
-func writeFile(create func(name string) (io.WriteCloser, error), name string, write func(io.Writer) error) error {
-	f, err := create(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(f), f.Close())
-}
+func (b *buffers) Get() *png.EncoderBuffer  { return (*sync.Pool)(b).Get().(*png.EncoderBuffer) }
+func (b *buffers) Put(e *png.EncoderBuffer) { (*sync.Pool)(b).Put(e) }

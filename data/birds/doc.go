@@ -1,11 +1,10 @@
-// Package birds draws birds: a data set for fine-grained recognition in which the
-// place of every trait is known to the pixel.
+// Package birds draws birds: a data set for fine-grained recognition with the place of every trait known to
+// the pixel.
 //
-// A bird is its Traits: one value of each Kind, such as the colour of the crown or the
-// ring around the eye. An image is a bird in a Scene, drawn from a seed: pose, light,
-// landscape, the branch, the leaf in front. The image comes with masks of the bird's
-// parts and of the places of its traits. Exchanging a trait in the same scene changes
-// the image only in that trait's place.
+// A bird is its Traits: one value of each Kind, such as the colour of the crown or the ring around the eye.
+// An image is a bird in a Scene, drawn from a seed: pose, light, landscape, the branch, the leaf in front. It
+// comes with masks of the bird's parts and of the places of its traits. Exchanging a trait in the same scene
+// changes the image in that trait's place alone.
 //
 //	all := birds.AllSpecies()
 //	image := birds.Draw(all[1].Traits, birds.NewScene(7), 128)
@@ -13,23 +12,23 @@
 //	without := birds.Draw(all[1].Traits.Without(birds.EyeRing), birds.NewScene(7), 128)
 //	endless := birds.Draw(birds.Random(rng), birds.NewScene(rng.Uint64()), 128)
 //
-// AllSpecies is a taxonomy: species of one genus share all but one or two traits,
-// genera of one family share build and, except one species, bill. For each small kind of
-// trait there are two species that differ in it alone; Distinguish finds them.
+// AllSpecies is a taxonomy: species of one genus share all but one or two traits, genera of one family share
+// build and, except one species, bill. For each small kind of trait two species differ in it alone;
+// Distinguish finds them.
 //
 // The same arguments give the same bits on every platform.
 //
 // # Folders
 //
-// Write draws a set as a folder in the layout of CUB-200-2011 (Wah et al., "The
-// Caltech-UCSD Birds-200-2011 Dataset", CNS-TR-2011-001), which data.Open reads:
+// Write draws a set as a folder in the layout of CUB-200-2011 (Wah et al., "The Caltech-UCSD Birds-200-2011
+// Dataset", CNS-TR-2011-001), which data.Open reads:
 //
 //	images/001.Plain_Leafling/Plain_Leafling_0001.png
 //	images.txt              image, path below images/
 //	classes.txt             class, name
 //	image_class_labels.txt  image, class
 //	train_test_split.txt    image, 1 for training or 0 for test
-//	bounding_boxes.txt      image, x, y, width, height of what is seen of the bird, in pixels
+//	bounding_boxes.txt      image, x, y, width, height of the visible bird, in pixels
 //	parts/parts.txt         part, name: the Parts, then the places of the Kinds
 //	parts/part_locs.txt     image, part, x, y, 1 if visible
 //	attributes/attributes.txt              attribute, has_KIND::VALUE

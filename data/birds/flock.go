@@ -9,21 +9,21 @@ import (
 	"github.com/promptcam/promptcam/data"
 )
 
-// Flock is birds with random traits, to pre-train on: other birds in every epoch, and of traits and scenes
-// there are so many that none is seen twice. It is an Images of package vit/pretrain.
+// Flock is birds with random traits to pre-train on: each epoch has new birds, and none is seen twice. It is
+// an Images of package vit/pretrain.
 //
-// With one picture of each bird, what its views have most in common is the background, which says
-// nothing about the bird. With several, all that they have in common is the bird's traits.
+// With one picture of each bird, its views would have the background in common, which says nothing about the
+// bird. With several, they have the bird's traits alone in common.
 //
-// Birds that differ in most of their traits are told apart by the plainest, and the smallest are
-// never learned. So the birds of a piece become kin: they inherit each trait from a common ancestor
-// with a probability that rises over the first epochs.
+// If birds differed in most of their traits, the network could tell them apart by the plainest and would
+// never learn the smallest. So the birds of a piece become kin: they inherit each trait from a common
+// ancestor with a probability that rises over the first epochs.
 type Flock struct {
-	Birds        int     // of an epoch
+	Birds        int     // per epoch
 	Pictures     int     // of each bird, in other poses, places and lights
 	Size         int     // side of a picture in pixels
-	Batch, Piece int     // birds of a step, and those of it that have one ancestor
-	Kin          float64 // probability in the end that a trait is inherited
+	Batch, Piece int     // birds per step, and those of them with one ancestor
+	Kin          float64 // final probability that a trait is inherited
 	Rise         float64 // epochs until then
 	Seed         int64
 }
@@ -31,7 +31,7 @@ type Flock struct {
 func (f *Flock) Len() int    { return f.Birds }
 func (f *Flock) Scenes() int { return f.Pictures }
 
-// Shuffled is false: each epoch has other birds, and kin belong together.
+// Shuffled is false: each epoch has new birds, and kin belong together.
 func (f *Flock) Shuffled() bool { return false }
 
 // At draws bird i of an epoch, both from 0, in one of its scenes.
@@ -47,7 +47,7 @@ func (f *Flock) At(_ context.Context, i, epoch, scene int) (*data.RGB, error) {
 func (f *Flock) bird(i, epoch int) (Traits, *rand.Rand) {
 	rng := rand.New(rand.NewPCG(uint64(f.Seed)+2<<32, uint64(epoch)<<32|uint64(i)))
 	traits := Random(rng)
-	// Pieces follow each other in a batch, of which the last may be smaller.
+	// The last piece of a batch may be smaller.
 	pieces := (f.Batch + f.Piece - 1) / f.Piece
 	family := i/f.Batch*pieces + i%f.Batch/f.Piece
 	ancestor := Random(rand.New(rand.NewPCG(uint64(f.Seed)+4<<32, uint64(epoch)<<32|uint64(family))))

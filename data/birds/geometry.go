@@ -2,13 +2,11 @@ package birds
 
 import "math"
 
-// Coordinates are computed alike on every platform: sums and products one by one,
-// each product converted to float64 so that no compiler fuses it with a sum
-// (https://go.dev/ref/spec#Floating_point_operators), square roots, which IEEE 754
-// rounds exactly, and sine from the polynomial below. The rasteriser then rounds them to
-// 1/256 pixel and goes on with integers.
+// Coordinates are the same on every platform: each product is converted to float64 so that no compiler fuses
+// it with a sum (https://go.dev/ref/spec#Floating_point_operators), IEEE 754 rounds square roots exactly, and
+// sine is the polynomial below. The rasteriser then rounds to 1/256 pixel and continues with integers.
 
-// A point is in units of some frame; x points forward (the way the bird looks), y down.
+// A point is in units of a frame; x points forward, the way the bird looks, y down.
 type point struct{ x, y float64 }
 
 func (p point) plus(q point) point         { return point{p.x + q.x, p.y + q.y} }
@@ -18,8 +16,7 @@ func lerp(p, q point, t float64) point     { return p.plus(q.minus(p).times(t)) 
 func (p point) length() float64            { return math.Sqrt(float64(p.x*p.x) + float64(p.y*p.y)) }
 func between(low, high, t float64) float64 { return low + float64((high-low)*t) }
 
-// sine of an angle in degrees of at most 90 either way, by its Taylor series to x^11;
-// the error is below 1e-7.
+// sine of an angle from -90 to 90 degrees, by its Taylor series to x^11; the error is below 1e-7.
 func sine(degrees float64) float64 {
 	x := float64(degrees * (math.Pi / 180))
 	xx := float64(x * x)
@@ -45,15 +42,13 @@ func (f frame) at(x, y float64) point {
 
 func (f frame) apply(p point) point { return f.at(p.x, p.y) }
 
-// turned is a frame whose origin is o, whose unit is size, and which looks up by an
-// angle in degrees.
+// turned is a frame with origin o and unit size that looks up by an angle in degrees.
 func turned(o point, size, degrees float64) frame {
 	s, c := float64(size*sine(degrees)), float64(size*cosine(degrees))
 	return frame{c, s, -s, c, o.x, o.y}
 }
 
-// A knot is a point of an outline. Smooth outlines pass through their knots; at corners
-// they may break.
+// A knot is a point of an outline, which is smooth except at corners.
 type knot struct {
 	point
 	corner bool
@@ -61,9 +56,8 @@ type knot struct {
 
 func (p point) corner() knot { return knot{p, true} }
 
-// curve appends to dst the points of the smooth closed outline through knots: cubic Bezier
-// curves whose tangents at a knot go from the knot before to the knot after
-// (Catmull-Rom), or vanish at corners.
+// curve appends to dst the points of the closed outline through knots: cubic Bezier curves with tangents at a
+// knot from the one before to the one after (Catmull-Rom), and none at corners.
 func curve(dst []point, knots []knot, steps int) []point {
 	n := len(knots)
 	for i, k := range knots {
@@ -86,12 +80,11 @@ func curve(dst []point, knots []knot, steps int) []point {
 	return dst
 }
 
-// stroke appends to dst the outline of a line through the points line, from whose middle it
-// reaches half of width from at the start to half of width to at the end.
+// stroke appends to dst the outline of a line through points, of width from at the start and to at the end.
 func stroke(dst []point, line []point, from, to float64) []point {
 	n := len(line)
 	start := len(dst)
-	dst = append(dst, line...) // one side; the other is put behind it
+	dst = append(dst, line...) // room for one side, then the other
 	dst = append(dst, line...)
 	for i, p := range line {
 		d := line[min(i+1, n-1)].minus(line[max(i-1, 0)])
@@ -103,7 +96,7 @@ func stroke(dst []point, line []point, from, to float64) []point {
 	return dst
 }
 
-// compose is the map g, then f.
+// compose returns the map that applies g, then f.
 func (f frame) compose(g frame) frame {
 	o, x, y := f.at(g.x, g.y), f.at(g.xx, g.yx), f.at(g.xy, g.yy)
 	return frame{x.x - f.x, y.x - f.x, x.y - f.y, y.y - f.y, o.x, o.y}

@@ -12,7 +12,7 @@ import (
 // A Part is a part of the body.
 type Part uint8
 
-// The parts. Their masks do not overlap, but at soft edges.
+// The parts. Their masks overlap at soft edges alone.
 const (
 	Body Part = iota
 	Head
@@ -29,24 +29,24 @@ var partNames = [NumParts]string{"body", "head", "bill", "eye", "wing", "tail", 
 // String is the part's name, "bill". It panics if there is no such part.
 func (p Part) String() string { return partNames[p] }
 
-// An Image is a drawn bird. A mask's pixels are 0 to 255, the share of the pixel that the thing
-// is seen in; its bounds are a box within the image, outside of which it is 0.
+// An Image is a drawn bird. A mask's pixels, 0 to 255, are the visible share of the thing in them. Its bounds
+// are a box within the image; outside it is 0.
 type Image struct {
 	RGB    *data.RGB // [size, size, 3]
 	Traits Traits
 	Parts  [NumParts]*image.Alpha
-	// Places are where the bird's traits are seen. A kind has its place on birds without the
-	// mark, too: another value changes the image there and, for a shape, where the other shape is.
-	// Places overlap where two kinds are seen in one place: shape and colour of the bill, a breast's
-	// streaks and the belly between. Build's is the whole bird.
+	// Places are where the bird's traits are visible. A kind has its place on birds without the mark, too:
+	// another value changes the image there and, for a shape, where the other shape is. Places overlap where
+	// two kinds are visible in one place: shape and colour of the bill, a breast's streaks and the belly
+	// between. Build's is the whole bird.
 	Places [NumKinds]*image.Alpha
 }
 
 var canvases = sync.Pool{New: func() any { return new(canvas) }}
 
-// Draw draws a bird in a scene as an image of size x size pixels. The same arguments give the
-// same bits on every platform. It panics if a trait's value is none of its kind's or
-// the size is not from 32 to 1024.
+// Draw draws a bird in a scene as an image of size x size pixels. The same arguments give the same bits on
+// every platform. It panics if a trait has a value that its kind does not have or size is not from 32 to
+// 1024.
 func Draw(t Traits, s Scene, size int) *Image {
 	for k, v := range t {
 		Trait{Kind(k), v}.check()
@@ -91,8 +91,8 @@ func Draw(t Traits, s Scene, size int) *Image {
 func (c *canvas) cut(l layer) *image.Alpha {
 	m := &c.masks[l]
 	out := image.NewAlpha(m.box)
-	for y := m.box.Min.Y; y < m.box.Max.Y; y++ {
-		copy(out.Pix[(y-m.box.Min.Y)*out.Stride:], m.pix[y*c.size+m.box.Min.X:y*c.size+m.box.Max.X])
+	for y := range m.box.Dy() {
+		copy(out.Pix[y*out.Stride:], c.row(m, m.box, m.box.Min.Y+y))
 	}
 	return out
 }

@@ -36,12 +36,9 @@ func (c Config) lists(seen []sight) map[string]*bytes.Buffer {
 		attribute := 0
 		for k, v := range c.Species[species].Traits {
 			visible := s.points[int(NumParts)+k].X >= 0
+			certainty := 1 + 3*bit(visible) // not visible, or definitely
 			for j := range kinds[k].values {
 				attribute++
-				certainty := 1 // not visible
-				if visible {
-					certainty = 4 // definitely
-				}
 				line("attributes/image_attribute_labels.txt", "%d %d %d %d 0.0", id, attribute, bit(visible && j == int(v)), certainty)
 			}
 		}

@@ -9,7 +9,7 @@ var (
 	berries = [...]colour{red, yellow, white, black, orange, blue}
 )
 
-// sole is how far below the feet's origin the perch begins: the soles sink in.
+// sole is how far below the feet's origin the perch begins, so that the soles sink in.
 const sole = 1.5
 
 // drawPerch draws what the bird stands on.
@@ -31,8 +31,8 @@ func (a *artist) drawPerch(s Scene, rng *rand.Rand) {
 	}
 }
 
-// drawBranch draws a branch from edge to edge, with leaves that grow behind it, and with fruit in
-// the colours of traits: a colour alone tells nothing, only its place does.
+// drawBranch draws a branch from edge to edge, with leaves behind it and fruit in the colours of traits, so
+// that a colour alone tells nothing without its place.
 func (a *artist) drawBranch(slope frame, w float64, rng *rand.Rand) {
 	f := a.bird.compose(slope)
 	middle := sole + float64(w/2)
@@ -72,7 +72,7 @@ func (a *artist) berry(f frame, o point, radius float64, ground colour) {
 	a.end(a.reach(2), 120)
 }
 
-// drawRock draws a mound whose top is a little flat.
+// drawRock draws a mound with a slightly flat top.
 func (a *artist) drawRock(f frame, rng *rand.Rand) {
 	in := func(low, high float64) float64 { return between(low, high, rng.Float64()) }
 	ground := mix(stone, bark, rng.IntN(160))

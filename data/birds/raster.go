@@ -3,6 +3,7 @@ package birds
 import (
 	"image"
 	"math"
+	"slices"
 )
 
 // A plane is a mask of the whole image: coverage 0 to 255 per pixel, 0 outside box.
@@ -11,7 +12,7 @@ type plane struct {
 	box image.Rectangle
 }
 
-// clear empties p, an image of rows of size pixels.
+// clear empties p; its rows have size pixels.
 func (p *plane) clear(size int) {
 	for y := p.box.Min.Y; y < p.box.Max.Y; y++ {
 		clear(p.pix[y*size+p.box.Min.X : y*size+p.box.Max.X])
@@ -19,9 +20,9 @@ func (p *plane) clear(size int) {
 	p.box = image.Rectangle{}
 }
 
-// A raster fills outlines. It is golang.org/x/image/vector's way (accumulate the signed area
-// that each edge leaves to its right in each cell, then sum along rows), in integers
-// throughout: that package computes slopes in float32, which may differ between processors.
+// A raster fills outlines as golang.org/x/image/vector does: it accumulates the signed area that each edge
+// leaves to its right in each cell, then sums along rows. It uses integers, since that package's float32
+// slopes may differ between processors.
 type raster struct {
 	size  int
 	cells []int32 // [h, w+2] of the outline's box, signed area in units of 1/2^17 pixel
@@ -33,8 +34,8 @@ const (
 	full = 2 * one // a pixel's width in units of doubled means
 )
 
-// fill writes the coverage of the closed polygon outline, in pixels, to dst. Where the
-// outline winds around a point in either direction, the point is inside.
+// fill writes the coverage of the closed polygon outline, in pixels, to dst. A point is inside where the
+// outline winds around it in either direction.
 func (r *raster) fill(dst *plane, outline []point) {
 	dst.clear(r.size)
 	r.fixed = r.fixed[:0]
@@ -51,12 +52,8 @@ func (r *raster) fill(dst *plane, outline []point) {
 	}
 	dst.box = box
 	w, h := box.Dx(), box.Dy()
-	if need := (w + 2) * h; cap(r.cells) < need {
-		r.cells = make([]int32, need)
-	} else {
-		r.cells = r.cells[:need]
-		clear(r.cells)
-	}
+	r.cells = slices.Grow(r.cells[:0], (w+2)*h)[:(w+2)*h]
+	clear(r.cells)
 	last := r.fixed[len(r.fixed)-1]
 	for _, f := range r.fixed {
 		r.edge(last.X-box.Min.X*one, last.Y-box.Min.Y*one, f.X-box.Min.X*one, f.Y-box.Min.Y*one, w, h)
@@ -68,11 +65,7 @@ func (r *raster) fill(dst *plane, outline []point) {
 		row := dst.pix[(box.Min.Y+y)*r.size+box.Min.X:][:w]
 		for x, c := range cells {
 			sum += c
-			area := sum
-			if area < 0 {
-				area = -area
-			}
-			row[x] = uint8(min(255, (area*255+1<<16)>>17))
+			row[x] = uint8(min(255, (max(sum, -sum)*255+1<<16)>>17))
 		}
 	}
 }
@@ -106,8 +99,8 @@ func (r *raster) edge(x0, y0, x1, y1, w, h int) {
 	}
 }
 
-// along is how far an edge of the slope dx/dy has gone across when it has gone down by y. The
-// product is too large for 32 bits in images of some hundred pixels.
+// along is how far across an edge of slope dx/dy is after y down. The product overflows 32 bits in images of
+// some hundred pixels.
 func along(dx, y, dy int) int { return int(int64(dx) * int64(y) / int64(dy)) }
 
 // span accumulates the part of an edge within one row: from x0 to x1 over a height.

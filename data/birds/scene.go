@@ -2,28 +2,28 @@ package birds
 
 import "math/rand/v2"
 
-// A Scene is everything in an image but the bird's traits: how the bird sits, where, and
-// in what light. Two images of one scene differ only where their birds' traits do.
-// Angles are in degrees, sizes in units of 1/128 of the image's side.
+// A Scene is everything in an image except the bird's traits: how the bird sits, where, and in what light.
+// Two images of one scene differ only where their birds' traits do. Angles are in degrees, sizes in 1/128 of
+// the image's side.
 type Scene struct {
-	Seed       uint64     // NewScene's; of background, leaves and the grain of feathers
+	Seed       uint64     // NewScene's, also of background, leaves and the grain of feathers
 	Mirror     bool       // the bird looks to the left
 	Scale      float64    // 0.82 to 1: a bird fills about that share of the image
 	Feet       [2]float64 // where the bird stands, x and y
-	Stance     float64    // of the body, beyond the build's own; positive looks up
+	Stance     float64    // of the body, added to the build's; positive looks up
 	Head, Tail float64    // of head and tail, likewise
-	Sun        float64    // where the light comes from: -90 behind the bird, 0 above, 90 before it
+	Sun        float64    // direction of the light: -90 behind the bird, 0 above, 90 before it
 	Light      [3]float64 // factors of red, green and blue
 	Backdrop   Backdrop
 	Perch      Perch
 	Slope      float64 // of the perch
 	Thickness  float64 // of a branch
 	Cover      Cover
-	CoverAt    [2]float64 // where it is, relative to the feet, in the bird's direction
+	CoverAt    [2]float64 // relative to the feet, in the bird's direction
 	CoverAngle float64
 }
 
-// A Backdrop is the kind of landscape, out of focus, behind the bird.
+// A Backdrop is the landscape behind the bird, out of focus.
 type Backdrop uint8
 
 // The backdrops.
@@ -58,8 +58,8 @@ const (
 	NumCovers
 )
 
-// NewScene returns the scene of a seed. Most birds sit on branches. In a third of scenes something covers a part of
-// the bird, mostly of its tail, belly or legs.
+// NewScene returns the scene of a seed. Most birds sit on branches. In a third of scenes something covers a
+// part of the bird, mostly of its tail, belly or legs.
 func NewScene(seed uint64) Scene {
 	rng := rand.New(rand.NewPCG(seed, 0xb1bd5))
 	in := func(low, high float64) float64 { return between(low, high, rng.Float64()) }
@@ -78,7 +78,7 @@ func NewScene(seed uint64) Scene {
 	if rng.IntN(3) == 0 {
 		s.Perch = Perch(rng.IntN(int(NumPerches)))
 	}
-	room := 1.06 - s.Scale // a smaller bird has more room to be elsewhere
+	room := 1.06 - s.Scale // a smaller bird has more room to move
 	s.Feet = [2]float64{float64(in(-24, 24) * room), 103 + float64(in(-20, 12)*room)}
 	if s.Mirror {
 		s.Feet[0] = -s.Feet[0]

@@ -2,15 +2,14 @@ package birds
 
 import "slices"
 
-// A Species is a kind of bird that no book lists. Species of a genus share all but one or two
-// traits, genera of a family build and, but for one species, bill.
+// A Species is an invented kind of bird. Species of a genus share all but one or two traits, genera of a
+// family share build and, except one species, bill.
 type Species struct {
 	Name, Genus, Family string
 	Traits              Traits
 }
 
-// A genus is the traits its species share, and for each species the one trait of its own.
-// The first species has the genus's traits alone.
+// A genus is the traits that its species share and, for each species but the first, one trait of its own.
 type genus struct {
 	name, family string
 	build        uint8
@@ -24,13 +23,13 @@ type mark struct {
 	value string
 }
 
-// A variant is a species, and the mark that tells it from the first of its genus.
+// A variant is a species, and the mark that distinguishes it from the first of its genus.
 type variant struct {
 	name string
 	mark mark
 }
 
-// genera is the taxonomy. Each kind of trait but build is all that tells some two species apart.
+// genera is the taxonomy. For each kind of trait but build, some two species differ in it alone.
 var genera = []genus{
 	{"leaflings", "warblers", warbler,
 		[]mark{{Back, "olive"}, {Belly, "yellow"}, {WingBars, "two white"}, {LegColour, "pink"}},
@@ -58,12 +57,12 @@ var genera = []genus{
 		[]variant{{name: "Pied Barkdrummer"}, {"Green Barkdrummer", mark{Back, "green"}}, {"Scythe-billed Barkdrummer", mark{BillShape, "curved"}}}},
 }
 
-// trait looks the value's number up.
+// trait looks up the value's number.
 func (m mark) trait() Trait {
 	return Trait{m.kind, uint8(slices.Index(m.kind.Values(), m.value))}
 }
 
-// AllSpecies returns all species, those of a genus and of a family one after another.
+// AllSpecies returns all species, grouped by family and genus.
 func AllSpecies() []Species {
 	var all []Species
 	for _, g := range genera {
@@ -82,7 +81,7 @@ func AllSpecies() []Species {
 	return all
 }
 
-// Distinguish returns the traits of a that b has not.
+// Distinguish returns the traits of a that b does not have.
 func Distinguish(a, b Species) []Trait {
 	var traits []Trait
 	for _, k := range a.Traits.Diff(b.Traits) {

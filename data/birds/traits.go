@@ -5,14 +5,13 @@ import (
 	"math/rand/v2"
 )
 
-// A Kind is one way in which birds differ, at a place of its own on the bird:
-// the colour of the crown, the ring around the eye. The values of a kind are
-// numbered from 0, which is the absence of a mark or, for a kind that every bird
-// has some value of, the plainest.
+// A Kind is one way in which birds differ, at a place of its own on the bird: the colour of the crown, the
+// ring around the eye. Its values are numbered from 0, the absence of a mark or, if every bird has a value,
+// the plainest.
 type Kind uint8
 
-// The kinds of traits. Build is the shape of the whole bird, Back and Belly are
-// the ground colours that marks lie on; the others are small.
+// The kinds of traits. Build is the shape of the whole bird, Back and Belly are the ground colours under the
+// marks; the others are small.
 const (
 	Build Kind = iota
 	Back
@@ -34,7 +33,7 @@ const (
 	NumKinds
 )
 
-// Traits has one value of each kind. Traits are compared with ==.
+// Traits has one value of each kind. Compare Traits with ==.
 type Traits [NumKinds]uint8
 
 // A Trait is one value of one kind, "white eye ring".
@@ -43,7 +42,7 @@ type Trait struct {
 	Value uint8
 }
 
-// A look is how a value of a kind is drawn: its name and its colours, where it has any.
+// A look is a value's name and its colour, if it has one.
 type look struct {
 	name   string
 	colour colour
@@ -93,15 +92,15 @@ func (k Kind) Values() []string {
 // String names kind and value, "eye ring: white".
 func (t Trait) String() string { return t.Kind.String() + ": " + kinds[t.Kind].values[t.Value].name }
 
-// check panics if the value is none of the kind's.
+// check panics if the kind has no such value.
 func (t Trait) check() {
 	if t.Kind >= NumKinds || int(t.Value) >= len(kinds[t.Kind].values) {
 		panic(fmt.Sprintf("birds: trait of kind %d has value %d: there is none", t.Kind, t.Value))
 	}
 }
 
-// With returns t with the given traits in place of its own. It panics if a
-// trait's value is none of its kind's.
+// With returns t with the given traits in place of its own. It panics if a trait has a value that its kind
+// does not have.
 func (t Traits) With(traits ...Trait) Traits {
 	for _, u := range traits {
 		u.check()
@@ -110,8 +109,7 @@ func (t Traits) With(traits ...Trait) Traits {
 	return t
 }
 
-// Without returns t with the traits of the given kinds switched off: with their
-// values 0.
+// Without returns t with value 0 for the given kinds: without these marks.
 func (t Traits) Without(kinds ...Kind) Traits {
 	for _, k := range kinds {
 		t[k] = 0
@@ -130,12 +128,11 @@ func (t Traits) Diff(u Traits) []Kind {
 	return d
 }
 
-// colour is the colour of t's value of kind k, black where it has none.
+// colour is the colour of t's value of kind k, black if it has none.
 func (t Traits) colour(k Kind) colour { return kinds[k].values[t[k]].colour }
 
-// Random combines traits at random: every value of a kind is as likely as every
-// other, but half of the birds lack any one mark, and four in nine have the bill that
-// goes with their build.
+// Random combines traits at random: each value of a kind is equally likely, but half of the birds lack any
+// one mark, and four in nine have the bill of their build.
 func Random(rng *rand.Rand) Traits {
 	var t Traits
 	for k := range NumKinds {

@@ -5,12 +5,11 @@
 //	err := f.Fetch(ctx, "cache/birds.tgz", download.DefaultOptions())
 //	err = download.Unpack(ctx, "cache/birds.tgz", "cache/birds", download.Limits{Files: 20000, Bytes: 4 << 30}, nil)
 //
-// An interrupted download resumes where it stopped, in this run or a later one. The file at path
-// is complete and checked, or it is not there. An archive unpacks into a new folder, whole or
-// not at all.
+// An interrupted download resumes where it stopped, in this run or a later one. The file at path is complete
+// and checked, or it does not exist. An archive unpacks into a new folder, whole or not at all.
 //
-// If the publisher gives no hash, the first download checks the size alone and writes the SHA-256
-// beside the file; later calls check that.
+// If the publisher gives no hash, the first download checks the size alone and writes the SHA-256 beside the
+// file; later calls check that.
 //
 // Neither function is safe against another process doing the same: hold a Lock.
 package download

@@ -12,36 +12,35 @@ import (
 	"time"
 )
 
-// A File is what a publisher offers at an address.
+// A File is a published file.
 type File struct {
 	URL    string
 	Size   int64  // in bytes, more than 0
-	SHA256 string // in hexadecimal digits; empty: not known
-	MD5    string // the same; checked besides
+	SHA256 string // in hexadecimal digits; empty if unknown
+	MD5    string // likewise, checked too
 }
 
 // Options say how to fetch.
 type Options struct {
 	Client   *http.Client            // nil: http.DefaultClient
-	Stall    time.Duration           // without a byte for so long a connection is given up; 0: never
+	Stall    time.Duration           // closes a connection that brings no byte for so long; 0: never
 	Tries    int                     // connections in a row that bring nothing before Fetch gives up, at least 1
-	Pause    time.Duration           // before the second of these, and twice as long before each further one
-	Progress func(done, total int64) // is told how many bytes are there, after each piece; nil: nobody is
+	Pause    time.Duration           // before the second of these, doubled before each further one
+	Progress func(done, total int64) // unless nil, called with the bytes so far after each piece
 }
 
 // DefaultOptions returns options for large files on ordinary connections.
 func DefaultOptions() Options { return Options{Stall: time.Minute, Tries: 5, Pause: time.Second} }
 
-// Fetch sees to it that path holds f, and downloads it unless it does. What has come so far is in
-// path.part, with its origin in path.part.json. It stays there when ctx ends or the connection
-// fails, and the next Fetch goes on from it, if the server still has the same file (RFC 9110,
-// sections 13.1.5 and 14).
+// Fetch downloads f to path, unless path holds it already. A partial download is in path.part, with its
+// origin in path.part.json. It stays there when ctx ends or the connection fails, and the next Fetch resumes
+// it if the server still has the same file (RFC 9110, sections 13.1.5 and 14).
 //
-// Contents of another size or hash are an error that says both, and are removed if they were
-// downloaded now; a file that path holds already is left. Where f has no SHA-256, that of what
-// came is written to path.sha256, as sha256sum does, and is the one that is wanted later.
+// Contents of another size or hash are an error that gives both. Fetch removes them if it downloaded them
+// now, and leaves a file that was at path before. If f has no SHA-256, Fetch writes that of the download to
+// path.sha256, in the format of sha256sum, and later calls check it.
 //
-// A size or hash that no file can have panics.
+// It panics on fewer than 1 try and on a size or hash that no file can have.
 func (f File) Fetch(ctx context.Context, path string, o Options) error {
 	f.check()
 	if o.Tries < 1 {
@@ -82,10 +81,10 @@ func (f File) check() {
 	}
 }
 
-// accept makes the complete part the file, if it is the one that is wanted.
+// accept renames the complete part to path if it is the wanted file.
 func (p *part) accept(ctx context.Context, path string) error {
 	record := path + recordSuffix
-	if p.SHA256 == "" { // a record without its file is of a file that was deleted, to be fetched anew
+	if p.SHA256 == "" { // the record is of a deleted file
 		if err := os.Remove(record); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// errLocked is what try returns where another process has the lock.
+// errLocked is try's error while another process holds the lock.
 var errLocked = errors.New("locked by another process")
 
-// Lock waits until no other process has locked the file at path, which is made if it is not there
-// and stays, and locks it until unlock is called or the process ends. wait is called once if there
-// is something to wait for. On systems without such locks it returns at once.
+// Lock waits until no other process has locked the file at path, and locks it until unlock is called or the
+// process ends. It creates the file if need be, and never removes it. It calls wait once if it has to wait.
+// On systems without such locks it returns at once.
 func Lock(ctx context.Context, path string, wait func()) (unlock func() error, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package download
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,14 +15,14 @@ import (
 	"time"
 )
 
-// part is a file of which the beginning may have come.
+// part is a file that may be partially downloaded.
 type part struct {
 	File
 	Options
 	path string
 }
 
-// origin tells of which version of a file a part is the beginning.
+// origin is the version of a file that a part is the beginning of.
 type origin struct {
 	URL string `json:"url"`
 	// The strong ETag, or else the date of the last change (RFC 9110, section 13.1.5).
@@ -53,7 +54,7 @@ func (p *part) complete(ctx context.Context) error {
 		if e != nil {
 			return e
 		}
-		if n > most { // a server that starts anew each time must come farther each time
+		if n > most { // a server that starts over each time must get farther each time
 			most, try = n, 0
 		} else if try == p.Tries {
 			return fmt.Errorf("gave up after %d connections that brought nothing, with %d of %d bytes: %w", try, n, p.Size, err)
@@ -69,7 +70,7 @@ func (p *part) complete(ctx context.Context) error {
 	return nil
 }
 
-// size returns how many bytes there are. A part that is longer than the file is none.
+// size returns how many bytes have come. It removes a part that is longer than the file.
 func (p *part) size() (int64, error) {
 	info, err := os.Stat(p.path)
 	switch {
@@ -95,11 +96,11 @@ func (p *part) remove() error {
 	return errors.Join(errs...)
 }
 
-// attempt appends what one connection brings.
+// attempt appends what one connection delivers.
 func (p *part) attempt(ctx context.Context) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var alive func()
+	alive := func() {}
 	if p.Stall > 0 {
 		watch := time.AfterFunc(p.Stall, func() { cancel(fmt.Errorf("%w for %v", errStalled, p.Stall)) })
 		defer watch.Stop()
@@ -112,14 +113,14 @@ func (p *part) attempt(ctx context.Context) error {
 	return err
 }
 
-// receive asks for the bytes that are missing and calls alive, which may be nil, when some come.
+// receive asks for the missing bytes and calls alive when some arrive.
 func (p *part) receive(ctx context.Context, alive func()) error {
 	from, err := p.size()
 	if err != nil {
 		return refusal{err}
 	}
 	old := p.origin()
-	if old.Validator == "" { // nothing says that the server's file is still the same
+	if old.Validator == "" { // the server's file may have changed
 		from = 0
 	}
 	answer, err := p.ask(ctx, from, old.Validator)
@@ -136,7 +137,7 @@ func (p *part) receive(ctx context.Context, alive func()) error {
 		}
 	case http.StatusPartialContent:
 		first, all, ok := contentRange(answer.Header)
-		// Servers have been seen that answer with a part of another version, although If-Range forbids it.
+		// Some servers send a part of another version, although If-Range forbids it.
 		if !ok || from == 0 || first != from || now.Validator != "" && now.Validator != old.Validator {
 			return errors.Join(fmt.Errorf("the server sent a part %q that does not follow %d bytes of %q", answer.Header.Get("Content-Range"), from, old.Validator), p.remove())
 		}
@@ -145,10 +146,8 @@ func (p *part) receive(ctx context.Context, alive func()) error {
 		}
 	case http.StatusRequestedRangeNotSatisfiable:
 		return errors.Join(errors.New("the server has another file than before"), p.remove())
-	case http.StatusRequestTimeout, http.StatusTooManyRequests:
-		return errors.New(answer.Status)
 	default:
-		if answer.StatusCode >= 500 {
+		if c := answer.StatusCode; c >= 500 || c == http.StatusRequestTimeout || c == http.StatusTooManyRequests {
 			return errors.New(answer.Status)
 		}
 		return refuse("%s", answer.Status)
@@ -163,15 +162,12 @@ func (p *part) ask(ctx context.Context, from int64, validator string) (*http.Res
 		return nil, refusal{err}
 	}
 	request.Header.Set("User-Agent", "promptcam")
-	request.Header.Set("Accept-Encoding", "identity") // a range is one of the bytes that are sent
+	request.Header.Set("Accept-Encoding", "identity") // a range counts encoded bytes
 	if from > 0 {
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", from))
 		request.Header.Set("If-Range", validator)
 	}
-	client := http.Client{}
-	if p.Client != nil {
-		client = *p.Client
-	}
+	client := *cmp.Or(p.Client, http.DefaultClient)
 	follow := client.CheckRedirect
 	client.CheckRedirect = func(next *http.Request, via []*http.Request) error {
 		switch {
@@ -191,9 +187,9 @@ func (p *part) ask(ctx context.Context, from int64, validator string) (*http.Res
 	return answer, err
 }
 
-// store writes what comes behind the first from bytes, and what it is the continuation of.
+// store writes the body behind the first from bytes, and its origin if it is the beginning.
 func (p *part) store(body io.Reader, from int64, o origin, alive func()) (err error) {
-	file, err := os.OpenFile(p.path, os.O_WRONLY|os.O_CREATE, 0o644)
+	file, err := p.open(from, o)
 	if err != nil {
 		return refusal{err}
 	}
@@ -202,50 +198,50 @@ func (p *part) store(body io.Reader, from int64, o origin, alive func()) (err er
 			err = refusal{e}
 		}
 	}()
-	if from == 0 {
-		if err := file.Truncate(0); err != nil {
-			return refusal{err}
+	at := from
+	_, err = io.Copy(file, &watched{body, func(n int) error {
+		if n == 0 {
+			return nil
 		}
-		text, err := json.Marshal(o)
-		if err != nil {
-			return refusal{err}
+		alive()
+		if at += int64(n); at > p.Size {
+			return errors.Join(refuse("the server has more than %d bytes", p.Size), p.remove())
 		}
-		if err := write(p.path+".json", append(text, '\n')); err != nil {
-			return refusal{err}
+		if p.Progress != nil {
+			p.Progress(at, p.Size)
 		}
-	}
-	if _, err := file.Seek(from, io.SeekStart); err != nil {
+		return nil
+	}})
+	if errors.As(err, new(*fs.PathError)) { // of the disk
 		return refusal{err}
 	}
-	buffer := make([]byte, 1<<16)
-	for at := from; ; {
-		n, err := body.Read(buffer)
-		if n > 0 {
-			if alive != nil {
-				alive()
-			}
-			if at += int64(n); at > p.Size {
-				return errors.Join(refuse("the server has more than %d bytes", p.Size), p.remove())
-			}
-			if _, err := file.Write(buffer[:n]); err != nil {
-				return refusal{err}
-			}
-			if p.Progress != nil {
-				p.Progress(at, p.Size)
-			}
-		}
-		switch {
-		case err == io.EOF && at < p.Size:
-			return fmt.Errorf("cut off after %d of %d bytes", at, p.Size)
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return err
-		}
+	if err == nil && at < p.Size {
+		return fmt.Errorf("cut off after %d of %d bytes", at, p.Size)
 	}
+	return err
 }
 
-// origin returns what the part is the beginning of; the zero value if nothing says so.
+// open opens the part to write behind the first from bytes, and records the origin of a new one.
+func (p *part) open(from int64, o origin) (*os.File, error) {
+	flag := os.O_APPEND
+	if from == 0 {
+		flag = os.O_TRUNC
+	}
+	file, err := os.OpenFile(p.path, os.O_WRONLY|os.O_CREATE|flag, 0o644)
+	if err != nil || from > 0 {
+		return file, err
+	}
+	text, err := json.Marshal(o)
+	if err == nil {
+		err = write(p.path+".json", append(text, '\n'))
+	}
+	if err != nil {
+		file.Close()
+	}
+	return file, err
+}
+
+// origin returns the part's recorded origin; the zero value if there is none of this address.
 func (p *part) origin() (o origin) {
 	text, err := os.ReadFile(p.path + ".json")
 	if err != nil || json.Unmarshal(text, &o) != nil || o.URL != p.URL {
@@ -254,7 +250,7 @@ func (p *part) origin() (o origin) {
 	return o
 }
 
-// validator returns what tells a version of a file from others in If-Range.
+// validator returns what identifies a version of a file in If-Range.
 func validator(h http.Header) string {
 	if tag := h.Get("ETag"); tag != "" && !strings.HasPrefix(tag, "W/") {
 		return tag

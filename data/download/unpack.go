@@ -16,15 +16,15 @@ import (
 
 // Limits bound what an archive may unpack to.
 type Limits struct {
-	Files int   // including folders, also those that appear only in names
+	Files int   // including folders, even those that only occur in names
 	Bytes int64 // of all files together
 }
 
 // maxName is how long a name in an archive may be, in bytes.
 const maxName = 1024
 
-// Unpack unpacks the tar archive compressed by gzip at path archive as UnpackFrom
-// does. It calls progress, unless nil, with how many bytes of the archive it has read.
+// Unpack is UnpackFrom for the archive at a path. It calls progress, unless nil, with how many bytes of the
+// archive it has read.
 func Unpack(ctx context.Context, archive, dir string, l Limits, progress func(done, total int64)) error {
 	f, err := os.Open(archive)
 	if err != nil {
@@ -35,19 +35,25 @@ func Unpack(ctx context.Context, archive, dir string, l Limits, progress func(do
 	if err != nil {
 		return err
 	}
-	if err := UnpackFrom(ctx, &counted{Reader: f, total: info.Size(), progress: progress}, dir, l); err != nil {
+	done := int64(0)
+	read := func(n int) error {
+		if done += int64(n); progress != nil {
+			progress(done, info.Size())
+		}
+		return nil
+	}
+	if err := UnpackFrom(ctx, &watched{f, read}, dir, l); err != nil {
 		return fmt.Errorf("%s: %w", archive, err)
 	}
 	return nil
 }
 
-// UnpackFrom makes the folder dir, which must not exist, of a tar archive compressed by
-// gzip. It grows as dir.part, which is first removed if it exists, and is then renamed:
-// dir is complete, or it is not there.
+// UnpackFrom unpacks a tar archive compressed by gzip into a new folder. It fills dir.part, which it first
+// removes if it exists, and then renames it: dir is complete, or it does not exist.
 //
-// It creates files and folders with default permissions. Errors: a name that is absolute, leaves
-// the folder or occurs twice, a link, a device, more than the limits, no file at all, a truncated
-// archive.
+// Files and folders get default permissions. Errors: dir exists, a name that is absolute, leaves the folder
+// or occurs twice, a link, a device, more than the limits, no file at all, a truncated archive. It panics if
+// a limit is not positive.
 func UnpackFrom(ctx context.Context, archive io.Reader, dir string, l Limits) error {
 	if l.Files < 1 || l.Bytes < 1 {
 		panic(fmt.Sprintf("download: limits %+v, want more than 0", l))
@@ -62,7 +68,7 @@ func UnpackFrom(ctx context.Context, archive io.Reader, dir string, l Limits) er
 	if err := os.MkdirAll(part, 0o755); err != nil {
 		return err
 	}
-	if err := unpack(&reader{ctx, archive}, part, l); err != nil {
+	if err := unpack(until(ctx, archive), part, l); err != nil {
 		return errors.Join(err, os.RemoveAll(part))
 	}
 	return os.Rename(part, dir)
@@ -80,7 +86,13 @@ func unpack(archive io.Reader, dir string, l Limits) error {
 		return cut(err)
 	}
 	// Headers and padding can be a bomb as well as contents: each file may have 64 KiB of them.
-	plain := &limited{z, l.Bytes + int64(l.Files+1)<<16}
+	left := l.Bytes + int64(l.Files+1)<<16
+	plain := &watched{z, func(n int) error {
+		if left -= int64(n); left < 0 {
+			return errors.New("it unpacks to more bytes than the limit")
+		}
+		return nil
+	}}
 	u := &unpacker{root: root, limits: l, folders: map[string]bool{".": true}}
 	files := 0
 	for t := tar.NewReader(plain); ; {
@@ -108,7 +120,7 @@ func unpack(archive io.Reader, dir string, l Limits) error {
 	return nil
 }
 
-// cut rewords the error of an archive that ends too early.
+// cut rewords the error of a truncated archive.
 func cut(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || err == io.EOF {
 		return errors.New("the archive is cut off")
@@ -118,11 +130,11 @@ func cut(err error) error {
 
 // unpacker fills a folder.
 type unpacker struct {
-	root    *os.Root // confines everything, whatever add overlooks
+	root    *os.Root // confines what add overlooks
 	limits  Limits
 	entries int
 	bytes   int64
-	folders map[string]bool // that are there
+	folders map[string]bool // that exist
 }
 
 // add unpacks one entry.
@@ -156,7 +168,7 @@ func (u *unpacker) add(h *tar.Header, contents io.Reader) error {
 	return fmt.Errorf("it is of type %q, want files and folders alone", h.Typeflag)
 }
 
-// folder makes a folder with those that it is in, unless they are there.
+// folder makes a folder and its parents, unless they exist.
 func (u *unpacker) folder(name string) error {
 	if u.folders[name] {
 		return nil
@@ -206,34 +218,4 @@ func twice(err error) error {
 		return errors.New("its name is taken by an entry before it")
 	}
 	return err
-}
-
-// limited fails once more than left bytes are read.
-type limited struct {
-	io.Reader
-	left int64
-}
-
-func (l *limited) Read(p []byte) (int, error) {
-	n, err := l.Reader.Read(p)
-	if l.left -= int64(n); l.left < 0 {
-		return n, errors.New("it unpacks to more bytes than the limit")
-	}
-	return n, err
-}
-
-// counted reports how much was read.
-type counted struct {
-	io.Reader
-	done, total int64
-	progress    func(done, total int64)
-}
-
-func (c *counted) Read(p []byte) (int, error) {
-	n, err := c.Reader.Read(p)
-	c.done += int64(n)
-	if c.progress != nil {
-		c.progress(c.done, c.total)
-	}
-	return n, err
 }

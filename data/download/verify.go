@@ -15,11 +15,11 @@ import (
 	"strings"
 )
 
-// recordSuffix ends the name of the file that holds the SHA-256 of a download without a published one.
+// recordSuffix ends the name of the file with the SHA-256 of a download whose publisher gives none.
 const recordSuffix = ".sha256"
 
-// verify returns an error unless the file at path is f. If f has no SHA-256, that in the record of
-// final, the name that the file has or will have, serves; without one it is written.
+// verify returns an error unless the file at path is f. Without a SHA-256 in f it compares with the record
+// beside final, the file's name in the end, or writes one.
 func (f File) verify(ctx context.Context, path, final string) error {
 	file, err := os.Open(path)
 	if err != nil {
@@ -31,7 +31,7 @@ func (f File) verify(ctx context.Context, path, final string) error {
 	if f.MD5 != "" {
 		to = io.MultiWriter(s, m)
 	}
-	n, err := io.Copy(to, &reader{ctx, file})
+	n, err := io.Copy(to, until(ctx, file))
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -50,7 +50,7 @@ func (f File) verify(ctx context.Context, path, final string) error {
 	return heldTo(final, sum)
 }
 
-// heldTo compares a file's SHA-256 with its record, or makes one.
+// heldTo compares the SHA-256 of the file at path with its record, or writes one.
 func heldTo(path, sum string) error {
 	record := path + recordSuffix
 	line := []byte(sum + "  " + filepath.Base(path) + "\n")
@@ -67,7 +67,7 @@ func heldTo(path, sum string) error {
 	return nil
 }
 
-// write makes a small file, whole or not at all.
+// write writes a small file, whole or not at all.
 func write(path string, text []byte) error {
 	temporary := path + ".tmp"
 	if err := os.WriteFile(temporary, text, 0o644); err != nil {
@@ -76,15 +76,21 @@ func write(path string, text []byte) error {
 	return os.Rename(temporary, path)
 }
 
-// A reader ends with its context.
-type reader struct {
-	ctx context.Context
+// A watched reader passes the length of each read to check, and fails with its error.
+type watched struct {
 	io.Reader
+	check func(n int) error
 }
 
-func (r *reader) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
+func (w *watched) Read(p []byte) (int, error) {
+	n, err := w.Reader.Read(p)
+	if e := w.check(n); e != nil {
+		return 0, e // without the bytes, behind which a buffer would hide it
 	}
-	return r.Reader.Read(p)
+	return n, err
+}
+
+// until returns a reader that fails once ctx ends.
+func until(ctx context.Context, r io.Reader) io.Reader {
+	return &watched{r, func(int) error { return ctx.Err() }}
 }

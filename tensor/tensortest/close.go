@@ -1,7 +1,6 @@
 package tensortest
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -9,10 +8,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Close marks the test as failed, without stopping it, unless got has want's
-// shape and each element differs from want's by at most tol*max(1, |want|). NaN
-// is close to NaN, and an infinity to itself. The message names the element that
-// is furthest off. Close reports whether all are close.
+// Close marks the test as failed, without stopping it, unless got has want's shape and each element differs
+// from want's by at most tol*max(1, |want|). NaN is close to NaN, and an infinity to itself. The message
+// names the element that is furthest off. Close reports whether all are close.
 //
 // Each of want and got is a *tensor.Tensor, of any strides, or a []float32 or
 // []float64; a slice is compared with a tensor in row-major order.
@@ -20,11 +18,12 @@ func Close(t testing.TB, want, got any, tol float64) bool {
 	t.Helper()
 	w, shape := values(t, want)
 	g, other := values(t, got)
-	if len(w) != len(g) || shape != nil && other != nil && !slices.Equal(shape, other) {
-		t.Errorf("tensortest: got shape %v, want %v", sizes(g, other), sizes(w, shape))
+	_, shaped := want.(*tensor.Tensor)
+	if _, both := got.(*tensor.Tensor); len(w) != len(g) || shaped && both && !slices.Equal(shape, other) {
+		t.Errorf("tensortest: got shape %v, want %v", other, shape)
 		return false
 	}
-	if shape == nil {
+	if !shaped {
 		shape = other
 	}
 	wrong, worst, most := 0, 0, -1.0
@@ -56,16 +55,16 @@ func distance(want, got float64) float64 {
 	return math.Abs(want-got) / max(1, math.Abs(want))
 }
 
-// values returns the elements of x in row-major order, and its shape if it has one.
+// values returns the elements of x in row-major order, and its shape.
 func values(t testing.TB, x any) (v []float64, shape []int) {
 	t.Helper()
 	switch x := x.(type) {
 	case []float64:
-		return x, nil
+		return x, []int{len(x)}
 	case []float32:
-		return widen(x), nil
+		return widen(x), []int{len(x)}
 	case *tensor.Tensor:
-		return widen(x.Contig().Data()), append([]int{}, x.Shape()...)
+		return widen(x.Contig().Data()), x.Shape()
 	}
 	t.Fatalf("tensortest: Close takes tensors and slices of floats, not %T", x)
 	return nil, nil
@@ -79,21 +78,11 @@ func widen(x []float32) []float64 {
 	return v
 }
 
-func sizes(v []float64, shape []int) []int {
-	if shape == nil {
-		return []int{len(v)}
-	}
-	return shape
-}
-
-// place is the index of element i of a row-major tensor; of a slice, if shape is nil.
-func place(i int, shape []int) string {
-	if shape == nil {
-		return fmt.Sprint([]int{i})
-	}
+// place is the index of element i of a row-major tensor.
+func place(i int, shape []int) []int {
 	index := make([]int, len(shape))
 	for d := len(shape) - 1; d >= 0; d-- {
 		index[d], i = i%shape[d], i/shape[d]
 	}
-	return fmt.Sprint(index)
+	return index
 }

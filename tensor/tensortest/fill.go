@@ -6,9 +6,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Ramp returns a tensor of the given shape whose elements, in row-major order,
-// are -1, -0.75, -0.5 ... 1 over and over: small numbers of both signs whose sums and
-// products float32 holds exactly, and whose period, 9, no usual shape shares.
+// Ramp returns a tensor of the given shape with the elements -1, -0.75, -0.5 ... 1 repeated in row-major
+// order: small numbers of both signs with sums and products exact in float32, and a period, 9, that no usual
+// shape shares.
 func Ramp(shape ...int) *tensor.Tensor {
 	t := tensor.New(shape...)
 	data := t.Data()

@@ -17,8 +17,8 @@ import (
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
-// File is where a cache keeps its tokens, such as an opened file or memory. Calls
-// of ReadAt and WriteAt may overlap in time, of WriteAt for different bytes.
+// File is where a cache keeps its tokens, such as an opened file or memory. Calls of ReadAt and WriteAt may
+// be concurrent, those of WriteAt for different bytes.
 type File interface {
 	io.ReaderAt
 	io.WriterAt
@@ -40,19 +40,18 @@ func (d disk) Size() (int64, error) {
 	return info.Size(), nil
 }
 
-// Cache is an open file of tokens. It uses ReadAt and not a memory map: mapped pages
-// count as the process's memory, and touching a page of a file that was truncated
-// ends the process.
+// Cache is an open file of tokens. It uses ReadAt and not a memory map: mapped pages count as the process's
+// memory, and touching a page of a truncated file ends the process.
 type Cache struct {
 	path    string // or name
 	file    File
-	source  Source              // what the file says
-	records []Record            // that were asked for
+	source  Source              // in the file
+	records []Record            // asked for
 	views   map[string][]view   // of each photograph, in the file
-	hashes  map[string][32]byte // of the photographs' files, as the last Fill to the end saw them
+	hashes  map[string][32]byte // of the photographs' files in the last complete Fill
 	stats   Stats
 
-	tokens, crc32c, sha256 int64 // where in the file the tensors of these names begin
+	tokens, crc32c, sha256 int64 // where in the file these tensors begin
 }
 
 // A view of a photograph is one row of the file's tensors.
@@ -62,19 +61,18 @@ const version = "features 1" // of the file, in its metadata
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// Open opens the file of these records, in any order, and makes it, empty, if
-// there is none. A *MismatchError lists every reason why an existing one does not
-// fit: its tokens are made from something other than s, or some of the
-// records are not in it; more records than asked for are welcome. A file that is
-// truncated, damaged or not one of this package's is an error too.
+// Open opens the file of these records, in any order, and creates it, empty, if there is none. A
+// *MismatchError lists every reason why an existing one does not fit: its tokens are made from something
+// other than s, or some of the records are not in it; more records than asked for are welcome. A file that is
+// truncated, damaged or not a file of tokens is an error too.
 func Open(path string, s Source, records []Record) (*Cache, error) {
-	if err := prepare(&s, records); err != nil {
+	tensors, contents, metadata, err := layout(&s, records)
+	if err != nil {
 		return nil, fmt.Errorf("features: open %s: %w", path, err)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrNotExist) {
-		infos, contents, metadata := layout(s, records)
-		if err = checkpoint.Create(path, infos, contents, metadata); err == nil {
+		if err = checkpoint.Create(path, tensors, contents, metadata); err == nil {
 			f, err = os.OpenFile(path, os.O_RDWR, 0)
 		}
 	}
@@ -88,16 +86,16 @@ func Open(path string, s Source, records []Record) (*Cache, error) {
 	return c, err
 }
 
-// OpenFile is Open for a file of any kind, which errors call name. The caller closes it.
-// A File of size 0 is made into an empty cache; what was never written must read as zero.
+// OpenFile is Open for a file of any kind, which errors call name. The caller closes it. A File of size 0
+// becomes an empty cache; bytes never written must read as zero.
 func OpenFile(f File, name string, s Source, records []Record) (*Cache, error) {
-	if err := prepare(&s, records); err != nil {
-		return nil, fmt.Errorf("features: open %s: %w", name, err)
+	tensors, contents, metadata, err := layout(&s, records)
+	n := int64(0)
+	if err == nil {
+		n, err = f.Size()
 	}
-	n, err := f.Size()
 	if err == nil && n == 0 {
-		infos, contents, metadata := layout(s, records)
-		err = checkpoint.CreateAt(f, infos, contents, metadata)
+		err = checkpoint.CreateAt(f, tensors, contents, metadata)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("features: open %s: %w", name, err)
@@ -105,7 +103,7 @@ func OpenFile(f File, name string, s Source, records []Record) (*Cache, error) {
 	return existing(f, name, s, records)
 }
 
-// existing opens a file that is there.
+// existing opens a file that exists.
 func existing(f File, path string, s Source, records []Record) (*Cache, error) {
 	c := &Cache{path: path, file: f, records: slices.Clone(records)}
 	if err := c.decode(); err != nil {
@@ -128,20 +126,6 @@ func existing(f File, path string, s Source, records []Record) (*Cache, error) {
 		return nil, &MismatchError{path, reasons}
 	}
 	return c, nil
-}
-
-// prepare completes s and returns what is wrong with the arguments of Open.
-func prepare(s *Source, records []Record) error {
-	s.Type = cmp.Or(s.Type, checkpoint.F16)
-	for _, r := range records {
-		if r.Path == "" || strings.Contains(r.Path, "\x00") || r.View < 0 || r.View > math.MaxInt32 {
-			return fmt.Errorf("a record of path %q, view %d", r.Path, r.View)
-		}
-	}
-	if len(records) == 0 || len(records) > math.MaxInt32 {
-		return fmt.Errorf("%d records, want at least 1 and at most %d", len(records), math.MaxInt32)
-	}
-	return s.validate(augmented(records))
 }
 
 // augmented reports whether any of the records depends on Source.Augmented.
@@ -171,49 +155,57 @@ func (c *Cache) row(r Record) (row int, ok bool) {
 	return 0, false
 }
 
-// layout returns what checkpoint.Create makes a file of in which every record is missing.
-func layout(s Source, records []Record) (tensors map[string]checkpoint.Info, contents map[string][]byte, metadata map[string]string) {
-	list, n := listed(records)
-	if !augmented(records) {
-		s.Augmented, s.Seed = s.Plain, 0 // nothing depends on them
+// layout returns what checkpoint.Create makes a file of, with every record missing. It completes s, and
+// checks the arguments of Open.
+func layout(s *Source, records []Record) (tensors map[string]checkpoint.Info, contents map[string][]byte, metadata map[string]string, err error) {
+	s.Type = cmp.Or(s.Type, checkpoint.F16)
+	for _, r := range records {
+		if r.Path == "" || strings.Contains(r.Path, "\x00") || r.View < 0 || r.View > math.MaxInt32 {
+			return nil, nil, nil, fmt.Errorf("a record of path %q, view %d", r.Path, r.View)
+		}
 	}
-	source, err := json.Marshal(s)
+	if len(records) == 0 || len(records) > math.MaxInt32 {
+		return nil, nil, nil, fmt.Errorf("%d records, want at least 1 and at most %d", len(records), math.MaxInt32)
+	}
+	if err := s.validate(augmented(records)); err != nil {
+		return nil, nil, nil, err
+	}
+	list, n := listed(records)
+	of := *s
+	if !augmented(records) {
+		of.Augmented, of.Seed = of.Plain, 0 // nothing depends on them
+	}
+	source, err := json.Marshal(of)
 	if err != nil {
 		panic(err) // s is valid, so its numbers are finite
 	}
+	tensors = s.tensors(n)
+	tensors["records"] = checkpoint.Info{DType: checkpoint.U8, Shape: []int{len(list)}}
+	metadata = map[string]string{"promptcam": version, "source": string(source), "crc32c": checksum(source, list)}
+	return tensors, map[string][]byte{"records": list}, metadata, nil
+}
+
+// tensors returns the tensors of n records.
+func (s Source) tensors(n int) map[string]checkpoint.Info {
 	rows, dim := s.shape()
 	return map[string]checkpoint.Info{
-			"tokens":  {DType: s.Type, Shape: []int{n, rows, dim}},
-			"sha256":  {DType: checkpoint.U8, Shape: []int{n, 32}},
-			"crc32c":  {DType: checkpoint.I32, Shape: []int{n}},
-			"records": {DType: checkpoint.U8, Shape: []int{len(list)}},
-		}, map[string][]byte{"records": list},
-		map[string]string{"promptcam": version, "source": string(source), "crc32c": checksum(source, list)}
+		"tokens": {DType: s.Type, Shape: []int{n, rows, dim}},
+		"sha256": {DType: checkpoint.U8, Shape: []int{n, 32}},
+		"crc32c": {DType: checkpoint.I32, Shape: []int{n}},
+	}
 }
 
 // listed returns the list of records as the file holds it, and how many there are.
 func listed(records []Record) (list []byte, n int) {
-	views := map[string][]int{}
-	var paths []string
-	for _, r := range records {
-		of, ok := views[r.Path]
-		if !ok {
-			paths = append(paths, r.Path)
-		}
-		if !slices.Contains(of, r.View) {
-			views[r.Path] = append(of, r.View)
-			n++
-		}
-	}
-	for _, path := range paths {
-		slices.Sort(views[path]) // so that a view and its mirror image are neighbours
-		for i, v := range views[path] {
+	for _, p := range photos(records) {
+		for i, v := range p.views {
 			if i > 0 {
 				list = append(list, ',')
 			}
 			list = strconv.AppendInt(list, int64(v), 10)
 		}
-		list = append(append(append(list, ' '), path...), 0)
+		list = append(append(append(list, ' '), p.path...), 0)
+		n += len(p.views)
 	}
 	for (len(list)+36*n)%8 != 0 { // aligns tokens, the last of the file's tensors
 		list = append(list, 0)
@@ -284,22 +276,14 @@ func (c *Cache) decode() error {
 	if c.views, n, err = parse(string(list)); err != nil {
 		return fail("%w", err)
 	}
-	rows, dim := c.source.shape()
-	for _, t := range []struct {
-		name  string
-		info  checkpoint.Info
-		begin *int64
-	}{
-		{"tokens", checkpoint.Info{DType: c.source.Type, Shape: []int{n, rows, dim}}, &c.tokens},
-		{"sha256", checkpoint.Info{DType: checkpoint.U8, Shape: []int{n, 32}}, &c.sha256},
-		{"crc32c", checkpoint.Info{DType: checkpoint.I32, Shape: []int{n}}, &c.crc32c},
-	} {
-		have, _ := f.Info(t.name)
-		if have.DType != t.info.DType || !slices.Equal(have.Shape, t.info.Shape) {
-			return fail("tensor %s is %s %v, want %s %v", t.name, have.DType, have.Shape, t.info.DType, t.info.Shape)
+	want := c.source.tensors(n)
+	for name, begin := range map[string]*int64{"tokens": &c.tokens, "sha256": &c.sha256, "crc32c": &c.crc32c} {
+		have, _ := f.Info(name)
+		if t := want[name]; have.DType != t.DType || !slices.Equal(have.Shape, t.Shape) {
+			return fail("tensor %s is %s %v, want %s %v", name, have.DType, have.Shape, t.DType, t.Shape)
 		}
-		if *t.begin, _, ok = f.Place(t.name); !ok {
-			return fail("tensor %s does not lie in one piece", t.name)
+		if *begin, _, ok = f.Place(name); !ok {
+			return fail("tensor %s does not lie in one piece", name)
 		}
 	}
 	return nil

@@ -1,8 +1,7 @@
 // Package features caches the output of frozen layers.
 //
-// The layers below the first trained one give the same tokens for an image in
-// every epoch. A Cache is a file of these tokens: computed once, read by every
-// epoch of every training that starts from the same layer.
+// The layers below the first trained one give the same tokens for an image in every epoch. A Cache is a file
+// of these tokens: computed once, read by every epoch of every training that starts from the same layer.
 //
 //	s := features.Source{Backbone: b.SHA256, Arch: b.Config, Layer: 11, Plain: plain, Augmented: drawn, Seed: 1}
 //	c, err := features.Open("birds.safetensors", s, features.Records(4, train))
@@ -12,11 +11,10 @@
 //
 // # Views
 //
-// View 0 of a photograph is transformed by Source.Plain, and view 1 is its mirror
-// image. Views 2, 4, ... are transformed by Source.Augmented with random numbers that
-// depend on the seed, the photograph's path and the view, so that a record's bits do not
-// depend on the others; views 3, 5, ... are the mirror images of 2, 4, .... Fill decodes
-// a photograph once for all its views. An epoch sees one view of each image; under a Plan
+// View 0 of a photograph is transformed by Source.Plain, and view 1 is its mirror image. Views 2, 4, ... are
+// transformed by Source.Augmented with random numbers that depend on the seed, the photograph's path and the
+// view, so that a record's bits do not depend on the others; views 3, 5, ... are the mirror images of 2, 4,
+// .... Fill decodes a photograph once for all its views. An epoch sees one view of each image; under a Plan
 // with Weights a different one each time it picks the image, until all were seen.
 //
 // # Disk and memory
@@ -28,9 +26,8 @@
 //	ViT-S   151.3 KB                       151 GB
 //	ViT-B   302.6 KB                       303 GB
 //
-// A million photographs at ViT-S with their mirror images take 303 GB, in F32 twice that. Memory
-// holds a few batches and, for each photograph, its path and about 300 bytes, 600 with eight
-// views.
+// A million photographs at ViT-S with their mirror images take 303 GB, in F32 twice that. Memory holds a few
+// batches and, for each photograph, its path and about 300 bytes, 600 with eight views.
 //
 // # The file
 //

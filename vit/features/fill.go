@@ -16,33 +16,31 @@ import (
 	"github.com/promptcam/promptcam/vit"
 )
 
-// FillConfig says how to fill a cache. It changes no bit of the file.
+// FillConfig configures Fill. It changes no bit of the file.
 type FillConfig struct {
 	Batch    int                   // images in a forward pass; 0 means 8
 	Workers  int                   // photographs decoded at a time; 0 means GOMAXPROCS
-	Progress func(done, total int) // if not nil, called after records are done, one call at a time
+	Progress func(done, total int) // unless nil, called after records are done, one call at a time
 }
 
 // Stats counts the records that a Fill found and made.
 type Stats struct {
-	Reused  int // already there
+	Reused  int // from before
 	Made    int
-	Torn    int // made because the old one did not match its checksum
-	Changed int // made because the photograph at this path has changed
+	Torn    int // made again, because the old one did not match its checksum
+	Changed int // made again, because the photograph at this path has changed
 }
 
 // Stats returns the counts of the last Fill.
 func (c *Cache) Stats() Stats { return c.stats }
 
-// Fill makes the records that Open asked for and that are missing, torn or of a
-// changed photograph. Photographs are read from fsys. Fill may be ended at any moment,
-// by ctx or by force; the next call continues, and the file gets the same bytes.
-// Photographs that cannot be read do not stop it: Fill returns them, each once, in
-// the order of the records, with the Index of their first record and without a class.
+// Fill makes the records that Open asked for and that are missing, torn or of a changed photograph. It reads
+// photographs from fsys. It may end at any moment, by ctx or by force; the next call continues, and the file
+// gets the same bytes. Photographs that cannot be read do not stop it: Fill returns them, each once, in the
+// order of the records, with the Index of their first record and without a class.
 //
-// b must be the backbone of the cache's Source. It is faster if frozen. Errors: another
-// backbone, a fault of the file, the end of ctx, a token that is not finite or too
-// large for the file's type.
+// b must be the backbone of the cache's Source. It is faster if frozen. Errors: another backbone, a fault of
+// the file, the end of ctx, a token that is not finite or too large for the file's type.
 func (c *Cache) Fill(ctx context.Context, fsys fs.FS, b *vit.Model, config FillConfig) (bad []data.BadImage, err error) {
 	fail := func(err error) error { return fmt.Errorf("features: fill %s: %w", c.path, err) }
 	if config.Batch < 0 || config.Workers < 0 {
@@ -55,7 +53,7 @@ func (c *Cache) Fill(ctx context.Context, fsys fs.FS, b *vit.Model, config FillC
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	f := &filling{Cache: c, fsys: fsys, config: config, stop: stop, photos: c.photos(), seen: map[string][32]byte{}}
+	f := &filling{Cache: c, fsys: fsys, config: config, stop: stop, photos: photos(c.records), seen: map[string][32]byte{}}
 	c.stats = Stats{}
 	for _, p := range f.photos {
 		f.total += len(p.views)
@@ -74,28 +72,28 @@ func (c *Cache) Fill(ctx context.Context, fsys fs.FS, b *vit.Model, config FillC
 	return f.bad, nil
 }
 
-// A photo is a photograph and those of its views that were asked for.
+// A photo is a photograph and those of its views that records ask for.
 type photo struct {
 	path  string
-	index int // of the first record that asks for it
-	views []view
+	index int   // of the first record that asks for it
+	views []int // sorted, so that a view and its mirror image are neighbours
 }
 
-// photos groups the records asked for by photograph.
-func (c *Cache) photos() []*photo {
+// photos groups records by photograph.
+func photos(records []Record) []*photo {
 	var all []*photo
 	of := map[string]*photo{}
-	for i, r := range c.records {
+	for i, r := range records {
 		p := of[r.Path]
 		if p == nil {
 			p = &photo{path: r.Path, index: i}
-			of[r.Path] = p
-			all = append(all, p)
+			of[r.Path], all = p, append(all, p)
 		}
-		row, _ := c.row(r)
-		if v := (view{int32(r.View), int32(row)}); !slices.Contains(p.views, v) {
-			p.views = append(p.views, v)
-		}
+		p.views = append(p.views, r.View)
+	}
+	for _, p := range all {
+		slices.Sort(p.views)
+		p.views = slices.Compact(p.views)
 	}
 	return all
 }
@@ -108,7 +106,6 @@ type filling struct {
 	stop     context.CancelCauseFunc // with the error that ends it
 	photos   []*photo
 	pictures chan picture
-	free     chan []float32 // memory for pictures
 
 	mu    sync.Mutex // of all below, and of stats
 	done  int        // records
@@ -117,23 +114,20 @@ type filling struct {
 	bad   []data.BadImage
 }
 
-// A picture is an input of the network, and where its tokens belong.
+// A picture is an input of the network, and the destination of its tokens.
 type picture struct {
 	pixels []float32 // [3, H, W], normalised
-	photo  *photo
-	view   view
+	record Record
+	row    int      // of the record
 	hash   [32]byte // of the photograph's file
 }
 
-// run decodes photographs in workers and passes them through the network, in
-// batches as they come: no record depends on another.
+// run decodes photographs in workers and passes them through the network, in batches as they come: no record
+// depends on another.
 func (f *filling) run(ctx context.Context, b *vit.Model, batch, workers int) {
 	size := f.source.Arch.ImageSize
 	n := 3 * size[0] * size[1]
-	f.pictures, f.free = make(chan picture, batch), make(chan []float32, batch+workers)
-	for range cap(f.free) {
-		f.free <- nil
-	}
+	f.pictures = make(chan picture, batch)
 	go func() {
 		defer close(f.pictures)
 		memory := make([]worker, workers)
@@ -143,12 +137,11 @@ func (f *filling) run(ctx context.Context, b *vit.Model, batch, workers int) {
 		}
 	}()
 	pass := &pass{tape: autograd.Tape{NoGrad: true}, model: b, images: make([]float32, 0, batch*n), batch: make([]picture, 0, batch)}
-	for p := range f.pictures { // to the end, so that no worker stays behind
+	for p := range f.pictures { // to the end, so that every worker ends
 		if ctx.Err() != nil {
 			continue
 		}
 		pass.batch, pass.images = append(pass.batch, p), append(pass.images, p.pixels...)
-		f.free <- p.pixels // never blocks: there are no more than room for them
 		if len(pass.batch) == batch {
 			f.forward(pass)
 		}
@@ -171,8 +164,8 @@ func (f *filling) note(n int, count func(*Stats)) {
 // A worker is memory, reused for each photograph.
 type worker struct{ file, record []byte }
 
-// photo checks the records of a photograph and sends a picture for each that has to be
-// made. Its error is the file's, not the photograph's.
+// photo checks the records of a photograph and sends a picture for each that must be made. Errors are the
+// cache's; those of the photograph go to f.bad.
 func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
 	refuse := func(views int, err error) {
 		f.note(views, func(*Stats) {
@@ -189,9 +182,10 @@ func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
 	f.mu.Lock()
 	f.seen[p.path] = hash
 	f.mu.Unlock()
-	var todo []view
+	var todo []int
 	for _, v := range p.views {
-		switch state, err := f.check(int(v.row), hash, w); {
+		row, _ := f.row(Record{p.path, v})
+		switch state, err := f.check(row, hash, w); {
 		case err != nil:
 			return err
 		case state == whole:
@@ -212,41 +206,32 @@ func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
 		refuse(len(todo), err)
 		return nil
 	}
-	slices.SortFunc(todo, func(a, b view) int { return cmp.Compare(a.number, b.number) })
 	var seen *data.RGB
 	var t data.Transform
 	pair := -1
 	for _, v := range todo {
-		if even := int(v.number) &^ 1; even != pair {
+		if even := v &^ 1; even != pair {
 			seen, t = f.source.see(decoded, p.path, even)
 			pair = even
 		}
-		var pixels []float32
-		select {
-		case pixels = <-f.free:
-		case <-ctx.Done():
+		if ctx.Err() != nil {
 			return nil
 		}
-		if pixels == nil {
-			pixels = make([]float32, n)
-		}
+		pixels := make([]float32, n)
 		t.Normalise(pixels, seen)
-		if v.number%2 == 1 {
-			mirror(pixels, t.Width)
+		if v%2 == 1 {
+			for row := range slices.Chunk(pixels, t.Width) {
+				slices.Reverse(row)
+			}
 		}
-		f.pictures <- picture{pixels, p, v, hash} // received to the end
+		r := Record{p.path, v}
+		row, _ := f.row(r)
+		f.pictures <- picture{pixels, r, row, hash} // received to the end
 	}
 	return nil
 }
 
-// mirror swaps left and right of pixels [3, H, w].
-func mirror(pixels []float32, w int) {
-	for row := range slices.Chunk(pixels, w) {
-		slices.Reverse(row)
-	}
-}
-
-// A pass is the memory of forward passes.
+// A pass is a batch for the network, and the memory of forward passes.
 type pass struct {
 	tape    autograd.Tape
 	model   *vit.Model
@@ -266,8 +251,8 @@ func (f *filling) forward(p *pass) {
 	}
 	err := data.Each(context.Background(), n, 0, func(_, i int) error {
 		pic := p.batch[i]
-		if err := f.write(int(pic.view.row), pic.hash, tokens[i*len(tokens)/n:(i+1)*len(tokens)/n], p.records[i]); err != nil {
-			return fmt.Errorf("%s: %w", Record{pic.photo.path, int(pic.view.number)}, err)
+		if err := f.write(pic.row, pic.hash, tokens[i*len(tokens)/n:(i+1)*len(tokens)/n], p.records[i]); err != nil {
+			return fmt.Errorf("%s: %w", pic.record, err)
 		}
 		return nil
 	})

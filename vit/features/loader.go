@@ -7,22 +7,20 @@ import (
 	"github.com/promptcam/promptcam/data"
 )
 
-// LoaderConfig says how a loader makes batches.
+// LoaderConfig configures a loader.
 type LoaderConfig struct {
 	First   int   // view
-	Views   int   // each epoch sees one of this many views of each image, from First on
+	Views   int   // number of views from First on; each epoch sees one of each image
 	Batch   int   // images per batch
 	Shuffle bool  // a new order every epoch
 	Seed    int64 // of the order and of the choice of views
 }
 
-// Loader returns a loader of the tokens of items, until the cache is closed. It
-// keeps a copy of items, whose paths are those of the records. The choice of
-// views depends on the seed, the epoch and an item's position alone; an item
-// that the plan picks several times has another view each time, until all were
-// seen. Errors: an invalid setting, an empty list and, as a *MismatchError,
-// views that are not in the file. Only reading shows whether Fill has made a
-// record, and whether another process has since overwritten it.
+// Loader returns a loader of the tokens of items, whose paths are those of the records. It is valid until the
+// cache is closed, and keeps a copy of items. The view of an item depends on the seed, the epoch and its
+// position alone; an item that the plan picks several times has another view each time, until all were seen.
+// Errors: an invalid setting, an empty list and, as a *MismatchError, views that are not in the file. Only
+// reading shows whether Fill has made a record, and whether another process has since overwritten it.
 func (c *Cache) Loader(items []data.Item, config LoaderConfig) (*data.Loader, error) {
 	switch {
 	case config.Views < 1 || config.Batch < 1:
@@ -65,7 +63,7 @@ func (c LoaderConfig) picks(items []data.Item, p data.Plan) (picks []data.Pick, 
 	} else if picks, err = p.Picks(random("order %d %d", c.Seed, p.Epoch), items); err != nil {
 		return nil, err
 	}
-	// By position, from a source of their own, so that they depend on neither the order nor later items.
+	// By position and from a source of their own, so that they depend on neither the order nor later items.
 	rng := random("views %d %d", c.Seed, p.Epoch)
 	views := make([]int, len(items))
 	for i := range views {

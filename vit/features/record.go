@@ -90,8 +90,7 @@ func (c *Cache) numbers(dst []float32, row int, hash [32]byte, buf []byte) error
 	return nil
 }
 
-// write writes a record, via buf: its checksum last, so that a partly written record
-// does not match it.
+// write writes a record, via buf: its checksum last, so that a partly written record does not match it.
 func (c *Cache) write(row int, hash [32]byte, tokens []float32, buf []byte) error {
 	limit := float32(math.MaxFloat32)
 	if c.source.Type == checkpoint.F16 {

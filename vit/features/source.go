@@ -13,7 +13,7 @@ import (
 	"github.com/promptcam/promptcam/vit"
 )
 
-// Source is all that tokens depend on, except the photographs.
+// Source is everything that tokens depend on except the photographs.
 type Source struct {
 	Backbone  string           // vit.Model's SHA256
 	Arch      vit.Config       // its architecture
@@ -58,7 +58,7 @@ func (s Source) bytes() int {
 	return rows * dim * s.Type.Size()
 }
 
-// validate returns what is wrong with s.
+// validate returns the first fault of s.
 func (s Source) validate(augmented bool) error {
 	if err := s.Arch.Validate(); err != nil {
 		return err
@@ -91,7 +91,7 @@ func (s Source) essential() Source {
 	return s
 }
 
-// differences says in words where s, the source of a file, differs from want.
+// differences describes where s, the source of a file, differs from want.
 func (s Source) differences(want Source, augmented bool) (reasons []string) {
 	differ := func(format string, have, want any) {
 		if have != want {
@@ -111,7 +111,7 @@ func (s Source) differences(want Source, augmented bool) (reasons []string) {
 	return reasons
 }
 
-// fields says in which fields two structs differ.
+// fields describes the fields in which two structs differ.
 func fields(name string, have, want any) (reasons []string) {
 	h, w := reflect.ValueOf(have), reflect.ValueOf(want)
 	for i := range h.NumField() {
@@ -122,7 +122,7 @@ func fields(name string, have, want any) (reasons []string) {
 	return reasons
 }
 
-// MismatchError says why a file's tokens are not those asked for.
+// MismatchError lists why a file's tokens are not those asked for.
 type MismatchError struct {
 	Path    string
 	Reasons []string
@@ -146,7 +146,7 @@ func random(format string, a ...any) *rand.Rand {
 	return rand.New(rand.NewChaCha8(sha256.Sum256(fmt.Appendf(nil, format, a...))))
 }
 
-// Size returns about how many bytes a file of so many records has.
+// Size returns the approximate size of a file of so many records, in bytes.
 func (s Source) Size(records int) int64 {
 	s.Type = cmp.Or(s.Type, checkpoint.F16)
 	return int64(records) * int64(s.bytes()+36)

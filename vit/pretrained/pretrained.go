@@ -1,5 +1,4 @@
-// Package pretrained holds backbones that come with the library: no file is needed to
-// begin with.
+// Package pretrained holds backbones that come with the library.
 package pretrained
 
 import (
@@ -13,8 +12,7 @@ import (
 //go:embed birds.safetensors
 var birds []byte
 
-// BirdsFile returns the weights of Birds, in float16 under DINO's names, with their
-// architecture, which vit.Detect finds.
+// BirdsFile returns the weights of Birds, in float16 under DINO's names. vit.Detect finds their architecture.
 func BirdsFile() *checkpoint.File {
 	f, err := checkpoint.Decode(bytes.NewReader(birds), int64(len(birds)), "birds.safetensors")
 	if err != nil {
@@ -23,10 +21,9 @@ func BirdsFile() *checkpoint.File {
 	return f
 }
 
-// Birds returns a small ViT that examples/pretrain taught to see drawn birds (package
-// data/birds), without a label: their traits were combined at random, and all it was asked
-// for was which pictures show the same bird. Of photographs it knows nothing. examples/pretrain -h
-// tells how they were made.
+// Birds returns a small ViT that examples/pretrain pre-trained without labels on drawn birds (package
+// data/birds) with random traits: it learned which pictures show the same bird. It has seen no photograph.
+// examples/pretrain -h says how to make it.
 func Birds() *vit.Model {
 	f := BirdsFile()
 	c, err := vit.Detect(f)

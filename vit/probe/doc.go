@@ -1,8 +1,7 @@
-// Package probe has the usual baselines on a frozen vision transformer: a linear
-// probe, the nearest class mean and the k nearest neighbours, on the class token's
-// features. They explain nothing; they show what an explanation costs, the linear
-// probe is a teacher to learn from, and the neighbours, which learn nothing, measure
-// the features themselves.
+// Package probe has the usual baselines on a frozen vision transformer: a linear probe, the nearest class
+// mean and the k nearest neighbours, on the class token's features. They explain nothing; they show what an
+// explanation costs. The linear probe also serves as a teacher, and the neighbours, which learn nothing,
+// measure the features themselves.
 //
 //	features := probe.Features(backbone, 0, backbone.Embed(images)) // [B, D]
 //	linear, err := probe.FitLinear(ctx, train, labels, classes, probe.DefaultPenalty)

@@ -7,11 +7,10 @@ import (
 	"github.com/promptcam/promptcam/vit"
 )
 
-// Features turns the tokens [B, prefix+M, D] that enter block layer of b, from 0,
-// to the class token after all blocks and the final norm, [B, D]. Layer b.Config.Depth
-// means the tokens that leave the last block. The bits are those of the class row of
-// vit.Model.Features, but of the last block no other row is computed.
-// It panics if there is no such layer.
+// Features returns the class token after all blocks and the final norm, [B, D], from the tokens [B, prefix+M,
+// D] that enter block layer of b, from 0; layer b.Config.Depth means those that leave the last block. It has
+// the same bits as the class row of vit.Model.Features, but computes no other row of the last block. It
+// panics if there is no such layer.
 func Features(b *vit.Model, layer int, tokens *autograd.Var) *autograd.Var {
 	depth := len(b.Blocks)
 	if layer < 0 || layer > depth {

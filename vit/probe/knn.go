@@ -9,9 +9,9 @@ import (
 	"github.com/promptcam/promptcam/vit"
 )
 
-// KNN gives a row x the class for which its K nearest neighbours vote, as in DINO's eval_knn.py: those
-// of the largest products with x, each with the weight exp(product/Temperature). Nothing is fitted, so it
-// measures the features alone.
+// KNN classifies a row x by the vote of its K nearest neighbours, as in DINO's eval_knn.py: those with the
+// largest products with x, each with weight exp(product/Temperature). It fits nothing, so it measures the
+// features alone.
 type KNN struct {
 	Rows        *tensor.Tensor // [N, D], of length 1 if products are to be cosines
 	Labels      []int          // of the rows, from 0
@@ -32,7 +32,7 @@ func (k *KNN) Classes(x *tensor.Tensor) []int {
 	return classes
 }
 
-// vote returns the class of a row, given its products with the rows.
+// vote returns the class of a row from its products with the rows.
 func (k *KNN) vote(similar []float32) int {
 	nearest := make([]int, 0, k.K+1) // the most similar first
 	for i, s := range similar {
@@ -59,8 +59,8 @@ func (k *KNN) vote(similar []float32) int {
 	return best
 }
 
-// Pooled returns, for n images, the class token and the mean of all other tokens, each scaled to length
-// 1, side by side, [n, 2D]. pixels writes the i-th image as b sees it, [3, H, W]. The error is ctx's.
+// Pooled returns, for n images, the class token and the mean of all other tokens, each scaled to length 1,
+// side by side, [n, 2D]. pixels writes the i-th image as b sees it, [3, H, W]. The error is ctx's.
 func Pooled(ctx context.Context, b *vit.Model, n int, pixels func(dst []float32, i int)) (*tensor.Tensor, error) {
 	const batch = 32
 	d, c := b.Config.Dim, b.Config

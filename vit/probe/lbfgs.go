@@ -8,19 +8,19 @@ import (
 // lbfgs minimises a smooth convex function by limited-memory BFGS (Nocedal and
 // Wright, Numerical Optimization, 2nd ed., algorithm 7.5).
 type lbfgs struct {
-	store      int     // pairs of steps and gradient changes that are remembered
+	store      int     // pairs to remember
 	iterations int     // at most
-	tolerance  float64 // the least relative decrease in an iteration
+	tolerance  float64 // stops at a smaller relative decrease
 }
 
-// pair is how far an iteration went, s, and how that changed the gradient, y.
+// pair is an iteration's step, s, and change of the gradient, y.
 type pair struct {
 	s, y []float64
 	rho  float64 // 1/(y·s)
 }
 
-// minimise changes x, where it starts, to where f is smallest. f returns its value and
-// writes its gradient. It stops early when ctx ends, with its error.
+// minimise moves x to the minimum of f, which returns its value and writes its gradient. It stops early when
+// ctx ends, with its error.
 func (l lbfgs) minimise(ctx context.Context, x []float64, f func(x, grad []float64) float64) error {
 	grad, next, nextGrad, dir := make([]float64, len(x)), make([]float64, len(x)), make([]float64, len(x)), make([]float64, len(x))
 	var past []pair
@@ -30,7 +30,7 @@ func (l lbfgs) minimise(ctx context.Context, x []float64, f func(x, grad []float
 		slope := dot(grad, dir)
 		step := 1.0
 		if len(past) == 0 {
-			step = 1 / math.Sqrt(-slope) // a step of length one, since nothing is known of the curvature
+			step = 1 / math.Sqrt(-slope) // of length one, since the curvature is unknown
 		}
 		var nextValue float64
 		for ; ; step /= 2 {
@@ -38,7 +38,7 @@ func (l lbfgs) minimise(ctx context.Context, x []float64, f func(x, grad []float
 				return err
 			}
 			if !(-slope*step > 1e-14*math.Abs(value)) {
-				return nil // no decrease that float64 would tell from none
+				return nil // float64 cannot resolve a decrease
 			}
 			for i, v := range x {
 				next[i] = v + step*dir[i]
@@ -54,7 +54,7 @@ func (l lbfgs) minimise(ctx context.Context, x []float64, f func(x, grad []float
 		for i := range x {
 			p.s[i], p.y[i] = next[i]-x[i], nextGrad[i]-grad[i]
 		}
-		if ys := dot(p.y, p.s); ys > 0 { // as of any convex function, but for rounding
+		if ys := dot(p.y, p.s); ys > 0 { // always for a convex function, except for rounding
 			p.rho = 1 / ys
 			past = append(past, p)
 		}
@@ -68,8 +68,8 @@ func (l lbfgs) minimise(ctx context.Context, x []float64, f func(x, grad []float
 	return nil
 }
 
-// direction writes to dir the direction of descent: minus the inverse of the Hessian
-// matrix, as far as the past tells it, times the gradient (algorithm 7.4).
+// direction writes the direction of descent to dir: minus the inverse Hessian, estimated from the past, times
+// the gradient (algorithm 7.4).
 func direction(dir, grad []float64, past []pair) {
 	for i, g := range grad {
 		dir[i] = -g

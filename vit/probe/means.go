@@ -6,13 +6,11 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Means is the nearest class mean. With m the mean of all training rows and mc that
-// of class c's,
+// Means is the nearest class mean. With m the mean of all training rows and mc that of class c,
 //
 //	score[c] = cos(x - m, mc - m)
 //
-// where the cosine with a vector of length 0 is 0. A class without training rows has
-// the score -2, below any cosine.
+// where the cosine with a vector of length 0 is 0. A class without training rows scores -2, below any cosine.
 type Means struct {
 	Mean    *tensor.Tensor // [D]
 	Classes *tensor.Tensor // [C, D], of length 1; 0 for a class without rows
@@ -52,7 +50,7 @@ func (m *Means) Scores(features *tensor.Tensor) *tensor.Tensor {
 	return scores
 }
 
-// unit scales the rows of x [N, D] to length 1, but those of length 0.
+// unit scales the rows of x [N, D] to length 1, except those of length 0.
 func unit(x *tensor.Tensor) {
 	d := x.Dim(1)
 	for i := range x.Dim(0) {

@@ -10,7 +10,7 @@ import (
 //
 //	f(W, b) = mean over the rows of -log softmax(W·x + b)[label] + penalty/2·|W|²
 //
-// Products are of float32, sums over rows and weights of float64.
+// Products are in float32, sums over rows and weights in float64.
 type objective struct {
 	x       *tensor.Tensor // [N, D]
 	labels  []int
@@ -29,7 +29,7 @@ func newObjective(x *tensor.Tensor, labels []int, classes int, penalty float64) 
 	}
 }
 
-// parts returns W [C, D] and b [C] of a theta or its gradient, which they look at.
+// parts returns views of W [C, D] and b [C] in a theta or its gradient.
 func (o *objective) parts(t *tensor.Tensor) (w, b *tensor.Tensor) {
 	c, d := o.scores.Dim(1), o.x.Dim(1)
 	return t.Slice(0, 0, c*d).Reshape(c, d), t.Slice(0, c*d, c*d+c)
@@ -47,7 +47,7 @@ func (o *objective) at(theta, grad []float64) float64 {
 	scores, probs := o.scores.Data(), o.probs.Data()
 	var f float64
 	for i, best := range o.scores.ArgMax() {
-		// The largest probability is at least 1/C: its logarithm loses nothing.
+		// The largest probability is at least 1/C, so its logarithm is accurate.
 		f += float64(scores[i*c+best]) - math.Log(float64(probs[i*c+best])) - float64(scores[i*c+o.labels[i]])
 		probs[i*c+o.labels[i]]--
 	}

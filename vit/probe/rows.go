@@ -9,7 +9,7 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// checkFit says why rows x [N, D] with these labels cannot be fitted.
+// checkFit returns why rows x [N, D] with these labels cannot be fitted.
 func checkFit(x *tensor.Tensor, labels []int, classes int) error {
 	if x.Rank() != 2 || x.Dim(0) != len(labels) {
 		panic(&tensor.ShapeError{Op: "probe", Shapes: [][]int{x.Shape()}, Reason: fmt.Sprintf("want [%d, D] for %d labels", len(labels), len(labels))})
@@ -60,9 +60,8 @@ func vector(v []float64) *tensor.Tensor {
 	return t
 }
 
-// Accuracy returns the shares, from 0 to 1, of the rows of scores [N, C] whose label
-// has the highest score, and one of the five highest. Of equal scores the first
-// counts as the higher.
+// Accuracy returns the shares, from 0 to 1, of the rows of scores [N, C] with the label's score the highest
+// and among the five highest. Of equal scores the first counts as the higher.
 func Accuracy(scores *tensor.Tensor, labels []int) (top1, top5 float64) {
 	c := scores.Dim(1)
 	all := scores.Contig().Data()

@@ -6,14 +6,13 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Teacher has the scores of a linear probe for images whose features were computed before, in each
-// of their views.
+// Teacher scores images with a linear probe, from features computed before for each view.
 type Teacher struct {
 	linear *Linear
 	views  []*tensor.Tensor // [N, D] each
 }
 
-// NewTeacher returns a teacher with the features [N, D] of N images in each view. It is an error if
+// NewTeacher returns a teacher with the features [N, D] of N images in each view. It returns an error if
 // there are none, or if they do not fit each other or the probe.
 func NewTeacher(l *Linear, views ...*tensor.Tensor) (*Teacher, error) {
 	if len(views) == 0 {
@@ -28,8 +27,8 @@ func NewTeacher(l *Linear, views ...*tensor.Tensor) (*Teacher, error) {
 	return &Teacher{l, views}, nil
 }
 
-// Scores returns the probe's scores [B, C] of the images at index, each in its view. It is an error
-// if the teacher has no such image or view.
+// Scores returns the probe's scores [B, C] of the images at index, each in its view. It returns an error if
+// the teacher has no such image or view.
 func (t *Teacher) Scores(index, view []int) (*tensor.Tensor, error) {
 	if len(index) == 0 || len(index) != len(view) {
 		return nil, fmt.Errorf("probe: teach %d images in %d views: want as many of both", len(index), len(view))
