@@ -31,7 +31,7 @@ func broadcast(op string, a, b *Var) []int {
 	return tensor.Broadcast(op, a.Shape(), b.Shape())
 }
 
-// addBroadcast adds dy, summed over the dimensions along which v was broadcast, to v's gradient.
+// addBroadcast adds to v's gradient dy, summed over the dimensions along which v was broadcast.
 func addBroadcast(v *Var, dy *tensor.Tensor) {
 	if slices.Equal(v.value.Shape(), dy.Shape()) {
 		v.giveGrad(dy)

@@ -2,14 +2,13 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// KV is a set of rows to attend to: keys and values, [B, A, D] each, or
-// [A, D] where every image of the batch has the same.
+// KV holds the keys and values of rows to attend to, [B, A, D] each, or [A, D] if all images of the batch
+// share them.
 type KV struct{ K, V *Var }
 
-// Attention returns what the queries q, [B, R, D] or [R, D], gather from all
-// rows of all kv by multi-head attention, [B, R, D] ([R, D] if no operand has
-// images), and the attention weights [B, H, R, A1+A2+...], one column per row
-// of kv in turn. See tensor.AttentionTo. The weights are the tape's and end with Reset.
+// Attention returns multi-head attention of the queries q, [B, R, D] or [R, D], to all rows of all kv: [B, R,
+// D], or [R, D] if no operand has a batch dimension. It also returns the weights [B, H, R, A1+A2+...], one
+// column per row of each kv in order, which end with Reset. See tensor.AttentionTo.
 func Attention(q *Var, heads int, kv ...KV) (y *Var, weights *tensor.Tensor) {
 	var room [3]int // on the stack
 	shape := attentionShape(room[:0], q, kv)
@@ -28,7 +27,7 @@ func attend(q *Var, weights *tensor.Tensor, heads int, kv []KV) *Var {
 	var room [3]int // on the stack
 	shape := attentionShape(room[:0], q, kv)
 	y := q.tape.result(shape, q)
-	scores := q.needs // whether the weights' gradient is wanted
+	scores := q.needs // whether the gradient of the weights is wanted
 	for _, s := range kv {
 		y.operands(s.K, s.V)
 		scores = scores || s.K.needs
@@ -40,7 +39,7 @@ func attend(q *Var, weights *tensor.Tensor, heads int, kv []KV) *Var {
 	}
 	stats := q.tape.scratch(tensor.Size("Attention", shape[:len(shape)-2]), heads, 2, q.Dim(-2))
 	tensor.AttentionTo(y.value, stats, weights, q.Value(), heads, values(few[:0], kv)...)
-	n := record[attention](y, q, keepIf(scores, y)) // the adjoint computes the weights again
+	n := record[attention](y, q, keepIf(scores, y)) // the adjoint recomputes the weights
 	for _, s := range kv {
 		y.keep(s.K, keepIf(scores, s.V))
 	}
@@ -48,7 +47,7 @@ func attend(q *Var, weights *tensor.Tensor, heads int, kv []KV) *Var {
 	return y
 }
 
-// fewKV is how many sets of rows need no memory of their own.
+// fewKV is how many KVs fit on the stack.
 const fewKV = 4
 
 type attention struct {
@@ -79,28 +78,6 @@ func values(list []tensor.KV, kv []KV) []tensor.KV {
 		list = append(list, tensor.KV{K: s.K.value, V: s.V.value})
 	}
 	return list
-}
-
-// firstGrad returns memory for an adjoint to write a gradient to and hand to passGrad:
-// v's own gradient if this is the first; nil if none is wanted.
-func (v *Var) firstGrad() *tensor.Tensor {
-	if !v.needs {
-		return nil
-	}
-	if v.grad == nil {
-		v.grad = v.newGrad()
-		return v.grad
-	}
-	return v.tape.room(v.value.Shape()...)
-}
-
-// passGrad adds what firstGrad returned, unless it is v's gradient itself.
-func (v *Var) passGrad(g *tensor.Tensor) {
-	if g == nil || g == v.grad {
-		return
-	}
-	tensor.Axpy(v.grad, 1, g)
-	v.tape.memory.put(g.Data())
 }
 
 // attentionShape appends the result's shape to shape.

@@ -7,17 +7,16 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// BinaryCrossEntropy returns the mean over the images of the sum over the classes of the binary cross-entropy,
-// one number, for scores [B, C] and labels in [0, C): -log p for the label and -log(1-p) for the
-// others, where p = sigmoid(score - log(C-1)), or sigmoid(score) if C is 1. Scores of 0 thus mean a
-// probability of 1/C each, as they do to CrossEntropy; otherwise the first steps would learn nothing but that an
-// image is not of most classes (Lin et al., "Focal Loss for Dense Object Detection", arXiv 1708.02002,
-// section 3.3). It panics with a *tensor.ShapeError unless there are B labels in [0, C), B and C not 0.
+// BinaryCrossEntropy returns the mean over the images of the sum over the classes of the binary
+// cross-entropy, one number, for scores [B, C] and labels in [0, C): -log p for the label and -log(1-p) for
+// the others, where p = sigmoid(score - log(C-1)), or sigmoid(score) if C is 1. Scores of 0 thus mean a
+// probability of 1/C each, as in CrossEntropy; otherwise the first steps would only learn that most classes
+// are absent (Lin et al., "Focal Loss for Dense Object Detection", arXiv 1708.02002, section 3.3). It panics
+// with a *tensor.ShapeError unless there are B labels in [0, C), and B and C are not 0.
 func BinaryCrossEntropy(scores *Var, labels []int) *Var {
 	if s := scores.Shape(); len(s) != 2 || s[0] != len(labels) || scores.Value().Len() == 0 {
 		panic(&tensor.ShapeError{Op: "BinaryCrossEntropy", Shapes: [][]int{s, {len(labels)}}, Reason: "want [B, C] and B labels"})
 	}
-	y := scores.tape.result(nil, scores)
 	grad := scores.tape.scratch(scores.Shape()...)
 	b, c := scores.Dim(0), scores.Dim(1)
 	prior := math.Log(float64(max(c-1, 1)))
@@ -41,18 +40,5 @@ func BinaryCrossEntropy(scores *Var, labels []int) *Var {
 			grad.Data()[i*c+j] = float32(sign * wrong / float64(b))
 		}
 	}
-	y.value.Fill(float32(sum / float64(b)))
-	if y.needs {
-		*record[binaryCrossEntropy](y) = binaryCrossEntropy{scores, grad}
-	}
-	return y
-}
-
-type binaryCrossEntropy struct {
-	scores *Var
-	grad   *tensor.Tensor // of the result with respect to scores
-}
-
-func (n *binaryCrossEntropy) back(dy *tensor.Tensor) {
-	n.scores.addGrad(func(g *tensor.Tensor) { tensor.ScaleTo(g, dy.At(), n.grad) })
+	return lossOf(scores, grad, sum/float64(b))
 }

@@ -2,9 +2,8 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// Combine returns weights·x, [..., n, D]: rows that are each a fixed combination, by the
-// weights [n, M], of the rows of x [..., M, D], as of position embeddings resampled for
-// another number of patches. The weights have no gradient.
+// Combine returns weights·x, [..., n, D], for weights [n, M] without gradient and x [..., M, D]: n fixed
+// combinations of the rows of x, such as position embeddings resampled for another grid of patches.
 func Combine(weights *tensor.Tensor, x *Var) *Var {
 	var room [8]int // on the stack
 	shape := append(room[:0], x.Shape()...)

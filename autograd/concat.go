@@ -2,8 +2,8 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// Concat returns the rows of all xs after one another, [B, R1+R2+..., D]. Each
-// is [B, R, D], or [1, R, D] where every image has the same.
+// Concat returns the rows of all xs in order, [B, R1+R2+..., D]. Each x is [B, R, D], or [1, R, D] if all
+// images share it.
 func Concat(xs ...*Var) *Var {
 	shape := [3]int{1, 0, xs[0].Dim(-1)}
 	for _, x := range xs {

@@ -2,8 +2,8 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// CrossEntropy returns the mean over the images of -log softmax(scores)[label],
-// one number, for scores [B, C] and labels in [0, C).
+// CrossEntropy returns the mean over the images of -log softmax(scores)[label], one number, for scores [B, C]
+// and labels in [0, C).
 func CrossEntropy(scores *Var, labels []int) *Var {
 	y := scores.tape.result(nil, scores)
 	probs := scores.tape.scratch(scores.Shape()...)

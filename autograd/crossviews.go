@@ -6,19 +6,17 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// CrossViews returns how far what a student says of the views of images is from what a
-// teacher says of other views of the same images (DINO: Caron et al., arXiv 2104.14294,
-// equations 2 and 3). scores [V, B, K] are the student's of V views of B images, targets
-// [G, B, K] the teacher's probabilities of the first G of these views. The result is one
-// number, the mean over the images and the pairs of a target g and a view v other than g of
+// CrossViews returns DINO's loss between a student's scores of some views of images and a teacher's
+// probabilities of other views of the same images (Caron et al., arXiv 2104.14294, equations 2 and 3). scores
+// [V, B, K] are the student's for V views of B images; targets [G, B, K] are the teacher's for the first G
+// views. The result is one number, the mean over the images and the pairs of a target g and another view v of
 //
 //	-Σ targets[g] · log softmax(scores[v] / temperature)
 //
-// in which a row of targets has to sum up to 1. Both must be contiguous.
+// Each row of targets must sum to 1. Both must be contiguous.
 func CrossViews(scores *Var, targets *tensor.Tensor, temperature float32) *Var {
 	v, b, k, g := crossViewsShape(scores.Value(), targets)
 	tp := scores.tape
-	y := tp.result(nil, scores)
 	grad, sum := tp.scratch(scores.Shape()...), tp.room(k)
 	tensor.ScaleTo(grad, 1/temperature, scores.value)
 	z := tp.room(scores.Shape()...)
@@ -36,15 +34,11 @@ func CrossViews(scores *Var, targets *tensor.Tensor, temperature float32) *Var {
 	}
 	tp.memory.put(z.Data())
 	tp.memory.put(sum.Data())
-	y.value.Fill(float32(loss / pairs / float64(b)))
-	if y.needs {
-		*record[crossViews](y) = crossViews{scores, grad}
-	}
-	return y
+	return lossOf(scores, grad, loss/pairs/float64(b))
 }
 
-// othersTo adds up, in sum, what the targets say of image i in the views other than this one,
-// and returns how many these are.
+// othersTo writes to sum the sum of image i's targets for the views other than view, and returns their
+// number.
 func othersTo(sum []float32, targets *tensor.Tensor, view, i int) (others float32) {
 	clear(sum)
 	for g := range targets.Dim(0) {
@@ -59,10 +53,10 @@ func othersTo(sum []float32, targets *tensor.Tensor, view, i int) (others float3
 	return others
 }
 
-// crossView returns -Σ t·log softmax(z), given p, that softmax, where t sums up to others.
-// It writes the gradient of z, times scale, over p.
+// crossView returns -Σ t·log softmax(z), where p is that softmax and t sums to others. It overwrites p with
+// scale times the gradient of z.
 func crossView(p, z, t []float32, others, scale float32) float64 {
-	top := 0 // whose probability is never so small that its logarithm is lost
+	top := 0 // whose probability cannot underflow
 	for j, v := range z {
 		if v > z[top] {
 			top = j
@@ -73,15 +67,6 @@ func crossView(p, z, t []float32, others, scale float32) float64 {
 		p[j] = scale * (float32(others*v) - t[j])
 	}
 	return float64(float64(others)*logSum) - dot(t, z)
-}
-
-type crossViews struct {
-	scores *Var
-	grad   *tensor.Tensor // of the result with respect to scores
-}
-
-func (n *crossViews) back(dy *tensor.Tensor) {
-	n.scores.addGrad(func(g *tensor.Tensor) { tensor.ScaleTo(g, dy.At(), n.grad) })
 }
 
 // crossViewsShape returns the sizes of CrossViews' operands.

@@ -7,19 +7,17 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Distill returns how far scores [B, C] are from a teacher's, [B, C], whatever the
-// mean and the spread of either (Sun et al., CVPR 2024, arXiv 2403.01427): one
-// number, the mean over the images of
+// Distill returns the distillation loss of scores [B, C] from a teacher's scores [B, C], both standardised
+// (Sun et al., CVPR 2024, arXiv 2403.01427): one number, the mean over the images of
 //
 //	T² · KL(softmax(z(teacher)/T) ‖ softmax(z(scores)/T)),  z(x) = (x - mean(x)) / sqrt(variance(x) + 1e-6)
 //
-// over the classes, T being the temperature: the higher, the softer. Both must be
-// contiguous. The paper's code divides by the deviation of a sample, over C-1, plus 1e-7.
+// over the classes, where T is the temperature: the higher, the softer. Both must be contiguous. The paper's
+// code instead divides by the deviation with C-1 in the denominator, plus 1e-7.
 func Distill(scores *Var, teacher *tensor.Tensor, temperature float32) *Var {
 	if !slices.Equal(scores.Shape(), teacher.Shape()) || teacher.Rank() != 2 || teacher.Len() == 0 {
 		panic(&tensor.ShapeError{Op: "Distill", Shapes: [][]int{scores.Shape(), teacher.Shape()}, Reason: "want [B, C] twice"})
 	}
-	y := scores.tape.result(nil, scores)
 	grad, room := scores.tape.scratch(scores.Shape()...), scores.tape.room(scores.Dim(1))
 	b, c, t := scores.Dim(0), scores.Dim(1), float64(temperature)
 	var loss float64
@@ -37,20 +35,16 @@ func Distill(scores *Var, teacher *tensor.Tensor, temperature float32) *Var {
 			along += g * float64(s) / float64(c)
 		}
 		for j, s := range zs {
-			// As of a layer norm; the gradients' mean is 0, since p and q sum up to 1.
+			// As for a layer norm; the gradients' mean is 0, since p and q sum to 1.
 			zs[j] = float32((float64(zt[j]) - float64(s)*t*t*along) / deviation)
 		}
 	}
 	scores.tape.memory.put(room.Data())
-	y.value.Fill(float32(loss))
-	if y.needs {
-		*record[distill](y) = distill{scores, grad}
-	}
-	return y
+	return lossOf(scores, grad, loss)
 }
 
-// standardise writes (x - mean) / (deviation·t) to z, and returns the deviation and
-// the logarithm of the sum of exp(z).
+// standardise writes (x - mean) / (deviation·t) to z. It returns the deviation and the logarithm of the sum
+// of exp(z).
 func standardise(z, x []float32, t float64) (deviation, logSum float64) {
 	n := float64(len(x))
 	var mean, variance, sum float64
@@ -70,13 +64,4 @@ func standardise(z, x []float32, t float64) (deviation, logSum float64) {
 		sum += math.Exp(float64(v) - top)
 	}
 	return deviation, top + math.Log(sum)
-}
-
-type distill struct {
-	scores *Var
-	grad   *tensor.Tensor // of the result with respect to scores
-}
-
-func (n *distill) back(dy *tensor.Tensor) {
-	n.scores.addGrad(func(g *tensor.Tensor) { tensor.ScaleTo(g, dy.At(), n.grad) })
 }

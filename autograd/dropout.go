@@ -1,8 +1,7 @@
 package autograd
 
-// Dropout sets each element of x to zero with probability p and scales the
-// others by 1/(1-p) (Srivastava et al., JMLR 2014). On a tape without Rand, and
-// for p = 0, it returns x itself.
+// Dropout sets each element of x to zero with probability p and scales the others by 1/(1-p) (Srivastava et
+// al., JMLR 2014). On a tape without Rand, and for p = 0, it returns x itself.
 func Dropout(x *Var, p float32) *Var {
 	if p <= 0 || x.tape.Rand == nil {
 		return x
@@ -10,10 +9,9 @@ func Dropout(x *Var, p float32) *Var {
 	return drop(x, p, x.Shape()...)
 }
 
-// DropPath sets all of x [B, ...] to zero for an image with probability p and
-// scales the other images by 1/(1-p): stochastic depth (Huang et al., arXiv
-// 1603.09382), to be used before x joins its residual. On a tape without Rand,
-// and for p = 0, it returns x itself.
+// DropPath sets all of x [B, ...] to zero for an image with probability p and scales the other images by
+// 1/(1-p): stochastic depth (Huang et al., arXiv 1603.09382), applied to a branch before its residual is
+// added. On a tape without Rand, and for p = 0, it returns x itself.
 func DropPath(x *Var, p float32) *Var {
 	if p <= 0 || x.tape.Rand == nil {
 		return x

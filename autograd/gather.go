@@ -2,8 +2,8 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// Gather returns n rows of each image of x [B, R, D], [B, n, D]: row j of image i is
-// row rows[i*n+j] of that image in x. The caller must not change rows before Reset.
+// Gather returns n rows of each image of x [B, R, D] as [B, n, D]: row j of image i is row rows[i*n+j] of
+// that image in x. The caller must not change rows before Reset.
 func Gather(x *Var, rows []int) *Var {
 	shape := [3]int{x.Dim(0), len(rows) / max(1, x.Dim(0)), x.Dim(-1)}
 	y := x.tape.result(shape[:], x) // [B, n, D]

@@ -2,35 +2,27 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// GELU returns x·Phi(x) of any shape, with Phi the normal distribution's
-// cumulative function (Hendrycks and Gimpel, arXiv 1606.08415).
-func GELU(x *Var) *Var {
+// GELU returns x·Phi(x) of any shape, with Phi the standard normal's cumulative function (Hendrycks and
+// Gimpel, arXiv 1606.08415).
+func GELU(x *Var) *Var { return activate(x, tensor.GELUTo, tensor.GELUBackwardTo) }
+
+// QuickGELU returns x·sigmoid(1.702 x) of any shape, as in OpenAI's CLIP.
+func QuickGELU(x *Var) *Var { return activate(x, tensor.QuickGELUTo, tensor.QuickGELUBackwardTo) }
+
+func activate(x *Var, to func(y, x *tensor.Tensor), backward func(dx, x, dy *tensor.Tensor)) *Var {
 	y := x.tape.result(x.Shape(), x)
-	tensor.GELUTo(y.value, x.Value())
+	to(y.value, x.Value())
 	if y.needs {
-		*record[gelu](y, x) = gelu{x}
+		*record[activation](y, x) = activation{x, backward}
 	}
 	return y
 }
 
-type gelu struct{ x *Var }
-
-func (n *gelu) back(dy *tensor.Tensor) {
-	n.x.addGrad(func(g *tensor.Tensor) { tensor.GELUBackwardTo(g, n.x.value, dy) })
+type activation struct {
+	x        *Var
+	backward func(dx, x, dy *tensor.Tensor)
 }
 
-// QuickGELU returns x·sigmoid(1.702 x) of any shape, as OpenAI's CLIP has it.
-func QuickGELU(x *Var) *Var {
-	y := x.tape.result(x.Shape(), x)
-	tensor.QuickGELUTo(y.value, x.Value())
-	if y.needs {
-		*record[quickGELU](y, x) = quickGELU{x}
-	}
-	return y
-}
-
-type quickGELU struct{ x *Var }
-
-func (n *quickGELU) back(dy *tensor.Tensor) {
-	n.x.addGrad(func(g *tensor.Tensor) { tensor.QuickGELUBackwardTo(g, n.x.value, dy) })
+func (n *activation) back(dy *tensor.Tensor) {
+	n.x.addGrad(func(g *tensor.Tensor) { n.backward(g, n.x.value, dy) })
 }

@@ -2,8 +2,8 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// LayerNorm returns the rows of x [..., D], each normalised to mean 0 and
-// variance 1, times weight [D], plus bias [D]. eps is added to the variance.
+// LayerNorm returns the rows of x [..., D], each normalised to mean 0 and variance 1, times weight [D], plus
+// bias [D]. eps is added to the variance.
 func LayerNorm(x, weight, bias *Var, eps float32) *Var {
 	y := x.tape.result(x.Shape(), x, weight, bias)
 	stats := x.tape.scratch(x.Value().Len()/x.Dim(-1), 2)
@@ -20,7 +20,7 @@ type layerNorm struct {
 }
 
 func (n *layerNorm) back(dy *tensor.Tensor) {
-	if n.weight.needs || n.bias.needs { // which are found together, even where one is frozen
+	if n.weight.needs || n.bias.needs { // they are computed together, even if one is frozen
 		dw, db := n.weight.gradSum(), n.bias.gradSum()
 		if dw == nil {
 			dw = n.x.tape.scratch(n.weight.value.Shape()...).Fill(0)

@@ -26,14 +26,13 @@ func (n *linear) back(dy *tensor.Tensor) {
 	n.r.giveGrad(dy, d)
 }
 
-// linearGrad passes dy, the gradient of x·wᵀ + b, on.
+// linearGrad passes dy, the gradient of x·wᵀ + b, on to x, w and b.
 func linearGrad(dy *tensor.Tensor, x, w, b *Var) {
 	paramGrad(dy, x.value, w, b)
 	x.addGrad(func(g *tensor.Tensor) { tensor.LinearBackwardTo(g, nil, dy, nil, w.value, w.frozen.turn()) })
 }
 
-// paramGrad passes dy, the gradient of x·wᵀ + b, on to w and b; x may be nil if
-// w wants no gradient.
+// paramGrad passes dy, the gradient of x·wᵀ + b, on to w and b; x may be nil if w wants no gradient.
 func paramGrad(dy, x *tensor.Tensor, w, b *Var) {
 	if w.change != nil {
 		w.change.backOf(dy, x)

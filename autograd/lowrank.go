@@ -2,12 +2,10 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// LowRank returns w + scale·b·a, [out, in]: a weight w [out, in] changed by a product of
-// few rows a [r, in] and columns b [out, r] (Hu et al., arXiv 2106.09685, equation 3).
-// It is for the weight of Linear or MLP: x·wᵀ + scale·(x·aᵀ)·bᵀ is then one product.
-// If w needs no gradient, the whole's is not computed either: a and b receive theirs
-// by products of r rows or columns. The same operands give the same Var until Reset;
-// no Frame frees it.
+// LowRank returns w + scale·b·a, [out, in]: LoRA's update of rank r, a [r, in] and b [out, r], of a weight w
+// [out, in] (Hu et al., arXiv 2106.09685, equation 3). As the weight of Linear or MLP it makes x·wᵀ +
+// scale·(x·aᵀ)·bᵀ one product. If w needs no gradient, neither does the sum: a and b receive theirs by
+// products of r rows or columns. Until Reset, the same operands give the same Var, which no Frame frees.
 func LowRank(w, a, b *Var, scale float32) *Var {
 	tp := w.tape
 	key := lowRank{w, a, b, scale}
@@ -51,8 +49,8 @@ func (n *lowRank) back(dy *tensor.Tensor) {
 	n.w.giveGrad(dy)
 }
 
-// backOf is back given the gradient dy [..., out] of x·wᵀ, with x [..., in], in place of
-// dyᵀ·x, that of the weight.
+// backOf is back, given dy [..., out], the gradient of x·wᵀ for x [..., in], rather than that of the weight,
+// dyᵀ·x.
 func (n *lowRank) backOf(dy, x *tensor.Tensor) {
 	tp := n.w.tape
 	var room [8]int // on the stack

@@ -7,23 +7,21 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// memory recycles slices by length: the steps of a training run ask for
-// the same lengths again and again.
+// memory recycles slices by length: the steps of a training run request the same lengths again and again.
 type memory struct {
 	free map[int]*stock
-	lent [][]float32 // to be taken back at Reset
+	lent [][]float32 // taken back at Reset
 	step int         // how many times Reset was called
 }
 
 // stock holds the free slices of one length.
 type stock struct {
 	slices [][]float32
-	low    int // the fewest there were since the last inventory
+	low    int // the fewest since the last inventory
 }
 
-// inventory is the number of steps after which slices that none of them took go to the
-// garbage collector: enough for steps of several batch sizes in turn, without keeping
-// for ever what one odd batch needed.
+// inventory is the number of steps after which slices that none of them used go to the garbage collector:
+// enough to alternate between several batch sizes, without keeping an odd batch's memory forever.
 const inventory = 8
 
 // get returns a slice of n undefined values.
@@ -55,7 +53,7 @@ func (m *memory) put(s []float32) {
 	l.slices = append(l.slices, s)
 }
 
-// spoil turns undefined values into NaN, if poison says so.
+// spoil turns undefined values into NaN if poison is set.
 func spoil(s []float32) {
 	if poison {
 		for i := range s {
@@ -85,7 +83,7 @@ func (m *memory) reclaim() {
 	}
 }
 
-// slab hands out values that stay where they are and are used again after reset.
+// slab hands out values with fixed addresses. It reuses them after reset.
 type slab[T any] struct {
 	chunks [][]T
 	n      int
@@ -106,16 +104,16 @@ func (s *slab[T]) at(i int) *T { return &s.chunks[i/slabChunk][i%slabChunk] }
 func (s *slab[T]) reset() {
 	s.n = 0
 	if poison {
-		s.chunks = nil // a value used after this must not be mistaken for its successor
+		s.chunks = nil // so that use after reset does not hit the value's successor
 	}
 }
 
-// arena hands out slices of undefined values that are used again after reset.
+// arena hands out slices of undefined values. It reuses them after reset.
 type arena[T any] struct{ room []T }
 
 func (a *arena[T]) next(n int) []T {
 	if len(a.room)+n > cap(a.room) {
-		a.room = make([]T, 0, max(n, slabChunk, 2*cap(a.room))) // those handed out keep theirs
+		a.room = make([]T, 0, max(n, slabChunk, 2*cap(a.room))) // slices handed out keep the old one
 	}
 	from := len(a.room)
 	a.room = a.room[:from+n]

@@ -2,10 +2,9 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// MLP returns r.X + r.Scale∘(act(x·w1ᵀ + b1)·w2ᵀ + b2), with x [..., in], w1
-// [hidden, in], w2 [out, hidden] and biases or nil, to [..., out]. Of what lies
-// between, what act is applied to is kept for the gradients of x, w1 and b1, and
-// what it returns for that of w2.
+// MLP returns r.X + r.Scale∘(act(x·w1ᵀ + b1)·w2ᵀ + b2), [..., out], for x [..., in], w1 [hidden, in], w2
+// [out, hidden] and biases, which may be nil. It keeps the input of act if x, w1 or b1 needs a gradient, and
+// its output if w2 does.
 func MLP(r Residual, x, w1, b1, w2, b2 *Var, act tensor.Activation) *Var {
 	y := r.result(x, w1, b1, w2, b2)
 	tp := y.tape
@@ -34,10 +33,10 @@ type mlp struct {
 	r                 Residual
 	x, w1, b1, w2, b2 *Var
 	act               tensor.Activation
-	pre, out          *tensor.Tensor // [..., hidden]: before and after act, where they are kept
+	pre, out          *tensor.Tensor // [..., hidden]: before and after act, if kept
 }
 
-// hidden tells whether the gradient of pre is wanted.
+// hidden reports whether the gradient of pre is wanted.
 func (n *mlp) hidden() bool { return n.x.needs || n.w1.needs || n.b1 != nil && n.b1.needs }
 
 func (n *mlp) back(dy *tensor.Tensor) {

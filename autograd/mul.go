@@ -23,7 +23,7 @@ func (n *mul) back(dy *tensor.Tensor) {
 	mulGrad(n.b, n.a, dy)
 }
 
-// mulGrad adds dy times other, summed over the dimensions along which v was broadcast, to v's gradient.
+// mulGrad adds to v's gradient dy times other, summed over the dimensions along which v was broadcast.
 func mulGrad(v, other *Var, dy *tensor.Tensor) {
 	if slices.Equal(v.value.Shape(), dy.Shape()) {
 		v.addGrad(func(g *tensor.Tensor) { tensor.MulTo(g, dy, other.value) })

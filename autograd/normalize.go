@@ -6,10 +6,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Normalize returns the rows of x [..., D], each divided by its length, or by 1e-12 where
-// that is more, as PyTorch's F.normalize does. Of a weight [out, D] with which Linear then
-// multiplies, it makes weight normalisation with the lengths fixed at 1 (Salimans and Kingma,
-// arXiv 1602.07868).
+// Normalize returns the rows of x [..., D], each divided by its length, or by 1e-12 if that is more, like
+// PyTorch's F.normalize. Applied to the weight [out, D] of a Linear it is weight normalisation with all
+// lengths fixed at 1 (Salimans and Kingma, arXiv 1602.07868).
 func Normalize(x *Var) *Var {
 	y := x.tape.result(x.Shape(), x)
 	d := x.Dim(-1)
@@ -44,7 +43,7 @@ func (n *normalize) back(dy *tensor.Tensor) {
 			from, to := i*d, i*d+d
 			along := float32(dot(y[from:to], dy[from:to]))
 			if length <= shortest {
-				along = 0 // it is a constant there
+				along = 0 // the divisor is constant
 			}
 			for j := from; j < to; j++ {
 				dx[j] = (dy[j] - float32(along*y[j])) / length

@@ -10,32 +10,31 @@ import (
 type Param struct {
 	Value *tensor.Tensor // contiguous
 
-	// Frozen says that no gradient is wanted, and none is computed, and that Value
-	// does not change: Linear keeps copies of it in the order in which they are read,
-	// one forward and, where gradients pass through it, one backward. Whoever writes to
-	// the Value of a Param that is, or ever was, frozen has to call Changed.
+	// Frozen says that no gradient is computed and that Value does not change: Linear caches packed copies,
+	// one for the forward pass and, if gradients pass through, one for the backward pass. After writing to
+	// the Value of a Param that is, or ever was, frozen, call Changed.
 	Frozen bool
 
-	mu     sync.Mutex     // several tapes may meet at the first use
-	source *tensor.Tensor // the Value of which there are copies
-	packed *tensor.Packed // one for LinearTo
-	turned *tensor.Packed // one for LinearBackwardTo, of the transpose
+	mu     sync.Mutex     // several tapes may use the Param first
+	source *tensor.Tensor // the Value of the copies
+	packed *tensor.Packed // for LinearTo
+	turned *tensor.Packed // the transpose, for LinearBackwardTo
 }
 
-// Grads holds the gradient of a loss with respect to each parameter that it
-// depends on, of the parameter's own shape. Frozen parameters have none.
+// Grads holds the gradient of a loss with respect to each parameter that it depends on, of the parameter's
+// own shape. Frozen parameters have none.
 type Grads map[*Param]*tensor.Tensor
 
-// Changed says that Value was written to. Only a Param that is, or ever was, frozen
-// needs to be told; nor need one whose Value is now another tensor.
+// Changed drops cached copies of Value after a write to it. Only a Param that is, or ever was, frozen needs
+// it, and not if Value is now another tensor.
 func (p *Param) Changed() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.source, p.packed, p.turned = nil, nil, nil
 }
 
-// frozen is the part of a frozen Param that a Var's value is: the elements [from,
-// to) along its first dimension, whatever the others. The zero value is none.
+// frozen is the part of a frozen Param that a Var shows: the elements [from, to) along the first dimension.
+// The zero value is none.
 type frozen struct {
 	param    *Param
 	from, to int

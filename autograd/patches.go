@@ -2,9 +2,9 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// Patches cuts images [B, C, H, W] into squares of p by p pixels and returns
-// them as rows [B, H/p·W/p, C·p·p], see tensor.PatchesTo: Linear with the weight of
-// a convolution is then the patch embedding. images must be contiguous.
+// Patches cuts images [B, C, H, W] into squares of p by p pixels and returns them as rows [B, H/p·W/p,
+// C·p·p], see tensor.PatchesTo: Linear with the weight of a convolution is then the patch embedding. images
+// must be contiguous.
 func Patches(images *Var, p int) *Var {
 	x := images.Value()
 	y := images.tape.result(tensor.PatchesShape(x, p), images)

@@ -2,8 +2,8 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// Reshape returns x, which must be contiguous, with another shape of as many
-// elements. It shares x's memory; one size may be -1.
+// Reshape returns x, which must be contiguous, with another shape of as many elements. It shares x's memory.
+// One size may be -1: it is inferred from the others.
 func Reshape(x *Var, shape ...int) *Var {
 	y := x.tape.viewOf(x)
 	y.value = y.header.Reshape(x.Value(), shape...) // panics if a copy would be needed

@@ -6,15 +6,14 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Residual is what a layer's output is scaled by and then added to, as in
-// x + scale∘layer(x). The zero value leaves it as it is.
+// Residual holds x and scale in x + scale∘layer(x). The zero value leaves the layer's output unchanged.
 type Residual struct {
-	X     *Var // [..., out], or what broadcasts to it, such as rows that all images share; nil means none
-	Scale *Var // [out], of which no gradient may be wanted; nil means one
+	X     *Var // [..., out], or a shape that broadcasts to it, such as rows that all images share; nil means none
+	Scale *Var // [out]; must not require a gradient; nil means one
 }
 
-// result returns a Var for r.X + r.Scale∘layer(x), where the layer's last weight
-// [out, ...] and bias are the last of params.
+// result returns a Var for r.X + r.Scale∘layer(x). The last two params are the layer's last weight [out, ...]
+// and bias.
 func (r Residual) result(x *Var, params ...*Var) *Var {
 	if r.Scale != nil && r.Scale.needs {
 		panic("autograd: the scale of a Residual has no gradient: use Mul and Add")
@@ -40,7 +39,7 @@ func (r Residual) linearTo(y, x *tensor.Tensor, w, b *Var) {
 	}
 }
 
-// unscaled returns the gradient of what r was added to, given dy, that of the result.
+// unscaled returns the gradient of the layer's output, given dy, that of the result.
 func (r Residual) unscaled(dy *tensor.Tensor) *tensor.Tensor {
 	if r.Scale == nil {
 		return dy
@@ -50,7 +49,7 @@ func (r Residual) unscaled(dy *tensor.Tensor) *tensor.Tensor {
 	return d
 }
 
-// giveGrad passes dy on to r.X and gives d back, which unscaled returned.
+// giveGrad passes dy on to r.X and recycles d, which unscaled returned.
 func (r Residual) giveGrad(dy, d *tensor.Tensor) {
 	if d != dy {
 		r.Scale.tape.memory.put(d.Data())
@@ -60,7 +59,7 @@ func (r Residual) giveGrad(dy, d *tensor.Tensor) {
 	}
 }
 
-// valueOrNil is Value, but nil for no Var.
+// valueOrNil is Value, or nil for a nil Var.
 func (v *Var) valueOrNil() *tensor.Tensor {
 	if v == nil {
 		return nil

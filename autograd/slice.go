@@ -2,8 +2,8 @@ package autograd
 
 import "github.com/promptcam/promptcam/tensor"
 
-// Slice returns the elements [from, to) of x along dimension dim, which may
-// count from the last. It shares x's memory.
+// Slice returns the elements [from, to) of x along dimension dim, which may count from the last. It shares
+// x's memory.
 func Slice(x *Var, dim, from, to int) *Var {
 	y := x.tape.viewOf(x)
 	y.value = y.header.Slice(x.Value(), dim, from, to)

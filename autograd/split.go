@@ -6,16 +6,15 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Split returns the n equal parts of x [..., n·d] along its last dimension,
-// [..., d] each. They share x's memory, and adjoints write their
-// gradients side by side into x's: nothing is copied either way. The
-// slice, too, ends with Reset.
+// Split returns the n equal parts of x [..., n·d] along its last dimension, [..., d] each. They share x's
+// memory, and adjoints write the parts' gradients directly to x's: nothing is copied. The slice, too, ends
+// with Reset.
 func Split(x *Var, n int) []*Var {
 	if n < 1 || x.Dim(-1)%n != 0 {
 		panic(&tensor.ShapeError{Op: "Split", Shapes: [][]int{x.Shape()}, Reason: fmt.Sprintf("%d parts do not divide the last dimension", n)})
 	}
 	d := x.Dim(-1) / n
-	whole := x.tape.viewOf(x) // holds the parts' gradients, not for callers
+	whole := x.tape.viewOf(x) // internal, holds the parts' gradients
 	whole.value = whole.header.Slice(x.Value(), -1, 0, n*d)
 	parts := x.tape.lists.next(n)
 	for i := range parts {
@@ -45,7 +44,7 @@ func (n *split) back(dy *tensor.Tensor) {
 	n.x.giveGrad(dy)
 }
 
-// partGrad returns the room that v's gradient has for that of its part p.
+// partGrad returns the part of v's gradient that is that of its part p.
 func (v *Var) partGrad(p *Var) *tensor.Tensor {
 	if v.grad == nil {
 		v.grad = v.newGrad()
@@ -53,7 +52,7 @@ func (v *Var) partGrad(p *Var) *tensor.Tensor {
 	return partOf(v.grad, p)
 }
 
-// partOf returns where the gradient of part p lies in that of the whole.
+// partOf returns the part of g, a gradient of the whole, that belongs to p.
 func partOf(g *tensor.Tensor, p *Var) *tensor.Tensor {
 	d := p.value.Dim(-1)
 	return p.tape.slice(g, -1, p.part*d, p.part*d+d)

@@ -7,9 +7,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Standardize returns the columns of x [..., D], each shifted and scaled to mean 0 and variance 1
-// over all rows: batch normalisation by the statistics of the batch (Ioffe and Szegedy, arXiv
-// 1502.03167), without weight and bias. eps is added to the variance.
+// Standardize returns the columns of x [..., D], each shifted and scaled to mean 0 and variance 1 over all
+// rows: batch normalisation with the statistics of the batch (Ioffe and Szegedy, arXiv 1502.03167), without
+// weight and bias. eps is added to the variance.
 func Standardize(x *Var, eps float32) *Var {
 	y := x.tape.result(x.Shape(), x)
 	d := x.Dim(-1)

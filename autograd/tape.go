@@ -8,26 +8,26 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Tape records operations and owns the memory of their results. The zero
-// value is ready to use.
+// Tape records operations and owns the memory of their results. The zero value is ready to use.
 type Tape struct {
 	NoGrad bool       // record nothing: results have no gradient
 	Rand   *rand.Rand // for Dropout and DropPath; nil means evaluation, which drops nothing
 
-	recorded []*Var    // results that have an adjoint, in the order they were computed
-	adjoints []adjoint // their adjoints, then those left over from the last step
+	recorded []*Var    // results that have an adjoint, in order of computation
+	adjoints []adjoint // their adjoints, then those left from the last step
 	vars     slab[Var]
-	headers  slab[tensor.Header] // of memory that is not a Var's value
+	headers  slab[tensor.Header] // of tensors that are not a Var's value
 	lists    arena[*Var]
 	packs    slab[tensor.Packed] // of LowRank's results
 	memory   memory
 	params   map[paramKey]*Var
 	lowRanks map[lowRank]*Var
 	grads    Grads
-	taken    bool // the running adjoint gave its dy away
+	taken    bool // the running adjoint passed its dy on
 }
 
-// paramKey tells the Vars of one Param apart: NoGrad and Frozen may change between two uses.
+// paramKey distinguishes the Vars of a Param with and without gradient: NoGrad and Frozen may change between
+// uses.
 type paramKey struct {
 	param *Param
 	needs bool
@@ -41,21 +41,21 @@ type Var struct {
 	grad  *tensor.Tensor
 	param *Param
 
-	frozen frozen         // the part of a frozen Param that the value is, for Linear
-	packed *tensor.Packed // a copy for LinearTo, if LowRank made the value
-	change *lowRank       // for Linear, if LowRank made v from a weight without gradient
+	frozen frozen         // the part of a frozen Param that the value shows, for Linear
+	packed *tensor.Packed // a copy for LinearTo, if the Var is LowRank's
+	change *lowRank       // for Linear, if the Var is LowRank's of a weight without gradient
 	header tensor.Header  // of value, if the tape made it
-	owner  *Var           // of the memory of value: v itself, or the Var that v is a view of; nil if not the tape's
-	buffer []float32      // memory of an owner, until it is recycled
-	users  int            // of an owner: how many Vars that share its memory are not freed
+	owner  *Var           // of value's memory: the Var itself, or the one it is a view of; nil if the memory is not the tape's
+	buffer []float32      // an owner's memory, until it is recycled
+	users  int            // of an owner's memory: Vars that are not freed
 	kept   bool           // an adjoint will read the value
-	freed  bool           // the memory is gone; value still tells the shape
-	whole  *Var           // for a part made by Split: the Var whose gradient has room for v's
+	freed  bool           // the memory is gone; value still has the shape
+	whole  *Var           // of a part made by Split: the Var whose gradient contains the part's
 	part   int            // its number
 }
 
-// adjoint undoes an operation: back adds to the operands' gradients, given dy, that of the
-// result. It may use dy's memory up.
+// adjoint is the adjoint of an operation: back adds to the operands' gradients, given dy, that of the result.
+// It may overwrite dy.
 type adjoint interface{ back(dy *tensor.Tensor) }
 
 // Const returns a Var of t that has no gradient.
@@ -65,8 +65,8 @@ func (tp *Tape) Const(t *tensor.Tensor) *Var {
 	return v
 }
 
-// Param returns a Var of p's value. Unless p is frozen or the tape has NoGrad, Backward
-// finds its gradient. Until Reset, calls with the same answer to that return the same Var.
+// Param returns a Var of p's value. Backward computes its gradient unless p is frozen or the tape has NoGrad.
+// Until Reset, calls return the same Var as long as neither changes.
 func (tp *Tape) Param(p *Param) *Var {
 	key := paramKey{p, !p.Frozen && !tp.NoGrad}
 	if v := tp.params[key]; v != nil {
@@ -87,7 +87,7 @@ func (tp *Tape) Param(p *Param) *Var {
 	return v
 }
 
-// Value returns v's tensor, which must not be changed. It panics if Frame.Keep or Reset freed v.
+// Value returns v's tensor. The caller must not change it. Value panics if Frame.Keep or Reset freed v.
 func (v *Var) Value() *tensor.Tensor {
 	if v.value == nil || v.freed {
 		panic("autograd: Var used after Keep or Reset freed it")
@@ -104,10 +104,9 @@ func (v *Var) Dim(i int) int { return v.Value().Dim(i) }
 // Tape returns the tape that v is on.
 func (v *Var) Tape() *Tape { return v.tape }
 
-// Backward returns the gradient of loss, a single number, with respect to each
-// Param that is not frozen and on which it depends. The gradients are the
-// tape's and end with Reset; a second Backward before that adds to them.
-// It panics if loss is not one number or nothing it depends on wants a gradient.
+// Backward returns the gradient of loss, a single number, with respect to each Param that is not frozen and
+// on which it depends. The gradients end with Reset; a second Backward before Reset adds to them. Backward
+// panics if loss is not one number or depends on nothing that needs a gradient.
 func (tp *Tape) Backward(loss *Var) Grads {
 	if n := loss.Value().Len(); loss.tape != tp {
 		panic("autograd: Backward of a loss on another tape")
@@ -133,8 +132,8 @@ func (tp *Tape) Backward(loss *Var) Grads {
 	return tp.grads
 }
 
-// Reset ends every Var, tensor and Grads that came from tp, and takes their memory back.
-// The tensors are then empty, so that they hold on to nothing that memory gives up.
+// Reset ends every Var, tensor and Grads that came from tp and recycles their memory. The tensors are then
+// empty, so that they do not keep alive memory that the tape no longer holds.
 func (tp *Tape) Reset() {
 	for i := range tp.vars.n {
 		v := tp.vars.at(i)
@@ -160,8 +159,8 @@ func (tp *Tape) Reset() {
 	clear(tp.grads)
 }
 
-// result returns a Var for an operation to fill in. Its gradient is wanted if
-// one of the operands' is; only then should the operation set its adjoint.
+// result returns a Var for an operation to fill in. It needs a gradient if an operand does; only then should
+// the operation record its adjoint.
 func (tp *Tape) result(shape []int, operands ...*Var) *Var {
 	v := tp.Const(nil)
 	v.buffer = tp.memory.get(tensor.Size("result", shape))
@@ -182,7 +181,7 @@ func (tp *Tape) viewOf(v *Var) *Var {
 	return y
 }
 
-// operands notes what v is computed from; it skips nil.
+// operands notes that v is computed from operands. It skips nil.
 func (v *Var) operands(operands ...*Var) {
 	for _, o := range operands {
 		if o == nil {
@@ -195,9 +194,8 @@ func (v *Var) operands(operands ...*Var) {
 	}
 }
 
-// record notes that v has an adjoint, for the caller to fill in. The adjoint reads the
-// values of keep, nil aside. Steps repeat, so the adjoint that stood in this place
-// in the last step is used again if it has the right type.
+// record returns v's adjoint for the caller to fill in. The adjoint reads the values of keep, except nil.
+// Since steps repeat, record reuses the adjoint in the same place of the last step if it has the right type.
 func record[T any, P interface {
 	*T
 	adjoint
@@ -217,7 +215,7 @@ func record[T any, P interface {
 	return a
 }
 
-// keep notes values that v's adjoint reads.
+// keep notes that v's adjoint reads these values.
 func (v *Var) keep(read ...*Var) {
 	for _, k := range read {
 		if k != nil && k.owner != nil {
@@ -226,7 +224,7 @@ func (v *Var) keep(read ...*Var) {
 	}
 }
 
-// keepIf returns v if something else reads it.
+// keepIf returns v if it is read, else nil.
 func keepIf(read bool, v *Var) *Var {
 	if read {
 		return v
@@ -241,33 +239,47 @@ func (tp *Tape) scratch(shape ...int) *tensor.Tensor {
 	return tp.headers.next().FromSlice(data, shape...)
 }
 
-// room returns a tensor of undefined values whose memory the caller gives back.
+// room returns a tensor of undefined values whose memory the caller puts back.
 func (tp *Tape) room(shape ...int) *tensor.Tensor {
 	return tp.headers.next().FromSlice(tp.memory.get(tensor.Size("room", shape)), shape...)
 }
 
-// slice is t.Slice with a header of the tape's.
+// slice is t.Slice in a header of the tape.
 func (tp *Tape) slice(t *tensor.Tensor, dim, from, to int) *tensor.Tensor {
 	return tp.headers.next().Slice(t, dim, from, to)
 }
 
 // addGrad adds to v's gradient what write writes, if a gradient is wanted.
 func (v *Var) addGrad(write func(g *tensor.Tensor)) {
+	if g := v.firstGrad(); g != nil {
+		write(g)
+		v.passGrad(g)
+	}
+}
+
+// firstGrad returns memory for a gradient of v: v's own if this is the first, otherwise a room. passGrad
+// takes it back. It returns nil if no gradient is wanted.
+func (v *Var) firstGrad() *tensor.Tensor {
 	if !v.needs {
-		return
+		return nil
 	}
 	if v.grad == nil {
 		v.grad = v.newGrad()
-		write(v.grad)
+		return v.grad
+	}
+	return v.tape.room(v.value.Shape()...)
+}
+
+// passGrad adds g, which firstGrad returned, to v's gradient unless it is that itself.
+func (v *Var) passGrad(g *tensor.Tensor) {
+	if g == nil || g == v.grad {
 		return
 	}
-	g := v.tape.room(v.value.Shape()...)
-	write(g)
 	tensor.Axpy(v.grad, 1, g)
 	v.tape.memory.put(g.Data())
 }
 
-// gradSum returns v's gradient for an adjoint to add to; nil if none is wanted.
+// gradSum returns v's gradient for an adjoint to add to, or nil if none is wanted.
 func (v *Var) gradSum() *tensor.Tensor {
 	if v == nil || !v.needs {
 		return nil
@@ -278,8 +290,8 @@ func (v *Var) gradSum() *tensor.Tensor {
 	return v.grad
 }
 
-// giveGrad adds dy, which the running adjoint no longer needs, to v's gradient. It takes
-// dy without a copy if it is the first.
+// giveGrad adds dy, which the running adjoint no longer needs, to v's gradient. If dy is the first, giveGrad
+// takes it without a copy.
 func (v *Var) giveGrad(dy *tensor.Tensor) {
 	if !v.needs {
 		return

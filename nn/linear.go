@@ -8,11 +8,11 @@ import (
 // Linear is y = x·Wᵀ + b.
 type Linear struct {
 	Weight  *autograd.Param `state:"weight"` // [out, in]
-	Bias    *autograd.Param `state:"bias"`   // [out]; nil means none
-	Adapter *Adapter        `state:""`       // changes W; nil means none
+	Bias    *autograd.Param `state:"bias"`   // [out] or nil
+	Adapter *Adapter        `state:""`       // adapts W; may be nil
 }
 
-// NewLinear returns a Linear of zeros; an initialiser or Load gives it its values.
+// NewLinear returns a Linear of zeros, for an initialiser or Load to fill.
 func NewLinear(in, out int) *Linear {
 	return &Linear{Weight: NewParam(out, in), Bias: NewParam(out)}
 }
@@ -40,7 +40,7 @@ func (l *Linear) Rows(x *autograd.Var, from, to int) *autograd.Var {
 	return autograd.Linear(x, w, b)
 }
 
-// params returns the weight, adapted, and the bias, or nil, on a tape.
+// params returns the adapted weight and the bias, or nil, on a tape.
 func (l *Linear) params(tp *autograd.Tape) (w, b *autograd.Var) {
 	if l.Bias != nil {
 		b = tp.Param(l.Bias)

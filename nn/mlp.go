@@ -5,7 +5,7 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// MLP is a hidden layer between two Linears, as in a transformer block.
+// MLP is two Linears with an activation in between, as in a transformer block.
 type MLP struct {
 	FC1 *Linear `state:"fc1"` // [hidden, D]
 	FC2 *Linear `state:"fc2"` // [D, hidden]

@@ -3,6 +3,7 @@ package nn
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"math"
 	"reflect"
 	"slices"
@@ -13,10 +14,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Params yields the name and the Param of each field of m that has a
-// `state:"name"` tag, in the order of the fields. m is a pointer to a
-// struct. A field may be a Param; a layer, whose own names follow "name." unless the name is
-// empty; or a slice of layers, with their index in between. Params skips nil fields.
+// Params yields the name and the Param of each field of m that has a `state:"name"` tag, in the order of the
+// fields. m is a pointer to a struct. A field may be a Param; a layer, whose names are prefixed with "name."
+// unless the name is empty; or a slice of layers, with their index in between. Params skips nil fields.
 func Params(m any) iter.Seq2[string, *autograd.Param] {
 	return func(yield func(string, *autograd.Param) bool) {
 		walk("", reflect.ValueOf(m), yield)
@@ -60,8 +60,8 @@ func join(prefix, name string) string {
 	return prefix + "." + name
 }
 
-// Freeze marks every Param of m as frozen: no gradient of it will be computed. It writes nothing
-// to those that are frozen already, which others may be using.
+// Freeze marks every Param of m as frozen. It does not write to those that are frozen already, which others
+// may be using.
 func Freeze(m any) {
 	for _, p := range Params(m) {
 		if !p.Frozen {
@@ -71,8 +71,8 @@ func Freeze(m any) {
 	}
 }
 
-// State returns the tensors of m's Params by name. They are not copies: after writing to one, call
-// Changed on its Param, as Load does. It panics if two have one name.
+// State returns the tensors of m's Params by name. They are not copies: after writing to one, call Changed on
+// its Param, as Load does. It panics if two have one name.
 func State(m any) map[string]*tensor.Tensor {
 	state := map[string]*tensor.Tensor{}
 	for name, p := range Params(m) {
@@ -94,14 +94,7 @@ type Source interface {
 type Tensors map[string]*tensor.Tensor
 
 // Names returns the names in order.
-func (t Tensors) Names() []string {
-	var names []string
-	for name := range t {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func (t Tensors) Names() []string { return slices.Sorted(maps.Keys(t)) }
 
 // Tensor returns the named tensor, or an error that it is missing.
 func (t Tensors) Tensor(name string) (*tensor.Tensor, error) {
@@ -111,10 +104,9 @@ func (t Tensors) Tensor(name string) (*tensor.Tensor, error) {
 	return nil, fmt.Errorf("no tensor %s", name)
 }
 
-// Load fills m's Params from src. The names must be the same on both sides,
-// and so must the shapes; numbers must be finite. Otherwise m is left as it was,
-// and the error counts the tensors that are missing, unknown, and misshapen or
-// broken, and names the first of each. It panics if two Params have one name.
+// Load fills m's Params from src, which must have the same names and shapes and finite numbers. Otherwise it
+// does not change m, and the error counts the missing and unknown tensors and names the first of each, and
+// those of another shape or with NaN or infinity. It panics if two Params have one name.
 func Load(m any, src Source) error {
 	if err := Tensors(State(m)).Load(src); err != nil {
 		return err
@@ -125,7 +117,7 @@ func Load(m any, src Source) error {
 	return nil
 }
 
-// Load copies src's tensors to those of t, under the conditions of the function Load.
+// Load copies src's tensors to t's, under the conditions of the function Load.
 func (t Tensors) Load(src Source) error {
 	var missing, unknown, wrong []string
 	have := map[string]bool{}
@@ -172,8 +164,8 @@ func (t Tensors) Load(src Source) error {
 	return nil
 }
 
-// some joins the first of words and counts the others: of weights
-// of another architecture hardly a tensor fits.
+// some joins the first of words and counts the others: with weights of another architecture hardly any tensor
+// fits.
 func some(words []string, between string) string {
 	const most = 6
 	if n := len(words); n > most {
@@ -190,10 +182,5 @@ func count(n int) string {
 }
 
 func finite(t *tensor.Tensor) bool {
-	for _, v := range t.Contig().Data() {
-		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(t.Contig().Data(), func(v float32) bool { return !(math.Abs(float64(v)) <= math.MaxFloat32) })
 }

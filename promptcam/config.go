@@ -7,59 +7,52 @@ import (
 	"strings"
 )
 
-// Config describes a Prompt-CAM on a backbone. A zero field turns its feature off. Every model is saved
-// with its Config, as JSON.
+// Config describes a Prompt-CAM on a backbone. It is saved with the model, as JSON. A zero field is off.
 type Config struct {
 	Mode    Mode
-	Classes int // C, one class-specific prompt each
+	Classes int // C, one class prompt each
 
-	// Agnostic is P, the number of class-agnostic prompts. They join the tokens in each layer before
-	// the class prompts, and their outputs are dropped. The authors' code sets P = C, but a
-	// hundred untrained prompts per layer drown the tokens, so P can be chosen here. Modes
-	// Shallow and Last have none.
+	// Agnostic is P, the number of class-agnostic prompts in each block before the class prompts; their
+	// outputs are dropped. The authors' code sets P = C, but a hundred untrained prompts per block drown the
+	// tokens. Modes Shallow and Last have none.
 	Agnostic int
 
-	// PatchesOnly makes class prompts look at patches alone in the last layer, not at each other, the
-	// class token or registers. A map then shows everything that its head read there. Not
-	// in the paper.
+	// PatchesOnly lets class prompts attend to patches alone in the last block, not to each other, the class
+	// token or registers. A map then shows all that its head read there. Not in the paper.
 	PatchesOnly bool
 
-	// PatchDropout is the share of patches that are hidden from class prompts in a training step. They
-	// are drawn for each image, and are the same in all layers that carry class prompts. Tokens
-	// still see all patches. Not in the paper.
+	// PatchDropout is the share of patches hidden from class prompts in a training step, drawn for each image
+	// and the same in all blocks with class prompts. Tokens still attend to all patches. Not in the paper.
 	PatchDropout float32
 
-	// Rank, if not 0, adds LoRA (Hu et al., arXiv 2106.09685) of this rank to the last block's
-	// weights: queries, keys, values, projection and MLP. Only the class prompts pass
-	// through that block, and all of them share the change. Use AdamW: with SGD the
-	// adapters hardly learn. Not in the paper.
+	// Rank, if not 0, adds LoRA (Hu et al., arXiv 2106.09685) of this rank to the last block: queries, keys,
+	// values, projection and MLP. Only class prompts pass through that block, and all share the change. Use
+	// AdamW: with SGD the adapters hardly learn. Not in the paper.
 	Rank int
 
-	// RankScale multiplies the adapters' product, W + RankScale·B·A. New replaces 0 by its own,
-	// 1/900, which suits the learning rate of prompts; it is saved with the model.
+	// RankScale multiplies the adapters' product, W + RankScale·B·A. New replaces 0 by 1/900, which suits the
+	// learning rate of prompts.
 	RankScale float32 `json:",omitzero"`
 
 	PromptDropout float32 // dropout of the prompts' elements, the same for all images of a training step
-	DropPath      float32 // stochastic depth of the last block in training; it rises to that linearly from 0 in the first
+	DropPath      float32 // stochastic depth of the last block in training; it rises linearly from 0 in the first
 }
 
 // Mode says where the class prompts enter: [Deep], [Shallow], [Last] or [FromLayer].
 type Mode string
 
 const (
-	// Deep is the paper's mode: class-agnostic prompts in all layers but the last, and class prompts
-	// in the last.
+	// Deep is the paper's mode: class-agnostic prompts in all blocks but the last, and class prompts in the
+	// last.
 	Deep Mode = "deep"
-	// Shallow inserts class prompts before the first layer and carries them through all.
+	// Shallow inserts class prompts before the first block; they pass through all.
 	Shallow Mode = "shallow"
-	// Last has class prompts in the last layer and no others, so the tokens that enter that layer
-	// depend on nothing learned and can be cached.
+	// Last has class prompts in the last block and no others, so the tokens that enter it can be cached.
 	Last Mode = "last"
 )
 
-// FromLayer is the mode with class-agnostic prompts in the layers before i, counted from 1, and class
-// prompts that enter at layer i and are carried on. FromLayer(1) is Shallow, and FromLayer of the
-// number of layers is Deep.
+// FromLayer is the mode with class-agnostic prompts in the layers before i, from 1, and class prompts from
+// layer i on. FromLayer(1) is Shallow, and FromLayer of the number of layers Deep.
 func FromLayer(i int) Mode { return Mode(fmt.Sprintf("from:%d", i)) }
 
 // ParseMode reads "deep", "shallow", "last" or "from:N".
@@ -71,7 +64,7 @@ func ParseMode(s string) (Mode, error) {
 	return m, nil
 }
 
-// first returns the index of the layer, of depth in all, at which class prompts enter.
+// first returns the block, from 0, at which class prompts enter, of depth blocks.
 func (m Mode) first(depth int) (int, error) {
 	switch m {
 	case Deep, Last:
@@ -90,8 +83,7 @@ func (m Mode) first(depth int) (int, error) {
 	return i - 1, nil
 }
 
-// Validate returns an error that names the first setting that makes no sense for a backbone of depth
-// layers.
+// Validate returns an error about the first setting that does not fit a backbone of depth layers.
 func (c Config) Validate(depth int) error {
 	first, err := c.Mode.first(depth)
 	switch {
@@ -117,11 +109,10 @@ func (c Config) Validate(depth int) error {
 	return nil
 }
 
-// seen returns the number of an image's patches that class prompts see in a training step.
-func (c Config) seen(patches int) int {
+// keptPatches returns how many of an image's patches PatchDropout keeps.
+func (c Config) keptPatches(patches int) int {
 	return max(1, int(math.Round(float64(patches)*(1-float64(c.PatchDropout)))))
 }
 
-// maxPrompts is beyond any data set. A damaged file's config is thus an error and not an attempt to
-// allocate.
+// maxPrompts is beyond any data set. Without it, a damaged file's config could ask for any amount of memory.
 const maxPrompts = 1 << 20

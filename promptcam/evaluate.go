@@ -3,11 +3,53 @@ package promptcam
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"iter"
 	"slices"
 
+	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/tensor"
 )
+
+// Batches is a source of images, such as data.Loader, or of tokens that the frozen blocks computed from them,
+// such as features.Loader.
+type Batches interface {
+	// Epoch returns the batches of one epoch of the images that the plan picks. A batch is valid until the
+	// next. An error ends the epoch.
+	Epoch(ctx context.Context, p data.Plan) iter.Seq2[*data.Batch, error]
+	Len() int     // images in an epoch
+	Batches() int // batches in an epoch
+}
+
+// accepts returns an error unless the batch's images or tokens and classes fit m.
+func (m *Model) accepts(b *data.Batch) error {
+	c := m.Backbone.Config
+	if b.Kind == data.Tokens {
+		if _, ok := m.Layer(); !ok {
+			return fmt.Errorf("promptcam: the loader has tokens in place of images: they depend on the %d class-agnostic prompts of mode %s", m.Config.Agnostic, m.Config.Mode)
+		}
+		if want := []int{len(b.Labels), c.Prefix() + m.patches(), c.Dim}; !slices.Equal(b.Values.Shape(), want) {
+			return fmt.Errorf("promptcam: the loader has tokens %v, the model wants %v", b.Values.Shape(), want)
+		}
+	} else if got, want := [2]int(b.Values.Shape()[2:]), c.ImageSize; got != want {
+		return fmt.Errorf("promptcam: the loader makes images of %dx%d pixels, the backbone wants %dx%d", got[0], got[1], want[0], want[1])
+	}
+	for i, label := range b.Labels {
+		if label < 0 || label >= m.Config.Classes {
+			return fmt.Errorf("promptcam: image %d of the loader has class %d, the model 0 to %d", b.Index[i], label, m.Config.Classes-1)
+		}
+	}
+	return nil
+}
+
+// scoresOf returns the scores [B, C] of a batch that m accepts.
+func (m *Model) scoresOf(tape *autograd.Tape, b *data.Batch) *autograd.Var {
+	if b.Kind == data.Tokens {
+		return m.ScoresOf(tape.Const(b.Values))
+	}
+	return m.Scores(tape.Const(b.Values))
+}
 
 // Prediction is the model's result for one labelled image.
 type Prediction struct {
@@ -23,19 +65,19 @@ func (p Prediction) Probabilities() []float64 { return softmax(p.Scores) }
 // Probability returns that of the predicted class.
 func (p Prediction) Probability() float64 { return p.Probabilities()[p.Predicted] }
 
-// Evaluation sums up the predictions for a set of images. Shares are from 0 to 1.
+// Evaluation sums up the predictions for a set of images.
 type Evaluation struct {
 	Predictions []Prediction // in the order of the loader's items
-	Top1, Top5  float64      // share of images whose class is predicted, or is among the five highest scores
+	Top1, Top5  float64      // accuracy and top-5 accuracy, 0 to 1
 	Loss        float64      // mean cross-entropy
-	Images      []int        // [C] images of each class
-	PerClass    []float64    // [C] share of them that is predicted correctly; 0 where there are none
-	Confusion   [][]int      // [C][C]: images of the row's class predicted as the column's
+	Images      []int        // [C], of each class
+	PerClass    []float64    // [C] accuracy, 0 without images
+	Confusion   [][]int      // [C][C] images, by true and predicted class
 
 	right, top5, loss float64 // sums over the images
 }
 
-// NewEvaluation returns an Evaluation of no images yet; see [Evaluation.Add].
+// NewEvaluation returns an Evaluation without images, for [Evaluation.Add].
 func NewEvaluation(classes int) *Evaluation {
 	e := &Evaluation{Images: make([]int, classes), PerClass: make([]float64, classes), Confusion: make([][]int, classes)}
 	for i := range e.Confusion {
@@ -44,7 +86,7 @@ func NewEvaluation(classes int) *Evaluation {
 	return e
 }
 
-// Add adds an image that was explained, in any order. It panics if its Label is unknown.
+// Add adds an explained image, in any order. It panics unless the Label is a class.
 func (e *Evaluation) Add(x *Explanation) {
 	e.add([]int{x.Index}, []int{x.Label}, tensor.FromSlice(x.Scores, 1, len(x.Scores)))
 }
@@ -74,18 +116,18 @@ func (e *Evaluation) add(index, labels []int, scores *tensor.Tensor) {
 	e.Top1, e.Top5, e.Loss = e.right/n, e.top5/n, e.loss/n
 }
 
-// Evaluate runs the model on all images of l, or their tokens. progress, if not nil, is called after
-// each batch with the number of images done. It returns ctx's error if that ends first, and an error
-// for images of another size, tokens that do not enter m's Layer, or classes that the model does not have.
+// Evaluate runs the model on all images of l, or their tokens. progress, if not nil, is called after each
+// batch with the number of images done. The error is ctx's or l's, or about images of the wrong size, tokens
+// that do not enter m's Layer, or classes that m does not have.
 func (m *Model) Evaluate(ctx context.Context, l Batches, progress func(done int)) (*Evaluation, error) {
 	tape := m.tape()
 	defer m.done(tape)
 	e := NewEvaluation(m.Config.Classes)
 	for batch, err := range l.Epoch(ctx, data.Plan{}) {
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = m.accepts(batch)
 		}
-		if err := m.accepts(batch); err != nil {
+		if err != nil {
 			return nil, err
 		}
 		e.add(batch.Index, batch.Labels, m.scoresOf(tape, batch).Value())
@@ -97,11 +139,10 @@ func (m *Model) Evaluate(ctx context.Context, l Batches, progress func(done int)
 	return e, nil
 }
 
-// Confusion counts the images of class True that were taken for class Predicted.
+// Confusion counts the images of class True that are predicted as class Predicted.
 type Confusion struct{ True, Predicted, Count int }
 
-// Confusions returns the n pairs of classes that were confused most often, the most frequent
-// first; all of them if there are no more than n.
+// Confusions returns the n most frequent confusions, the most frequent first, or all if there are fewer.
 func (e *Evaluation) Confusions(n int) []Confusion {
 	var all []Confusion
 	for i, row := range e.Confusion {

@@ -14,8 +14,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
@@ -208,26 +206,61 @@ func ExampleModel() {
 	// Output: [Orchard Oriole Scott Oriole]
 }
 
-// What was left out of a model's file can be told from its description.
-func ExampleInfo() {
-	dir, err := os.MkdirTemp("", "")
+// saved is the small model's file, without its backbone.
+func saved() *checkpoint.File {
+	var file bytes.Buffer
+	check(open().Save(&file))
+	f, err := checkpoint.Decode(bytes.NewReader(file.Bytes()), int64(file.Len()), "model.safetensors")
 	check(err)
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, "model.safetensors")
-	check(open().SaveFile(path))
+	return f
+}
 
-	f, err := checkpoint.Open(path)
+// A file tells what it holds, and for which backbone.
+func ExampleInfo() {
+	info, err := promptcam.ReadInfo(saved())
 	check(err)
-	defer f.Close()
-	info, err := promptcam.ReadInfo(f)
-	check(err)
-	fmt.Println(info.Config.Mode, "on", info.Backbone.Config.Name)
-	_, err = promptcam.Open(path, "") // where is the backbone?
-	var missing *promptcam.BackboneError
-	fmt.Println(errors.As(err, &missing) && missing.Want == info.Backbone)
+	fmt.Println(info.Config.Mode, len(info.Classes), info.Classes[0])
 	// Output:
-	// deep on tiny
-	// true
+	// deep 5 Orchard Oriole
+}
+
+// The backbone of a file is recognised by its weights and architecture.
+func ExampleBackboneInfo() {
+	info, err := promptcam.ReadInfo(saved())
+	check(err)
+	fmt.Println(info.Backbone.Config.Name, info.Backbone.SHA256 == open().Backbone.SHA256)
+	// Output:
+	// tiny true
+}
+
+func ExampleBackboneError() {
+	_, err := promptcam.Load(saved(), nil) // where is the backbone?
+	var missing *promptcam.BackboneError
+	fmt.Println(errors.As(err, &missing), missing.Want.Config.Name)
+	// Output:
+	// true tiny
+}
+
+// Rank can also blur as the authors' code does.
+func ExampleBlur() {
+	e, err := open().Explain(bird())
+	check(err)
+	paper, code := e.Rank(2, promptcam.BlurPatches), e.Rank(2, promptcam.BlurAll)
+	fmt.Printf("%.1f %% with every head blurred as in the paper, %.1f %% as in the code\n", 100*paper.Heads[0].Probability, 100*code.Heads[0].Probability)
+	// Output:
+	// 39.1 % with every head blurred as in the paper, 51.3 % as in the code
+}
+
+// The adapters of a new model change nothing yet, since B is zero.
+func ExampleAdapters() {
+	rng := rand.New(rand.NewPCG(1, 2))
+	backbone, err := vit.New(tiny, rng)
+	check(err)
+	model, err := promptcam.New(backbone, promptcam.Config{Mode: promptcam.Last, Classes: 2, Rank: 4}, rng)
+	check(err)
+	fmt.Println(model.Adapters.QKV.A.Value.Shape(), model.Adapters.QKV.B.Value.At(0, 0))
+	// Output:
+	// [4 48] 0
 }
 
 func ExampleConfig() {
@@ -268,7 +301,19 @@ func (b birds) Epoch(context.Context, data.Plan) iter.Seq2[*data.Batch, error] {
 	}
 }
 
-// data.NewLoader makes batches of photographs.
+// data.NewLoader makes batches of photographs, and package features batches of tokens.
+func ExampleBatches() {
+	var l promptcam.Batches = birds{3, 2, 2}
+	for batch, err := range l.Epoch(context.Background(), data.Plan{}) {
+		check(err)
+		fmt.Println(batch.Values.Shape(), batch.Labels)
+	}
+	// Output:
+	// [1 3 32 32] [3]
+	// [1 3 32 32] [2]
+	// [1 3 32 32] [2]
+}
+
 func ExampleEvaluation() {
 	test, err := open().Evaluate(context.Background(), birds{3, 2, 2}, nil)
 	if err != nil {

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"iter"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
@@ -16,36 +18,36 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// Explanation is the result of one forward pass for one image: every class's score, where each head
-// of each class's prompt looks, and enough of the last layer to compute the scores with heads blurred.
-// It refers to the model, so it is valid until the model is trained further. Its methods are safe
-// for concurrent use; they panic for a class or head that does not exist.
+// Explanation is the result of one forward pass for one image: the scores of all classes, the attention of
+// each head of each class prompt, and enough of the last block to score with heads blurred. It refers to the
+// model and is valid until that is trained further. Its methods are safe for concurrent use and panic for a
+// class or head that does not exist.
 type Explanation struct {
 	Scores        []float32 // [C]
 	Probabilities []float64 // [C], their softmax
 
-	// Seen is the part of the photograph that the model saw: the whole photograph where the transform
-	// only stretches it. It is nil if the explanation is of a loader's image.
+	// Seen is the part of the photograph that the model saw: all of it where the transform only stretches. It
+	// is nil for an image from a loader.
 	Seen image.Image
-	// Index is the position in the loader's items, and Label the true class. Both are -1 from Explain;
-	// whoever knows the class may set Label.
+	// Index is the position in the loader's items, and Label the true class. Explain sets both to -1; callers
+	// who know the class may set Label.
 	Index, Label int
 
-	model *Model
-	attn  *tensor.Tensor // [H, C, columns] of the last layer: a column per row that Model.see returns
-	value *tensor.Tensor // [columns, D]: what each column contributes
-	rows  *tensor.Tensor // [C, D]: the class prompts that enter the last layer
-	input *tensor.Tensor // for ClassToken: [1, prefix+M, D], as the tokens that enter Layer, or [1, 3, H, W]
+	model  *Model
+	attn   *tensor.Tensor // [H, C, columns] of the last block, one column per key that Model.project returns
+	values *tensor.Tensor // [columns, D], the values to these keys
+	z      *tensor.Tensor // [C, D], the class prompts that enter the last block
+	input  *tensor.Tensor // for ClassToken: tokens [1, prefix+M, D] that enter Layer or, with agnostic prompts, [1, 3, H, W]
 }
 
-// Explain runs the model on a photograph of any size, which it transforms by m.Transform. It returns an
-// error for an empty image, or if m.Info is not valid. It is safe for concurrent use.
+// Explain transforms a photograph of any size by m.Transform and runs the model on it. It returns an error
+// for an empty image, or if m.Info is invalid. It is safe for concurrent use.
 func (m *Model) Explain(img image.Image) (*Explanation, error) {
 	if err := m.Info().Validate(); err != nil {
 		return nil, fmt.Errorf("promptcam: explain: %w", err)
 	}
 	if img.Bounds().Empty() {
-		return nil, fmt.Errorf("promptcam: explain: the image is empty")
+		return nil, errors.New("promptcam: explain: the image is empty")
 	}
 	t := m.Transform
 	input := t.Apply(data.ToRGB(img), nil)
@@ -58,10 +60,9 @@ func (m *Model) Explain(img image.Image) (*Explanation, error) {
 	return e, nil
 }
 
-// Explanations explains all images of l, or their tokens, in the order of its batches. Predictions,
-// maps, measures and samples of a report can all be made in this one pass; to score images alone,
-// [Model.Evaluate] is cheaper. The error that ends it is one of l, or is about images of
-// another size, tokens that do not enter m's Layer, or classes that m does not have.
+// Explanations explains all images of l, or their tokens, in order. Predictions, maps and measures can be
+// made in this one pass; [Model.Evaluate] is cheaper for scores alone. It ends with the first error: of l, or
+// about images of the wrong size, tokens that do not enter m's Layer, or classes that m does not have.
 func (m *Model) Explanations(ctx context.Context, l Batches) iter.Seq2[*Explanation, error] {
 	return func(yield func(*Explanation, error) bool) {
 		tape := m.tape()
@@ -96,47 +97,42 @@ func (m *Model) explain(pixels *tensor.Tensor) *Explanation {
 
 // explainAll explains each image of a batch that m accepts.
 func (m *Model) explainAll(tape *autograd.Tape, b *data.Batch) []*Explanation {
-	all := make([]*Explanation, b.Values.Dim(0))
-	x := tape.Const(b.Values)
-	if b.Kind != data.Tokens {
-		x = m.tokens(x) // [B, prefix+M, D]
-	}
+	x := m.tokensOf(tape, b) // [B, prefix+M, D]
 	input := x.Value()
-	if len(m.Agnostic) > 0 { // the tokens have seen prompts, which the class token's maps must not
+	if len(m.Agnostic) > 0 { // which these tokens attended to; the class token's maps must not
 		input = b.Values
 	}
+	x, z := m.joint(x, m.prompts(tape, m.Class))
+	q, kv := m.project(x, z)
+	y, attn := m.last.Attention(z, q, kv...) // [B, C, D], [B, H, C, columns]
+	scores := m.score(y).Value()             // [B, C]
+	all := make([]*Explanation, b.Values.Dim(0))
 	for i := range all {
-		all[i] = &Explanation{Index: -1, Label: -1, model: m, input: input.Slice(0, i, i+1).Clone()}
-	}
-	x, z := m.carry(tape.Frame(), x, m.prompts(x, m.Class))
-	q, see := m.see(x, z)
-	y, attn := m.last.Attention(z, q, see...) // [B, C, D], [B, H, C, columns]
-	scores := m.score(y).Value()              // [B, C]
-	for i, e := range all {
-		e.value = tensor.New(attn.Dim(3), m.Backbone.Config.Dim)
+		values := tensor.New(attn.Dim(3), m.Backbone.Config.Dim)
 		row := 0
-		for _, s := range see {
-			v := of(s.V.Value(), i) // [rows, D]
-			tensor.CopyTo(e.value.Slice(0, row, row+v.Dim(0)), v)
+		for _, rows := range kv {
+			v := ofImage(rows.V.Value(), i) // [rows, D]
+			tensor.CopyTo(values.Slice(0, row, row+v.Dim(0)), v)
 			row += v.Dim(0)
 		}
-		e.Scores = slices.Clone(scores.Select(0, i).Data())
-		e.Probabilities = softmax(e.Scores)
-		e.attn = attn.Select(0, i).Clone() // [H, C, columns]
-		e.rows = of(z.Value(), i).Clone()
+		e := &Explanation{
+			Scores: slices.Clone(scores.Select(0, i).Data()), Index: -1, Label: -1, model: m, values: values,
+			attn: attn.Select(0, i).Clone(), z: ofImage(z.Value(), i).Clone(), input: input.Slice(0, i, i+1).Clone(),
+		}
+		e.Probabilities, all[i] = softmax(e.Scores), e
 	}
 	return all
 }
 
-// of returns image i of [B, R, D]; rows [R, D] are the same for every image.
-func of(t *tensor.Tensor, i int) *tensor.Tensor {
+// ofImage returns image i's rows of [B, R, D]; rows [R, D] are the same for every image.
+func ofImage(t *tensor.Tensor, i int) *tensor.Tensor {
 	if t.Rank() == 3 {
 		return t.Select(0, i)
 	}
 	return t
 }
 
-// softmax is in float64, so that a report's probabilities lose no digits.
+// softmax computes in float64, so that a report's probabilities lose no digits.
 func softmax(scores []float32) []float64 {
 	top := float64(slices.Max(scores))
 	p := make([]float64, len(scores))
@@ -154,10 +150,10 @@ func softmax(scores []float32) []float64 {
 // Predicted returns the class with the highest score.
 func (e *Explanation) Predicted() int { return e.Top(1)[0] }
 
-// Top returns the n classes with the highest scores, best first; all of them if there are no more than n.
+// Top returns the n classes with the highest scores, best first, or all C if n is larger.
 func (e *Explanation) Top(n int) []int { return top(e.Scores, n) }
 
-// top returns the positions of the n largest scores, the first of equals first.
+// top returns the indices of the n largest scores; equal scores keep their order.
 func top(scores []float32, n int) []int {
 	order := make([]int, len(scores))
 	for i := range order {
@@ -170,21 +166,21 @@ func top(scores []float32, n int) []int {
 // Heads returns H, the number of attention heads.
 func (e *Explanation) Heads() int { return e.attn.Dim(0) }
 
-// Heat returns where one head of a class's prompt looks: over the patches, each value a share of
+// Heat returns the attention map of one head of a class prompt over the patches: each value is a share of
 // that head's attention. Heads are never averaged.
 func (e *Explanation) Heat(class, head int) heat.Map {
-	return e.model.overPatches(e.attn.Select(0, head).Select(0, class).Data())
+	return e.model.heat(e.attn.Select(0, head).Select(0, class).Data())
 }
 
-// overPatches returns the map of an attention row, which ends with the patches.
-func (m *Model) overPatches(row []float32) heat.Map {
+// heat returns the map of an attention row, which ends with the patches.
+func (m *Model) heat(row []float32) heat.Map {
 	h, w := m.Backbone.Config.Grid()
 	return heat.Map{W: w, H: h, Values: slices.Clone(row[len(row)-h*w:])}
 }
 
-// ClassToken returns where the heads of the backbone's own class token look in its last layer, one map
-// per head, without any prompts: what Prompt-CAM's maps are compared with. Each call computes
-// the layers from m.Layer on again, or with class-agnostic prompts the whole backbone.
+// ClassToken returns the maps of the backbone's own class token in its last block, one per head, without any
+// prompts: the baseline for Prompt-CAM's maps. Each call runs the blocks from m.Layer on again or, with
+// class-agnostic prompts, the whole backbone.
 func (e *Explanation) ClassToken() []heat.Map {
 	m := e.model
 	b, last := m.Backbone, len(m.Backbone.Blocks)-1
@@ -201,34 +197,51 @@ func (e *Explanation) ClassToken() []heat.Map {
 	attn = attn.Select(0, 0) // [H, prefix+M]
 	maps := make([]heat.Map, attn.Dim(0))
 	for h := range maps {
-		maps[h] = m.overPatches(attn.Select(0, h).Data())
+		maps[h] = m.heat(attn.Select(0, h).Data())
 	}
 	return maps
 }
 
-// Share returns how one head of a class's prompt divides its attention over the kinds of token.
+// Share is how one head of a class prompt divides its attention over the kinds of token; the four sum to 1. A
+// head with a small share on patches hardly attends to the image, however sharp its map is.
+type Share struct {
+	Patches, Prompts, CLS, Registers float64
+}
+
+// Share returns the Share of one head of a class prompt.
 func (e *Explanation) Share(class, head int) Share {
-	row := e.attn.Select(0, head).Select(0, class).Data() // [columns]
-	m := e.model
-	patches, prefix := m.patches(), m.Backbone.Config.Prefix()
-	s := Share{Patches: sum(row[len(row)-patches:])}
-	if rest := row[:len(row)-patches]; len(rest) > 0 {
-		prompts := len(rest) - prefix
-		s.Prompts, s.CLS, s.Registers = sum(rest[:prompts]), float64(rest[prompts]), sum(rest[prompts+1:])
+	sum := func(values []float32) (s float64) {
+		for _, v := range values {
+			s += float64(v)
+		}
+		return s
+	}
+	row := e.attn.Select(0, head).Select(0, class).Data() // [columns]: prompts, class token, registers, patches
+	other := len(row) - e.model.patches()
+	s := Share{Patches: sum(row[other:])}
+	if other > 0 {
+		cls := other - e.model.Backbone.Config.Prefix()
+		s.Prompts, s.CLS, s.Registers = sum(row[:cls]), float64(row[cls]), sum(row[cls+1:other])
 	}
 	return s
 }
 
-func sum(values []float32) float64 {
-	var s float64
-	for _, v := range values {
-		s += float64(v)
+// String lists the shares in percent; registers only where there are any.
+func (s Share) String() string { return strings.Join(s.Parts(), ", ") }
+
+// Parts returns what String joins.
+func (s Share) Parts() []string {
+	parts := []string{
+		fmt.Sprintf("patches %.1f %%", 100*s.Patches), fmt.Sprintf("prompts %.1f %%", 100*s.Prompts), fmt.Sprintf("CLS %.1f %%", 100*s.CLS),
 	}
-	return s
+	if s.Registers > 0 {
+		parts = append(parts, fmt.Sprintf("registers %.1f %%", 100*s.Registers))
+	}
+	return parts
 }
 
-// MarshalJSON returns a summary for a service to answer with: the five most probable classes,
-// and the heads of the predicted class's prompt, ranked with [BlurPatches], with their maps.
+// MarshalJSON returns a summary for a service to answer with: the five most probable classes, and the maps of
+// the predicted class's heads, ranked with [BlurPatches].
 //
 //	{"classes": [{"name": "Scott Oriole", "probability": 0.93}, ...],
 //	 "sufficient": 2,

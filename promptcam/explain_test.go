@@ -141,7 +141,7 @@ func TestRankRefusesWhatIsNot(t *testing.T) {
 func TestBlurredEqualsTheWholeLayer(t *testing.T) {
 	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
 		e := m.explain(g.images.Value.Slice(0, 2, 3).Contig())
-		heads, d := e.Heads(), e.value.Dim(1)
+		heads, d := e.Heads(), e.values.Dim(1)
 		const class = 1
 		for _, blur := range []Blur{BlurPatches, BlurAll} {
 			for choice := range 1 << heads {
@@ -157,11 +157,11 @@ func TestBlurredEqualsTheWholeLayer(t *testing.T) {
 						row.Fill(0)
 						row.Slice(0, from, row.Len()).Fill(1 / float32(row.Len()-from))
 					}
-					gathered := attn.Select(0, h).MatMul(e.value.Slice(1, h*d/heads, (h+1)*d/heads)) // [C, d]
+					gathered := attn.Select(0, h).MatMul(e.values.Slice(1, h*d/heads, (h+1)*d/heads)) // [C, d]
 					tensor.CopyTo(y.Select(0, 0).Slice(1, h*d/heads, (h+1)*d/heads), gathered)
 				}
 				tp := &autograd.Tape{NoGrad: true}
-				want := m.score(m.last.Complete(tp.Const(e.rows), tp.Const(y))).Value() // [1, C]
+				want := m.score(m.last.Complete(tp.Const(e.z), tp.Const(y))).Value() // [1, C]
 				for c, score := range e.Scores {
 					if c == class {
 						score = e.Blurred(class, blur, blurred)[0]

@@ -221,16 +221,11 @@ func (e *extension) Learn(b *data.Batch, at fit.Moment) (fit.Told, error) {
 // images from them.
 func (e *extension) scores(b *data.Batch) *autograd.Var {
 	rng := e.tape.Rand
-	e.tape.Rand = nil // what is not learned drops nothing
-	var x *autograd.Var
-	if b.Kind == data.Tokens {
-		x = e.tape.Const(b.Values)
-	} else {
-		x = e.old.tokens(e.tape.Const(b.Values))
-	} // [B, prefix+M, D]
-	old := e.old.finish(x, e.tape.Const(e.old.Class.Value)) // [B, C]
+	e.tape.Rand = nil                                       // what is not learned drops nothing
+	x := e.old.tokensOf(&e.tape, b)                         // [B, prefix+M, D]
+	old := e.old.scores(x, e.tape.Const(e.old.Class.Value)) // [B, C]
 	e.tape.Rand = rng
-	last := e.old.finish(e.old.carry(e.tape.Frame(), x, e.old.prompts(x, e.prompt))) // [B, 1]
+	last := e.old.scores(x, e.old.prompts(&e.tape, e.prompt)) // [B, 1]
 	column := func(s *autograd.Var) *autograd.Var { return autograd.Reshape(s, s.Dim(0), s.Dim(1), 1) }
 	return autograd.Reshape(autograd.Concat(column(old), column(last)), old.Dim(0), -1)
 }

@@ -16,21 +16,21 @@ type Adapters struct {
 	FC2  *nn.Adapter `state:"fc2"`
 }
 
-// Prompts learn best at a rate of about 0.06 (AdamW). Ordinary LoRA, with a scale of 1 and an A of
-// deviation 1/sqrt(in), learns best at 0.002, but the optimizer has one rate. The length of
-// AdamW's steps does not depend on the length of the gradient. So with A and B larger by a
-// gain k, and a scale of 1/k², each step moves their product as a step of rate/k would:
+// newScale is 1/k² for k = 30. With AdamW, prompts learn best at a rate of about 0.06, and ordinary LoRA
+// (scale 1, A of standard deviation 1/sqrt(in)) at 0.06/k = 0.002, but the optimizer has one rate. AdamW's
+// steps do not depend on the gradient's length. So if A and B are k times as large and the scale is 1/k², a
+// step moves their product as a step at rate/k would:
 //
 //	(k·A + rate·a)·(k·B + rate·b)/k² = (A + rate/k·a)·(B + rate/k·b)
 //
-// Here k is 0.06/0.002 = 30. Weight decay alone acts at the full rate. SGD's steps are as long as the
-// gradients, so with SGD adapters learn at rate/k², which is hardly at all.
+// Only weight decay acts at the full rate. SGD's steps are proportional to the gradient, so with SGD adapters
+// learn at rate/k²: hardly at all.
 const newScale = 1. / (30 * 30)
 
-// oldScale is the scale of files saved before Config had RankScale. It must not change.
+// oldScale is the scale of files from before Config.RankScale. It must not change.
 const oldScale = 1. / 900
 
-// adapt returns a copy of the block with the same parameters and new adapters of zeros.
+// adapt returns a copy of the block with the same parameters and new adapters, all zero.
 func adapt(b *vit.Block, c Config) (*vit.Block, *Adapters) {
 	adapted := func(l *nn.Linear) *nn.Linear {
 		return &nn.Linear{Weight: l.Weight, Bias: l.Bias, Adapter: nn.NewAdapter(l, c.Rank, c.RankScale)}
@@ -42,7 +42,7 @@ func adapt(b *vit.Block, c Config) (*vit.Block, *Adapters) {
 	return &block, &Adapters{attn.QKV.Adapter, attn.Proj.Adapter, mlp.FC1.Adapter, mlp.FC2.Adapter}
 }
 
-// initialize draws A. B stays zero, so that a new model scores as it would without adapters.
+// initialize draws A. B stays zero, so a new model scores as it would without adapters.
 func (a *Adapters) initialize(rng *rand.Rand) {
 	for _, l := range []*nn.Adapter{a.QKV, a.Proj, a.FC1, a.FC2} {
 		nn.Normal(rng, l.A.Value, gain(l.Scale)/math.Sqrt(float64(l.A.Value.Dim(1))))

@@ -9,8 +9,8 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Distill adds to the loss the distance to a teacher's scores: see autograd.Distill. A Weight of 0
-// turns it off.
+// Distill adds to the loss the distance to a teacher's scores: see autograd.Distill. A Weight of 0 turns it
+// off.
 type Distill struct {
 	Weight      float64 `knob:"distill" json:"distill" group:"Training" default:"0" range:"[0,)" arg:"weight" help:"weight of the distance to a teacher's scores; the cross-entropy has 1. The teacher is a linear probe on the class token and needs cached features; 0: no teacher"`
 	Temperature float64 `knob:"temperature" json:"temperature" default:"0.5" range:"[0,)" help:"divides the standardised scores of teacher and model; the higher, the more the classes count that the teacher does not favour"`
@@ -30,7 +30,7 @@ func (c Distill) Validate() error {
 	return nil
 }
 
-// add adds the distance of the scores to the teacher's to a loss.
+// add adds the distance of the teacher's scores to a loss.
 func (c Distill) add(loss, scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
 	if c.Weight == 0 {
 		return loss
@@ -42,10 +42,9 @@ func (c Distill) add(loss, scores *autograd.Var, b *data.Batch, mix *mixture) *a
 	return autograd.Add(loss, weighted(float32(c.Weight), autograd.Distill(scores, teacher, float32(c.Temperature))))
 }
 
-// BinaryLoss adds to the loss a binary cross-entropy per class: see autograd.BinaryCrossEntropy. With
-// softmax alone it is enough that one of two look-alikes' prompts sees the trait that tells them apart, and
-// the other's map shows nothing of it; with a binary loss each prompt must see for itself. A Weight of
-// 0 turns it off.
+// BinaryLoss adds to the loss a binary cross-entropy per class: see autograd.BinaryCrossEntropy. With softmax
+// alone it is enough that the prompt of one of two look-alikes attends to the trait that tells them apart,
+// and the other's map may miss it; with a binary loss each prompt must find it. A Weight of 0 turns it off.
 type BinaryLoss struct {
 	Weight float64 `knob:"binary" json:"binary" group:"Training" default:"0" range:"[0,)" arg:"weight" help:"weight of a binary cross-entropy per class; the cross-entropy has 1. Each class's score must then recognise the class by itself, so that the prompts of two look-alikes both look at what tells them apart; 0: none"`
 }
@@ -66,7 +65,7 @@ func (c BinaryLoss) add(loss, scores *autograd.Var, b *data.Batch, mix *mixture)
 	return autograd.Add(loss, weighted(float32(c.Weight), labelled(autograd.BinaryCrossEntropy, scores, b, mix)))
 }
 
-// labelled returns a loss of scores by the labels; of a mixture, by those of both images.
+// labelled returns a loss of scores and labels; with CutMix, of the labels of both images.
 func labelled(loss func(scores *autograd.Var, labels []int) *autograd.Var, scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
 	own := loss(scores, b.Labels)
 	if mix == nil {

@@ -15,30 +15,174 @@ import (
 	"github.com/promptcam/promptcam/vit"
 )
 
-// Model is a Prompt-CAM (Chowdhury et al., CVPR 2025, arXiv 2501.09333): a
-// frozen vision transformer, prompts, and one score vector that all classes
-// share. Since it is shared, a class can only win by where its prompt looks.
+// Model is a Prompt-CAM (Chowdhury et al., CVPR 2025, arXiv 2501.09333): a frozen vision transformer, learned
+// prompts, and one score vector for all classes. A class can only win by where its prompt looks.
 type Model struct {
 	Config    Config
-	Backbone  *vit.Model     // frozen, not part of the state; has Config.DropPath
+	Backbone  *vit.Model     // frozen, not saved with the model; has Config.DropPath
 	Classes   []string       // names, in the order of the prompts; New numbers them from "1"
-	Transform data.Transform // of photographs to classify and explain; New sets data.EvalTransform
+	Transform data.Transform // from a photograph to the model's input; New sets data.EvalTransform
 
 	Agnostic []*autograd.Param `state:"agnostic"` // [P, D] for each layer before the class prompts'
 	Class    *autograd.Param   `state:"class"`    // [C, D]
 	Head     *nn.Linear        `state:"head"`     // [1, D]
 	Adapters *Adapters         `state:"lora"`     // nil without Config.Rank
 
-	last  *vit.Block // the backbone's last block, with the adapters if any
-	first int        // layer at which class prompts enter
+	last  *vit.Block // the backbone's last block, with any adapters
+	first int        // the block at which class prompts enter
 	tapes sync.Pool
 }
 
-// New returns an untrained Prompt-CAM on backbone b, which it freezes. Other models may share b, also while they
-// are in use. Prompts start as the authors' do: evenly from
-// ±sqrt(6 / (3P² + D)), P the patch size. With a ViT-Ti/16, mode Deep and 30
-// agnostic prompts, that is right for 15 % of held-out training images of 100 CUB
-// classes after one epoch; a start ten times as large, for 3 %.
+// Forward returns the scores [B, C] of images [B, 3, H, W], and attn [B, H, C, M]: the share of its attention
+// that each head of each class prompt gives to each patch in the last layer. attn is valid until the tape's
+// Reset. In training with PatchDropout, M counts the patches that are left.
+func (m *Model) Forward(images *autograd.Var) (scores *autograd.Var, attn *tensor.Tensor) {
+	f := images.Tape().Frame()
+	z := m.prompts(images.Tape(), m.Class)  // class prompts [C, D]
+	x := m.tokens(images)                   // tokens [B, prefix+M, D], where class prompts enter
+	x, z = m.joint(x, z)                    // in modes Shallow and FromLayer both attend to each other in the blocks before the last
+	q, kv := m.project(x, z)                // class prompts attend to each other and to the tokens
+	z, attn = m.last.Attention(z, q, kv...) // [B, C, D], [B, H, C, columns]
+	scores = m.score(z)                     // [B, C]
+	patches, columns := x.Dim(1)-m.Backbone.Config.Prefix(), attn.Dim(3)
+	return f.Keep(scores), attn.Slice(3, columns-patches, columns)
+}
+
+// prompts returns p with prompt dropout, the same for all images.
+func (m *Model) prompts(tape *autograd.Tape, p *autograd.Param) *autograd.Var {
+	return nn.Dropout(m.Config.PromptDropout).Forward(tape.Param(p))
+}
+
+// tokens returns the tokens [B, prefix+M, D] that enter block m.first.
+func (m *Model) tokens(images *autograd.Var) *autograd.Var {
+	f := images.Tape().Frame()
+	// Agnostic prompts are in all of these blocks or in none.
+	x := m.Backbone.Tokens(images, m.first-len(m.Agnostic)) // [B, prefix+M, D]
+	for i, agnostic := range m.Agnostic {
+		// Tokens attend to tokens and prompts; the prompts' outputs are not needed.
+		x = f.Keep(m.Backbone.Blocks[i].Forward(x, m.prompts(x.Tape(), agnostic)))
+	}
+	return x
+}
+
+// joint runs the blocks from m.first to the last but one, in which tokens and class prompts attend to each
+// other. With patch dropout the tokens that it returns are those that are left.
+func (m *Model) joint(x, z *autograd.Var) (x1, z1 *autograd.Var) {
+	f := x.Tape().Frame()
+	kept := m.patchDropout(x)
+	for _, block := range m.Backbone.Blocks[m.first : len(m.Backbone.Blocks)-1] {
+		x, z = jointBlock(block, x, z, kept)
+		f.Keep(x, z)
+	}
+	if kept != nil {
+		x = f.Keep(autograd.Gather(x, kept), z) // [B, prefix+kept, D]
+	}
+	return x, z
+}
+
+// jointBlock updates tokens x and class prompts z, which attend to themselves and to each other; z only to
+// the tokens that patch dropout kept, nil for all. DropPath drops the branches of x and z independently; in
+// one sequence it would drop both or none.
+func jointBlock(b *vit.Block, x, z *autograd.Var, kept []int) (x1, z1 *autograd.Var) {
+	f := x.Tape().Frame()
+	qx, kx := b.Project(x)
+	qz, kz := b.Project(z)
+	left := kx
+	if kept != nil {
+		left = autograd.KV{K: autograd.Gather(kx.K, kept), V: autograd.Gather(kx.V, kept)} // [B, prefix+kept, D]
+	}
+	x1 = b.Update(x, qx, kx, kz)   // [B, prefix+M, D]
+	z1 = b.Update(z, qz, kz, left) // [B, C, D]
+	f.Keep(x1, z1)
+	return x1, z1
+}
+
+// project returns the queries of the class prompts in the last block, and the keys and values that they
+// attend to: class prompts, class token, registers, patches; with PatchesOnly patches alone. No other row is
+// needed there.
+func (m *Model) project(x, z *autograd.Var) (q *autograd.Var, kv []autograd.KV) {
+	tokens := m.last.Keys(x)
+	if m.Config.PatchesOnly {
+		prefix, n := m.Backbone.Config.Prefix(), x.Dim(1)
+		return m.last.Query(z), []autograd.KV{{K: autograd.Slice(tokens.K, 1, prefix, n), V: autograd.Slice(tokens.V, 1, prefix, n)}}
+	}
+	q, prompts := m.last.Project(z)
+	return q, []autograd.KV{prompts, tokens}
+}
+
+// score returns w·LN(z) for each row of z [B, C, D]: [B, C].
+func (m *Model) score(z *autograd.Var) *autograd.Var {
+	return autograd.Reshape(m.Head.Forward(m.Backbone.Norm.Forward(z)), z.Dim(0), -1)
+}
+
+// Scores returns the same scores [B, C] without computing the attention maps.
+func (m *Model) Scores(images *autograd.Var) *autograd.Var {
+	f := images.Tape().Frame()
+	z := m.prompts(images.Tape(), m.Class)
+	return f.Keep(m.scores(m.tokens(images), z))
+}
+
+// ScoresOf is Scores for the tokens [B, prefix+M, D] that enter block Layer, as vit.Model.Tokens returns
+// them. The blocks before it then have no DropPath. It panics if Layer is not ok.
+func (m *Model) ScoresOf(tokens *autograd.Var) *autograd.Var {
+	if _, ok := m.Layer(); !ok {
+		panic("promptcam: ScoresOf: tokens depend on class-agnostic prompts")
+	}
+	return m.scores(tokens, m.prompts(tokens.Tape(), m.Class))
+}
+
+// Layer returns the block, from 0, at which class prompts enter. The tokens that enter it depend on nothing
+// learned and can be cached for ScoresOf, unless there are class-agnostic prompts: then ok is false.
+func (m *Model) Layer() (n int, ok bool) { return m.first, len(m.Agnostic) == 0 }
+
+// scores returns the scores of class prompts z, [C, D] or [B, C, D], that enter beside tokens x [B, prefix+M,
+// D].
+func (m *Model) scores(x, z *autograd.Var) *autograd.Var {
+	f := x.Tape().Frame()
+	x, z = m.joint(x, z)
+	q, kv := m.project(x, z)
+	return f.Keep(m.score(m.last.Update(z, q, kv...)))
+}
+
+// tokensOf returns the tokens of a batch of images or tokens that m accepts.
+func (m *Model) tokensOf(tape *autograd.Tape, b *data.Batch) *autograd.Var {
+	x := tape.Const(b.Values)
+	if b.Kind == data.Tokens {
+		return x
+	}
+	return m.tokens(x)
+}
+
+// patchDropout draws, in training, which of the tokens x [B, prefix+M, D] class prompts attend to: the prefix
+// and equally many patches of each image, in order. nil stands for all.
+func (m *Model) patchDropout(x *autograd.Var) []int {
+	rng := x.Tape().Rand
+	if m.Config.PatchDropout == 0 || rng == nil {
+		return nil
+	}
+	images, rows, prefix := x.Dim(0), x.Dim(1), m.Backbone.Config.Prefix()
+	patches := m.Config.keptPatches(rows - prefix)
+	kept := make([]int, 0, images*(prefix+patches))
+	for range images {
+		left := patches
+		for row := range rows {
+			// With this probability for each patch, all subsets are equally likely.
+			switch {
+			case row < prefix:
+				kept = append(kept, row)
+			case rng.IntN(rows-row) < left:
+				kept = append(kept, row)
+				left--
+			}
+		}
+	}
+	return kept
+}
+
+// New returns an untrained Prompt-CAM on backbone b, which it freezes. Several models may share b. Prompts
+// are initialised as the authors do it, uniformly in ±sqrt(6 / (3P² + D)) for patches of P pixels. On 100
+// classes of CUB (ViT-Ti/16, mode Deep, 30 agnostic prompts) this gives 15 % accuracy on held-out training
+// images after one epoch; a range ten times as wide gives 3 %.
 func New(b *vit.Model, c Config, rng *rand.Rand) (*Model, error) {
 	m, err := newModel(b, c)
 	if err != nil {
@@ -57,7 +201,7 @@ func New(b *vit.Model, c Config, rng *rand.Rand) (*Model, error) {
 	return m, nil
 }
 
-// newModel is New with parameters of zero.
+// newModel is New with zero parameters.
 func newModel(b *vit.Model, c Config) (*Model, error) {
 	if err := c.Validate(b.Config.Depth); err != nil {
 		return nil, err
@@ -76,22 +220,22 @@ func newModel(b *vit.Model, c Config) (*Model, error) {
 	return parameters(withDropPath(b, c.DropPath), c, first), nil
 }
 
-// withDropPath returns a copy of b that shares its parameters, whose blocks' DropPath rises evenly
-// from 0 to that of the last.
+// withDropPath returns a copy of b with the same parameters. DropPath rises linearly from 0 in the first
+// block to last.
 func withDropPath(b *vit.Model, last float32) *vit.Model {
-	own := *b
-	own.Blocks = slices.Clone(b.Blocks)
+	copied := *b
+	copied.Blocks = slices.Clone(b.Blocks)
 	for i, block := range b.Blocks {
 		if rate := nn.DropPath(last * float32(i) / float32(max(1, len(b.Blocks)-1))); block.DropPath != rate {
 			dropping := *block
 			dropping.DropPath = rate
-			own.Blocks[i] = &dropping
+			copied.Blocks[i] = &dropping
 		}
 	}
-	return &own
+	return &copied
 }
 
-// parameters returns the model with parameters of zero on a backbone that is frozen and has c's DropPath.
+// parameters returns a model with zero parameters on a frozen backbone that has c's DropPath already.
 func parameters(b *vit.Model, c Config, first int) *Model {
 	d := b.Config.Dim
 	m := &Model{
@@ -113,156 +257,13 @@ func parameters(b *vit.Model, c Config, first int) *Model {
 	return m
 }
 
-// Layer returns the block, counted from 0, at which class prompts enter. The tokens that
-// enter it do not depend on any learned parameter, so they can be computed once for
-// ScoresOf. ok is false if class-agnostic prompts change them on the way.
-func (m *Model) Layer() (n int, ok bool) { return m.first, len(m.Agnostic) == 0 }
-
-// Forward returns the scores [B, C] of images [B, 3, H, W] and how much, in the last
-// layer, each head of each class's prompt looks at each patch:
-// [B, H, C, M], which ends with the tape's Reset. In a training step with PatchDropout
-// M counts the patches that the image's prompts see.
-func (m *Model) Forward(images *autograd.Var) (scores *autograd.Var, attn *tensor.Tensor) {
-	f := images.Tape().Frame()
-	x, z := m.enter(images)                  // tokens [B, prefix+M, D] and class prompts [B, C, D] enter the last layer
-	q, see := m.see(x, z)                    // prompts look at prompts and tokens, nobody looks at prompts
-	z, attn = m.last.Attention(z, q, see...) // [B, C, D], [B, H, C, columns]
-	patches, cols := x.Dim(1)-m.Backbone.Config.Prefix(), attn.Dim(3)
-	return f.Keep(m.score(z)), attn.Slice(3, cols-patches, cols) // [B, C], patches only [B, H, C, M]
-}
-
-// Scores is like Forward but does not return, or materialise, the attention weights.
-func (m *Model) Scores(images *autograd.Var) *autograd.Var {
-	f := images.Tape().Frame()
-	return f.Keep(m.finish(m.enter(images)))
-}
-
-// ScoresOf is Scores given the tokens [B, prefix+M, D] that enter the block that Layer
-// returns, such as vit.Model.Tokens computes them: blocks before it then drop no paths. It
-// panics if Layer is not ok.
-func (m *Model) ScoresOf(tokens *autograd.Var) *autograd.Var {
-	if _, ok := m.Layer(); !ok {
-		panic("promptcam: ScoresOf: tokens depend on class-agnostic prompts")
-	}
-	f := tokens.Tape().Frame()
-	return f.Keep(m.finish(m.carry(f, tokens, m.prompts(tokens, m.Class))))
-}
-
-// enter runs all layers but the last. It returns the tokens x [B, prefix+M, D], or those
-// that class prompts see, and the class prompts z, [C, D] or [B, C, D], that
-// enter the last.
-func (m *Model) enter(images *autograd.Var) (x, z *autograd.Var) {
-	f := images.Tape().Frame()
-	z = m.prompts(images, m.Class) // [C, D]
-	return m.carry(f, m.tokens(images), z)
-}
-
-// tokens returns the tokens [B, prefix+M, D] that enter the block at which class prompts do.
-func (m *Model) tokens(images *autograd.Var) *autograd.Var {
-	f := images.Tape().Frame()
-	// Agnostic prompts are in all of these layers or in none.
-	x := m.Backbone.Tokens(images, m.first-len(m.Agnostic)) // [B, prefix+M, D]
-	for i, agnostic := range m.Agnostic {
-		x = f.Keep(m.Backbone.Blocks[i].Forward(x, m.prompts(x, agnostic))) // tokens look at tokens and prompts
-	}
-	return x
-}
-
-// carry runs the layers through which class prompts z are carried, but not the last. It
-// frees whatever else f holds.
-func (m *Model) carry(f autograd.Frame, x, z *autograd.Var) (x1, z1 *autograd.Var) {
-	kept := m.keep(x)
-	for _, block := range m.Backbone.Blocks[m.first : len(m.Backbone.Blocks)-1] {
-		x, z = together(block, x, z, kept) // tokens and class prompts look at each other
-		f.Keep(x, z)
-	}
-	if kept != nil {
-		x = f.Keep(autograd.Gather(x, kept), z) // [B, prefix+kept, D]
-	}
-	return x, z
-}
-
-// finish runs the last layer for the scores [B, C] alone.
-func (m *Model) finish(x, z *autograd.Var) *autograd.Var {
-	f := x.Tape().Frame()
-	q, see := m.see(x, z)
-	return f.Keep(m.score(m.last.Update(z, q, see...)))
-}
-
-// see returns the class prompts' queries in the last layer, and what they look
-// at: prompts (unless PatchesOnly), class token, registers, patches. That layer needs no other rows.
-func (m *Model) see(x, z *autograd.Var) (q *autograd.Var, kv []autograd.KV) {
-	tokens := m.last.Keys(x)
-	if m.Config.PatchesOnly {
-		prefix, n := m.Backbone.Config.Prefix(), x.Dim(1)
-		return m.last.Query(z), []autograd.KV{{K: autograd.Slice(tokens.K, 1, prefix, n), V: autograd.Slice(tokens.V, 1, prefix, n)}}
-	}
-	q, own := m.last.Project(z)
-	return q, []autograd.KV{own, tokens}
-}
-
-// score returns w·LN(z) for each row of z [B, C, D]: [B, C].
-func (m *Model) score(z *autograd.Var) *autograd.Var {
-	return autograd.Reshape(m.Head.Forward(m.Backbone.Norm.Forward(z)), z.Dim(0), -1)
-}
-
-// prompts returns p for use beside x: the same for every image.
-func (m *Model) prompts(x *autograd.Var, p *autograd.Param) *autograd.Var {
-	return nn.Dropout(m.Config.PromptDropout).Forward(x.Tape().Param(p))
-}
-
-// keep draws for each image which of the tokens x [B, prefix+M, D] class prompts see in
-// a training step: as many of each image, in their order. It returns nil for all.
-func (m *Model) keep(x *autograd.Var) []int {
-	rng := x.Tape().Rand
-	if m.Config.PatchDropout == 0 || rng == nil {
-		return nil
-	}
-	images, rows, prefix := x.Dim(0), x.Dim(1), m.Backbone.Config.Prefix()
-	patches := m.Config.seen(rows - prefix)
-	kept := make([]int, 0, images*(prefix+patches))
-	for range images {
-		left := patches
-		for row := range rows {
-			// Each patch with the probability that leaves all choices of the rest equally likely.
-			switch {
-			case row < prefix:
-				kept = append(kept, row)
-			case rng.IntN(rows-row) < left:
-				kept = append(kept, row)
-				left--
-			}
-		}
-	}
-	return kept
-}
-
-// together updates two sets of rows that attend to themselves and to each other, z
-// only to those rows of x that are kept, or to all if kept is nil.
-// Each is projected once. Under DropPath an image may lose the branch of one
-// set and keep the other's; in one sequence it would lose both or none.
-func together(b *vit.Block, x, z *autograd.Var, kept []int) (x1, z1 *autograd.Var) {
-	f := x.Tape().Frame()
-	qx, kx := b.Project(x)
-	qz, kz := b.Project(z)
-	seen := kx
-	if kept != nil {
-		seen = autograd.KV{K: autograd.Gather(kx.K, kept), V: autograd.Gather(kx.V, kept)} // [B, prefix+kept, D]
-	}
-	x1 = b.Update(x, qx, kx, kz)   // [B, prefix+M, D]
-	z1 = b.Update(z, qz, kz, seen) // [B, C, D]
-	f.Keep(x1, z1)
-	return x1, z1
-}
-
 // patches is M, the number of patches.
 func (m *Model) patches() int {
 	h, w := m.Backbone.Config.Grid()
 	return h * w
 }
 
-// tape returns a tape that records nothing. Its user ends it with done, so that its
-// memory serves the next.
+// tape returns a tape that records nothing. done gives it back, so that its memory is reused.
 func (m *Model) tape() *autograd.Tape {
 	if t, ok := m.tapes.Get().(*autograd.Tape); ok {
 		return t

@@ -362,7 +362,7 @@ func TestPatchesAreDrawnFairly(t *testing.T) {
 	require.NoError(t, err)
 	const images, patches, kept = 4000, 16, 5 // 4.8 of them
 	tp := &autograd.Tape{Rand: rand.New(rand.NewPCG(1, 2))}
-	rows := m.keep(tp.Const(tensor.New(images, 1+patches, 1)))
+	rows := m.patchDropout(tp.Const(tensor.New(images, 1+patches, 1)))
 	require.Len(t, rows, images*(1+kept))
 	var often [patches]int
 	var together [patches][patches]int
@@ -386,7 +386,7 @@ func TestPatchesAreDrawnFairly(t *testing.T) {
 		}
 	}
 	for share, want := range map[float32]int{0.001: 16, 0.5: 8, 0.99: 1} {
-		assert.Equal(t, want, Config{PatchDropout: share}.seen(patches))
+		assert.Equal(t, want, Config{PatchDropout: share}.keptPatches(patches))
 	}
 }
 
@@ -400,7 +400,7 @@ func TestPatchDropoutEqualsFewerKeys(t *testing.T) {
 		tp := &autograd.Tape{Rand: rand.New(rand.NewPCG(3, 4))}
 		got, attn := m.Forward(tp.Const(g.images.Value))
 		assert.Equal(t, 6, attn.Dim(3))
-		kept := m.keep((&autograd.Tape{Rand: rand.New(rand.NewPCG(3, 4))}).Const(tensor.New(6, 17, 1)))
+		kept := m.patchDropout((&autograd.Tape{Rand: rand.New(rand.NewPCG(3, 4))}).Const(tensor.New(6, 17, 1)))
 
 		tp = &autograd.Tape{NoGrad: true}
 		for i := range 6 {

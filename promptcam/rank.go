@@ -4,79 +4,77 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Blur says what a blurred head looks at.
+// Blur says how a blurred head spreads its attention.
 type Blur int
 
 const (
-	// BlurPatches spreads a head's attention evenly over the patches, as in the paper.
+	// BlurPatches spreads it evenly over the patches, as in the paper.
 	BlurPatches Blur = iota
-	// BlurAll spreads it evenly over all rows that the head can see, prompts and class token too.
-	// The authors' code does so, by setting the scores before the softmax to zero.
+	// BlurAll spreads it evenly over all keys, prompts and class token too, as the authors' code does by
+	// setting the logits to zero.
 	BlurAll
 )
 
-// Ranking orders the heads of one class's prompt by how much they matter for the class's score.
+// Ranking orders the heads of one class prompt by how much they matter for the class's score.
 type Ranking struct {
 	Class int
 	Heads []HeadScore // the most important first
 
-	// Sufficient is the number of heads, from the first, that are the sufficient traits: with all
-	// others blurred the image is still classified as Class, and blurring the last of these
-	// too changes that. It is 0 if the class wins with every head blurred, and -1 if it does
-	// not win with none blurred.
+	// Sufficient is the number of heads, from the first, that are the sufficient traits: the image is still
+	// classified as Class with all others blurred, but not with the last of these blurred too. It is 0 if the
+	// class wins with every head blurred, and -1 if it does not win with none blurred.
 	Sufficient int
 }
 
-// HeadScore is a head, and what remains of the class when this head and all that matter less are
-// blurred. That of the first head in a Ranking is therefore with every head blurred.
+// HeadScore is a head, and the class's score and probability with this head and all less important ones
+// blurred; for the first head of a Ranking that is with every head blurred.
 type HeadScore struct {
 	Head        int
 	Score       float32
 	Probability float64
 }
 
-// Rank blurs the heads of a class's prompt one after the other until none is left, each time the one
-// whose loss leaves the class's score highest (the paper, section 3.4). This needs no forward
-// pass: a head is a slice of one row of the last layer's attention output, and the other
-// classes' scores do not depend on it. It panics if class or blur does not exist.
+// Rank blurs the heads of a class prompt greedily, each time the one whose loss leaves the class's score
+// highest, until none is left (the paper, section 3.4). That takes no forward pass: heads are slices of one
+// row of the last block's attention output, which the other classes' scores do not depend on. It panics if
+// class or blur does not exist.
 func (e *Explanation) Rank(class int, blur Blur) Ranking {
 	n := e.Heads()
-	sharp, even := e.gathered("Rank", class, blur)
+	heads := e.headOutputs("Rank", class, blur)
 	r := Ranking{Class: class, Heads: make([]HeadScore, n), Sufficient: -1}
-	holds := e.wins(class, e.Scores[class])
-	if holds {
+	wins := e.wins(class, e.Scores[class])
+	if wins {
 		r.Sufficient = n
 	}
-	tape := e.model.tape()
-	defer e.model.done(tape)
 	blurred := make([]bool, n)
 	for left := n; left > 0; left-- {
-		var tries [][]bool
-		var heads []int
+		var choices [][]bool
+		var added []int // the head that each choice blurs besides
 		for h := range n {
 			if !blurred[h] {
-				t := slices.Clone(blurred)
-				t[h] = true
-				tries, heads = append(tries, t), append(heads, h)
+				choice := slices.Clone(blurred)
+				choice[h] = true
+				choices, added = append(choices, choice), append(added, h)
 			}
 		}
-		scores := e.mixed(tape, class, sharp, even, tries)
+		scores := e.blurred(class, heads, choices)
 		best := top(scores, 1)[0]
-		blurred[heads[best]] = true
-		if holds = holds && e.wins(class, scores[best]); holds {
+		head, score := added[best], scores[best]
+		blurred[head] = true
+		if wins = wins && e.wins(class, score); wins {
 			r.Sufficient = left - 1
 		}
-		r.Heads[left-1] = HeadScore{heads[best], scores[best], e.probability(class, scores[best])}
+		all := slices.Clone(e.Scores)
+		all[class] = score
+		r.Heads[left-1] = HeadScore{head, score, softmax(all)[class]}
 	}
 	return r
 }
 
-// wins reports whether class would be predicted with this score. As in Predicted, the first of equals
-// wins.
+// wins reports whether class would be predicted with this score; as in Predicted, the first of equals is.
 func (e *Explanation) wins(class int, score float32) bool {
 	for c, s := range e.Scores {
 		if s > score && c != class || s == score && c < class {
@@ -86,69 +84,62 @@ func (e *Explanation) wins(class int, score float32) bool {
 	return true
 }
 
-// probability returns the softmax of class if it had this score.
-func (e *Explanation) probability(class int, score float32) float64 {
-	scores := slices.Clone(e.Scores)
-	scores[class] = score
-	return softmax(scores)[class]
-}
-
-// Blurred returns the score of a class for each choice of heads to blur: H truth values, true where
-// the head is blurred. The other classes' scores stay as they are. It panics if class or blur does
-// not exist, or if a choice is not of H heads.
+// Blurred returns the score of a class for each choice of heads to blur, H truth values each. The other
+// classes' scores stay as they are. It panics if class or blur does not exist, or if a choice is not of H
+// heads.
 func (e *Explanation) Blurred(class int, blur Blur, choices ...[]bool) []float32 {
-	sharp, even := e.gathered("Blurred", class, blur)
+	heads := e.headOutputs("Blurred", class, blur)
 	for i, c := range choices {
 		if len(c) != e.Heads() {
 			panic(fmt.Sprintf("promptcam: Blurred: choice %d is of %d heads, want %d", i, len(c), e.Heads()))
 		}
 	}
-	tape := e.model.tape()
-	defer e.model.done(tape)
-	return e.mixed(tape, class, sharp, even, choices)
+	return e.blurred(class, heads, choices)
 }
 
-// mixed returns the score of a class for each choice of heads to take from even, with the others from
-// sharp.
-func (e *Explanation) mixed(tape *autograd.Tape, class int, sharp, even []float32, choices [][]bool) []float32 {
-	n, d := e.Heads(), len(sharp)
+// blurred is Blurred, given the output of the heads.
+func (e *Explanation) blurred(class int, heads headOutputs, choices [][]bool) []float32 {
+	m, d := e.model, len(heads.sharp)
+	width := d / e.Heads()
 	rows := tensor.New(1, len(choices), d)
-	for i, blurred := range choices {
-		row := rows.Data()[i*d : (i+1)*d]
-		copy(row, sharp)
-		for h, b := range blurred {
+	for i, choice := range choices {
+		row := rows.Data()[i*d:][:d]
+		copy(row, heads.sharp)
+		for h, b := range choice {
 			if b {
-				copy(row[h*d/n:(h+1)*d/n], even[h*d/n:])
+				copy(row[h*width:][:width], heads.blurred[h*width:])
 			}
 		}
 	}
-	m := e.model
-	z := tape.Const(e.rows.Slice(0, class, class+1))        // [1, D]
+	tape := m.tape()
+	defer m.done(tape)
+	z := tape.Const(e.z.Slice(0, class, class+1))           // [1, D]
 	scores := m.score(m.last.Complete(z, tape.Const(rows))) // [1, choices]
 	return slices.Clone(scores.Value().Data())
 }
 
-// gathered returns the attention output of all heads of a class's prompt, side by side, [D] each: of the
-// heads as they are, and with even attention.
-func (e *Explanation) gathered(method string, class int, blur Blur) (sharp, even []float32) {
+// headOutputs is the attention output [D] of a class prompt, all heads side by side: as they are, and all
+// blurred.
+type headOutputs struct{ sharp, blurred []float32 }
+
+func (e *Explanation) headOutputs(method string, class int, blur Blur) headOutputs {
 	if class < 0 || class >= len(e.Scores) {
 		panic(fmt.Sprintf("promptcam: %s: class %d, want 0 to %d", method, class, len(e.Scores)-1))
 	}
 	if blur != BlurPatches && blur != BlurAll {
 		panic(fmt.Sprintf("promptcam: %s: blur %d is unknown", method, blur))
 	}
-	n, cols, d := e.attn.Dim(0), e.attn.Dim(2), e.value.Dim(1)
+	n, columns, d := e.attn.Dim(0), e.attn.Dim(2), e.values.Dim(1)
 	from := 0
 	if blur == BlurPatches {
-		from = cols - e.model.patches()
+		from = columns - e.model.patches()
 	}
-	flat := tensor.New(1, cols)
-	flat.Slice(1, from, cols).Fill(1 / float32(cols-from))
-	even = flat.MatMul(e.value).Data() // [1, D]
-	sharp = make([]float32, 0, d)
+	even := tensor.New(1, columns)
+	even.Slice(1, from, columns).Fill(1 / float32(columns-from))
+	heads := headOutputs{blurred: even.MatMul(e.values).Data()}
 	for h := range n {
-		look := e.attn.Select(0, h).Slice(0, class, class+1) // [1, columns]
-		sharp = append(sharp, look.MatMul(e.value.Slice(1, h*d/n, (h+1)*d/n)).Data()...)
+		attn := e.attn.Select(0, h).Slice(0, class, class+1) // [1, columns]
+		heads.sharp = append(heads.sharp, attn.MatMul(e.values.Slice(1, h*d/n, (h+1)*d/n)).Data()...)
 	}
-	return sharp, even
+	return heads
 }

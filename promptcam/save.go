@@ -1,6 +1,7 @@
 package promptcam
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -32,13 +33,10 @@ func (m *Model) Info() Info {
 	return Info{m.Config, m.Classes, m.Transform, BackboneInfo{m.Backbone.SHA256, m.Backbone.Config}}
 }
 
-// Validate returns an error that names the first field that makes no sense, such as a transform that
-// does not make images of the backbone's size.
+// Validate returns an error about the first field that does not fit, such as a transform to another size than
+// the backbone's.
 func (i Info) Validate() error {
-	if err := i.Backbone.Config.Validate(); err != nil {
-		return err
-	}
-	if err := i.Config.Validate(i.Backbone.Config.Depth); err != nil {
+	if err := cmp.Or(i.Backbone.Config.Validate(), i.Config.Validate(i.Backbone.Config.Depth)); err != nil {
 		return err
 	}
 	if got, want := len(i.Classes), i.Config.Classes; got != want {
@@ -56,7 +54,7 @@ func (i Info) Validate() error {
 // ErrFormat is wrapped by the errors for a checkpoint that holds no Prompt-CAM.
 var ErrFormat = errors.New("not a saved Prompt-CAM")
 
-// BackboneError is the error of [Load] and [Open] for a missing backbone, or for one that the model was not
+// BackboneError is the error of [Load] and [Open] for a missing backbone, or for another than the model was
 // trained on.
 type BackboneError struct {
 	Path string       // of the model
@@ -78,14 +76,14 @@ func (e *BackboneError) Error() string {
 	return "promptcam: " + e.Path + " " + problem
 }
 
-// format marks our files; it changes when older ones can no longer be read.
+// format marks our files. It changes when older ones can no longer be read.
 const format = "promptcam 1"
 
-// Tensors returns the trained parameters, as Save writes them: prompts, head and adapters, without the backbone.
+// Tensors returns what Save writes: prompts, head and adapters.
 func (m *Model) Tensors() nn.Tensors { return nn.State(m) }
 
-// Save writes the prompts, the head, the adapters and the [Info] of m to w as one small safetensors
-// file. The backbone is not in it, only its identity. It returns an error unless m.Info is valid.
+// Save writes the prompts, the head, the adapters and the [Info] of m to w as a small safetensors file. Of
+// the backbone it writes the identity alone. It returns an error unless m.Info is valid.
 func (m *Model) Save(w io.Writer) error {
 	return m.save(func(t nn.Tensors, metadata map[string]string) error { return checkpoint.Write(w, t, metadata) })
 }
@@ -108,18 +106,11 @@ func (m *Model) save(write func(nn.Tensors, map[string]string) error) error {
 
 func (m *Model) metadata() (map[string]string, error) {
 	info := m.Info()
-	if err := info.Validate(); err != nil {
-		return nil, err
-	}
 	text, err := json.Marshal(info)
-	if err != nil {
-		return nil, err
-	}
-	return map[string]string{"format": format, "promptcam": string(text)}, nil
+	return map[string]string{"format": format, "promptcam": string(text)}, cmp.Or(info.Validate(), err)
 }
 
-// ReadInfo reads the description of a model that Save wrote. For another file the error wraps
-// [ErrFormat].
+// ReadInfo reads the description of a model that Save wrote. For another file the error wraps [ErrFormat].
 func ReadInfo(f *checkpoint.File) (*Info, error) {
 	if got := f.Metadata()["format"]; got != format {
 		return nil, fmt.Errorf("promptcam: %s: %w: its format is %q, want %q", f.Path(), ErrFormat, got, format)
@@ -137,10 +128,9 @@ func ReadInfo(f *checkpoint.File) (*Info, error) {
 	return info, nil
 }
 
-// Open reads the model in the file path and its backbone in the file weights: the one that the model
-// was trained on, or "" for a checkpoint of the authors' code, which holds its own; see
-// [Load]. If weights is missing, the error is a [*BackboneError] that names the
-// backbone.
+// Open reads the model in the file path, and its backbone from the file weights. weights is "" for a
+// checkpoint of the authors' code, which holds its own; if it is missing, the error is a [*BackboneError]
+// that names it.
 func Open(path, weights string) (*Model, error) {
 	f, err := checkpoint.Open(path)
 	if err != nil {
@@ -164,46 +154,46 @@ func Open(path, weights string) (*Model, error) {
 	return Load(f, b)
 }
 
-// Load reads a model that Save wrote, for backbone b. That must be the one it was trained on: the
-// same weights, architecture, image size and normalisation, under any name; for another
-// the error is a [*BackboneError]. b may be shared with other models.
+// Load reads a model that Save wrote, for backbone b, which must be the one it was trained on: the same
+// weights, architecture, image size and normalisation, under any name. For another the error is a
+// [*BackboneError]. Several models may share b.
 //
 // A checkpoint of the authors' code holds its own backbone, so b must be nil. vit.Detect finds its
 // architecture; where it cannot, use [LoadOfficial].
 func Load(f *checkpoint.File, b *vit.Model) (*Model, error) {
 	if IsOfficial(f) {
-		return loadDetected(f, b)
+		if b != nil {
+			return nil, fmt.Errorf("promptcam: load %s: an official checkpoint holds its own backbone, got %s too", f.Path(), b.Config.Name)
+		}
+		c, err := vit.Detect(f)
+		if err != nil {
+			return nil, fmt.Errorf("promptcam: load %s: %w", f.Path(), err)
+		}
+		return LoadOfficial(f, c)
 	}
 	info, err := ReadInfo(f)
 	if err != nil {
 		return nil, err
 	}
-	if err := info.Backbone.match(b, f.Path()); err != nil {
-		return nil, err
+	want := info.Backbone
+	if b == nil {
+		return nil, &BackboneError{Path: f.Path(), Want: want}
 	}
-	m, err := info.model(b, f)
+	// Name and classifier make no difference; other heads, GELU or pixels do, with the same weights.
+	got, same := BackboneInfo{b.SHA256, b.Config}, want
+	same.Config.Name, same.Config.Labels = got.Config.Name, got.Config.Labels
+	if same != got {
+		return nil, &BackboneError{f.Path(), want, got}
+	}
+	m, err := info.load(b, f)
 	if err != nil {
 		return nil, fmt.Errorf("promptcam: load %s: %w", f.Path(), err)
 	}
 	return m, nil
 }
 
-// match returns an error unless b is the backbone i.
-func (i BackboneInfo) match(b *vit.Model, path string) error {
-	if b == nil {
-		return &BackboneError{Path: path, Want: i}
-	}
-	// A name and the classifier change nothing; other heads, GELU or pixels do, with the same weights.
-	got, same := BackboneInfo{b.SHA256, b.Config}, i
-	same.Config.Name, same.Config.Labels = got.Config.Name, got.Config.Labels
-	if same != got {
-		return &BackboneError{path, i, got}
-	}
-	return nil
-}
-
-// model returns the model that i describes, with the parameters in f.
-func (i *Info) model(b *vit.Model, f *checkpoint.File) (*Model, error) {
+// load returns the model that i describes, with the parameters in f.
+func (i *Info) load(b *vit.Model, f *checkpoint.File) (*Model, error) {
 	first, err := i.Config.Mode.first(b.Config.Depth)
 	if err != nil {
 		return nil, err
@@ -214,7 +204,7 @@ func (i *Info) model(b *vit.Model, f *checkpoint.File) (*Model, error) {
 			held += tensor.Size("Load", t.Shape)
 		}
 	}
-	// nn.Load finds everything that does not fit, but it needs a model, which a damaged file could make huge.
+	// nn.Load finds all that does not fit, but needs a model, which a damaged file could make huge.
 	const affordable = 1 << 24
 	if want := (i.Config.Classes + first*i.Config.Agnostic) * b.Config.Dim; want > held+affordable {
 		return nil, fmt.Errorf("%d class prompts and %d times %d agnostic ones of width %d are more than the %d numbers it holds",
@@ -226,4 +216,63 @@ func (i *Info) model(b *vit.Model, f *checkpoint.File) (*Model, error) {
 	}
 	m.Classes, m.Transform = i.Classes, i.Transform
 	return m, nn.Load(m, f)
+}
+
+const officialPrompts = "vpt.prompt_embeddings" // [N, C, D]
+
+// IsOfficial reports whether f is a checkpoint of the authors' code, with prompts under
+// vpt.prompt_embeddings.
+func IsOfficial(f *checkpoint.File) bool {
+	_, ok := f.Info(officialPrompts)
+	return ok
+}
+
+// LoadOfficial reads a checkpoint of the authors' code, which holds backbone, prompts and head. c is the
+// backbone's architecture. Classes are numbered from "1", since the file does not name them. Mean and Std
+// become 0.5, whatever the backbone was trained with: the authors' code normalises so for every backbone, and
+// their prompts need it.
+func LoadOfficial(f *checkpoint.File, c vit.Config) (*Model, error) {
+	m, err := loadOfficial(f, c)
+	if err != nil {
+		return nil, fmt.Errorf("promptcam: load %s: %w", f.Path(), err)
+	}
+	return m, nil
+}
+
+func loadOfficial(f *checkpoint.File, c vit.Config) (*Model, error) {
+	if !IsOfficial(f) {
+		return nil, fmt.Errorf("%w of the authors' code: no tensor %s", ErrFormat, officialPrompts)
+	}
+	half := [3]float32{0.5, 0.5, 0.5}
+	c.Mean, c.Std, c.Labels = half, half, 0
+	b, err := vit.LoadFrom(vit.Without(f, "vpt.", "head."), c)
+	if err != nil {
+		return nil, err
+	}
+	prompts, err := f.Tensor(officialPrompts)
+	if err != nil {
+		return nil, err
+	}
+	if prompts.Rank() != 3 || prompts.Dim(0) != c.Depth || prompts.Dim(2) != c.Dim {
+		return nil, fmt.Errorf("%s is %v, want [%d, C, %d]", officialPrompts, prompts.Shape(), c.Depth, c.Dim)
+	}
+	classes := prompts.Dim(1)
+	agnostic := classes // in every block but the last, so there are none if there is one block
+	if c.Depth == 1 {
+		agnostic = 0
+	}
+	m, err := newModel(b, Config{Mode: Deep, Classes: classes, Agnostic: agnostic})
+	if err != nil {
+		return nil, err
+	}
+	state := nn.Tensors{"class": prompts.Select(0, c.Depth-1)}
+	for i := range m.Agnostic {
+		state[fmt.Sprintf("agnostic.%d", i)] = prompts.Select(0, i)
+	}
+	for _, name := range []string{"head.weight", "head.bias"} {
+		if state[name], err = f.Tensor(name); err != nil {
+			return nil, err
+		}
+	}
+	return m, nn.Load(m, state)
 }

@@ -134,6 +134,44 @@ func ExampleTrainConfig() {
 	// more than nine of ten right: true
 }
 
+// Patches are exchanged in the first half of the epochs.
+func ExampleCutMix() {
+	fmt.Println(promptcam.CutMix{Share: 0.5, Until: 0.5}.Validate())
+	fmt.Println(promptcam.CutMix{Share: 5}.Validate())
+	// Output:
+	// <nil>
+	// promptcam: mix 5, want a share from 0 to 1
+}
+
+// The loss of an epoch is the cross-entropy alone.
+func ExampleBinaryLoss() {
+	c := trainConfig()
+	c.Binary = promptcam.BinaryLoss{Weight: 0.1}
+	e := train(newPromptCAM(3), newTiles(90, 3), c)
+	fmt.Println("more than nine of ten right:", e.Accuracy > 0.9)
+	// Output:
+	// more than nine of ten right: true
+}
+
+// Without EMA, the model to keep is the one in training.
+func ExampleEpoch() {
+	model := newPromptCAM(3)
+	e := train(model, newTiles(90, 3), trainConfig())
+	fmt.Println(e.Number, e.Model == model)
+	// Output:
+	// 8 true
+}
+
+func ExampleExtendConfig() {
+	c := promptcam.DefaultExtendAlone()
+	fmt.Println(c.Epochs, c.Enough)
+	c.Optimizer = nil
+	fmt.Println(c.Validate())
+	// Output:
+	// 100 0.5
+	// promptcam: extend: no optimizer
+}
+
 // A teacher that knows the labels.
 func ExampleDistill() {
 	c := trainConfig()

@@ -15,7 +15,7 @@ func (t *Tensor) Sub(u *Tensor) *Tensor { return binary("Sub", SubTo, t, u) }
 // Mul returns the product of t and u, element by element, broadcast.
 func (t *Tensor) Mul(u *Tensor) *Tensor { return binary("Mul", MulTo, t, u) }
 
-// Scale returns t times a number.
+// Scale returns alpha times t.
 func (t *Tensor) Scale(alpha float32) *Tensor {
 	dst := New(t.shape...)
 	ScaleTo(dst, alpha, t)
@@ -35,11 +35,11 @@ func binary(op string, to func(dst, a, b *Tensor), a, b *Tensor) *Tensor {
 	return dst
 }
 
-// Broadcast returns the shape to which both shapes broadcast. It panics with
-// a *ShapeError naming op if there is none.
+// Broadcast returns the common shape to which a and b broadcast. It panics with a *ShapeError naming op if
+// there is none.
 func Broadcast(op string, a, b []int) []int { return broadcast(nil, op, a, b) }
 
-// broadcast is Broadcast in the memory of room, if that is enough.
+// broadcast is Broadcast, appending to room.
 func broadcast(room []int, op string, a, b []int) []int {
 	long, short := a, b
 	if len(a) < len(b) {
@@ -87,7 +87,7 @@ func MulTo(dst, a, b *Tensor) {
 		switch {
 		case d.step == 1 && x.step == 1 && y.step == 1:
 			kernel.Mul(d.data[:d.n], x.data[:d.n], y.data[:d.n])
-		case d.step == 1 && x.step == 1 && y.step == 0: // one factor for the run, such as DropPath's
+		case d.step == 1 && x.step == 1 && y.step == 0: // one factor for the whole run, such as DropPath's
 			kernel.Scale(d.data[:d.n], y.data[0], x.data[:d.n])
 		default:
 			for i := range d.n {
@@ -97,7 +97,7 @@ func MulTo(dst, a, b *Tensor) {
 	})
 }
 
-// elementwise calls f with matching runs of dst and of a and b, broadcast.
+// elementwise calls f with matching runs of dst and the broadcast a and b.
 func elementwise(op string, dst, a, b *Tensor, f func(_ float32, dst, a, b run)) {
 	if !slices.Equal(dst.shape, a.shape) || !slices.Equal(dst.shape, b.shape) {
 		var room [8]int // on the stack

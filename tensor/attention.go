@@ -5,39 +5,38 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 
 	"github.com/promptcam/promptcam/tensor/internal/kernel"
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
 
-// KV is a set of rows to attend to: their keys and values, [B, A, D] each, or
-// [A, D] where every image of the batch has the same.
+// KV holds the keys and values of rows to attend to, [B, A, D] each, or [A, D] if all images of the batch
+// share them.
 type KV struct{ K, V *Tensor }
 
-// AttentionTo is multi-head scaled dot-product attention (Vaswani et al.,
-// arXiv 1706.03762, eq. 1) of the rows q to all rows of all kv together:
+// AttentionTo is multi-head scaled dot-product attention (Vaswani et al., arXiv 1706.03762, eq. 1) of the
+// rows q to all rows of all kv together:
 //
 //	weights = softmax(q·[K1 K2 ...]ᵀ / sqrt(D/heads))    [B, H, R, A1+A2+...]
 //	dst     = weights·[V1 V2 ...]                         [B, R, D]
 //
-// q is [B, R, D], or [R, D] or [1, R, D] where every image has the same, and
-// so are keys and values. All but weights may be views whose last dimension is
-// contiguous.
+// q is [B, R, D], or [R, D] or [1, R, D] if all images share it; likewise keys and values. All but weights
+// and stats may be views whose last dimension is contiguous.
 //
-// weights may be nil: then no more than some rows of one head of one image are
-// held at a time. So may stats, [B, H, 2, R], the maxima of the rows' scores and
-// the reciprocals of their sums as AttentionBackwardTo wants them. The bits of
-// dst do not depend on either.
+// weights may be nil; then only a few rows of a head are held at a time. stats, [B, H, 2, R], receives the
+// maxima of the rows' scores and the reciprocals of their sums for AttentionBackwardTo; it may be nil, too.
+// The bits of dst are the same either way.
 func AttentionTo(dst, stats, weights, q *Tensor, heads int, kv ...KV) {
 	t := attentionTasks.Get()
 	t.attention = newAttention("AttentionTo", q, heads, kv)
 	t.checkRows("AttentionTo", dst)
 	dst.writable("AttentionTo")
 	if stats != nil {
-		t.checkStats("AttentionTo", stats)
+		t.checkHeads("AttentionTo", "stats", stats, 2, t.rows)
 	}
 	if weights != nil {
-		t.checkWeights("AttentionTo", weights)
+		t.checkHeads("AttentionTo", "weights", weights, t.rows, t.cols)
 	}
 	t.dst, t.stats, t.weights, t.q = dst, stats, weights, q
 	t.kv = append(t.kv[:0], kv...)
@@ -51,12 +50,11 @@ func AttentionTo(dst, stats, weights, q *Tensor, heads int, kv ...KV) {
 	attentionTasks.Put(t)
 }
 
-// fewRows is the number of rows below which the keys and values of a head of an
-// image are not copied once more for another core to take part. A row does not
-// depend on how many there are.
+// fewRows is the least number of rows for which another core copies the keys and values of a head once more
+// to take part. A row's bits do not depend on it.
 const fewRows = 48
 
-// attentionTask is a call of AttentionTo, in parts: some rows of a head of an image.
+// attentionTask is a call of AttentionTo. Its parts are blocks of rows of a head of an image.
 type attentionTask struct {
 	attention
 	dst, stats, weights, q *Tensor
@@ -66,7 +64,6 @@ type attentionTask struct {
 
 var attentionTasks tasks[attentionTask, *attentionTask]
 
-// Do implements parallel.Task.
 func (t *attentionTask) Do(from, to int) {
 	for i := from; i < to; i++ {
 		head, block := i/t.blocks, i%t.blocks
@@ -86,10 +83,10 @@ func (t *attentionTask) Do(from, to int) {
 	}
 }
 
-// fewSegments is how many sets of keys and values need no memory of their own.
+// fewSegments is how many sets of keys and values fit on the stack.
 const fewSegments = 4
 
-// attention holds the sizes of one call.
+// attention holds the sizes of a call.
 type attention struct {
 	batch, rows, cols, heads, width int // B, R, A1+A2+..., H, d = D/H
 	scale                           float32
@@ -118,7 +115,7 @@ func newAttention(op string, q *Tensor, heads int, kv []KV) attention {
 	return a
 }
 
-// operand takes account of t, and says what is wrong with it.
+// operand checks t, an operand beside q, and notes its number of images.
 func (a *attention) operand(q, t *Tensor) (fault string) {
 	if t.Rank() < 2 || t.Rank() > 3 || t.Dim(-1) != q.Dim(-1) || !t.evenRows() {
 		return "want [B, rows, D] or [rows, D], contiguous along D, of one D"
@@ -141,23 +138,24 @@ func failAttention(op string, q *Tensor, kv []KV, reason string) {
 	panic(&ShapeError{op, shapes, reason})
 }
 
-// checkRows checks dst, y or dy, which have images of their own.
+// checkRows checks dst, y or dy, which images do not share.
 func (a *attention) checkRows(op string, t *Tensor) {
-	width := a.width * a.heads
-	if t.Rank() < 2 || t.Rank() > 3 || t.Dim(-1) != width || t.Dim(-2) != a.rows || t.Len() != a.batch*a.rows*width || !t.evenRows() {
-		panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("want [%d %d %d], contiguous along the last", a.batch, a.rows, width)})
+	checkShape(op, t, a.batch, a.rows, a.width*a.heads)
+}
+
+// checkShape panics unless t has two or three dimensions that end as want does, as many elements, and is
+// contiguous along the last.
+func checkShape(op string, t *Tensor, want ...int) {
+	n := len(want)
+	if t.Rank() < 2 || t.Rank() > 3 || t.Dim(-1) != want[n-1] || t.Dim(-2) != want[n-2] || t.Len() != Size(op, want) || !t.evenRows() {
+		panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("want %v, contiguous along the last", slices.Clone(want))})
 	}
 }
 
-func (a *attention) checkWeights(op string, t *Tensor) {
-	if t.Rank() < 2 || t.Dim(-1) != a.cols || t.Dim(-2) != a.rows || t.Len() != a.batch*a.heads*a.rows*a.cols || !t.Contiguous() {
-		panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("want contiguous weights [%d %d %d %d]", a.batch, a.heads, a.rows, a.cols)})
-	}
-}
-
-func (a *attention) checkStats(op string, t *Tensor) {
-	if t.Rank() < 2 || t.Dim(-1) != a.rows || t.Dim(-2) != 2 || t.Len() != a.batch*a.heads*2*a.rows || !t.Contiguous() {
-		panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("want contiguous stats [%d %d 2 %d]", a.batch, a.heads, a.rows)})
+// checkHeads panics unless t, the operand called name, is a contiguous [B, H, rows, cols].
+func (a *attention) checkHeads(op, name string, t *Tensor, rows, cols int) {
+	if t.Rank() < 2 || t.Dim(-1) != cols || t.Dim(-2) != rows || t.Len() != a.batch*a.heads*rows*cols || !t.Contiguous() {
+		panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("want contiguous %s [%d %d %d %d]", name, a.batch, a.heads, rows, cols)})
 	}
 }
 
@@ -167,7 +165,7 @@ func (t *Tensor) evenRows() bool {
 	return t.stride[last] == 1 || t.shape[last] == 1
 }
 
-// head is head h of image b: [rows, d]. An operand without images is the same for each.
+// head returns head h of image b, [rows, d].
 func (a *attention) head(t *Tensor, b, h int) kernel.Matrix {
 	m := t.matrix()
 	m.Cols = a.width
@@ -190,7 +188,7 @@ func (a *attention) segments(list []kernel.KV, kv []KV, b, h int) []kernel.KV {
 	return list
 }
 
-// statsOf is the stats of the i-th head of an image.
+// statsOf returns the stats of head i, counted over all images.
 func (a *attention) statsOf(stats *Tensor, i int) kernel.Stats {
 	if stats == nil {
 		return kernel.Stats{}

@@ -8,11 +8,10 @@ import (
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
 
-// AttentionBackwardTo is the adjoint of AttentionTo given dy [B, R, D], the
-// gradient of its result y, and the stats it wrote; it computes the weights again.
-// It writes dq and, for each kv, dkv's K and V, each in the shape of its operand:
-// where images share that, the gradient is the sum over them. Each may be nil;
-// y and V are not read without dq or a K. Operands are views or not as in AttentionTo.
+// AttentionBackwardTo is the adjoint of AttentionTo given dy [B, R, D], the gradient of its result y, and the
+// stats it wrote; it recomputes the weights. It writes dq and, for each kv, K and V of dkv, each in the shape
+// of its operand: if images share the operand, its gradient is the sum over them. Each may be nil. y and V
+// are only read for dq or a K of dkv. Operands may be views as in AttentionTo.
 func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, y, stats, q *Tensor, heads int, kv ...KV) {
 	const op = "AttentionBackwardTo"
 	t := attentionGradTasks.Get()
@@ -22,7 +21,7 @@ func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, y, stats, q *Tensor, heads in
 	}
 	t.checkRows(op, dy)
 	t.checkRows(op, y)
-	t.checkStats(op, stats)
+	t.checkHeads(op, "stats", stats, 2, t.rows)
 	t.dy, t.y, t.stats, t.q = dy, y, stats, q
 	t.kv = append(t.kv[:0], kv...)
 	t.dq = t.gradient(op, dq, q)
@@ -40,11 +39,11 @@ func AttentionBackwardTo(dq *Tensor, dkv []KV, dy, y, stats, q *Tensor, heads in
 	attentionGradTasks.Put(t)
 }
 
-// imageGroups is into how many parts images are divided where gradients are summed
-// over them: one head of one part is computed at a time, and each part has sums of its own.
+// imageGroups is the number of groups of images if gradients are summed over images: a task computes one head
+// of one group, and each group has its own sums.
 const imageGroups = 4
 
-// attentionGradTask is a call of AttentionBackwardTo, in parts: one head of a group of images.
+// attentionGradTask is a call of AttentionBackwardTo. Its parts are heads of groups of images.
 type attentionGradTask struct {
 	attention
 	dy, y, stats, q *Tensor
@@ -52,8 +51,8 @@ type attentionGradTask struct {
 	kv              []KV
 	dkv             []kvGradient
 	groups          int       // of images
-	size            int       // of all gradients that are summed over images
-	partial         []float32 // those of each group but the first, which are where the result will be
+	size            int       // of all gradients summed over images
+	partial         []float32 // the sums of all groups but the first, whose are in the result
 }
 
 var attentionGradTasks tasks[attentionGradTask, *attentionGradTask]
@@ -70,7 +69,7 @@ func (t *attentionGradTask) run() {
 	}
 }
 
-// clear sets the gradients to 0, as they are if no row attended to anything.
+// clear sets the gradients to 0, for a call without rows.
 func (t *attentionGradTask) clear() {
 	for _, g := range append(t.dkv, kvGradient{k: t.dq}) {
 		for _, x := range []*Tensor{g.k.t, g.v.t} {
@@ -81,21 +80,22 @@ func (t *attentionGradTask) clear() {
 	}
 }
 
-// gradient is where a gradient goes; t is nil where it is not wanted.
+// gradient is where to write a gradient; t is nil if it is not wanted.
 type gradient struct {
 	t      *Tensor
 	shared bool
-	at     int // where a shared one lies among a group's partial sums
+	at     int // offset of a shared one in a group's partial sums
 }
 
 type kvGradient struct{ k, v gradient }
 
-// gradient checks the gradient of an operand and finds it a place.
+// gradient checks g, the gradient of operand, and assigns it a place.
 func (t *attentionGradTask) gradient(op string, g, operand *Tensor) gradient {
 	if g == nil {
 		return gradient{}
 	}
-	t.checkGradient(op, g, operand)
+	checkShape(op, g, operand.shape...)
+	g.writable(op)
 	to := gradient{t: g, shared: g.Len() < t.batch*g.Dim(-2)*g.Dim(-1), at: t.size}
 	if to.shared {
 		t.size += g.Len()
@@ -103,8 +103,8 @@ func (t *attentionGradTask) gradient(op string, g, operand *Tensor) gradient {
 	return to
 }
 
-// of returns where head h of image b, which belongs to a group that starts with
-// image first, adds its part of g.
+// of returns where head h of image b adds its part of g. The image belongs to a group that starts with image
+// first.
 func (t *attentionGradTask) of(g gradient, group, first, b, h int) kernel.Grad {
 	if g.t == nil {
 		return kernel.Grad{}
@@ -119,7 +119,6 @@ func (t *attentionGradTask) of(g gradient, group, first, b, h int) kernel.Grad {
 	return m
 }
 
-// Do implements parallel.Task.
 func (t *attentionGradTask) Do(from, to int) {
 	for i := from; i < to; i++ {
 		group, h := i/t.heads, i%t.heads
@@ -137,11 +136,9 @@ func (t *attentionGradTask) Do(from, to int) {
 	}
 }
 
-// partialSums is the end of a call of AttentionBackwardTo: it adds up the sums
-// over groups of images.
+// partialSums adds up the sums of the groups of images, the last step of AttentionBackwardTo.
 type partialSums attentionGradTask
 
-// Do implements parallel.Task.
 func (t *partialSums) Do(from, to int) {
 	t.add(t.dq, from, to)
 	for _, g := range t.dkv {
@@ -150,7 +147,7 @@ func (t *partialSums) Do(from, to int) {
 	}
 }
 
-// add adds partial sums to those elements of g that lie within from and to.
+// add adds the partial sums to the elements of g in [from, to).
 func (t *partialSums) add(g gradient, from, to int) {
 	if !g.shared {
 		return
@@ -165,11 +162,4 @@ func (t *partialSums) add(g gradient, from, to int) {
 		}
 		from += n
 	}
-}
-
-func (a *attention) checkGradient(op string, t, operand *Tensor) {
-	if t.Rank() < 2 || t.Rank() > 3 || t.Dim(-1) != operand.Dim(-1) || t.Dim(-2) != operand.Dim(-2) || t.Len() != operand.Len() || !t.evenRows() {
-		panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("want %v, contiguous along the last", operand.shape)})
-	}
-	t.writable(op)
 }

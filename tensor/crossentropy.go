@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// CrossEntropyTo writes to probs the softmax of scores [B, C] and returns the
-// mean over the rows of -log(probs[i, labels[i]]). Both must be contiguous.
-// It panics with a *ShapeError if a label is not in [0, C).
+// CrossEntropyTo writes to probs the softmax of scores [B, C] and returns the mean over the rows of
+// -log(probs[i, labels[i]]). Both must be contiguous. It panics with a *ShapeError if a label is not in [0,
+// C).
 func CrossEntropyTo(probs, scores *Tensor, labels []int) (loss float32) {
 	labelShapes("CrossEntropyTo", scores, labels)
 	SoftmaxTo(probs, scores)
@@ -19,7 +19,7 @@ func CrossEntropyTo(probs, scores *Tensor, labels []int) (loss float32) {
 	return float32(sum / float64(len(labels)))
 }
 
-// CrossEntropy returns -log softmax(scores)[label] of one image's scores [C], which is finite where that
+// CrossEntropy returns -log softmax(scores)[label] for one image's scores [C]. It is finite even if the
 // probability underflows.
 func CrossEntropy(scores []float32, label int) float64 {
 	top := float64(scores[0])
@@ -33,9 +33,8 @@ func CrossEntropy(scores []float32, label int) float64 {
 	return math.Log(z) - (float64(scores[label]) - top)
 }
 
-// CrossEntropyBackwardTo writes to dx [B, C] the gradient of the scores, given the
-// probabilities from CrossEntropyTo and the gradient of the loss. dx must be
-// contiguous; it may be probs.
+// CrossEntropyBackwardTo writes to dx [B, C] the gradient of the scores, given the probabilities from
+// CrossEntropyTo and the gradient of the loss. dx must be contiguous; it may be probs.
 func CrossEntropyBackwardTo(dx, probs *Tensor, labels []int, dloss float32) {
 	same("CrossEntropyBackwardTo", dx, probs)
 	labelShapes("CrossEntropyBackwardTo", dx, labels)

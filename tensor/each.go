@@ -2,10 +2,10 @@ package tensor
 
 import "github.com/promptcam/promptcam/tensor/internal/parallel"
 
-// Each calls do for each i in [0, n), several at a time on as many processors as there are, and
-// returns when all calls have returned. Calls begin in order; one may wait for those before it.
-// Operations within them run on one processor each as long as the others are busy with calls too,
-// which spares them from passing what they work on from cache to cache. A panic of do is Each's.
+// Each calls do for each i in [0, n), on all processors, and returns when all calls have returned. Calls
+// start in order; a call may wait for earlier ones. While the other processors are busy with calls too, an
+// operation within a call runs on one processor, which avoids moving its data between CPU caches. If do
+// panics, Each panics with the same value.
 func Each(n int, do func(i int)) {
 	parallel.For(n, 1, func(from, to int) {
 		for i := from; i < to; i++ {

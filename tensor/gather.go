@@ -2,15 +2,15 @@ package tensor
 
 import "fmt"
 
-// GatherTo copies rows of each image of src [B, R, D] to dst [B, n, D]: row j of
-// image i is row rows[i*n+j] of that image in src. dst must be contiguous, src along D.
-// It panics with a *ShapeError if a row is not in [0, R).
+// GatherTo copies rows of each image of src [B, R, D] to dst [B, n, D]: row j of image i is row rows[i*n+j]
+// of that image in src. dst must be contiguous, src along D. It panics with a *ShapeError if a row is not in
+// [0, R).
 func GatherTo(dst, src *Tensor, rows []int) {
 	gather("GatherTo", dst, src, rows, func(few, all []float32) { copy(few, all) })
 }
 
-// GatherBackwardTo is the adjoint of GatherTo: it writes to dsrc [B, R, D] the gradient
-// of src, given dy [B, n, D], that of the result. dy must be contiguous, dsrc along D.
+// GatherBackwardTo is the adjoint of GatherTo: it writes to dsrc [B, R, D] the gradient of src, given dy [B,
+// n, D], that of the result. dy must be contiguous, dsrc along D.
 func GatherBackwardTo(dsrc, dy *Tensor, rows []int) {
 	dsrc.Fill(0)
 	gather("GatherBackwardTo", dy, dsrc, rows, func(few, all []float32) {
@@ -40,7 +40,7 @@ func gather(op string, few, all *Tensor, rows []int, do func(few, all []float32)
 	gatherTasks.run(images, max(1, grain/(n*d)), gathering{data, all.data, rows, n, d, [2]int{all.stride[0], all.stride[1]}, do})
 }
 
-// gathering calls do with each gathered row and the one it comes from.
+// gathering calls do with each gathered row and its source.
 type gathering struct {
 	few, all []float32
 	rows     []int
@@ -51,7 +51,7 @@ type gathering struct {
 
 var gatherTasks tasks[gathering, *gathering]
 
-// Do does the images [from, to). An image is one task: a row may occur twice.
+// Do processes the images [from, to), each in one task, since a row may occur twice.
 func (g *gathering) Do(from, to int) {
 	for i := from * g.n; i < to*g.n; i++ {
 		few, all := g.few[i*g.d:], g.all[i/g.n*g.stride[0]+g.rows[i]*g.stride[1]:]

@@ -2,24 +2,24 @@ package tensor
 
 import "github.com/promptcam/promptcam/tensor/internal/kernel"
 
-// GELUTo writes x·Phi(x), with Phi the normal distribution's cumulative
-// function (Hendrycks and Gimpel, arXiv 1606.08415), to dst. Both must be contiguous.
+// GELUTo writes x·Phi(x), with Phi the normal distribution's cumulative function (Hendrycks and Gimpel, arXiv
+// 1606.08415), to dst. Both must be contiguous.
 //
-// All functions of this file have an absolute error of about one unit in the last
-// place of max(1, |x|) (times |dy|), not a small relative one: far below 0, from
-// about x = -5.2 on, results may be exactly 0, and derivatives -2^-64 instead.
+// All functions of this file have an absolute error of about one unit in the last place of max(1, |x|) (times
+// |dy|). The relative error is not small: below about x = -5.2, results may be exactly 0, and derivatives
+// -2^-64.
 func GELUTo(dst, x *Tensor) { unary("GELUTo", dst, x, kernel.GELU) }
 
-// GELUBackwardTo writes to dx the gradient of GELUTo's x, given that of its
-// result. All must be contiguous; dx may be x or dy.
+// GELUBackwardTo writes to dx the gradient of GELUTo's x, given that of its result. All must be contiguous;
+// dx may be x or dy.
 func GELUBackwardTo(dx, x, dy *Tensor) { unaryGrad("GELUBackwardTo", dx, x, dy, kernel.GELUGrad) }
 
-// QuickGELUTo writes x·sigmoid(1.702 x), the form that OpenAI's CLIP uses, to
-// dst. Both must be contiguous. GELUTo says how accurate it is.
+// QuickGELUTo writes x·sigmoid(1.702 x), the form in OpenAI's CLIP, to dst. Both must be contiguous. For its
+// accuracy see GELUTo.
 func QuickGELUTo(dst, x *Tensor) { unary("QuickGELUTo", dst, x, kernel.QuickGELU) }
 
-// QuickGELUBackwardTo writes to dx the gradient of QuickGELUTo's x, given that of its
-// result. All must be contiguous; dx may be x or dy.
+// QuickGELUBackwardTo writes to dx the gradient of QuickGELUTo's x, given that of its result. All must be
+// contiguous; dx may be x or dy.
 func QuickGELUBackwardTo(dx, x, dy *Tensor) {
 	unaryGrad("QuickGELUBackwardTo", dx, x, dy, kernel.QuickGELUGrad)
 }
@@ -27,7 +27,7 @@ func QuickGELUBackwardTo(dx, x, dy *Tensor) {
 // geluGrain is smaller than grain: an exponential costs several times an addition.
 const geluGrain = grain / 4
 
-// unary calls f, on several cores, with matching pieces of dst and x.
+// unary calls f with matching pieces of dst and x, on several cores.
 func unary(op string, dst, x *Tensor, f func(dst, x []float32)) {
 	same(op, dst, x)
 	d := dst.Data()
@@ -42,7 +42,7 @@ func unaryGrad(op string, dx, x, dy *Tensor, grad func(dst, x, dy []float32)) {
 	pieceTasks.run(len(d), geluGrain, pieces{dst: d, x: x.Data(), dy: dy.Data(), grad: grad})
 }
 
-// pieces is a function of each element, or its adjoint.
+// pieces applies f, or grad, to ranges of elements.
 type pieces struct {
 	dst, x, dy []float32
 	f          func(dst, x []float32)
@@ -51,7 +51,6 @@ type pieces struct {
 
 var pieceTasks tasks[pieces, *pieces]
 
-// Do does the elements [from, to).
 func (p *pieces) Do(from, to int) {
 	if p.grad != nil {
 		p.grad(p.dst[from:to], p.x[from:to], p.dy[from:to])

@@ -2,9 +2,8 @@ package tensor
 
 import "github.com/promptcam/promptcam/tensor/internal/kernel"
 
-// LayerNormTo writes to dst the rows of x along the last dimension, each with
-// its mean taken off, divided by its standard deviation sqrt(var + eps) and
-// then scaled by weight [D] and shifted by bias [D]. stats [rows, 2] receives
+// LayerNormTo writes to dst the rows of x along the last dimension, each minus its mean, divided by its
+// standard deviation sqrt(var + eps), scaled by weight [D] and shifted by bias [D]. stats [rows, 2] receives
 // each row's mean and 1/sqrt(var + eps) for the adjoint. All must be contiguous.
 func LayerNormTo(dst, stats, x, weight, bias *Tensor, eps float32) {
 	const op = "LayerNormTo"
@@ -14,9 +13,9 @@ func LayerNormTo(dst, stats, x, weight, bias *Tensor, eps float32) {
 	layerNormTasks.eachRow(x, layerNorm{layerNormRows{x.Data(), stats.Data(), x.Dim(-1)}, dst.Data(), weight.Data(), bias.Data(), eps})
 }
 
-// LayerNormBackwardTo is the adjoint of LayerNormTo given dy, the gradient of
-// its result, and the stats it wrote. It writes to dx, and adds to dw [D] and
-// db [D]; dx may be nil or dy, and dw and db may be nil together. All must be contiguous.
+// LayerNormBackwardTo is the adjoint of LayerNormTo given dy, the gradient of its result, and the stats it
+// wrote. It writes to dx, and adds to dw [D] and db [D]; dx may be nil or dy, and dw and db may be nil
+// together. All must be contiguous.
 func LayerNormBackwardTo(dx, dw, db, dy, x, weight, stats *Tensor) {
 	const op = "LayerNormBackwardTo"
 	same(op, dy, x)
@@ -35,8 +34,7 @@ func LayerNormBackwardTo(dx, dw, db, dy, x, weight, stats *Tensor) {
 	}
 }
 
-// layerNormRows is what the tasks of a layer norm read: rows of n elements, and
-// the mean and the inverse deviation of each.
+// layerNormRows holds rows of n elements, and the mean and inverse deviation of each.
 type layerNormRows struct {
 	x, stats []float32
 	n        int
@@ -65,7 +63,6 @@ var (
 	layerNormParamTasks tasks[layerNormParam, *layerNormParam]
 )
 
-// Do does the rows [from, to).
 func (l *layerNorm) Do(from, to int) {
 	for r := from; r < to; r++ {
 		i, j := r*l.n, (r+1)*l.n
@@ -73,7 +70,6 @@ func (l *layerNorm) Do(from, to int) {
 	}
 }
 
-// Do does the rows [from, to).
 func (l *layerNormGrad) Do(from, to int) {
 	for r := from; r < to; r++ {
 		i, j := r*l.n, (r+1)*l.n
@@ -95,7 +91,6 @@ func layerNormParamGrad(rows layerNormRows, dw, db, dy []float32) {
 	layerNormParamTasks.Put(l)
 }
 
-// Do does the rows [from, to).
 func (l *layerNormParam) Do(from, to int) {
 	b := l.block(from)
 	for r := from; r < to; r++ {
@@ -104,7 +99,7 @@ func (l *layerNormParam) Do(from, to int) {
 	}
 }
 
-// layerNormShapes checks x, its statistics and a parameter of the width of its rows.
+// layerNormShapes checks the shapes of x, its statistics and a parameter.
 func layerNormShapes(op string, x, stats, param *Tensor) {
 	if param.Len() != x.Dim(-1) || stats.Len()*x.Dim(-1) != 2*x.Len() {
 		panic(&ShapeError{op, [][]int{x.shape, param.shape, stats.shape}, "want [rows, D], [D] and [rows, 2]"})

@@ -8,7 +8,7 @@ import (
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
 
-// Activation is a function of each element.
+// Activation is an elementwise function.
 type Activation int
 
 const (
@@ -17,11 +17,11 @@ const (
 	QuickGELU = Activation(kernel.QuickGELUAct) // x·sigmoid(1.702 x), see QuickGELUTo
 )
 
-// After is what LinearTo applies to x·wᵀ while it is still in the CPU's cache, in this
-// order. Each tensor may be nil, which means none.
+// After lists what LinearTo applies to x·wᵀ, in this order, while it is still in the CPU's cache. A nil
+// tensor is skipped.
 type After struct {
 	Bias     *Tensor    // [out], added
-	Pre      *Tensor    // [..., out], receives the sum so far: what Act is applied to
+	Pre      *Tensor    // [..., out], receives the sum so far, the input of Act
 	Act      Activation // applied
 	Scale    *Tensor    // [out], multiplied by
 	Residual *Tensor    // [..., out], added last; not the result itself
@@ -30,16 +30,16 @@ type After struct {
 // Packed is a copy of a weight [out, in] in the order in which LinearTo reads it.
 type Packed struct{ kernel kernel.Packed }
 
-// Pack returns a copy of w [out, in] for LinearTo: worth its memory where the
-// same weight multiplies few rows many times.
+// Pack returns a copy of w [out, in] for LinearTo. It is worth its memory if the same weight multiplies few
+// rows many times.
 func Pack(w *Tensor) *Packed {
 	p := new(Packed)
 	PackTo(p, w)
 	return p
 }
 
-// PackTo writes what Pack(w) returns to p, which may be the zero Packed. It reuses p's
-// memory if that fits w's shape; what p.Rows returned then changes too.
+// PackTo writes Pack(w) to p, which may be the zero Packed. It reuses p's memory if w has the same shape as
+// before; results of p.Rows then change too.
 func PackTo(p *Packed, w *Tensor) {
 	if len(w.shape) != 2 {
 		panic(&ShapeError{"Pack", [][]int{w.shape}, "want [out, in]"})
@@ -53,8 +53,8 @@ func PackTo(p *Packed, w *Tensor) {
 	}
 }
 
-// Rows returns the outputs [from, to), without copying. It returns nil unless from is a
-// multiple of the kernels' tile width.
+// Rows returns the outputs [from, to), without copying. It returns nil unless from is a multiple of the
+// kernels' tile width.
 func (p *Packed) Rows(from, to int) *Packed {
 	if _, all := p.kernel.Size(); from == 0 && to == all {
 		return p
@@ -65,7 +65,7 @@ func (p *Packed) Rows(from, to int) *Packed {
 	return &Packed{p.kernel.Cols(from, to)}
 }
 
-// of returns the copy of a weight [out, in]; none if p is nil.
+// of returns p's copy of a weight [out, in], or the zero value if p is nil.
 func (p *Packed) of(op string, out, in int) kernel.Packed {
 	if p == nil {
 		return kernel.Packed{}
@@ -76,8 +76,8 @@ func (p *Packed) of(op string, out, in int) kernel.Packed {
 	return p.kernel
 }
 
-// LinearTo computes x·wᵀ, applies after and writes the result to dst: x [..., in], w [out, in],
-// dst [..., out]. packed is Pack(w) or nil. All must be contiguous, but w may be any view.
+// LinearTo computes x·wᵀ, applies after and writes the result to dst: x [..., in], w [out, in], dst [...,
+// out]. packed is Pack(w) or nil. w may be any view; all else must be contiguous.
 func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
 	const op = "LinearTo"
 	linearShapes(op, dst, x, w, after.Bias)
@@ -108,10 +108,9 @@ func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
 	p.run()
 }
 
-// LinearBackwardTo is the adjoint of x·wᵀ given dy, the gradient of its result.
-// It writes to dx and dw; each may be nil, and so may x if dw is. dx, dy and x
-// must be contiguous, and the rows of dw. packed is Pack(w.Transpose()) or nil.
-// The gradient of a bias is SumTo of dy.
+// LinearBackwardTo is the adjoint of x·wᵀ given dy, the gradient of its result. It writes to dx and dw; each
+// may be nil, and x too if dw is. dx, dy, x and the rows of dw must be contiguous. packed is
+// Pack(w.Transpose()) or nil. The gradient of a bias is SumTo of dy.
 func LinearBackwardTo(dx, dw, dy, x, w *Tensor, packed *Packed) {
 	if dx != nil {
 		inputGrad("LinearBackwardTo", dx, dy, w, packed, kernel.After{})
@@ -124,17 +123,16 @@ func LinearBackwardTo(dx, dw, dy, x, w *Tensor, packed *Packed) {
 	}
 }
 
-// LinearBackwardActTo writes to dx the gradient of pre, given dy, that of
-// act(pre)·wᵀ: dx = (dy·w)·act'(pre), element by element. dx and pre are
-// [..., in]. All must be contiguous, but w may be any view. packed is as in
-// LinearBackwardTo.
+// LinearBackwardActTo writes to dx the gradient of pre, given dy, that of act(pre)·wᵀ: dx = (dy·w)·act'(pre),
+// element by element. dx and pre are [..., in]. w may be any view; all else must be contiguous. packed is as
+// in LinearBackwardTo.
 func LinearBackwardActTo(dx, dy, w *Tensor, packed *Packed, pre *Tensor, act Activation) {
 	const op = "LinearBackwardActTo"
 	same(op, dx, pre)
 	inputGrad(op, dx, dy, w, packed, kernel.After{Pre: pre.flat(), Act: kernel.Activation(act), Derivative: true})
 }
 
-// inputGrad writes dy·w, and then what after says, to dx.
+// inputGrad computes dy·w, applies after and writes the result to dx.
 func inputGrad(op string, dx, dy, w *Tensor, packed *Packed, after kernel.After) {
 	linearShapes(op, dy, dx, w, nil)
 	if dx.Len() == 0 {

@@ -9,9 +9,8 @@ import (
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
 
-// MatMul returns the matrix product of the last two dimensions, [..., m, k]
-// by [..., k, n] to [..., m, n]. Leading dimensions broadcast. Transposed
-// views cost nothing extra.
+// MatMul returns the matrix product of the last two dimensions, [..., m, k] by [..., k, n] to [..., m, n].
+// Leading dimensions broadcast. Transposed views cost nothing extra.
 func (t *Tensor) MatMul(u *Tensor) *Tensor {
 	dst := New(matMulShape("MatMul", t, u)...)
 	MatMulTo(dst, t, u)
@@ -30,8 +29,8 @@ func matMulShape(op string, a, b *Tensor) []int {
 	return append(Broadcast(op, a.shape[:m-2], b.shape[:n-2]), a.shape[m-2], b.shape[n-1])
 }
 
-// MatMulTo writes the matrix product of a and b to dst, whose rows must be contiguous.
-// On amd64 with AVX2 or AVX-512 denormal numbers (below 1.2e-38) count as 0, as in all products here.
+// MatMulTo writes the matrix product of a and b to dst, whose rows must be contiguous. On amd64 with AVX2 or
+// AVX-512, all products of this package treat denormal numbers (below 1.2e-38) as 0.
 func MatMulTo(dst, a, b *Tensor) {
 	const op = "MatMulTo"
 	shape := matMulShape(op, a, b)
@@ -46,8 +45,8 @@ func MatMulTo(dst, a, b *Tensor) {
 	if dst.Len() == 0 {
 		return
 	}
-	// One product of many rows is faster than many of few: leading dimensions
-	// of a that share one b are rows of a single matrix when they lie evenly.
+	// One product of many rows is faster than many of few: if a is contiguous and has only one b, its leading
+	// dimensions are more rows of a single matrix.
 	if len(b.shape) == 2 && r > 2 && dst.Contiguous() && a.Contiguous() {
 		gemm(dst.flat(), a.flat(), b.matrix())
 		return
@@ -72,7 +71,7 @@ func (t *Tensor) matrix() kernel.Matrix {
 	m := kernel.Matrix{Data: t.data, Rows: t.shape[r-2], Cols: t.shape[r-1], RowStride: t.stride[r-2], ColStride: t.stride[r-1]}
 	switch {
 	case m.Rows == 0 || m.Cols == 0:
-		return kernel.Matrix{Rows: m.Rows, Cols: m.Cols, ColStride: 1} // a view's strides may lead past the end
+		return kernel.Matrix{Rows: m.Rows, Cols: m.Cols, ColStride: 1} // a view's strides may reach past the end
 	case m.Cols == 1:
 		m.ColStride = 1
 	}
@@ -101,7 +100,7 @@ func gemm(c, a, b kernel.Matrix) {
 	p.run()
 }
 
-// product is a matrix product to be computed in pieces.
+// product is a matrix product, computed in pieces.
 type product struct {
 	c, a    kernel.Matrix
 	b       kernel.Matrix
@@ -112,7 +111,7 @@ type product struct {
 
 var products tasks[product, *product]
 
-// run computes p and ends its use.
+// run computes p and returns it to products.
 func (p *product) run() {
 	rows, cols := p.c.Rows, p.c.Cols
 	packed := p.packed.Panels() > 0
@@ -121,7 +120,7 @@ func (p *product) run() {
 	switch {
 	case packed: // a piece of columns reads only its part of b from main memory
 		p.columns = cols > rows && rows < 2*leastPiece
-		pieces *= 4 // since cores are not equally fast
+		pieces *= 4 // cores are not equally fast
 	case p.a.ColStride == 1: // a piece of rows would copy all of b
 		p.columns = cols > rows || cols >= cores*leastPiece
 		pieces *= 4
@@ -145,7 +144,7 @@ func (p *product) run() {
 
 const (
 	leastPiece   = 96      // rows or columns
-	leastProduct = 1 << 22 // multiplications worth more than one core: about 20 microseconds of one
+	leastProduct = 1 << 22 // multiplications worth a second core: about 20 microseconds
 )
 
 // Do computes some rows or columns.
@@ -171,14 +170,13 @@ func (p *product) Do(from, to int) {
 	}
 }
 
-// rowsOf is the part of m from one row up to another.
+// rowsOf returns the rows [from, to) of m.
 func rowsOf(m kernel.Matrix, from, to int) kernel.Matrix {
 	m.Data, m.Rows = m.Data[from*m.RowStride:], to-from
 	return m
 }
 
-// flat describes a contiguous tensor as one matrix whose rows are its rows
-// along the last dimension.
+// flat describes a contiguous tensor as one matrix of its rows along the last dimension.
 func (t *Tensor) flat() kernel.Matrix {
 	n := t.Dim(-1)
 	rows := 1

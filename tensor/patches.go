@@ -5,20 +5,18 @@ import (
 	"slices"
 )
 
-// PatchesTo cuts images [B, C, H, W] into squares of p by p pixels and writes
-// them as rows to dst [B, H/p·W/p, C·p·p], each in the order of a convolution's
-// weight [D, C, p, p], so that the product with that weight is the patch
-// embedding of a vision transformer. Both must be contiguous.
+// PatchesTo cuts images [B, C, H, W] into squares of p by p pixels and writes them as rows to dst [B,
+// H/p·W/p, C·p·p], each in the order of a convolution's weight [D, C, p, p]: multiplied by that weight, they
+// are the patch embedding of a vision transformer. Both must be contiguous.
 func PatchesTo(dst, images *Tensor, p int) { cut("PatchesTo", dst, images, p, (*patches).toRow) }
 
-// PatchesBackwardTo is the adjoint of PatchesTo: it writes to dimages
-// [B, C, H, W] the gradient of the images, given dy, that of its result.
+// PatchesBackwardTo is the adjoint of PatchesTo: it writes to dimages [B, C, H, W] the gradient of the
+// images, given dy, that of its result.
 func PatchesBackwardTo(dimages, dy *Tensor, p int) {
 	cut("PatchesBackwardTo", dy, dimages, p, (*patches).toPixels)
 }
 
-// PatchesShape is the shape of PatchesTo's result. It panics if p does not divide
-// the sides of the images.
+// PatchesShape is the shape of PatchesTo's result. It panics if p does not divide the sides of the images.
 func PatchesShape(images *Tensor, p int) []int {
 	s := images.shape
 	if len(s) != 4 || p < 1 || s[2]%p != 0 || s[3]%p != 0 {
@@ -44,7 +42,7 @@ type patches struct {
 
 var patchTasks tasks[patches, *patches]
 
-// Do does those patches side by side [from, to), of which an image has h.
+// Do processes the rows [from, to) of patches, of which an image has h.
 func (t *patches) Do(from, to int) {
 	size := t.p * t.p
 	for i := from; i < to; i++ {

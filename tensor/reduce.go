@@ -9,8 +9,8 @@ import (
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
 
-// Sum returns the sum over the given dimensions, which are dropped; over all
-// of them, a scalar, if none is given.
+// Sum returns the sum over the given dimensions, which are dropped; over all of them, a scalar, if none is
+// given.
 func (t *Tensor) Sum(dims ...int) *Tensor {
 	shape, kept := t.reduced("Sum", dims)
 	dst := New(kept...)
@@ -25,9 +25,8 @@ func (t *Tensor) Mean(dims ...int) *Tensor {
 	return dst
 }
 
-// SumTo sums src into dst over every dimension along which dst has size one
-// or none: the adjoint of broadcasting dst's shape to src's. The order depends on
-// the shapes alone.
+// SumTo writes to dst the sum of src over every dimension that dst lacks or has with size one: the adjoint of
+// broadcasting dst's shape to src's. The order of summation depends on the shapes alone.
 func SumTo(dst, src *Tensor) {
 	dst.writable("SumTo")
 	dst.expand("SumTo", src.shape) // panics before anything is written
@@ -35,7 +34,7 @@ func SumTo(dst, src *Tensor) {
 	addSum("SumTo", dst, src)
 }
 
-// AddSumTo adds to dst what SumTo would write to it.
+// AddSumTo adds to dst what SumTo would write.
 func AddSumTo(dst, src *Tensor) {
 	dst.writable("AddSumTo")
 	addSum("AddSumTo", dst, src)
@@ -81,9 +80,9 @@ func addSum(op string, dst, src *Tensor) {
 	sumTasks.Put(s)
 }
 
-// sum adds src to dst, of the same shape, whose elements are repeated along some
-// dimensions. It is a task on a dimension along which they are not, of a size
-// between outer and inner lines; where that is the last, on all lines.
+// sum adds src to dst, both expanded to one shape; dst repeats its elements along some dimensions. The task
+// is split along the first dimension where they differ, of the given size, with outer and inner lines around
+// it, or, if that is the last dimension, over all lines.
 type sum struct {
 	dst, src           Tensor
 	outer, size, inner int
@@ -92,7 +91,7 @@ type sum struct {
 
 var sumTasks tasks[sum, *sum]
 
-// Do does what lies in [from, to) of the dimension, or these lines.
+// Do processes [from, to) of the dimension, or of the lines.
 func (s *sum) Do(from, to int) {
 	if s.width > 0 {
 		b := s.block(from)
@@ -118,16 +117,15 @@ func addRun(d, s, _ run) {
 	}
 }
 
-// blockSums holds the sums over blocks of rows, each found by one core: they are
-// then added up in one order. Nothing but the number and width of the rows says where
-// the blocks lie.
+// blockSums holds the sums over blocks of rows, each computed by one core and then added up in order. Only
+// the number and width of the rows decide where blocks start.
 type blockSums struct {
 	sums  []float32 // [blocks, width]
 	width int       // 0 where not in use
 	rows  int       // of a block
 }
 
-// run runs t on each block of so many rows; t adds up rows [from, to) in block(from).
+// run runs t on each block of the rows; t adds up the rows [from, to) in block(from).
 func (b *blockSums) run(rows int, t parallel.Task) {
 	b.rows = max(1, 4*grain/b.width)
 	n := (rows + b.rows - 1) / b.rows * b.width
@@ -135,17 +133,17 @@ func (b *blockSums) run(rows int, t parallel.Task) {
 	parallel.Run(rows, b.rows, t)
 }
 
-// block returns zeros for the sums of the block whose first row this is.
+// block returns the sums, set to zero, of the block that starts at row from.
 func (b *blockSums) block(from int) []float32 {
 	i := from / b.rows * b.width
 	clear(b.sums[i : i+b.width])
 	return b.sums[i : i+b.width]
 }
 
-// blocks yields the sums of each block in order.
+// blocks yields the sums of the blocks in order.
 func (b *blockSums) blocks() iter.Seq[[]float32] { return slices.Chunk(b.sums, b.width) }
 
-// reduced returns t's shape with the given dimensions set to one, and without them.
+// reduced returns t's shape with the given dimensions, by default all, set to one and removed.
 func (t *Tensor) reduced(op string, dims []int) (ones, kept []int) {
 	ones = slices.Clone(t.shape)
 	for _, d := range dims {
@@ -165,8 +163,7 @@ func (t *Tensor) reduced(op string, dims []int) (ones, kept []int) {
 	return ones, kept
 }
 
-// Max returns the largest element along the last dimension, which is dropped.
-// NaN is larger than any number.
+// Max returns the largest element along the last dimension, which is dropped. NaN is larger than any number.
 func (t *Tensor) Max() *Tensor {
 	t.nonEmptyRows("Max")
 	dst := New(t.shape[:len(t.shape)-1]...)
@@ -178,8 +175,7 @@ func (t *Tensor) Max() *Tensor {
 	return dst
 }
 
-// ArgMax returns, row by row, where along the last dimension the largest
-// element is; the first of equals.
+// ArgMax returns, row by row, the index of the largest element along the last dimension, the first of equals.
 func (t *Tensor) ArgMax() []int {
 	t.nonEmptyRows("ArgMax")
 	best := make([]int, 0, t.lines())

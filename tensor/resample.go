@@ -5,20 +5,19 @@ import (
 	"math"
 )
 
-// A Kernel weighs samples by their distance from a resampled point.
+// A Kernel weights samples by their distance from a resampled point.
 type Kernel int
 
 const (
 	Triangle Kernel = iota // 1 - |x|, which interpolates linearly
-	// Cubic is Keys' cubic convolution with a = -1/2. Pillow uses it, and PyTorch where it
-	// antialiases; OpenCV, and PyTorch where it does not, have a = -3/4.
+	// Cubic is Keys' cubic convolution with a = -1/2, as in Pillow and antialiasing PyTorch; OpenCV, and
+	// PyTorch without antialiasing, use a = -3/4.
 	//
-	// R. G. Keys, Cubic convolution interpolation for digital image processing,
-	// IEEE Trans. ASSP 29 (1981).
+	// R. G. Keys, Cubic convolution interpolation for digital image processing, IEEE Trans. ASSP 29 (1981).
 	Cubic
 )
 
-// Radius returns the distance from which on the kernel is 0.
+// Radius returns the distance at which the kernel becomes 0.
 func (k Kernel) Radius() float64 {
 	if k == Cubic {
 		return 2
@@ -41,25 +40,25 @@ func (k Kernel) At(x float64) float64 {
 	return 0
 }
 
-// Edge says what a kernel meets beyond the ends of a line.
+// Edge says how a kernel treats places beyond the ends of a line.
 type Edge int
 
 const (
-	Cut    Edge = iota // nothing: the weights that remain are renormalised, as in Pillow and PyTorch's antialiasing
-	Repeat             // the end sample, again and again, as in OpenCV and in PyTorch's plain interpolation
+	Cut    Edge = iota // they are left out and the other weights renormalised, as in Pillow and PyTorch's antialiasing
+	Repeat             // they repeat the end sample, as in OpenCV and PyTorch without antialiasing
 )
 
-// Resampling turns a line of In samples into one of Out samples, with half-pixel centres.
-// Where the line shrinks, the kernel widens by the ratio, so that the result is antialiased.
+// Resampling turns a line of In samples into one of Out samples, with half-pixel centres. If the line
+// shrinks, the kernel widens by the ratio, which antialiases the result.
 type Resampling struct {
 	In, Out int // at least 1
 	Kernel  Kernel
 	Edge    Edge
 }
 
-// Span returns the samples that point i, from 0 to Out-1, is made of: n of them from first on.
-// Under Repeat they may lie outside the line: an index below 0 means sample 0, one from In on
-// means sample In-1. It panics if a length is not positive.
+// Span returns the n samples, from first on, that contribute to point i, from 0 to Out-1. With Repeat, an
+// index below 0 means sample 0, and one of In or more means sample In-1. It panics if a length is not
+// positive.
 func (r Resampling) Span(i int) (first, n int) {
 	centre, widen := r.centre(i)
 	radius := float64(r.Kernel.Radius() * widen)
@@ -70,10 +69,8 @@ func (r Resampling) Span(i int) (first, n int) {
 	return first, end - first
 }
 
-// Weights appends to dst the weights of the samples of point i, which sum to 1. Together with
-// Span: point i is the sum over j of weights[j] times sample first+j.
-//
-// They are computed in float64 in the order of Pillow (src/libImaging/Resample.c).
+// Weights appends to dst the weights of the samples in Span(i), which sum to 1: point i is the sum over j of
+// weights[j] times sample first+j. It computes in float64 in the order of Pillow (src/libImaging/Resample.c).
 func (r Resampling) Weights(dst []float64, i int) []float64 {
 	centre, widen := r.centre(i)
 	first, n := r.Span(i)
@@ -90,9 +87,8 @@ func (r Resampling) Weights(dst []float64, i int) []float64 {
 	return dst
 }
 
-// centre returns where point i lies on the line, sample j reaching from j to j+1, and by how
-// much the kernel widens. The conversions round, so that no use of the products fuses them
-// with an addition.
+// centre returns the place of point i on the line, where sample j covers j to j+1, and how much wider the
+// kernel is. The float64 conversion prevents fusing the product with an addition.
 func (r Resampling) centre(i int) (centre, widen float64) {
 	if r.In < 1 || r.Out < 1 {
 		panic(fmt.Sprintf("tensor: Resampling: from %d samples to %d", r.In, r.Out))

@@ -5,10 +5,10 @@ import (
 	"github.com/promptcam/promptcam/tensor/internal/parallel"
 )
 
-// grain is how many elements of cheap work are worth handing to another core.
+// grain is how many elements of cheap work are worth a second core.
 const grain = 1 << 15
 
-// tasks lends the memory of one kind of task, so that an operation allocates nothing.
+// tasks recycles one kind of task, so that operations do not allocate.
 type tasks[T any, P interface {
 	*T
 	parallel.Task
@@ -32,25 +32,24 @@ func (l *tasks[T, P]) eachRow(x *Tensor, t T) {
 	l.run(x.Len()/n, max(1, grain/n), t)
 }
 
-// run is a stretch of a tensor's elements: element i of n is data[i*step].
+// run is a stretch of n of a tensor's elements: element i is data[i*step].
 type run struct {
 	data    []float32
 	n, step int
 }
 
-// runs is an operation on the matching runs of three tensors of one shape, of
-// which it writes the first.
+// runs is an operation on matching runs of three tensors of one shape; it writes to the first.
 type runs struct {
 	t     [3]Tensor // headers of the operands, in the first one's shape
 	flat  bool      // all are contiguous
-	alpha float32   // handed on to do
+	alpha float32   // an argument of do
 	do    func(alpha float32, a, b, c run)
 }
 
 var runsTasks tasks[runs, *runs]
 
-// eachRun calls do, on several cores, with matching runs that together cover a, which
-// do writes to, and b and c, broadcast to a's shape.
+// eachRun calls do, on several cores, with matching runs that cover a, to which do writes, and b and c,
+// broadcast to a's shape.
 func eachRun(op string, alpha float32, a, b, c *Tensor, do func(alpha float32, a, b, c run)) {
 	a.writable(op)
 	n := a.Len()
@@ -75,7 +74,7 @@ func eachRun(op string, alpha float32, a, b, c *Tensor, do func(alpha float32, a
 	runsTasks.Put(r)
 }
 
-// Do does the elements, or where there are gaps the lines, [from, to).
+// Do processes the elements [from, to), or, if there are gaps, the lines.
 func (r *runs) Do(from, to int) {
 	a, b, c := &r.t[0], &r.t[1], &r.t[2]
 	if r.flat {
@@ -91,7 +90,7 @@ func (t *Tensor) rows(do func(r run)) {
 	lines(t, t, t, 0, t.lines(), func(r, _, _ run) { do(r) })
 }
 
-// lines is the number of runs along t's last dimension; 1 for a scalar.
+// lines returns the number of runs along t's last dimension; 1 for a scalar.
 func (t *Tensor) lines() int {
 	if len(t.shape) == 0 {
 		return 1
@@ -99,9 +98,8 @@ func (t *Tensor) lines() int {
 	return t.Len() / max(1, t.shape[len(t.shape)-1])
 }
 
-// lines calls do, in order, with the matching runs [from, to) along the last
-// dimension of three tensors of one shape. It counts up the other dimensions like
-// an odometer.
+// lines calls do, in order, with the matching runs [from, to) along the last dimension of three tensors of
+// one shape. It counts the other dimensions like an odometer.
 func lines(a, b, c *Tensor, from, to int, do func(a, b, c run)) {
 	if from == to {
 		return

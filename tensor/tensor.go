@@ -10,9 +10,9 @@ import (
 
 // Tensor is an n-dimensional array of float32, or a view of one.
 //
-// A tensor made by New or FromSlice is row-major and contiguous. Reshape,
-// Transpose, Permute, Slice, Select and Expand return views: they share elements with
-// the tensor they came from. A tensor with no dimensions is a scalar.
+// A tensor made by New or FromSlice is row-major and contiguous. Reshape, Transpose, Permute, Slice, Select
+// and Expand return views: they share elements with the tensor they came from. A tensor with no dimensions is
+// a scalar.
 type Tensor struct {
 	shape  []int
 	stride []int     // elements to skip per step along each dimension; 0 where broadcast
@@ -24,19 +24,18 @@ func New(shape ...int) *Tensor {
 	return FromSlice(kernel.Make(Size("New", shape)), shape...)
 }
 
-// FromSlice returns a row-major tensor whose elements are data, which it keeps
-// and does not copy. It panics with a *ShapeError unless len(data) is the
-// product of the shape.
+// FromSlice returns a row-major tensor of the elements data, which it does not copy. It panics with a
+// *ShapeError unless len(data) is the product of the shape.
 func FromSlice(data []float32, shape ...int) *Tensor {
 	return new(Header).FromSlice(data, shape...)
 }
 
-// A Header is room for a tensor's shape, for owners of recycled memory such as autograd's tape. Its
-// methods are FromSlice, Tensor.Reshape and Tensor.Slice without an allocation: each makes the one
-// tensor that the header holds anew and returns it. Views of the former tensor keep the former data.
+// A Header holds one tensor, without its data, for owners of recycled memory such as autograd's tape. Its
+// methods do what FromSlice, Tensor.Reshape and Tensor.Slice do, without allocating: each overwrites the
+// header's tensor and returns it. Views of the former tensor keep the former data.
 type Header struct{ t Tensor }
 
-// FromSlice is the function FromSlice.
+// FromSlice is like the function FromSlice.
 func (h *Header) FromSlice(data []float32, shape ...int) *Tensor {
 	if Size("FromSlice", shape) != len(data) {
 		panic(&ShapeError{"FromSlice", [][]int{slices.Clone(shape)}, fmt.Sprintf("want %d elements, got %d", Size("FromSlice", shape), len(data))})
@@ -53,8 +52,8 @@ func (h *Header) FromSlice(data []float32, shape ...int) *Tensor {
 	return t
 }
 
-// Size returns the number of elements of a tensor of this shape. It panics
-// with a *ShapeError naming op if a size is negative or the product overflows.
+// Size returns the number of elements of a tensor of this shape. It panics with a *ShapeError naming op if a
+// size is negative or the product overflows.
 func Size(op string, shape []int) int {
 	n := 1
 	for _, s := range shape {
@@ -66,7 +65,7 @@ func Size(op string, shape []int) int {
 	return n
 }
 
-const maxLen = math.MaxInt >> 3 // of elements whose bytes can still be counted
+const maxLen = math.MaxInt >> 3 // elements, so that their bytes fit an int
 
 // Shape returns the sizes of the dimensions. The caller must not change them.
 func (t *Tensor) Shape() []int { return t.shape }
@@ -86,7 +85,7 @@ func (t *Tensor) Len() int {
 	return n
 }
 
-// axis resolves a dimension that may count from the last one.
+// axis resolves dimension i, which counts from the last if negative.
 func (t *Tensor) axis(op string, i int) int {
 	j := i
 	if j < 0 {
@@ -98,8 +97,7 @@ func (t *Tensor) axis(op string, i int) int {
 	return j
 }
 
-// Contiguous reports whether the elements of t lie in row-major order without gaps.
-// A tensor without elements is contiguous.
+// Contiguous reports whether t's elements are in row-major order without gaps. An empty tensor is contiguous.
 func (t *Tensor) Contiguous() bool {
 	step := 1
 	gaps := false
@@ -110,8 +108,8 @@ func (t *Tensor) Contiguous() bool {
 	return step == 0 || !gaps
 }
 
-// Data returns the elements of a contiguous tensor, not a copy. It panics
-// with a *ShapeError if t is a view with gaps; Contig copies such a view.
+// Data returns the elements of a contiguous tensor, not a copy. It panics with a *ShapeError if t is a view
+// with gaps; Contig copies such a view.
 func (t *Tensor) Data() []float32 {
 	if !t.Contiguous() {
 		panic(&ShapeError{"Data", [][]int{t.shape}, fmt.Sprintf("a view with strides %v is not contiguous", t.stride)})
@@ -170,15 +168,15 @@ func (t *Tensor) Fill(v float32) *Tensor {
 	return t
 }
 
-// ShapeError is what an operation of this package panics with when its
-// operands' shapes do not fit: a bug in the caller, not in the data.
+// ShapeError is the value of the panic of an operation whose operands have shapes that do not match: a bug of
+// the caller.
 type ShapeError struct {
 	Op     string  // the operation, such as MatMul
 	Shapes [][]int // its operands
 	Reason string
 }
 
-// Error names the operation, the shapes and what does not fit.
+// Error names the operation, the shapes and the mismatch.
 func (e *ShapeError) Error() string {
 	s := "tensor: " + e.Op + ": "
 	switch len(e.Shapes) {

@@ -5,12 +5,11 @@ import (
 	"slices"
 )
 
-// Reshape returns a view of t with another shape of the same number of
-// elements. One size may be -1: it follows from the others. A
-// view with gaps is copied first, since no strides could describe the result.
+// Reshape returns a view of t with another shape of the same number of elements. One size may be -1: it is
+// inferred from the others. If t is not contiguous, Reshape copies it first.
 func (t *Tensor) Reshape(shape ...int) *Tensor { return new(Header).Reshape(t.Contig(), shape...) }
 
-// Reshape is t.Reshape, but t must be contiguous.
+// Reshape is like t.Reshape, but t must be contiguous.
 func (h *Header) Reshape(t *Tensor, shape ...int) *Tensor {
 	data := t.Data()
 	n, free := 1, -1
@@ -64,7 +63,7 @@ func (t *Tensor) Permute(order ...int) *Tensor {
 // Slice returns a view of the elements [from, to) along dimension dim.
 func (t *Tensor) Slice(dim, from, to int) *Tensor { return new(Header).Slice(t, dim, from, to) }
 
-// Slice is t.Slice.
+// Slice is like t.Slice.
 func (h *Header) Slice(t *Tensor, dim, from, to int) *Tensor {
 	v := &h.t
 	dim = t.axis("Slice", dim)
@@ -92,15 +91,14 @@ func (t *Tensor) Select(dim, i int) *Tensor {
 	return v
 }
 
-// Expand returns a view of the given shape in which t is repeated along
-// dimensions where it has size one or none, without copying. An operation that
-// would write to such a view panics.
+// Expand returns a view of the given shape that repeats t along the dimensions that t lacks or has with size
+// one, without copying. Operations panic rather than write to such a view; Set does not check.
 func (t *Tensor) Expand(shape ...int) *Tensor {
 	Size("Expand", shape)
 	return t.expand("Expand", shape).view()
 }
 
-// expand is Expand for an operation named op, which may return t itself and keeps shape.
+// expand is Expand for an operation named op. It may return t itself, and keeps shape.
 func (t *Tensor) expand(op string, shape []int) *Tensor {
 	if slices.Equal(t.shape, shape) {
 		return t
@@ -108,8 +106,7 @@ func (t *Tensor) expand(op string, shape []int) *Tensor {
 	return new(Tensor).expandOf(op, t, shape)
 }
 
-// expandOf makes v the view of t that expand returns, in v's own memory but for
-// the shape.
+// expandOf makes v the view of t that expand returns. It reuses v's strides and keeps shape.
 func (v *Tensor) expandOf(op string, t *Tensor, shape []int) *Tensor {
 	lead := len(shape) - len(t.shape)
 	stride := v.stride[:0]
@@ -130,8 +127,7 @@ func (v *Tensor) expandOf(op string, t *Tensor, shape []int) *Tensor {
 	return v
 }
 
-// writable panics if elements of t are one and the same, so that writing them
-// on several cores would race.
+// writable panics if t repeats elements, so that writing to it on several cores would race.
 func (t *Tensor) writable(op string) {
 	for i, s := range t.shape {
 		if s > 1 && t.stride[i] == 0 && t.Len() > 0 {

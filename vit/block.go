@@ -11,9 +11,9 @@ import (
 //	x = x + ls1·proj(attention(norm1(x)))
 //	x = x + ls2·mlp(norm2(x))
 //
-// A row depends on other rows only through their keys and values. Forward updates rows that attend
-// to themselves. For rows that no other row attends to, Query, Keys and Update
-// compute nothing else: class prompts and the class token in the last block.
+// A row depends on other rows only through their keys and values. Forward updates rows that attend to each
+// other. Query, Keys and Update do the least work for rows to which no row attends, such as class prompts and
+// the class token in the last block.
 type Block struct {
 	Norm1 *nn.LayerNorm `state:"norm1"`
 	Attn  *Attention    `state:"attn"`
@@ -23,7 +23,7 @@ type Block struct {
 	LS2   *LayerScale   `state:"ls2"` // nil means none
 
 	Heads    int         // H
-	DropPath nn.DropPath // of each of the two branches, in training
+	DropPath nn.DropPath // of either branch, in training
 }
 
 func newBlock(c Config) *Block {
@@ -50,9 +50,8 @@ type Attention struct {
 	Proj *nn.Linear `state:"proj"` // [D, D]
 }
 
-// Forward updates the rows x [B, R, D], which attend to themselves and to
-// the rows `also` [B, A, D]; nil means none. Without the dimension B, rows
-// are the same for every image, and are projected once.
+// Forward updates the rows x [B, R, D], which attend to themselves and to the rows `also` [B, A, D], which
+// may be nil. Rows without the dimension B are shared by all images and projected once.
 func (b *Block) Forward(x, also *autograd.Var) *autograd.Var {
 	f := x.Tape().Frame()
 	q, kv := b.Project(x)
@@ -79,44 +78,44 @@ func (b *Block) Keys(x *autograd.Var) autograd.KV {
 	return autograd.KV{K: parts[0], V: parts[1]}
 }
 
-// Query returns the queries of rows x [..., R, D] that no row attends to.
+// Query returns the queries of rows x [..., R, D] to which no row attends.
 func (b *Block) Query(x *autograd.Var) *autograd.Var {
 	f := x.Tape().Frame()
 	return f.Keep(b.Attn.QKV.Rows(b.Norm1.Forward(x), 0, x.Dim(-1)))
 }
 
-// Update returns the rows x [B, R, D] after the block, given their queries q and all
-// that they attend to.
+// Update returns the rows x [B, R, D] after the block, given their queries q and the rows that they attend
+// to.
 func (b *Block) Update(x, q *autograd.Var, see ...autograd.KV) *autograd.Var {
 	f := x.Tape().Frame()
 	return b.complete(f, x, autograd.Attend(q, b.Heads, see...))
 }
 
-// Attention is Update, with the same bits, and also returns the attention weights [B, H, R, columns]:
-// one column per row of see in turn. They end with the tape's Reset.
+// Attention is Update, with the same bits, but also returns the attention weights [B, H, R, columns], one
+// column per row of each KV of see in order. They end with the tape's Reset.
 func (b *Block) Attention(x, q *autograd.Var, see ...autograd.KV) (y *autograd.Var, weights *tensor.Tensor) {
 	f := x.Tape().Frame()
 	y, weights = autograd.Attention(q, b.Heads, see...)
 	return b.complete(f, x, y), weights
 }
 
-// Complete returns the rows x [B, R, D] after the block, given what the heads gathered
-// for them, side by side: y [B, R, D].
+// Complete returns the rows x [B, R, D] after the block, given y [B, R, D], the concatenated outputs of the
+// heads.
 func (b *Block) Complete(x, y *autograd.Var) *autograd.Var { return b.complete(x.Tape().Frame(), x, y) }
 
-// complete is Complete. It frees all of f before the MLP, where a block needs most memory.
+// complete is Complete. It frees all of f before the MLP, where memory use peaks.
 func (b *Block) complete(f autograd.Frame, x, y *autograd.Var) *autograd.Var {
 	x = f.Keep(b.add(x, b.LS1, b.Attn.Proj, y))
 	return f.Keep(b.add(x, b.LS2, b.MLP, b.Norm2.Forward(x)))
 }
 
-// branch is what a block adds to its rows: the projection or the MLP.
+// branch is the last layer of one of a block's two branches.
 type branch interface {
 	Forward(x *autograd.Var) *autograd.Var
 	ForwardAdd(r autograd.Residual, x *autograd.Var) *autograd.Var
 }
 
-// add returns x + scale∘f(y), in training with DropPath.
+// add returns x + scale∘f(y), with DropPath in training.
 func (b *Block) add(x *autograd.Var, scale *LayerScale, f branch, y *autograd.Var) *autograd.Var {
 	tp := x.Tape()
 	drops := b.DropPath > 0 && tp.Rand != nil

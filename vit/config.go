@@ -9,28 +9,27 @@ import (
 	"strings"
 )
 
-// Config describes a vision transformer: its shape, and the few choices in
-// which the published families differ. Zero fields mean "off". It is saved as
-// JSON with every checkpoint.
+// Config describes a vision transformer: its shape, and the few choices in which the published families
+// differ. Zero means "off". Checkpoints contain it as JSON.
 type Config struct {
-	Name      string // of the preset, such as "dino-vits16"; nothing depends on it
+	Name      string // of the preset, such as "dino-vits16"; informative only
 	ImageSize [2]int // height and width in pixels, multiples of PatchSize
 	PatchSize int    // P, pixels
 	Dim       int    // D, width of a token
 	Depth     int    // N, blocks
 	Heads     int    // H, a divisor of Dim
 	Hidden    int    // width of the hidden layer of each block's MLP
-	Registers int    // learned tokens after the class token that stand for nothing (DINOv2)
+	Registers int    // learned extra tokens after the class token (DINOv2)
 
-	Window int // side in patches of the windows that all blocks but the last see, see Model.Run; 0: they see all
+	Window int // side, in patches, of the attention windows in all blocks but the last (see Model.Run); 0: no windows
 
-	NoClassPos bool // position embeddings cover the patches only (timm's no_embed_class): where a file gives the class token one, Load adds it to cls_token, which is the same function
+	NoClassPos bool // position embeddings for patches only (timm's no_embed_class); Load adds a file's class position to cls_token, which is equivalent
 	PreNorm    bool // CLIP: a layer norm before the blocks; the patch embedding then has no bias
 	QuickGELU  bool // x·sigmoid(1.702x) in place of GELU
-	LayerScale bool // DINOv2: a learned factor per channel on what each half of a block adds
+	LayerScale bool // DINOv2: a learned factor per channel on each branch of a block
 
 	Eps    float32    // of every layer norm
-	Mean   [3]float32 // of the pixels the weights were trained with, red, green, blue in [0, 1]
+	Mean   [3]float32 // of the training pixels: red, green, blue in [0, 1]
 	Std    [3]float32
 	Labels int // outputs of the classifier; 0: none
 }
@@ -41,7 +40,7 @@ func (c Config) Grid() (h, w int) { return c.ImageSize[0] / c.PatchSize, c.Image
 // Prefix returns the number of tokens before the patches: the class token and the registers.
 func (c Config) Prefix() int { return 1 + c.Registers }
 
-// posRows is the number of rows of pos_embed. Registers never have a position.
+// posRows returns the number of rows of pos_embed. Registers have no position.
 func (c Config) posRows() int {
 	h, w := c.Grid()
 	if c.NoClassPos {
@@ -50,13 +49,13 @@ func (c Config) posRows() int {
 	return 1 + h*w
 }
 
-// size returns the number of parameters but for biases, norms and the like.
+// size returns the number of parameters without biases, norms and the like.
 func (c Config) size() int {
 	return c.Depth*(4*c.Dim*c.Dim+2*c.Dim*c.Hidden) + (c.posRows()+c.Registers+3*c.PatchSize*c.PatchSize+c.Labels)*c.Dim
 }
 
-// Far more than any published model has, so that a damaged checkpoint's config
-// is an error and not an attempt to allocate.
+// Limits far above any published model, so that the config of a damaged checkpoint is an error, not an
+// attempt to allocate.
 const (
 	maxImage = 1 << 14
 	maxGrid  = 1 << 16 // patches
@@ -66,7 +65,7 @@ const (
 	maxSize  = 1 << 33 // parameters
 )
 
-// Validate says what is wrong with c, all of it at once, or returns nil.
+// Validate returns an error that lists all faults of c, or nil.
 func (c Config) Validate() error {
 	var faults []error
 	fault := func(format string, a ...any) { faults = append(faults, fmt.Errorf(format, a...)) }
@@ -95,17 +94,11 @@ func (c Config) Validate() error {
 	if !(c.Eps > 0) || c.Eps > 1 {
 		fault("Eps is %v, want a small positive number such as 1e-6", c.Eps)
 	}
-	for i := range 3 {
-		if m := float64(c.Mean[i]); math.IsNaN(m) || math.IsInf(m, 0) {
-			fault("Mean is %v, want finite numbers", c.Mean)
-			break
-		}
+	if slices.ContainsFunc(c.Mean[:], func(m float32) bool { return !(math.Abs(float64(m)) <= math.MaxFloat32) }) {
+		fault("Mean is %v, want finite numbers", c.Mean)
 	}
-	for i := range 3 {
-		if s := float64(c.Std[i]); !(s > 0) || math.IsInf(s, 0) {
-			fault("Std is %v, want positive numbers", c.Std)
-			break
-		}
+	if slices.ContainsFunc(c.Std[:], func(s float32) bool { return !(s > 0 && s <= math.MaxFloat32) }) {
+		fault("Std is %v, want positive numbers", c.Std)
 	}
 	if len(faults) == 0 {
 		h, w := c.Grid()
@@ -125,8 +118,8 @@ func (c Config) Validate() error {
 	return nil
 }
 
-// What pixels were normalised with. ImageNet's are torchvision's; CLIP's are
-// those of OpenAI's clip.load; AugReg's map [0, 1] to [-1, 1] (big_vision).
+// Statistics for normalising pixels: ImageNet's from torchvision, CLIP's from OpenAI's clip.load; AugReg's
+// map [0, 1] to [-1, 1] (big_vision).
 var (
 	imagenetMean = [3]float32{0.485, 0.456, 0.406}
 	imagenetStd  = [3]float32{0.229, 0.224, 0.225}
@@ -135,8 +128,8 @@ var (
 	half         = [3]float32{0.5, 0.5, 0.5}
 )
 
-// Presets returns the known published backbones, sorted by name. A name is the
-// family and the size: "dino-vits16" is DINO's ViT-S with patches of 16 pixels.
+// Presets returns the known published backbones, sorted by name. A name is the family and the size:
+// "dino-vits16" is DINO's ViT-S with patches of 16 pixels.
 //
 //	augreg-vitti16, augreg-vits16, augreg-vitb16  Steiner et al. 2021, timm's vit_{tiny,small,base}_patch16_224
 //	bioclip-vitb16                                Stevens et al. 2023, image tower
@@ -146,30 +139,20 @@ var (
 //	dinov2-vits14, dinov2-vitb14, dinov2-vitl14   Oquab et al. 2023; each also with 4 registers, such as dinov2-vits14-reg
 //	mae-vitb16                                    He et al. 2021
 //
-// DINOv2's weights were last trained at 518 pixels and their position
-// embeddings are 37x37; its presets ask for 224, at which its authors evaluate
-// and Prompt-CAM runs, because 518 costs more than five times as much. Load
-// resizes position embeddings to whatever ImageSize is.
+// DINOv2's weights were last trained at 518 pixels and have 37x37 position embeddings; its presets use 224,
+// as its authors' evaluation and Prompt-CAM do, since 518 costs more than five times as much. Load resizes
+// position embeddings to ImageSize.
 //
-// AugReg and DeiT come with a classifier of 1,000 labels; with Labels set to 0
-// it is left aside.
+// AugReg and DeiT have a classifier of 1,000 labels; with Labels set to 0, Load ignores it.
 func Presets() []Config {
+	shapes := map[string][2]int{"ti": {192, 12}, "s": {384, 12}, "b": {768, 12}, "l": {1024, 24}}
 	var all []Config
 	add := func(family string, common Config, patch int, sizes ...string) {
 		for _, size := range sizes {
 			c := common
 			c.PatchSize = patch
 			c.ImageSize = [2]int{224, 224}
-			switch size {
-			case "ti":
-				c.Dim, c.Depth = 192, 12
-			case "s":
-				c.Dim, c.Depth = 384, 12
-			case "b":
-				c.Dim, c.Depth = 768, 12
-			case "l":
-				c.Dim, c.Depth = 1024, 24
-			}
+			c.Dim, c.Depth = shapes[size][0], shapes[size][1]
 			c.Heads, c.Hidden = c.Dim/headDim, 4*c.Dim
 			c.Name = fmt.Sprintf("%s-vit%s%d", family, size, patch)
 			if c.Registers > 0 {
@@ -187,7 +170,7 @@ func Presets() []Config {
 	dinov2.LayerScale = true
 	add("dinov2", dinov2, 14, "s", "b", "l")
 	dinov2.Registers = 4
-	dinov2.NoClassPos = true // as in timm's files; Meta's own, which have a class position, load too
+	dinov2.NoClassPos = true // as in timm's files; Meta's, which have a class position, load too
 	add("dinov2", dinov2, 14, "s", "b", "l")
 
 	deit := imagenet
@@ -195,10 +178,9 @@ func Presets() []Config {
 	add("deit", deit, 16, "ti", "s", "b")
 	add("augreg", Config{Eps: 1e-6, Mean: half, Std: half, Labels: 1000}, 16, "ti", "s", "b")
 
-	// BioCLIP went on from OpenAI's weights with open_clip's --pretrained openai
-	// (slurm/train.sh in Imageomics/bioclip), which always means quick GELU. Its
-	// published open_clip_config.json does not say so, and open_clip then runs the
-	// weights with plain GELU: mlfoundations/open_clip issue 771.
+	// BioCLIP was trained from OpenAI's weights with open_clip's --pretrained openai (slurm/train.sh in
+	// Imageomics/bioclip), which implies quick GELU. Its published open_clip_config.json omits that, so
+	// open_clip runs it with plain GELU: mlfoundations/open_clip issue 771.
 	clip := Config{Eps: 1e-5, Mean: clipMean, Std: clipStd, PreNorm: true, QuickGELU: true}
 	add("clip", clip, 16, "b")
 	add("bioclip", clip, 16, "b")
@@ -207,46 +189,34 @@ func Presets() []Config {
 	return all
 }
 
-// headDim is d, the width of one head, in every published family here.
+// headDim is d, the width of one head in every published family here.
 const headDim = 64
 
-// Preset returns the preset of that name. The error for an unknown name lists
-// the near ones, or all.
+// Preset returns the preset of that name. The error for an unknown name lists the presets that contain it or
+// share the longest beginning with it, or all if none does.
 func Preset(name string) (Config, error) {
-	var near, all []string
+	var near []string
+	most := 0
+	typed := strings.ToLower(name)
 	for _, c := range Presets() {
 		if c.Name == name {
 			return c, nil
 		}
-		all = append(all, c.Name)
-		if distance(strings.ToLower(name), c.Name) <= 2 || (name != "" && strings.Contains(c.Name, strings.ToLower(name))) {
+		n := len(typed)
+		if !strings.Contains(c.Name, typed) {
+			for !strings.HasPrefix(c.Name, typed[:n]) {
+				n--
+			}
+		}
+		if n > most {
+			near, most = nil, n
+		}
+		if n == most {
 			near = append(near, c.Name)
 		}
 	}
-	if len(near) > 0 {
+	if most > 0 {
 		return Config{}, fmt.Errorf("vit: no preset %q; near it: %s", name, strings.Join(near, ", "))
 	}
-	return Config{}, fmt.Errorf("vit: no preset %q; there are %s", name, strings.Join(all, ", "))
-}
-
-// distance counts the single-byte insertions, deletions and changes that turn
-// a into b (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return Config{}, fmt.Errorf("vit: no preset %q; there are %s", name, strings.Join(near, ", "))
 }

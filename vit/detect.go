@@ -11,25 +11,21 @@ import (
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
-// Header is what Detect reads of a file: no more than its table of contents.
-// A *checkpoint.File has it.
+// Header is a file's table of contents, which Detect reads. *checkpoint.File implements it.
 type Header interface {
 	Path() string
 	Names() []string
 	Info(name string) (info checkpoint.Info, ok bool)
 }
 
-// Detect returns the preset that a file's weights belong to, with Labels as
-// many as its classifier has, or the architecture that the file itself states, as
-// those of examples/pretrain do: a Config as JSON in the metadata "config".
+// Detect returns the preset of a file's weights, with Labels set to the size of its classifier, or, if its
+// metadata "config" is a Config as JSON, as in files of examples/pretrain, that Config.
 //
-// Names and shapes settle DINOv2 and DINO with patches of 8 pixels. AugReg,
-// DeiT, DINO and MAE share both but not their pixel statistics, as do the many
-// CLIPs, whose activations differ. There a head with 1,000 outputs, the rest of
-// a training program, or the file's name as it was published must decide, such
-// as dino_vitbase16_pretrain.pth; the folder's name serves where the file's is a
-// common one, such as model.safetensors. Nothing is guessed: what stays open is
-// an error that lists the presets to choose from.
+// Names and shapes identify DINOv2 and DINO with patches of 8 pixels. AugReg, DeiT, DINO and MAE share names
+// and shapes but not pixel statistics; the many CLIPs differ in their activation. They are told apart by a
+// head with 1,000 outputs, tensors left by a training program, or the published name of the file, such as
+// dino_vitbase16_pretrain.pth, or of its folder, if the file's is a common one, such as model.safetensors.
+// Detect does not guess: if several presets remain, its error lists them.
 func Detect(h Header) (Config, error) {
 	c, err := detect(h)
 	if err != nil {
@@ -85,7 +81,7 @@ func detect(h Header) (Config, error) {
 	return c, nil
 }
 
-// stated reads a Config, if the text is one: others keep other things under that name.
+// stated parses a Config. ok is false if the text is something else: "config" is a common name.
 func stated(text string) (c Config, ok bool) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields()
@@ -96,13 +92,14 @@ func filter(cs []Config, keep func(Config) bool) []Config {
 	return slices.DeleteFunc(slices.Clone(cs), func(c Config) bool { return !keep(c) })
 }
 
-// shapeOf reads off names and shapes what they tell.
+// shapeOf returns the fields of a Config that names and shapes determine.
 func shapeOf(h Header) (Config, error) {
 	l, err := recognise(slices.Sorted(slices.Values(h.Names())))
 	if err != nil {
 		return Config{}, err
 	}
-	// size returns one size of the tensor that we call name, 0 if there is none; i may count from the end.
+	// size returns size i, which may count from the end, of the tensor that we call name, or 0 if there is
+	// none.
 	size := func(name string, i int) int {
 		if l.from[name] == nil {
 			return 0
@@ -137,7 +134,7 @@ func shapeOf(h Header) (Config, error) {
 	return c, nil
 }
 
-// familyHint returns the family that only it can be, "" if nothing tells.
+// familyHint returns the family that tensors, file name or folder name imply, or "".
 func familyHint(h Header) string {
 	for _, name := range h.Names() {
 		switch {
@@ -157,14 +154,14 @@ func familyHint(h Header) string {
 	return namedFamily(wordsOf(filepath.Base(filepath.Dir(path))))
 }
 
-// commonWords make up file names that say nothing, such as open_clip_pytorch_model.bin.
+// commonWords occur in uninformative file names, such as open_clip_pytorch_model.bin.
 var commonWords = []string{"open", "clip", "pytorch", "model", "checkpoint", "weights", "bin", "pt", "pth", "safetensors"}
 
 func wordsOf(name string) []string {
 	return strings.FieldsFunc(name, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
 }
 
-// namedFamily returns the family that the words of a published name belong to.
+// namedFamily returns the family of a published name, given its words, or "".
 func namedFamily(words []string) string {
 	has := func(w ...string) bool {
 		return slices.ContainsFunc(words, func(x string) bool { return slices.Contains(w, x) })

@@ -5,8 +5,8 @@ import (
 	"github.com/promptcam/promptcam/nn"
 )
 
-// PatchEmbed turns squares of P by P pixels to tokens: a convolution whose
-// stride is its size, so that each square is multiplied by one matrix.
+// PatchEmbed turns squares of P by P pixels into tokens: a convolution whose stride is its size, computed as
+// a matrix product.
 type PatchEmbed struct {
 	Weight *autograd.Param `state:"weight"` // [D, 3, P, P]
 	Bias   *autograd.Param `state:"bias"`   // [D]; nil means none
@@ -20,7 +20,7 @@ func newPatchEmbed(c Config) *PatchEmbed {
 	return e
 }
 
-// Forward turns images [B, 3, H, W] to tokens [B, M, D].
+// Forward turns images [B, 3, H, W] into tokens [B, M, D].
 func (e *PatchEmbed) Forward(images *autograd.Var) *autograd.Var {
 	tp := images.Tape()
 	f := tp.Frame()

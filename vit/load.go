@@ -15,9 +15,9 @@ import (
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
-// Load reads a backbone of architecture c from a safetensors or PyTorch file
-// with the names of timm, of Meta's DINO, DINOv2, MAE and DeiT, of OpenAI's
-// CLIP and open_clip, or of Hugging Face's transformers. See LoadFrom.
+// Load reads a backbone of architecture c from a safetensors or PyTorch file with the names of timm, of
+// Meta's DINO, DINOv2, MAE and DeiT, of OpenAI's CLIP and open_clip, or of Hugging Face's transformers. See
+// LoadFrom.
 func Load(path string, c Config) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -34,16 +34,14 @@ func Load(path string, c Config) (*Model, error) {
 	return m, nil
 }
 
-// LoadFrom makes a backbone of architecture c from the tensors of src, under
-// any of the names that Load knows.
+// LoadFrom makes a backbone of architecture c from the tensors of src, under any of the names that Load
+// knows.
 //
-// Position embeddings are resized to c.ImageSize as timm does; those of a file
-// must be for a square image, or, where their number is no square, for one of
-// c.ImageSize. With c.Labels = 0 a
-// classifier is passed over. What only training needs (decoders, projection
-// heads, mask tokens, the text tower) is passed over too; any other tensor that
-// does not fit is an error, which counts the missing, unknown and misshapen
-// tensors and names the first of each, and so are NaN and infinite weights.
+// Position embeddings are resized to c.ImageSize as in timm; those of the file must be for a square image or,
+// if their number is not a square, for one of c.ImageSize. LoadFrom ignores a classifier if c.Labels is 0,
+// and tensors that only training needs (decoders, projection heads, mask tokens, the text tower). Any other
+// mismatch is an error that counts the missing, unknown and misshapen tensors and names the first of each;
+// NaN and infinite weights are errors too.
 func LoadFrom(src nn.Source, c Config) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -62,7 +60,7 @@ func load(src nn.Source, c Config) (*Model, error) {
 	}
 	sum := identity(weights)
 	fitPosEmbed(weights, c)
-	// nn.Load tells all that does not fit, but needs the model for it.
+	// nn.Load reports all mismatches, but needs the model, which must not be huge.
 	const affordable = 1 << 28
 	if held := count(weights); c.size() > held+affordable {
 		return nil, fmt.Errorf("the file holds %d numbers, architecture %q needs more than %d", held, c.Name, c.size())
@@ -75,7 +73,7 @@ func load(src nn.Source, c Config) (*Model, error) {
 	return m, nil
 }
 
-// count returns how many numbers there are in all of weights.
+// count returns the number of elements of all weights.
 func count(weights nn.Tensors) int {
 	n := 0
 	for _, t := range weights {
@@ -84,8 +82,8 @@ func count(weights nn.Tensors) int {
 	return n
 }
 
-// Without returns src less the tensors whose names begin with one of prefixes:
-// what is left of an official Prompt-CAM checkpoint without "vpt." is a backbone.
+// Without returns src without the tensors whose names begin with one of prefixes. An official Prompt-CAM
+// checkpoint without "vpt." is a backbone.
 func Without(src nn.Source, prefixes ...string) nn.Source { return without{src, prefixes} }
 
 type without struct {
@@ -99,9 +97,8 @@ func (w without) Names() []string {
 	})
 }
 
-// canonical reads src under this package's names and in its shapes, with
-// position embeddings still of the file's grid. Tensors that it does not know
-// keep their names, for nn.Load to complain of.
+// canonical reads src under this package's names and in its shapes, with position embeddings of the file's
+// grid. Unknown tensors keep their names, for nn.Load to report.
 func canonical(src nn.Source, c Config) (nn.Tensors, error) {
 	l, err := recognise(slices.Sorted(slices.Values(src.Names())))
 	if err != nil {
@@ -144,7 +141,7 @@ func canonical(src nn.Source, c Config) (nn.Tensors, error) {
 
 func isClassifier(name string) bool { return strings.HasPrefix(name, "head.") }
 
-// join stacks parts, the file's tensors of those names, along their first dimension.
+// join stacks parts, the file's tensors with the given names, along their first dimension.
 func join(parts []*tensor.Tensor, names []string) (*tensor.Tensor, error) {
 	if len(parts) == 1 {
 		return parts[0], nil
@@ -161,24 +158,23 @@ func join(parts []*tensor.Tensor, names []string) (*tensor.Tensor, error) {
 	return tensor.FromSlice(data, append([]int{rows}, first[1:]...)...), nil
 }
 
-// foldClassPos turns position embeddings that cover the class token too into
-// ones that do not, by adding its row to the class token, as timm does for
+// foldClassPos removes the class token's position embedding by adding it to the class token, as timm does for
 // DINOv2 with registers.
 func foldClassPos(weights nn.Tensors) {
 	pos, class := weights["pos_embed"], weights["cls_token"]
 	if pos == nil || class == nil || pos.Rank() != 3 || pos.Dim(0) != 1 || pos.Dim(1) < 2 ||
 		!slices.Equal(class.Shape(), []int{1, 1, pos.Dim(2)}) {
-		return // misshapen, which nn.Load will say
+		return // misshapen: nn.Load reports it
 	}
 	if !isSquare(pos.Dim(1) - 1) {
-		return // without the class already, or for an oblong image
+		return // already without the class, or for an image that is not square
 	}
 	weights["cls_token"] = class.Add(pos.Slice(1, 0, 1))
 	weights["pos_embed"] = pos.Slice(1, 1, pos.Dim(1)).Contig()
 }
 
-// fitPosEmbed resizes pos_embed to c's grid. Where its grid cannot be told, it
-// leaves it to nn.Load to say that the shape is wrong.
+// fitPosEmbed resizes pos_embed to c's grid. If the file's grid is unknown, it leaves the wrong shape for
+// nn.Load to report.
 func fitPosEmbed(weights nn.Tensors, c Config) {
 	pos := weights["pos_embed"]
 	if pos == nil || pos.Rank() != 3 || pos.Dim(0) != 1 || pos.Dim(2) != c.Dim {
@@ -186,7 +182,7 @@ func fitPosEmbed(weights nn.Tensors, c Config) {
 	}
 	h, w := c.Grid()
 	prefix := c.posRows() - h*w
-	// timm too takes as many rows as c's oblong grid has for a square one's if they could be: 36 are 6x6, not 4x9.
+	// Like timm, assume a square grid if the number of rows is a square: 36 are 6x6, not c's 4x9.
 	if !isSquare(pos.Dim(1)-prefix) || h == w && pos.Dim(1) == c.posRows() {
 		return
 	}
@@ -198,9 +194,8 @@ func isSquare(n int) bool { return n > 0 && squareRoot(n)*squareRoot(n) == n }
 
 func squareRoot(n int) int { return int(math.Sqrt(float64(n))) }
 
-// identity returns the SHA-256 of the backbone's names, shapes and float32
-// values, in hexadecimal: the same for the same weights in whatever format, and
-// under whatever names, they were stored. The classifier is left out.
+// identity returns the SHA-256, in hexadecimal, of the backbone's names, shapes and float32 values, without
+// the classifier. It does not depend on the format and names in the file.
 func identity(weights nn.Tensors) string {
 	sum := sha256.New()
 	var buf []byte

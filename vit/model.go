@@ -8,11 +8,11 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Model is a vision transformer (Dosovitskiy et al., arXiv 2010.11929).
-// Its methods do not change it: any number of goroutines may use it, each with its own tape.
+// Model is a vision transformer (Dosovitskiy et al., arXiv 2010.11929). Its methods do not change it: any
+// number of goroutines may use it, each with its own tape.
 type Model struct {
 	Config Config
-	SHA256 string // identity of the backbone's weights, in hex; the same for every file format, names and image size
+	SHA256 string // of the backbone's weights, in hex; independent of file format, names and image size
 
 	ClassToken *autograd.Param `state:"cls_token"` // [1, 1, D]
 	Registers  *autograd.Param `state:"reg_token"` // [1, registers, D]; nil means none
@@ -24,7 +24,7 @@ type Model struct {
 	Head       *nn.Linear      `state:"head"` // [labels, D]; nil means none
 }
 
-// newModel returns the model of a valid config, its parameters zero.
+// newModel returns a model of a valid config with zero parameters.
 func newModel(c Config) *Model {
 	m := &Model{
 		Config:     c,
@@ -48,8 +48,9 @@ func newModel(c Config) *Model {
 	return m
 }
 
-// Embed turns images [B, 3, H, W], normalised as Config says, to tokens
-// [B, prefix+M, D]: the class token, the registers and the patches, row by row of the image.
+// Embed turns images [B, 3, H, W], normalised with Config's Mean and Std, into tokens [B, prefix+M, D]: the
+// class token, the registers and the patches in row-major order. It panics if H and W are not Config's
+// ImageSize.
 func (m *Model) Embed(images *autograd.Var) *autograd.Var {
 	if h, w := m.Config.ImageSize[0], m.Config.ImageSize[1]; images.Dim(2) != h || images.Dim(3) != w {
 		panic(&tensor.ShapeError{Op: "Embed", Shapes: [][]int{images.Shape()}, Reason: fmt.Sprintf("want images of %dx%d pixels", h, w)})
@@ -73,8 +74,8 @@ func (m *Model) Embed(images *autograd.Var) *autograd.Var {
 	return f.Keep(x)
 }
 
-// Tokens turns images [B, 3, H, W] to the tokens [B, prefix+M, D] that enter
-// block n, from 0, or, for n = Depth, that leave the last one. It panics for any other n.
+// Tokens turns images [B, 3, H, W] into the input tokens [B, prefix+M, D] of block n, counted from 0, or, for
+// n = Depth, the output of the last block. It panics for any other n.
 func (m *Model) Tokens(images *autograd.Var, n int) *autograd.Var {
 	if n < 0 || n > len(m.Blocks) {
 		panic(fmt.Sprintf("vit: Tokens: block %d of %d", n, len(m.Blocks)))
@@ -84,16 +85,17 @@ func (m *Model) Tokens(images *autograd.Var, n int) *autograd.Var {
 	return f.Keep(m.Run(m.Embed(images), h, w, 0, n))
 }
 
-// Features turns images [B, 3, H, W] to the tokens after the last block and the final norm, [B, prefix+M, D].
+// Features turns images [B, 3, H, W] into the tokens [B, prefix+M, D] after the last block and the final
+// norm.
 func (m *Model) Features(images *autograd.Var) *autograd.Var {
 	f := images.Tape().Frame()
 	return f.Keep(m.Norm.Forward(m.Tokens(images, len(m.Blocks))))
 }
 
-// Class updates the class token alone by the last block and the final norm. tokens [B, prefix+M, D] are
-// those that enter that block, such as Tokens returns for n = Depth-1. The class token, [B, 1, D], has the
-// bits of the first row of Features. attn [B, H, prefix+M] is where each of its heads looks; it sums
-// to 1 over the last dimension and ends with the tape's Reset.
+// Class applies the last block and the final norm to the class token alone. tokens [B, prefix+M, D] are the
+// block's input, Tokens for n = Depth-1. class [B, 1, D] has the bits of the first row of Features. attn [B,
+// H, prefix+M] are its attention weights per head, which sum to 1 over the last dimension; they end with the
+// tape's Reset.
 func (m *Model) Class(tokens *autograd.Var) (class *autograd.Var, attn *tensor.Tensor) {
 	f := tokens.Tape().Frame()
 	last := m.Blocks[len(m.Blocks)-1]
@@ -102,8 +104,8 @@ func (m *Model) Class(tokens *autograd.Var) (class *autograd.Var, attn *tensor.T
 	return f.Keep(m.Norm.Forward(class)), attn.Reshape(attn.Dim(0), last.Heads, attn.Dim(3))
 }
 
-// Classify returns the scores [B, labels] of images [B, 3, H, W] by the
-// pre-trained classifier, which reads the class token. It panics if the model has none.
+// Classify returns the pre-trained classifier's scores [B, labels] for the class tokens of images [B, 3, H,
+// W]. It panics if the model has no classifier.
 func (m *Model) Classify(images *autograd.Var) *autograd.Var {
 	if m.Head == nil {
 		panic(fmt.Sprintf("vit: Classify: model %q was loaded without a classifier (Config.Labels is 0)", m.Config.Name))

@@ -8,57 +8,41 @@ import (
 	"strings"
 )
 
-// A naming is one of the ways in which published files name a vision
-// transformer's tensors: a table from its names to this package's, which are
-// timm's.
+// A naming maps one convention for the names of a vision transformer's tensors to this package's names, which
+// are timm's.
 type naming struct {
 	name   string
-	towers []string // what the backbone's names begin with where the file holds more than a backbone
-	rules  []rule   // the first that fits a name is taken
-	ignore []string // tensors of no use here: whole names, or beginnings, which end in a dot
+	towers []string // prefixes of the backbone's names in files that contain more
+	rules  []rule   // the first that matches a name applies
+	ignore []string // tensors to ignore: names, or prefixes that end in a dot
 }
 
-// A rule maps one name, or one for each block: # stands for a number and * for
-// weight or bias, the same on both sides. A part of 1, 2 or 3 says that the
-// tensor is that third of ours.
+// A rule maps a name, or one per block: # stands for a number and * for weight or bias, the same on both
+// sides. With part 1, 2 or 3 the tensor is that third of ours.
 type rule struct {
 	file, ours string
 	part       int
 }
 
-// namings is the table. What follows head. in our names belongs to the classifier.
+// namings are the known conventions. Our names for the classifier begin with head.
 //
-// Sources: timm/models/vision_transformer.py; facebookresearch dino, dinov2,
-// mae and deit; openai/CLIP clip/model.py and open_clip; the modeling_*.py of
-// vit, vit_mae, deit, dinov2, dinov2_with_registers and clip in transformers,
-// and its convert_*.py scripts beside them.
+// Sources: timm/models/vision_transformer.py; facebookresearch dino, dinov2, mae and deit; openai/CLIP
+// clip/model.py and open_clip; the modeling_*.py of vit, vit_mae, deit, dinov2, dinov2_with_registers and
+// clip in transformers, and its convert_*.py scripts beside them.
 var namings = []naming{
 	{
-		name:   "timm", // and all of Meta's own, which follow it
+		name:   "timm", // and all of Meta's code, which follows it
 		towers: []string{"backbone."},
-		rules: []rule{
-			{file: "cls_token", ours: "cls_token"},
-			{file: "reg_token", ours: "reg_token"},
-			{file: "register_tokens", ours: "reg_token"}, // dinov2
-			{file: "pos_embed", ours: "pos_embed"},
-			{file: "patch_embed.proj.*", ours: "patch_embed.proj.*"},
-			{file: "norm_pre.*", ours: "norm_pre.*"},
-			{file: "blocks.#.norm1.*", ours: "blocks.#.norm1.*"},
-			{file: "blocks.#.attn.qkv.*", ours: "blocks.#.attn.qkv.*"},
-			{file: "blocks.#.attn.proj.*", ours: "blocks.#.attn.proj.*"},
-			{file: "blocks.#.ls1.gamma", ours: "blocks.#.ls1.gamma"},
-			{file: "blocks.#.norm2.*", ours: "blocks.#.norm2.*"},
-			{file: "blocks.#.mlp.fc1.*", ours: "blocks.#.mlp.fc1.*"},
-			{file: "blocks.#.mlp.fc2.*", ours: "blocks.#.mlp.fc2.*"},
-			{file: "blocks.#.ls2.gamma", ours: "blocks.#.ls2.gamma"},
-			{file: "norm.*", ours: "norm.*"},
-			{file: "head.*", ours: "head.*"},
-			{file: "pre_logits.fc.*", ours: "head.pre_logits.fc.*"}, // the first AugReg files
-		},
+		rules: append(unchanged("cls_token", "reg_token", "pos_embed", "patch_embed.proj.*", "norm_pre.*",
+			"blocks.#.norm1.*", "blocks.#.attn.qkv.*", "blocks.#.attn.proj.*", "blocks.#.ls1.gamma",
+			"blocks.#.norm2.*", "blocks.#.mlp.fc1.*", "blocks.#.mlp.fc2.*", "blocks.#.ls2.gamma", "norm.*", "head.*"),
+			rule{file: "register_tokens", ours: "reg_token"},            // dinov2
+			rule{file: "pre_logits.fc.*", ours: "head.pre_logits.fc.*"}, // the first AugReg files
+		),
 		ignore: []string{
-			"mask_token",                                                                               // mae, dinov2: only for training
+			"mask_token",                                                                               // mae, dinov2, for training
 			"decoder_embed.", "decoder_blocks.", "decoder_norm.", "decoder_pred.", "decoder_pos_embed", // mae
-			"head.mlp.", "head.last_layer.", // dino's projection, in checkpoints of its training
+			"head.mlp.", "head.last_layer.", // dino's projection, in training checkpoints
 			"head_dist.", // deit
 		},
 	},
@@ -80,7 +64,7 @@ var namings = []naming{
 			{file: "ln_post.*", ours: "norm.*"},
 		},
 		ignore: []string{
-			"proj",                                                                                     // into the space shared with texts
+			"proj",                                                                                     // to the space shared with text
 			"transformer.", "token_embedding.", "positional_embedding", "ln_final.", "text_projection", // the text tower
 			"text.", "attn_mask", // the same in open_clip
 			"logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size",
@@ -120,7 +104,7 @@ var namings = []naming{
 		),
 		ignore: []string{
 			"embeddings.mask_token",
-			"pooler.",  // a tanh layer that no published score uses
+			"pooler.",  // a tanh layer that no published classifier uses
 			"decoder.", // ViTMAE, masked image modelling
 			"distillation_classifier.",
 		},
@@ -141,7 +125,7 @@ var namings = []naming{
 	},
 }
 
-// huggingFace is what transformers' ViT and DINOv2 have in common.
+// huggingFace are the rules that ViT and DINOv2 share in transformers.
 var huggingFace = slices.Clip([]rule{
 	{file: "embeddings.cls_token", ours: "cls_token"},
 	{file: "embeddings.position_embeddings", ours: "pos_embed"},
@@ -155,7 +139,15 @@ var huggingFace = slices.Clip([]rule{
 	{file: "cls_classifier.*", ours: "head.*"}, // DeiT with its teacher's classifier
 })
 
-// apply returns our name for name, if r is about it.
+// unchanged returns rules for names that are the same as ours.
+func unchanged(names ...string) (rules []rule) {
+	for _, name := range names {
+		rules = append(rules, rule{file: name, ours: name})
+	}
+	return rules
+}
+
+// apply returns our name for name if r matches it.
 func (r rule) apply(name string) (ours string, ok bool) {
 	if strings.Count(name, ".") != strings.Count(r.file, ".") {
 		return "", false
@@ -179,12 +171,12 @@ func (r rule) apply(name string) (ours string, ok bool) {
 	return strings.NewReplacer("#", number, "*", leaf).Replace(r.ours), true
 }
 
-// isNumber reports whether s is a block's number as files write it: no sign, no leading zero.
+// isNumber reports whether s is a block's number: no sign, no leading zero.
 func isNumber(s string) bool {
 	return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
 }
 
-// find returns the rule for name, which has no prefix, and our name for it.
+// find returns our name for name, without prefix, and the part.
 func (n *naming) find(name string) (ours string, part int, ok bool) {
 	for _, r := range n.rules {
 		if ours, ok := r.apply(name); ok {
@@ -200,16 +192,15 @@ func (n *naming) ignores(name string) bool {
 	})
 }
 
-// A layout says which of a file's tensors make up each of ours.
+// A layout maps each of our tensors to the file's.
 type layout struct {
 	naming  *naming
 	from    map[string][]string // our name to the file's: one, or query, key and value
 	unknown []string            // of the file, sorted
 }
 
-// recognise finds the naming that names follow, and the prefix that wraps it
-// (vit., dinov2., visual., whatever a training program put before it), and
-// with them the layout. Names must be sorted.
+// recognise finds the naming and the prefix (vit., dinov2., visual., or a training program's) of a file's
+// names, which must be sorted, and returns the layout.
 func recognise(names []string) (layout, error) {
 	n, root, err := family(names)
 	if err != nil {
@@ -247,7 +238,7 @@ func recognise(names []string) (layout, error) {
 	return l, nil
 }
 
-// add notes that the file's tensor name is ours, or a part of it, unless another already is.
+// add enters the file's tensor name as ours, or as a part of it. It returns false if the place is taken.
 func (l layout) add(ours string, part int, name string) bool {
 	if part == 0 {
 		if l.from[ours] != nil {
@@ -268,9 +259,8 @@ func (l layout) add(ours string, part int, name string) bool {
 	return true
 }
 
-// family returns the naming and the prefix under which names hold most of the
-// tensors that every backbone has: class token, positions and patch embedding,
-// and where that does not decide, most of all tensors.
+// family returns the naming and prefix that match most of the tensors that every backbone has (class token,
+// positions and patch embedding); a tie goes to the naming that matches most of all tensors.
 func family(names []string) (*naming, string, error) {
 	type candidate struct {
 		naming int
@@ -331,7 +321,7 @@ func family(names []string) (*naming, string, error) {
 	return &namings[n], root, nil
 }
 
-// abridge lists the first few names.
+// abridge lists the first few names and counts the rest.
 func abridge(names []string) string {
 	const few = 4
 	if len(names) <= few {

@@ -1,52 +1,42 @@
 package vit
 
-import "github.com/promptcam/promptcam/tensor"
+import (
+	"slices"
+
+	"github.com/promptcam/promptcam/tensor"
+)
 
 // grid is a number of rows and columns of patches.
 type grid struct{ h, w int }
 
-// resizePosEmbed makes position embeddings for another grid of patches. The
-// first prefix rows of pos [1, prefix+M, D] belong to the class token and stay
-// as they are; the other M = from.h·from.w are resampled to `to`, bicubically
-// and antialiased: [1, prefix+to.h·to.w, D].
-//
-// It computes in float32 what timm's resample_abs_pos_embed does, which is
-// PyTorch's F.interpolate(mode="bicubic", antialias=True, align_corners=False).
+// resizePosEmbed resizes position embeddings pos [1, prefix+M, D] to another grid of patches: [1,
+// prefix+to.h·to.w, D]. It copies the first prefix rows, the class token's, and resamples the other M =
+// from.h·from.w by antialiased bicubic interpolation. It computes in float32 the same as timm's
+// resample_abs_pos_embed, which is PyTorch's F.interpolate(mode="bicubic", antialias=True,
+// align_corners=False).
 func resizePosEmbed(pos *tensor.Tensor, prefix int, from, to grid) *tensor.Tensor {
 	d := pos.Dim(-1)
 	src := pos.Contig().Data()
-	rows := resizeColumns(src[prefix*d:], from, to.w, d)     // [from.h, to.w, D]
-	patches := resizeRows(rows, grid{from.h, to.w}, to.h, d) // [to.h, to.w, D]
-	out := append(append([]float32(nil), src[:prefix*d]...), patches...)
-	return tensor.FromSlice(out, 1, prefix+to.h*to.w, d)
+	rows := resample(src[prefix*d:], from.w, to.w, d) // [from.h, to.w, D]
+	patches := resample(rows, from.h, to.h, to.w*d)   // [to.h, to.w, D]
+	return tensor.FromSlice(slices.Concat(src[:prefix*d], patches), 1, prefix+to.h*to.w, d)
 }
 
-// resizeColumns resamples x [g.h, g.w, D] to [g.h, w, D].
-func resizeColumns(x []float32, g grid, w, d int) []float32 {
-	out := make([]float32, 0, g.h*w*d)
-	taps := bicubicTaps(g.w, w)
-	for i := range g.h {
-		row := x[i*g.w*d : (i+1)*g.w*d] // [g.w, D]
+// resample turns each line of x, `from` samples of n numbers each, into one of `to` samples.
+func resample(x []float32, from, to, n int) []float32 {
+	var out []float32
+	taps := bicubicTaps(from, to)
+	for line := range slices.Chunk(x, from*n) {
 		for _, t := range taps {
-			out = append(out, t.mix(row, d)...)
+			out = append(out, t.mix(line, n)...)
 		}
 	}
 	return out
 }
 
-// resizeRows resamples x [g.h, g.w, D] to [h, g.w, D].
-func resizeRows(x []float32, g grid, h, d int) []float32 {
-	out := make([]float32, 0, h*g.w*d)
-	for _, t := range bicubicTaps(g.h, h) {
-		out = append(out, t.mix(x, g.w*d)...)
-	}
-	return out
-}
-
-// ResampleWeights returns the matrix [to[0]·to[1], from[0]·from[1]] that resizes position
-// embeddings from one grid of patches (rows, columns) to another, with the weights that Load
-// uses. Gradients pass through the product, so one training run can mix image sizes. Between
-// equal grids it is the identity.
+// ResampleWeights returns the matrix [to[0]·to[1], from[0]·from[1]] that resizes position embeddings from one
+// grid of patches (rows, columns) to another, with the weights that Load uses. Gradients pass through the
+// product, so a training run can mix image sizes. For equal grids it is the identity.
 func ResampleWeights(from, to [2]int) *tensor.Tensor {
 	all := tensor.New(to[0]*to[1], from[0]*from[1])
 	columns := bicubicTaps(from[1], to[1])
@@ -62,7 +52,7 @@ func ResampleWeights(from, to [2]int) *tensor.Tensor {
 	return all
 }
 
-// taps says how one output sample is made: the sum of weights[j] times input first+j.
+// taps defines an output sample: the sum of weights[j] times input sample first+j.
 type taps struct {
 	first   int
 	weights []float32
@@ -79,9 +69,8 @@ func (t taps) mix(x []float32, n int) []float32 {
 	return y
 }
 
-// bicubicTaps returns the taps of each of `to` samples made from `from`. The weights are
-// computed in float64, which comes closer to PyTorch's float32 weights than float32
-// arithmetic in another order.
+// bicubicTaps returns the taps of `to` samples resampled from `from`. It computes weights in float64, which
+// comes closer to PyTorch's float32 weights than float32 arithmetic in another order.
 func bicubicTaps(from, to int) []taps {
 	r := tensor.Resampling{In: from, Out: to, Kernel: tensor.Cubic}
 	all := make([]taps, to)

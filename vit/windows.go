@@ -7,17 +7,17 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Run updates the tokens x [B, prefix+h·w, D] of images with h rows and w columns of patches, which
-// may differ from Config's, by the blocks from, counted from 0, to to-1. It panics if x has
-// other rows or Config.Window does not divide h and w.
+// Run applies the blocks [from, to), counted from 0, to the tokens x [B, prefix+h·w, D] of images with h rows
+// and w columns of patches, which may differ from Config's. With Config.Window, it panics if x has another
+// number of rows or the window's side does not divide h and w.
 //
-// With Config.Window, patches in all blocks but the last attend only to those of their window, and the
-// class token and registers wait for the last block (ViTDet's windows, Li et al., arXiv 2203.16527;
-// shifted by half in every other block as Swin's, Liu et al., arXiv 2103.14030; a late class token as
-// CaiT's, Touvron et al., arXiv 2103.17239). So a patch's token holds what is near the patch, and where the
-// class token or a prompt looks is where its evidence is; without windows any patch may come to hold
-// what another shows. A shifted window wraps around the border and, unlike Swin's, attends across it.
-// Stochastic depth drops the branches of windows, not of images.
+// With Config.Window, patches in all blocks but the last attend only to patches in their window, and the
+// class token and registers skip these blocks (windows as in ViTDet, Li et al., arXiv 2203.16527, shifted by
+// half in every other block as in Swin, Liu et al., arXiv 2103.14030; a late class token as in CaiT, Touvron
+// et al., arXiv 2103.17239). A patch's token then depends on what is near the patch, so that attention of the
+// class token or a prompt points at the evidence; without windows any patch may encode what another shows.
+// Shifted windows wrap around the border and, unlike Swin's, attend across it. Stochastic depth drops
+// branches per window, not per image.
 func (m *Model) Run(x *autograd.Var, h, w, from, to int) *autograd.Var {
 	if m.Config.Window > 0 && (x.Dim(1) != m.Config.Prefix()+h*w || h%m.Config.Window != 0 || w%m.Config.Window != 0) {
 		panic(&tensor.ShapeError{Op: "Run", Shapes: [][]int{x.Shape()}, Reason: fmt.Sprintf("want %d rows and %dx%d patches in windows of %dx%[4]d", m.Config.Prefix()+h*w, h, w, m.Config.Window)})
@@ -38,11 +38,11 @@ func (m *Model) Run(x *autograd.Var, h, w, from, to int) *autograd.Var {
 	return x
 }
 
-// inWindows updates patches x [B, h·w, D] by block n, each window like an image of its own.
+// inWindows applies block n to patches x [B, h·w, D], treating each window as an image.
 func (m *Model) inWindows(x *autograd.Var, h, w, n int) *autograd.Var {
 	side, images, d := m.Config.Window, x.Dim(0), x.Dim(2)
 	shift := n % 2 * (side / 2)
-	order, back := make([]int, images*h*w), make([]int, images*h*w) // patches window by window, and where each is in that order
+	order, back := make([]int, images*h*w), make([]int, images*h*w) // patches window by window, and the inverse
 	for i := range order {
 		image, at := i/(h*w), i%(h*w)
 		window, in := at/(side*side), at%(side*side)

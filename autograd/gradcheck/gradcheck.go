@@ -1,4 +1,4 @@
-// Package gradcheck compares gradients with differences of the function itself.
+// Package gradcheck compares gradients with finite differences.
 package gradcheck
 
 import (
@@ -10,19 +10,15 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Step is the distance between the points at which the function is evaluated,
-// along a direction of length one. A textbook step such as 1e-4 would
-// drown in float32's rounding; with four points the error of a step h is of
-// the order h^4.
+// Step is the distance between the points at which the function is evaluated, along a direction of length
+// one. With a textbook step such as 1e-4, float32's rounding would dominate; with four points the error of a
+// step h is of the order h^4.
 const Step = 0.1
 
-// Error returns how far the gradient of f is from its numerical derivative
-// along random directions, one per parameter: the largest difference,
-// relative to the larger of the derivative and the gradient's length.
-//
-// f computes one number or a tensor on the tape; a tensor is turned to one number
-// by a fixed random weighting. It is called several times and must
-// be the same function each time.
+// Error returns how far the gradient of f is from its numerical derivative along random directions, one per
+// parameter: the largest difference, relative to the larger of the derivative and the gradient's length. f
+// computes one number or a tensor on the tape; a fixed random weighting reduces a tensor to one number. Error
+// calls f several times; f must be the same function each time.
 func Error(rng *rand.Rand, f func(tp *autograd.Tape) *autograd.Var, params ...*autograd.Param) (float64, error) {
 	tape := &autograd.Tape{}
 	out := f(tape)

@@ -7,26 +7,23 @@ import (
 	"math"
 
 	"github.com/promptcam/promptcam/autograd"
-	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// AdamW configures Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101) as
-// torch.optim.AdamW does it. In step t, for a parameter p with gradient g:
+// AdamW configures Adam with decoupled weight decay (Loshchilov and Hutter, arXiv 1711.05101), as in
+// torch.optim.AdamW. In step t, for a parameter p with gradient g:
 //
 //	p -= lr·WeightDecay·p
 //	m  = Beta1·m + (1-Beta1)·g
 //	v  = Beta2·v + (1-Beta2)·g²
 //	p -= lr · m/(1-Beta1ᵗ) / (sqrt(v/(1-Beta2ᵗ)) + Eps)
 //
-// Where Beta1, Beta2 or Eps is 0, PyTorch's default is meant: 0.9, 0.999 or 1e-8. A WeightDecay of 0
-// means none; PyTorch's default is 0.01.
-//
-// Steps are counted for all parameters together. PyTorch counts them for each, which differs only for a
-// parameter that had no gradient in some of them.
+// If Beta1, Beta2 or Eps is 0, PyTorch's default applies: 0.9, 0.999 or 1e-8. A WeightDecay of 0 means none;
+// PyTorch's default is 0.01. All parameters share the step count. PyTorch counts per parameter, which only
+// differs for a parameter that had no gradient in some steps.
 type AdamW struct{ Beta1, Beta2, Eps, WeightDecay float32 }
 
-// Validate returns an error unless all numbers are at least 0, and the betas less than 1.
+// Validate returns an error unless all numbers are at least 0 and the betas less than 1.
 func (c AdamW) Validate() error {
 	switch {
 	case !(c.Beta1 >= 0 && c.Beta1 < 1) || !(c.Beta2 >= 0 && c.Beta2 < 1):
@@ -37,25 +34,23 @@ func (c AdamW) Validate() error {
 	return nil
 }
 
-// New implements Config. The state is <param>.exp_avg (m) and <param>.exp_avg_sq (v) of the
-// parameter's shape, for each, and the scalar step, t, which is exact up to 2^24.
+// New implements Config. The state is <param>.exp_avg (m) and <param>.exp_avg_sq (v), of each parameter's
+// shape, and the scalar step, t, exact up to 2^24.
 func (c AdamW) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 	c.Beta1, c.Beta2, c.Eps = cmp.Or(c.Beta1, 0.9), cmp.Or(c.Beta2, 0.999), cmp.Or(c.Eps, 1e-8)
-	o := &adamW{c: c, step: tensor.New()}
-	o.slots, o.state = slots(params, "exp_avg", "exp_avg_sq")
+	o := &adamW{c, tensor.New(), remember(params, "exp_avg", "exp_avg_sq")}
 	o.state["step"] = o.step
 	return o
 }
 
 type adamW struct {
-	c     AdamW
-	slots []slot
-	step  *tensor.Tensor
-	state nn.Tensors
+	c    AdamW
+	step *tensor.Tensor
+	memory
 }
 
 func (o *adamW) Step(lr float32, grads autograd.Grads) {
-	check(o.slots, grads)
+	o.check(grads)
 	o.step.Data()[0]++
 	t := float64(o.step.Data()[0])
 	// In float64: 1 - 0.999ᵗ would lose three of float32's seven digits at t = 1.
@@ -78,7 +73,3 @@ func (o *adamW) Step(lr float32, grads autograd.Grads) {
 		}
 	}
 }
-
-func (o *adamW) State() map[string]*tensor.Tensor { return o.state }
-
-func (o *adamW) Load(src nn.Source) error { return o.state.Load(src) }

@@ -9,32 +9,31 @@ import (
 	"slices"
 
 	"github.com/promptcam/promptcam/autograd"
-	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Muon configures an optimizer that moves matrices by a momentum whose singular values are all brought
-// near 1 (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024), so that rare
-// features are learned about as fast as common ones. For a matrix p [m, n] with gradient g:
+// Muon configures an optimizer that moves matrices along their momentum with all singular values brought near
+// 1 (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024), so that rare features
+// are learned about as fast as common ones. For a matrix p [m, n] with gradient g:
 //
 //	v  = Momentum·v + g
 //	p -= lr · 0.2·sqrt(max(m, n)) · orthogonal(g + Momentum·v)
 //
-// The factor makes a step about as long as AdamW's, so that one rate serves both (Liu et al., arXiv
-// 2502.16982, equation 4). It is meant for the matrices inside a network; Others moves biases, norms,
-// embeddings and the last layer. Matrices do not decay, whatever the WeightDecay of Others.
+// The factor makes a step about as long as AdamW's, so that both can share a rate (Liu et al., arXiv
+// 2502.16982, equation 4). Muon is meant for the matrices inside a network; Others moves biases, norms,
+// embeddings and the last layer. The WeightDecay of Others does not apply to matrices.
 type Muon struct {
 	Momentum float32 // Jordan et al. use 0.95
 	Others   AdamW
 
-	// Matrices returns how many matrices, stacked, a parameter holds: 3 for queries, keys and values
-	// together; 0 for one of the others. New panics unless a parameter with matrices has two
-	// dimensions, and their number divides its rows.
+	// Matrices returns the number of stacked matrices in a parameter: 3 for queries, keys and values
+	// together; 0 for a parameter that Others moves. New panics unless a parameter with matrices has two
+	// dimensions and their number divides its rows.
 	Matrices func(name string, p *autograd.Param) int
 }
 
-// Validate returns an error unless Momentum is at least 0 and less than 1, Others are valid, and there is
-// a Matrices.
+// Validate returns an error unless Momentum is at least 0 and less than 1, Others is valid, and Matrices is
+// set.
 func (c Muon) Validate() error {
 	switch {
 	case !(c.Momentum >= 0 && c.Momentum < 1):
@@ -45,8 +44,8 @@ func (c Muon) Validate() error {
 	return c.Others.Validate()
 }
 
-// New implements Config. The state is <param>.momentum (v) of the parameter's shape for each that holds
-// matrices, and that of AdamW for the others.
+// New implements Config. The state is <param>.momentum (v), of the parameter's shape, for those with
+// matrices, and AdamW's for the others.
 func (c Muon) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 	of := func(inner bool) iter.Seq2[string, *autograd.Param] {
 		return func(yield func(string, *autograd.Param) bool) {
@@ -57,16 +56,15 @@ func (c Muon) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 			}
 		}
 	}
-	o := &muon{momentum: c.Momentum, others: c.Others.New(of(false))}
+	o := &muon{momentum: c.Momentum, others: c.Others.New(of(false)), memory: remember(of(true), "momentum")}
 	o.each = o.move
-	o.inner, o.state = slots(of(true), "momentum")
 	for name, p := range of(true) {
-		i := slices.IndexFunc(o.inner, func(s slot) bool { return s.param == p && s.first != nil })
+		i := slices.IndexFunc(o.slots, func(s slot) bool { return s.param == p && s.first != nil })
 		if i < 0 {
-			continue // frozen, or known by another name
+			continue // frozen, or a second name
 		}
-		o.matrices = append(o.matrices, split(name, o.inner[i], c.Matrices(name, p))...)
-		o.inner[i].first = nil
+		o.matrices = append(o.matrices, split(name, o.slots[i], c.Matrices(name, p))...)
+		o.slots[i].first = nil
 	}
 	maps.Copy(o.state, o.others.State())
 	return o
@@ -75,26 +73,25 @@ func (c Muon) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 type muon struct {
 	momentum float32
 	others   Optimizer
-	inner    []slot // of the parameters with matrices
+	memory   // slots of the parameters with matrices, state of all
 	matrices []*matrix
-	state    nn.Tensors
 
 	lr    float32        // of this step
 	grads autograd.Grads // likewise
 	each  func(i int)    // move
 }
 
-// matrix is one of a parameter's, and room to make its step orthogonal.
+// matrix is one matrix of a parameter, with memory to orthogonalize its step.
 type matrix struct {
 	param      *autograd.Param
-	from, to   int            // its rows of the parameter
+	from, to   int            // rows of the parameter
 	p, v       *tensor.Tensor // [m, n]
 	g          tensor.Header  // [m, n], of this step's gradient
 	x, y       sides          // the step
 	gram, poly *tensor.Tensor // [low, low]
 }
 
-// sides is a matrix that has no more rows than columns, and what it is the transpose of if that has.
+// sides is a step as a matrix with no more rows than columns, low. The step itself is low or its transpose.
 type sides struct{ low, lowT, step *tensor.Tensor } // [low, high], [high, low], [m, n]
 
 func newSides(m, n int) sides {
@@ -126,7 +123,7 @@ func split(name string, s slot, count int) []*matrix {
 }
 
 func (o *muon) Step(lr float32, grads autograd.Grads) {
-	check(o.inner, grads)
+	o.check(grads)
 	o.others.Step(lr, grads)
 	o.lr, o.grads = lr, grads
 	tensor.Each(len(o.matrices), o.each)
@@ -150,9 +147,9 @@ func (o *muon) move(i int) {
 	tensor.Axpy(m.p, -o.lr*length, m.x.step)
 }
 
-// orthogonalize brings the singular values of x that are more than 1/500 of its length, the root of the sum of its
-// squares, to between 0.68 and 1.21, and smaller ones to less, by five steps of Newton and Schulz's iteration with Jordan et al.'s
-// coefficients: x = a·x + (b·xxᵀ + c·(xxᵀ)²)·x. They overshoot on purpose: those that converge to 1
+// orthogonalize brings the singular values of x that are more than 1/500 of its Frobenius norm to between
+// 0.68 and 1.21, and smaller ones to less, by five steps of the Newton-Schulz iteration with Jordan et al.'s
+// coefficients: x = a·x + (b·xxᵀ + c·(xxᵀ)²)·x. They overshoot on purpose: coefficients that converge to 1
 // raise small values more slowly.
 func (m *matrix) orthogonalize() {
 	var sum float64
@@ -171,7 +168,3 @@ func (m *matrix) orthogonalize() {
 		m.x, m.y = m.y, m.x
 	}
 }
-
-func (o *muon) State() map[string]*tensor.Tensor { return o.state }
-
-func (o *muon) Load(src nn.Source) error { return o.state.Load(src) }

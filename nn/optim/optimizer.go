@@ -12,7 +12,7 @@ import (
 
 // Config makes an Optimizer: SGD, AdamW or Muon.
 type Config interface {
-	// New returns an Optimizer of those of params that are not frozen.
+	// New returns an Optimizer of the params that are not frozen.
 	New(params iter.Seq2[string, *autograd.Param]) Optimizer
 
 	// Validate returns an error unless every number is in its range.
@@ -21,28 +21,27 @@ type Config interface {
 
 // Optimizer moves the parameters that it was made with.
 type Optimizer interface {
-	// Step moves each parameter against its gradient. As in PyTorch, a parameter without a gradient stays
-	// as it is. Gradients of other parameters are ignored. It allocates next to nothing.
-	//
-	// It panics, before it moves anything, with a *tensor.ShapeError if a gradient has not its parameter's
-	// shape, and if there are no gradients at all: a tape's Reset ends them, so Step comes first.
+	// Step moves each parameter against its gradient. As in PyTorch, a parameter without a gradient does not
+	// move. Step ignores gradients of other parameters, and allocates next to nothing. Before moving
+	// anything, it panics with a *tensor.ShapeError if a gradient does not have its parameter's shape, and if
+	// there are no gradients at all: Step must precede the tape's Reset.
 	Step(lr float32, grads autograd.Grads)
 
-	// State returns the tensors that Step keeps between calls, not copies, by names such as
+	// State returns the tensors, not copies, that Step keeps between calls, by names such as
 	// head.weight.momentum.
 	State() map[string]*tensor.Tensor
 
-	// Load fills State from src, which must hold the same names and shapes. Otherwise it changes nothing,
-	// and the error names all that does not fit.
+	// Load fills State from src, which must have the same names and shapes. Otherwise it changes nothing, and
+	// the error names the mismatches.
 	Load(src nn.Source) error
 }
 
-// check panics unless there are gradients, of the shapes of the slots' parameters.
-func check(slots []slot, grads autograd.Grads) {
+// check panics unless there are gradients, of the shapes of the parameters.
+func (m *memory) check(grads autograd.Grads) {
 	if len(grads) == 0 {
 		panic("optim: Step without gradients: if their tape was reset, call Step before Reset")
 	}
-	for _, s := range slots {
+	for _, s := range m.slots {
 		want, g := s.param.Value.Shape(), grads[s.param]
 		if g != nil && !slices.Equal(g.Shape(), want) {
 			panic(&tensor.ShapeError{Op: "Step", Shapes: [][]int{slices.Clone(want), slices.Clone(g.Shape())}, Reason: "a parameter and its gradient differ"})
@@ -50,36 +49,40 @@ func check(slots []slot, grads autograd.Grads) {
 	}
 }
 
-// proper says whether x is at least 0 and finite.
-func proper(x float32) bool { return x >= 0 && !math.IsInf(float64(x), 0) }
+// proper reports whether x is at least 0 and finite.
+func proper[T float32 | float64](x T) bool { return x >= 0 && !math.IsInf(float64(x), 0) }
 
-// slot is a parameter and what is kept for it.
+// slot is a parameter and its part of the state.
 type slot struct {
 	param         *autograd.Param
 	first, second []float32 // nil where not needed
 }
 
-// slots returns a slot per parameter that is not frozen, and the tensors behind
-// first and second by the parameter's name and one of the suffixes.
-func slots(params iter.Seq2[string, *autograd.Param], suffixes ...string) ([]slot, nn.Tensors) {
-	var list []slot
-	state := nn.Tensors{}
+// memory is what an optimizer keeps: a slot per parameter, and the slots' tensors by name.
+type memory struct {
+	slots []slot
+	state nn.Tensors
+}
+
+func (m *memory) State() map[string]*tensor.Tensor { return m.state }
+
+func (m *memory) Load(src nn.Source) error { return m.state.Load(src) }
+
+// remember returns a slot per parameter that is not frozen. The tensors of first and second are named after
+// the parameter and one of the suffixes.
+func remember(params iter.Seq2[string, *autograd.Param], suffixes ...string) memory {
+	m := memory{state: nn.Tensors{}}
 	for name, p := range params {
 		// A parameter with two names is learned once.
-		if p.Frozen || slices.ContainsFunc(list, func(s slot) bool { return s.param == p }) {
+		if p.Frozen || slices.ContainsFunc(m.slots, func(s slot) bool { return s.param == p }) {
 			continue
 		}
-		s := slot{param: p}
+		var data [2][]float32
 		for i, suffix := range suffixes {
 			t := tensor.New(p.Value.Shape()...)
-			state[name+"."+suffix] = t
-			if i == 0 {
-				s.first = t.Data()
-			} else {
-				s.second = t.Data()
-			}
+			m.state[name+"."+suffix], data[i] = t, t.Data()
 		}
-		list = append(list, s)
+		m.slots = append(m.slots, slot{p, data[0], data[1]})
 	}
-	return list, state
+	return m
 }

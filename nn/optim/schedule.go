@@ -18,25 +18,22 @@ type Schedule struct {
 // Validate returns an error unless Base is positive, Min is at most Base, and nothing is negative or
 // infinite.
 func (s Schedule) Validate() error {
-	finite := func(x float64) bool { return x >= 0 && !math.IsInf(x, 0) }
 	switch {
-	case !finite(s.Base) || s.Base == 0:
+	case !proper(s.Base) || s.Base == 0:
 		return fmt.Errorf("optim: learning rate %v, want a positive number", s.Base)
 	case s.Min > s.Base:
 		return fmt.Errorf("optim: last learning rate %v, want at most the highest, %v", s.Min, s.Base)
-	case !finite(s.Min) || !finite(s.Warmup) || !finite(s.Epochs):
+	case !proper(s.Min) || !proper(s.Warmup) || !proper(s.Epochs):
 		return fmt.Errorf("optim: last learning rate %v after %v epochs, %v of warm-up: want none negative", s.Min, s.Epochs, s.Warmup)
 	}
 	return nil
 }
 
-// At returns the learning rate after so many epochs, which need not be whole:
-// At(float64(step)/stepsPerEpoch) follows the curve from step to step. Before the first epoch it is as at
-// its start. Base and Min are rounded to float32 first.
-//
-// At(float64(n)) for all of epoch n, counted from 0, is the staircase that the authors' code means to
-// use. Theirs comes one epoch late: it trains two epochs at the start of the warm-up, and so one fewer
-// near the end.
+// At returns the learning rate after a number of epochs, which need not be whole:
+// At(float64(step)/stepsPerEpoch) follows the curve from step to step. A negative epoch counts as 0. Base and
+// Min are rounded to float32 first. At(float64(n)) for all of epoch n, counted from 0, is the staircase that
+// the code of Prompt-CAM's authors intends. Theirs is one epoch late: it trains two epochs at the first rate,
+// and one fewer near the end.
 func (s Schedule) At(epoch float64) float32 {
 	epoch = max(epoch, 0)
 	base, low := float64(float32(s.Base)), float64(float32(s.Min))

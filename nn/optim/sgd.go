@@ -5,19 +5,16 @@ import (
 	"iter"
 
 	"github.com/promptcam/promptcam/autograd"
-	"github.com/promptcam/promptcam/nn"
-	"github.com/promptcam/promptcam/tensor"
 )
 
-// SGD configures stochastic gradient descent as torch.optim.SGD does it. For a parameter p with gradient
-// g:
+// SGD configures stochastic gradient descent as in torch.optim.SGD. For a parameter p with gradient g:
 //
 //	g += WeightDecay·p
 //	v  = Momentum·v + g      v is 0 at first: PyTorch's dampening 0
 //	p -= lr·v
 type SGD struct{ Momentum, WeightDecay float32 }
 
-// Validate returns an error unless both numbers are at least 0, and Momentum is less than 1.
+// Validate returns an error unless both numbers are at least 0 and Momentum is less than 1.
 func (c SGD) Validate() error {
 	if !(c.Momentum >= 0 && c.Momentum < 1) || !proper(c.WeightDecay) {
 		return fmt.Errorf("optim: SGD with momentum %v and weight decay %v, want at least 0, and less than 1 of momentum", c.Momentum, c.WeightDecay)
@@ -25,26 +22,22 @@ func (c SGD) Validate() error {
 	return nil
 }
 
-// New implements Config. The state is <param>.momentum of the parameter's shape, for each; none if
-// Momentum is 0.
+// New implements Config. The state is <param>.momentum (v), of each parameter's shape, or nothing if Momentum
+// is 0.
 func (c SGD) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
-	o := &sgd{c: c}
 	if c.Momentum == 0 {
-		o.slots, o.state = slots(params)
-	} else {
-		o.slots, o.state = slots(params, "momentum")
+		return &sgd{c, remember(params)}
 	}
-	return o
+	return &sgd{c, remember(params, "momentum")}
 }
 
 type sgd struct {
-	c     SGD
-	slots []slot
-	state nn.Tensors
+	c SGD
+	memory
 }
 
 func (o *sgd) Step(lr float32, grads autograd.Grads) {
-	check(o.slots, grads)
+	o.check(grads)
 	for _, s := range o.slots {
 		grad := grads[s.param]
 		if grad == nil {
@@ -61,7 +54,3 @@ func (o *sgd) Step(lr float32, grads autograd.Grads) {
 		}
 	}
 }
-
-func (o *sgd) State() map[string]*tensor.Tensor { return o.state }
-
-func (o *sgd) Load(src nn.Source) error { return o.state.Load(src) }

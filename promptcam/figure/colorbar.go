@@ -4,31 +4,26 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/draw"
 	"math"
 	"strconv"
 
 	"golang.org/x/image/font"
 )
 
-// ColorBar draws the colours of an absolute scale up to limit, as they look over a mid-grey
-// photograph, with ticks in percent of a head's attention per patch and a note of what a
-// uniform map over that many patches would have. Under the Relative scale it says that the
-// ends are each map's own. It is width pixels wide and 52 high.
+// ColorBar draws the colours of an absolute scale up to limit, as they look over a mid-grey photograph, with
+// ticks in percent of a head's attention per patch and a note on a uniform map over that many patches. Under
+// the Relative scale the ends are each map's own. It is width pixels wide and 52 high.
 func ColorBar(width int, limit float32, patches int, s Style) *image.RGBA {
 	const side, top, bottom = 10, 2, 16 // side: room for half a tick's label
 	bar := image.NewRGBA(image.Rect(0, 0, max(width, 2*side+2), barH))
-	draw.Draw(bar, bar.Rect, image.White, image.Point{}, draw.Src)
+	fill(bar, bar.Rect, color.White)
 	span := bar.Rect.Dx() - 2*side - 1
 	for x := range span + 1 {
-		c := s.shade(float64(x) / float64(span))
-		for y := top; y < bottom; y++ {
-			bar.SetRGBA(side+x, y, color.RGBA{mix(128, c.R, c.A), mix(128, c.G, c.A), mix(128, c.B, c.A), 255})
-		}
+		fill(bar, image.Rect(side+x, top, side+x+1, bottom), s.overGrey(float64(x)/float64(span)))
 	}
 	t := newText(bar)
 	tick := func(x int, label string) {
-		draw.Draw(bar, image.Rect(side+x, bottom, side+x+1, bottom+4), image.NewUniform(ink), image.Point{}, draw.Src)
+		fill(bar, image.Rect(side+x, bottom, side+x+1, bottom+4), ink)
 		w := font.MeasureString(t.small, label).Round()
 		t.write(min(max(0, side+x-w/2), bar.Rect.Dx()-w), bottom+15, bar.Rect.Dx(), label, t.small, ink)
 	}
@@ -40,19 +35,13 @@ func ColorBar(width int, limit float32, patches int, s Style) *image.RGBA {
 		for _, v := range ticks(float64(limit)) {
 			tick(int(math.Round(v/float64(limit)*float64(span))), percent(v))
 		}
-		note = evenly(patches)
+		note = "share of a head's attention on one patch"
+		if patches > 0 {
+			note += fmt.Sprintf("; spread evenly over %d: %s", patches, percent(1/float64(patches)))
+		}
 	}
 	t.write(side, barH-5, bar.Rect.Dx()-side, note, t.small, faded)
 	return bar
-}
-
-// evenly explains the unit of the absolute scale.
-func evenly(patches int) string {
-	note := "share of a head's attention on one patch"
-	if patches > 0 {
-		note += fmt.Sprintf("; spread evenly over %d: %s", patches, percent(1/float64(patches)))
-	}
-	return note
 }
 
 // percent writes a share with two significant digits.

@@ -5,21 +5,21 @@ import (
 	"math"
 )
 
-// Colormap returns an opaque colour for t from 0 (no attention) to 1 (the top of the scale).
-// Values outside get the nearer end's colour, NaN that of 0.
+// Colormap returns an opaque colour for t from 0 (no attention) to 1 (the top of the scale). Values outside
+// are clipped, and NaN counts as 0.
 type Colormap func(t float64) color.RGBA
 
-// Viridis runs from dark violet over green to yellow. Its lightness rises evenly, so equal
-// steps look equal, also in greyscale and to colour-blind readers.
+// Viridis runs from dark violet over green to yellow. Its lightness rises evenly, so equal steps look equal,
+// also in greyscale and to colour-blind readers.
 func Viridis(t float64) color.RGBA { return interpolate(&viridis, t) }
 
-// Inferno runs from black over red to pale yellow. Its lightness rises evenly like Viridis's,
-// and it stands out from foliage, sky and water.
+// Inferno runs from black over red to pale yellow. Its lightness rises evenly too, and it stands out from
+// foliage, sky and water.
 func Inferno(t float64) color.RGBA { return interpolate(&inferno, t) }
 
-// Jet is the rainbow of MATLAB and of the authors' figures (OpenCV's
-// COLORMAP_JET): three ramps clipped to 0..1. It is here for comparison only: its lightness
-// peaks in the middle, so yellow looks stronger than the red above it.
+// Jet is the rainbow of MATLAB and of the authors' figures (OpenCV's COLORMAP_JET): three ramps clipped to
+// 0..1. It is here for comparison only: its lightness peaks in the middle, so yellow looks stronger than the
+// red above it.
 func Jet(t float64) color.RGBA {
 	t = unit(t)
 	ramp := func(centre float64) uint8 {
@@ -28,12 +28,12 @@ func Jet(t float64) color.RGBA {
 	return color.RGBA{ramp(0.75), ramp(0.5), ramp(0.25), 255}
 }
 
-// knots are colours 0xRRGGBB at even steps. 33 of them, joined by straight
-// lines, stay within 2/255 of the originals, which have 256 entries.
+// knots are colours 0xRRGGBB at even steps. Linear interpolation of 33 stays within 2/255 of the originals'
+// 256 entries.
 type knots [33]uint32
 
-// The colours of N. Smith, S. van der Walt and E. Firing for Matplotlib
-// (_cm_listed.py), placed in the public domain under CC0.
+// The colours are by N. Smith, S. van der Walt and E. Firing for Matplotlib (_cm_listed.py), public domain
+// under CC0.
 var viridis = knots{
 	0x440154, 0x470d60, 0x48186a, 0x482374, 0x472d7b, 0x453681, 0x424086, 0x3f4989,
 	0x3b528b, 0x375a8d, 0x33638d, 0x2f6a8e, 0x2c728e, 0x297a8e, 0x26818e, 0x23898e,

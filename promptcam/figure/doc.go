@@ -1,10 +1,9 @@
-// Package figure draws attention maps. Overlay puts one over a photograph; Sheet makes one
-// picture of all maps of a photograph, with captions and a colour bar; Report makes one HTML
-// page of a training run. A Style says how: by which Colormap, and on which Scale. Package
-// figure/curves draws training curves.
+// Package figure draws attention maps. Overlay puts one over a photograph; Sheet draws all maps of a
+// photograph in one picture, with captions and a colour bar; Report writes one HTML page about a training
+// run. A Style says how: by which Colormap, and on which Scale. Package figure/curves draws training curves.
 //
 // Pictures are image.Image values: encode them with image/png, or write them with WritePNG.
 //
-// Reading order: colormap.go, overlay.go, row.go, sheet.go with colorbar.go and text.go, then
-// report.go with page.go, veil.go and report.html.
+// Reading order: colormap.go, overlay.go, row.go, sheet.go with colorbar.go, then report.go with page.go and
+// report.html.
 package figure

@@ -1,6 +1,7 @@
 package figure
 
 import (
+	"cmp"
 	"image"
 	"image/color"
 	"image/draw"
@@ -14,11 +15,11 @@ import (
 type Scale int
 
 const (
-	// Absolute runs from 0 to one limit for all maps of a picture. A head that hardly
-	// attends to the image stays faint beside one that does.
+	// Absolute runs from 0 to one limit for all maps of a picture. A head that hardly attends to the image
+	// stays faint beside one that does.
 	Absolute Scale = iota
-	// Relative stretches each map from its own smallest to its own largest value, as the
-	// authors' code does. It shows the shape of weak maps but hides that they are weak.
+	// Relative stretches each map from its smallest to its largest value, as the authors' code does. It shows
+	// the shape of weak maps but hides that they are weak.
 	Relative
 )
 
@@ -27,22 +28,19 @@ type Style struct {
 	Map   Colormap // nil means Inferno
 	Scale Scale
 
-	// Limit is the share of attention on one patch that gets the strongest colour under
-	// the Absolute scale. 0 means the largest value of the maps drawn together, but at
-	// least 4 times that of a uniform map (1/M on each of M patches), so that a map
-	// without a focus does not seem to have one.
+	// Limit is the share of attention on one patch that gets the strongest colour under the Absolute scale. 0
+	// means the largest value of the maps drawn together, but at least 4 times a uniform map's, 1/M on each
+	// of M patches, so that a map without a focus does not seem to have one.
 	Limit float32
 
-	// Opacity of the strongest colour, up to 1; 0 means 0.8. Weaker colours are more
-	// transparent, and without attention the photograph shows unchanged.
+	// Opacity of the strongest colour, up to 1; 0 means 0.8. Weaker colours are more transparent, and where
+	// there is no attention the photograph is unchanged.
 	Opacity float64
 
 	Panel int // longest side of one picture in a Sheet or Report, pixels; 0 means 224
 }
 
-// focus is how many times the attention of a uniform map some patch must have to be drawn in
-// the strongest colour, unless Style.Limit says otherwise.
-const focus = 4
+const focus = 4 // times a uniform map's attention, the least that gets the strongest colour without Style.Limit
 
 // limit returns the top of the absolute scale for maps drawn together.
 func (s Style) limit(maps ...heat.Map) float32 {
@@ -59,30 +57,28 @@ func (s Style) limit(maps ...heat.Map) float32 {
 	return top
 }
 
-func (s Style) panel() int {
-	if s.Panel <= 0 {
-		return 224
-	}
-	return s.Panel
-}
+func (s Style) panel() int { return cmp.Or(max(0, s.Panel), 224) }
 
 // shade returns the colour of point t of the scale, with its opacity as alpha.
 func (s Style) shade(t float64) color.NRGBA {
-	colours, opacity := s.Map, s.Opacity
+	colours, opacity := s.Map, cmp.Or(max(0, s.Opacity), 0.8)
 	if colours == nil {
 		colours = Inferno
 	}
-	if opacity <= 0 {
-		opacity = 0.8
-	}
 	t = unit(t)
 	c := colours(t)
-	// Half the range of t already has 7/10 of the opacity: if it grew linearly, the
-	// photograph's own colours could pass for weak attention.
+	// The root gives half the range 7/10 of the opacity. If it grew linearly, the photograph's own colours
+	// could pass for weak attention.
 	return color.NRGBA{c.R, c.G, c.B, uint8(math.Round(255 * unit(opacity) * math.Sqrt(t)))}
 }
 
-// level returns where a value of h lies on the scale whose absolute top is limit, from 0 to 1.
+// overGrey returns the colour of point t of the scale over a mid-grey photograph.
+func (s Style) overGrey(t float64) color.RGBA {
+	c := s.shade(t)
+	return color.RGBA{mix(128, c.R, c.A), mix(128, c.G, c.A), mix(128, c.B, c.A), 255}
+}
+
+// level returns a function from values of h to the scale, 0 to 1. limit is the top of the Absolute scale.
 func (s Style) level(h heat.Map, limit float32) func(v float32) float64 {
 	low, high := 0.0, float64(limit)
 	if s.Scale == Relative {
@@ -94,9 +90,8 @@ func (s Style) level(h heat.Map, limit float32) func(v float32) float64 {
 	return func(v float32) float64 { return unit((float64(v) - low) / (high - low)) }
 }
 
-// Overlay draws a map over its photograph, stretched to the whole of it, and returns a picture
-// of the photograph's size with its origin at (0, 0). Where there is no attention, the
-// photograph is unchanged.
+// Overlay draws a map over all of its photograph and returns a picture of the photograph's size with its
+// origin at (0, 0). Where there is no attention, the photograph is unchanged.
 func Overlay(photo image.Image, h heat.Map, s Style) *image.RGBA {
 	return s.overlay(photo, h, s.limit(h))
 }
@@ -108,8 +103,8 @@ func (s Style) overlay(photo image.Image, h heat.Map, limit float32) *image.RGBA
 	if size.X == 0 || size.Y == 0 || len(h.Values) == 0 {
 		return picture
 	}
-	// Values are resized, not colours: halfway between dark and bright lies the colour of
-	// half the attention, not a blend of the two.
+	// Values are resized, not colours: halfway between dark and bright is the colour of half the attention,
+	// not a blend.
 	large := h.Resize(size.X, size.Y)
 	level := s.level(large, limit)
 	for i, v := range large.Values {
@@ -127,7 +122,7 @@ func mix(a, b, alpha uint8) uint8 {
 	return uint8((int(a)*(255-int(alpha)) + int(b)*int(alpha) + 127) / 255)
 }
 
-// fit returns photo, without its alpha, scaled so that its longest side is side pixels.
+// fit returns photo, without alpha, scaled so that its longest side is side pixels.
 func fit(photo image.Image, side int) *image.RGBA {
 	size := photo.Bounds().Size()
 	longest := max(size.X, size.Y, 1)

@@ -3,46 +3,67 @@ package figure
 import (
 	"bytes"
 	"cmp"
+	"context"
+	_ "embed"
+	"encoding/base64"
+	"errors"
 	"fmt"
 	"html/template"
 	"image"
+	"image/color"
 	"image/jpeg"
 	"image/png"
+	"io"
+	"math"
+	"slices"
+	"strings"
 
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// The views are what report.html shows. It escapes their text; the attributes and styles are
-// made here of numbers and base64 alone, and Examples by the same template.
+//go:embed report.html
+var reportHTML string
+
+var page = template.Must(template.New("report").Funcs(template.FuncMap{
+	"count":   thousands,
+	"percent": func(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) },
+	"mean": func(i heat.Interval) string {
+		if i.N == 0 {
+			return "–"
+		}
+		return fmt.Sprintf("%.1f %%", 100*i.Mean)
+	},
+	"bounds": func(i heat.Interval) string { return fmt.Sprintf("%.0f to %.0f %%", 100*i.Low, 100*i.High) },
+	"width":  func(share float64) string { return fmt.Sprintf("%.1f%%", 100*unit(share)) }, // CSS allows no space
+}).Parse(reportHTML))
+
+// thousands writes n with commas.
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
+}
+
+// The views are what report.html shows. The template escapes their text. Attributes and styles are made here
+// from numbers and base64 alone, and Examples by the same template.
 type (
-	topView struct {
+	pageView struct {
 		*Report
-		Total                         ClassResult // of all classes
-		From, To                      float64     // the interval of its accuracy
-		Examples                      template.HTML
-		Samples, Rest, Correct, Blind int // samples; beside the examples; classified correctly; even with every head blurred
-		Curves                        template.HTMLAttr
-		Classes                       []classView
-		Confusions                    []confusionView
-		Rows                          []traitView
-		Legend                        template.CSS
-		Low, High                     string
-		Relative                      bool
+		Total     ClassResult // of all classes
+		From, To  float64     // the interval of its accuracy
+		Curves    template.HTMLAttr
+		Legend    template.CSS
+		Low, High string // ends of the colour scale
+		Relative  bool
+
+		Examples                    template.HTML // the first samples that are classified correctly
+		Shown, Rest, Correct, Blind int           // samples; those below the tables; correct ones; correct even with every head blurred
+
+		class   map[int]string    // by true class, the anchor of its first sample
+		mistake map[[2]int]string // by true and predicted class
 	}
-	nameView  struct{ Text, Folder, Link string }
-	classView struct {
-		ClassResult
-		Number int
-		Name   nameView
-	}
-	confusionView struct {
-		True, Predicted nameView
-		Count           int
-	}
-	traitView struct {
-		TraitRow
-		Name nameView
-	}
+	nameView   struct{ Text, Folder, Link string } // Link is the anchor of a sample, "" for none
 	sampleView struct {
 		Name, Anchor     string
 		Class, Predicted nameView
@@ -64,39 +85,35 @@ type (
 	}
 )
 
-func (r *Report) top(g *gallery) (topView, error) {
-	v := topView{
-		Report: r, Examples: template.HTML(g.examples.String()),
-		Samples: g.samples, Rest: g.samples - g.first, Correct: g.correct, Blind: g.blind,
-		Legend: r.Style.gradient(), Relative: r.Style.Scale == Relative,
+// view returns the page's view without samples.
+func (r *Report) view() (*pageView, error) {
+	v := &pageView{
+		Report: r, Legend: r.Style.gradient(), Relative: r.Style.Scale == Relative,
+		class: map[int]string{}, mistake: map[[2]int]string{},
 	}
 	if len(r.Curves) > 0 {
 		kind, err := pictureType(r.Curves)
 		if err != nil {
-			return v, err
+			return nil, err
 		}
 		v.Curves = dataURI("src", kind, r.Curves)
 	}
-	for i, c := range r.Classes {
+	for _, c := range r.Classes {
 		v.Total.Images += c.Images
 		v.Total.Correct += c.Correct
-		v.Classes = append(v.Classes, classView{c, i, r.name(i, g.class[i])})
 	}
 	interval := heat.Wilson(v.Total.Accuracy(), v.Total.Images)
 	v.From, v.To = interval.Low, interval.High
 	for i, c := range r.Confusions {
 		if err := r.known(c.True, c.Predicted); err != nil {
-			return v, fmt.Errorf("confusion %d: %w", i, err)
+			return nil, fmt.Errorf("confusion %d: %w", i, err)
 		}
-		seen := cmp.Or(g.mistake[[2]int{c.True, c.Predicted}], g.class[c.True])
-		v.Confusions = append(v.Confusions, confusionView{r.name(c.True, seen), r.name(c.Predicted, g.class[c.Predicted]), c.Count})
 	}
 	if r.Traits != nil {
 		for i, row := range r.Traits.Rows {
 			if err := r.known(row.Class); err != nil {
-				return v, fmt.Errorf("row %d of traits: %w", i, err)
+				return nil, fmt.Errorf("row %d of traits: %w", i, err)
 			}
-			v.Rows = append(v.Rows, traitView{row, r.name(row.Class, g.class[row.Class])})
 		}
 	}
 	switch {
@@ -110,54 +127,6 @@ func (r *Report) top(g *gallery) (topView, error) {
 	return v, nil
 }
 
-func (r *Report) view(s Sample, number int) (sampleView, error) {
-	if err := r.known(s.True, s.Predicted); err != nil {
-		return sampleView{}, err
-	}
-	photo := fit(s.Photo, r.Style.panel())
-	var file bytes.Buffer
-	if err := jpeg.Encode(&file, photo, &jpeg.Options{Quality: 85}); err != nil {
-		return sampleView{}, err
-	}
-	v := sampleView{
-		Name: s.Name, Anchor: fmt.Sprintf("sample-%d", number),
-		Class: r.name(s.True, ""), Predicted: r.name(s.Predicted, ""), Correct: s.True == s.Predicted,
-		Photo: dataURI("href", "image/jpeg", file.Bytes()), Size: photo.Rect.Size(),
-	}
-	var maps []heat.Map
-	for _, row := range s.Rows {
-		for _, p := range row.Panels {
-			maps = append(maps, p.Heat)
-		}
-	}
-	limit := r.Style.limit(maps...)
-	if r.Style.Scale == Absolute {
-		v.Limit = percent(float64(limit))
-	}
-	for _, row := range s.Rows {
-		shown := rowView{Title: row.Title, Note: row.note()}
-		for i, p := range row.Panels {
-			file.Reset()
-			if err := png.Encode(&file, r.Style.veil(p.Heat, limit)); err != nil {
-				return v, err
-			}
-			panel := panelView{Panel: p, Caption: p.caption(i), Peak: p.peak(), Map: dataURI("href", "image/png", file.Bytes())}
-			if p.shared() {
-				panel.Shares = p.Share.Parts()
-			}
-			shown.Panels = append(shown.Panels, panel)
-		}
-		v.Rows = append(v.Rows, shown)
-	}
-	return v, nil
-}
-
-// name returns how a class is called, with a link to a sample, "" for none.
-func (r *Report) name(class int, link string) nameView {
-	folder := r.Classes[class].Name
-	return nameView{DisplayName(folder), folder, link}
-}
-
 func (r *Report) known(classes ...int) error {
 	for _, c := range classes {
 		if c < 0 || c >= len(r.Classes) {
@@ -165,4 +134,148 @@ func (r *Report) known(classes ...int) error {
 		}
 	}
 	return nil
+}
+
+// Class names a class, with a link to its first sample.
+func (v *pageView) Class(class int) nameView { return v.name(class, v.class[class]) }
+
+// Mistaken names class, with a link to a sample of it that is predicted as another, if there is one.
+func (v *pageView) Mistaken(class, predicted int) nameView {
+	return v.name(class, cmp.Or(v.mistake[[2]int{class, predicted}], v.class[class]))
+}
+
+func (r *Report) name(class int, link string) nameView {
+	folder := r.Classes[class].Name
+	return nameView{DisplayName(folder), folder, link}
+}
+
+// writeSamples writes each sample to spool as soon as it comes; the first few correct ones to Examples.
+func (v *pageView) writeSamples(ctx context.Context, spool io.Writer) error {
+	if v.Samples == nil {
+		return ctx.Err()
+	}
+	const most = 3 // examples
+	var examples bytes.Buffer
+	class := -1 // of the last sample in the spool
+	for s, err := range v.Samples {
+		if err := errors.Join(ctx.Err(), err); err != nil {
+			return err
+		}
+		sample, err := v.sample(s)
+		if err != nil {
+			return fmt.Errorf("sample %q: %w", s.Name, err)
+		}
+		w := spool
+		if sample.Correct && v.Shown-v.Rest < most {
+			w, sample.First = &examples, true
+		} else {
+			sample.First = s.True != class
+			class = s.True
+			v.Rest++
+		}
+		if err := page.ExecuteTemplate(w, "sample", sample); err != nil {
+			return err
+		}
+		v.Shown++
+		v.class[s.True] = cmp.Or(v.class[s.True], sample.Anchor)
+		pair := [2]int{s.True, s.Predicted}
+		v.mistake[pair] = cmp.Or(v.mistake[pair], sample.Anchor)
+		if sample.Correct {
+			v.Correct++
+			if slices.ContainsFunc(s.Rows, func(r Row) bool { return r.StillWins }) {
+				v.Blind++
+			}
+		}
+	}
+	v.Examples = template.HTML(examples.String())
+	return ctx.Err()
+}
+
+func (v *pageView) sample(s Sample) (sampleView, error) {
+	if err := v.known(s.True, s.Predicted); err != nil {
+		return sampleView{}, err
+	}
+	photo := fit(s.Photo, v.Style.panel())
+	var file bytes.Buffer
+	if err := jpeg.Encode(&file, photo, &jpeg.Options{Quality: 85}); err != nil {
+		return sampleView{}, err
+	}
+	sample := sampleView{
+		Name: s.Name, Anchor: fmt.Sprintf("sample-%d", v.Shown),
+		Class: v.name(s.True, ""), Predicted: v.name(s.Predicted, ""), Correct: s.True == s.Predicted,
+		Photo: dataURI("href", "image/jpeg", file.Bytes()), Size: photo.Rect.Size(),
+	}
+	limit := v.Style.limit(maps(s.Rows)...)
+	if v.Style.Scale == Absolute {
+		sample.Limit = percent(float64(limit))
+	}
+	for _, row := range s.Rows {
+		shown := rowView{Title: row.Title, Note: row.note()}
+		for i, p := range row.Panels {
+			file.Reset()
+			if err := png.Encode(&file, v.Style.veil(p.Heat, limit)); err != nil {
+				return sample, err
+			}
+			panel := panelView{Panel: p, Caption: p.caption(i), Peak: p.peak(), Map: dataURI("href", "image/png", file.Bytes())}
+			if p.shared() {
+				panel.Shares = p.Share.Parts()
+			}
+			shown.Panels = append(shown.Panels, panel)
+		}
+		sample.Rows = append(sample.Rows, shown)
+	}
+	return sample, nil
+}
+
+// veil draws a map alone, in transparent colours, for the browser to stretch over the photograph. With 4
+// points per patch and 128 colours it takes two or three kilobytes, an overlay twenty.
+func (s Style) veil(h heat.Map, limit float32) *image.Paletted {
+	const points, colours = 4, 128
+	palette := make(color.Palette, colours)
+	for i := range palette {
+		// Opacity grows with the root of t, so squares make its steps even; even steps of t would show as
+		// blotches where there is little attention.
+		t := float64(i) / (colours - 1)
+		palette[i] = s.shade(t * t)
+	}
+	m := image.NewPaletted(image.Rect(0, 0, max(1, h.W*points), max(1, h.H*points)), palette)
+	if len(h.Values) == 0 {
+		return m
+	}
+	large := h.Resize(h.W*points, h.H*points)
+	level := s.level(large, limit)
+	for i, v := range large.Values {
+		m.Pix[i] = uint8(math.Sqrt(level(v))*(colours-1) + 0.5)
+	}
+	return m
+}
+
+// gradient is the colour bar as a CSS background.
+func (s Style) gradient() template.CSS {
+	const stops = 24
+	css := make([]string, stops+1)
+	for i := range css {
+		c := s.overGrey(float64(i) / stops)
+		css[i] = fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)
+	}
+	return template.CSS("linear-gradient(to right," + strings.Join(css, ",") + ")")
+}
+
+// dataURI returns the attribute name="data:...". The template would write each plus of base64 as five
+// characters.
+func dataURI(name, kind string, file []byte) template.HTMLAttr {
+	return template.HTMLAttr(name + `="data:` + kind + ";base64," + base64.StdEncoding.EncodeToString(file) + `"`)
+}
+
+func pictureType(file []byte) (string, error) {
+	switch start := file[:min(len(file), 1024)]; {
+	case bytes.HasPrefix(start, []byte("\x89PNG")):
+		return "image/png", nil
+	case bytes.HasPrefix(start, []byte("\xff\xd8")):
+		return "image/jpeg", nil
+	case bytes.Contains(start, []byte("<svg")):
+		return "image/svg+xml", nil
+	default:
+		return "", fmt.Errorf("curves: a file that starts with %q, want PNG, JPEG or SVG", file[:min(len(file), 8)])
+	}
 }

@@ -1,16 +1,16 @@
 package figure
 
 import (
+	"cmp"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// Row holds the maps of one class for one photograph, the most important head first. A
-// misclassified photograph has two rows: the true class's and the predicted one's.
+// Row holds the maps of one class for one photograph, the most important head first. A misclassified
+// photograph has two rows: the true class's and the predicted one's.
 type Row struct {
 	Title  string // such as "true: Scott Oriole, 12.3 %"
 	Panels []Panel
@@ -28,9 +28,8 @@ type Panel struct {
 	Name       string // replaces "head N"
 }
 
-// Explained returns the row of a class with the maps of its n most important heads, or of all
-// of them if there are fewer, as Rank orders them. Heads among the sufficient traits are
-// marked.
+// Explained returns the row of a class with the maps of the n heads that Rank puts first, or all if there are
+// fewer. Heads among the sufficient traits are marked.
 func Explained(title string, e *promptcam.Explanation, class, n int, blur promptcam.Blur) Row {
 	r := e.Rank(class, blur)
 	row := Row{Title: title, Blurred: r.Heads[0].Probability, StillWins: r.Sufficient == 0}
@@ -42,22 +41,17 @@ func Explained(title string, e *promptcam.Explanation, class, n int, blur prompt
 	return row
 }
 
-// DisplayName returns the name of a class as people write it: without the number that CUB
-// puts before it, and with spaces for underscores. CUB writes hyphens as underscores too, so
-// "036.Ruby_throated_Hummingbird" becomes "Ruby throated Hummingbird".
+// DisplayName returns a class's name without CUB's number, and with spaces for underscores. CUB writes
+// hyphens as underscores too, so "036.Ruby_throated_Hummingbird" becomes "Ruby throated Hummingbird".
 func DisplayName(folder string) string {
 	name := folder
 	if number, rest, ok := strings.Cut(folder, "."); ok && len(number) == 3 && strings.Trim(number, "0123456789") == "" {
 		name = rest
 	}
-	name = strings.TrimSpace(strings.ReplaceAll(name, "_", " "))
-	if name == "" {
-		return folder
-	}
-	return name
+	return cmp.Or(strings.TrimSpace(strings.ReplaceAll(name, "_", " ")), folder)
 }
 
-// note says what is left of the class without its maps, "" if that is unknown.
+// note says what is left of the class without its maps; "" if unknown.
 func (r Row) note() string {
 	if r.Blurred == 0 {
 		return ""
@@ -71,17 +65,13 @@ func (r Row) note() string {
 
 // caption returns the panel's place in the ranking and its name.
 func (p Panel) caption(i int) string {
-	name := p.Name
-	if name == "" {
-		name = "head " + strconv.Itoa(p.Head)
-	}
-	return fmt.Sprintf("%d. %s", i+1, name)
+	return fmt.Sprintf("%d. %s", i+1, cmp.Or(p.Name, fmt.Sprintf("head %d", p.Head)))
 }
 
-// shared says whether the head attends to more than patches.
+// shared reports whether the head attends to more than patches.
 func (p Panel) shared() bool { return p.Share.Prompts+p.Share.CLS+p.Share.Registers > 0 }
 
-// peak says where the hottest patch lies, and what share of the attention falls on it.
+// peak says where the hottest patch is, and its share of the attention.
 func (p Panel) peak() string {
 	h := p.Heat
 	best := 0

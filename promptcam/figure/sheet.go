@@ -1,11 +1,22 @@
 package figure
 
 import (
+	"fmt"
 	"image"
 	"image/color"
 	"image/draw"
+	"image/png"
+	"io"
 	"math"
+	"strings"
 
+	"golang.org/x/image/font"
+	"golang.org/x/image/font/gofont/gobold"
+	"golang.org/x/image/font/gofont/goregular"
+	"golang.org/x/image/font/opentype"
+	"golang.org/x/image/math/fixed"
+
+	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
@@ -23,20 +34,17 @@ const (
 	barH   = 52 // height of a colour bar with its ticks and label
 )
 
-// Sheet draws one figure: the photograph, beside it one row of overlays per class with
-// captions, and below them the colour bar that all of them share. Where a head attends to more
-// than patches, a grey line below its overlay shows the share that falls on the image.
+// Sheet draws one figure: the photograph, beside it one row of overlays per class with captions, and below
+// them the colour bar that they share. Where a head attends to more than patches, a grey bar below its
+// overlay shows the share that falls on the image.
 func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 	small := fit(photo, s.panel())
-	var maps []heat.Map
-	most := 0
+	all := maps(rows)
+	limit := s.limit(all...)
+	most := 1
 	for _, row := range rows {
 		most = max(most, len(row.Panels))
-		for _, p := range row.Panels {
-			maps = append(maps, p.Heat)
-		}
 	}
-	limit := s.limit(maps...)
 
 	size := small.Rect.Size()
 	cell := image.Pt(max(size.X, 180)+margin, line+size.Y+2*line+margin) // captions need 180 pixels
@@ -44,10 +52,10 @@ func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 	if title != "" {
 		head += line + 8
 	}
-	width := 2*margin + cell.X*(1+max(1, most))
+	width := 2*margin + cell.X*(1+most)
 	height := head + cell.Y*max(1, len(rows)) + barH + margin
 	page := image.NewRGBA(image.Rect(0, 0, width, height))
-	draw.Draw(page, page.Rect, image.White, image.Point{}, draw.Src)
+	fill(page, page.Rect, color.White)
 
 	t := newText(page)
 	t.write(margin, margin+line-4, width-2*margin, title, t.large, ink)
@@ -64,23 +72,25 @@ func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 		for j, p := range row.Panels {
 			at := image.Pt(margin+(j+1)*cell.X, top+line)
 			box := small.Rect.Add(at)
-			draw.Draw(page, box, s.overlay(small, p.Heat, limit), image.Point{}, draw.Src)
-			colour := ink
-			caption := p.caption(j)
+			colour, caption := ink, p.caption(j)
 			if p.Sufficient {
 				colour = framed
 				caption += "  ● sufficient trait"
-				frame(page, box.Inset(-3), 3, framed)
+				fill(page, box.Inset(-3), framed)
 			}
+			draw.Draw(page, box, s.overlay(small, p.Heat, limit), image.Point{}, draw.Src)
 			t.write(at.X, box.Max.Y+line+4, cell.X-margin, caption, t.bold, colour)
 			if p.shared() {
-				meter(page, image.Rect(at.X, box.Max.Y+6, box.Max.X, box.Max.Y+9), p.Share.Patches)
+				bar := image.Rect(at.X, box.Max.Y+6, box.Max.X, box.Max.Y+9)
+				fill(page, bar, track)
+				bar.Max.X = bar.Min.X + int(math.Round(unit(p.Share.Patches)*float64(bar.Dx())))
+				fill(page, bar, faded)
 				t.write(at.X, box.Max.Y+2*line, cell.X-8, p.Share.String(), t.small, faded)
 			}
 		}
 	}
-	if len(maps) > 0 {
-		bar := ColorBar(min(420, width-2*margin), limit, len(maps[0].Values), s)
+	if len(all) > 0 {
+		bar := ColorBar(min(420, width-2*margin), limit, len(all[0].Values), s)
 		at := image.Pt(margin+cell.X, height-margin-barH)
 		if width-at.X-margin < bar.Rect.Dx() {
 			at.X = margin
@@ -90,19 +100,63 @@ func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 	return page
 }
 
-// frame draws a line of the given width just inside r.
-func frame(m *image.RGBA, r image.Rectangle, width int, c color.Color) {
-	fill := image.NewUniform(c)
-	inner := r.Inset(width)
-	draw.Draw(m, image.Rect(r.Min.X, r.Min.Y, r.Max.X, inner.Min.Y), fill, image.Point{}, draw.Src)
-	draw.Draw(m, image.Rect(r.Min.X, inner.Max.Y, r.Max.X, r.Max.Y), fill, image.Point{}, draw.Src)
-	draw.Draw(m, image.Rect(r.Min.X, inner.Min.Y, inner.Min.X, inner.Max.Y), fill, image.Point{}, draw.Src)
-	draw.Draw(m, image.Rect(inner.Max.X, inner.Min.Y, r.Max.X, inner.Max.Y), fill, image.Point{}, draw.Src)
+// maps returns the maps of all rows.
+func maps(rows []Row) []heat.Map {
+	var all []heat.Map
+	for _, row := range rows {
+		for _, p := range row.Panels {
+			all = append(all, p.Heat)
+		}
+	}
+	return all
 }
 
-// meter fills the left share of r.
-func meter(m *image.RGBA, r image.Rectangle, share float64) {
-	draw.Draw(m, r, image.NewUniform(track), image.Point{}, draw.Src)
-	r.Max.X = r.Min.X + int(math.Round(unit(share)*float64(r.Dx())))
-	draw.Draw(m, r, image.NewUniform(faded), image.Point{}, draw.Src)
+func fill(m *image.RGBA, r image.Rectangle, c color.Color) {
+	draw.Draw(m, r, image.NewUniform(c), image.Point{}, draw.Src)
+}
+
+// WritePNG writes a picture to path, under a temporary name first: after an error, path holds what it held
+// before. To write to an io.Writer, use png.Encode.
+func WritePNG(path string, m image.Image) error {
+	if err := checkpoint.WriteFile(path, func(w io.Writer) error { return png.Encode(w, m) }); err != nil {
+		return fmt.Errorf("figure: write picture %w", err)
+	}
+	return nil
+}
+
+// text writes on one picture. Each picture has its own, since faces cache glyphs and are not safe for
+// concurrent use.
+type text struct {
+	page               *image.RGBA
+	small, bold, large font.Face
+}
+
+// newText uses Go's own fonts, which cover Latin, Greek and Cyrillic.
+func newText(page *image.RGBA) *text {
+	face := func(ttf []byte, size float64) font.Face {
+		f, err := opentype.Parse(ttf)
+		if err != nil {
+			panic("figure: a compiled-in font does not parse: " + err.Error())
+		}
+		face, err := opentype.NewFace(f, &opentype.FaceOptions{Size: size, DPI: 72, Hinting: font.HintingFull})
+		if err != nil {
+			panic("figure: a compiled-in font has no face: " + err.Error())
+		}
+		return face
+	}
+	return &text{page, face(goregular.TTF, 11), face(gobold.TTF, 12), face(gobold.TTF, 16)}
+}
+
+// write draws s with its left end at x and its baseline at y, cut to width pixels.
+func (t *text) write(x, y, width int, s string, face font.Face, c color.Color) {
+	s = strings.ToValidUTF8(s, "\uFFFD")
+	if font.MeasureString(face, s).Ceil() > width {
+		runes := []rune(s)
+		for len(runes) > 0 && font.MeasureString(face, string(runes)+"…").Ceil() > width {
+			runes = runes[:len(runes)-1]
+		}
+		s = string(runes) + "…"
+	}
+	d := font.Drawer{Dst: t.page, Src: image.NewUniform(c), Face: face, Dot: fixed.P(x, y)}
+	d.DrawString(s)
 }

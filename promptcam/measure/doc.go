@@ -1,16 +1,16 @@
-// Package measure says what Prompt-CAM's maps are worth, on images whose annotations say where things are.
+// Package measure scores Prompt-CAM's maps on images whose annotations say where things are.
 //
-// [Sight] measures how much of the attention of each head falls on each region of an image, and
-// whether its hottest patch does (the pointing game), beside the backbone's own class token.
-// [ScoreTraits] sums that up. [Swap] scores counterfactuals: photographs with the traits exchanged that tell one
-// class from another. All sums come with intervals.
+// [Localize] scores each head's map on the regions of an image: the attention that falls on each, and the
+// pointing game; beside them the maps of the backbone's own class token. [ScoreTraits] sums that up. [Swap]
+// scores counterfactuals: photographs with the traits exchanged that tell one class from another. All sums
+// have intervals.
 //
-// [NewRegions] makes the regions of annotations such as CUB-200-2011's, and [Exchanges] and [Pairs] the
+// [NewRegions] makes the regions from annotations such as CUB-200-2011's, and [DrawnPairs] the
 // counterfactuals of the birds that package data/birds draws.
 //
 //	regions := measure.NewRegions(notes, set.FS, set.Test, model)
-//	sightings, err := measure.Sightings(model.Explanations(ctx, loader), regions.Of, promptcam.BlurPatches)
-//	scores := measure.ScoreTraits(sightings, len(model.Classes), regions.Target, heat.DefaultBootstrap())
+//	images, err := measure.LocalizeAll(model.Explanations(ctx, loader), regions.Of, promptcam.BlurPatches)
+//	scores := measure.ScoreTraits(images, len(model.Classes), regions.Target, heat.DefaultBootstrap())
 //
-// Reading order: regions.go, sighting.go, traits.go; swap.go, drawn.go.
+// Reading order: regions.go, localize.go, traits.go; swap.go, drawn.go.
 package measure

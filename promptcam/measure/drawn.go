@@ -1,6 +1,7 @@
 package measure
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"iter"
@@ -11,48 +12,61 @@ import (
 	"github.com/promptcam/promptcam/data/birds"
 )
 
-// An Exchange is a drawn bird to draw again as another species, from which one trait tells it.
-type Exchange struct {
-	Item  data.Item
-	Other int // class of the other species
+// ErrForeign is wrapped by the error of a pair whose image package data/birds does not draw from its seed: a
+// photograph, or a bird from another version.
+var ErrForeign = errors.New("this program draws from the seed in scenes.txt")
 
-	seed    uint64
-	species [2]birds.Species // its own and the other
-}
-
-// A ForeignError is about an image that package data/birds does not draw from its seed: a photograph, or a
-// bird that another version drew.
-type ForeignError struct{ Path, Species string }
-
-func (e *ForeignError) Error() string {
-	return fmt.Sprintf("%s is not the %s that this program draws from the seed in scenes.txt", e.Path, e.Species)
-}
-
-// Exchanges returns the exchanges of the first images of each class among items, at most so many. It returns
-// nil unless all classes are species of data/birds and all items have a seed.
-func Exchanges(notes *data.Annotations, classes []string, items []data.Item, images int) []Exchange {
+// DrawnPairs returns n pairs of drawn birds: the first images of each class among items, at most so many,
+// each drawn again as every species from which one trait tells it. There are none unless all classes are
+// species of data/birds and all items have a seed. An error is about a file in fsys, or wraps [ErrForeign].
+func DrawnPairs(fsys fs.FS, notes *data.Annotations, classes []string, items []data.Item, images int) (pairs iter.Seq2[Pair, error], n int) {
+	type bird struct {
+		data.Item
+		seed   uint64
+		others []int // classes
+	}
+	var flock []bird
 	species := speciesOf(classes)
 	if species == nil {
-		return nil
+		items = nil
 	}
-	var all []Exchange
 	seen := make([]int, len(classes)) // images of each class
 	for _, item := range items {
 		seed, ok := notes.Seed(item.Path)
 		if !ok {
-			return nil
+			flock, n = nil, 0
+			break
 		}
 		if seen[item.Class]++; seen[item.Class] > images {
 			continue
 		}
-		for other := range species {
-			pair := [2]birds.Species{species[item.Class], species[other]}
-			if len(pair[0].Traits.Diff(pair[1].Traits)) == 1 {
-				all = append(all, Exchange{item, other, seed, pair})
+		b := bird{Item: item, seed: seed}
+		for other, s := range species {
+			if len(species[item.Class].Traits.Diff(s.Traits)) == 1 {
+				b.others = append(b.others, other)
 			}
 		}
+		if len(b.others) > 0 {
+			flock, n = append(flock, b), n+len(b.others)
+		}
 	}
-	return all
+	return func(yield func(Pair, error) bool) {
+		for _, b := range flock {
+			scene, own := birds.NewScene(b.seed), species[b.Class]
+			original, err := redraw(fsys, b.Path, own, scene)
+			if err != nil {
+				yield(Pair{}, err)
+				return
+			}
+			for _, other := range b.others {
+				traits := species[other].Traits
+				off := traits == own.Traits.Without(own.Traits.Diff(traits)...)
+				if !yield(Pair{b.Class, other, off, original, birds.Draw(traits, scene, original.W).RGB}, nil) {
+					return
+				}
+			}
+		}
+	}, n
 }
 
 // speciesOf returns the species that classes are, or nil if one is no species of data/birds.
@@ -73,32 +87,7 @@ func speciesOf(classes []string) []birds.Species {
 	return all
 }
 
-// Pairs draws the exchanges of items in fsys. The error is about an image's file, or a
-// [*ForeignError].
-func Pairs(fsys fs.FS, exchanges []Exchange) iter.Seq2[Pair, error] {
-	return func(yield func(Pair, error) bool) {
-		var drawn data.Item
-		var original *data.RGB
-		for _, x := range exchanges {
-			scene, own, other := birds.NewScene(x.seed), x.species[0], x.species[1]
-			if x.Item != drawn {
-				var err error
-				if original, err = redraw(fsys, x.Item.Path, own, scene); err != nil {
-					yield(Pair{}, err)
-					return
-				}
-				drawn = x.Item
-			}
-			off := other.Traits == own.Traits.Without(own.Traits.Diff(other.Traits)...)
-			changed := birds.Draw(other.Traits, scene, original.W).RGB
-			if !yield(Pair{x.Item.Class, x.Other, off, original, changed}, nil) {
-				return
-			}
-		}
-	}
-}
-
-// redraw draws an image again, which must be the one in its file.
+// redraw draws an image again and checks that it equals its file.
 func redraw(fsys fs.FS, name string, s birds.Species, scene birds.Scene) (*data.RGB, error) {
 	photo, err := data.ReadImageFS(fsys, name)
 	if err != nil {
@@ -109,5 +98,5 @@ func redraw(fsys fs.FS, name string, s birds.Species, scene birds.Scene) (*data.
 			return again, nil
 		}
 	}
-	return nil, &ForeignError{data.PathOf(fsys, name), s.Name}
+	return nil, fmt.Errorf("%s is not the %s that %w", data.PathOf(fsys, name), s.Name, ErrForeign)
 }

@@ -56,9 +56,9 @@ func ExampleRegions() {
 	check(err)
 	regions := measure.NewRegions(notes, set.FS, set.Test, model)
 	explanations := model.Explanations(context.Background(), loader)
-	sightings, err := measure.Sightings(explanations, regions.Of, promptcam.BlurPatches)
+	images, err := measure.LocalizeAll(explanations, regions.Of, promptcam.BlurPatches)
 	check(err)
-	scores := measure.ScoreTraits(sightings, len(model.Classes), regions.Target, heat.DefaultBootstrap())
+	scores := measure.ScoreTraits(images, len(model.Classes), regions.Target, heat.DefaultBootstrap())
 	fmt.Println(model.Classes[0], "differs in", regions.Traits(0))
 	for _, region := range []int{measure.Trait, measure.Bird} {
 		s := scores.Best[region]
@@ -76,8 +76,8 @@ func ExampleSwap() {
 	set, notes, remove := flock()
 	defer remove()
 	model := untrained(set.Classes)
-	exchanges := measure.Exchanges(notes, set.Classes, set.Test, 10)
-	outcomes, err := measure.Swap(context.Background(), model, measure.Pairs(set.FS, exchanges), nil)
+	pairs, _ := measure.DrawnPairs(set.FS, notes, set.Classes, set.Test, 10)
+	outcomes, err := measure.Swap(context.Background(), model, pairs, nil)
 	check(err)
 	score := measure.ScoreSwaps(outcomes, heat.DefaultBootstrap())
 	fmt.Printf("%d of %d predictions move to the other species\n", int(score.Moved.Mean*float64(score.Moved.N)+0.5), score.Moved.N)
@@ -85,8 +85,22 @@ func ExampleSwap() {
 	// 0 of 16 predictions move to the other species
 }
 
+// A drawn bird and its counterfactual.
+func ExamplePair() {
+	set, notes, remove := flock()
+	defer remove()
+	pairs, n := measure.DrawnPairs(set.FS, notes, set.Classes, set.Test, 10)
+	for pair, err := range pairs {
+		check(err)
+		fmt.Printf("the first of %d: %s drawn as %s\n", n, set.Classes[pair.Class], set.Classes[pair.Other])
+		break
+	}
+	// Output:
+	// the first of 16: 001.Plain_Leafling drawn as 002.Spectacled_Leafling
+}
+
 // One photograph whose class is known, and where the bird is in it.
-func ExampleSighting() {
+func ExampleLocalization() {
 	model := untrained([]string{"Orchard Oriole", "Scott Oriole", "Hooded Oriole"})
 	photo := birds.Draw(birds.AllSpecies()[0].Traits, birds.NewScene(1), 64).RGB
 	e, err := model.Explain(photo)
@@ -94,8 +108,8 @@ func ExampleSighting() {
 	e.Label = 1
 	view := heat.View{Transform: model.Transform, Patch: model.Backbone.Config.PatchSize, Size: image.Pt(photo.W, photo.H)}
 	bird := view.Box(data.Box{X: 12, Y: 10, Width: 40, Height: 44})
-	s := measure.Sight(e, []heat.Region{bird}, promptcam.BlurPatches)
-	fmt.Printf("head %d: %.0f %% of its attention to patches on the bird, which is %.0f %% of the image\n", s.Top, 100*s.Heads[s.Top].Mass[0], 100*s.Regions[0].Area)
+	l := measure.Localize(e, []heat.Region{bird}, promptcam.BlurPatches)
+	fmt.Printf("head %d: %.0f %% of its attention to patches on the bird, which is %.0f %% of the image\n", l.Top, 100*l.Heads[l.Top].Mass[0], 100*l.Area[0])
 	// Output:
 	// head 0: 43 % of its attention to patches on the bird, which is 43 % of the image
 }
@@ -110,26 +124,52 @@ func ExampleOutcome() {
 	// Output: true true
 }
 
-// Two heads on four images of one class: the second points at the trait in all.
-func ExampleTraitScores() {
-	var sightings []measure.Sighting
+// twoHeads are the scores of two heads on four images of one class.
+func twoHeads() *measure.TraitScores {
+	var images []measure.Localization
 	for i := range 4 {
-		s := measure.Sighting{
-			Index: i, Regions: []measure.Extent{{Area: 0.05, Chance: 0.1}},
-			Heads: []measure.Gaze{{Mass: []float64{0.05}, Points: []bool{i == 0}}, {Mass: []float64{0.4}, Points: []bool{true}}},
-		}
-		s.Token, s.Mean = s.Heads[:1], s.Heads[0]
-		sightings = append(sightings, s)
+		heads := []measure.Hits{{Mass: []float64{0.05}, Points: []bool{i == 0}}, {Mass: []float64{0.4}, Points: []bool{true}}}
+		images = append(images, measure.Localization{
+			Index: i, Area: []float64{0.05}, Chance: []float64{0.1}, Hidden: []bool{false},
+			Heads: heads, Token: heads[:1], Mean: heads[0],
+		})
 	}
-	scores := measure.ScoreTraits(sightings, 1, measure.Trait, heat.DefaultBootstrap())
-	fmt.Println("best head:", scores.Classes[0].BestHead)
-	fmt.Println("it points at the trait in", scores.Best[measure.Trait].Points)
-	fmt.Printf("%.0f %% of its attention is on it; the class token's best head has %.0f %%\n",
+	return measure.ScoreTraits(images, 1, measure.Trait, heat.DefaultBootstrap())
+}
+
+func ExampleTraitScores() {
+	scores := twoHeads()
+	fmt.Printf("%.0f %% of the best head's attention is on the trait; the class token's best head has %.0f %%\n",
 		100*scores.Best[measure.Trait].Mass.Mean, 100*scores.TokenBest[measure.Trait].Mass.Mean)
 	// Output:
+	// 40 % of the best head's attention is on the trait; the class token's best head has 5 %
+}
+
+func ExampleClassTraits() {
+	fmt.Println("best head:", twoHeads().Classes[0].BestHead)
+	// Output:
 	// best head: 1
-	// it points at the trait in 100.0 % (100.0 to 100.0 %)
-	// 40 % of its attention is on it; the class token's best head has 5 %
+}
+
+func ExampleRegionScore() {
+	s := twoHeads().Best[measure.Trait]
+	fmt.Printf("points at the trait in %v, by chance %.0f %%\n", s.Points, 100*s.Chance)
+	// Output:
+	// points at the trait in 100.0 % (100.0 to 100.0 %), by chance 10 %
+}
+
+// The map of one head on two regions, the left and the right half of an image.
+func ExampleHits() {
+	e, err := untrained([]string{"Orchard Oriole", "Scott Oriole", "Hooded Oriole"}).Explain(image.NewGray(image.Rect(0, 0, 32, 32)))
+	check(err)
+	e.Label = 1
+	view := heat.View{Transform: data.EvalTransform([2]int{32, 32}, [3]float32{}, [3]float32{1, 1, 1}), Patch: 8, Size: image.Pt(32, 32)}
+	left := view.Box(data.Box{Width: 16, Height: 32})
+	hits := measure.Localize(e, []heat.Region{left, left.Outside()}, promptcam.BlurPatches).Heads[0]
+	fmt.Printf("%.0f %% of the attention to patches is on either half; the hottest patch is on one: %v\n",
+		100*(hits.Mass[0]+hits.Mass[1]), hits.Points[0] != hits.Points[1])
+	// Output:
+	// 100 % of the attention to patches is on either half; the hottest patch is on one: true
 }
 
 func ExampleSwapScore() {

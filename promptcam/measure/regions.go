@@ -10,17 +10,17 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// The regions of an image, by their indices. From Parts on come the annotated parts.
+// Indices of an image's regions. The annotated parts begin at Parts.
 const (
 	Trait      = iota // the traits that tell the image's class from its nearest look-alikes
-	Bird              // or whatever the masks of parts or the bounding box are of
+	Bird              // or whatever the masks of parts or the bounding box show
 	Background        // the rest
 	Parts
 )
 
-// pointRadius is how near a point of a part counts as on the part, in units of the bounding box's longer
-// side: the distance within which PCK counts a keypoint as correct (Yang and Ramanan,
-// "Articulated Human Detection with Flexible Mixtures of Parts", TPAMI 35, 2013).
+// pointRadius is the radius of a part of which a point is known, in units of the bounding box's longer side:
+// within it PCK counts a keypoint as correct (Yang and Ramanan, "Articulated Human Detection with Flexible
+// Mixtures of Parts", TPAMI 35, 2013).
 const pointRadius = 0.1
 
 // Regions finds where things are in annotated images.
@@ -35,8 +35,8 @@ type Regions struct {
 	view  heat.View
 }
 
-// NewRegions returns the regions of items in fsys, as m sees them. m's Classes are named as
-// the annotations name them.
+// NewRegions returns the regions of items in fsys, on m's patch grid. m's Classes have the annotations'
+// names.
 func NewRegions(notes *data.Annotations, fsys fs.FS, items []data.Item, m *promptcam.Model) *Regions {
 	r := &Regions{
 		Names: append([]string{"trait", "bird", "background"}, notes.Parts...), Nearest: notes.LookAlikes(m.Classes), Target: -1,
@@ -48,8 +48,8 @@ func NewRegions(notes *data.Annotations, fsys fs.FS, items []data.Item, m *promp
 	return r
 }
 
-// Of returns the regions of an item. A region that the annotations do not have is Hidden. The error is about
-// the image's file or its masks.
+// Of returns the regions of an item; those that are not annotated are Hidden. The error is about the image's
+// file or its masks.
 func (r *Regions) Of(index int) ([]heat.Region, error) {
 	item := r.items[index]
 	size, err := data.ReadSize(r.fsys, item.Path)
@@ -77,17 +77,15 @@ func (r *Regions) Of(index int) ([]heat.Region, error) {
 		}
 		return view.Masks()
 	}
-	regions := []heat.Region{union(kinds, kindPoints, r.kinds(item.Class))}
-	switch {
-	case parts != nil:
-		bird := view.Masks(parts...)
-		regions = append(regions, bird, bird.Outside())
-	case boxed:
-		bird := view.Box(box)
-		regions = append(regions, bird, bird.Outside())
-	default:
-		regions = append(regions, view.Masks(), view.Masks())
+	bird, background := view.Masks(), view.Masks()
+	if parts != nil {
+		bird = view.Masks(parts...)
+		background = bird.Outside()
+	} else if boxed {
+		bird = view.Box(box)
+		background = bird.Outside()
 	}
+	regions := []heat.Region{union(kinds, kindPoints, r.kinds(item.Class)), bird, background}
 	for i := range r.notes.Parts {
 		regions = append(regions, union(parts, partPoints, []int{i}))
 	}
@@ -97,7 +95,7 @@ func (r *Regions) Of(index int) ([]heat.Region, error) {
 // Traits names the kinds of traits that tell a class from any of its nearest look-alikes.
 func (r *Regions) Traits(class int) []string { return chosen(r.notes.Places, r.kinds(class)) }
 
-// kinds returns the same as indices of the annotations' places.
+// kinds returns the same as indices of notes.Places.
 func (r *Regions) kinds(class int) []int {
 	var kinds []int
 	for _, other := range r.Nearest[class] {

@@ -13,15 +13,15 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// A Pair is a photograph and its counterfactual: the same photograph with the traits exchanged that tell
-// one class from another.
+// Pair is a photograph and its counterfactual: the same photograph with the traits exchanged that tell one
+// class from another.
 type Pair struct {
-	Class, Other      int  // the class of Original, and the one that Changed should be taken for
+	Class, Other      int  // the class of Original, and the one to predict for Changed
 	Off               bool // the exchange removes a mark of Class that Other lacks
 	Original, Changed *data.RGB
 }
 
-// An Outcome is how a Pair is scored.
+// Outcome holds the predictions for a Pair.
 type Outcome struct {
 	Class, Other  int
 	Off           bool
@@ -37,34 +37,33 @@ func (o Outcome) Moved() bool { return o.Before.Predicted != o.Other && o.After.
 // swapBatch is the number of images per forward pass.
 const swapBatch = 32
 
-// Swap runs the model on pairs of photographs of any size. Pairs with the same Original should follow each
-// other: it is then scored once. progress, if not nil, is called with the number of pairs
-// done. An error of pairs ends it and is returned, and so is ctx's.
+// Swap runs the model on pairs of photographs of any size. An Original that several pairs in a row share is
+// scored once. progress, if not nil, is called with the number of pairs done. It returns the first error of
+// pairs or ctx.
 func Swap(ctx context.Context, m *promptcam.Model, pairs iter.Seq2[Pair, error], progress func(done int)) ([]Outcome, error) {
 	if err := m.Info().Validate(); err != nil {
 		return nil, fmt.Errorf("measure: swap: %w", err)
 	}
 	var all []Outcome
 	var images []*data.RGB // to be scored
-	var of [][2]int        // of each pair, where in images its two are
+	var at [][2]int        // for each pair to be scored, the indices of its two images
 	done := 0              // pairs
 	tape := &autograd.Tape{NoGrad: true}
 	score := func() {
-		seen := predict(m, tape, images)
+		p := predict(m, tape, images)
 		tape.Reset()
-		for i, at := range of {
+		for i, pair := range at {
 			o := &all[done+i]
-			o.Before, o.After = seen[at[0]], seen[at[1]]
+			o.Before, o.After = p[pair[0]], p[pair[1]]
 			o.Before.Class, o.After.Class = o.Class, o.Other
 		}
-		done += len(of)
-		images, of = images[:0], of[:0]
+		done += len(at)
+		images, at = images[:0], at[:0]
 		if progress != nil {
 			progress(done)
 		}
 	}
-	var original *data.RGB
-	at := 0 // of original in images
+	original := 0 // its index in images
 	for p, err := range pairs {
 		if err == nil {
 			err = ctx.Err()
@@ -72,11 +71,11 @@ func Swap(ctx context.Context, m *promptcam.Model, pairs iter.Seq2[Pair, error],
 		if err != nil {
 			return nil, err
 		}
-		if p.Original != original || len(images) == 0 {
-			original, at = p.Original, len(images)
+		if len(images) == 0 || p.Original != images[original] {
+			original = len(images)
 			images = append(images, p.Original)
 		}
-		of = append(of, [2]int{at, len(images)})
+		at = append(at, [2]int{original, len(images)})
 		images = append(images, p.Changed)
 		all = append(all, Outcome{Class: p.Class, Other: p.Other, Off: p.Off})
 		if len(images) >= swapBatch {
@@ -108,22 +107,18 @@ func predict(m *promptcam.Model, tape *autograd.Tape, images []*data.RGB) []prom
 // SwapScore sums up what exchanging traits does.
 type SwapScore struct {
 	Moved  heat.Interval // share of pairs that Moved
-	Margin heat.Interval // mean change of Other's score less Class's, which is the log of their odds
+	Margin heat.Interval // mean change of Other's score minus Class's, the log odds
 	Class  heat.Interval // mean change of Class's probability
 	Other  heat.Interval // mean change of Other's probability
 }
 
-// ScoreSwaps sums up outcomes, whose order does not matter.
+// ScoreSwaps sums up outcomes, in any order.
 func ScoreSwaps(outcomes []Outcome, b heat.Bootstrap) SwapScore {
 	var moved, margin, class, other []float64
 	for _, o := range outcomes {
-		hit := 0.
-		if o.Moved() {
-			hit = 1
-		}
 		lead := func(p promptcam.Prediction) float64 { return float64(p.Scores[o.Other]) - float64(p.Scores[o.Class]) }
 		before, after := o.Before.Probabilities(), o.After.Probabilities()
-		moved = append(moved, hit)
+		moved = append(moved, indicator(o.Moved()))
 		margin = append(margin, lead(o.After)-lead(o.Before))
 		class = append(class, after[o.Class]-before[o.Class])
 		other = append(other, after[o.Other]-before[o.Other])

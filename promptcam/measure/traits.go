@@ -7,12 +7,12 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// TraitScores says how well maps find regions such as a class's defining trait, over many images. Each
-// list of RegionScores has one per region.
+// TraitScores says how well maps find regions, such as a class's trait, over many images. Each list of
+// RegionScores has one per region.
 type TraitScores struct {
 	Best      []RegionScore // of the best head of each image's true class
 	Top       []RegionScore // of the head of that class that Rank puts first for the image
-	TokenBest []RegionScore // of the backbone's class token: its head that is best for the class
+	TokenBest []RegionScore // of the backbone's class token, by the head that is best for the class
 	TokenMean []RegionScore // of the mean of the class token's maps
 	Classes   []ClassTraits // [C]
 }
@@ -26,111 +26,107 @@ type ClassTraits struct {
 	Heads     [][]RegionScore // [H][R], means without intervals
 }
 
-// A RegionScore is over the images in which a region is not Hidden.
+// RegionScore is over the images in which a region is not Hidden.
 type RegionScore struct {
-	Points heat.Interval // share of images whose map points at it
+	Points heat.Interval // pointing game: share of images whose map points at the region
 	Mass   heat.Interval // share of the attention to patches that falls on it
-	Chance float64       // Points of a map whose hottest patch is random
-	Area   float64       // Mass of an even map
+	Chance float64       // Points of a random hottest patch
+	Area   float64       // Mass of a uniform map
 }
 
-// ScoreTraits sums up sightings of a number of classes. The order of the sightings does not matter.
-// The best head of a class is the one that points most often at the region target; of equals, the one with
-// more mass on it. A head is never chosen on the images on which it is scored: every other image
-// of a class goes into one half, the rest into the other, and each half is scored with the head
-// that is best on the other. Without a target, -1, there is no best head, and its scores are of no
-// images. Intervals resample the images and take the choice of heads as given.
-func ScoreTraits(sightings []Sighting, classes, target int, b heat.Bootstrap) *TraitScores {
-	all := slices.SortedFunc(slices.Values(sightings), func(a, b Sighting) int { return cmp.Compare(a.Index, b.Index) })
-	byClass := make([][]Sighting, classes)
-	for _, s := range all {
-		byClass[s.Class] = append(byClass[s.Class], s)
+// ScoreTraits sums up the images of a number of classes, in any order. The best head of a class is the one
+// that points most often at region target; of equals, the one with more mass on it. No head is chosen on the
+// images that it is scored on: every other image of a class goes into one half, the rest into the other, and
+// each half is scored with the head that is best on the other. Without a target, -1, there is no best head,
+// and its scores are of no images. Intervals resample the images and take the choice of heads as given.
+func ScoreTraits(images []Localization, classes, target int, b heat.Bootstrap) *TraitScores {
+	all := slices.SortedFunc(slices.Values(images), func(a, b Localization) int { return cmp.Compare(a.Index, b.Index) })
+	byClass := make([][]Localization, classes)
+	for _, l := range all {
+		byClass[l.Class] = append(byClass[l.Class], l)
 	}
 	regions := 0
 	if len(all) > 0 {
-		regions = len(all[0].Regions)
+		regions = len(all[0].Area)
 	}
-	var best, top, token, mean []looked
+	heads := func(l Localization) []Hits { return l.Heads }
+	var best, top, tokenBest, tokenMean []scored
 	t := &TraitScores{}
 	for _, of := range byClass {
-		c := ClassTraits{Images: len(of), BestHead: bestHead(of, heads, target), TopHead: topHead(of)}
-		chosen, first := crossed(of, heads, target), tops(of)
-		c.Best, c.Top = score(chosen, regions, b.Mean), score(first, regions, b.Mean)
+		classBest := crossValidated(of, heads, target)
+		classTop := scoredBy(of, func(l Localization) Hits { return l.Heads[l.Top] })
+		c := ClassTraits{
+			Images: len(of), BestHead: bestHead(of, heads, target), TopHead: topHead(of),
+			Best: score(classBest, regions, b.Mean), Top: score(classTop, regions, b.Mean),
+		}
 		if len(of) > 0 {
 			for h := range of[0].Heads {
-				c.Heads = append(c.Heads, score(each(of, func(s Sighting) Gaze { return s.Heads[h] }), regions, heat.Mean))
+				maps := scoredBy(of, func(l Localization) Hits { return l.Heads[h] })
+				c.Heads = append(c.Heads, score(maps, regions, heat.Mean))
 			}
 		}
 		t.Classes = append(t.Classes, c)
-		best, top = append(best, chosen...), append(top, first...)
-		token = append(token, crossed(of, tokenHeads, target)...)
-		mean = append(mean, each(of, func(s Sighting) Gaze { return s.Mean })...)
+		best, top = append(best, classBest...), append(top, classTop...)
+		tokenBest = append(tokenBest, crossValidated(of, func(l Localization) []Hits { return l.Token }, target)...)
+		tokenMean = append(tokenMean, scoredBy(of, func(l Localization) Hits { return l.Mean })...)
 	}
 	t.Best, t.Top = score(best, regions, b.Mean), score(top, regions, b.Mean)
-	t.TokenBest, t.TokenMean = score(token, regions, b.Mean), score(mean, regions, b.Mean)
+	t.TokenBest, t.TokenMean = score(tokenBest, regions, b.Mean), score(tokenMean, regions, b.Mean)
 	return t
 }
 
-// looked is a map to score, and the regions of its image.
-type looked struct {
-	Gaze
-	regions []Extent
+// scored is an image and the one of its maps to score.
+type scored struct {
+	Localization
+	Hits
 }
 
-func heads(s Sighting) []Gaze      { return s.Heads }
-func tokenHeads(s Sighting) []Gaze { return s.Token }
-
-// each returns one map of each image.
-func each(of []Sighting, gaze func(Sighting) Gaze) []looked {
-	all := make([]looked, len(of))
-	for i, s := range of {
-		all[i] = looked{gaze(s), s.Regions}
+func scoredBy(of []Localization, hits func(Localization) Hits) []scored {
+	all := make([]scored, len(of))
+	for i, l := range of {
+		all[i] = scored{l, hits(l)}
 	}
 	return all
 }
 
-func tops(of []Sighting) []looked {
-	return each(of, func(s Sighting) Gaze { return s.Heads[s.Top] })
-}
-
-// crossed returns of each image the map of the head that is best on the other half, if an image of that
-// half shows the target.
-func crossed(of []Sighting, heads func(Sighting) []Gaze, target int) []looked {
-	var halves [2][]Sighting
-	for i, s := range of {
-		halves[i%2] = append(halves[i%2], s)
+// crossValidated returns each image with the map of the head that is best on the other half, if an image of
+// that half shows the target.
+func crossValidated(of []Localization, heads func(Localization) []Hits, target int) []scored {
+	var halves [2][]Localization
+	for i, l := range of {
+		halves[i%2] = append(halves[i%2], l)
 	}
-	var all []looked
+	var all []scored
 	for i, half := range halves {
 		if head := bestHead(halves[1-i], heads, target); head >= 0 {
-			all = append(all, each(half, func(s Sighting) Gaze { return heads(s)[head] })...)
+			all = append(all, scoredBy(half, func(l Localization) Hits { return heads(l)[head] })...)
 		}
 	}
 	return all
 }
 
 // bestHead returns the head that points at the target in most images, or -1 if none shows it.
-func bestHead(of []Sighting, heads func(Sighting) []Gaze, target int) int {
-	var hits []int
+func bestHead(of []Localization, heads func(Localization) []Hits, target int) int {
+	var points []int
 	var mass []float64
-	for _, s := range of {
-		if target < 0 || s.Regions[target].Hidden {
+	for _, l := range of {
+		if target < 0 || l.Hidden[target] {
 			continue
 		}
-		maps := heads(s)
-		if hits == nil {
-			hits, mass = make([]int, len(maps)), make([]float64, len(maps))
+		maps := heads(l)
+		if points == nil {
+			points, mass = make([]int, len(maps)), make([]float64, len(maps))
 		}
-		for h, g := range maps {
-			if g.Points[target] {
-				hits[h]++
+		for h, hits := range maps {
+			if hits.Points[target] {
+				points[h]++
 			}
-			mass[h] += g.Mass[target]
+			mass[h] += hits.Mass[target]
 		}
 	}
 	best := -1
-	for h := range hits {
-		if best < 0 || hits[h] > hits[best] || hits[h] == hits[best] && mass[h] > mass[best] {
+	for h := range points {
+		if best < 0 || points[h] > points[best] || points[h] == points[best] && mass[h] > mass[best] {
 			best = h
 		}
 	}
@@ -138,36 +134,35 @@ func bestHead(of []Sighting, heads func(Sighting) []Gaze, target int) int {
 }
 
 // topHead returns the head that is ranked first most often, the first of equals, or -1 without images.
-func topHead(of []Sighting) int {
-	count := map[int]int{}
-	best := -1
-	for _, s := range of {
-		count[s.Top]++
+func topHead(of []Localization) int {
+	if len(of) == 0 {
+		return -1
 	}
-	for h, n := range count {
-		if best < 0 || n > count[best] || n == count[best] && h < best {
-			best = h
-		}
+	count := make([]int, len(of[0].Heads))
+	for _, l := range of {
+		count[l.Top]++
 	}
-	return best
+	return slices.Index(count, slices.Max(count))
 }
 
-func score(of []looked, regions int, mean func([]float64) heat.Interval) []RegionScore {
+func score(of []scored, regions int, mean func([]float64) heat.Interval) []RegionScore {
 	scores := make([]RegionScore, regions)
 	for r := range scores {
 		var points, mass, chance, area []float64
-		for _, l := range of {
-			if l.regions[r].Hidden {
-				continue
+		for _, s := range of {
+			if !s.Hidden[r] {
+				points, mass = append(points, indicator(s.Points[r])), append(mass, s.Mass[r])
+				chance, area = append(chance, s.Chance[r]), append(area, s.Area[r])
 			}
-			hit := 0.
-			if l.Points[r] {
-				hit = 1
-			}
-			points, mass = append(points, hit), append(mass, l.Mass[r])
-			chance, area = append(chance, l.regions[r].Chance), append(area, l.regions[r].Area)
 		}
 		scores[r] = RegionScore{mean(points), mean(mass), heat.Mean(chance).Mean, heat.Mean(area).Mean}
 	}
 	return scores
+}
+
+func indicator(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
 }

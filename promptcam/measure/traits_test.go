@@ -8,11 +8,11 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// sighted is an image of class with a region and heads that point at it or not.
-func sighted(index, class int, points ...bool) Sighting {
-	s := Sighting{Index: index, Class: class, Regions: []Extent{{Area: 0.1, Chance: 0.2}}}
+// localized is an image of class with a region and heads that point at it or not.
+func localized(index, class int, points ...bool) Localization {
+	s := Localization{Index: index, Class: class, Area: []float64{0.1}, Chance: []float64{0.2}, Hidden: []bool{false}}
 	for h, p := range points {
-		s.Heads = append(s.Heads, Gaze{[]float64{0.1 * float64(h+1)}, []bool{p}})
+		s.Heads = append(s.Heads, Hits{[]float64{0.1 * float64(h+1)}, []bool{p}})
 	}
 	s.Token, s.Mean = s.Heads[:1], s.Heads[0]
 	return s
@@ -21,9 +21,9 @@ func sighted(index, class int, points ...bool) Sighting {
 // The first head is right in the images of one half, the second in those of the other: whoever
 // chooses among them where they are scored is right each time, and who does not, never.
 func TestTheBestHeadIsNotChosenWhereItIsScored(t *testing.T) {
-	var all []Sighting
+	var all []Localization
 	for i := range 10 {
-		all = append(all, sighted(i, 0, i%2 == 0, i%2 == 1))
+		all = append(all, localized(i, 0, i%2 == 0, i%2 == 1))
 	}
 	s := ScoreTraits(all, 2, 0, heat.DefaultBootstrap())
 	assert.Equal(t, heat.Interval{Mean: 0, Low: 0, High: 0, N: 10}, s.Best[0].Points)
@@ -38,7 +38,7 @@ func TestTheBestHeadIsNotChosenWhereItIsScored(t *testing.T) {
 }
 
 func TestScoresWithoutATarget(t *testing.T) {
-	s := ScoreTraits([]Sighting{sighted(0, 0, true), sighted(1, 0, false)}, 1, -1, heat.DefaultBootstrap())
+	s := ScoreTraits([]Localization{localized(0, 0, true), localized(1, 0, false)}, 1, -1, heat.DefaultBootstrap())
 	assert.Equal(t, heat.Interval{}, s.Best[0].Points)
 	assert.Equal(t, -1, s.Classes[0].BestHead)
 	assert.Equal(t, 0.5, s.Top[0].Points.Mean)
@@ -48,8 +48,8 @@ func TestScoresWithoutATarget(t *testing.T) {
 }
 
 func TestHiddenRegionsDoNotCount(t *testing.T) {
-	all := []Sighting{sighted(0, 0, true), sighted(1, 0, false), sighted(2, 0, true)}
-	all[1].Regions[0].Hidden = true
+	all := []Localization{localized(0, 0, true), localized(1, 0, false), localized(2, 0, true)}
+	all[1].Hidden[0] = true
 	s := ScoreTraits(all, 1, 0, heat.DefaultBootstrap())
 	assert.Equal(t, heat.Interval{Mean: 1, Low: 1, High: 1, N: 2}, s.Top[0].Points)
 	assert.Equal(t, heat.Interval{}, s.Best[0].Points, "the other half shows nothing to choose by")
@@ -58,11 +58,11 @@ func TestHiddenRegionsDoNotCount(t *testing.T) {
 
 func TestOrderOfImagesDoesNotMatter(t *testing.T) {
 	rng := rand.New(rand.NewPCG(7, 8))
-	var all []Sighting
+	var all []Localization
 	for i := range 60 {
-		s := sighted(i, rng.IntN(3), rng.IntN(2) == 0, rng.IntN(3) > 0, rng.IntN(4) == 0)
+		s := localized(i, rng.IntN(3), rng.IntN(2) == 0, rng.IntN(3) > 0, rng.IntN(4) == 0)
 		s.Top = rng.IntN(3)
-		s.Regions[0].Hidden = rng.IntN(5) == 0
+		s.Hidden[0] = rng.IntN(5) == 0
 		for h := range s.Heads {
 			s.Heads[h].Mass[0] = rng.Float64()
 		}

@@ -228,7 +228,7 @@ func drawCurves(h fit.History) ([]byte, error) {
 	var picture bytes.Buffer
 	err := curves.PNG(&picture,
 		curves.Panel{Title: "loss", Series: two(loss, h.Series(valLoss))},
-		curves.Panel{Title: "accuracy, %", Max: 100, Legend: curves.BottomRight, Series: two(accuracy, val)},
+		curves.Panel{Title: "accuracy, %", Max: 100, LegendAtBottom: true, Series: two(accuracy, val)},
 		curves.Panel{Title: "learning rate", Series: []curves.Series{{Points: rate}}},
 	)
 	return picture.Bytes(), err

@@ -33,7 +33,7 @@ func (r *results) evaluate(ctx context.Context) error {
 	}
 	t := &traits{r: r, regions: measure.NewRegions(r.Notes, r.Set.FS, r.Set.Test, r.model)}
 	test := promptcam.NewEvaluation(r.model.Config.Classes)
-	seen, err := measure.Sightings(func(yield func(*promptcam.Explanation, error) bool) {
+	images, err := measure.LocalizeAll(func(yield func(*promptcam.Explanation, error) bool) {
 		for e, err := range r.model.Explanations(ctx, r.batches) {
 			if err == nil {
 				test.Add(e)
@@ -54,7 +54,7 @@ func (r *results) evaluate(ctx context.Context) error {
 		return err
 	}
 	r.test = test
-	t.scores = measure.ScoreTraits(seen, len(r.Set.Classes), t.regions.Target, heat.DefaultBootstrap())
+	t.scores = measure.ScoreTraits(images, len(r.Set.Classes), t.regions.Target, heat.DefaultBootstrap())
 	if err := t.exchange(ctx); err != nil {
 		return err
 	}
@@ -69,12 +69,11 @@ const exchangedImages = 10
 // exchange draws test images again with one trait exchanged, if they are drawn birds.
 func (t *traits) exchange(ctx context.Context) error {
 	r := t.r
-	exchanges := measure.Exchanges(r.Notes, r.Set.Classes, r.Set.Test, exchangedImages)
-	n := len(exchanges)
+	pairs, n := measure.DrawnPairs(r.Set.FS, r.Notes, r.Set.Classes, r.Set.Test, exchangedImages)
 	var err error
-	t.swaps, err = measure.Swap(ctx, r.model, measure.Pairs(r.Set.FS, exchanges), r.Observer.meter(n).part("exchanged traits", n))
-	if foreign := (*measure.ForeignError)(nil); errors.As(err, &foreign) {
-		r.Observer.warn("--data: %v: no traits are exchanged; draw the folder anew", foreign)
+	t.swaps, err = measure.Swap(ctx, r.model, pairs, r.Observer.meter(n).part("exchanged traits", n))
+	if errors.Is(err, measure.ErrForeign) {
+		r.Observer.warn("--data: %v: no traits are exchanged; draw the folder anew", err)
 		return nil
 	}
 	return err

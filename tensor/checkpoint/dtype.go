@@ -9,7 +9,7 @@ import (
 	"github.com/x448/float16"
 )
 
-// DType names how a file stores one element, in safetensors' words.
+// DType is the type of a stored element, as safetensors names it.
 type DType string
 
 // The element types that Tensor reads. Ints reads the integers and Bool.
@@ -26,7 +26,7 @@ const (
 	Bool DType = "BOOL" // one byte; nonzero is true
 )
 
-// Size returns the bytes of one element, 0 for a type this package cannot read.
+// Size returns the bytes of one element, or 0 for a type that this package cannot read.
 func (d DType) Size() int {
 	switch d {
 	case F64, I64:
@@ -43,11 +43,7 @@ func (d DType) Size() int {
 
 // integer reports whether Ints can read the type.
 func (d DType) integer() bool {
-	switch d {
-	case I64, I32, I16, I8, U8, Bool:
-		return true
-	}
-	return false
+	return d.Size() > 0 && d != F64 && d != F32 && d != F16 && d != BF16
 }
 
 func (d DType) check() error {
@@ -66,9 +62,8 @@ var halves = sync.OnceValue(func() *[1 << 16]float32 {
 	return &table
 })
 
-// Encode writes src to dst as little-endian elements of type d, F32 or F16, which
-// is rounded to nearest, ties to even, and beyond 65504 infinite. It panics for
-// other types, and unless dst has room for exactly that.
+// Encode writes src to dst as little-endian elements of type d: F32, or F16 rounded to nearest, ties to even,
+// and infinite beyond 65504. It panics for other types, or if dst is not exactly as long as the elements.
 func (d DType) Encode(dst []byte, src []float32) {
 	if d != F32 && d != F16 || len(dst) != d.Size()*len(src) {
 		panic(fmt.Sprintf("checkpoint: Encode: %d numbers as %s to %d bytes", len(src), d, len(dst)))
@@ -85,9 +80,8 @@ func (d DType) Encode(dst []byte, src []float32) {
 	}
 }
 
-// Decode reads len(dst) little-endian elements of type d, rounding to nearest
-// where float32 is the narrower type. It panics if src does not hold as many or
-// the type is not one of those above.
+// Decode reads len(dst) little-endian elements of type d, rounded to nearest if float32 is narrower. It
+// panics if src is too short or d is not one of the constants above.
 func (d DType) Decode(dst []float32, src []byte) {
 	le := binary.LittleEndian
 	switch d {
@@ -98,7 +92,7 @@ func (d DType) Decode(dst []float32, src []byte) {
 	case F16:
 		table := halves()
 		src = src[:2*len(dst)]
-		for len(src) >= 8 { // four at a time take two thirds of the time
+		for len(src) >= 8 { // four at a time saves a third of the time
 			w, d := le.Uint64(src), dst[:4:4]
 			d[0], d[1], d[2], d[3] = table[uint16(w)], table[uint16(w>>16)], table[uint16(w>>32)], table[w>>48]
 			src, dst = src[8:], dst[4:]

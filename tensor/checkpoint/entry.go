@@ -2,14 +2,13 @@ package checkpoint
 
 import "io"
 
-// storage is a run of little-endian elements in the file, which one tensor or
-// several view.
+// storage is a run of little-endian elements in the file, shared by one or more tensors.
 type storage interface {
 	// open returns a reader of the bytes from offset on.
 	open(offset int64) (io.ReadCloser, error)
 }
 
-// span is a storage that lies in the file as it is.
+// span is a storage that is part of the file, uncompressed.
 type span struct {
 	r        io.ReaderAt
 	at, size int64
@@ -19,8 +18,7 @@ func (s span) open(offset int64) (io.ReadCloser, error) {
 	return io.NopCloser(io.NewSectionReader(s.r, s.at+offset, s.size-offset)), nil
 }
 
-// entry says where a tensor's elements lie. Whoever makes one has checked that
-// all of them lie within the storage.
+// entry says where a tensor's elements are. All of them are within the storage, as its maker has checked.
 type entry struct {
 	dtype   DType
 	shape   []int
@@ -41,7 +39,7 @@ func read[T any](e *entry, decode func(dst []T, src []byte)) ([]T, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close() // of a reader of part of a file: nothing can be lost
+	defer r.Close() // of a reader: nothing can be lost
 	if e.contiguous() {
 		return readRun(r, n, e.dtype.Size(), decode)
 	}
@@ -69,7 +67,7 @@ func read[T any](e *entry, decode func(dst []T, src []byte)) ([]T, error) {
 	return out, nil
 }
 
-// readRun reads n elements of size bytes that follow each other.
+// readRun reads n consecutive elements of size bytes.
 func readRun[T any](r io.Reader, n, size int, decode func(dst []T, src []byte)) ([]T, error) {
 	out := make([]T, n)
 	buf := make([]byte, min(chunk, n*size))
@@ -84,7 +82,7 @@ func readRun[T any](r io.Reader, n, size int, decode func(dst []T, src []byte)) 
 	return out, nil
 }
 
-// contiguous reports whether the elements lie in row-major order without gaps.
+// contiguous reports whether the elements are in row-major order without gaps.
 func (e *entry) contiguous() bool {
 	if e.stride == nil {
 		return true

@@ -28,11 +28,10 @@ type File struct {
 	meta    map[string]string
 }
 
-// Open opens a safetensors file or a PyTorch file (zip archive, of TorchScript
-// too, or legacy stream; see the package comment for which tensors of it) and
-// reads its table of contents. The file stays open until Close.
+// Open opens a safetensors file or a PyTorch file (zip archive, of TorchScript too, or legacy stream; see the
+// package comment for which tensors of it) and reads its table of contents. The file stays open until Close.
 func Open(path string) (*File, error) {
-	s, err := os.Stat(path) // before opening, which for a pipe would wait
+	s, err := os.Stat(path) // before opening: opening a pipe would wait
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %w", err)
 	}
@@ -52,8 +51,8 @@ func Open(path string) (*File, error) {
 	return c, nil
 }
 
-// Decode is Open for the size bytes of r, which must stay readable, at many
-// places at once if the File is used so. Errors call the file by name.
+// Decode is Open for the size bytes of r, which must stay readable, concurrently if the File is used so.
+// Errors refer to the file as name.
 func Decode(r io.ReaderAt, size int64, name string) (*File, error) {
 	f := &File{path: name, size: size, entries: map[string]*entry{}, meta: map[string]string{}}
 	if err := f.decode(r); err != nil {
@@ -82,7 +81,7 @@ func (f *File) decode(r io.ReaderAt) error {
 	return fmt.Errorf("neither safetensors nor a PyTorch file: it begins with %q", head)
 }
 
-// Close closes the file. Tensors read from it stay.
+// Close closes the file. Tensors read from it stay valid.
 func (f *File) Close() error {
 	if f.closer == nil {
 		return nil
@@ -108,9 +107,9 @@ func (f *File) Info(name string) (info Info, ok bool) {
 	return Info{e.dtype, slices.Clone(e.shape)}, true
 }
 
-// Place returns where in the file a tensor's elements are, in bytes, for callers that
-// read or write parts of it. ok is false if there is no such tensor, or if its elements
-// are not contiguous and in row-major order, as may be in a PyTorch file.
+// Place returns the offset and size in bytes of a tensor's elements in the file, for callers that read or
+// write parts of it. ok is false if there is no such tensor, or if its elements are compressed or not in
+// row-major order, which only happens in PyTorch files.
 func (f *File) Place(name string) (offset, size int64, ok bool) {
 	e, ok := f.entries[name]
 	if !ok {
@@ -124,14 +123,12 @@ func (f *File) Place(name string) (offset, size int64, ok bool) {
 	return s.at + e.offset, int64(n) * int64(e.dtype.Size()), true
 }
 
-// Metadata returns a copy of what the file says beside its tensors: the
-// __metadata__ of safetensors; of a PyTorch file the strings, integers, floats
-// and bools beside the state dict or of a TorchScript module, as Go prints them.
+// Metadata returns a copy of the file's metadata: the __metadata__ of safetensors, or the strings, integers,
+// floats and bools beside a PyTorch state dict or in a TorchScript module, as text.
 func (f *File) Metadata() map[string]string { return maps.Clone(f.meta) }
 
-// Tensor reads the named tensor, whatever its type in the file, as a
-// contiguous float32 copy: F64 and wide integers are rounded to nearest, Bool
-// gives 0 and 1.
+// Tensor reads the named tensor, of any DType above, as a contiguous float32 copy: F64 and wide integers are
+// rounded to nearest, Bool gives 0 and 1.
 func (f *File) Tensor(name string) (*tensor.Tensor, error) {
 	e, err := f.entry(name)
 	if err != nil {
@@ -144,8 +141,8 @@ func (f *File) Tensor(name string) (*tensor.Tensor, error) {
 	return tensor.FromSlice(data, e.shape...), nil
 }
 
-// Ints reads the named tensor of integers or bools and returns its values, row
-// by row, and its shape. A float tensor is an error.
+// Ints reads the named tensor of integers or bools and returns its values, row by row, and its shape. A float
+// tensor is an error.
 func (f *File) Ints(name string) (values []int64, shape []int, err error) {
 	e, err := f.entry(name)
 	if err != nil {
@@ -177,7 +174,7 @@ func (f *File) tensorError(name string, err error) error {
 	return fmt.Errorf("checkpoint: %s: tensor %s: %w", f.path, clean(name), err)
 }
 
-// readFull is io.ReadFull with an error that says what was missing.
+// readFull is io.ReadFull with an error that says how much is missing.
 func readFull(r io.Reader, p []byte) error {
 	n, err := io.ReadFull(r, p)
 	if err == io.EOF || err == io.ErrUnexpectedEOF {
@@ -186,8 +183,8 @@ func readFull(r io.Reader, p []byte) error {
 	return err
 }
 
-// elements returns the product of a shape, or false if it is negative or more
-// than any machine holds even after leaving out zeros, as tensor.New would.
+// elements returns the product of a shape. It returns false if a size is negative or the product, zeros left
+// out, is more than any machine holds.
 func elements(shape []int) (int, bool) {
 	n, some := 1, true
 	for _, s := range shape {

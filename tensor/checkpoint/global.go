@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// refusal is the error for a global that global.go does not know.
+// refusal is the error for a global that this package does not know.
 type refusal string
 
 func (r refusal) Error() string { return "pickle asks for " + string(r) + ": refused" }
 
-// clean returns a name from a file, fit for a message.
+// clean makes a name from a file safe to print, and short.
 func clean(s string) string {
 	const most = 120
 	if len(s) > most {
@@ -22,7 +22,7 @@ func clean(s string) string {
 	return q[1 : len(q)-1]
 }
 
-// newGlobal returns the global or class of that name, or a refusal.
+// newGlobal returns the named global or class, or a refusal.
 func newGlobal(module, name string) (any, error) {
 	full := module + "." + name
 	if strings.HasPrefix(full, scriptPrefix) {
@@ -40,7 +40,7 @@ func newGlobal(module, name string) (any, error) {
 	return nil, refusal(clean(full))
 }
 
-// call returns what calling g with args describes.
+// call returns the value that a call of g with args describes.
 func (g global) call(st *storages, args tuple) (any, error) {
 	build, ok := builders[string(g)]
 	if !ok {
@@ -53,8 +53,7 @@ func (g global) call(st *storages, args tuple) (any, error) {
 	return v, nil
 }
 
-// storageTypes are the classes that name a storage's element type, with the
-// bytes of one element.
+// storageTypes are the classes that name a storage's element type, and the bytes of one element.
 var storageTypes = map[string]struct {
 	dtype DType
 	size  int64
@@ -75,8 +74,8 @@ var storageTypes = map[string]struct {
 	"torch.storage.UntypedStorage": {U8, 1},
 }
 
-// dtypes are the values of torch.dtype. Of those without a class of storage,
-// _rebuild_tensor_v3 makes tensors; none of them can be read.
+// dtypes are the values of torch.dtype. Those without a storage class occur with _rebuild_tensor_v3 and
+// cannot be read.
 var dtypes = map[string]DType{
 	"torch.float32": F32, "torch.float": F32, "torch.float16": F16, "torch.half": F16, "torch.bfloat16": BF16,
 	"torch.float64": F64, "torch.double": F64, "torch.int64": I64, "torch.long": I64, "torch.int32": I32, "torch.int": I32,
@@ -89,7 +88,7 @@ var dtypes = map[string]DType{
 // builder makes the value that a call of a global describes.
 type builder func(st *storages, args tuple) (any, error)
 
-// builders are the functions and classes that a checkpoint may name.
+// builders are the functions and classes that a checkpoint may call.
 var builders = map[string]builder{
 	"collections.OrderedDict": buildDict,
 	"collections.defaultdict": buildEmptyDict,
@@ -100,51 +99,31 @@ var builders = map[string]builder{
 	"torch._utils._rebuild_tensor_v3":            buildTensorV3,
 	"torch._utils._rebuild_parameter":            buildParameter,
 	"torch._utils._rebuild_parameter_with_state": buildParameter,
+}
 
-	// Attributes of TorchScript modules: lists, and dicts with their type.
-	"torch.jit._pickle.build_intlist":    buildOpaque,
-	"torch.jit._pickle.build_doublelist": buildOpaque,
-	"torch.jit._pickle.build_boollist":   buildOpaque,
-	"torch.jit._pickle.build_tensorlist": buildOpaque,
-	"torch.jit._pickle.restore_type_tag": buildOpaque,
+// inert are the functions and classes whose values no tensor depends on: attributes of TorchScript modules
+// (lists, and dicts with their type), command-line arguments, metrics and their containers. Python 2's
+// __builtin__ is kept by protocol 2; builtins.dict is an argument of defaultdict.
+var inert = strings.Fields(`
+	torch.jit._pickle.build_intlist torch.jit._pickle.build_doublelist torch.jit._pickle.build_boollist
+	torch.jit._pickle.build_tensorlist torch.jit._pickle.restore_type_tag
+	argparse.Namespace collections.Counter pathlib.PosixPath pathlib.WindowsPath torch.device _codecs.encode
+	numpy.dtype numpy.ndarray numpy.core.multiarray.scalar numpy._core.multiarray.scalar
+	numpy.core.multiarray._reconstruct numpy._core.multiarray._reconstruct
+	builtins.set builtins.frozenset builtins.slice builtins.complex builtins.bytearray
+	builtins.dict builtins.list builtins.int builtins.float
+	__builtin__.set __builtin__.frozenset __builtin__.slice __builtin__.complex __builtin__.bytearray
+	__builtin__.dict __builtin__.list __builtin__.int __builtin__.float`)
 
-	// Command-line arguments, metrics and containers of them, found beside
-	// published weights.
-	"argparse.Namespace":                  buildOpaque,
-	"torch.device":                        buildOpaque,
-	"numpy.dtype":                         buildOpaque,
-	"numpy.ndarray":                       buildOpaque,
-	"numpy.core.multiarray.scalar":        buildOpaque,
-	"numpy._core.multiarray.scalar":       buildOpaque,
-	"numpy.core.multiarray._reconstruct":  buildOpaque,
-	"numpy._core.multiarray._reconstruct": buildOpaque,
-	"_codecs.encode":                      buildOpaque,
-	"collections.Counter":                 buildOpaque,
-	"pathlib.PosixPath":                   buildOpaque,
-	"pathlib.WindowsPath":                 buildOpaque,
-	"builtins.set":                        buildOpaque,
-	"builtins.frozenset":                  buildOpaque,
-	"builtins.slice":                      buildOpaque,
-	"builtins.complex":                    buildOpaque,
-	"builtins.bytearray":                  buildOpaque,
-	"builtins.dict":                       buildOpaque, // defaultdict's argument
-	"builtins.list":                       buildOpaque,
-	"builtins.int":                        buildOpaque,
-	"builtins.float":                      buildOpaque,
-	"__builtin__.set":                     buildOpaque, // Python 2's name, which protocol 2 keeps
-	"__builtin__.frozenset":               buildOpaque,
-	"__builtin__.slice":                   buildOpaque,
-	"__builtin__.complex":                 buildOpaque,
-	"__builtin__.bytearray":               buildOpaque,
-	"__builtin__.dict":                    buildOpaque,
-	"__builtin__.list":                    buildOpaque,
-	"__builtin__.int":                     buildOpaque,
-	"__builtin__.float":                   buildOpaque,
+func init() {
+	for _, name := range inert {
+		builders[name] = buildOpaque
+	}
 }
 
 func buildOpaque(*storages, tuple) (any, error) { return opaque{}, nil }
 
-// buildEmptyDict leaves out defaultdict's argument, the class of its defaults.
+// buildEmptyDict ignores defaultdict's argument, the class of its defaults.
 func buildEmptyDict(*storages, tuple) (any, error) { return &dict{}, nil }
 
 // buildDict makes the empty dict whose items are set afterwards.
@@ -155,7 +134,7 @@ func buildDict(_ *storages, args tuple) (any, error) {
 	return &dict{}, nil
 }
 
-// buildSize takes torch.Size for the tuple that it is a kind of.
+// buildSize returns a torch.Size as the tuple that it is made of.
 func buildSize(_ *storages, args tuple) (any, error) {
 	if len(args) == 1 {
 		if t, ok := args[0].(tuple); ok {
@@ -165,7 +144,7 @@ func buildSize(_ *storages, args tuple) (any, error) {
 	return nil, errors.New("want a tuple")
 }
 
-// buildParameter takes (data, requires_grad, hooks) for the data.
+// buildParameter returns the data of (data, requires_grad, hooks).
 func buildParameter(_ *storages, args tuple) (any, error) {
 	if len(args) > 0 {
 		if e, ok := args[0].(*entry); ok {
@@ -175,14 +154,13 @@ func buildParameter(_ *storages, args tuple) (any, error) {
 	return nil, errors.New("want a tensor")
 }
 
-// buildTensor makes a tensor of (storage, offset, size, stride, ...); the
-// offset and strides are in elements.
+// buildTensor makes a tensor from (storage, offset, size, stride, ...); offset and strides are in elements.
 func buildTensor(st *storages, args tuple) (any, error) {
 	return st.view("", args)
 }
 
-// buildTensorV3 is buildTensor for an untyped storage and a dtype of its own:
-// (storage, offset, size, stride, requires_grad, hooks, dtype, ...).
+// buildTensorV3 is buildTensor for an untyped storage and a separate dtype: (storage, offset, size, stride,
+// requires_grad, hooks, dtype, ...).
 func buildTensorV3(st *storages, args tuple) (any, error) {
 	if len(args) < 7 {
 		return nil, fmt.Errorf("%d arguments, want at least 7", len(args))

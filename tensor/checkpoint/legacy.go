@@ -8,17 +8,16 @@ import (
 	"strings"
 )
 
-// legacyMagic is in the first pickle of the stream that torch.save wrote before
-// PyTorch 1.6: the integer 0x1950a86a20f9469cfc6c (torch/serialization.py,
-// MAGIC_NUMBER). The protocol, and from protocol 4 on a frame, come before.
+// legacyMagic is in the first pickle of the stream that torch.save wrote before PyTorch 1.6: the integer
+// 0x1950a86a20f9469cfc6c (torch/serialization.py, MAGIC_NUMBER). The protocol, and since protocol 4 a frame,
+// precede it.
 const legacyMagic = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 
 // legacyProtocol is the number in the second pickle.
 const legacyProtocol = 1001
 
-// decodeLegacy reads pickles of the magic number, the protocol, the writer's
-// machine, the object and the storages' keys, and then for each key the number
-// of elements as 8 bytes and the elements.
+// decodeLegacy reads pickles of the magic number, the protocol, the writer's machine, the object and the
+// storages' keys; then, for each key, the number of elements in 8 bytes and the elements.
 func (f *File) decodeLegacy(r io.ReaderAt) error {
 	s := newSource(io.NewSectionReader(r, 0, f.size), f.size)
 	none := &storages{fileSize: f.size, byKey: map[string]*torchStorage{}}
@@ -54,8 +53,7 @@ func (f *File) decodeLegacy(r io.ReaderAt) error {
 	return f.collect(v)
 }
 
-// locate finds the storages, which follow each other from byte at on in the
-// order of keys.
+// locate finds the storages, which follow each other from byte at in the order of keys.
 func (st *storages) locate(r io.ReaderAt, at int64, keys any) error {
 	l, ok := keys.(*list)
 	if !ok {

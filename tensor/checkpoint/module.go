@@ -6,15 +6,14 @@ import (
 	"strings"
 )
 
-// torch.jit.save writes a module as its class's name under __torch__, made by
-// NEWOBJ without arguments, and a dict of attributes set by BUILD
-// (torch/csrc/jit/serialization/pickler.cpp, pushIValueImpl). The class is
-// source text in the archive's folder code, which is never looked at.
+// torch.jit.save writes a module as the name of its class, under __torch__, a NEWOBJ without arguments, and a
+// BUILD with a dict of attributes (torch/csrc/jit/serialization/pickler.cpp, pushIValueImpl). The class is
+// source text in the archive's folder code, which is never read.
 
 // scriptPrefix begins the full names of TorchScript's classes.
 const scriptPrefix = "__torch__."
 
-// class is the name of a TorchScript class, fit for a message.
+// class is the name of a TorchScript class, safe to print.
 type class string
 
 // module is an object of a TorchScript class.
@@ -23,8 +22,7 @@ type module struct {
 	attrs *dict // nil until BUILD
 }
 
-// create is NEWOBJ. Anything else that calls a class, as an enumeration's
-// value does, is refused.
+// create is NEWOBJ. Any other call of a class, such as that of an enumeration's value, is refused.
 func (c class) create(op byte, args tuple) (*module, error) {
 	if op != 0x81 || len(args) > 0 {
 		return nil, fmt.Errorf("calls %s with %d arguments: its code is not run", c, len(args))
@@ -32,8 +30,8 @@ func (c class) create(op byte, args tuple) (*module, error) {
 	return &module{class: c}, nil
 }
 
-// build is BUILD. A class with a __setstate__ of its own has a state of any
-// kind, that only code could turn into attributes.
+// build is BUILD. A class with its own __setstate__ may have any kind of state, which only code could
+// restore.
 func (m *module) build(state any) error {
 	d, ok := state.(*dict)
 	if !ok {
@@ -46,16 +44,16 @@ func (m *module) build(state any) error {
 	return nil
 }
 
-// Modules may be attributes of several others, each of which gives their
-// tensors a name, and in a hostile file of themselves.
+// A module may be an attribute of several others, each of which gives its tensors a name, and, in a hostile
+// file, of itself.
 const (
 	maxDepth  = 64
-	nameBytes = 16 // that all names may take for each byte of the file
-	attrBytes = 32 // that an attribute takes beside its name
+	nameBytes = 16 // most that all names may take per byte of the file
+	attrBytes = 32 // of an attribute beside its name
 )
 
-// flat returns a dict of the tensors of m and of the modules within it, by
-// dotted names, and of m's own scalars. fileSize bounds what it may take.
+// flat returns a dict of the tensors of m and of the modules within it, by dotted names, and of m's own
+// scalars. fileSize limits the memory that it takes.
 func (m *module) flat(fileSize int64) (*dict, error) {
 	out := &dict{}
 	left := nameBytes*fileSize + 1<<20

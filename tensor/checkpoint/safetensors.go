@@ -13,14 +13,13 @@ import (
 	"unicode/utf8"
 )
 
-// A safetensors file is the length of a header as a little-endian uint64, the
-// header (JSON, padded with spaces) and the tensors' bytes, each tensor's
-// after the last one's. https://github.com/huggingface/safetensors, README,
-// whose reference implementation sets the limits checked here.
+// A safetensors file is the length of a header as a little-endian uint64, the header (JSON, padded with
+// spaces) and the bytes of the tensors without gaps (README of https://github.com/huggingface/safetensors).
+// The limits are those of its reference implementation.
 
-const maxHeader = 100_000_000 // bytes, the reference implementation's limit
+const maxHeader = 100_000_000 // bytes
 
-// tensorHeader is what the header says of one tensor.
+// tensorHeader is one tensor's part of the header.
 type tensorHeader struct {
 	dtype      DType
 	shape      []int
@@ -42,7 +41,7 @@ func (f *File) decodeSafetensors(r io.ReaderAt, length uint64) error {
 	start := 8 + int64(length)
 	names := slices.SortedFunc(maps.Keys(headers), func(a, b string) int {
 		x, y := headers[a], headers[b]
-		// An empty tensor lies before the one that begins where it does.
+		// An empty tensor comes before the one that begins at the same place.
 		return cmp.Or(cmp.Compare(x.begin, y.begin), cmp.Compare(x.end, y.end), cmp.Compare(a, b))
 	})
 	end := int64(0)
@@ -60,8 +59,7 @@ func (f *File) decodeSafetensors(r io.ReaderAt, length uint64) error {
 	return nil
 }
 
-// check checks the tensor that follows one ending at byte last of a buffer of
-// size bytes.
+// check checks a tensor of a buffer of size bytes whose predecessor ends at byte last.
 func (h tensorHeader) check(last, size int64) error {
 	switch {
 	case h.begin > h.end:
@@ -91,8 +89,7 @@ func brief(shape []int) string {
 	return fmt.Sprint(shape)
 }
 
-// parseHeader reads the JSON by tokens, because encoding/json by itself takes
-// the last of two equal keys, and any case of them.
+// parseHeader reads the JSON by tokens, because json.Unmarshal accepts duplicate keys and keys in any case.
 func (f *File) parseHeader(raw []byte) (map[string]tensorHeader, error) {
 	if !utf8.Valid(raw) {
 		return nil, errors.New("not UTF-8")
@@ -168,7 +165,7 @@ func parseTensor(d *json.Decoder) (h tensorHeader, err error) {
 	return h, err
 }
 
-// object reads a JSON object, calling value at each key's value.
+// object reads a JSON object. It calls value to read each key's value.
 func object(d *json.Decoder, value func(key string) error) error {
 	if err := opening(d, '{', "an object"); err != nil {
 		return err

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -15,8 +16,7 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Save writes tensors and metadata to a safetensors file of F32, whole or not
-// at all: see WriteFile.
+// Save writes tensors and metadata to a safetensors file of F32, atomically as WriteFile does.
 func Save(path string, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
 	if err := WriteFile(path, func(w io.Writer) error { return write(w, F32, tensors, metadata) }); err != nil {
 		return fmt.Errorf("checkpoint: save %w", err)
@@ -24,10 +24,9 @@ func Save(path string, tensors map[string]*tensor.Tensor, metadata map[string]st
 	return nil
 }
 
-// Write writes what Save writes. The bytes depend on nothing but the
-// arguments: names are sorted, and the header is padded so that the tensors
-// begin at a multiple of 8 bytes. Names and metadata must be UTF-8, and no
-// tensor may be named __metadata__.
+// Write writes what Save writes. The bytes depend only on the arguments: names are sorted, and the header is
+// padded so that the tensors begin at a multiple of 8 bytes. Names and metadata must be UTF-8, and no tensor
+// may be named __metadata__.
 func Write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
 	return WriteAs(w, F32, tensors, metadata)
 }
@@ -64,10 +63,9 @@ func write(w io.Writer, t DType, tensors map[string]*tensor.Tensor, metadata map
 	return nil
 }
 
-// Create makes a safetensors file, whole or not at all, of tensors with these
-// contents; those without contents are zero, for the caller to write in place, where
-// File.Place says. If the file system can, zeros take no room on disk. Names
-// and metadata are as for Write.
+// Create makes a safetensors file, atomically, of tensors with the given contents; tensors without contents
+// are zero, for the caller to write in place, at File.Place. Where the file system allows it, zeros take no
+// room on disk. Names and metadata are as for Write.
 func Create(path string, tensors map[string]Info, contents map[string][]byte, metadata map[string]string) error {
 	if err := replace(path, func(f *os.File) error { return create(f, tensors, contents, metadata) }); err != nil {
 		return fmt.Errorf("checkpoint: create %w", err)
@@ -75,8 +73,8 @@ func Create(path string, tensors map[string]Info, contents map[string][]byte, me
 	return nil
 }
 
-// CreateAt is Create in w, which must be empty and read as zero where nothing was
-// written. It always writes the last byte.
+// CreateAt is Create in w, which must be empty and read as zero where nothing was written. It writes the last
+// byte even if that is zero.
 func CreateAt(w io.WriterAt, tensors map[string]Info, contents map[string][]byte, metadata map[string]string) error {
 	if err := create(w, tensors, contents, metadata); err != nil {
 		return fmt.Errorf("checkpoint: create: %w", err)
@@ -113,23 +111,12 @@ func create(w io.WriterAt, tensors map[string]Info, contents map[string][]byte, 
 	return nil
 }
 
-// header returns all that comes before the tensors: the length of the JSON header
-// and the header, padded with spaces to a multiple of 8 bytes. size is that of
-// the tensors, which lie in the order of their names.
+// header returns all that comes before the tensors: the length of the JSON header and the header, padded with
+// spaces to a multiple of 8 bytes. size is the bytes of the tensors, which follow in the order of their
+// names.
 func header(tensors map[string]Info, metadata map[string]string) (h []byte, size int64, err error) {
-	text, size, err := describe(tensors, metadata)
-	if err != nil {
-		return nil, 0, err
-	}
-	if len(text) > maxHeader {
-		return nil, 0, fmt.Errorf("header of %d bytes: the format's limit is %d", len(text), maxHeader)
-	}
-	return append(binary.LittleEndian.AppendUint64(nil, uint64(len(text))), text...), size, nil
-}
-
-// describe returns the JSON header and the size of the tensors.
-func describe(tensors map[string]Info, metadata map[string]string) (text []byte, size int64, err error) {
 	var b bytes.Buffer
+	b.Write(make([]byte, 8)) // of the length
 	b.WriteByte('{')
 	if len(metadata) > 0 {
 		b.WriteString(`"__metadata__":{`)
@@ -137,18 +124,16 @@ func describe(tensors map[string]Info, metadata map[string]string) (text []byte,
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			if err := quote(&b, key); err != nil {
-				return nil, 0, fmt.Errorf("metadata %q: %w", key, err)
-			}
+			err := quote(&b, key)
 			b.WriteByte(':')
-			if err := quote(&b, metadata[key]); err != nil {
+			if err := cmp.Or(err, quote(&b, metadata[key])); err != nil {
 				return nil, 0, fmt.Errorf("metadata %q: %w", key, err)
 			}
 		}
 		b.WriteByte('}')
 	}
-	for _, name := range slices.Sorted(maps.Keys(tensors)) {
-		if b.Len() > 1 {
+	for i, name := range slices.Sorted(maps.Keys(tensors)) {
+		if i > 0 || len(metadata) > 0 {
 			b.WriteByte(',')
 		}
 		if name == "__metadata__" {
@@ -177,7 +162,12 @@ func describe(tensors map[string]Info, metadata map[string]string) (text []byte,
 	for b.Len()%8 != 0 {
 		b.WriteByte(' ')
 	}
-	return b.Bytes(), size, nil
+	h = b.Bytes()
+	if len(h)-8 > maxHeader {
+		return nil, 0, fmt.Errorf("header of %d bytes: the format's limit is %d", len(h)-8, maxHeader)
+	}
+	binary.LittleEndian.PutUint64(h, uint64(len(h)-8))
+	return h, size, nil
 }
 
 // quote writes s as a JSON string.

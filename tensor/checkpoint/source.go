@@ -8,61 +8,71 @@ import (
 	"strings"
 )
 
-// source is the bytes that a pickle, or several in a row, are read from.
+// source is where a pickle, or several in a row, are read from. Its first error stays: methods then return
+// zero values.
 type source struct {
 	r    *bufio.Reader
 	pos  int64 // bytes read
 	left int64 // bytes that may still be read
 	word [8]byte
+	err  error
 }
 
 func newSource(r io.Reader, size int64) *source {
 	return &source{r: bufio.NewReader(r), left: min(size, maxPickle)}
 }
 
-// next returns the next n bytes. Nothing is allocated for bytes that are not there.
-func (s *source) next(n uint64) ([]byte, error) {
+// fail notes err, unless it is nil or not the first.
+func (s *source) fail(err error) {
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+// has reports whether the next n bytes can be read, and fails if not.
+func (s *source) has(n uint64) bool {
 	if n > uint64(s.left) {
-		return nil, fmt.Errorf("wants %d bytes of the %d left: %w", n, s.left, io.ErrUnexpectedEOF)
+		s.fail(fmt.Errorf("wants %d bytes of the %d left: %w", n, s.left, io.ErrUnexpectedEOF))
+	}
+	return s.err == nil
+}
+
+// fill reads len(b) bytes, which s has.
+func (s *source) fill(b []byte) {
+	s.pos += int64(len(b))
+	s.left -= int64(len(b))
+	s.fail(readFull(s.r, b))
+}
+
+// next returns the next n bytes. It allocates nothing for bytes that are not there.
+func (s *source) next(n uint64) []byte {
+	if !s.has(n) {
+		return nil
 	}
 	b := make([]byte, n)
-	return b, s.fill(b)
+	s.fill(b)
+	return b
 }
 
 // number returns the next n bytes, at most 8, as a little-endian number.
-func (s *source) number(n uint64) (uint64, error) {
+func (s *source) number(n uint64) uint64 {
 	clear(s.word[:])
-	err := s.fill(s.word[:n])
-	return binary.LittleEndian.Uint64(s.word[:]), err
-}
-
-// fill reads len(b) bytes.
-func (s *source) fill(b []byte) error {
-	n := int64(len(b))
-	if n > s.left {
-		return fmt.Errorf("wants %d bytes of the %d left: %w", n, s.left, io.ErrUnexpectedEOF)
+	if s.has(n) {
+		s.fill(s.word[:n])
 	}
-	s.pos += n
-	s.left -= n
-	return readFull(s.r, b)
+	return binary.LittleEndian.Uint64(s.word[:])
 }
 
 // counted returns as many bytes as the number before them, of n bytes, says.
-func (s *source) counted(n uint64) ([]byte, error) {
-	size, err := s.number(n)
-	if err != nil {
-		return nil, err
-	}
-	return s.next(size)
-}
+func (s *source) counted(n uint64) []byte { return s.next(s.number(n)) }
 
 // line returns the text up to the next newline.
-func (s *source) line() (string, error) {
+func (s *source) line() string {
 	var b strings.Builder
 	for {
-		c, err := s.number(1)
-		if err != nil || c == '\n' {
-			return b.String(), err
+		c := s.number(1)
+		if s.err != nil || c == '\n' {
+			return b.String()
 		}
 		b.WriteByte(byte(c))
 	}

@@ -8,20 +8,18 @@ import (
 	"strings"
 )
 
-// stateDictKeys are the keys that training programs keep a state dict under,
-// best first. Of a self-distilled pair the teacher is the published model
-// (DINO, DINOv2).
+// stateDictKeys are the keys of state dicts in checkpoints of training programs, best first. In
+// self-distillation the teacher is the published model (DINO, DINOv2).
 var stateDictKeys = []string{"model_state_dict", "state_dict", "model", "teacher", "student", "module", "net"}
 
-// maxNesting bounds the search for the state dict; a dict may contain itself
-// under every key.
+// maxNesting bounds the search for the state dict; a dict may contain itself under every key.
 const maxNesting = 4
 
-// prefixes are what training wraps around a model's names: DistributedDataParallel
-// says module., DINO's multi-crop wrapper says backbone.
+// prefixes are added to a model's names by DistributedDataParallel (module.) and DINO's multi-crop wrapper
+// (backbone.).
 var prefixes = []string{"module.", "backbone."}
 
-// collect takes the tensors and scalars of a PyTorch file's object.
+// collect enters the tensors and scalars of a PyTorch file's object in f.
 func (f *File) collect(v any) error {
 	var path []*dict
 	switch v := v.(type) {
@@ -54,7 +52,7 @@ func (f *File) collect(v any) error {
 			names[bare(name)] = true
 		}
 	}
-	cut := len(names) == found.tensors // else two would get one name
+	cut := len(names) == found.tensors // otherwise two would get the same name
 	for name, v := range found.items {
 		if e, ok := v.(*entry); ok {
 			if cut {
@@ -118,17 +116,13 @@ func bare(name string) string {
 	}
 }
 
-// scalar returns a string, integer, float or bool as Go prints it.
+// scalar returns a string, integer, float or bool as text.
 func scalar(v any) (s string, ok bool) {
 	switch v := v.(type) {
-	case string:
-		return v, true
-	case int64:
-		return strconv.FormatInt(v, 10), true
+	case string, int64, bool:
+		return fmt.Sprint(v), true
 	case float64:
 		return strconv.FormatFloat(v, 'g', -1, 64), true
-	case bool:
-		return strconv.FormatBool(v), true
 	}
 	return "", false
 }

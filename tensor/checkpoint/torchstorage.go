@@ -6,8 +6,8 @@ import (
 	"io"
 )
 
-// torchStorage is a storage of a PyTorch file. The pickle gives its key, type
-// and size; where its bytes are is known only after the pickle.
+// torchStorage is a storage of a PyTorch file. The pickle gives its key, type and size; its place is known
+// only after the pickle.
 type torchStorage struct {
 	key   string
 	dtype DType
@@ -18,14 +18,13 @@ type torchStorage struct {
 
 func (s *torchStorage) open(offset int64) (io.ReadCloser, error) { return s.place.open(offset) }
 
-// storages are those that a pickle speaks of, by key.
+// storages are the storages that a pickle refers to, by key.
 type storages struct {
 	fileSize int64
 	byKey    map[string]*torchStorage
 }
 
-// find returns the storage of a persistent id
-// ("storage", type, key, device, elements[, view]).
+// find returns the storage of a persistent id ("storage", type, key, device, elements[, view]).
 func (st *storages) find(id any) (*torchStorage, error) {
 	t, ok := id.(tuple)
 	if !ok || len(t) < 5 || t[0] != any("storage") {
@@ -44,7 +43,7 @@ func (st *storages) find(id any) (*torchStorage, error) {
 	if !ok || n < 0 || n > maxElements {
 		return nil, fmt.Errorf("size of storage %s is not possible", clean(key))
 	}
-	// The first PyTorch releases let a storage be part of another.
+	// In the first PyTorch releases a storage could be part of another.
 	if len(t) > 5 && t[5] != nil {
 		return nil, fmt.Errorf("storage %s is a view of another: not supported", clean(key))
 	}
@@ -59,12 +58,11 @@ func (st *storages) find(id any) (*torchStorage, error) {
 	return s, nil
 }
 
-// expansion bounds how many times more elements an expanded view (stride 0)
-// may have than its storage.
+// expansion is how many times more elements an expanded view (stride 0) may have than its storage.
 const expansion = 64
 
-// view returns the tensor that (storage, offset, size, stride, ...) describes,
-// of the storage's own type if dtype is empty.
+// view returns the tensor described by (storage, offset, size, stride, ...), of the storage's type if dtype
+// is empty.
 func (st *storages) view(dtype DType, args tuple) (*entry, error) {
 	if len(args) < 4 {
 		return nil, fmt.Errorf("%d arguments, want at least 4", len(args))
@@ -95,7 +93,7 @@ func (st *storages) view(dtype DType, args tuple) (*entry, error) {
 	e := &entry{dtype: dtype, shape: shape, stride: stride, storage: s}
 	size := int64(dtype.Size())
 	if n == 0 || size == 0 {
-		return e, nil // nothing of it will be read
+		return e, nil // no element will be read
 	}
 	held := s.bytes / size
 	last, ok := lastElement(offset, shape, stride, held)
@@ -110,8 +108,8 @@ func (st *storages) view(dtype DType, args tuple) (*entry, error) {
 	return e, nil
 }
 
-// lastElement returns the largest index that a view reaches, and whether it
-// lies within a storage of n elements.
+// lastElement returns the largest index that a view reaches, and whether it lies within a storage of n
+// elements.
 func lastElement(offset int64, shape, stride []int, n int64) (last int64, ok bool) {
 	last = offset
 	if last >= n {
@@ -129,8 +127,8 @@ func lastElement(offset int64, shape, stride []int, n int64) (last int64, ok boo
 	return last, true
 }
 
-// maxRank is more dimensions than PyTorch computes with. Without it one long
-// tuple could be the shape of many tensors.
+// maxRank is more dimensions than PyTorch supports. Without it one long tuple could be the shape of many
+// tensors.
 const maxRank = 64
 
 // sizes returns a tuple of sizes or strides.

@@ -7,15 +7,15 @@ type (
 	tuple []any
 	list  struct{ items []any }
 	dict  struct {
-		items   map[string]any // keys other than strings are left out: no tensor hides behind one
-		tensors int            // how many of the values are tensors
+		items   map[string]any // only those with strings for keys, as all tensors have
+		tensors int            // number of values that are tensors
 	}
 	global string   // a name that global.go knows, such as torch.FloatStorage
-	opaque struct{} // anything that matters to no tensor
+	opaque struct{} // a value that no tensor depends on
 	long   string   // an integer beyond int64, little-endian two's complement
 )
 
-// set enters a value, and keeps count of those that are tensors.
+// set enters a value and counts the tensors.
 func (d *dict) set(key string, value any) {
 	if d.items == nil {
 		d.items = map[string]any{}

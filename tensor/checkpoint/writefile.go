@@ -9,10 +9,9 @@ import (
 	"path/filepath"
 )
 
-// WriteFile lets write fill a file of any kind, whole or not at all: it writes a
-// temporary file in the same folder, flushes it to disk and renames it. path holds
-// either the old contents or all of the new, and an error leaves nothing else behind.
-// Errors begin with path.
+// WriteFile replaces a file by what write writes, atomically: it writes a temporary file in the same folder,
+// flushes it to disk and renames it. path holds either the old contents or all of the new, and an error
+// leaves no temporary file. Errors begin with path.
 func WriteFile(path string, write func(io.Writer) error) error {
 	return replace(path, func(f *os.File) error {
 		w := bufio.NewWriterSize(f, 1<<16)
@@ -32,7 +31,7 @@ func replace(path string, write func(*os.File) error) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			f.Close() // already closed where the failure came later
+			f.Close() // perhaps a second time, which does no harm
 			os.Remove(temporary)
 			err = fmt.Errorf("%s: %w", path, err)
 		}
@@ -49,8 +48,7 @@ func replace(path string, write func(*os.File) error) (err error) {
 	if err := os.Rename(temporary, path); err != nil {
 		return err
 	}
-	// The rename itself is on disk once the folder is. Not every system can
-	// flush a folder, and the file is whole either way.
+	// Flushing the folder makes the rename durable. Not every system can, and the file is whole either way.
 	if dir, err := os.Open(filepath.Dir(path)); err == nil {
 		dir.Sync()
 		dir.Close()

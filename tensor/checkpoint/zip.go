@@ -12,18 +12,17 @@ import (
 // zipMagic begins a zip archive's first member.
 const zipMagic = "PK\x03\x04"
 
-// unpacking bounds how many times larger a zip's members together may be than
-// the archive. torch.save does not compress at all, and trained weights hardly
-// get smaller by it; deflate by itself reaches 1032.
+// unpacking is how many times larger a zip's members together may be than the archive. torch.save does not
+// compress, and trained weights hardly compress; deflate itself reaches 1032.
 const unpacking = 100
 
-// decodeZip reads the archive of torch.save or torch.jit.save: NAME/data.pkl,
-// NAME/data/KEY for each storage, and perhaps NAME/byteorder. The latter's
-// other members (code, constants.pkl, constants/KEY) hold no attributes.
+// decodeZip reads an archive of torch.save or torch.jit.save: NAME/data.pkl, NAME/data/KEY for each storage,
+// and perhaps NAME/byteorder. Other members of torch.jit.save's (code, constants.pkl, constants/KEY) hold no
+// attributes.
 func (f *File) decodeZip(r io.ReaderAt) error {
 	z, err := zip.NewReader(r, f.size)
 	if err != nil {
-		// A download that broke off has no directory, which stands at the end.
+		// An interrupted download lacks the directory, which is at the end.
 		return fmt.Errorf("zip archive cut short or damaged: %w", err)
 	}
 	members := make(map[string]*zip.File, len(z.File))
@@ -131,7 +130,7 @@ func place(r io.ReaderAt, size int64, m *zip.File) (storage, error) {
 	return span{r, at, int64(n)}, nil
 }
 
-// packed is a deflated member, which can only be read from its beginning.
+// packed is a compressed member, which can only be read from its beginning.
 type packed struct{ m *zip.File }
 
 func (p packed) open(offset int64) (io.ReadCloser, error) {

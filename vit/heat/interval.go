@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// Bootstrap computes confidence intervals by the percentile method (Efron and Tibshirani, "An
-// Introduction to the Bootstrap", 1993, chapter 13).
+// Bootstrap computes confidence intervals by the percentile method (Efron and Tibshirani, "An Introduction to
+// the Bootstrap", 1993, chapter 13).
 type Bootstrap struct {
 	Resamples  int
 	Confidence float64 // such as 0.95
@@ -20,8 +20,8 @@ type Bootstrap struct {
 // DefaultBootstrap computes 95 % intervals from 2,000 resamples.
 func DefaultBootstrap() Bootstrap { return Bootstrap{Resamples: 2000, Confidence: 0.95, Seed: 1} }
 
-// An Interval is a mean with its confidence interval. If all values are equal, Low and High
-// equal the mean, however few values there are.
+// Interval is a mean with its confidence interval. If all values are equal, Low and High equal the mean,
+// however few they are.
 type Interval struct {
 	Mean, Low, High float64 // 0 for no values
 	N               int     // values
@@ -35,9 +35,9 @@ func (i Interval) String() string {
 	return fmt.Sprintf("%.1f %% (%.1f to %.1f %%)", 100*i.Mean, 100*i.Low, 100*i.High)
 }
 
-// Mean returns the mean of values with an interval from percentiles of the means of resamples,
-// each as many values drawn with replacement. The order of the values does not matter. It
-// panics unless b has at least 1 resample and a confidence between 0 and 1.
+// Mean returns the mean of values, in any order, with an interval from percentiles of the means of resamples,
+// each as many values drawn with replacement. It panics unless b has at least 1 resample and a confidence
+// between 0 and 1.
 func (b Bootstrap) Mean(values []float64) Interval {
 	if b.Resamples < 1 || !(b.Confidence > 0 && b.Confidence < 1) {
 		panic(fmt.Sprintf("heat: Bootstrap: %d resamples and confidence %v: want at least 1, and between 0 and 1", b.Resamples, b.Confidence))

@@ -1,3 +1,9 @@
+// Package heat holds attention maps over the patch grid of a vision transformer, and scores them. It knows no
+// model: a Map may come from Prompt-CAM or any other method.
+//
+// A Map has one value per patch. A View turns masks, points and boxes in a photograph into Regions of the
+// same grid. Map.Mass is the share of a map that falls on a Region; Map.Points is the pointing game.
+// Bootstrap puts a confidence interval around a mean over images.
 package heat
 
 import (
@@ -7,9 +13,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Map is one attention map over the patch grid: H rows of W patches, row-major. A value is the
-// share of one query's attention, in one head, that falls on that patch. The values sum to at
-// most 1; the rest falls on other tokens, such as prompts, CLS and registers.
+// Map is one attention map over the patch grid: H rows of W patches, row-major. A value is the share of one
+// query's attention, in one head, on that patch. The values sum to at most 1; the rest is on prompts, CLS and
+// registers.
 type Map struct {
 	W      int       `json:"w"`
 	H      int       `json:"h"`
@@ -44,45 +50,43 @@ func (h Map) Sum() float32 {
 	return float32(sum)
 }
 
-// Resize returns the map sampled on height rows of w points by cubic interpolation
-// ([tensor.Cubic]), with half-pixel centres and the edge patches repeated outwards, as OpenCV
-// and PyTorch do; Pillow drops the outer weights instead. The kernel undershoots beside a
-// peak; negative results become 0. Values stay shares per patch, so the sum grows with the
-// number of points. A map that shrinks is averaged with the kernel widened by the ratio.
-//
-// It panics if w or height is below 1 or the map is empty.
+// Resize samples the map on height rows of w points by cubic interpolation ([tensor.Cubic]), with half-pixel
+// centres and repeated edge patches, as OpenCV and PyTorch do; Pillow drops the outer weights instead. The
+// kernel undershoots beside a peak; negative results become 0. Values stay shares per patch, so the sum grows
+// with the number of points. To shrink, the kernel is widened by the ratio. It panics if w or height is below
+// 1 or the map is empty.
 func (h Map) Resize(w, height int) Map {
 	h.check("Resize")
 	if w < 1 || height < 1 || len(h.Values) == 0 {
 		panic(fmt.Sprintf("heat: Map.Resize: cannot make %dx%d of %dx%d", w, height, h.W, h.H))
 	}
-	across := tensor.Resampling{In: h.W, Out: w, Kernel: tensor.Cubic, Edge: tensor.Repeat}
-	down := tensor.Resampling{In: h.H, Out: height, Kernel: tensor.Cubic, Edge: tensor.Repeat}
-	var weights []float64
-	wide := make([]float64, h.H*w) // [H, w]
-	for x := range w {
-		first, _ := across.Span(x)
-		weights = across.Weights(weights[:0], x)
-		for y := range h.H {
-			row := h.Values[y*h.W:][:h.W]
-			for j, k := range weights {
-				wide[y*w+x] += k * float64(row[min(max(first+j, 0), h.W-1)])
-			}
-		}
+	values := make([]float64, len(h.Values)) // [H, W]
+	for i, v := range h.Values {
+		values[i] = float64(v)
 	}
-	out := Map{W: w, H: height, Values: make([]float32, w*height)} // [height, w]
-	sums := make([]float64, w)
-	for y := range height {
-		first, _ := down.Span(y)
-		weights = down.Weights(weights[:0], y)
-		clear(sums)
-		for j, k := range weights {
-			for x, v := range wide[min(max(first+j, 0), h.H-1)*w:][:w] {
-				sums[x] += k * v
+	values = resample(values, h.W, w)      // [w, H]
+	values = resample(values, h.H, height) // [height, w]
+	out := Map{W: w, H: height, Values: make([]float32, w*height)}
+	for i, v := range values {
+		out.Values[i] = float32(max(0, v))
+	}
+	return out
+}
+
+// resample resamples the rows of x [n, from] and returns the transpose of the result, [to, n].
+func resample(x []float64, from, to int) []float64 {
+	r := tensor.Resampling{In: from, Out: to, Kernel: tensor.Cubic, Edge: tensor.Repeat}
+	n := len(x) / from
+	out := make([]float64, to*n)
+	var weights []float64
+	for i := range to {
+		first, _ := r.Span(i)
+		weights = r.Weights(weights[:0], i)
+		for y := range n {
+			row := x[y*from:][:from]
+			for j, k := range weights {
+				out[i*n+y] += k * row[min(max(first+j, 0), from-1)]
 			}
-		}
-		for x, v := range sums {
-			out.Values[y*w+x] = float32(max(0, v))
 		}
 	}
 	return out

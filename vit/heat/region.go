@@ -8,26 +8,25 @@ import (
 	"github.com/promptcam/promptcam/data"
 )
 
-// A View describes how a photograph becomes the model's input. It turns masks, points and boxes
-// in the photograph's pixels into Regions of the patch grid.
+// View describes how a photograph becomes the model's input. It turns masks, points and boxes in the
+// photograph's pixels into Regions of the patch grid.
 type View struct {
 	Transform data.Transform // makes the model's input
 	Patch     int            // side of a patch in pixels
 	Size      image.Point    // the photograph's, in pixels
 }
 
-// A Region says where something is in an image, over the same patch grid as a Map: H rows of W
-// patches, row-major.
+// Region says where something is in an image, over the same patch grid as a Map: H rows of W patches,
+// row-major.
 type Region struct {
 	W, H  int
 	Cover []float64 // share of each patch that it covers, 0 to 1
 
-	// On says on which patches a map's peak counts as a hit: those of which the region covers
-	// at least a tenth, or at least half as much as of the patch that it covers most; for
-	// several masks or discs, the patches of any of them. A peak thus hits an eye ring that
-	// touches four patches on each that has a fair part of it, but misses a wide breast where
-	// only its edge is. The authors of the pointing game accept points up to 15 pixels off in
-	// images about 500 wide; here, a point within a patch is within half a patch of its centre.
+	// On says on which patches a map's peak counts as a hit: those of which the region covers at least a
+	// tenth, or at least half as much as of the patch that it covers most; for several masks or discs, the
+	// patches of any. An eye ring that touches four patches is thus hit on each with a fair part of it, but a
+	// wide breast not where its edge is. The authors of the pointing game accept points up to 15 pixels off
+	// in images about 500 wide; here, a point in a patch is within half a patch of its centre.
 	On []bool
 }
 
@@ -36,9 +35,8 @@ const (
 	leastSee = 1. / 2_000 // share of the image, as in data/birds
 )
 
-// Masks returns the union of masks of the photograph, scaled and cropped as the photograph is.
-// A pixel's brightness is the share of it that the mask covers. It panics if a mask is not of
-// the photograph's size.
+// Masks returns the union of masks of the photograph, scaled and cropped as the photograph is. A pixel's
+// brightness is the share of it that the mask covers. It panics if a mask is not of the photograph's size.
 func (v View) Masks(masks ...*image.Gray) Region {
 	var layers [][]uint8
 	for _, m := range masks {
@@ -55,8 +53,8 @@ func (v View) Masks(masks ...*image.Gray) Region {
 	return v.region(layers...)
 }
 
-// Discs returns the union of the discs around those points that are visible. The radius is in
-// pixels of the photograph. A pixel belongs to a disc if its centre does.
+// Discs returns the union of discs around the visible points. The radius is in pixels of the photograph. A
+// pixel belongs to a disc if its centre does.
 func (v View) Discs(radius float64, points ...data.Point) Region {
 	var layers [][]uint8
 	for _, p := range points {
@@ -76,8 +74,8 @@ func (v View) Box(b data.Box) Region {
 	return v.region(v.fill(b, func(x, y float64) bool { return x >= b.X && x < b.X+b.Width && y >= b.Y && y < b.Y+b.Height }))
 }
 
-// fill returns a mask of the model's input that is 255 where in accepts the pixel's centre, in
-// the photograph's coordinates. Outside a box it is not asked.
+// fill returns a mask of the model's input that is 255 where in accepts the pixel's centre, in the
+// photograph's coordinates, and 0 outside the box around.
 func (v View) fill(around data.Box, in func(x, y float64) bool) []uint8 {
 	t := v.Transform
 	size, corner := t.Frame(v.Size.X, v.Size.Y)
@@ -143,7 +141,7 @@ func (r Region) Outside() Region {
 	return out
 }
 
-// Area returns the share of the image that r covers, which is the mass of a uniform map on it.
+// Area returns the share of the image that r covers: the mass of a uniform map.
 func (r Region) Area() float64 {
 	var sum float64
 	for _, c := range r.Cover {
@@ -152,8 +150,8 @@ func (r Region) Area() float64 {
 	return sum / float64(len(r.Cover))
 }
 
-// Chance returns the share of patches on which a peak counts as a hit: the score of a random
-// map in the pointing game.
+// Chance returns the share of patches on which a peak is a hit: the score of a random map in the pointing
+// game.
 func (r Region) Chance() float64 {
 	n := 0
 	for _, on := range r.On {
@@ -167,8 +165,8 @@ func (r Region) Chance() float64 {
 // Hidden reports whether r covers less than 1/2,000 of the image, too little to be seen.
 func (r Region) Hidden() bool { return r.Area() < leastSee }
 
-// Mass returns the share of the map's sum that falls on r. Each patch counts by the share of it
-// that r covers. The mass of a map of zeros is 0. It panics if the grids differ.
+// Mass returns the share of the map's sum on r, each patch weighted by its cover; 0 for a map of zeros. It
+// panics if the grids differ.
 func (h Map) Mass(r Region) float64 {
 	h.fits("Mass", r)
 	var on, all float64
@@ -182,10 +180,9 @@ func (h Map) Mass(r Region) float64 {
 	return on / all
 }
 
-// Points reports whether the map's hottest patch, the first of equals, is in r.On. This is the
-// pointing game (Zhang et al., "Top-Down Neural Attention by Excitation Backprop", ECCV 2016, and
-// IJCV 126, 2018): a map scores a hit if its maximum lies on the object. A map that holds a NaN
-// points at nothing. It panics if the grids differ.
+// Points reports whether the map's hottest patch, the first of equals, is in r.On: the pointing game (Zhang
+// et al., "Top-Down Neural Attention by Excitation Backprop", ECCV 2016, and IJCV 126, 2018). A map with a
+// NaN points at nothing. It panics if the grids differ.
 func (h Map) Points(r Region) bool {
 	h.fits("Points", r)
 	hottest := slices.Index(h.Values, slices.Max(h.Values)) // -1 for NaN

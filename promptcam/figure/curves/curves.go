@@ -1,5 +1,5 @@
-// Package curves draws how numbers change over the epochs of a training run, with gonum/plot.
-// It is a package of its own so that programs that draw none need not build gonum/plot.
+// Package curves draws training curves with gonum/plot. It is a package of its own so that other programs
+// need not build gonum/plot.
 package curves
 
 import (
@@ -18,39 +18,26 @@ import (
 	"gonum.org/v1/plot/vg/vgimg"
 )
 
-// Panel is one pair of axes: epochs to the right, from 1; values upwards, from 0.
+// Panel is one pair of axes: epochs from 1, values from 0.
 type Panel struct {
 	Title  string
-	Max    float64 // the vertical axis ends here, or at the largest value if that is larger
-	Legend Corner
+	Max    float64  // end of the vertical axis, unless a value is larger
 	Series []Series // at most 8 have colours of their own
+
+	LegendAtBottom bool // on the right; otherwise it is at the top right
 }
 
 // Series is one curve.
 type Series struct {
 	Name   string    // in the legend; "" leaves it out
-	Points []float64 // by epoch; NaN means no point, and the curve runs on to the next one
+	Points []float64 // by epoch; the curve skips NaN
 }
 
-// Corner is where the legend of a panel stands.
-type Corner int
-
-const (
-	TopRight Corner = iota
-	BottomRight
-)
-
-// palette is that of Okabe and Ito, whose colours colour-blind readers tell apart, the
-// strongest first.
+// palette is Okabe and Ito's, which colour-blind readers tell apart: blue, vermillion, bluish green, reddish
+// purple, orange, sky blue, black, yellow.
 var palette = [...]color.RGBA{
-	{0x00, 0x72, 0xb2, 255}, // blue
-	{0xd5, 0x5e, 0x00, 255}, // vermillion
-	{0x00, 0x9e, 0x73, 255}, // bluish green
-	{0xcc, 0x79, 0xa7, 255}, // reddish purple
-	{0xe6, 0x9f, 0x00, 255}, // orange
-	{0x56, 0xb4, 0xe9, 255}, // sky blue
-	{0x00, 0x00, 0x00, 255}, // black
-	{0xf0, 0xe4, 0x42, 255}, // yellow
+	{0x00, 0x72, 0xb2, 255}, {0xd5, 0x5e, 0x00, 255}, {0x00, 0x9e, 0x73, 255}, {0xcc, 0x79, 0xa7, 255},
+	{0xe6, 0x9f, 0x00, 255}, {0x56, 0xb4, 0xe9, 255}, {0x00, 0x00, 0x00, 255}, {0xf0, 0xe4, 0x42, 255},
 }
 
 // The size of a panel, at 96 pixels per inch: 378 x 340 pixels.
@@ -59,8 +46,7 @@ const (
 	pad                     = 8 // points
 )
 
-// PNG writes the panels side by side as one picture. It returns an error for no panels and
-// for an infinite point.
+// PNG writes the panels side by side as one picture. No panels and an infinite point are errors.
 func PNG(w io.Writer, panels ...Panel) error {
 	if len(panels) == 0 {
 		return errors.New("curves: no panels")
@@ -92,7 +78,7 @@ func (panel Panel) plot() (*plot.Plot, error) {
 	p.Title.Text, p.X.Label.Text = panel.Title, "epoch"
 	p.Y.Min, p.Y.Max = 0, panel.Max
 	p.X.Tick.Marker = wholeTicks{}
-	p.Legend.Top = panel.Legend == TopRight
+	p.Legend.Top = !panel.LegendAtBottom
 	for _, f := range []*font.Font{
 		&p.Title.TextStyle.Font, &p.X.Label.TextStyle.Font, &p.X.Tick.Label.Font, &p.Y.Tick.Label.Font, &p.Legend.TextStyle.Font,
 	} {
@@ -107,7 +93,7 @@ func (panel Panel) plot() (*plot.Plot, error) {
 	return p, nil
 }
 
-// addTo draws the series with a dot per epoch, so that a single epoch is seen too.
+// addTo draws the series with a dot per epoch, so that a single epoch is visible too.
 func (s Series) addTo(p *plot.Plot, c color.Color) error {
 	var points plotter.XYs
 	for i, v := range s.Points {
@@ -132,7 +118,7 @@ func (s Series) addTo(p *plot.Plot, c color.Color) error {
 	return nil
 }
 
-// wholeTicks leaves fractions of epochs without a tick.
+// wholeTicks puts no ticks at fractions of epochs.
 type wholeTicks struct{}
 
 func (wholeTicks) Ticks(low, high float64) []plot.Tick {

@@ -48,7 +48,7 @@ func TestSeriesHaveTheirColours(t *testing.T) {
 
 func TestPanelsStandSideBySide(t *testing.T) {
 	one := drawn(t, Panel{}).Bounds().Size()
-	three := drawn(t, Panel{}, Panel{Title: "accuracy", Max: 100, Legend: BottomRight}, Panel{}).Bounds().Size()
+	three := drawn(t, Panel{}, Panel{Title: "accuracy", Max: 100, LegendAtBottom: true}, Panel{}).Bounds().Size()
 	assert.Equal(t, one.Y, three.Y)
 	assert.InDelta(t, 3*one.X, three.X, 2)
 }

@@ -17,7 +17,7 @@ func ExamplePNG() {
 			{Name: "training", Points: []float64{2.1, 1.2, 0.7, 0.5}},
 			{Name: "validation", Points: []float64{2.2, 1.4, 1.0, 0.9}},
 		}},
-		curves.Panel{Title: "accuracy, %", Max: 100, Legend: curves.BottomRight, Series: []curves.Series{
+		curves.Panel{Title: "accuracy, %", Max: 100, LegendAtBottom: true, Series: []curves.Series{
 			{Points: []float64{math.NaN(), 61, math.NaN(), 84}},
 		}},
 	)

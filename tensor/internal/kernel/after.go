@@ -11,13 +11,13 @@ const (
 	QuickGELUAct
 )
 
-// After says what becomes of a product while it is still in the cache, in the
-// order of its fields. What is nil, or has no data, is left out.
+// After lists what is applied to a product, in this order, while it is still in the cache. A field that is
+// nil, or without data, is skipped.
 type After struct {
 	Bias []float32 // for each column, added
 
-	// Pre is the result so far; Act is applied to it. But if Derivative is set,
-	// Pre is read instead: the sum is multiplied by Act's derivative at Pre.
+	// Pre receives the result so far, to which Act is then applied. If Derivative is set, Pre is read
+	// instead, and the result is multiplied by Act's derivative at Pre.
 	Pre        Matrix
 	Act        Activation
 	Derivative bool
@@ -26,12 +26,12 @@ type After struct {
 	Residual Matrix    // added; it must not share elements with the product
 }
 
-// nothing tells whether a leaves the product as it is.
+// nothing reports whether a leaves the product unchanged.
 func (a *After) nothing() bool {
 	return a == nil || a.Bias == nil && a.Pre.Data == nil && a.Act == Identity && a.Scale == nil && a.Residual.Data == nil
 }
 
-// check panics if the parts of a do not fit c. It tells the race detector what apply does.
+// check panics if the fields of a do not fit c. It tells the race detector what apply reads and writes.
 func (a *After) check(c Matrix) {
 	if a.Derivative && a.Pre.Data == nil {
 		panic("kernel: Gemm: nothing to take the derivative at")
@@ -63,7 +63,7 @@ func (a *After) check(c Matrix) {
 	}
 }
 
-// View is the part of a for rows x cols elements of the product from (i, j) on.
+// View returns the part of a for the rows x cols block of the product that starts at (i, j).
 func (a *After) View(i, j, rows, cols int) After {
 	v := *a
 	if a.Bias != nil {
@@ -81,7 +81,7 @@ func (a *After) View(i, j, rows, cols int) After {
 	return v
 }
 
-// apply does to c, the product's rows and columns from (i, j) on, what a says.
+// apply applies a to c, a block of the product that starts at (i, j).
 func (a *After) apply(t *tier, c Matrix, i, j int) {
 	v := a.View(i, j, c.Rows, c.Cols)
 	for r := range c.Rows {

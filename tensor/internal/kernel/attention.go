@@ -5,22 +5,22 @@ import (
 	"math"
 )
 
-// KV is rows to attend to: their keys and values, [A, d] each.
+// KV holds the keys and values of rows to attend to, [A, d] each.
 type KV struct{ K, V Matrix }
 
-// Stats is what AttentionGrad needs to know of the softmax in Attention, for
-// each row: with scores s in units of ln 2, the weights are 2^(s-Max)*Inv.
+// Stats holds, per row, what AttentionGrad needs of Attention's softmax: with scores s in units of ln 2, the
+// weights are 2^(s-Max)*Inv.
 type Stats struct{ Max, Inv []float32 }
 
-// Attention is one head of scaled dot-product attention: with K and V the rows of
-// all kv in turn, A together,
+// Attention computes one head of scaled dot-product attention. K and V are the A rows of all kv,
+// concatenated:
 //
 //	weights = softmax(scale*q·Kᵀ)    [R, A]
 //	y       = weights·V              [R, d]
 //
-// Softmax is as in Softmax. Weights are written if weights has rows, and stats
-// if its slices have elements; y does not depend on either, nor does a row on
-// other rows. Columns of all matrices are contiguous. With no rows to attend to y is 0.
+// Softmax is that of Softmax. Attention writes weights if it has rows, and stats if its slices have elements;
+// y is the same either way, and a row of it does not depend on other rows of q. The columns of all matrices
+// are contiguous. With no rows to attend to, y is 0.
 func Attention(y, weights Matrix, stats Stats, q Matrix, scale float32, kv []KV) {
 	checkAttention("Attention", y, q, kv)
 	cols := 0
@@ -47,24 +47,21 @@ func Attention(y, weights Matrix, stats Stats, q Matrix, scale float32, kv []KV)
 	w.attention(best, y, weights, stats, q, scale, kv)
 }
 
-// Unlike FlashAttention (Dao et al., arXiv 2205.14135), this holds the scores of
-// all keys at once, if only for a few queries: even thousands of them fit a
-// second-level cache, and no sum must be corrected for a maximum found later.
-// What it shares is that scores never reach memory, that the division by
-// a row's sum waits for the d elements of the result, and that the adjoint
-// computes the weights again.
+// Unlike FlashAttention (Dao et al., arXiv 2205.14135), this holds the scores of all keys at once, for a few
+// queries: even thousands of scores fit a second-level cache, and no sum has to be corrected for a maximum
+// found later. As in FlashAttention, scores never reach main memory, the d elements of the result are divided
+// by a row's sum rather than the weights, and the adjoint recomputes the weights.
 const (
-	// attentionRows is about how many queries' scores are held at a time.
+	// attentionRows is roughly how many queries' scores are held at a time.
 	attentionRows = 48
-	// gradRows and gradScores are about the most queries, and scores, that the
-	// adjoint computes at a time. It sums over these queries, so fewer would mean
-	// that gradients of keys and values are read and written more often. Scores
-	// are held along with their gradients: that is 1 MB.
+	// gradRows and gradScores limit the queries, and scores, that the adjoint processes at a time. It sums
+	// over these queries, so smaller blocks would read and write the gradients of keys and values more often.
+	// Scores and their gradients take 1 MB.
 	gradRows   = 256
 	gradScores = 1 << 17
 )
 
-// space is the memory that a call of attention or attentionGrad copies operands into.
+// space is the scratch memory of one call of attention or attentionGrad.
 type space struct{ keys, values, rows, right, scores, grads, few []float32 }
 
 var spaces Stock[space]
@@ -76,7 +73,7 @@ func (w *space) attention(t *tier, y, weights Matrix, stats Stats, q Matrix, sca
 	}
 	keys := sized(&w.keys, roundUp(cols, t.nr)*q.Cols)
 	values := sized(&w.values, cols*roundUp(q.Cols, t.nr))
-	clear(keys[cols/t.nr*t.nr*q.Cols:]) // the last panel: columns to spare do not matter, but might be slow to compute with
+	clear(keys[cols/t.nr*t.nr*q.Cols:]) // the last panel: the values of unused columns do not matter, but could be slow to compute with
 	from := 0
 	for _, s := range kv { // copied once, for all queries
 		t.packColumns(keys, from, s.K)
@@ -95,7 +92,7 @@ func (w *space) attention(t *tier, y, weights Matrix, stats Stats, q Matrix, sca
 		t.maxRows(most, scores, row, cols)
 		t.exp2Rows(inv, scores, row, cols, most)
 		for r, sum := range inv {
-			if sum != 0 { // as it is if there are no keys, and y is 0 without
+			if sum != 0 { // it is 0 if there are no keys; y is then 0 anyway
 				inv[r] = 1 / sum
 			}
 		}
@@ -118,15 +115,14 @@ const cacheLine = 16 // float32s
 
 func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }
 
-// blockRows divides rows evenly into blocks of at most about most rows, multiples of unit.
+// blockRows divides rows evenly into blocks of about most rows or fewer, a multiple of unit.
 func blockRows(rows, most, unit int) int {
 	blocks := max(1, (rows+most-1)/most)
 	return roundUp((rows+blocks-1)/blocks, unit)
 }
 
-// multiply computes c = beta*c + alpha*a·b for b in panels, of which all
-// summands are taken in at a time. There is nothing to fetch ahead: b is in the
-// second-level cache.
+// multiply computes c = beta*c + alpha*a·b for b in panels, with all summands in one block. It prefetches
+// nothing: b is in the second-level cache.
 func (t *tier) multiply(c, a Matrix, b []float32, alpha, beta float32) {
 	for i := 0; i < c.Rows && c.Cols > 0; i += t.mr {
 		t.tile(min(t.mr, c.Rows-i), c.Cols, a.Cols, alpha, a.Data[i*a.RowStride:], a.RowStride, a.ColStride,
@@ -134,8 +130,7 @@ func (t *tier) multiply(c, a Matrix, b []float32, alpha, beta float32) {
 	}
 }
 
-// packColumns copies the rows of m, transposed, to the columns from from on of
-// panels of nr columns, as packB does with all columns.
+// packColumns copies the transpose of m to panels of nr columns, starting at column from. Compare packB.
 func (t *tier) packColumns(panels []float32, from int, m Matrix) {
 	for i := 0; i < m.Rows && m.Cols > 0; {
 		j := (from + i) % t.nr
@@ -145,8 +140,7 @@ func (t *tier) packColumns(panels []float32, from int, m Matrix) {
 	}
 }
 
-// packRows copies m to the rows from from on of panels of nr columns and rows
-// rows, as packB does with all rows.
+// packRows copies m to panels of nr columns and rows rows, starting at row from. Compare packB.
 func (t *tier) packRows(panels []float32, from, rows int, m Matrix) {
 	if m.Rows == 0 {
 		return
@@ -163,24 +157,22 @@ func (t *tier) packRows(panels []float32, from, rows int, m Matrix) {
 	}
 }
 
-// Grad is a gradient to compute: its elements become Beta times what they are,
-// not read if Beta is 0, plus the gradient. One without rows is not wanted.
+// Grad is where to write a gradient: each element becomes Beta times its old value plus the gradient; if Beta
+// is 0 the old value is not read. A Grad without rows is not computed.
 type Grad struct {
 	Matrix
 	Beta float32
 }
 
-// KVGrad is the gradients of a KV.
+// KVGrad holds the gradients of a KV.
 type KVGrad struct{ K, V Grad }
 
-// AttentionGrad is the adjoint of Attention: from dy, the gradient of its
-// result y, and the stats it wrote, it computes the weights again and of them the
-// gradients. With P the weights, dP = dy·Vᵀ and dS = scale * P * (dP - rows' sums of dy*y),
+// AttentionGrad is the adjoint of Attention, given dy, the gradient of its result y, and the stats it wrote.
+// It recomputes the weights P. With dP = dy·Vᵀ and dS = scale * P * (dP - rows' sums of dy*y),
 //
 //	dq = dS·K,  dK = dSᵀ·q,  dV = Pᵀ·dy
 //
-// q has rows. What is not wanted is not computed, and V and y are not read if neither
-// dq nor a dK is wanted.
+// q must have rows. V and y are not read if neither dq nor a dK is wanted.
 func AttentionGrad(dq Grad, dkv []KVGrad, dy, y Matrix, stats Stats, q Matrix, scale float32, kv []KV) {
 	const op = "AttentionGrad"
 	checkAttention(op, y, q, kv)
@@ -223,7 +215,7 @@ func (w *space) attentionGrad(t *tier, dq Grad, dkv []KVGrad, dy, y Matrix, stat
 	keys := sized(&w.keys, roundUp(cols, t.nr)*d)     // Kᵀ
 	values := sized(&w.values, roundUp(cols, t.nr)*d) // Vᵀ
 	keyRows := sized(&w.rows, cols*width)             // K
-	last := cols / t.nr * t.nr * d                    // panels, which may have columns to spare
+	last := cols / t.nr * t.nr * d                    // the last panels, which may have unused columns
 	clear(keys[last:])
 	clear(values[last:])
 	from := 0
@@ -248,8 +240,7 @@ func (w *space) attentionGrad(t *tier, dq Grad, dkv []KVGrad, dy, y Matrix, stat
 		qs, dys, inv := q.view(i, 0, n, d), dy.view(i, 0, n, d), stats.Inv[i:][:n]
 		t.multiply(p, qs, keys, scale*math.Log2E, 0)
 		t.exp2Rows(sums[:n], scores, row, cols, stats.Max[i:])
-		// The rows of p are still to be multiplied by inv, which it is cheaper to
-		// do where they are used.
+		// The rows of p still have to be multiplied by inv, which is cheaper where they are used.
 		if wantV {
 			t.packRows(right, 0, n, dys)
 			for j := 0; j < d; j += t.nr {
@@ -294,8 +285,8 @@ func checkAttention(op string, y, q Matrix, kv []KV) {
 	}
 }
 
-// checkRows panics unless m, the operand of op called name, is rows x cols, with
-// contiguous columns, and lies in its data.
+// checkRows panics unless m, op's operand called name, is rows x cols with contiguous columns within its
+// data.
 func (m Matrix) checkRows(op, name string, rows, cols int) {
 	if m.Rows != rows || m.Cols != cols || rows < 0 || cols < 0 || m.RowStride < 0 || m.ColStride != 1 && cols > 1 {
 		panic(fmt.Sprintf("kernel: %s: %s is %dx%d with strides %d and %d, want %dx%d, contiguous columns",
@@ -313,15 +304,15 @@ func (g Grad) check(op, name string, operand Matrix) {
 	}
 }
 
-// check panics unless s is of so many rows.
+// check panics unless s has the given number of rows.
 func (s Stats) check(op string, rows int) {
 	if len(s.Max) != rows || len(s.Inv) != rows {
 		panic(fmt.Sprintf("kernel: %s: stats of %d and %d rows, want %d", op, len(s.Max), len(s.Inv), rows))
 	}
 }
 
-// addProduct adds to g, or sets it, the product of n columns of p from one on,
-// transposed, with panels of as many rows as p has.
+// addProduct computes the product of the transpose of n columns of p, starting at from, with panels of p.Rows
+// rows, and adds it to g or, unless add is set, writes it as g.Beta says.
 func (t *tier) addProduct(g Grad, p Matrix, from, n int, panels []float32, add bool) {
 	if g.Rows == 0 {
 		return

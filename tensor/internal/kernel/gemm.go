@@ -5,8 +5,8 @@ import (
 	"iter"
 )
 
-// Matrix is a strided view of float32s: element (i, j) is
-// Data[i*RowStride+j*ColStride]. Strides are not negative.
+// Matrix is a strided view of float32s: element (i, j) is Data[i*RowStride+j*ColStride]. Strides are not
+// negative.
 type Matrix struct {
 	Data                 []float32
 	Rows, Cols           int
@@ -18,13 +18,12 @@ func (m Matrix) T() Matrix {
 	return Matrix{m.Data, m.Cols, m.Rows, m.ColStride, m.RowStride}
 }
 
-// Gemm computes c = a·b and then what after says, which may be nil. c's ColStride
-// must be 1; a and b may have any strides. c must not share elements with the
-// operands. It panics if shapes do not fit or a view reaches past its data.
+// Gemm computes c = a·b and then applies after, which may be nil. c's ColStride must be 1; a and b may have
+// any strides. c must not share elements with the operands. It panics if shapes do not match or a view
+// reaches past its data.
 //
-// The bits of an element of c depend only on its row of a and its column of b:
-// splitting c by rows or columns among several calls gives the same result as one
-// call, and so does packing b.
+// The bits of an element of c depend only on its row of a and its column of b, not on how c is split among
+// calls or whether b is packed.
 func Gemm(c, a, b Matrix, after *After) {
 	b.check("b")
 	b.raceRead()
@@ -59,7 +58,7 @@ func multiply(c, a Matrix, b right, after *After) {
 	gemm(best, c, a, b, after)
 }
 
-// check panics unless all elements of m, the operand called name, lie in its data.
+// check panics unless all elements of m, the operand called name, are within its data.
 func (m Matrix) check(name string) {
 	if m.Rows < 0 || m.Cols < 0 || m.RowStride < 0 || m.ColStride < 0 {
 		panic(fmt.Sprintf("kernel: Gemm: %s is %dx%d with strides %d and %d", name, m.Rows, m.Cols, m.RowStride, m.ColStride))
@@ -73,25 +72,24 @@ func (m Matrix) check(name string) {
 	}
 }
 
-// TileSize is the numbers of rows and columns of which multiples make no tile in vain.
+// TileSize returns the rows and columns of a full tile: products of multiples of them waste no work.
 func TileSize() (rows, cols int) { return best.mr, best.nr }
 
-// The tiling follows Goto and van de Geijn, "Anatomy of High-Performance Matrix
-// Multiplication", ACM TOMS 34(3), 2008, and BLIS, with the parts of a and b
-// exchanged: a tile of c stays in registers, the rows of a that it needs stay in
-// the first-level cache while a block of b in the second passes by them panel by panel.
+// The tiling follows Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication", ACM TOMS
+// 34(3), 2008, and BLIS, with the roles of a and b exchanged: a tile of c stays in registers, and its rows of
+// a stay in the first-level cache while a block of b streams from the second-level cache, panel by panel.
 const (
-	// blockK is the most summands that one tile takes in at a time. The rows of a
-	// tile, 12 x 512, are 24 KB of a first-level cache of 32 to 48 KB.
+	// blockK is the most summands that a tile processes at a time. A tile's rows of a, 12 x 512, take 24 KB
+	// of a first-level cache of 32 to 48 KB.
 	blockK = 512
-	// block is about the size of the block of b that passes by all rows of a before
-	// the next: 512 KB of a second-level cache of 1 to 2 MB.
+	// block is roughly the size of the block of b that all rows of a use before the next: 512 KB of a
+	// second-level cache of 1 to 2 MB.
 	block = 1 << 17
-	// packedTiles is the number of tiles for which rows of a are copied at a time, if
-	// their elements do not lie side by side: 4 x 12 floats are three cache lines.
+	// packedTiles is the number of tiles whose rows of a are copied at a time, if their elements are not
+	// adjacent: 4 x 12 floats are three cache lines.
 	packedTiles = 4
-	// fewRows is the number of rows up to which b is read in place where that is
-	// possible: copying would cost more than it saves.
+	// fewRows is the most rows of c for which b is read in place if possible: copying would cost more than it
+	// saves.
 	fewRows = 24
 )
 
@@ -102,10 +100,9 @@ type workspace struct {
 
 var workspaces Stock[workspace]
 
-// gemm is Gemm without its checks. The summed index is cut into blocks by a.Cols
-// alone and the order within a block is the tile's, so that bits depend on
-// nothing else; whether an operand is read in place or from a copy only matters
-// to speed.
+// gemm is Gemm without its checks. Only a.Cols decides how the sums are cut into blocks, and the tile decides
+// the order within a block, so the bits depend on nothing else. Whether an operand is read in place or copied
+// affects only speed.
 func gemm(t *tier, c, a Matrix, b right, after *After) {
 	w := workspaces.Get()
 	defer workspaces.Put(w)
@@ -141,7 +138,7 @@ func gemm(t *tier, c, a Matrix, b right, after *After) {
 	}
 }
 
-// kBlocks yields where each block of k summands begins and how many it has.
+// kBlocks yields the start and the length of each block of k summands.
 func kBlocks(k int) iter.Seq2[int, int] {
 	return func(yield func(int, int) bool) {
 		from := 0
@@ -156,7 +153,7 @@ func kBlocks(k int) iter.Seq2[int, int] {
 	}
 }
 
-// view returns rows x cols elements of m from (i, j) on.
+// view returns the rows x cols block of m that starts at (i, j).
 func (m Matrix) view(i, j, rows, cols int) Matrix {
 	v := Matrix{nil, rows, cols, m.RowStride, m.ColStride}
 	if rows > 0 && cols > 0 {
@@ -165,8 +162,7 @@ func (m Matrix) view(i, j, rows, cols int) Matrix {
 	return v
 }
 
-// tiles returns memory for the rows of m, tile by tile, and how far it is from
-// one tile to the next.
+// tiles returns memory for the rows of m, tile by tile, and the distance from one tile to the next.
 func (w *workspace) tiles(t *tier, m Matrix) (Matrix, int) {
 	step := t.mr * m.Cols
 	return Matrix{sized(&w.a, (m.Rows+t.mr-1)/t.mr*step), m.Rows, m.Cols, 1, t.mr}, step

@@ -2,8 +2,8 @@ package kernel
 
 import "math"
 
-// generic is the plain Go of every loop: what runs where there is no assembly,
-// and what the assembly is held to.
+// generic is the plain Go version of every loop: it runs where there is no assembly and defines what the
+// assembly computes.
 var generic = tier{
 	name:           "generic",
 	mr:             2,
@@ -36,17 +36,12 @@ var generic = tier{
 	quickGELUGrad:  quickGELUGradGeneric,
 }
 
-// tileGeneric computes c = beta*c + alpha*a·b for rows (1 to mr) by cols elements:
-// a[i*aRow+p*aCol] times column j of b, summed over p < k in order, added to
-// c[i*cRow+j], which is not read if beta is 0. b lies in panels of nr columns:
-// element (p, j) is b[j/nr*panel+p*bRow+j%nr]. Every row of a panel has nr
-// readable elements, of which those from cols on do not matter.
-//
-// For each panel the tile may fetch the next 2k elements of ahead into the cache;
-// it does not otherwise use them.
-//
-// A sum is formed the same way wherever its element lies in the tile: the rows
-// missing in a smaller tile are computed as copies of the last.
+// tileGeneric computes c = beta*c + alpha*a·b for rows (1 to mr) by cols elements: a[i*aRow+p*aCol] times
+// column j of b, summed over p < k in order, added to c[i*cRow+j], which is not read if beta is 0. b lies in
+// panels of nr columns: element (p, j) is b[j/nr*panel+p*bRow+j%nr]. Every row of a panel has nr readable
+// elements; those from cols on do not matter. For each panel the tile may prefetch the next 2k elements of
+// ahead. A sum is computed in the same order at any place in the tile: a smaller tile computes its missing
+// rows as copies of the last.
 func tileGeneric(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow, panel int, beta float32, c []float32, cRow int, ahead []float32) {
 	const nr = 4
 	for ; cols > nr; cols -= nr {
@@ -84,8 +79,8 @@ func tileGeneric(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, 
 	}
 }
 
-// packGeneric copies panels of nr columns of src: element (i, j) of panel p,
-// src[i*srcRow+p*nr+j], goes to dst[(p*rows+i)*nr+j].
+// packGeneric copies panels of nr columns of src: element (i, j) of panel p, src[i*srcRow+p*nr+j], goes to
+// dst[(p*rows+i)*nr+j].
 func packGeneric(dst, src []float32, srcRow, rows, panels int) {
 	packPanels(4, dst, src, srcRow, rows, panels)
 }
@@ -192,9 +187,8 @@ func maxRowsGeneric(most, x []float32, row, cols int) {
 	}
 }
 
-// exp2RowsGeneric sets x[r*row+j] to 2^(x[r*row+j] - shift[r]), j < cols, and
-// sum[r] to the sum over j, for each r. No exponent is above 0, but for
-// roundings; where one is below -126 the power may be 0.
+// exp2RowsGeneric sets x[r*row+j] to 2^(x[r*row+j] - shift[r]), j < cols, and sum[r] to the sum over j, for
+// each r. No exponent is above 0, up to rounding; if one is below -126 the power may be 0.
 func exp2RowsGeneric(sum, x []float32, row, cols int, shift []float32) {
 	for r := range sum {
 		sum[r] = 0
@@ -263,8 +257,7 @@ func geluGeneric(dst, x []float32) {
 	}
 }
 
-// geluGradGeneric is dy*(Phi(x) + x*phi(x)), written so that the infinities give
-// the limits 0 and 1.
+// geluGradGeneric is dy*(Phi(x) + x*phi(x)), written so that the infinities give the limits 0 and 1.
 func geluGradGeneric(dst, x, dy []float32) {
 	for i, v := range x {
 		t := min(math.Abs(float64(v)), geluEnd)
@@ -290,9 +283,8 @@ func quickGELUGeneric(dst, x []float32) {
 	}
 }
 
-// quickGELUGradGeneric is dy*s*(1 + 1.702x(1-s)) with s = sigmoid(1.702x),
-// written so that the infinities give the limits 0 and 1: the derivatives at x
-// and -x add up to 1.
+// quickGELUGradGeneric is dy*s*(1 + 1.702x(1-s)) with s = sigmoid(1.702x), written so that the infinities
+// give the limits 0 and 1: the derivatives at x and -x add up to 1.
 func quickGELUGradGeneric(dst, x, dy []float32) {
 	for i, v := range x {
 		t := min(math.Abs(float64(v)), quickGELUEnd)
@@ -306,8 +298,8 @@ func quickGELUGradGeneric(dst, x, dy []float32) {
 }
 
 const (
-	// quickGELUSlope is from Hendrycks and Gimpel, "Gaussian Error Linear Units",
-	// arXiv 1606.08415, section 2.
+	// quickGELUSlope is from Hendrycks and Gimpel, "Gaussian Error Linear Units", arXiv 1606.08415, section
+	// 2.
 	quickGELUSlope = 1.702
 	// quickGELUEnd is where sigmoid(-1.702x) has long been 0 as a float32.
 	quickGELUEnd = 88

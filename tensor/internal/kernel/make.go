@@ -2,13 +2,12 @@ package kernel
 
 import "unsafe"
 
-// Make returns n zeros. Where they are many, the system is asked for large pages:
-// a product reads several places at once, far from each other, and the processor
-// finds only so many small pages quickly.
+// Make returns n zeros. For a large n it asks the system for large pages: a matrix product reads several
+// distant places at once, and the processor's cache of page addresses is small.
 func Make(n int) []float32 {
 	x := make([]float32, n)
 	if n >= many {
-		// From where the first large page that holds any of x begins to where the last one ends.
+		// From the start of the first large page that overlaps x to the end of the last one.
 		first := uintptr(unsafe.Pointer(&x[0])) &^ (hugePage - 1)
 		last := uintptr(unsafe.Pointer(&x[n-1])) | (hugePage - 1)
 		adviseHuge(first, last+1-first)

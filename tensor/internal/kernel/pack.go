@@ -2,18 +2,17 @@ package kernel
 
 import "fmt"
 
-// Packed is a right operand in the order in which tiles read it: blocks of at
-// most blockK rows; in each of them panels of nr columns, one after the other; in
-// each of them its rows. The last panel is filled up with zeros.
+// Packed is a right operand in the order in which tiles read it: blocks of at most blockK rows, each a
+// sequence of panels of nr columns, each row by row. The last panel is padded with zeros.
 type Packed struct {
 	data       []float32
 	rows, cols int
 	nr         int
-	panels     int // in a block; of a view, in the whole
-	first      int // the panel in which a view begins
+	panels     int // in a block of the whole, even for a view
+	first      int // panel of a view
 }
 
-// NewPacked returns memory for a rows x cols operand, to be filled.
+// NewPacked returns memory for a rows x cols operand; Fill fills it.
 func NewPacked(rows, cols int) Packed { return newPacked(best, rows, cols) }
 
 func newPacked(t *tier, rows, cols int) Packed {
@@ -24,7 +23,7 @@ func newPacked(t *tier, rows, cols int) Packed {
 // Size returns the numbers of rows and columns.
 func (p Packed) Size() (rows, cols int) { return p.rows, p.cols }
 
-// Panels is the number of panels to fill, each of as many columns as a tile has.
+// Panels returns the number of panels to fill, each as wide as a tile.
 func (p Packed) Panels() int { return p.panels }
 
 // Fill copies panels [from, to) of m.
@@ -43,7 +42,7 @@ func (p Packed) fill(t *tier, m Matrix, from, to int) {
 	}
 }
 
-// Cols returns columns [from, to), a view; from must be where a panel begins.
+// Cols returns a view of the columns [from, to); from must be the start of a panel.
 func (p Packed) Cols(from, to int) Packed {
 	if from%p.nr != 0 {
 		panic(fmt.Sprintf("kernel: column %d is within a panel of %d", from, p.nr))
@@ -53,18 +52,16 @@ func (p Packed) Cols(from, to int) Packed {
 	return p
 }
 
-// from returns the memory from column j on of the block of n rows that begins with row i.
+// from returns the memory from column j on, in the block of n rows that starts at row i.
 func (p Packed) from(i, n, j int) []float32 {
 	return p.data[(i*p.panels+(p.first+j/p.nr)*n)*p.nr:]
 }
 
-// packB copies m to dst in panels of nr columns, one after the other, each of
-// them row by row. The last one is filled up with zeros.
+// packB copies m to dst in panels of nr columns, each row by row. The last panel is padded with zeros.
 func packB(t *tier, dst []float32, m Matrix) {
 	k := m.Rows
 	full := m.Cols / t.nr
-	// So many panels at a time: their rows compete for the same places of the
-	// first-level cache.
+	// A few panels at a time, since their rows compete for the same sets of the first-level cache.
 	const most = 8
 	for i := 0; i < full && k > 0; i += most {
 		n := min(most, full-i)
@@ -97,15 +94,15 @@ func (b right) size() (rows, cols int) {
 	return b.plain.Rows, b.plain.Cols
 }
 
-// panels is what the tiles read of some rows and columns of a right operand.
+// panels are what the tiles read of a block of a right operand.
 type panels struct {
 	data []float32
 	step int       // from one panel to the next
 	row  int       // from a panel's row to the next
-	next []float32 // what they will read after these
+	next []float32 // the elements read after these
 }
 
-// panels returns columns [j, j+cols) of rows [p, p+n), for a product of so many rows.
+// panels returns columns [j, j+cols) of rows [p, p+n), for a product of the given number of rows.
 func (b right) panels(t *tier, w *workspace, p, n, j, cols, rows int) panels {
 	if b.packed.data != nil {
 		all := b.packed.from(p, n, j)
@@ -113,8 +110,7 @@ func (b right) panels(t *tier, w *workspace, p, n, j, cols, rows int) panels {
 		return panels{all[:size], t.nr * n, t.nr, all[size:]}
 	}
 	m := b.plain.view(p, j, n, cols)
-	// In place, the last panel must not be narrower than the others: the tile
-	// reads full rows.
+	// In place, the last panel must not be narrower than the others: the tile reads full rows.
 	if m.ColStride == 1 && rows <= fewRows && cols%t.nr == 0 && n > 0 {
 		return panels{m.Data, t.nr, m.RowStride, nil}
 	}
@@ -123,9 +119,8 @@ func (b right) panels(t *tier, w *workspace, p, n, j, cols, rows int) panels {
 	return panels{dst, t.nr * n, t.nr, nil}
 }
 
-// prefetch returns the memory that a tile of so many columns and k summands fetches
-// while it computes, so that the next block is in the second-level cache when
-// its turn comes: what is next, until all of it is taken.
+// prefetch returns the memory that a tile of cols columns and k summands prefetches, so that the next block
+// is in the second-level cache when it is needed.
 func (b *panels) prefetch(t *tier, cols, k int) []float32 {
 	n := (cols + t.nr - 1) / t.nr * 2 * k
 	if len(b.next) < n {

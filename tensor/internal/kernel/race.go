@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// The race detector does not see what assembly touches, so entry points tell it.
+// The race detector does not see the accesses of assembly, so entry points report them.
 
 func raceRead(x []float32) {
 	if len(x) > 0 {

@@ -5,15 +5,14 @@ import (
 	"sync"
 )
 
-// Stock lends memory that operations need while they run. A sync.Pool would lose
-// it, megabytes of it, with every garbage collection. What many calls at a time
-// needed, or one huge call, is not kept.
+// Stock lends scratch memory to operations. A sync.Pool would drop it, megabytes of it, at every garbage
+// collection. Stock does not keep the memory of very many simultaneous calls or of one huge call.
 type Stock[T any] struct {
 	mu   sync.Mutex
 	free []*T
 }
 
-// Get returns a T that may hold what its last user left in it.
+// Get returns a T, which may hold its last user's data.
 func (s *Stock[T]) Get() *T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -38,11 +37,10 @@ func (s *Stock[T]) Put(p *T) {
 
 var mostFree = 4 * runtime.NumCPU()
 
-// mostHeld is the most elements that a slice may have and be held for the next
-// call: 32 MB, which few need.
+// mostHeld is the longest slice kept for the next call: 32 MB.
 const mostHeld = 8 << 20
 
-// sized returns n elements, those of *s, which grows, but for a huge n.
+// sized returns n elements of *s, which it grows as needed. A huge n gets memory of its own.
 func sized(s *[]float32, n int) []float32 {
 	if n > mostHeld {
 		return Make(n)

@@ -1,8 +1,7 @@
 package kernel
 
-// tier is one implementation of the inner loops. Lengths are checked and rows
-// are cut by the callers; a tier's functions may assume that the slices passed
-// together have equal lengths.
+// tier is one implementation of the inner loops. Callers check lengths; a tier's functions may assume that
+// slices passed together have equal lengths.
 type tier struct {
 	name string
 
@@ -38,7 +37,7 @@ type tier struct {
 // tiers lists what this processor can run, fastest first. Generic is always the last.
 var tiers = append(simdTiers(), generic)
 
-// best is the tier in use: the fastest that the processor and the build have.
-// GODEBUG=cpu.avx512f=off rules out AVX-512; GODEBUG=cpu.avx2=off, on arm64
-// cpu.asimd=off, and the build tag purego rule out all but generic.
+// best is the tier in use: the fastest that the processor and the build support. GODEBUG=cpu.avx512f=off
+// rules out AVX-512; GODEBUG=cpu.avx2=off, on arm64 cpu.asimd=off, and the build tag purego rule out all but
+// generic.
 var best = &tiers[0]

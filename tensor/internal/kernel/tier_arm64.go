@@ -4,13 +4,12 @@ package kernel
 
 import "golang.org/x/sys/cpu"
 
-// simdTiers returns the tiers in assembly that this processor can run: every
-// 64-bit Arm has NEON.
+// simdTiers returns the tiers in assembly that this processor can run: every 64-bit Arm has NEON.
 func simdTiers() []tier {
 	if !cpu.ARM64.HasASIMD {
 		return nil
 	}
-	neon := generic // for what has no version of its own
+	neon := generic // for functions without a NEON version
 	neon.name = "neon"
 	neon.mr = 8
 	neon.nr = 8
@@ -43,7 +42,7 @@ func simdTiers() []tier {
 	return []tier{neon}
 }
 
-// tiles is tileGeneric by tiles in assembly.
+// tiles is tileGeneric in terms of tileNEON.
 func tiles(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow, panel int, beta float32, c []float32, cRow int, ahead []float32) {
 	const nr = 8
 	for ; cols > nr; cols -= nr {

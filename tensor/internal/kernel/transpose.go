@@ -2,8 +2,8 @@
 
 package kernel
 
-// byEights returns transposeGeneric by means of eight, which does the same for
-// eight rows and multiples of unit columns.
+// byEights returns transposeGeneric in terms of eight, which transposes eight rows and a multiple of unit
+// columns.
 func byEights(eight func(dst []float32, dstRow int, src []float32, srcRow, k int), unit int) func(dst []float32, dstRow int, src []float32, srcRow, rows, k int) {
 	return func(dst []float32, dstRow int, src []float32, srcRow, rows, k int) {
 		fast := k / unit * unit

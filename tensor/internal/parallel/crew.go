@@ -8,14 +8,12 @@ import (
 	"time"
 )
 
-// linger is how long a helper without work looks out for the next loop before it
-// sleeps, and how long a caller looks out for the last of its helpers: the
-// operations of a training step follow each other closely, and to wake a
-// goroutine takes about as long. Both let other goroutines pass meanwhile.
+// linger is how long a helper without work looks out for the next loop before it sleeps, and how long a
+// caller looks out for the last of its helpers: the operations of a training step follow each other closely,
+// and to wake a goroutine takes about as long. Both let other goroutines pass meanwhile.
 const linger = 30 * time.Microsecond
 
-// crew is the helpers of all loops. A helper is at work on a loop, on the lookout
-// for one, or asleep.
+// crew is the helpers of all loops. A helper is at work on a loop, on the lookout for one, or asleep.
 type crew struct {
 	mu      sync.Mutex
 	loops   []*loop   // open ones, outer before inner
@@ -75,8 +73,8 @@ func (c *crew) close(l *loop) {
 	c.loops = slices.Delete(c.loops, slices.Index(c.loops, l), slices.Index(c.loops, l)+1)
 	c.mu.Unlock()
 	if l.inside.Add(-1) > 0 {
-		// Helpers wait for nothing but their own calls of the task, in which they may
-		// in turn be callers that wait for helpers of theirs: nesting cannot deadlock.
+		// Helpers wait for nothing but their own calls of the task, in which they may in turn be callers that
+		// wait for helpers of theirs: nesting cannot deadlock.
 		lookout(func() bool { return len(l.empty) > 0 })
 		<-l.empty
 	}

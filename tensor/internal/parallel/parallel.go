@@ -1,9 +1,8 @@
 // Package parallel runs a loop on several goroutines.
 //
-// The goroutines that help a caller are started when they are first needed,
-// serve all loops of the program, and stay: an idle one sleeps and costs its
-// stack. So a loop neither starts a goroutine nor allocates, and loops of some
-// microseconds are worth sharing.
+// The goroutines that help a caller are started when they are first needed, serve all loops of the program,
+// and stay: an idle one sleeps and costs its stack. So a loop neither starts a goroutine nor allocates, and
+// loops of some microseconds are worth sharing.
 package parallel
 
 import (
@@ -23,20 +22,17 @@ func (f Func) Do(from, to int) { f(from, to) }
 // For is Run for a function.
 func For(n, grain int, f func(from, to int)) { Run(n, grain, Func(f)) }
 
-// Run calls t.Do(from, to) for chunks that together cover [0, n) once, on at
-// most GOMAXPROCS goroutines of which the caller is one, and returns when all
-// calls have returned. Every chunk is grain long and starts at a multiple of
-// grain, but for the last, which may be shorter: where the chunks lie depends
-// on n and grain alone, so what is computed per chunk has the same bits on any
-// number of processors. Chunks are handed out in order but may run in any order.
+// Run calls t.Do(from, to) for chunks that together cover [0, n) once, on at most GOMAXPROCS goroutines of
+// which the caller is one, and returns when all calls have returned. Every chunk is grain long and starts at
+// a multiple of grain, but for the last, which may be shorter: where the chunks lie depends on n and grain
+// alone, so what is computed per chunk has the same bits on any number of processors. Chunks are handed out
+// in order but may run in any order.
 //
-// t.Do may itself call Run; all loops of the program, nested ones too, have
-// GOMAXPROCS-1 helpers together. If calls of t.Do panic, no further chunk is
-// started and Run panics with the value of one of them once the running calls
-// are done. A call of t.Do that ends its goroutine (runtime.Goexit, as a test's
-// FailNow does) likewise ends the loop: if it was the caller's, the caller ends
-// once the running calls are done, whatever becomes of them; if it was a
-// helper's, Run panics and says so. Run panics if grain is not positive; n <= 0
+// t.Do may itself call Run; all loops of the program, nested ones too, have GOMAXPROCS-1 helpers together. If
+// calls of t.Do panic, no further chunk is started and Run panics with the value of one of them once the
+// running calls are done. A call of t.Do that ends its goroutine (runtime.Goexit, as a test's FailNow does)
+// likewise ends the loop: if it was the caller's, the caller ends once the running calls are done, whatever
+// becomes of them; if it was a helper's, Run panics and says so. Run panics if grain is not positive; n <= 0
 // calls nothing.
 func Run(n, grain int, t Task) {
 	if grain <= 0 {
@@ -78,8 +74,8 @@ func (l *loop) run(helper bool) {
 		if done {
 			return
 		}
-		// A panic may not leave a helper, where it would end the program
-		// whatever the caller of Run has deferred: the caller raises it instead.
+		// A panic may not leave a helper, where it would end the program whatever the caller of Run has
+		// deferred: the caller raises it instead.
 		v := recover()
 		switch {
 		case v != nil:

@@ -101,7 +101,7 @@ func corner(m *promptcam.Model) heat.Region {
 
 // In every mode, from images and from tokens, what is measured is the map that Explain has, and the
 // class token's is that of the backbone alone.
-func TestSightMeasuresTheMapsOfExplanations(t *testing.T) {
+func TestLocalizeScoresTheMapsOfExplanations(t *testing.T) {
 	models, images := untrained(t)
 	for name, m := range models {
 		t.Run(name, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestSightMeasuresTheMapsOfExplanations(t *testing.T) {
 			}
 			r := corner(m)
 			places := func(int) ([]heat.Region, error) { return []heat.Region{r, r.Outside()}, nil }
-			all, err := Sightings(m.Explanations(t.Context(), inPairs{images, labels, nil}), places, promptcam.BlurPatches)
+			all, err := LocalizeAll(m.Explanations(t.Context(), inPairs{images, labels, nil}), places, promptcam.BlurPatches)
 			require.NoError(t, err)
 			require.Len(t, all, len(labels))
 			b, tp := m.Backbone, &autograd.Tape{NoGrad: true}
@@ -143,10 +143,12 @@ func TestSightMeasuresTheMapsOfExplanations(t *testing.T) {
 				}
 				assert.Len(t, s.Token, b.Config.Heads)
 				assert.Positive(t, s.Mean.Mass[0])
-				assert.Equal(t, Extent{r.Area(), r.Chance(), false}, s.Regions[0])
+				assert.Equal(t, r.Area(), s.Area[0])
+				assert.Equal(t, r.Chance(), s.Chance[0])
+				assert.False(t, s.Hidden[0])
 			}
 			if _, ok := m.Layer(); ok {
-				again, err := Sightings(m.Explanations(t.Context(), inPairs{images, labels, m}), places, promptcam.BlurPatches)
+				again, err := LocalizeAll(m.Explanations(t.Context(), inPairs{images, labels, m}), places, promptcam.BlurPatches)
 				require.NoError(t, err)
 				assert.Equal(t, all, again)
 			}
@@ -154,14 +156,14 @@ func TestSightMeasuresTheMapsOfExplanations(t *testing.T) {
 	}
 }
 
-func TestSightingsErrors(t *testing.T) {
+func TestLocalizeAllErrors(t *testing.T) {
 	models, images := untrained(t)
 	l := inPairs{images, make([]int, images.Dim(0)), nil}
 	explained := models["last"].Explanations(t.Context(), l)
-	_, err := Sightings(explained, func(i int) ([]heat.Region, error) { return nil, errors.New("no mask") }, promptcam.BlurPatches)
+	_, err := LocalizeAll(explained, func(i int) ([]heat.Region, error) { return nil, errors.New("no mask") }, promptcam.BlurPatches)
 	assert.ErrorContains(t, err, "no mask")
 	l.labels[0] = 99
-	_, err = Sightings(explained, func(i int) ([]heat.Region, error) { return nil, nil }, promptcam.BlurPatches)
+	_, err = LocalizeAll(explained, func(i int) ([]heat.Region, error) { return nil, nil }, promptcam.BlurPatches)
 	assert.ErrorContains(t, err, "class 99")
 }
 
@@ -233,7 +235,7 @@ func TestAModelThatLooksAtTheSpot(t *testing.T) {
 		return []heat.Region{view.Discs(3, data.Point{X: float64(at[i]%4*8 + 4), Y: float64(at[i]/4*8 + 4), Visible: i != 7}),
 			view.Box(data.Box{X: float64(at[i] % 4 * 8), Y: float64(at[i] / 4 * 8), Width: 8, Height: 8})}, nil
 	}
-	all, err := Sightings(m.Explanations(t.Context(), inPairs{images, labels, nil}), places, promptcam.BlurPatches)
+	all, err := LocalizeAll(m.Explanations(t.Context(), inPairs{images, labels, nil}), places, promptcam.BlurPatches)
 	require.NoError(t, err)
 	s := ScoreTraits(all, 2, 0, heat.DefaultBootstrap())
 	mass := math.Exp(attention) / (math.Exp(attention) + 15)
