@@ -1,8 +1,10 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"math"
+	"slices"
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
@@ -34,21 +36,14 @@ func (k *KNN) Classes(x *tensor.Tensor) []int {
 
 // vote returns the class of a row from its products with the rows.
 func (k *KNN) vote(similar []float32) int {
-	nearest := make([]int, 0, k.K+1) // the most similar first
-	for i, s := range similar {
-		if len(nearest) == k.K && s <= similar[nearest[k.K-1]] {
-			continue
-		}
-		at := len(nearest)
-		nearest = append(nearest, i)
-		for ; at > 0 && s > similar[nearest[at-1]]; at-- {
-			nearest[at], nearest[at-1] = nearest[at-1], nearest[at]
-		}
-		nearest = nearest[:min(len(nearest), k.K)]
+	order := make([]int, len(similar)) // the most similar first
+	for i := range order {
+		order[i] = i
 	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(similar[b], similar[a]) })
 	votes := map[int]float64{}
 	best := 0
-	for _, i := range nearest {
+	for _, i := range order[:min(len(order), k.K)] {
 		votes[k.Labels[i]] += math.Exp(float64(similar[i]) / k.Temperature)
 	}
 	for class, v := range votes {
