@@ -26,11 +26,7 @@ import (
 
 func main() { console.Main("pretrain", run) }
 
-// Files in --out.
-const (
-	state    = "state.safetensors" // until the end
-	backbone = "backbone.safetensors"
-)
+const state, backbone = "state.safetensors", "backbone.safetensors" // in --out; the state until the end
 
 // run is the program without its process.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
@@ -112,10 +108,7 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 		})
 	}
 	architecture, err := json.MarshalIndent(s.Backbone(), "", "\t")
-	err = cmp.Or(err, os.MkdirAll(s.Out, 0o755), s.write("backbone.json", func(w io.Writer) error {
-		_, err := w.Write(append(architecture, '\n'))
-		return err
-	}))
+	err = cmp.Or(err, os.MkdirAll(s.Out, 0o755), os.WriteFile(s.path("backbone.json"), append(architecture, '\n'), 0o666))
 	if err != nil { // found before the first step
 		return nil, fmt.Errorf("--out: %w", err)
 	}
@@ -147,33 +140,27 @@ func (s *settings) exists(name string) bool {
 	return err == nil
 }
 
-// write writes a file in --out, whole or not at all.
-func (s *settings) write(name string, write func(io.Writer) error) error {
-	return checkpoint.WriteFile(s.path(name), write)
-}
-
 // publish writes what an epoch leaves, the state first.
 func publish(s *settings, r *pretrain.Run) error {
 	dtype := checkpoint.DType(strings.ToUpper(s.Type))
 	return errors.Join(
-		s.write(state, r.WriteState),
-		s.write(backbone, func(w io.Writer) error { return pretrain.Export(w, r.Teacher, dtype) }),
-		s.write("metrics.csv", func(w io.Writer) error { return pretrain.WriteMetrics(w, r.History()) }),
-		s.write("curves.png", func(w io.Writer) error { return drawCurves(w, s, r.History()) }),
+		checkpoint.WriteFile(s.path(state), r.WriteState),
+		checkpoint.WriteFile(s.path(backbone), func(w io.Writer) error { return pretrain.Export(w, r.Teacher, dtype) }),
+		checkpoint.WriteFile(s.path("metrics.csv"), func(w io.Writer) error { return pretrain.WriteMetrics(w, r.History()) }),
+		checkpoint.WriteFile(s.path("curves.png"), func(w io.Writer) error { return drawCurves(w, s, r.History()) }),
 	)
 }
 
 // line is what the console says of an epoch.
 func line(r *pretrain.Run, e fit.Epoch) string {
-	knn, teacher := "", ""
-	if v, ok := e.Values[pretrain.KNN]; ok {
-		knn = fmt.Sprintf("  k-NN %.1f %%, with patches %.1f %%", 100*v, 100*e.Values[pretrain.KNNPatches])
-	}
+	text := fmt.Sprintf("epoch %d/%d  loss %.4f", e.Number, r.Config.Epochs, e.Loss)
 	if r.Config.Contrast == 0 {
-		teacher = fmt.Sprintf("  teacher's entropy %.3f of %.3f", e.Values[pretrain.Entropy], e.Values[pretrain.Spread])
+		text += fmt.Sprintf("  teacher's entropy %.3f of %.3f", e.Values[pretrain.Entropy], e.Values[pretrain.Spread])
 	}
-	return fmt.Sprintf("epoch %d/%d  loss %.4f%s%s  lr %.3g  %.1f images/s  %.1f s",
-		e.Number, r.Config.Epochs, e.Loss, teacher, knn, e.LR, float64(e.Images)/e.Seconds, e.Seconds)
+	if v, ok := e.Values[pretrain.KNN]; ok {
+		text += fmt.Sprintf("  k-NN %.1f %%, with patches %.1f %%", 100*v, 100*e.Values[pretrain.KNNPatches])
+	}
+	return text + fmt.Sprintf("  lr %.3g  %.1f images/s  %.1f s", e.LR, float64(e.Images)/e.Seconds, e.Seconds)
 }
 
 // drawCurves draws the loss, with the entropy of DINO's teacher, the k-NN accuracy where it was measured, and
