@@ -2,40 +2,39 @@ package main
 
 import (
 	. "github.com/mmcloughlin/avo/build"
-	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
 )
 
 // elementwise emits Add, Mul, Scale and Axpy.
 func (v isa) elementwise() {
-	for _, f := range []struct {
-		name string
-		op   func(...Op)
-	}{{"add", VADDPS}, {"mul", VMULPS}} {
-		v.function(f.name, "(dst, a, b []float32)", "is "+f.name+"Generic.")
-		dst, a, b := pointer("dst"), pointer("a"), pointer("b")
-		v.each("dst", func(s step) {
-			x := s.load(a)
-			f.op(s.load(b), x, x)
-			s.store(x, dst)
-		})
-		ret()
-	}
-
-	v.function("scale", "(dst []float32, alpha float32, x []float32)", "is scaleGeneric.")
-	dst, x, alpha := pointer("dst"), pointer("x"), v.broadcast("alpha")
-	v.each("dst", func(s step) {
-		r := s.load(x)
-		VMULPS(alpha, r, r)
-		s.store(r, dst)
+	v.loop("add", 1, func(s step) {
+		x := s.load("a")
+		VADDPS(s.load("b"), x, x)
+		s.store(x, "dst")
 	})
-	ret()
-
-	v.function("axpy", "(dst []float32, alpha float32, x []float32)", "is axpyGeneric.")
-	dst, x, alpha = pointer("dst"), pointer("x"), v.broadcast("alpha")
-	v.each("dst", func(s step) {
-		r := s.load(dst)
-		VFMADD231PS(s.load(x), alpha, r)
-		s.store(r, dst)
+	v.loop("mul", 1, func(s step) {
+		x := s.load("a")
+		VMULPS(s.load("b"), x, x)
+		s.store(x, "dst")
 	})
-	ret()
+	v.loop("scale", 1, func(s step) { s.store(s.scaled("x", "alpha"), "dst") })
+	v.loop("axpy", 1, func(s step) {
+		r := s.load("dst")
+		VFMADD231PS(s.load("x"), s.param("alpha"), r)
+		s.store(r, "dst")
+	})
+}
+
+// scaled returns a vector of the slice times a parameter.
+func (s step) scaled(slice, factor string) reg.VecVirtual {
+	r := s.load(slice)
+	VMULPS(s.param(factor), r, r)
+	return r
+}
+
+// less returns a vector of the slice less a parameter.
+func (s step) less(slice, param string) reg.VecVirtual {
+	r := s.load(slice)
+	VSUBPS(s.param(param), r, r)
+	return r
 }

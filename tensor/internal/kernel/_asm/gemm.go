@@ -192,13 +192,13 @@ func (t tile) update(sums [][2]reg.VecVirtual, cols reg.Register) {
 		}
 	}
 	each(func(s step, sum reg.VecVirtual, row reg.Register) {
-		old := s.load(row)
+		old := s.loadAt(row)
 		VFMADD231PS(old, beta, sum)
-		s.store(sum, row)
+		s.storeAt(sum, row)
 	})
 	JMP(LabelRef(end))
 	Label(overwrite)
-	each(func(s step, sum reg.VecVirtual, row reg.Register) { s.store(sum, row) })
+	each(func(s step, sum reg.VecVirtual, row reg.Register) { s.storeAt(sum, row) })
 	Label(end)
 }
 
@@ -236,10 +236,10 @@ func (v isa) panels(width int, steps []step) {
 	JZ(LabelRef("done"))
 	var r []Op
 	for _, s := range steps {
-		r = append(r, s.load(from))
+		r = append(r, s.loadAt(from))
 	}
 	for i, s := range steps {
-		s.store(r[i], to)
+		s.storeAt(r[i], to)
 	}
 	ADDQ(U32(4*width), from)
 	ADDQ(panel, to)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"slices"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -67,7 +68,7 @@ func (v isa) broadcast(param string) reg.VecVirtual {
 // constant loads x into every lane.
 func (v isa) constant(x float64) reg.VecVirtual {
 	r := v.reg()
-	VBROADCASTSS(constantAddr(math.Float32bits(float32(x))), r)
+	VBROADCASTSS(constantAddr(bits(x)), r)
 	return r
 }
 
@@ -81,8 +82,10 @@ func (v isa) zero() reg.VecVirtual {
 	return r
 }
 
-// with emits an instruction whose first operand is a constant of the given bits;
-// bcst is its form that broadcasts a float32 from memory.
+func bits(x float64) uint32 { return math.Float32bits(float32(x)) }
+
+// with emits an instruction whose first operand is a constant of the given bits. bcst is its form that
+// broadcasts a float32 from memory.
 func (v isa) with(bits uint32, plain, bcst func(...Op), ops ...Op) {
 	ops = append([]Op{constantAddr(bits)}, ops...)
 	if v.wide() {
@@ -92,72 +95,28 @@ func (v isa) with(bits uint32, plain, bcst func(...Op), ops ...Op) {
 	}
 }
 
-// addConst emits dst = a + x.
-func (v isa) addConst(x float64, a, dst Op) {
-	v.with(math.Float32bits(float32(x)), VADDPS, VADDPS_BCST, a, dst)
-}
-
-// mulConst emits dst = a * x.
-func (v isa) mulConst(x float64, a, dst Op) {
-	v.with(math.Float32bits(float32(x)), VMULPS, VMULPS_BCST, a, dst)
-}
-
-// addProduct emits dst += x * a.
-func (v isa) addProduct(x float64, a, dst Op) {
-	v.with(math.Float32bits(float32(x)), VFMADD231PS, VFMADD231PS_BCST, a, dst)
-}
-
-// productLess emits dst = x*a - dst.
-func (v isa) productLess(x float64, a, dst Op) {
-	v.with(math.Float32bits(float32(x)), VFMSUB231PS, VFMSUB231PS_BCST, a, dst)
-}
-
-// subProduct emits dst -= x * a.
-func (v isa) subProduct(x float64, a, dst Op) {
-	v.with(math.Float32bits(float32(x)), VFNMADD231PS, VFNMADD231PS_BCST, a, dst)
-}
-
-// polynomial returns the value at x of the polynomial with the given
-// coefficients, the constant one first, by Horner's rule.
-func (v isa) polynomial(x Op, coefficients []float64) reg.VecVirtual {
+// polynomials returns the values at each x of the polynomial with the given coefficients, the constant one
+// first, by Horner's rule.
+func (v isa) polynomials(x []reg.VecVirtual, coefficients []float64) []reg.VecVirtual {
 	n := len(coefficients) - 1
-	p := v.constant(coefficients[n])
-	for i := n - 1; i >= 0; i-- {
-		v.with(math.Float32bits(float32(coefficients[i])), VFMADD213PS, VFMADD213PS_BCST, x, p)
+	y := v.accumulators(len(x), coefficients[n])
+	for _, c := range slices.Backward(coefficients[:n]) {
+		for i := range x {
+			v.with(bits(c), VFMADD213PS, VFMADD213PS_BCST, x[i], y[i])
+		}
 	}
-	return p
+	return y
 }
-
-// andBits emits dst = a with only the given bits kept.
-func (v isa) andBits(bits uint32, a, dst Op) {
-	if v.wide() {
-		VPANDD_BCST(constantAddr(bits), a, dst)
-	} else {
-		VPAND(constantAddr(bits), a, dst)
-	}
-}
-
-const (
-	signBit = 1 << 31
-	absBits = signBit - 1
-)
 
 // ifNegative emits dst = a in the lanes in which x has its sign bit set.
 func (v isa) ifNegative(x, a, dst Op) {
 	if v.wide() {
 		negative := K()
-		VPTESTMD_BCST(constantAddr(signBit), x, negative)
+		VPTESTMD_BCST(constantAddr(1<<31), x, negative)
 		VMOVAPS(a, negative, dst)
 	} else {
 		VBLENDVPS(x, a, dst, dst)
 	}
-}
-
-// clamp emits x = min(max(x, lo), hi), which keeps NaN: of two operands of which
-// one is NaN, the instructions return the first.
-func (v isa) clamp(lo, hi float64, x Op) {
-	VMAXPS(x, v.constant(lo), x)
-	VMINPS(x, v.constant(hi), x)
 }
 
 // reduceLanes combines the lanes of r by op, leaving the result in the lowest. It returns r.
@@ -187,11 +146,9 @@ var (
 )
 
 func constantAddr(bits uint32) Mem {
-	i := 0
-	for i < len(constants) && constants[i] != bits {
-		i++
-	}
-	if i == len(constants) {
+	i := slices.Index(constants, bits)
+	if i < 0 {
+		i = len(constants)
 		constants = append(constants, bits)
 	}
 	return NewDataAddr(constantTable, 32*i)
@@ -206,7 +163,7 @@ var vectorTable = Symbol{Name: "vectors", Static: true}
 func vectorAddr(x []float64) Mem {
 	m := NewDataAddr(vectorTable, 4*len(vectors))
 	for _, e := range x {
-		vectors = append(vectors, math.Float32bits(float32(e)))
+		vectors = append(vectors, bits(e))
 	}
 	return m
 }

@@ -5,13 +5,13 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// chains is the number of sums a reduction keeps side by side: an addition
-// takes about four cycles, and each must wait for the one before it in its sum.
+// chains is the number of sums a reduction keeps side by side: an addition takes about four cycles, and each
+// waits for the one before it in its sum.
 const chains = 4
 
-// accumulators returns registers that all hold x.
-func (v isa) accumulators(x float64) []reg.VecVirtual {
-	r := make([]reg.VecVirtual, chains)
+// accumulators returns n registers that all hold x.
+func (v isa) accumulators(n int, x float64) []reg.VecVirtual {
+	r := make([]reg.VecVirtual, n)
 	for i := range r {
 		if x == 0 {
 			r[i] = v.zero()
@@ -22,11 +22,13 @@ func (v isa) accumulators(x float64) []reg.VecVirtual {
 	return r
 }
 
-// total adds up accumulators and their lanes.
+// total adds up one or chains accumulators and their lanes.
 func (v isa) total(r []reg.VecVirtual) reg.VecVirtual {
-	VADDPS(r[1], r[0], r[0])
-	VADDPS(r[3], r[2], r[2])
-	VADDPS(r[2], r[0], r[0])
+	if len(r) > 1 {
+		VADDPS(r[1], r[0], r[0])
+		VADDPS(r[3], r[2], r[2])
+		VADDPS(r[2], r[0], r[0])
+	}
 	return v.reduceLanes(VADDPS, r[0])
 }
 
@@ -38,21 +40,8 @@ func (v isa) greatest(r []reg.VecVirtual) reg.VecVirtual {
 	return v.reduceLanes(VMAXPS, r[0])
 }
 
-func giveBack(r reg.VecVirtual, result int) { Store(r.AsX(), ReturnIndex(result)) }
-
 // reductions emits dot and sum.
 func (v isa) reductions() {
-	v.function("dot", "(a, b []float32) float32", "is dotGeneric.")
-	a, b := pointer("a"), pointer("b")
-	sums := v.accumulators(0)
-	v.unrolled("a", chains, func(s step) { VFMADD231PS(s.load(a), s.load(b), sums[s.ahead]) })
-	giveBack(v.total(sums), 0)
-	ret()
-
-	v.function("sum", "(x []float32) float32", "is sumGeneric.")
-	x := pointer("x")
-	sums = v.accumulators(0)
-	v.unrolled("x", chains, func(s step) { VADDPS(s.load(x), sums[s.ahead], sums[s.ahead]) })
-	giveBack(v.total(sums), 0)
-	ret()
+	v.loop("dot", chains, func(s step) { VFMADD231PS(s.load("a"), s.load("b"), s.sum(0)) })
+	v.loop("sum", chains, func(s step) { VADDPS(s.load("x"), s.sum(0), s.sum(0)) })
 }
