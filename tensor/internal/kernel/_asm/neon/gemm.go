@@ -70,7 +70,7 @@ func (t tiling) sums(n int) {
 	t.label(done)
 
 	alpha := vector()
-	t.emit("FMOVS "+t.address("alpha", "")+", F%d", alpha)
+	t.emit("FMOVS "+address(t.param("alpha"))+", F%d", alpha)
 	for i := range sums {
 		for j := range sums[i] {
 			t.mulLane(sums[i][j], element{alpha, 0})
@@ -170,7 +170,7 @@ func (t tiling) stack() *register {
 func (t tiling) update(body func(beta *register)) {
 	overwrite, end := t.newLabel("overwrite"), t.newLabel("end")
 	bits := general()
-	t.emit("MOVWU "+t.address("beta", "")+", R%d", bits)
+	t.emit("MOVWU "+address(t.param("beta"))+", R%d", bits)
 	t.emit("LSLW $1, R%d, R%d", bits, bits) // -0 counts as 0 here, as it does in Go
 	t.branch(overwrite, "CBZW R%d,", bits)
 	body(t.broadcast("beta"))

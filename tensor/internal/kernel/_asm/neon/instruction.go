@@ -1,5 +1,7 @@
 package main
 
+import "slices"
+
 // Arithmetic on vectors of four float32s. Where Go's assembler lacks an
 // instruction, it is emitted as a number; the numbers are those of the Arm
 // Architecture Reference Manual, section C7.2, with all registers 0.
@@ -11,11 +13,7 @@ const (
 
 // three emits an instruction that sets d from a and b. It returns d.
 func (f *function) three(name string, op uint32, d, a, b *register) *register {
-	f.code = append(f.code, &instruction{
-		format:   name + " V%d.4S, V%d.4S, V%d.4S",
-		operands: []any{d, a, b},
-		encode:   func(r []int) uint32 { return op | uint32(r[2]<<16|r[1]<<5|r[0]) },
-	})
+	f.word(op, name+" V%d.4S, V%d.4S, V%d.4S", d, a, b)
 	return d
 }
 
@@ -40,21 +38,15 @@ func (f *function) pairs(a, b *register) *register {
 // two returns the result of an instruction on one vector.
 func (f *function) two(format string, op uint32, a *register) *register {
 	d := vector()
-	f.code = append(f.code, &instruction{
-		format:   format,
-		operands: []any{d, a},
-		encode:   func(r []int) uint32 { return op | uint32(r[1]<<5|r[0]) },
-	})
+	f.word(op, format, d, a)
 	return d
 }
 
 func (f *function) abs(a *register) *register { return f.two("FABS V%d.4S, V%d.4S", 0x4ea0f800, a) }
 func (f *function) neg(a *register) *register { return f.two("FNEG V%d.4S, V%d.4S", 0x6ea0f800, a) }
 
-// round returns the nearest integers, as float32s; integers converts these to int32s.
-func (f *function) round(a *register) *register {
-	return f.two("FRINTN V%d.4S, V%d.4S", 0x4e218800, a)
-}
+// round returns the nearest integers, as float32s. integers converts these to int32s.
+func (f *function) round(a *register) *register { return f.two("FRINTN V%d.4S, V%d.4S", 0x4e218800, a) }
 func (f *function) integers(a *register) *register {
 	return f.two("FCVTZS V%d.4S, V%d.4S", 0x4ea1b800, a)
 }
@@ -100,11 +92,7 @@ func (f *function) mulLane(a *register, x element) { f.byLane("FMUL", 0x4f809000
 
 func (f *function) byLane(name string, op uint32, d, a *register, x element) {
 	op |= uint32(x.lane&1<<21 | x.lane>>1<<11)
-	f.code = append(f.code, &instruction{
-		format:   name + " V%d.4S, V%d.4S, V%d.S[%d]",
-		operands: []any{d, a, x.vector, x.lane},
-		encode:   func(r []int) uint32 { return op | uint32(r[2]<<16|r[1]<<5|r[0]) },
-	})
+	f.word(op, name+" V%d.4S, V%d.4S, V%d.S[%d]", d, a, x.vector, x.lane)
 }
 
 // choose emits dst = a in the lanes in which mask is set.
@@ -124,20 +112,15 @@ func (f *function) copy(a *register) *register {
 	return r
 }
 
-// clamp returns min(max(x, lo), hi), which keeps NaN.
-func (f *function) clamp(x *register, lo, hi float64) *register {
-	return f.min(f.max(x, f.constant(lo)), f.constant(hi))
-}
-
 // polynomial returns the value at x of the polynomial with the given
 // coefficients, the constant one first, by Horner's rule.
 func (f *function) polynomial(x *register, coefficients []float64) *register {
 	n := len(coefficients) - 1
-	p := f.constant(coefficients[n])
-	for i := n - 1; i >= 0; i-- {
-		c := f.constant(coefficients[i])
-		f.addProduct(c, p, x)
-		p = c
+	y := f.constant(coefficients[n])
+	for _, c := range slices.Backward(coefficients[:n]) {
+		next := f.constant(c)
+		f.addProduct(next, y, x)
+		y = next
 	}
-	return p
+	return y
 }

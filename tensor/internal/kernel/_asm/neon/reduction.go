@@ -27,17 +27,6 @@ func (f *function) greatest(r []*register) *register {
 
 // reductions emits dot and sum.
 func reductions(p *program) {
-	f := p.function("dot", "(a, b []float32) float32", "is dotGeneric.")
-	a, b := f.pointer("a"), f.pointer("b")
-	sums := f.accumulators(0)
-	f.each("a", func(s step) { f.addProduct(sums[s.ahead], s.load(a), s.load(b)) })
-	f.giveBack(f.total(sums), 0)
-	f.ret()
-
-	f = p.function("sum", "(x []float32) float32", "is sumGeneric.")
-	x := f.pointer("x")
-	sums = f.accumulators(0)
-	f.each("x", func(s step) { f.accumulate(sums[s.ahead], s.load(x)) })
-	f.giveBack(f.total(sums), 0)
-	f.ret()
+	p.loop("dot", func(s step) { s.addProduct(s.sum(0), s.load("a"), s.load("b")) })
+	p.loop("sum", func(s step) { s.accumulate(s.sum(0), s.load("x")) })
 }

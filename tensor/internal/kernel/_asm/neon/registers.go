@@ -12,19 +12,17 @@ type register struct {
 	first, last int // instructions that use it
 }
 
-// Of the general registers, R16 and R17 belong to the linker, R18 to the
-// operating system, R27 to Go's assembler, R28 to R30 to Go. All of the
-// vectors are free.
+// Of the general registers, R16 and R17 belong to the linker, R18 to the operating system, R27 to Go's
+// assembler, R28 to R30 to Go. All of the vectors are free.
 var (
 	generals = append(count(0, 16), count(19, 27)...)
 	vectors  = count(0, 32)
 )
 
 // count returns the numbers from lo up to but not including hi.
-func count(lo, hi int) []int {
-	var n []int
-	for i := lo; i < hi; i++ {
-		n = append(n, i)
+func count(lo, hi int) (n []int) {
+	for ; lo < hi; lo++ {
+		n = append(n, lo)
 	}
 	return n
 }

@@ -10,7 +10,7 @@ import (
 // exp(x) is 2^n exp(r), and exp(r) a polynomial. The relative error is about
 // 1e-7; results that are denormal are rounded, not flushed to 0.
 func (f *function) exp(x *register) *register {
-	r := f.clamp(x, approx.ExpMin, approx.ExpMax)
+	r := f.min(f.max(x, f.constant(approx.ExpMin)), f.constant(approx.ExpMax)) // keeps NaN
 	n := f.round(f.mul(r, f.constant(math.Log2E)))
 	f.subProduct(r, n, f.constant(approx.Ln2High))
 	f.subProduct(r, n, f.constant(approx.Ln2Low))
@@ -31,41 +31,20 @@ func (f *function) exp(x *register) *register {
 
 // softmax emits Exp and the parts of Softmax and SoftmaxGrad.
 func softmax(p *program) {
-	f := p.function("exp", "(dst, x []float32)", "is expGeneric.")
-	dst, x := f.pointer("dst"), f.pointer("x")
-	f.each("dst", func(s step) { s.store(f.exp(s.load(x)), dst) })
-	f.ret()
-
-	f = p.function("scaledMax", "(x []float32, scale float32) float32", "is scaledMaxGeneric.")
-	x = f.pointer("x")
-	scale := f.broadcast("scale")
-	most := f.accumulators(math.Inf(-1))
-	f.each("x", func(s step) {
-		r := f.mul(scale, s.load(x))
+	p.loop("exp", func(s step) { s.store(s.exp(s.load("x")), "dst") })
+	p.loop("scaledMax", func(s step) {
+		r := s.mul(s.param("scale"), s.load("x"))
 		s.elseSame(r)
-		f.raise(most[s.ahead], r)
+		s.raise(s.sum(0), r)
 	})
-	f.giveBack(f.greatest(most), 0)
-	f.ret()
-
-	f = p.function("expSum", "(dst, x []float32, scale, shift float32) float32", "is expSumGeneric.")
-	dst, x = f.pointer("dst"), f.pointer("x")
-	scale, shift := f.broadcast("scale"), f.broadcast("shift")
-	sums := f.accumulators(0)
-	f.each("dst", func(s step) {
-		e := f.exp(f.sub(f.mul(scale, s.load(x)), shift))
-		s.store(e, dst)
+	p.loop("expSum", func(s step) {
+		e := s.exp(s.sub(s.mul(s.param("scale"), s.load("x")), s.param("shift")))
+		s.store(e, "dst")
 		s.elseZero(e)
-		f.accumulate(sums[s.ahead], e)
+		s.accumulate(s.sum(0), e)
 	})
-	f.giveBack(f.total(sums), 0)
-	f.ret()
-
-	f = p.function("softmaxGrad", "(dst, y, dy []float32, scale, dot float32)", "is softmaxGradGeneric.")
-	dst, y, dy := f.pointer("dst"), f.pointer("y"), f.pointer("dy")
-	scale, dot := f.broadcast("scale"), f.broadcast("dot")
-	f.each("dst", func(s step) {
-		s.store(f.mul(f.mul(scale, s.load(y)), f.sub(s.load(dy), dot)), dst)
+	p.loop("softmaxGrad", func(s step) {
+		y := s.mul(s.param("scale"), s.load("y"))
+		s.store(s.mul(y, s.sub(s.load("dy"), s.param("dot"))), "dst")
 	})
-	f.ret()
 }
