@@ -10,8 +10,8 @@ import (
 	"github.com/promptcam/promptcam/tensor/internal/kernel/asm/approx"
 )
 
-// activations emits GELU, QuickGELU and their adjoints. Each needs one function of
-// t = |x|: Phi(-t) or sigmoid(-slope*t), or the derivative of the activation at -t.
+// activations emits GELU, QuickGELU and their adjoints. Each needs one function of t = |x|: Phi(-t) or
+// sigmoid(-slope*t), or the derivative of the activation at -t.
 func (v isa) activations() {
 	v.activation("gelu", approx.GELU(v.lanes))
 	v.activationGrad("geluGrad", approx.GELUGrad(v.lanes))
@@ -19,8 +19,7 @@ func (v isa) activations() {
 	v.activationGrad("quickGELUGrad", approx.QuickGELUGrad(v.lanes))
 }
 
-// activation emits x*F(x), where F(-t) is the tail and F(t) 1 less it, as
-// max(x, 0) - t*F(-t).
+// activation emits x*F(x), where F(-t) is the tail and F(t) 1 less it, as max(x, 0) - t*F(-t).
 func (v isa) activation(name string, tail approx.Pieces) {
 	k := v.load(name)
 	table, zero := v.table(tail), v.zero()
@@ -64,11 +63,10 @@ func (v isa) table(p approx.Pieces) []Op {
 	return table
 }
 
-// pieces returns t = |x|, but p.End where that is less, and the value of p at t.
-// Which piece an element falls into it finds by adding a number so large that a
-// float32 of that size has no bits for fractions: the number of the piece is then
-// in the lowest bits of the sum, where the lookup of coefficients wants it. NaN
-// stays NaN, whatever it looks up.
+// pieces returns t = |x|, but p.End where that is less, and the value of p at t. Which piece an element falls
+// into it finds by adding a number so large that a float32 of that size has no bits for fractions: the number
+// of the piece is then in the lowest bits of the sum, where the lookup of coefficients wants it. NaN stays
+// NaN, whatever it looks up.
 func (v isa) pieces(x Op, p approx.Pieces, table []Op) (t, y reg.VecVirtual) {
 	const rounder = 3 << 22
 	t = v.reg()

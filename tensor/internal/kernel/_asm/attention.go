@@ -82,10 +82,9 @@ func (k *kernel) eachRow(slice string, body func(cols, r reg.Register)) {
 	ret()
 }
 
-// exp2 emits x = 2^x for vectors of elements that are at most about 0, or NaN.
-// With n = x rounded, 2^x is 2^n times a polynomial in x-n. The relative error is
-// about 1.3e-7. An element takes a dozen instructions that wait for one another, so
-// those of several vectors take turns.
+// exp2 emits x = 2^x for vectors of elements that are at most about 0, or NaN. With n = x rounded, 2^x is 2^n
+// times a polynomial in x-n. The relative error is about 1.3e-7. An element takes a dozen instructions that
+// wait for one another, so those of several vectors take turns.
 func (v isa) exp2(x []reg.VecVirtual) {
 	power, n := make([]reg.VecVirtual, len(x)), v.reg()
 	least := v.constant(approx.Exp2Min)

@@ -8,11 +8,11 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// tile emits the tile of Gemm: v.rows rows of two vectors at a time. There is one
-// loop for every number of rows that may be asked for, so that none is computed in vain.
+// tile emits the tile of Gemm: v.rows rows of two vectors at a time. There is one loop for every number of
+// rows that may be asked for, so that none is computed in vain.
 //
-// Denormal numbers count as 0 in it: a product with one takes a hundred times as long, and a model that
-// is sure of what it looks at has gradients that are full of them.
+// Denormal numbers count as 0 in it: a product with one takes a hundred times as long, and a model that is
+// sure of what it looks at has gradients that are full of them.
 func (v isa) tile() {
 	v.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow, panel int, beta float32, c []float32, cRow int, ahead []float32)",
 		"is tileGeneric for tiles of up to "+strconv.Itoa(v.rows)+" by "+strconv.Itoa(2*v.lanes)+".")
@@ -208,8 +208,8 @@ func (v isa) pack() {
 	v.panels(2*v.lanes, []step{{isa: v}, {isa: v, ahead: 1}})
 }
 
-// packA emits the same for a left operand that lies column by column: its panels
-// are as wide as a tile has rows, which is less than a vector.
+// packA emits the same for a left operand that lies column by column: its panels are as wide as a tile has
+// rows, which is less than a vector.
 func (v isa) packA() {
 	v.function("packA", "(dst, src []float32, srcRow, rows, panels int)", "is packGeneric for panels of "+strconv.Itoa(v.rows)+" columns.")
 	width := GP64()

@@ -9,8 +9,8 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// isa is an instruction set with vectors of lanes float32s. Its methods hide
-// where the sets differ, so that every kernel is written once.
+// isa is an instruction set with vectors of lanes float32s. Its methods hide where the sets differ, so that
+// every kernel is written once.
 type isa struct {
 	suffix string
 	lanes  int
@@ -39,8 +39,8 @@ func (v isa) function(name, signature, doc string) {
 	Pragma("noescape")
 }
 
-// ret clears the upper halves of the registers, which would slow down code that
-// uses the lower ones alone, and returns.
+// ret clears the upper halves of the registers, which would slow down code that uses the lower ones alone,
+// and returns.
 func ret() {
 	VZEROUPPER()
 	RET()
@@ -136,8 +136,8 @@ func (v isa) reduceLanes(op func(...Op), r reg.VecVirtual) reg.VecVirtual {
 	return r
 }
 
-// constants are the float32s that the code has asked for. They lie in one table,
-// each eight times over: a vector of AVX2, of which AVX-512 broadcasts the first.
+// constants are the float32s that the code has asked for. They lie in one table, each eight times over: a
+// vector of AVX2, of which AVX-512 broadcasts the first.
 var constants []uint32
 
 var (

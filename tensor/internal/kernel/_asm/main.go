@@ -1,5 +1,4 @@
-// Program asm writes the assembly of package kernel with avo. go generate in
-// package kernel runs it.
+// Program asm writes the assembly of package kernel with avo. go generate in package kernel runs it.
 package main
 
 import . "github.com/mmcloughlin/avo/build"

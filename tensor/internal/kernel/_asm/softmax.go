@@ -37,9 +37,9 @@ func (v isa) softmax() {
 	})
 }
 
-// exp emits x = exp(x). With n = x/ln 2 rounded to an integer and r = x - n ln 2,
-// exp(x) is 2^n exp(r), and exp(r) a polynomial. The relative error is about
-// 1e-7; results that are denormal are rounded, not flushed to 0.
+// exp emits x = exp(x). With n = x/ln 2 rounded to an integer and r = x - n ln 2, exp(x) is 2^n exp(r), and
+// exp(r) a polynomial. The relative error is about 1e-7; results that are denormal are rounded, not flushed
+// to 0.
 func (v isa) exp(x reg.VecVirtual) {
 	// Of two operands of which one is NaN, VMAXPS and VMINPS return the first: NaN stays NaN.
 	VMAXPS(x, v.constant(approx.ExpMin), x)
@@ -58,8 +58,7 @@ func (v isa) exp(x reg.VecVirtual) {
 		VSCALEFPS(n, e, x)
 		return
 	}
-	// 2^n in two factors, as it may lie outside the range of a float32 where the
-	// product does not.
+	// 2^n in two factors, as it may lie outside the range of a float32 where the product does not.
 	half := YMM()
 	VCVTPS2DQ(n, n)
 	VPSRAD(U8(1), n, half)

@@ -1,5 +1,4 @@
-// Package approx holds the polynomials with which the kernels of every
-// instruction set approximate functions.
+// Package approx holds the polynomials with which the kernels of every instruction set approximate functions.
 package approx
 
 import "math"
@@ -7,25 +6,24 @@ import "math"
 // Exp is exp on [-ln(2)/2, ln(2)/2]: coefficients, the constant one first.
 var Exp = fit(math.Exp, -math.Ln2/2, math.Ln2/2, 6)
 
-// ExpMin and ExpMax are arguments beyond which exp is 0 or Inf as a float32: ln
-// of the extremes is -103.98 and 88.73.
+// ExpMin and ExpMax are arguments beyond which exp is 0 or Inf as a float32: ln of the extremes is -103.98
+// and 88.73.
 const (
 	ExpMin = -105
 	ExpMax = 89
 )
 
-// Ln2High and Ln2Low add up to ln 2. The first has zeros at its end, so that its
-// product with the exponent of a float32 is exact.
+// Ln2High and Ln2Low add up to ln 2. The first has zeros at its end, so that its product with the exponent of
+// a float32 is exact.
 const (
 	Ln2High = 355. / 512
 	Ln2Low  = math.Ln2 - Ln2High
 )
 
-// NormalTail is exp(t²/2)*Phi(-t), Phi being the distribution function of the
-// standard normal. It falls slowly from 1/2 like 1/(t√2π), and over all of
-// 0 <= t <= NormalMax it is close to a polynomial in
-// w = (t-NormalPivot)/(t+NormalPivot): the substitution of Shepherd and Laframboise,
-// "Chebyshev Approximation of (1+2x)exp(x²)erfc x in 0≤x<∞", Math. Comp. 36 (1981).
+// NormalTail is exp(t²/2)*Phi(-t), Phi being the distribution function of the standard normal. It falls
+// slowly from 1/2 like 1/(t√2π), and over all of 0 <= t <= NormalMax it is close to a polynomial in w =
+// (t-NormalPivot)/(t+NormalPivot): the substitution of Shepherd and Laframboise, "Chebyshev Approximation of
+// (1+2x)exp(x²)erfc x in 0≤x<∞", Math. Comp. 36 (1981).
 var NormalTail = fit(func(w float64) float64 {
 	t := NormalPivot * (1 + w) / (1 - w)
 	return math.Exp(t*t/2) * math.Erfc(t/math.Sqrt2) / 2
@@ -46,9 +44,9 @@ const (
 var Exp2 = fit(math.Exp2, -0.5, 0.5, 5)
 
 const (
-	// Exp2Rounder added to x, which is not below Exp2Min nor far above 0, rounds
-	// it: a float32 of that size has no bits for fractions. Its lowest bits are
-	// then those of the exponent of 2^x, as the exponent's bias is part of it.
+	// Exp2Rounder added to x, which is not below Exp2Min nor far above 0, rounds it: a float32 of that size
+	// has no bits for fractions. Its lowest bits are then those of the exponent of 2^x, as the exponent's
+	// bias is part of it.
 	Exp2Rounder = 3<<22 + 127
 	// Exp2Min is where that exponent is that of 0. There are no denormal results.
 	Exp2Min = -127

@@ -2,9 +2,9 @@ package approx
 
 import "math"
 
-// fit returns the coefficients, the constant one first, of a polynomial of the
-// given degree that approximates f on [lo, hi]: the one that meets f at the
-// Chebyshev nodes, whose largest error is close to the least possible.
+// fit returns the coefficients, the constant one first, of a polynomial of the given degree that approximates
+// f on [lo, hi]: the one that meets f at the Chebyshev nodes, whose largest error is close to the least
+// possible.
 func fit(f func(float64) float64, lo, hi float64, degree int) []float64 {
 	n := degree + 1
 	x, d := make([]float64, n), make([]float64, n)

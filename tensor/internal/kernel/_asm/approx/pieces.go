@@ -2,10 +2,9 @@ package approx
 
 import "math"
 
-// Pieces approximate a function of t >= 0 by one polynomial for each of n
-// intervals. Interval k holds the t that Scale*t rounds to k for, and its
-// polynomial's argument is Scale*t - k. The last is for everything beyond; a
-// constant is all that is left of the function there.
+// Pieces approximate a function of t >= 0 by one polynomial for each of n intervals. Interval k holds the t
+// that Scale*t rounds to k for, and its polynomial's argument is Scale*t - k. The last is for everything
+// beyond; a constant is all that is left of the function there.
 type Pieces struct {
 	Scale        float64
 	End          float64     // a t beyond which all are treated like this one
@@ -38,17 +37,17 @@ func QuickGELUGrad(n int) Pieces {
 }
 
 const (
-	// precision is the distance from 1 to the float32 below. The functions end where
-	// they are smaller than twice that, so that their errors are absolute ones: the
-	// activations are as precise as the sum of 1 and erf, or tanh, would make them.
+	// precision is the distance from 1 to the float32 below. The functions end where they are smaller than
+	// twice that, so that their errors are absolute ones: the activations are as precise as the sum of 1 and
+	// erf, or tanh, would make them.
 	precision = 0x1p-24
-	// restOfGrad is negative as the derivative is there: multiplied by an infinite
-	// gradient it gives -Inf, where 0 would give NaN.
+	// restOfGrad is negative as the derivative is there: multiplied by an infinite gradient it gives -Inf,
+	// where 0 would give NaN.
 	restOfGrad = -0x1p-64
 )
 
-// pieces returns n polynomials of the least degree with an error below precision
-// for f on [0, end], and the constant rest from there on.
+// pieces returns n polynomials of the least degree with an error below precision for f on [0, end], and the
+// constant rest from there on.
 func pieces(f func(float64) float64, end, rest float64, n int) Pieces {
 	const fine = 64 // Scale is a multiple of 1/fine, which is exact as a float32
 	p := Pieces{Scale: math.Floor(fine*(float64(n)-1.5)/end) / fine}

@@ -33,7 +33,8 @@ var signatures = map[string]string{
 	"quickGELUGrad":  "(dst, x, dy []float32)",
 }
 
-// Kernel describes a kernel. Each of its results is a sum over the elements or, from Start = -Inf on, their maximum.
+// Kernel describes a kernel. Each of its results is a sum over the elements or, from Start = -Inf on, their
+// maximum.
 type Kernel struct {
 	Signature, Doc string
 	Slices, Floats []string // parameters of these types, in order

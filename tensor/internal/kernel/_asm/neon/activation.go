@@ -6,8 +6,8 @@ import (
 	"github.com/promptcam/promptcam/tensor/internal/kernel/asm/approx"
 )
 
-// normalTail returns what GELU needs at t = |x|, which it clamps: the functions
-// E = exp(-t²/2) and R = approx.NormalTail with Phi(-t) = E*R.
+// normalTail returns what GELU needs at t = |x|, which it clamps: the functions E = exp(-t²/2) and R =
+// approx.NormalTail with Phi(-t) = E*R.
 func (f *function) normalTail(x *register) (t, e, r *register) {
 	t = f.min(f.abs(x), f.constant(approx.NormalMax))
 	pivot := f.constant(approx.NormalPivot)
@@ -16,8 +16,8 @@ func (f *function) normalTail(x *register) (t, e, r *register) {
 	return t, e, f.polynomial(w, approx.NormalTail)
 }
 
-// mirrored returns the derivative at x from d, that at -|x|, of a function whose
-// derivatives at x and -x add up to 1.
+// mirrored returns the derivative at x from d, that at -|x|, of a function whose derivatives at x and -x add
+// up to 1.
 func (f *function) mirrored(x, d *register) *register {
 	r := f.sub(f.constant(1), d)
 	f.choose(f.negative(x), d, r)

@@ -65,8 +65,8 @@ func (k *kernel) eachRow(slice string, body func(cols *register)) {
 	k.ret()
 }
 
-// exp2 returns 2^x for elements that are at most about 0, or NaN. With n = x
-// rounded, 2^x is 2^n times a polynomial in x-n. The relative error is at most about 2e-7.
+// exp2 returns 2^x for elements that are at most about 0, or NaN. With n = x rounded, 2^x is 2^n times a
+// polynomial in x-n. The relative error is at most about 2e-7.
 func (f *function) exp2(x *register) *register {
 	x = f.max(x, f.constant(approx.Exp2Min))
 	rounder := f.constant(approx.Exp2Rounder)

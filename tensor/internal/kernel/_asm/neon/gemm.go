@@ -2,18 +2,17 @@ package main
 
 import "fmt"
 
-// A tile of Gemm is 8 by 8. Its sums fill 16 registers, enough to keep busy the
-// four multiply-adders, each taking four cycles, of the Apple M series and
-// Neoverse V1. A summand takes four loads for 16 multiply-adds, at most half of
-// what two load units can do meanwhile. 8 by 12 would load a little less, but 12 does
-// not divide the 64 columns of a head, nor the 256 of a block.
+// A tile of Gemm is 8 by 8. Its sums fill 16 registers, enough to keep busy the four multiply-adders, each
+// taking four cycles, of the Apple M series and Neoverse V1. A summand takes four loads for 16 multiply-adds,
+// at most half of what two load units can do meanwhile. 8 by 12 would load a little less, but 12 does not
+// divide the 64 columns of a head, nor the 256 of a block.
 const (
 	tileRows = 8
 	tileCols = 8
 )
 
-// tile emits the tile of Gemm. There is one loop for every number of rows that
-// may be asked for, so that none is computed in vain.
+// tile emits the tile of Gemm. There is one loop for every number of rows that may be asked for, so that none
+// is computed in vain.
 func tile(p *program) {
 	f := p.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)",
 		fmt.Sprintf("is tileGeneric for one tile of up to %d by %d.", tileRows, tileCols))
@@ -100,8 +99,8 @@ func (t tiling) sums(n int) {
 	t.ret()
 }
 
-// columns emits the sums for an a of which a column, all that a row of b meets,
-// lies side by side. It is loaded as the fours, twos and ones that n is made up of.
+// columns emits the sums for an a of which a column, all that a row of b meets, lies side by side. It is
+// loaded as the fours, twos and ones that n is made up of.
 func (t tiling) columns(n int, row func(x []element)) {
 	t.repeat(t.k, 1, func() {
 		var x []element
@@ -124,8 +123,7 @@ func (t tiling) columns(n int, row func(x []element)) {
 	})
 }
 
-// rows emits the sums for any a: four summands at a time if a row of it lies
-// side by side, then one by one.
+// rows emits the sums for any a: four summands at a time if a row of it lies side by side, then one by one.
 func (t tiling) rows(n int, row func(x []element)) {
 	rows, x := []*register{t.a}, make([]element, n)
 	for i := 1; i < n; i++ {
@@ -180,8 +178,8 @@ func (t tiling) update(body func(beta *register)) {
 	t.label(end)
 }
 
-// narrow emits what follows the sums of a tile of less than full width, which
-// lie on the stack: of every row the four, two and one columns that cols is made up of.
+// narrow emits what follows the sums of a tile of less than full width, which lie on the stack: of every row
+// the four, two and one columns that cols is made up of.
 func (t tiling) narrow() {
 	t.label("narrow")
 	stack := t.stack()

@@ -2,9 +2,8 @@ package main
 
 import "slices"
 
-// Arithmetic on vectors of four float32s. Where Go's assembler lacks an
-// instruction, it is emitted as a number; the numbers are those of the Arm
-// Architecture Reference Manual, section C7.2, with all registers 0.
+// Arithmetic on vectors of four float32s. Where Go's assembler lacks an instruction, it is emitted as a
+// number; the numbers are those of the Arm Architecture Reference Manual, section C7.2, with all registers 0.
 
 const (
 	opFADD = 0x4e20d400
@@ -112,8 +111,8 @@ func (f *function) copy(a *register) *register {
 	return r
 }
 
-// polynomial returns the value at x of the polynomial with the given
-// coefficients, the constant one first, by Horner's rule.
+// polynomial returns the value at x of the polynomial with the given coefficients, the constant one first, by
+// Horner's rule.
 func (f *function) polynomial(x *register, coefficients []float64) *register {
 	n := len(coefficients) - 1
 	y := f.constant(coefficients[n])

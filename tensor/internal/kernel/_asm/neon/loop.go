@@ -78,8 +78,7 @@ func (k *kernel) strip(left *register, elements int, body func()) {
 	})
 }
 
-// inTurns runs body n times and emits the first instruction of each, then the
-// second of each, and so on.
+// inTurns runs body n times and emits the first instruction of each, then the second of each, and so on.
 func (f *function) inTurns(n int, body func(i int)) {
 	before := f.code
 	all := make([][]*instruction, n)

@@ -30,9 +30,9 @@ func count(lo, hi int) (n []int) {
 func general() *register { return &register{file: &generals} }
 func vector() *register  { return &register{file: &vectors} }
 
-// allocate gives every virtual register of f a real one, for as long as it is
-// in use: from the first instruction that names it to the last or, of registers
-// set before a loop and used in it, to the end of the loop.
+// allocate gives every virtual register of f a real one, for as long as it is in use: from the first
+// instruction that names it to the last or, of registers set before a loop and used in it, to the end of the
+// loop.
 func (f *function) allocate() {
 	var all []*register
 	at := map[string]int{} // labels

@@ -6,17 +6,16 @@ import (
 	"github.com/promptcam/promptcam/tensor/internal/kernel/asm/approx"
 )
 
-// exp returns exp(x). With n = x/ln 2 rounded to an integer and r = x - n ln 2,
-// exp(x) is 2^n exp(r), and exp(r) a polynomial. The relative error is about
-// 1e-7; results that are denormal are rounded, not flushed to 0.
+// exp returns exp(x). With n = x/ln 2 rounded to an integer and r = x - n ln 2, exp(x) is 2^n exp(r), and
+// exp(r) a polynomial. The relative error is about 1e-7; results that are denormal are rounded, not flushed
+// to 0.
 func (f *function) exp(x *register) *register {
 	r := f.min(f.max(x, f.constant(approx.ExpMin)), f.constant(approx.ExpMax)) // keeps NaN
 	n := f.round(f.mul(r, f.constant(math.Log2E)))
 	f.subProduct(r, n, f.constant(approx.Ln2High))
 	f.subProduct(r, n, f.constant(approx.Ln2Low))
 	e := f.polynomial(r, approx.Exp)
-	// 2^n in two factors, as it may lie outside the range of a float32 where the
-	// product does not.
+	// 2^n in two factors, as it may lie outside the range of a float32 where the product does not.
 	n = f.integers(n)
 	half := f.halved(n)
 	f.emit("VSUB V%d.S4, V%d.S4, V%d.S4", half, n, n)
