@@ -22,7 +22,7 @@ func (v isa) activations() {
 // activation emits x*F(x), where F(-t) is the tail and F(t) 1 less it, as max(x, 0) - t*F(-t).
 func (v isa) activation(name string, tail approx.Pieces) {
 	k := v.load(name)
-	table, zero := v.table(tail), v.zero()
+	table, zero := v.table(tail), v.constant(0)
 	k.loop(1, func(s step) {
 		r := s.load("x")
 		t, f := v.pieces(r, tail, table)

@@ -27,8 +27,7 @@ func (v isa) attention() {
 	k = v.begin("exp2Rows")
 	sum, shift := pointer("sum"), pointer("shift")
 	k.eachRow("sum", func(cols, r reg.Register) {
-		less := v.reg()
-		VBROADCASTSS(Mem{Base: shift, Index: r, Scale: 4}, less)
+		less := v.broadcast(Mem{Base: shift, Index: r, Scale: 4})
 		sums := v.accumulators(chains, 0)
 		k.groups(cols, chains, func(group []step) {
 			y := make([]reg.VecVirtual, len(group))
@@ -49,8 +48,7 @@ func (v isa) attention() {
 	k = v.begin("scaleRows")
 	scale := pointer("scale")
 	k.eachRow("scale", func(cols, r reg.Register) {
-		factor := v.reg()
-		VBROADCASTSS(Mem{Base: scale, Index: r, Scale: 4}, factor)
+		factor := v.broadcast(Mem{Base: scale, Index: r, Scale: 4})
 		k.elements(cols, chains, func(s step) {
 			y := s.load("x")
 			VMULPS(factor, y, y)

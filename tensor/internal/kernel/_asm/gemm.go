@@ -1,7 +1,7 @@
 package main
 
 import (
-	"strconv"
+	"fmt"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -14,13 +14,9 @@ import (
 // Denormal numbers count as 0 in it: a product with one takes a hundred times as long, and a model that is
 // sure of what it looks at has gradients that are full of them.
 func (v isa) tile() {
-	v.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow, panel int, beta float32, c []float32, cRow int, ahead []float32)",
-		"is tileGeneric for tiles of up to "+strconv.Itoa(v.rows)+" by "+strconv.Itoa(2*v.lanes)+".")
-	bytes := func(param string) reg.Register {
-		r := Load(Param(param), GP64())
-		SHLQ(U8(2), r)
-		return r
-	}
+	v.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow, panel int, "+
+		"beta float32, c []float32, cRow int, ahead []float32)",
+		fmt.Sprintf("is tileGeneric for tiles of up to %d by %d.", v.rows, 2*v.lanes))
 	modes := AllocLocal(8) // Go's, and this function's
 	STMXCSR(modes)
 	flush := GP32()
@@ -29,7 +25,7 @@ func (v isa) tile() {
 	MOVL(flush, modes.Offset(4))
 	LDMXCSR(modes.Offset(4))
 	t := tile{isa: v, modes: modes, b: pointer("b"), c: pointer("c"), ahead: pointer("ahead"),
-		aRow: bytes("aRow"), aCol: bytes("aCol"), bRow: bytes("bRow"), cRow: bytes("cRow")}
+		aRow: stride("aRow"), aCol: stride("aCol"), bRow: stride("bRow"), cRow: stride("cRow")}
 	rows := Load(Param("rows"), GP64())
 	for n := v.rows; n > 1; n-- {
 		CMPQ(rows, U8(n))
@@ -48,7 +44,7 @@ const (
 	denormalsAreZero = 1 << 6
 )
 
-func rowsLabel(n int) string { return "rows" + strconv.Itoa(n) }
+func rowsLabel(n int) string { return fmt.Sprint("rows", n) }
 
 // tile is the tile's function with its parameters; strides are in bytes.
 type tile struct {
@@ -57,6 +53,13 @@ type tile struct {
 	b, c, ahead            reg.Register
 	aRow, aCol, bRow, cRow reg.Register
 	left                   reg.Register // columns
+}
+
+// stride loads an int, a number of float32s, as a number of bytes.
+func stride(param string) reg.Register {
+	r := Load(Param(param), GP64())
+	SHLQ(U8(2), r)
+	return r
 }
 
 // rows emits the tiles of n rows.
@@ -107,7 +110,7 @@ func (t tile) sums(n int) [][2]reg.VecVirtual {
 	}
 	sums := make([][2]reg.VecVirtual, n)
 	for i := range sums {
-		sums[i] = [2]reg.VecVirtual{t.zero(), t.zero()}
+		sums[i] = [2]reg.VecVirtual{t.constant(0), t.constant(0)}
 	}
 	k := Load(Param("k"), GP64())
 	narrow, done := label("narrow"), label("summed")
@@ -145,7 +148,7 @@ func (t tile) sums(n int) [][2]reg.VecVirtual {
 	Label(narrow)
 	loop(1)
 	Label(done)
-	alpha := t.broadcast("alpha")
+	alpha := t.broadcast(address("alpha"))
 	for i := range sums {
 		for j := range 2 {
 			VMULPS(alpha, sums[i][j], sums[i][j])
@@ -156,69 +159,61 @@ func (t tile) sums(n int) [][2]reg.VecVirtual {
 
 // update emits c = beta*c + sums for a tile of cols columns, nil meaning all.
 func (t tile) update(sums [][2]reg.VecVirtual, cols reg.Register) {
-	masks := make([]reg.Register, 2) // numbers of lanes
+	var lanes [2]reg.Register // of either vector
 	if cols != nil {
-		first, second := GP64(), GP64()
-		most := GP64()
+		first, second, most := GP64(), GP64(), GP64()
 		MOVQ(U32(t.lanes), most)
 		MOVQ(cols, first)
 		CMPQ(first, most)
 		CMOVQGT(most, first)
 		MOVQ(cols, second)
 		SUBQ(first, second)
-		masks = []reg.Register{first, second}
+		lanes = [2]reg.Register{first, second}
 	}
 	// -0 counts as 0 here, as it does in Go.
 	bits := GP32()
 	MOVL(address("beta"), bits)
-	beta := t.broadcast("beta")
+	beta := t.broadcast(address("beta"))
 	overwrite, end := label("overwrite"), label("end")
 	ADDL(bits, bits)
 	JZ(LabelRef(overwrite))
-	each := func(f func(s step, sum reg.VecVirtual, row reg.Register)) {
-		for j := range 2 {
-			s := step{isa: t.isa, i: nil, ahead: j}
-			if cols != nil {
-				s.mask = t.laneMask(masks[j])
+	store := func(beta Op) {
+		for j, n := range lanes {
+			s := step{isa: t.isa, ahead: j}
+			if n != nil {
+				s.mask = t.laneMask(n)
 			}
 			row := GP64()
 			MOVQ(t.c, row)
 			for i := range sums {
-				f(s, sums[i][j], row)
-				if i < len(sums)-1 {
+				if i > 0 {
 					ADDQ(t.cRow, row)
 				}
+				if beta != nil {
+					VFMADD231PS(s.loadAt(row), beta, sums[i][j])
+				}
+				s.storeAt(sums[i][j], row)
 			}
 		}
 	}
-	each(func(s step, sum reg.VecVirtual, row reg.Register) {
-		old := s.loadAt(row)
-		VFMADD231PS(old, beta, sum)
-		s.storeAt(sum, row)
-	})
+	store(beta)
 	JMP(LabelRef(end))
 	Label(overwrite)
-	each(func(s step, sum reg.VecVirtual, row reg.Register) { s.storeAt(sum, row) })
+	store(nil)
 	Label(end)
 }
 
-// pack emits the copying of the panels of a right operand, two vectors wide.
-func (v isa) pack() {
-	v.function("pack", "(dst, src []float32, srcRow, rows, panels int)", "is packGeneric for panels of "+strconv.Itoa(2*v.lanes)+" columns.")
-	v.panels(2*v.lanes, []step{{isa: v}, {isa: v, ahead: 1}})
-}
-
-// packA emits the same for a left operand that lies column by column: its panels are as wide as a tile has
-// rows, which is less than a vector.
-func (v isa) packA() {
-	v.function("packA", "(dst, src []float32, srcRow, rows, panels int)", "is packGeneric for panels of "+strconv.Itoa(v.rows)+" columns.")
-	width := GP64()
-	MOVQ(U32(v.rows), width)
-	v.panels(v.rows, []step{{isa: v, mask: v.laneMask(width)}})
-}
-
-// panels emits the copying of panels of so many columns, in steps.
-func (v isa) panels(width int, steps []step) {
+// pack emits the copying of an operand's panels, width columns each: two vectors for a right operand. Those of
+// a left one, which lies column by column, are as wide as a tile has rows, which is less than a vector.
+func (v isa) pack(name string, width int) {
+	v.function(name, "(dst, src []float32, srcRow, rows, panels int)",
+		fmt.Sprintf("is packGeneric for panels of %d columns.", width))
+	steps := []step{{isa: v}, {isa: v, ahead: 1}}
+	if width < v.lanes {
+		lanes := GP64()
+		MOVQ(U32(width), lanes)
+		steps = []step{{isa: v, mask: v.laneMask(lanes)}}
+	}
 	dst, src := pointer("dst"), pointer("src")
 	srcRow, rows, panels := Load(Param("srcRow"), GP64()), Load(Param("rows"), GP64()), Load(Param("panels"), GP64())
 	SHLQ(U8(2), srcRow)
@@ -260,14 +255,15 @@ func transpose8() {
 	Doc("transpose8 is transposeGeneric for 8 rows and a multiple of 8 columns, in AVX2.")
 	Pragma("noescape")
 	dst, src := pointer("dst"), pointer("src")
-	stride := func(param string) (one, three reg.Register) {
-		one, three = Load(Param(param), GP64()), GP64()
-		SHLQ(U8(2), one)
-		LEAQ(Mem{Base: one, Index: one, Scale: 2}, three)
-		return one, three
+	three := func(one reg.Register) reg.Register {
+		r := GP64()
+		LEAQ(Mem{Base: one, Index: one, Scale: 2}, r)
+		return r
 	}
-	srcRow, srcThree := stride("srcRow")
-	dstRow, dstThree := stride("dstRow")
+	srcRow := stride("srcRow")
+	srcThree := three(srcRow)
+	dstRow := stride("dstRow")
+	dstThree := three(dstRow)
 	k := Load(Param("k"), GP64())
 	low := GP64() // source row 4
 	LEAQ(Mem{Base: src, Index: srcRow, Scale: 4}, low)

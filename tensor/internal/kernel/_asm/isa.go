@@ -58,21 +58,18 @@ func address(param string) Mem {
 	return b.Addr
 }
 
-// broadcast loads a float32 parameter into every lane.
-func (v isa) broadcast(param string) reg.VecVirtual {
+// broadcast loads a float32 into every lane.
+func (v isa) broadcast(from Mem) reg.VecVirtual {
 	r := v.reg()
-	VBROADCASTSS(address(param), r)
+	VBROADCASTSS(from, r)
 	return r
 }
 
 // constant loads x into every lane.
 func (v isa) constant(x float64) reg.VecVirtual {
-	r := v.reg()
-	VBROADCASTSS(constantAddr(bits(x)), r)
-	return r
-}
-
-func (v isa) zero() reg.VecVirtual {
+	if x != 0 {
+		return v.broadcast(constantAddr(bits(x)))
+	}
 	r := v.reg()
 	if v.wide() {
 		VPXORD(r, r, r)
@@ -136,57 +133,38 @@ func (v isa) reduceLanes(op func(...Op), r reg.VecVirtual) reg.VecVirtual {
 	return r
 }
 
-// constants are the float32s that the code has asked for. They lie in one table, each eight times over: a
-// vector of AVX2, of which AVX-512 broadcasts the first.
+// constants are the float32s that the code asks for, each eight times over: a vector of AVX2, of which AVX-512
+// broadcasts the first.
 var constants []uint32
-
-var (
-	constantTable = Symbol{Name: "constants", Static: true}
-	maskTable     = Symbol{Name: "masks", Static: true}
-)
 
 func constantAddr(bits uint32) Mem {
 	i := slices.Index(constants, bits)
 	if i < 0 {
 		i = len(constants)
-		constants = append(constants, bits)
+		constants = append(constants, slices.Repeat([]uint32{bits}, 8)...)
 	}
-	return NewDataAddr(constantTable, 32*i)
+	return NewDataAddr(Symbol{Name: "constants", Static: true}, 4*i)
 }
 
-// vectors are what vectorAddr was asked for, one after the other.
+// vectors are what vectorAddr is asked for, one after the other.
 var vectors []uint32
 
-var vectorTable = Symbol{Name: "vectors", Static: true}
-
-// vectorAddr returns where a vector of the given elements lies.
+// vectorAddr returns the address of a vector of the given elements.
 func vectorAddr(x []float64) Mem {
-	m := NewDataAddr(vectorTable, 4*len(vectors))
+	m := NewDataAddr(Symbol{Name: "vectors", Static: true}, 4*len(vectors))
 	for _, e := range x {
 		vectors = append(vectors, bits(e))
 	}
 	return m
 }
 
-// emitTables emits what constantAddr, vectorAddr and AVX2's masks refer to.
-func emitTables() {
-	GLOBL("constants", RODATA|NOPTR)
-	for i, bits := range constants {
-		for j := range 8 {
-			DATA(32*i+4*j, U32(bits))
-		}
-	}
-	GLOBL("vectors", RODATA|NOPTR)
-	for i, bits := range vectors {
-		DATA(4*i, U32(bits))
-	}
-	// Eight lanes on, then eight off: a mask of n lanes begins 8-n lanes in.
-	GLOBL("masks", RODATA|NOPTR)
-	for j := range 16 {
-		bits := uint32(math.MaxUint32)
-		if j >= 8 {
-			bits = 0
-		}
-		DATA(4*j, U32(bits))
+// laneMasks are eight lanes on, then eight off: for AVX2, a mask of n lanes begins 8-n lanes in.
+var laneMasks = append(slices.Repeat([]uint32{math.MaxUint32}, 8), make([]uint32, 8)...)
+
+// table emits read-only data.
+func table(name string, words []uint32) {
+	GLOBL(name, RODATA|NOPTR)
+	for i, w := range words {
+		DATA(4*i, U32(w))
 	}
 }

@@ -35,7 +35,7 @@ func (v isa) load(name string) *kernel {
 		k.slices[slice] = pointer(slice)
 	}
 	for _, param := range k.Floats {
-		k.floats[param] = v.broadcast(param)
+		k.floats[param] = v.broadcast(address(param))
 	}
 	return k
 }
@@ -100,6 +100,37 @@ var labels int
 func label(name string) string {
 	labels++
 	return fmt.Sprint(name, labels)
+}
+
+// chains is the number of sums a reduction keeps side by side: an addition takes about four cycles, and each
+// waits for the one before it in its sum.
+const chains = 4
+
+// accumulators returns n registers that all hold x.
+func (v isa) accumulators(n int, x float64) []reg.VecVirtual {
+	r := make([]reg.VecVirtual, n)
+	for i := range r {
+		r[i] = v.constant(x)
+	}
+	return r
+}
+
+// total adds up one or chains accumulators and their lanes.
+func (v isa) total(r []reg.VecVirtual) reg.VecVirtual {
+	if len(r) > 1 {
+		VADDPS(r[1], r[0], r[0])
+		VADDPS(r[3], r[2], r[2])
+		VADDPS(r[2], r[0], r[0])
+	}
+	return v.reduceLanes(VADDPS, r[0])
+}
+
+// greatest returns the maximum of accumulators and their lanes.
+func (v isa) greatest(r []reg.VecVirtual) reg.VecVirtual {
+	for _, x := range r[1:] {
+		VMAXPS(x, r[0], r[0])
+	}
+	return v.reduceLanes(VMAXPS, r[0])
 }
 
 // step is one pass of a loop: a vector of elements or, at the end, fewer, chosen by a mask.
@@ -184,7 +215,7 @@ func (v isa) laneMask(n reg.Register) Op {
 		return mask
 	}
 	table, off, mask := GP64(), GP64(), YMM()
-	LEAQ(NewDataAddr(maskTable, 32), table)
+	LEAQ(NewDataAddr(Symbol{Name: "masks", Static: true}, 32), table)
 	MOVQ(n, off)
 	NEGQ(off)
 	VMOVDQU(Mem{Base: table, Index: off, Scale: 4}, mask)

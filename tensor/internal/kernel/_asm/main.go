@@ -8,8 +8,8 @@ func main() {
 	transpose8()
 	for _, v := range []isa{avx2, avx512} {
 		v.tile()
-		v.pack()
-		v.packA()
+		v.pack("pack", 2*v.lanes)
+		v.pack("packA", v.rows)
 		v.elementwise()
 		v.reductions()
 		v.softmax()
@@ -17,6 +17,8 @@ func main() {
 		v.layerNorm()
 		v.activations()
 	}
-	emitTables()
+	table("constants", constants)
+	table("vectors", vectors)
+	table("masks", laneMasks)
 	Generate()
 }

@@ -28,7 +28,7 @@ func (f *function) mirrored(x, d *register) *register {
 func activations(p *program) {
 	// x*Phi(x) is max(x, 0) - t*Phi(-t).
 	k := p.load("gelu")
-	zero := k.zero()
+	zero := k.constant(0)
 	k.loop(func(s step) {
 		r := s.load("x")
 		t, e, tail := s.normalTail(r)

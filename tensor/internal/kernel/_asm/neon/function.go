@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/mmcloughlin/avo/gotypes"
@@ -120,7 +121,7 @@ func (f *function) broadcast(param string) *register {
 func (f *function) finish() {
 	if f.table != nil {
 		start := &instruction{format: "MOVD $constants<>(SB), R%d", operands: []any{f.table}}
-		f.code = append([]*instruction{start}, f.code...)
+		f.code = slices.Insert(f.code, 0, start)
 	}
 	f.allocate()
 }
@@ -128,7 +129,12 @@ func (f *function) finish() {
 // constant loads x into every lane. Kernels load their constants anew for every vector: they need more than
 // there are registers, and an FMLA overwrites the one that it adds to, which would have to be copied first.
 func (f *function) constant(x float64) *register {
-	return f.bits(math.Float32bits(float32(x)))
+	if x != 0 {
+		return f.bits(math.Float32bits(float32(x)))
+	}
+	r := vector()
+	f.emit("VEOR V%d.B16, V%d.B16, V%d.B16", r, r, r)
+	return r
 }
 
 func (f *function) bits(bits uint32) *register {

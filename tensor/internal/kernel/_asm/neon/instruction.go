@@ -50,12 +50,10 @@ func (f *function) integers(a *register) *register {
 	return f.two("FCVTZS V%d.4S, V%d.4S", 0x4ea1b800, a)
 }
 
-// halved shifts int32s right by one.
+// halved shifts int32s right by one. negative sets all bits of the lanes that have their sign bit set.
 func (f *function) halved(a *register) *register {
 	return f.two("SSHR V%d.4S, V%d.4S, #1", 0x4f3f0400, a)
 }
-
-// negative sets all bits of the lanes that have their sign bit set.
 func (f *function) negative(a *register) *register {
 	return f.two("CMLT V%d.4S, V%d.4S, #0", 0x4ea0a800, a)
 }
@@ -97,12 +95,6 @@ func (f *function) byLane(name string, op uint32, d, a *register, x element) {
 // choose emits dst = a in the lanes in which mask is set.
 func (f *function) choose(mask, a, dst *register) {
 	f.emit("VBIT V%d.B16, V%d.B16, V%d.B16", mask, a, dst)
-}
-
-func (f *function) zero() *register {
-	r := vector()
-	f.emit("VEOR V%d.B16, V%d.B16, V%d.B16", r, r, r)
-	return r
 }
 
 func (f *function) copy(a *register) *register {

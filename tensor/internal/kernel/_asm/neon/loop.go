@@ -1,6 +1,10 @@
 package main
 
-import "github.com/promptcam/promptcam/tensor/internal/kernel/asm/kernels"
+import (
+	"slices"
+
+	"github.com/promptcam/promptcam/tensor/internal/kernel/asm/kernels"
+)
 
 // kernel is a kernel while it is being written.
 type kernel struct {
@@ -18,21 +22,20 @@ func (p *program) begin(name string) *kernel {
 	return &kernel{f, k, map[string]*register{}, map[string]*register{}, nil, nil}
 }
 
-// load begins the kernel of that name and loads the slices' addresses and the float32s.
-func (p *program) load(name string) *kernel {
+// load begins the kernel of that name and loads the slices' addresses and the float32s, some negated.
+func (p *program) load(name string, negated ...string) *kernel {
 	k := p.begin(name)
-	k.loadSlices()
-	for _, param := range k.Floats {
-		k.floats[param] = k.broadcast(param)
-	}
-	return k
-}
-
-func (k *kernel) loadSlices() {
 	for _, slice := range k.Slices {
 		k.slices[slice] = k.pointer(slice)
 		k.moving = append(k.moving, k.slices[slice])
 	}
+	for _, param := range k.Floats {
+		k.floats[param] = k.broadcast(param)
+		if slices.Contains(negated, param) {
+			k.floats[param] = k.neg(k.floats[param])
+		}
+	}
+	return k
 }
 
 // loop emits the whole kernel of that name.
@@ -106,6 +109,27 @@ func (f *function) repeat(left *register, n int, body func()) {
 	f.branch(loop, "BGE")
 	f.label(done)
 	f.emit("ADD $%d, R%d, R%d", n, left, left)
+}
+
+// accumulators returns a register for each of the vectors in turn, all of which hold x.
+func (f *function) accumulators(x float64) []*register {
+	r := make([]*register, turns)
+	for i := range r {
+		r[i] = f.constant(x)
+	}
+	return r
+}
+
+// total adds up accumulators and their lanes.
+func (f *function) total(r []*register) *register {
+	sum := f.add(f.add(r[0], r[1]), f.add(r[2], r[3]))
+	sum = f.pairs(sum, sum)
+	return f.pairs(sum, sum)
+}
+
+// greatest returns the maximum of accumulators and their lanes.
+func (f *function) greatest(r []*register) *register {
+	return f.greatestLane(f.max(f.max(r[0], r[1]), f.max(r[2], r[3])))
 }
 
 // step is one pass of a loop: a vector of four elements, or a single one of those left at the end.
