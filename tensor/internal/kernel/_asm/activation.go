@@ -49,24 +49,21 @@ func (v isa) activationGrad(name string, tail approx.Pieces) {
 
 // table returns the coefficients of p, a vector of them for each power.
 func (v isa) table(p approx.Pieces) []Op {
-	var table []Op
-	for _, c := range p.Coefficients {
-		row := vectorAddr(c)
-		if !v.wide() { // too few registers to hold it
-			table = append(table, row)
-			continue
+	table := make([]Op, len(p.Coefficients))
+	for i, c := range p.Coefficients {
+		table[i] = vectorAddr(c)
+		if v.wide() { // AVX2 has too few registers to hold it
+			r := v.reg()
+			VMOVUPS(table[i], r)
+			table[i] = r
 		}
-		r := v.reg()
-		VMOVUPS(row, r)
-		table = append(table, r)
 	}
 	return table
 }
 
-// pieces returns t = |x|, but p.End where that is less, and the value of p at t. Which piece an element falls
-// into it finds by adding a number so large that a float32 of that size has no bits for fractions: the number
-// of the piece is then in the lowest bits of the sum, where the lookup of coefficients wants it. NaN stays
-// NaN, whatever it looks up.
+// pieces returns t = min(|x|, p.End) and the value of p at t. To find an element's piece, it adds a number so
+// large that a float32 of that size has no bits for fractions: the lowest bits of the sum are then the
+// piece's number, as the lookup of coefficients wants it. NaN stays NaN, whatever it looks up.
 func (v isa) pieces(x Op, p approx.Pieces, table []Op) (t, y reg.VecVirtual) {
 	const rounder = 3 << 22
 	t = v.reg()

@@ -8,14 +8,14 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// tile emits the tile of Gemm: v.rows rows of two vectors at a time. There is one loop for every number of
-// rows that may be asked for, so that none is computed in vain.
+// tile emits the tile of Gemm: v.rows rows of two vectors at a time. There is a loop for each number of rows,
+// so that none is computed in vain.
 //
 // Denormal numbers count as 0 in it: a product with one takes a hundred times as long, and a model that is
 // sure of what it looks at has gradients that are full of them.
 func (v isa) tile() {
-	v.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow, panel int, "+
-		"beta float32, c []float32, cRow int, ahead []float32)",
+	v.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, "+
+		"b []float32, bRow, panel int, beta float32, c []float32, cRow int, ahead []float32)",
 		fmt.Sprintf("is tileGeneric for tiles of up to %d by %d.", v.rows, 2*v.lanes))
 	modes := AllocLocal(8) // Go's, and this function's
 	STMXCSR(modes)
@@ -203,8 +203,8 @@ func (t tile) update(sums [][2]reg.VecVirtual, cols reg.Register) {
 	Label(end)
 }
 
-// pack emits the copying of an operand's panels, width columns each: two vectors for a right operand. Those of
-// a left one, which lies column by column, are as wide as a tile has rows, which is less than a vector.
+// pack emits the copying of an operand's panels, width columns each: two vectors for a right operand. Those
+// of a left one, which lies column by column, are as wide as a tile has rows, which is less than a vector.
 func (v isa) pack(name string, width int) {
 	v.function(name, "(dst, src []float32, srcRow, rows, panels int)",
 		fmt.Sprintf("is packGeneric for panels of %d columns.", width))
@@ -215,7 +215,8 @@ func (v isa) pack(name string, width int) {
 		steps = []step{{isa: v, mask: v.laneMask(lanes)}}
 	}
 	dst, src := pointer("dst"), pointer("src")
-	srcRow, rows, panels := Load(Param("srcRow"), GP64()), Load(Param("rows"), GP64()), Load(Param("panels"), GP64())
+	srcRow, rows := Load(Param("srcRow"), GP64()), Load(Param("rows"), GP64())
+	panels := Load(Param("panels"), GP64())
 	SHLQ(U8(2), srcRow)
 	panel := GP64() // bytes from one panel of dst to the next
 	IMUL3Q(U32(4*width), rows, panel)
@@ -251,32 +252,23 @@ func (v isa) pack(name string, width int) {
 
 // transpose8 emits a transposition of eight rows at a time.
 func transpose8() {
-	TEXT("transpose8", NOSPLIT, "func(dst []float32, dstRow int, src []float32, srcRow, k int)")
-	Doc("transpose8 is transposeGeneric for 8 rows and a multiple of 8 columns, in AVX2.")
-	Pragma("noescape")
+	isa{}.function("transpose8", "(dst []float32, dstRow int, src []float32, srcRow, k int)",
+		"is transposeGeneric for 8 rows and a multiple of 8 columns, in AVX2.")
 	dst, src := pointer("dst"), pointer("src")
-	three := func(one reg.Register) reg.Register {
-		r := GP64()
-		LEAQ(Mem{Base: one, Index: one, Scale: 2}, r)
-		return r
+	// rows returns the addresses of rows 0 to 3 without the first one's.
+	rows := func(param string) [4]Mem {
+		one, three := stride(param), GP64()
+		LEAQ(Mem{Base: one, Index: one, Scale: 2}, three)
+		return [4]Mem{{}, {Index: one, Scale: 1}, {Index: one, Scale: 2}, {Index: three, Scale: 1}}
 	}
-	srcRow := stride("srcRow")
-	srcThree := three(srcRow)
-	dstRow := stride("dstRow")
-	dstThree := three(dstRow)
+	srcRows, dstRows := rows("srcRow"), rows("dstRow")
+	at := func(row Mem, base reg.Register, disp int) Mem {
+		row.Base, row.Disp = base, disp
+		return row
+	}
 	k := Load(Param("k"), GP64())
 	low := GP64() // source row 4
-	LEAQ(Mem{Base: src, Index: srcRow, Scale: 4}, low)
-	// at returns the address of row i < 4 from base.
-	at := func(base reg.Register, i int, one, three reg.Register, disp int) Mem {
-		switch i {
-		case 0:
-			return Mem{Base: base, Disp: disp}
-		case 3:
-			return Mem{Base: base, Index: three, Scale: 1, Disp: disp}
-		}
-		return Mem{Base: base, Index: one, Scale: uint8(i), Disp: disp}
-	}
+	LEAQ(Mem{Base: src, Index: srcRows[1].Index, Scale: 4}, low)
 	Label("loop")
 	CMPQ(k, U8(8))
 	JLT(LabelRef("done"))
@@ -284,8 +276,8 @@ func transpose8() {
 		r := make([]reg.VecVirtual, 4)
 		for i := range r {
 			r[i] = YMM()
-			VMOVUPS(at(src, i, srcRow, srcThree, 16*half), r[i].AsX())
-			VINSERTF128(U8(1), at(low, i, srcRow, srcThree, 16*half), r[i], r[i])
+			VMOVUPS(at(srcRows[i], src, 16*half), r[i].AsX())
+			VINSERTF128(U8(1), at(srcRows[i], low, 16*half), r[i], r[i])
 		}
 		t := []reg.VecVirtual{YMM(), YMM(), YMM(), YMM()}
 		VUNPCKLPS(r[1], r[0], t[0])
@@ -297,9 +289,9 @@ func transpose8() {
 		VUNPCKLPD(t[3], t[1], r[2])
 		VUNPCKHPD(t[3], t[1], r[3])
 		for i := range r {
-			VMOVUPS(r[i], at(dst, i, dstRow, dstThree, 0))
+			VMOVUPS(r[i], at(dstRows[i], dst, 0))
 		}
-		LEAQ(Mem{Base: dst, Index: dstRow, Scale: 4}, dst)
+		LEAQ(Mem{Base: dst, Index: dstRows[1].Index, Scale: 4}, dst)
 	}
 	ADDQ(U8(32), src)
 	ADDQ(U8(32), low)

@@ -22,7 +22,7 @@ var (
 	avx512 = isa{"AVX512", 16, 12}
 )
 
-// wide tells AVX-512 from AVX2.
+// wide reports whether v is AVX-512.
 func (v isa) wide() bool { return v.lanes == 16 }
 
 func (v isa) reg() reg.VecVirtual {
@@ -39,8 +39,8 @@ func (v isa) function(name, signature, doc string) {
 	Pragma("noescape")
 }
 
-// ret clears the upper halves of the registers, which would slow down code that uses the lower ones alone,
-// and returns.
+// ret returns. It clears the upper halves of the registers, which slow down code that uses only the lower
+// ones.
 func ret() {
 	VZEROUPPER()
 	RET()
@@ -49,7 +49,7 @@ func ret() {
 // pointer loads the address of a slice's first element.
 func pointer(slice string) reg.Register { return Load(Param(slice).Base(), GP64()) }
 
-// address returns where a parameter lies.
+// address returns the address of a parameter.
 func address(param string) Mem {
 	b, err := Param(param).Resolve()
 	if err != nil {
@@ -133,8 +133,8 @@ func (v isa) reduceLanes(op func(...Op), r reg.VecVirtual) reg.VecVirtual {
 	return r
 }
 
-// constants are the float32s that the code asks for, each eight times over: a vector of AVX2, of which AVX-512
-// broadcasts the first.
+// constants are the float32s in use, each eight times over: a vector of AVX2, and AVX-512 broadcasts the
+// first.
 var constants []uint32
 
 func constantAddr(bits uint32) Mem {

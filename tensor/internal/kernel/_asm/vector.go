@@ -12,17 +12,16 @@ import (
 
 // elementwise emits Add, Mul, Scale and Axpy.
 func (v isa) elementwise() {
-	v.loop("add", 1, func(s step) {
-		x := s.load("a")
-		VADDPS(s.load("b"), x, x)
-		s.store(x, "dst")
-	})
-	v.loop("mul", 1, func(s step) {
-		x := s.load("a")
-		VMULPS(s.load("b"), x, x)
-		s.store(x, "dst")
-	})
-	v.loop("scale", 1, func(s step) { s.store(s.scaled("x", "alpha"), "dst") })
+	binary := func(name string, op func(...Op)) {
+		v.loop(name, 1, func(s step) {
+			x := s.load("a")
+			op(s.load("b"), x, x)
+			s.store(x, "dst")
+		})
+	}
+	binary("add", VADDPS)
+	binary("mul", VMULPS)
+	v.loop("scale", 1, func(s step) { s.store(s.loadAnd(VMULPS, "x", "alpha"), "dst") })
 	v.loop("axpy", 1, func(s step) {
 		r := s.load("dst")
 		VFMADD231PS(s.load("x"), s.param("alpha"), r)
@@ -44,12 +43,12 @@ func (v isa) softmax() {
 		s.store(r, "dst")
 	})
 	v.loop("scaledMax", chains, func(s step) {
-		r := s.scaled("x", "scale")
+		r := s.loadAnd(VMULPS, "x", "scale")
 		s.elseLowest(r)
 		VMAXPS(s.sum(0), r, s.sum(0))
 	})
 	v.loop("expSum", 1, func(s step) {
-		r := s.scaled("x", "scale")
+		r := s.loadAnd(VMULPS, "x", "scale")
 		VSUBPS(s.param("shift"), r, r)
 		v.exp(r)
 		s.store(r, "dst")
@@ -57,8 +56,8 @@ func (v isa) softmax() {
 		VADDPS(r, s.sum(0), s.sum(0))
 	})
 	v.loop("softmaxGrad", 1, func(s step) {
-		r := s.scaled("y", "scale")
-		VMULPS(s.less("dy", "dot"), r, r)
+		r := s.loadAnd(VMULPS, "y", "scale")
+		VMULPS(s.loadAnd(VSUBPS, "dy", "dot"), r, r)
 		s.store(r, "dst")
 	})
 }
@@ -100,7 +99,7 @@ func (v isa) exp(x reg.VecVirtual) {
 // layerNorm emits the parts of LayerNorm and its adjoints.
 func (v isa) layerNorm() {
 	v.loop("squares", chains, func(s step) {
-		r := s.less("x", "mean")
+		r := s.loadAnd(VSUBPS, "x", "mean")
 		s.elseZero(r)
 		VFMADD231PS(r, r, s.sum(0))
 	})
@@ -134,21 +133,14 @@ func (v isa) layerNorm() {
 
 // normalized returns (x - mean) * rstd.
 func (s step) normalized() reg.VecVirtual {
-	r := s.less("x", "mean")
+	r := s.loadAnd(VSUBPS, "x", "mean")
 	VMULPS(s.param("rstd"), r, r)
 	return r
 }
 
-// scaled returns a vector of the slice times a parameter.
-func (s step) scaled(slice, factor string) reg.VecVirtual {
+// loadAnd returns the result of op on a vector of the slice and a parameter.
+func (s step) loadAnd(op func(...Op), slice, param string) reg.VecVirtual {
 	r := s.load(slice)
-	VMULPS(s.param(factor), r, r)
-	return r
-}
-
-// less returns a vector of the slice less a parameter.
-func (s step) less(slice, param string) reg.VecVirtual {
-	r := s.load(slice)
-	VSUBPS(s.param(param), r, r)
+	op(s.param(param), r, r)
 	return r
 }

@@ -1,5 +1,4 @@
-// Package kernels lists the kernels that have the same signature on every instruction set: loops over the
-// elements of slices of one length.
+// Package kernels lists the kernels that have the same signature on every instruction set.
 package kernels
 
 import (
@@ -33,13 +32,12 @@ var signatures = map[string]string{
 	"quickGELUGrad":  "(dst, x, dy []float32)",
 }
 
-// Kernel describes a kernel. Each of its results is a sum over the elements or, from Start = -Inf on, their
-// maximum.
+// Kernel describes a kernel. Each result is a sum of elements or, if Start is -Inf, their maximum.
 type Kernel struct {
 	Signature, Doc string
 	Slices, Floats []string // parameters of these types, in order
 	Results        int
-	Start          float64
+	Start          float64 // what accumulators hold at first
 }
 
 // Named returns the kernel of that name. It panics if there is none.

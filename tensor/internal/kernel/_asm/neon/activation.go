@@ -6,8 +6,8 @@ import (
 	"github.com/promptcam/promptcam/tensor/internal/kernel/asm/approx"
 )
 
-// normalTail returns what GELU needs at t = |x|, which it clamps: the functions E = exp(-t²/2) and R =
-// approx.NormalTail with Phi(-t) = E*R.
+// normalTail returns what GELU needs at t = |x|, which it clamps: the functions E = exp(-t²/2) and
+// R = approx.NormalTail with Phi(-t) = E*R.
 func (f *function) normalTail(x *register) (t, e, r *register) {
 	t = f.min(f.abs(x), f.constant(approx.NormalMax))
 	pivot := f.constant(approx.NormalPivot)

@@ -3,13 +3,12 @@ package main
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/mmcloughlin/avo/gotypes"
 )
 
-// function is one function in the making: instructions on virtual registers.
+// function is a function while it is being written: instructions on virtual registers.
 type function struct {
 	*program
 	name, signature, doc string
@@ -88,18 +87,16 @@ func address(c gotypes.Component) string {
 	return b.Addr.Asm()
 }
 
-// load8 loads eight bytes: an int or an address.
+// load8 loads an int or an address.
 func (f *function) load8(c gotypes.Component) *register {
 	n := general()
 	f.emit("MOVD "+address(c)+", R%d", n)
 	return n
 }
 
+// integer loads an int, length that of a slice, and pointer the address of its first element.
 func (f *function) integer(param string) *register { return f.load8(f.param(param)) }
-
-func (f *function) length(slice string) *register { return f.load8(f.param(slice).Len()) }
-
-// pointer loads the address of a slice's first element.
+func (f *function) length(slice string) *register  { return f.load8(f.param(slice).Len()) }
 func (f *function) pointer(slice string) *register { return f.load8(f.param(slice).Base()) }
 
 // stride loads an int, a number of float32s, as a number of bytes.
@@ -115,15 +112,6 @@ func (f *function) broadcast(param string) *register {
 	f.emit("FMOVS "+address(f.param(param))+", F%d", r)
 	f.emit("VDUP V%d.S[0], V%d.S4", r, r)
 	return r
-}
-
-// finish completes the function's code.
-func (f *function) finish() {
-	if f.table != nil {
-		start := &instruction{format: "MOVD $constants<>(SB), R%d", operands: []any{f.table}}
-		f.code = slices.Insert(f.code, 0, start)
-	}
-	f.allocate()
 }
 
 // constant loads x into every lane. Kernels load their constants anew for every vector: they need more than

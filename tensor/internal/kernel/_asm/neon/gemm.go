@@ -14,11 +14,10 @@ const (
 	tileCols = 8
 )
 
-// tile emits the tile of Gemm. There is one loop for every number of rows that may be asked for, so that none
-// is computed in vain.
+// tile emits the tile of Gemm. There is a loop for each number of rows, so that none is computed in vain.
 func tile(p *program) {
-	f := p.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, "+
-		"beta float32, c []float32, cRow int)",
+	f := p.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, "+
+		"b []float32, bRow int, beta float32, c []float32, cRow int)",
 		fmt.Sprintf("is tileGeneric for one tile of up to %d by %d.", tileRows, tileCols))
 	f.frame = 4 * tileRows * tileCols
 	t := tiling{
@@ -59,8 +58,8 @@ func (t tiling) sums(n int) {
 		t.emit("FLDPQ (R%d), (F%d, F%d)", t.b, b0, b1)
 		t.emit("ADD R%d, R%d, R%d", t.bRow, t.b, t.b)
 		for i := range x {
-			t.addProductLane(sums[i][0], b0, x[i])
-			t.addProductLane(sums[i][1], b1, x[i])
+			t.addLane(sums[i][0], b0, x[i])
+			t.addLane(sums[i][1], b1, x[i])
 		}
 	}
 	byRows, done := t.newLabel("byRows"), t.newLabel("summed")

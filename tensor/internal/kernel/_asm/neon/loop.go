@@ -98,7 +98,7 @@ func (f *function) inTurns(n int, body func(i int)) {
 	}
 }
 
-// repeat runs body as long as at least n are left, and takes n off each time.
+// repeat runs body while at least n are left, and takes n off each time.
 func (f *function) repeat(left *register, n int, body func()) {
 	loop, done := f.newLabel("loop"), f.newLabel("done")
 	f.emit("SUBS $%d, R%d, R%d", n, left, left)
@@ -111,7 +111,7 @@ func (f *function) repeat(left *register, n int, body func()) {
 	f.emit("ADD $%d, R%d, R%d", n, left, left)
 }
 
-// accumulators returns a register for each of the vectors in turn, all of which hold x.
+// accumulators returns registers that all hold x, one for each of the vectors in turns.
 func (f *function) accumulators(x float64) []*register {
 	r := make([]*register, turns)
 	for i := range r {
@@ -123,13 +123,12 @@ func (f *function) accumulators(x float64) []*register {
 // total adds up accumulators and their lanes.
 func (f *function) total(r []*register) *register {
 	sum := f.add(f.add(r[0], r[1]), f.add(r[2], r[3]))
-	sum = f.pairs(sum, sum)
-	return f.pairs(sum, sum)
+	return f.pairs(f.pairs(sum))
 }
 
 // greatest returns the maximum of accumulators and their lanes.
 func (f *function) greatest(r []*register) *register {
-	return f.greatestLane(f.max(f.max(r[0], r[1]), f.max(r[2], r[3])))
+	return f.maxLane(f.max(f.max(r[0], r[1]), f.max(r[2], r[3])))
 }
 
 // step is one pass of a loop: a vector of four elements, or a single one of those left at the end.

@@ -46,8 +46,13 @@ func (p *program) assembly() string {
 	b.WriteString(p.header())
 	b.WriteString("#include \"textflag.h\"\n")
 	for _, f := range p.functions {
-		f.finish()
-		fmt.Fprintf(&b, "\n// func %s%s\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", f.name, f.signature, f.name, f.frame, f.layout.Bytes())
+		if f.table != nil {
+			start := &instruction{format: "MOVD $constants<>(SB), R%d", operands: []any{f.table}}
+			f.code = slices.Insert(f.code, 0, start)
+		}
+		f.allocate()
+		fmt.Fprintf(&b, "\n// func %s%s\n", f.name, f.signature)
+		fmt.Fprintf(&b, "TEXT ·%s(SB), NOSPLIT, $%d-%d\n", f.name, f.frame, f.layout.Bytes())
 		for _, i := range f.code {
 			fmt.Fprintln(&b, i)
 		}

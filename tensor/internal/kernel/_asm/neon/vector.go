@@ -56,10 +56,10 @@ func (f *function) exp(x *register) *register {
 	// 2^n in two factors, as it may lie outside the range of a float32 where the product does not.
 	n = f.integers(n)
 	half := f.halved(n)
-	f.emit("VSUB V%d.S4, V%d.S4, V%d.S4", half, n, n)
+	f.emit("VSUB"+goAll, half, n, n)
 	bias := f.bits(127) // the exponent's
 	for _, m := range []*register{half, n} {
-		f.emit("VADD V%d.S4, V%d.S4, V%d.S4", bias, m, m)
+		f.emit("VADD"+goAll, bias, m, m)
 		f.emit("VSHL $23, V%d.S4, V%d.S4", m, m)
 		e = f.mul(e, m)
 	}
