@@ -108,7 +108,15 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 		})
 	}
 	architecture, err := json.MarshalIndent(s.Backbone(), "", "\t")
-	err = cmp.Or(err, os.MkdirAll(s.Out, 0o755), os.WriteFile(s.path("backbone.json"), append(architecture, '\n'), 0o666))
+	if err == nil {
+		err = os.MkdirAll(s.Out, 0o755)
+	}
+	if err == nil {
+		err = checkpoint.WriteFile(s.path("backbone.json"), func(w io.Writer) error {
+			_, err := w.Write(append(architecture, '\n'))
+			return err
+		})
+	}
 	if err != nil { // found before the first step
 		return nil, fmt.Errorf("--out: %w", err)
 	}
