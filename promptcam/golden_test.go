@@ -72,11 +72,9 @@ func (g *golden) tensor(name string) *tensor.Tensor {
 
 func (g *golden) ints(name string) []int {
 	g.t.Helper()
-	values, _, err := g.Ints(name)
-	require.NoError(g.t, err)
-	out := make([]int, len(values))
-	for i, v := range values {
-		out[i] = int(v)
+	var out []int
+	for _, v := range g.tensor(name).Data() {
+		out = append(out, int(v))
 	}
 	return out
 }

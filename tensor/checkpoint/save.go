@@ -16,7 +16,7 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Save writes tensors and metadata to a safetensors file of F32, atomically as WriteFile does.
+// Save writes what Write does to a file, atomically as WriteFile does.
 func Save(path string, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
 	if err := WriteFile(path, func(w io.Writer) error { return write(w, F32, tensors, metadata) }); err != nil {
 		return fmt.Errorf("checkpoint: save %w", err)
@@ -24,9 +24,9 @@ func Save(path string, tensors map[string]*tensor.Tensor, metadata map[string]st
 	return nil
 }
 
-// Write writes what Save writes. The bytes depend only on the arguments: names are sorted, and the header is
-// padded so that the tensors begin at a multiple of 8 bytes. Names and metadata must be UTF-8, and no tensor
-// may be named __metadata__.
+// Write writes tensors and metadata as a safetensors file of F32. The bytes depend only on the arguments:
+// names are sorted, and the header is padded so that the tensors begin at a multiple of 8 bytes. Names and
+// metadata must be UTF-8, and no tensor may be named __metadata__.
 func Write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
 	return WriteAs(w, F32, tensors, metadata)
 }
