@@ -169,7 +169,7 @@ func ExampleExtendConfig() {
 	fmt.Println(c.Validate())
 	// Output:
 	// 100 0.5
-	// promptcam: extend: no optimizer
+	// promptcam: no optimizer
 }
 
 // A teacher that knows the labels.
