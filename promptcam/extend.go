@@ -155,11 +155,8 @@ func (e *extension) start(ctx context.Context, enough float64) error {
 	taken, others := make([]int, c), 0
 	e.tape.NoGrad = true
 	defer func() { e.tape.NoGrad = false }()
-	for b, err := range e.batches.Epoch(ctx, data.Plan{}) {
+	for b, err := range e.model.accepted(ctx, e.batches, data.Plan{}) {
 		if err != nil {
-			return err
-		}
-		if err := e.model.accepts(b); err != nil {
 			return err
 		}
 		for i, best := range e.old.scoresOf(&e.tape, b).Value().ArgMax() {

@@ -247,7 +247,7 @@ func TestGoldenRanking(t *testing.T) {
 			}
 			choice := make([]bool, heads)
 			choice[0], choice[1] = true, true
-			assert.InDelta(t, blurred.At(i, 1), e.Blurred(1, BlurAll, choice)[0], 1e-4)
+			assert.InDelta(t, blurred.At(i, 1), scoreBlurred(e, 1, BlurAll, choice), 1e-4)
 			for c, s := range e.Scores {
 				if c != 1 {
 					assert.InDelta(t, blurred.At(i, c), s, 1e-4, "other classes do not move")

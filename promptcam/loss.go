@@ -30,18 +30,6 @@ func (c Distill) Validate() error {
 	return nil
 }
 
-// add adds the distance of the teacher's scores to a loss.
-func (c Distill) add(loss, scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
-	if c.Weight == 0 {
-		return loss
-	}
-	teacher := c.Teacher(b)
-	if mix != nil {
-		teacher = mix.of(teacher)
-	}
-	return autograd.Add(loss, weighted(float32(c.Weight), autograd.Distill(scores, teacher, float32(c.Temperature))))
-}
-
 // BinaryLoss adds to the loss a binary cross-entropy per class: see autograd.BinaryCrossEntropy. With softmax
 // alone it is enough that the prompt of one of two look-alikes attends to the trait that tells them apart,
 // and the other's map may miss it; with a binary loss each prompt must find it. A Weight of 0 turns it off.
@@ -57,12 +45,19 @@ func (c BinaryLoss) Validate() error {
 	return nil
 }
 
-// add adds the binary cross-entropy of the scores to a loss.
-func (c BinaryLoss) add(loss, scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
-	if c.Weight == 0 {
-		return loss
+// total adds to the cross-entropy of scores [B, C] what the config adds.
+func (c TrainConfig) total(loss, scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
+	if w := c.Binary.Weight; w != 0 {
+		loss = autograd.Add(loss, weighted(float32(w), labelled(autograd.BinaryCrossEntropy, scores, b, mix)))
 	}
-	return autograd.Add(loss, weighted(float32(c.Weight), labelled(autograd.BinaryCrossEntropy, scores, b, mix)))
+	if w := c.Distill.Weight; w != 0 {
+		teacher := c.Distill.Teacher(b)
+		if mix != nil {
+			teacher = mix.of(teacher)
+		}
+		loss = autograd.Add(loss, weighted(float32(w), autograd.Distill(scores, teacher, float32(c.Distill.Temperature))))
+	}
+	return loss
 }
 
 // labelled returns a loss of scores and labels; with CutMix, of the labels of both images.

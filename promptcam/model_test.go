@@ -148,7 +148,7 @@ func TestModelsWithRegisters(t *testing.T) {
 		share := e.Share(1, 2)
 		assert.InDelta(t, 1, share.Patches+share.Prompts+share.CLS+share.Registers, 1e-5)
 		assert.Equal(t, m.Config.PatchesOnly, share.Registers == 0)
-		assert.InDelta(t, e.Scores[1], e.Blurred(1, BlurAll, make([]bool, e.Heads()))[0], 1e-5)
+		assert.InDelta(t, e.Scores[1], scoreBlurred(e, 1, BlurAll, make([]bool, e.Heads())), 1e-5)
 	})
 }
 

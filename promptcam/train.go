@@ -154,7 +154,7 @@ func (t *training) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, erro
 	}
 	return func(yield func(*data.Batch, error) bool) {
 		t.tape.Rand = rand.New(rand.NewPCG(t.Seed, uint64(n)))
-		for batch, err := range t.batches.Epoch(ctx, plan) {
+		for batch, err := range t.model.accepted(ctx, t.batches, plan) {
 			if !yield(batch, err) {
 				return
 			}
@@ -164,9 +164,6 @@ func (t *training) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, erro
 }
 
 func (t *training) Learn(batch *data.Batch, at fit.Moment) (fit.Told, error) {
-	if err := t.model.accepts(batch); err != nil {
-		return fit.Told{}, err
-	}
 	mix, err := t.mixed(batch, at.Epoch)
 	if err != nil {
 		return fit.Told{}, err
@@ -179,7 +176,7 @@ func (t *training) Learn(batch *data.Batch, at fit.Moment) (fit.Told, error) {
 		scores = t.model.ScoresOf(t.tape.Const(mix.tokens))
 	}
 	loss := labelled(autograd.CrossEntropy, scores, batch, mix)
-	total := t.Distill.add(t.Binary.add(loss, scores, batch, mix), scores, batch, mix)
+	total := t.total(loss, scores, batch, mix)
 	if err := at.Check("loss", float64(total.Value().At())); err != nil {
 		return fit.Told{}, fmt.Errorf("promptcam: %w", err)
 	}

@@ -40,16 +40,6 @@ func (h Map) Min() float32 {
 	return slices.Min(h.Values)
 }
 
-// Sum returns the sum of the values, added in float64.
-func (h Map) Sum() float32 {
-	h.check("Sum")
-	var sum float64
-	for _, v := range h.Values {
-		sum += float64(v)
-	}
-	return float32(sum)
-}
-
 // Resize samples the map on height rows of w points by cubic interpolation ([tensor.Cubic]), with half-pixel
 // centres and repeated edge patches, as OpenCV and PyTorch do; Pillow drops the outer weights instead. The
 // kernel undershoots beside a peak; negative results become 0. Values stay shares per patch, so the sum grows
