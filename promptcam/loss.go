@@ -1,7 +1,6 @@
 package promptcam
 
 import (
-	"fmt"
 	"math"
 
 	"github.com/promptcam/promptcam/autograd"
@@ -10,7 +9,7 @@ import (
 )
 
 // Distill adds to the loss the distance to a teacher's scores: see autograd.Distill. A Weight of 0 turns it
-// off.
+// off; otherwise it needs a Teacher and a positive Temperature.
 type Distill struct {
 	Weight      float64 `knob:"distill" json:"distill" group:"Training" default:"0" range:"[0,)" arg:"weight" help:"weight of the distance to a teacher's scores; the cross-entropy has 1. The teacher is a linear probe on the class token and needs cached features; 0: no teacher"`
 	Temperature float64 `knob:"temperature" json:"temperature" default:"0.5" range:"[0,)" help:"divides the standardised scores of teacher and model; the higher, the more the classes count that the teacher does not favour"`
@@ -19,30 +18,11 @@ type Distill struct {
 	Teacher func(*data.Batch) *tensor.Tensor `json:"-"`
 }
 
-// Validate returns an error unless Weight is 0, or positive with a Teacher and a positive Temperature.
-func (c Distill) Validate() error {
-	switch {
-	case !finite(c.Weight):
-		return fmt.Errorf("promptcam: distillation of weight %v, want at least 0", c.Weight)
-	case c.Weight > 0 && (c.Teacher == nil || c.Temperature == 0 || !finite(c.Temperature)):
-		return fmt.Errorf("promptcam: distillation at temperature %v: want a teacher and a positive temperature", c.Temperature)
-	}
-	return nil
-}
-
 // BinaryLoss adds to the loss a binary cross-entropy per class: see autograd.BinaryCrossEntropy. With softmax
 // alone it is enough that the prompt of one of two look-alikes attends to the trait that tells them apart,
 // and the other's map may miss it; with a binary loss each prompt must find it. A Weight of 0 turns it off.
 type BinaryLoss struct {
 	Weight float64 `knob:"binary" json:"binary" group:"Training" default:"0" range:"[0,)" arg:"weight" help:"weight of a binary cross-entropy per class; the cross-entropy has 1. Each class's score must then recognise the class by itself, so that the prompts of two look-alikes both look at what tells them apart; 0: none"`
-}
-
-// Validate returns an error unless Weight is at least 0.
-func (c BinaryLoss) Validate() error {
-	if !finite(c.Weight) {
-		return fmt.Errorf("promptcam: binary cross-entropy of weight %v, want at least 0", c.Weight)
-	}
-	return nil
 }
 
 // total adds to the cross-entropy of scores [B, C] what the config adds.

@@ -11,9 +11,20 @@ import (
 // Sum returns the sum over the given dimensions, which are dropped; over all of them, a scalar, if none is
 // given.
 func (t *Tensor) Sum(dims ...int) *Tensor {
-	shape, kept := t.reduced("Sum", dims)
+	ones, dropped := slices.Clone(t.shape), make([]bool, len(t.shape))
+	for _, d := range dims {
+		dropped[t.axis("Sum", d)] = true
+	}
+	var kept []int
+	for i, s := range t.shape {
+		if len(dims) == 0 || dropped[i] {
+			ones[i] = 1
+		} else {
+			kept = append(kept, s)
+		}
+	}
 	dst := New(kept...)
-	SumTo(FromSlice(dst.data, shape...), t)
+	SumTo(FromSlice(dst.data, ones...), t)
 	return dst
 }
 
@@ -134,26 +145,6 @@ func (b *blockSums) block(from int) []float32 {
 
 // blocks yields the sums of the blocks in order.
 func (b *blockSums) blocks() iter.Seq[[]float32] { return slices.Chunk(b.sums, b.width) }
-
-// reduced returns t's shape with the given dimensions, by default all, set to one and removed.
-func (t *Tensor) reduced(op string, dims []int) (ones, kept []int) {
-	ones = slices.Clone(t.shape)
-	for _, d := range dims {
-		ones[t.axis(op, d)] = 1
-	}
-	if len(dims) == 0 {
-		for i := range ones {
-			ones[i] = 1
-		}
-		return ones, nil
-	}
-	for i, s := range t.shape {
-		if !slices.ContainsFunc(dims, func(d int) bool { return t.axis(op, d) == i }) {
-			kept = append(kept, s)
-		}
-	}
-	return ones, kept
-}
 
 // ArgMax returns, row by row, the index of the largest element along the last dimension, the first of equals.
 // NaN is larger than any number.
