@@ -44,7 +44,7 @@ func commands(c *console.Console) *cobra.Command {
 		Long: `cub trains Prompt-CAM on a folder of photographs with a pre-trained vision transformer, reports its accuracy
 and draws where the prompt of each class attends. Without a command it trains; without any argument it does
 so on synthetic birds, with a small bundled backbone.`,
-		SilenceErrors: true, SilenceUsage: true,
+		Version: version(), SilenceErrors: true, SilenceUsage: true,
 	}
 	root.AddCommand(trainCommand(c), evaluateCommand(c), traitsCommand(c), explainCommand(c), predictCommand(c),
 		addClassCommand(c), dataCommand(c), inspectCommand(c), versionCommand(c))
@@ -106,40 +106,29 @@ func spelling(args []string) []string {
 	return args
 }
 
-// newJob returns a job with the default settings that shows its work on a console.
-func newJob(c *console.Console) *run.Job {
-	job := run.NewJob(run.Quick(), nil, "out")
-	job.Observer = run.Observer{
+// newSource returns a source whose job has the default settings and shows its work on a console.
+func newSource(c *console.Console) source {
+	s := source{Job: *run.NewJob(run.Quick(), nil, "out"), console: c}
+	s.Observer = run.Observer{
 		Line: func(kind run.Kind, text string) {
 			map[run.Kind]func(string){run.Note: c.Say, run.Outcome: c.Result, run.Warning: c.Warn}[kind](text)
 		},
 		Progress: func(p run.Progress) {
-			text := fmt.Sprintf("%d/%d", p.Done, p.Total)
-			if p.Remark != "" {
-				text += "  " + p.Remark
-			}
-			c.Show(console.Progress{
-				Part: p.Part, Done: int64(p.Done), Total: int64(p.Total), Text: text, Rate: fmt.Sprintf("%.1f images/s", p.Rate()), Left: p.Left(),
-			})
+			text := strings.TrimSpace(fmt.Sprintf("%d/%d  %s", p.Done, p.Total, p.Remark))
+			rate := fmt.Sprintf("%.1f images/s", p.Rate())
+			c.Show(console.Progress{Part: p.Part, Done: int64(p.Done), Total: int64(p.Total), Text: text, Rate: rate, Left: p.Left()})
 		},
 	}
-	return job
+	return s
 }
 
-// version returns the version of the program and of the commit that it was built from.
+// version returns the version of the program, which names the commit, and of Go.
 func version() string {
-	v := "unknown"
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return v
+		return "unknown"
 	}
-	v = info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && !strings.Contains(v, s.Value[:12]) {
-			v += " " + s.Value[:12]
-		}
-	}
-	return v + ", " + info.GoVersion
+	return info.Main.Version + ", " + info.GoVersion
 }
 
 func versionCommand(c *console.Console) *cobra.Command {

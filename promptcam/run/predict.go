@@ -33,7 +33,7 @@ func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) 
 			yield(Prediction{}, err)
 			return
 		}
-		show := j.Observer.meter(len(photos)).part("photographs", len(photos))
+		show := j.Observer.count("photographs", len(photos))
 		skipped := 0
 		for i, path := range photos {
 			if err := ctx.Err(); err != nil {
@@ -48,17 +48,13 @@ func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) 
 			}
 		}
 		if skipped > 0 {
-			j.Observer.warn("%d of %d photographs cannot be read", skipped, len(photos))
+			j.Observer.say(Warning, "%d of %d photographs cannot be read", skipped, len(photos))
 		}
 	}
 }
 
 func (j *Job) predict(m *promptcam.Model, path string) Prediction {
-	photo, err := data.ReadImage(path)
-	if err != nil {
-		return Prediction{Path: path, Err: err}
-	}
-	e, err := m.Explain(photo)
+	_, e, err := explain(m, nil, path)
 	if err != nil {
 		return Prediction{Path: path, Err: err}
 	}
@@ -76,8 +72,7 @@ func (j *Job) predict(m *promptcam.Model, path string) Prediction {
 
 // WritePredictions writes predictions as CSV, one row each as they come.
 func WritePredictions(w io.Writer, all iter.Seq2[Prediction, error]) error {
-	table := csv.NewWriter(w)
-	// A CSV writer keeps its first error for Flush.
+	table := csv.NewWriter(w) // which keeps its first error for Error
 	table.Write([]string{"path", "predicted", "probability", "second", "second_probability", "head", "row", "column", "error"})
 	for p, err := range all {
 		if err != nil {
@@ -97,10 +92,9 @@ func WritePredictions(w io.Writer, all iter.Seq2[Prediction, error]) error {
 	return table.Error()
 }
 
-// Photographs returns the photographs at the paths: files, and all images in folders and the folders in
-// those. The observer is warned of photographs in folders that cannot be read.
-func (o Observer) Photographs(paths ...string) ([]string, error) {
-	var all []string
+// Photographs returns the photographs at the paths: files, and all images in folders and the folders in those.
+// The observer is warned of photographs in folders that cannot be read.
+func (o Observer) Photographs(paths ...string) (all []string, err error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
@@ -115,7 +109,7 @@ func (o Observer) Photographs(paths ...string) ([]string, error) {
 			return nil, err
 		}
 		for _, s := range skipped {
-			o.warn("%s: %v", path, s)
+			o.say(Warning, "%s: %v", path, s)
 		}
 		if len(items) == 0 {
 			return nil, fmt.Errorf("%s: no photographs in this folder", path)

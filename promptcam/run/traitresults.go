@@ -2,6 +2,7 @@ package run
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/promptcam/promptcam/promptcam/figure"
@@ -9,18 +10,20 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// traitMetrics is "traits" of metrics.json. Shares are in percent; regions go by their names. What
-// has no images is left out.
+// traitMetrics is "traits" of metrics.json. Shares are in percent; regions go by their names. What has no
+// images is left out.
 type traitMetrics struct {
-	Images     int                `json:"images"`
-	Confidence float64            `json:"confidence"` // of intervals, in percent
-	Resamples  int                `json:"resamples"`
-	BestHead   regionMetrics      `json:"best_head,omitempty"`
-	TopHead    regionMetrics      `json:"top_head"`
-	TokenBest  regionMetrics      `json:"class_token_best_head,omitempty"`
-	TokenMean  regionMetrics      `json:"class_token_mean"`
-	Swaps      swapMetrics        `json:"counterfactual,omitempty"`
-	PerClass   []classTraitsScore `json:"per_class"`
+	Images     int           `json:"images"`
+	Confidence float64       `json:"confidence"` // of intervals, in percent
+	Resamples  int           `json:"resamples"`
+	BestHead   regionMetrics `json:"best_head,omitempty"`
+	TopHead    regionMetrics `json:"top_head"`
+	TokenBest  regionMetrics `json:"class_token_best_head,omitempty"`
+	TokenMean  regionMetrics `json:"class_token_mean"`
+	// For "all" pairs of images and for some of them: the share of predictions that "moved" to the other class,
+	// the change of its "log_odds" against the first class, no percentage, and the changes of both probabilities.
+	Swaps    map[string]map[string]interval `json:"counterfactual,omitempty"`
+	PerClass []classTraitsScore             `json:"per_class"`
 }
 
 type regionMetrics map[string]regionScore
@@ -39,11 +42,6 @@ type interval struct {
 	Images int     `json:"images"`
 }
 
-// swapMetrics has, for "all" pairs of images and for some of them, the share of predictions that "moved" to the other
-// class, the change of its "log_odds" against the first class, no percentage, and the changes of both
-// probabilities.
-type swapMetrics map[string]map[string]interval
-
 type classTraitsScore struct {
 	Class      string        `json:"class"`
 	Images     int           `json:"images"`
@@ -61,35 +59,43 @@ func percents(i heat.Interval) interval {
 }
 
 // named gives scores of regions their names.
-func (t *traits) named(scores []measure.RegionScore) regionMetrics {
+func (r *results) named(scores []measure.RegionScore) regionMetrics {
 	all := regionMetrics{}
 	for i, s := range scores {
 		if s.Points.N > 0 {
-			all[t.regions.Names[i]] = regionScore{percents(s.Points), 100 * s.Chance, percents(s.Mass), 100 * s.Area}
+			all[r.regions.Names[i]] = regionScore{percents(s.Points), 100 * s.Chance, percents(s.Mass), 100 * s.Area}
 		}
 	}
 	return all
 }
 
-func (t *traits) metrics() *traitMetrics {
-	b, s := heat.DefaultBootstrap(), t.scores
+func (r *results) traitMetrics() *traitMetrics {
+	b, t := heat.DefaultBootstrap(), r.Traits
 	m := &traitMetrics{
-		Images: len(t.r.Set.Test), Confidence: 100 * b.Confidence, Resamples: b.Resamples,
-		BestHead: t.named(s.Best), TopHead: t.named(s.Top), TokenBest: t.named(s.TokenBest), TokenMean: t.named(s.TokenMean),
+		Images: len(r.Set.Test), Confidence: 100 * b.Confidence, Resamples: b.Resamples,
+		BestHead: r.named(t.Best), TopHead: r.named(t.Top), TokenBest: r.named(t.TokenBest), TokenMean: r.named(t.TokenMean),
 	}
-	if len(t.swaps) > 0 {
-		m.Swaps = swapMetrics{"all": t.swapped(false, false), "recognised": t.swapped(false, true)}
-		if off := t.swapped(true, false); off["moved"].Images > 0 {
-			m.Swaps["mark_switched_off"], m.Swaps["mark_switched_off_recognised"] = off, t.swapped(true, true)
+	swaps := r.swapScores()
+	for name, s := range swaps {
+		if len(r.Swaps) == 0 || strings.HasPrefix(name, switched) && swaps[switched].Moved.N == 0 {
+			continue
+		}
+		if m.Swaps == nil {
+			m.Swaps = map[string]map[string]interval{}
+		}
+		o := s.Margin
+		m.Swaps[name] = map[string]interval{
+			"moved": percents(s.Moved), "log_odds": {o.Mean, o.Low, o.High, o.N},
+			"probability": percents(s.Class), "other_probability": percents(s.Other),
 		}
 	}
-	for i, c := range s.Classes {
+	for i, c := range t.Classes {
 		row := classTraitsScore{
-			Class: t.r.Set.Classes[i], Images: c.Images, Traits: t.regions.Traits(i),
-			Best: t.named(c.Best[:min(measure.Parts, len(c.Best))]), Top: t.named(c.Top[:min(measure.Parts, len(c.Top))]), // parts are in traits.csv
+			Class: r.Set.Classes[i], Images: c.Images, Traits: r.regions.Traits(i), // parts are in traits.csv
+			Best: r.named(c.Best[:min(measure.Parts, len(c.Best))]), Top: r.named(c.Top[:min(measure.Parts, len(c.Top))]),
 		}
-		for _, other := range t.regions.Nearest[i] {
-			row.LookAlikes = append(row.LookAlikes, t.r.Set.Classes[other.Class])
+		for _, other := range r.regions.Nearest[i] {
+			row.LookAlikes = append(row.LookAlikes, r.Set.Classes[other.Class])
 		}
 		if c.BestHead >= 0 {
 			row.BestHead = &c.BestHead
@@ -97,36 +103,34 @@ func (t *traits) metrics() *traitMetrics {
 		if c.TopHead >= 0 {
 			row.TopHead = &c.TopHead
 		}
-		if part := t.part(c.Top); part >= 0 {
-			row.TopPart = t.regions.Names[part]
+		if part := topPart(c.Top); part >= 0 {
+			row.TopPart = r.regions.Names[part]
 		}
 		m.PerClass = append(m.PerClass, row)
 	}
 	return m
 }
 
-// sum sums up the exchanges, all or those that switch a mark off, of all images or recognised ones.
-func (t *traits) sum(off, recognised bool) measure.SwapScore {
-	var some []measure.Outcome
-	for _, s := range t.swaps {
-		if (!off || s.Off) && (!recognised || s.Recognised()) {
-			some = append(some, s)
-		}
+// switched is the name of the exchanges that switch a mark off.
+const switched = "mark_switched_off"
+
+// swapScores sums up the exchanges of traits, all and some of them.
+func (r *results) swapScores() map[string]measure.SwapScore {
+	scores := map[string]measure.SwapScore{}
+	for name, counts := range map[string]func(measure.Outcome) bool{
+		"all":                    func(measure.Outcome) bool { return true },
+		"recognised":             measure.Outcome.Recognised,
+		switched:                 func(o measure.Outcome) bool { return o.Off },
+		switched + "_recognised": func(o measure.Outcome) bool { return o.Off && o.Recognised() },
+	} {
+		some := slices.DeleteFunc(slices.Clone(r.Swaps), func(o measure.Outcome) bool { return !counts(o) })
+		scores[name] = measure.ScoreSwaps(some, heat.DefaultBootstrap())
 	}
-	return measure.ScoreSwaps(some, heat.DefaultBootstrap())
+	return scores
 }
 
-func (t *traits) swapped(off, recognised bool) map[string]interval {
-	s := t.sum(off, recognised)
-	m := s.Margin
-	return map[string]interval{
-		"moved": percents(s.Moved), "log_odds": {m.Mean, m.Low, m.High, m.N},
-		"probability": percents(s.Class), "other_probability": percents(s.Other),
-	}
-}
-
-// part returns the part's region that maps point at most often, the first of equals, or -1.
-func (t *traits) part(scores []measure.RegionScore) int {
+// topPart returns the part's region that maps point at most often, the first of equals, or -1.
+func topPart(scores []measure.RegionScore) int {
 	best := -1
 	for i := measure.Parts; i < len(scores); i++ {
 		if scores[i].Points.Mean > 0 && (best < 0 || scores[i].Points.Mean > scores[best].Points.Mean) {
@@ -137,30 +141,33 @@ func (t *traits) part(scores []measure.RegionScore) int {
 }
 
 // sentences tell the totals.
-func (t *traits) sentences() []string {
-	s := t.scores
-	var all []string
-	add := func(format string, a ...any) { all = append(all, fmt.Sprintf(format, a...)) }
-	if t.regions.Target >= 0 {
-		best := s.Best[measure.Trait]
-		add("The best head of the true class points at a trait that tells the class from its nearest look-alike in %v of %d test images; %.1f %% would by chance. Of the same backbone's class token, the head that is best for the class does in %v, the mean of its heads in %v.",
-			best.Points, best.Points.N, 100*best.Chance, s.TokenBest[measure.Trait].Points, s.TokenMean[measure.Trait].Points)
-		add("The top-ranked head does so in %v.", s.Top[measure.Trait].Points)
-		if s.Best[measure.Bird].Mass.N > 0 {
-			add("Of the best head's attention %.1f %% falls on the trait, %.1f %% on the bird and %.1f %% on the background; a uniform map would give %.1f, %.1f and %.1f %%.",
-				100*best.Mass.Mean, 100*s.Best[measure.Bird].Mass.Mean, 100*s.Best[measure.Background].Mass.Mean, 100*best.Area, 100*s.Best[measure.Bird].Area, 100*s.Best[measure.Background].Area)
-		}
-	} else if top := s.Top[measure.Bird]; top.Points.N > 0 {
-		add("The true class's top-ranked head points at the bird in %v of %d test images, with %.1f %% of its attention; a uniform map would have %.1f %% there. The mean of the heads of the same backbone's class token points at it in %v.",
-			top.Points, top.Points.N, 100*top.Mass.Mean, 100*top.Area, s.TokenMean[measure.Bird].Points)
+func (r *results) sentences() (all []string) {
+	t := r.Traits
+	if t == nil {
+		return nil
 	}
-	if len(t.swaps) > 0 {
-		moved, known := t.sum(false, false).Moved, t.sum(false, true).Moved
+	add := func(format string, a ...any) { all = append(all, fmt.Sprintf(format, a...)) }
+	if r.regions.Target >= 0 {
+		best, bird, background := t.Best[measure.Trait], t.Best[measure.Bird], t.Best[measure.Background]
+		add("The best head of the true class points at a trait that tells the class from its nearest look-alike in %v of %d test images; %.1f %% would by chance. Of the same backbone's class token, the head that is best for the class does in %v, the mean of its heads in %v.",
+			best.Points, best.Points.N, 100*best.Chance, t.TokenBest[measure.Trait].Points, t.TokenMean[measure.Trait].Points)
+		add("The top-ranked head does so in %v.", t.Top[measure.Trait].Points)
+		if bird.Mass.N > 0 {
+			add("Of the best head's attention %.1f %% falls on the trait, %.1f %% on the bird and %.1f %% on the background; a uniform map would give %.1f, %.1f and %.1f %%.",
+				100*best.Mass.Mean, 100*bird.Mass.Mean, 100*background.Mass.Mean, 100*best.Area, 100*bird.Area, 100*background.Area)
+		}
+	} else if top := t.Top[measure.Bird]; top.Points.N > 0 {
+		add("The true class's top-ranked head points at the bird in %v of %d test images, with %.1f %% of its attention; a uniform map would have %.1f %% there. The mean of the heads of the same backbone's class token points at it in %v.",
+			top.Points, top.Points.N, 100*top.Mass.Mean, 100*top.Area, t.TokenMean[measure.Bird].Points)
+	}
+	if len(r.Swaps) > 0 {
+		swaps := r.swapScores()
+		moved, known, off := swaps["all"].Moved, swaps["recognised"].Moved, swaps[switched].Moved
 		line := fmt.Sprintf("The one trait exchanged that tells two species apart moves the prediction to the other in %v of %d pairs", moved, moved.N)
 		if known.N > 0 {
 			line += fmt.Sprintf(", and in %v of the %d whose first image is recognised", known, known.N)
 		}
-		if off := t.sum(true, false).Moved; off.N > 0 {
+		if off.N > 0 {
 			line += fmt.Sprintf("; where the exchange switches a mark off, in %v of %d", off, off.N)
 		}
 		add("%s.", line)
@@ -168,33 +175,24 @@ func (t *traits) sentences() []string {
 	return all
 }
 
-// page is the section of the report.
-func (t *traits) page() *figure.TraitTable {
-	p := &figure.TraitTable{Trait: "Trait", Head: "Best head", Text: t.sentences()}
-	if t.regions.Target >= 0 {
-		p.Top = "Top-ranked head"
-		p.Text = append(p.Text, "The best head is chosen on one half of the test images and scored on the other. A map hits a trait if its peak patch overlaps it.")
-	} else {
-		p.Trait, p.Head = "Part", "Top-ranked head"
-		p.Text = append(p.Text, "Each image is scored with its own top-ranked head; the table names the head that ranks first most often, and the part that is hit most often.")
+// traitPage is the section of the report.
+func (r *results) traitPage() *figure.TraitTable {
+	b, target := heat.DefaultBootstrap(), r.regions.Target >= 0
+	p := &figure.TraitTable{Trait: "Part", Head: "Top-ranked head", Text: r.sentences()}
+	about := "Each image is scored with its own top-ranked head; the table names the head that ranks first most often, and the part that is hit most often."
+	if target {
+		p.Trait, p.Head, p.Top = "Trait", "Best head", "Top-ranked head"
+		about = "The best head is chosen on one half of the test images and scored on the other. A map hits a trait if its peak patch overlaps it."
 	}
-	b := heat.DefaultBootstrap()
-	p.Text = append(p.Text, fmt.Sprintf("%.0f %% bootstrap intervals (%d resamples of images).", 100*b.Confidence, b.Resamples))
-	for i, c := range t.scores.Classes {
-		row := figure.TraitRow{Class: i}
-		scores, head, region := c.Best, c.BestHead, measure.Trait
-		row.Trait = strings.Join(t.regions.Traits(i), ", ")
-		if t.regions.Target < 0 {
-			scores, head, region = c.Top, c.TopHead, t.part(c.Top)
-			if region >= 0 {
-				row.Trait = t.regions.Names[region]
-			}
-		}
-		if head >= 0 {
-			row.Head = fmt.Sprintf("head %d", head)
-		}
-		if t.regions.Target >= 0 && c.TopHead >= 0 {
-			row.Top, row.TopPoints = fmt.Sprintf("head %d", c.TopHead), c.Top[measure.Trait].Points
+	p.Text = append(p.Text, about, fmt.Sprintf("%.0f %% bootstrap intervals (%d resamples of images).", 100*b.Confidence, b.Resamples))
+	for i, c := range r.Traits.Classes {
+		row := figure.TraitRow{Class: i, Trait: strings.Join(r.regions.Traits(i), ", ")}
+		scores, region := c.Top, topPart(c.Top)
+		if target {
+			scores, region = c.Best, measure.Trait
+			row.Head, row.Top, row.TopPoints = headName(c.BestHead), headName(c.TopHead), c.Top[measure.Trait].Points
+		} else if row.Head = headName(c.TopHead); region >= 0 {
+			row.Trait = r.regions.Names[region]
 		}
 		if region >= 0 {
 			row.Points, row.Chance, row.Mass = scores[region].Points, scores[region].Chance, scores[region].Mass
@@ -203,4 +201,12 @@ func (t *traits) page() *figure.TraitTable {
 		p.Rows = append(p.Rows, row)
 	}
 	return p
+}
+
+// headName names a head; -1 is none.
+func headName(head int) string {
+	if head < 0 {
+		return ""
+	}
+	return fmt.Sprintf("head %d", head)
 }

@@ -49,7 +49,7 @@ func Main(name string, run func(ctx context.Context, args []string, stdout, stde
 // Console prints lines on stdout and, if stderr is a terminal, redraws a progress bar there.
 type Console struct {
 	stdout, stderr io.Writer
-	Quiet          bool       // print results and warnings alone
+	Quiet          bool       `knob:"quiet" group:"Results" help:"print results and warnings alone"`
 	width          func() int // of the terminal; nil if stderr is none
 	drawn          bool       // a bar is on the screen
 	last           time.Time  // of the last bar or line of progress
