@@ -69,7 +69,7 @@ func TestBadInput(t *testing.T) {
 		"misspelt class":      {[]string{"-classes", "red,Gren"}, []string{"-classes", "nearest is green"}},
 		"a single class":      {[]string{"-classes", "red"}, []string{"-classes", "need at least 2"}},
 		"class twice":         {[]string{"-classes", "red,3"}, []string{"-classes", "listed twice"}},
-		"missing weights":     {[]string{"-weights", filepath.Join(dir, "no.pth")}, []string{"-weights", "no.pth"}},
+		"missing weights":     {[]string{"-weights", filepath.Join(dir, "no.pth")}, []string{"--weights " + filepath.Join(dir, "no.pth") + ": no such file"}},
 		"truncated weights":   {[]string{"-weights", file("cut.safetensors", all[:len(all)-100])}, []string{"-weights", "cut.safetensors"}},
 		"empty weights":       {[]string{"-weights", regular}, []string{"-weights", regular, "empty file"}},
 		"text as weights":     {[]string{"-weights", file("text.pth", "hello, world")}, []string{"text.pth", "neither safetensors nor a PyTorch file"}},

@@ -21,8 +21,9 @@ import (
 // trained is what the commands that use a trained model work with.
 type trained struct {
 	source
-	Model   string `knob:"model" group:"Model" arg:"file" help:"the trained model: model.safetensors or the folder that it is in, or a checkpoint of the authors' code, which needs no --weights"`
-	Compare words  `knob:"compare" group:"Results" arg:"list" help:"classes, by name or number, whose maps are shown beside those of the predicted one"`
+	Model   string           `knob:"model" group:"Model" arg:"file" help:"the trained model: model.safetensors or the folder that it is in, or a checkpoint of the authors' code, which needs no --weights"`
+	Compare words            `knob:"compare" group:"Results" arg:"list" help:"classes, by name or number, whose maps are shown beside those of the predicted one"`
+	file    *checkpoint.File // the model's
 }
 
 // The flags of all of these commands, and of those that test a model.
@@ -43,52 +44,49 @@ func (t *trained) command(cmd *cobra.Command, common, flags, file string, work f
 				return err
 			}
 		}
+		if t.Model == "" {
+			return console.Usagef("--model is missing: the trained model, such as out/model.safetensors")
+		}
+		path := t.Model
+		if inside := filepath.Join(path, "model.safetensors"); exists(inside) {
+			path = inside
+		}
+		var err error
+		if t.file, err = openFile("model", path); err != nil {
+			return err
+		}
+		defer t.file.Close() // it is only read
+		t.ModelDir = filepath.Dir(path)
 		return t.ended(cmd.Context(), work(cmd.Context(), args), t.saved)
 	}
 	return flagged(cmd, t.console, t, "model weights quiet "+common, flags, nil)
 }
 
-// file opens the file of the model.
-func (t *trained) file() (*checkpoint.File, error) {
-	if t.Model == "" {
-		return nil, console.Usagef("--model is missing: the trained model, such as out/model.safetensors")
-	}
-	if inside := filepath.Join(t.Model, "model.safetensors"); exists(inside) {
-		return openFile("model", inside)
-	}
-	return openFile("model", t.Model)
-}
-
 // load loads the model, after downloading its weights if they are asked for.
 func (t *trained) load(ctx context.Context) (*promptcam.Model, error) {
-	f, err := t.file()
+	path := t.file.Path()
+	if promptcam.IsOfficial(t.file) {
+		return t.official()
+	}
+	info, err := promptcam.ReadInfo(t.file)
 	if err != nil {
-		return nil, err
-	}
-	defer f.Close() // it is only read
-	t.ModelDir = filepath.Dir(f.Path())
-	info, err := promptcam.ReadInfo(f)
-	name := ""
-	if err == nil && t.Weights == "" {
-		if name, err = t.trainedOn(f.Path(), info.Backbone); err != nil {
-			return nil, err
-		}
-	}
-	if err := t.fetchWeights(ctx, name); err != nil {
-		return nil, err
-	}
-	if promptcam.IsOfficial(f) {
-		return t.official(f)
-	}
-	if err != nil {
-		if _, wrong := vit.Detect(f); wrong == nil {
-			return nil, fmt.Errorf("--model %s is a backbone: want the model.safetensors that training left, and this file in --weights", f.Path())
+		if _, wrong := vit.Detect(t.file); wrong == nil {
+			return nil, fmt.Errorf("--model %s is a backbone: want the model.safetensors that training left, and this file in --weights", path)
 		}
 		return nil, fmt.Errorf("--model: %w", err)
 	}
 	arch := info.Backbone.Config
 	if t.Arch != "auto" || t.Size != (pixels{}) {
-		return nil, console.Usagef("--arch and --size are stated by %s: %s at %dx%d pixels", f.Path(), arch.Name, arch.ImageSize[0], arch.ImageSize[1])
+		return nil, console.Usagef("--arch and --size are stated by %s: %s at %dx%d pixels", path, arch.Name, arch.ImageSize[0], arch.ImageSize[1])
+	}
+	name := ""
+	if t.Weights == "" {
+		if name, err = t.trainedOn(info.Backbone); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.fetchWeights(ctx, name); err != nil {
+		return nil, err
 	}
 	w, err := t.weights()
 	if err != nil {
@@ -97,9 +95,9 @@ func (t *trained) load(ctx context.Context) (*promptcam.Model, error) {
 	defer w.Close() // it is only read
 	b, err := vit.LoadFrom(w, arch)
 	if err != nil {
-		return nil, fmt.Errorf("--weights %s is not the %s that %s was trained on: %w", t.Weights, arch.Name, f.Path(), err)
+		return nil, fmt.Errorf("--weights %s is not the %s that %s was trained on: %w", t.Weights, arch.Name, path, err)
 	}
-	m, err := promptcam.Load(f, b)
+	m, err := promptcam.Load(t.file, b)
 	if err != nil {
 		return nil, fmt.Errorf("--model: %w", err)
 	}
@@ -107,30 +105,30 @@ func (t *trained) load(ctx context.Context) (*promptcam.Model, error) {
 }
 
 // trainedOn returns the name of the published weights to download for a model, or names the bundled ones.
-func (t *trained) trainedOn(path string, b promptcam.BackboneInfo) (string, error) {
+func (t *trained) trainedOn(b promptcam.BackboneInfo) (string, error) {
 	_, known := published.weights[b.Config.Name]
 	switch {
 	case b.SHA256 == pretrained.Birds().SHA256:
 		t.Weights = own
 		return "", nil
 	case !t.Download:
-		return "", console.Usagef("--weights is missing: %s was trained on the backbone %s with SHA-256 %s, which is not in it", path, b.Config.Name, b.SHA256)
+		return "", console.Usagef("--weights is missing: %s was trained on the backbone %s with SHA-256 %s, which is not in it", t.file.Path(), b.Config.Name, b.SHA256)
 	case !known:
-		return "", console.Usagef("--weights is missing: %s was trained on %s, and --download knows %s", path, b.Config.Name, names())
+		return "", console.Usagef("--weights is missing: %s was trained on %s, and --download knows %s", t.file.Path(), b.Config.Name, names())
 	}
 	return b.Config.Name, nil
 }
 
 // official loads a checkpoint of the authors' code, which holds its own backbone and names no classes.
-func (t *trained) official(f *checkpoint.File) (*promptcam.Model, error) {
+func (t *trained) official() (*promptcam.Model, error) {
 	if t.Weights != "" {
-		return nil, console.Usagef("--weights is not needed: %s, a checkpoint of the authors' code, holds its own backbone", f.Path())
+		return nil, console.Usagef("--weights is not needed: %s, a checkpoint of the authors' code, holds its own backbone", t.file.Path())
 	}
-	c, err := t.architecture(f)
+	c, err := t.architecture(t.file)
 	if err != nil {
 		return nil, err
 	}
-	m, err := promptcam.LoadOfficial(f, c)
+	m, err := promptcam.LoadOfficial(t.file, c)
 	if err != nil {
 		return nil, fmt.Errorf("--model: %w", err)
 	}
@@ -138,7 +136,7 @@ func (t *trained) official(f *checkpoint.File) (*promptcam.Model, error) {
 		return m, nil
 	}
 	if m.Classes = t.Set.Classes; len(m.Classes) != m.Config.Classes {
-		return nil, fmt.Errorf("--model %s has %d classes, --data %s has %d", f.Path(), m.Config.Classes, t.Data, len(m.Classes))
+		return nil, fmt.Errorf("--model %s has %d classes, --data %s has %d", t.file.Path(), m.Config.Classes, t.Data, len(m.Classes))
 	}
 	return m, nil
 }
