@@ -120,7 +120,7 @@ func (s *source) fetch(ctx context.Context, to func(folder string) error) error 
 	if err != nil {
 		err = fmt.Errorf("--download: %w", err)
 	}
-	return s.ended(ctx, err, func() string {
+	return console.Interrupted(ctx, err, func() string {
 		return fmt.Sprintf("what has been downloaded is in %s: the same line continues", folder)
 	})
 }

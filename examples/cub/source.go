@@ -1,19 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/promptcam/promptcam/data/birds"
-	"github.com/promptcam/promptcam/data/download"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/promptcam/run"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
@@ -24,6 +19,9 @@ import (
 // own names the synthetic birds in --data, and in --weights the bundled backbone. A folder or file of that
 // name comes first.
 const own = "birds"
+
+// drawnBirds are the images of --data birds.
+var drawnBirds = birds.DefaultConfig()
 
 // source is what commands work with.
 type source struct {
@@ -68,8 +66,11 @@ func (s *source) open(ctx context.Context) error {
 	dir := s.Data
 	if s.drawn() {
 		s.Title = "synthetic birds"
-		var err error
-		if dir, err = s.draw(ctx); err != nil {
+		cache, err := os.UserCacheDir()
+		if err == nil {
+			dir, err = birds.Cached(ctx, filepath.Join(cache, "promptcam"), drawnBirds, s.console.Say)
+		}
+		if err != nil {
 			return fmt.Errorf("--data %s: %w", own, err)
 		}
 	}
@@ -90,55 +91,14 @@ func (s *source) open(ctx context.Context) error {
 	return err
 }
 
-// drawnBirds are the images of --data birds.
-var drawnBirds = birds.DefaultConfig()
-
-// draw draws the synthetic birds into the user's cache folder, unless they are there.
-func (s *source) draw(ctx context.Context) (string, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return "", err
-	}
-	config := drawnBirds
-	// Birds that are rendered differently go to another folder.
-	sum := sha256.Sum256(fmt.Append(config.Draw(0, 0).RGB.Pix, config))
-	dir := filepath.Join(cache, "promptcam", fmt.Sprintf("drawn-birds-%x", sum[:4]))
-	if exists(dir) {
-		return dir, nil
-	}
-	unlock, err := download.Lock(ctx, dir+".lock", func() { s.console.Say("another process renders the birds: waiting for it") })
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
-	if exists(dir) {
-		return dir, nil
-	}
-	s.console.Say(fmt.Sprintf("rendering birds of %d species, %d images of each, in %s", len(config.Species), config.Train+config.Test, dir))
-	return dir, birds.Write(ctx, dir, config)
-}
-
-// ended says more about the error that a command ended with: after an interrupt, what is saved.
+// ended says more about the error that a command ended with.
 func (s *source) ended(ctx context.Context, err error, saved func() string) error {
 	var bad *run.BadImagesError
-	switch {
-	case err == nil || errors.As(err, new(interruption)):
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		return interruption{err, saved()}
-	case s.drawn() && errors.As(err, &bad):
+	if s.drawn() && errors.As(err, &bad) {
 		return fmt.Errorf("%d of %d synthetic birds cannot be read, listed above: delete the folder %s, and they are rendered again", len(bad.Bad), bad.All, s.Set.Root)
 	}
-	return err
+	return console.Interrupted(ctx, err, saved)
 }
-
-// interruption is the end of a command by a signal.
-type interruption struct {
-	error
-	saved string
-}
-
-func (i interruption) Error() string { return "interrupted; " + i.saved }
-func (i interruption) Unwrap() error { return i.error }
 
 // saved says what an interrupted command has left and how to continue it.
 func (s *source) saved() string {
@@ -192,15 +152,8 @@ func (s *source) loadBackbone() (*vit.Model, error) {
 }
 
 // architecture returns what --arch and --size ask for.
-func (s *source) architecture(weights *checkpoint.File) (c vit.Config, err error) {
-	switch {
-	case s.Arch == "auto":
-		c, err = vit.Detect(weights)
-	case strings.HasSuffix(s.Arch, ".json"):
-		c, err = readConfig(s.Arch)
-	default:
-		c, err = vit.Preset(s.Arch)
-	}
+func (s *source) architecture(weights *checkpoint.File) (vit.Config, error) {
+	c, err := vit.Named(s.Arch, weights)
 	if err != nil {
 		return c, fmt.Errorf("--arch: %w", err)
 	}
@@ -210,19 +163,6 @@ func (s *source) architecture(weights *checkpoint.File) (c vit.Config, err error
 	}
 	if err := c.Validate(); err != nil {
 		return c, fmt.Errorf("--arch %s, --size: %w", s.Arch, err)
-	}
-	return c, nil
-}
-
-func readConfig(path string) (c vit.Config, err error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return c, err
-	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
-		return c, fmt.Errorf("%s: want a JSON object with the fields of vit.Config: %w", path, err)
 	}
 	return c, nil
 }

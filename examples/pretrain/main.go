@@ -36,10 +36,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c := console.New(stdout, stderr)
 	err = train(ctx, s, c)
 	c.Clear()
-	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return fmt.Errorf("interrupted (%w): %s", err, saved(s.Out))
-	}
-	return err
+	return console.Interrupted(ctx, err, func() string { return saved(s.Out) })
 }
 
 // train runs or resumes a training and leaves its results in --out.

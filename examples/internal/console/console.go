@@ -25,6 +25,23 @@ func (e UsageError) Unwrap() error { return e.Err }
 // Usagef returns a UsageError.
 func Usagef(format string, a ...any) error { return UsageError{fmt.Errorf(format, a...)} }
 
+// interruption is the end of a program by a signal.
+type interruption struct {
+	error
+	saved string
+}
+
+func (i interruption) Error() string { return "interrupted; " + i.saved }
+func (i interruption) Unwrap() error { return i.error }
+
+// Interrupted returns err or, if it is due to the end of ctx, an error that says what is saved instead.
+func Interrupted(ctx context.Context, err error, saved func() string) error {
+	if err == nil || ctx.Err() == nil || !errors.Is(err, ctx.Err()) || errors.As(err, new(interruption)) {
+		return err
+	}
+	return interruption{err, saved()}
+}
+
 // Main runs a program and ends the process. The first interrupt or SIGTERM ends the context, the
 // second the process. The exit status is 0, 1 for an error, 2 for a UsageError, and 130 after an
 // interrupt, as a shell reports it.
