@@ -10,6 +10,7 @@ import (
 
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
 )
@@ -41,11 +42,7 @@ func inspect(f *checkpoint.File) string {
 	numbers := 0
 	for _, name := range f.Names() {
 		info, _ := f.Info(name)
-		n := 1
-		for _, d := range info.Shape {
-			n *= d
-		}
-		numbers += n
+		numbers += tensor.Size("inspect", info.Shape)
 		fmt.Fprintf(&b, "  %s %s %v\n", name, info.DType, info.Shape)
 	}
 	fmt.Fprintf(&b, "%d tensors, %d numbers", len(f.Names()), numbers)

@@ -47,9 +47,9 @@ func (s *source) check() error {
 	if s.Data == "" && !s.Download {
 		return console.Usagef("--data is missing: the folder of photographs; %s are synthetic ones", own)
 	}
-	for flag, dir := range map[string]string{"data": s.Data, "out": s.Out, "cache": s.Cache} {
-		if isFile(dir) {
-			return fmt.Errorf("--%s %s is a file, want a folder", flag, dir)
+	for _, f := range []struct{ flag, dir string }{{"data", s.Data}, {"out", s.Out}, {"cache", s.Cache}} {
+		if isFile(f.dir) {
+			return fmt.Errorf("--%s %s is a file, want a folder", f.flag, f.dir)
 		}
 	}
 	return nil

@@ -101,7 +101,7 @@ func (t *training) run(ctx context.Context, flags *pflag.FlagSet) error {
 // forgotten returns an error if --out is not given and the folder that it then means holds a file of another
 // run.
 func (s *source) forgotten(flags *pflag.FlagSet, file string) error {
-	if flags.Changed("out") || !exists(s.Out, file) {
+	if file == "" || flags.Changed("out") || !exists(s.Out, file) {
 		return nil
 	}
 	return console.Usagef("--out is missing, and the default folder %s holds the results of another run", s.Out)

@@ -32,17 +32,15 @@ const (
 	tested = shared + "test seed batch cache samples top scale colormap"
 )
 
-// command makes a command of t with these flags. Without --out it refuses the default folder where that holds a
-// file, unless empty, which tells the results of another run.
+// command makes a command of t with these flags. Without --out it refuses a default folder that holds a file of
+// another run; the file's name may be empty.
 func (t *trained) command(cmd *cobra.Command, common, flags, file string, work func(ctx context.Context, args []string) error) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := t.Validate(); err != nil {
 			return console.UsageError{Err: err}
 		}
-		if file != "" {
-			if err := t.forgotten(cmd.Flags(), file); err != nil {
-				return err
-			}
+		if err := t.forgotten(cmd.Flags(), file); err != nil {
+			return err
 		}
 		if t.Model == "" {
 			return console.Usagef("--model is missing: the trained model, such as out/model.safetensors")

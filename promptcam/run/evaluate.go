@@ -38,10 +38,9 @@ func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error)
 	if err != nil {
 		return nil, err
 	}
-	batches, err := im.asTheyAre(set.Test)
-	if err != nil {
+	r := &results{Job: &own, Result: Result{Model: m}, images: im}
+	if r.test, err = im.asTheyAre(set.Test); err != nil {
 		return nil, err
 	}
-	r := &results{Job: &own, Result: Result{Model: m}, unreadable: im.unreadable, batches: batches}
 	return r.publish(ctx)
 }

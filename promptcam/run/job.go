@@ -136,9 +136,9 @@ func within(folder, path string) bool {
 // as a class of the set, which may be nil, the next time it is opened. CUB's lists and train name what is read.
 func (j *Job) makeOut(set *data.Set, folder string) error {
 	if set != nil && !exists(set.Root, "images.txt") && !exists(set.Root, "train") {
-		for flag, dir := range map[string]string{"out": j.Out, "cache": j.Cache} {
-			if dir != "" && dir != noCache && within(set.Root, dir) {
-				return fmt.Errorf("--%s %s is in --data %s, whose folders are the classes: want a folder outside", flag, dir, set.Root)
+		for _, f := range []struct{ flag, dir string }{{"out", j.Out}, {"cache", j.Cache}} {
+			if f.dir != "" && f.dir != noCache && within(set.Root, f.dir) {
+				return fmt.Errorf("--%s %s is in --data %s, whose folders are the classes: want a folder outside", f.flag, f.dir, set.Root)
 			}
 		}
 	}

@@ -60,8 +60,8 @@ func (r *results) facts() (facts []figure.Fact) {
 		}
 		add("time", "%.0f s for all epochs", r.Metrics.Seconds)
 	}
-	if r.unreadable > 0 {
-		add("left out", "%d images that cannot be read", r.unreadable)
+	if r.images.unreadable > 0 {
+		add("left out", "%d images that cannot be read", r.images.unreadable)
 	}
 	return facts
 }

@@ -5,11 +5,8 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"strconv"
 	"time"
 
@@ -37,11 +34,11 @@ type Result struct {
 type results struct {
 	*Job // its set's classes numbered as the model's
 	Result
-	batches            promptcam.Batches // of the test images
-	trained, validated int               // images
-	best               int               // the best epoch, from 1; 0 if the model was not trained now
-	unreadable         int               // images that were left out
-	regions            *measure.Regions  // nil without Notes
+	images             *images
+	test               promptcam.Batches
+	trained, validated int              // images
+	best               int              // the best epoch, from 1; 0 if the model was not trained now
+	regions            *measure.Regions // nil without Notes
 }
 
 // publish evaluates the test images and writes all files.
@@ -138,7 +135,7 @@ func (r *results) metrics(seconds float64) *Metrics {
 	test := len(r.Set.Test)
 	m := &Metrics{
 		Test: accuracy(r.Test.Top1, r.Test.Top5, test), TestImages: test, Seconds: seconds, Mode: r.Model.Config.Mode, ValImages: r.validated,
-		Arch: r.Model.Backbone.Config.Name, Seed: r.Seed, Skipped: r.unreadable, Backbone: r.Model.Backbone.SHA256,
+		Arch: r.Model.Backbone.Config.Name, Seed: r.Seed, Skipped: r.images.unreadable, Backbone: r.Model.Backbone.SHA256,
 	}
 	if r.best > 0 {
 		epochs := len(r.History)
@@ -235,12 +232,4 @@ func (j *Job) writeJSON(metrics any) error {
 		e.SetIndent("", "  ")
 		return e.Encode(metrics)
 	})
-}
-
-// remove removes a file that an earlier run has left in Out.
-func (j *Job) remove(name string) error {
-	if err := os.Remove(j.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("--out: a file of an earlier run: %w", err)
-	}
-	return nil
 }

@@ -24,13 +24,13 @@ func TestTheTeacherScoresWhatTheBatchShows(t *testing.T) {
 	tr, err := job(t, photographs(t, 10), r).prepare(t.Context(), backbone(t), nil)
 	require.NoError(t, err)
 	defer tr.images.close()
-	layer, _ := tr.model.Layer()
+	layer, _ := tr.Model.Layer()
 	seen := map[[2]int]bool{}
 	for epoch := range 3 {
 		for batch, err := range tr.train.Epoch(t.Context(), data.Plan{Epoch: epoch}) {
 			require.NoError(t, err)
 			tape := &autograd.Tape{NoGrad: true}
-			x := probe.Features(tr.model.Backbone, layer, tape.Const(batch.Values)).Value() // [B, D]
+			x := probe.Features(tr.Model.Backbone, layer, tape.Const(batch.Values)).Value() // [B, D]
 			assert.Equal(t, tr.baselines.linear.Scores(x).Data(), tr.baselines.teach(batch).Data())
 			for i, at := range batch.Index {
 				seen[[2]int{at, batch.View[i]}] = true

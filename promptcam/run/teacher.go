@@ -22,7 +22,7 @@ type baselines struct {
 func (t *training) fitBaselines(ctx context.Context, items []data.Item) (b *baselines, err error) {
 	b = &baselines{}
 	n, classes := len(items), len(t.Set.Classes)
-	x := tensor.New(t.Views*n, t.model.Backbone.Config.Dim) // [V·N, D]
+	x := tensor.New(t.Views*n, t.Model.Backbone.Config.Dim) // [V·N, D]
 	var views []*tensor.Tensor
 	var labels []int
 	for v := range t.Views {
@@ -45,7 +45,7 @@ func (t *training) fitBaselines(ctx context.Context, items []data.Item) (b *base
 
 // classTokens writes the features of one view of each item to dst [N, D] and returns their classes.
 func (t *training) classTokens(ctx context.Context, items []data.Item, view int, dst *tensor.Tensor) (labels []int, err error) {
-	layer, _ := t.model.Layer()
+	layer, _ := t.Model.Layer()
 	l, err := t.images.cache.Loader(items, features.LoaderConfig{First: view, Views: 1, Batch: 32})
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (t *training) classTokens(ctx context.Context, items []data.Item, view int,
 		if err != nil {
 			return nil, err
 		}
-		x := probe.Features(t.model.Backbone, layer, tape.Const(batch.Values)).Value() // [B, D]
+		x := probe.Features(t.Model.Backbone, layer, tape.Const(batch.Values)).Value() // [B, D]
 		done := len(labels)
 		labels = append(labels, batch.Labels...)
 		tensor.CopyTo(dst.Slice(0, done, len(labels)), x)
@@ -83,8 +83,8 @@ type Baseline struct {
 }
 
 // testBaselines evaluates the baselines.
-func (t *training) testBaselines(ctx context.Context, b *baselines) ([]Baseline, error) {
-	x := tensor.New(len(t.Set.Test), t.model.Backbone.Config.Dim)
+func (t *training) testBaselines(ctx context.Context) ([]Baseline, error) {
+	x := tensor.New(len(t.Set.Test), t.Model.Backbone.Config.Dim)
 	labels, err := t.classTokens(ctx, t.Set.Test, 0, x)
 	if err != nil {
 		return nil, err
@@ -94,7 +94,7 @@ func (t *training) testBaselines(ctx context.Context, b *baselines) ([]Baseline,
 		return Baseline{name, title, accuracy(top1, top5, len(labels))}
 	}
 	return []Baseline{
-		score("linear_probe", "linear probe on the class token", b.linear.Scores(x)),
-		score("nearest_mean", "nearest class mean of the class token", b.means.Scores(x)),
+		score("linear_probe", "linear probe on the class token", t.baselines.linear.Scores(x)),
+		score("nearest_mean", "nearest class mean of the class token", t.baselines.means.Scores(x)),
 	}, nil
 }

@@ -43,12 +43,9 @@ func (j *Job) Resume(ctx context.Context, b *vit.Model) (*Result, error) {
 
 // training is a run and what it needs.
 type training struct {
-	*Job
-	model      *promptcam.Model
-	images     *images
+	results
 	train, val promptcam.Batches // val is nil without validation
-	test       promptcam.Batches
-	baselines  *baselines // nil without Baseline and Distill
+	baselines  *baselines        // nil without Baseline and Distill
 	state      *state
 }
 
@@ -99,7 +96,7 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 	}
 	own, set := *j, *j.Set // unreadable images leave its set
 	own.Set = &set
-	t := &training{Job: &own, model: model, images: &images{Job: &own, fsys: set.FS}}
+	t := &training{results: results{Job: &own, Result: Result{Model: model}, images: &images{Job: &own, fsys: set.FS}}}
 	t.images.augmented, t.images.plain = j.transforms(backbone.Config)
 	err = t.images.open(ctx, model, j.store(j.Out, "out"), []*[]data.Item{&set.Train}, []*[]data.Item{&set.Val, &set.Test})
 	if err == nil {
@@ -125,7 +122,7 @@ func (t *training) loaders(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.Epochs = t.EpochsFor(len(items))
+	t.trained, t.validated, t.Epochs = len(items), len(held), t.EpochsFor(len(items))
 	if t.train, err = t.images.forTraining(items); err != nil {
 		return err
 	}
@@ -148,9 +145,9 @@ const fewTest = 10
 
 // epochs trains from where the state is to the end, and writes the state after each epoch.
 func (t *training) epochs(ctx context.Context) error {
-	st, held := t.state, t.validated()
+	st := t.state
 	t.Observer.say(Note, "%d classes; %d images to train on, %d to choose the best epoch, %d to test; %s, mode %s",
-		len(t.Set.Classes), t.train.Len(), held, len(t.Set.Test), t.model.Backbone.Config.Name, t.Mode)
+		len(t.Set.Classes), t.trained, t.validated, len(t.Set.Test), t.Model.Backbone.Config.Name, t.Mode)
 	if n := len(t.Set.Test); n < fewTest {
 		t.Observer.say(Warning, "%d test images are few: each is %.0f points of accuracy", n, 100/float64(n))
 	}
@@ -159,9 +156,9 @@ func (t *training) epochs(ctx context.Context) error {
 	if t.baselines != nil {
 		config.Distill.Teacher = t.baselines.teach
 	}
-	m := t.Observer.meter((t.Epochs - st.epochs()) * (t.train.Len() + held))
+	m := t.Observer.meter((t.Epochs - st.epochs()) * (t.trained + t.validated))
 	config.Progress = m.step
-	for e, err := range promptcam.Train(ctx, t.model, t.train, config) {
+	for e, err := range promptcam.Train(ctx, t.Model, t.train, config) {
 		if err != nil {
 			return err
 		}
@@ -187,18 +184,10 @@ func (t *training) epochs(ctx context.Context) error {
 	return nil
 }
 
-// validated returns the number of images to validate with.
-func (t *training) validated() int {
-	if t.val == nil {
-		return 0
-	}
-	return t.val.Len()
-}
-
 // validate evaluates an epoch on the validation images.
 func (t *training) validate(ctx context.Context, e promptcam.Epoch, m meter) error {
 	v, err := e.Model.Evaluate(ctx, t.val, func(done int) {
-		m(fmt.Sprintf("epoch %d/%d validation", e.Number, t.Epochs), done, t.val.Len(), "")
+		m(fmt.Sprintf("epoch %d/%d validation", e.Number, t.Epochs), done, t.validated, "")
 	})
 	if err != nil {
 		return err
@@ -213,23 +202,20 @@ func (t *training) validate(ctx context.Context, e promptcam.Epoch, m meter) err
 // finish tests the best epoch's model, once, and writes all results. The state is removed last: until then
 // Resume can do this again.
 func (t *training) finish(ctx context.Context) (*Result, error) {
-	if err := nn.Load(t.model, t.state.Set("best")); err != nil {
+	if err := nn.Load(t.Model, t.state.Set("best")); err != nil {
 		return nil, fmt.Errorf("%s: %w", t.path(stateName), err)
 	}
-	r := &results{
-		Job: t.Job, Result: Result{Model: t.model, History: t.state.History}, best: t.state.Best,
-		unreadable: t.images.unreadable, trained: t.train.Len(), validated: t.validated(), batches: t.test,
-	}
+	t.History, t.best = t.state.History, t.state.Best
 	if t.baselines != nil {
 		var err error
-		if r.Baselines, err = t.testBaselines(ctx, t.baselines); err != nil {
+		if t.Baselines, err = t.testBaselines(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if err := t.model.SaveFile(t.path(modelName)); err != nil {
+	if err := t.Model.SaveFile(t.path(modelName)); err != nil {
 		return nil, err
 	}
-	result, err := r.publish(ctx)
+	result, err := t.publish(ctx)
 	if err != nil {
 		return nil, err
 	}

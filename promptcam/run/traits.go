@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 
 	"github.com/promptcam/promptcam/promptcam"
@@ -14,17 +15,17 @@ import (
 // evaluate evaluates the test images and, if the folder says where things are, measures where the maps point,
 // in one pass.
 func (r *results) evaluate(ctx context.Context) (err error) {
-	show := r.Observer.count("test", r.batches.Len())
+	show := r.Observer.count("test", r.test.Len())
 	if r.Notes == nil {
-		if r.Test, err = r.Model.Evaluate(ctx, r.batches, show); err != nil {
+		if r.Test, err = r.Model.Evaluate(ctx, r.test, show); err != nil {
 			return err
 		}
-		return r.remove(traitsName)
+		return os.RemoveAll(r.path(traitsName)) // which an earlier run may have left
 	}
 	r.regions = measure.NewRegions(r.Notes, r.Set.FS, r.Set.Test, r.Model)
 	r.Test = promptcam.NewEvaluation(r.Model.Config.Classes)
 	images, err := measure.LocalizeAll(func(yield func(*promptcam.Explanation, error) bool) {
-		for e, err := range r.Model.Explanations(ctx, r.batches) {
+		for e, err := range r.Model.Explanations(ctx, r.test) {
 			if err == nil {
 				r.Test.Add(e)
 				show(len(r.Test.Predictions))
