@@ -55,7 +55,7 @@ func TestBadInput(t *testing.T) {
 		args  []string
 		words []string
 	}{
-		"missing folder":      {[]string{"-data", filepath.Join(dir, "none")}, []string{"-data", filepath.Join(dir, "none")}},
+		"missing folder":      {[]string{"-data", filepath.Join(dir, "none")}, []string{"--data " + filepath.Join(dir, "none") + ": no such folder"}},
 		"empty folder":        {[]string{"-data", t.TempDir()}, []string{"-data", "no class folders"}},
 		"a file as folder":    {[]string{"-data", regular}, []string{"-data", regular, "want a folder"}},
 		"results in a class":  {[]string{"-out", filepath.Join(good, "red", "out")}, []string{"-out", good, "want a folder outside"}},

@@ -27,8 +27,7 @@ images cannot be read. birds renders the synthetic birds and names their folder.
 		}
 		return describe(cmd.Context(), c, s.Set)
 	}
-	const flags = "classes test val seed"
-	return flagged(cmd, c, &s, flags+" quiet", flags, nil)
+	return flagged(cmd, c, &s, "classes test val seed quiet", "classes test val seed", nil)
 }
 
 // describe prints what is in a set.

@@ -37,8 +37,7 @@ var published = struct {
 	},
 }
 
-// defaultWeights are small: a quarter of the multiplications of dino-vitb16, with which the paper's
-// authors work.
+// defaultWeights take a quarter of the multiplications of dino-vitb16, the paper's.
 const defaultWeights = "dino-vits16"
 
 // cubFiles are the limits of the archive of photographs, which has 12,005 entries.
@@ -125,7 +124,6 @@ func (s *source) fetch(ctx context.Context, to func(folder string) error) error 
 	})
 }
 
-// get downloads a file.
 func (s *source) get(ctx context.Context, f download.File, path string) error {
 	if !exists(path) {
 		s.console.Say(fmt.Sprintf("downloading %s, %.0f MB", f.URL, float64(f.Size)/1e6))

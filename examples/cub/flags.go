@@ -39,7 +39,6 @@ func flagged(cmd *cobra.Command, c *console.Console, settings any, common, names
 	}
 	all := cmd.Flags().Bool("help-all", false, "")
 	cmd.Flags().MarkHidden("help-all")
-	cmd.SilenceUsage = true
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		if settle != nil {
 			settle(cmd.Flags()) // help is for wrong flags, too

@@ -49,13 +49,12 @@ so on synthetic birds, with a small bundled backbone.`,
 	root.AddCommand(trainCommand(c), evaluateCommand(c), traitsCommand(c), explainCommand(c), predictCommand(c),
 		addClassCommand(c), dataCommand(c), inspectCommand(c), versionCommand(c))
 	for _, cmd := range root.Commands() {
-		if args := cmd.Args; args != nil {
-			cmd.Args = func(cmd *cobra.Command, given []string) error {
-				if err := args(cmd, given); err != nil {
-					return console.Usagef("%s: %w; %s -h explains it", cmd.CommandPath(), err, cmd.CommandPath())
-				}
-				return nil
+		args := cmd.Args
+		cmd.Args = func(cmd *cobra.Command, given []string) error {
+			if err := args(cmd, given); err != nil {
+				return console.Usagef("%s: %w; %[1]s -h explains it", cmd.CommandPath(), err)
 			}
+			return nil
 		}
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return console.UsageError{Err: flagError(cmd, err)} })
@@ -97,7 +96,7 @@ func spelling(args []string) []string {
 			args[i] = "-" + a
 		}
 	}
-	if len(args) == 0 || strings.HasPrefix(args[0], "-") && args[0] != "-h" && args[0] != "--help" && args[0] != "--version" {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") && !slices.Contains([]string{"-h", "--help", "--version"}, args[0]) {
 		args = append([]string{"train"}, args...)
 	}
 	if i := slices.Index(args, "-h"); i > 0 && i+1 < len(args) && args[i+1] == "all" {

@@ -77,11 +77,9 @@ func (t *trained) load(ctx context.Context) (*promptcam.Model, error) {
 	if t.Arch != "auto" || t.Size != (pixels{}) {
 		return nil, console.Usagef("--arch and --size are stated by %s: %s at %dx%d pixels", path, arch.Name, arch.ImageSize[0], arch.ImageSize[1])
 	}
-	name := ""
-	if t.Weights == "" {
-		if name, err = t.trainedOn(info.Backbone); err != nil {
-			return nil, err
-		}
+	name, err := t.trainedOn(info.Backbone)
+	if err != nil {
+		return nil, err
 	}
 	if err := t.fetchWeights(ctx, name); err != nil {
 		return nil, err
@@ -102,10 +100,13 @@ func (t *trained) load(ctx context.Context) (*promptcam.Model, error) {
 	return m, nil
 }
 
-// trainedOn returns the name of the published weights to download for a model, or names the bundled ones.
+// trainedOn returns the name of the published weights to download for a model, or none; without --weights it
+// chooses the bundled ones where the model was trained on them.
 func (t *trained) trainedOn(b promptcam.BackboneInfo) (string, error) {
 	_, known := published.weights[b.Config.Name]
 	switch {
+	case t.Weights != "":
+		return "", nil
 	case b.SHA256 == pretrained.Birds().SHA256:
 		t.Weights = own
 		return "", nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -83,10 +84,8 @@ func (s *settings) check() error {
 	case s.Data != "" && s.Kin > 0:
 		return console.Usagef("--kin is %v, but the images of --data have no ancestors: want --birds", s.Kin)
 	}
-	for _, err := range []error{knob.Check(s), s.Config.Validate()} {
-		if err != nil {
-			return console.UsageError{Err: err}
-		}
+	if err := cmp.Or(knob.Check(s), s.Config.Validate()); err != nil {
+		return console.UsageError{Err: err}
 	}
 	return nil
 }

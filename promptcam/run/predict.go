@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -98,7 +99,7 @@ func (o Observer) Photographs(paths ...string) (all []string, err error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%q: %w", path, errors.Unwrap(err)) // without the call's name
 		}
 		if !info.IsDir() {
 			all = append(all, path)

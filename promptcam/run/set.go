@@ -10,9 +10,12 @@ import (
 	"github.com/promptcam/promptcam/data"
 )
 
-// OpenSet opens a folder of photographs with the recipe's hold-out, and keeps only the given classes,
-// by name or number; none means all.
+// OpenSet opens a folder of photographs with the recipe's hold-out, and keeps only the given classes, by name or
+// number; none means all.
 func OpenSet(dir string, r Recipe, classes ...string) (*data.Set, error) {
+	if !exists(dir) {
+		return nil, fmt.Errorf("--data %s: no such folder", dir)
+	}
 	set, err := data.Open(dir, data.Options{TestShare: r.Test, Seed: r.Seed})
 	if err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
