@@ -39,7 +39,7 @@ promptcam/figure: promptcam tensor/checkpoint vit/heat data
 promptcam/figure/curves:
 promptcam: nn/fit vit/heat tensor tensor/checkpoint autograd nn nn/optim vit data
 vit/features: tensor tensor/checkpoint autograd vit data
-vit/probe: tensor autograd vit
+vit/probe: tensor autograd vit data
 vit/pretrain: tensor tensor/checkpoint autograd nn nn/optim nn/fit nn/fit/knob vit vit/probe data
 promptcam/measure: promptcam vit/heat tensor autograd data data/birds
 promptcam/run: promptcam promptcam/figure promptcam/figure/curves promptcam/measure vit vit/features vit/heat vit/probe nn nn/fit nn/fit/knob nn/optim autograd tensor tensor/checkpoint data data/birds

@@ -133,16 +133,12 @@ func ofImage[T any](a *Annotations, values map[int]T, path string) (v T, ok bool
 // file stacks one mask per name vertically.
 func (a *Annotations) Masks(path string, size image.Point) (parts, places []*image.Gray, err error) {
 	if a.masks[0] {
-		if parts, err = a.stack("parts", path, size, len(a.Parts)); err != nil {
-			return nil, nil, err
-		}
+		parts, err = a.stack("parts", path, size, len(a.Parts))
 	}
-	if a.masks[1] {
-		if places, err = a.stack("places", path, size, len(a.Places)); err != nil {
-			return nil, nil, err
-		}
+	if a.masks[1] && err == nil {
+		places, err = a.stack("places", path, size, len(a.Places))
 	}
-	return parts, places, nil
+	return parts, places, err
 }
 
 func (a *Annotations) stack(kind, item string, size image.Point, n int) ([]*image.Gray, error) {

@@ -42,7 +42,7 @@ const (
 type format struct {
 	name, magic string
 	config      func(io.Reader) (image.Config, error)
-	decode      func(*source) (*RGB, error)
+	decode      func(*source) (image.Image, error)
 }
 
 var formats = []format{
@@ -69,15 +69,8 @@ func (f *format) matches(data []byte) bool {
 	return true
 }
 
-// with adapts a decoder of image.Image.
-func with(decode func(io.Reader) (image.Image, error)) func(*source) (*RGB, error) {
-	return func(s *source) (*RGB, error) {
-		m, err := decode(s.open())
-		if err != nil {
-			return nil, err
-		}
-		return toRGB(m, s.pix), nil
-	}
+func with(decode func(io.Reader) (image.Image, error)) func(*source) (image.Image, error) {
+	return func(s *source) (image.Image, error) { return decode(s.open()) }
 }
 
 // A source is a file's contents. It notes whether a decoder read past the end, because not every decoder's
@@ -190,10 +183,11 @@ func (d *decoder) decode(data []byte, name string) (*RGB, error) {
 		return fail(err)
 	}
 	s.over = false // a header may be read in chunks longer than the file
-	m, err := f.decode(s)
+	decoded, err := f.decode(s)
 	if err != nil {
 		return fail(f.explain(err, s.over))
 	}
+	m := toRGB(decoded, s.pix)
 	d.pix = m.Pix
 	return upright(m, orientation(f, data)), nil
 }
@@ -256,22 +250,19 @@ func (f *format) explain(err error, over bool) error {
 }
 
 // decodeJPEG decodes a JPEG file. As in libjpeg, a file that lacks only the end-of-image marker is complete.
-func decodeJPEG(s *source) (*RGB, error) {
+func decodeJPEG(s *source) (image.Image, error) {
 	m, err := jpeg.Decode(s.open())
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		if ended, e := jpeg.Decode(io.MultiReader(s.open(), strings.NewReader("\xff\xd9"))); e == nil {
-			m, err = ended, nil
+			return ended, nil
 		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	return toRGB(m, s.pix), nil
+	return m, err
 }
 
 // decodeGIF returns the first picture of a GIF file on the file's whole canvas. Around it the canvas has the
 // palette's first colour, as in Pillow; transparent pixels are black, since package gif forgets their colour.
-func decodeGIF(s *source) (*RGB, error) {
+func decodeGIF(s *source) (image.Image, error) {
 	m, err := gif.Decode(s.open())
 	if err != nil {
 		return nil, err
@@ -299,16 +290,13 @@ func decodeGIF(s *source) (*RGB, error) {
 }
 
 // decodeWebP decodes the first picture of a WebP file.
-func decodeWebP(s *source) (*RGB, error) {
+func decodeWebP(s *source) (image.Image, error) {
 	m, err := webp.Decode(s.open())
-	if err != nil {
-		return nil, err
-	}
 	switch m := m.(type) {
 	case *image.YCbCr:
-		return fromYCbCr(m, videoRange, s.pix), nil
+		return fromYCbCr(m, videoRange, s.pix), err
 	case *image.NYCbCrA:
-		return fromYCbCr(&m.YCbCr, videoRange, s.pix), nil
+		return fromYCbCr(&m.YCbCr, videoRange, s.pix), err
 	}
-	return toRGB(m, s.pix), nil
+	return m, err
 }

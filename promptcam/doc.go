@@ -14,33 +14,25 @@
 // classes and its transform; its file holds everything but the backbone, whose identity [Load] checks.
 //
 // The tokens that enter block [Model.Layer] depend on nothing learned. [Train], [Model.Evaluate] and
-// [Model.Explanations] take such tokens in place of images: cached once, they leave only the blocks with
-// class prompts to each step.
+// [Model.Explanations] take such tokens in place of images, so they can be cached.
 //
 // # Differences from the authors' code
 //
-// Nothing is prepended to the tokens and cut off again: class prompts are rows of their own, and
-// class-agnostic prompts only keys and values. Scores, gradients and attention are the same, in about half
-// the work. Heads are ranked without further forward passes.
-//
-// The paper's mode is [Deep]. [Shallow] and [FromLayer] take class prompts through several blocks. [Last] is
-// ours: it has class prompts in the last block and no others. The number of class-agnostic prompts is free;
-// the paper's is the number of classes.
+// Class prompts are rows of their own, not prepended to the tokens and cut off again, and class-agnostic
+// prompts are only keys and values. Scores, gradients and attention are the same, in about half the work.
+// Heads are ranked without further forward passes. The number of class-agnostic prompts is free.
 //
 // Each backbone keeps the normalisation it was trained with. The authors' code uses 0.5 for all, so their own
 // checkpoints do here. Maps are drawn in true colours on an absolute scale, and [Share] says how much of a
 // head's attention falls on the image at all.
 //
-// # Options beyond the paper
-//
-// They bring accuracy closer to a linear probe's, and maps closer to the traits; all are off by default. In
-// [Config], Rank adds LoRA to the last block, and PatchDropout hides patches in training. In [TrainConfig]
-// there are distillation, CutMix, binary cross-entropy, hard-example sampling and EMA. With each, a class's
-// score still comes only from its own prompt's output through the shared vector, and the map still shows what
-// the prompt attends to.
+// Options beyond the paper, off by default, raise accuracy and move maps closer to the traits: mode [Last],
+// LoRA and patch dropout in [Config]; distillation, CutMix, binary cross-entropy, hard-example sampling and
+// EMA in [TrainConfig]. With each, a class's score still comes only from its own prompt's output through the
+// shared vector, and the map still shows what the prompt attends to.
 //
 // Package measure scores the maps, package figure draws them, and package vit/heat holds them.
 //
-// Reading order: model.go, then vit/block.go; lora.go, explain.go, rank.go, save.go;
-// train.go, loss.go, mix.go, hard.go, evaluate.go and extend.go.
+// Reading order: model.go, then vit/block.go; lora.go, explain.go, rank.go, save.go; train.go, loss.go,
+// mix.go, hard.go, evaluate.go and extend.go.
 package promptcam

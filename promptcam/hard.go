@@ -7,18 +7,17 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// HardExamples draws a share of each epoch's images in proportion to the mean cross-entropy of their
-// classes, and the rest uniformly. Two classes that differ in one small trait, which are what is left to
-// learn in the end, are then most of what training sees. After Loshchilov and Hutter, "Online Batch
-// Selection" (arXiv 1511.06343), who choose single images by the ranks of their losses. A Share of 0
-// turns it off: each image is seen once.
+// HardExamples draws a share of each epoch's images in proportion to the mean cross-entropy of their classes,
+// and the rest uniformly. Training then spends most steps on classes that differ in one small trait, which
+// are learned last. After Loshchilov and Hutter, "Online Batch Selection" (arXiv 1511.06343), who choose
+// single images by the ranks of their losses. A Share of 0 turns it off: an epoch has each image once.
 type HardExamples struct {
 	Share float64 `knob:"hard" json:"hard" group:"Training" default:"0" range:"[0,1)" arg:"share" help:"share of an epoch in which images are drawn in proportion to the last loss of their class (hard-example sampling), the rest uniformly; training loss and accuracy are then those of the images drawn; 0: each image once"`
 	From  float64 `knob:"hard-from" json:"hard-from" default:"0" range:"[0,1]" arg:"share" help:"share of the epochs after which hard-example sampling begins; before that, each image is seen once"`
 }
 
-// Validate returns an error unless both are shares, and Share is less than 1: at 1 a class whose loss
-// is 0 would not be seen again.
+// Validate returns an error unless both are shares, and Share is less than 1: at 1 a class of loss 0 would
+// never be drawn again.
 func (c HardExamples) Validate() error {
 	switch {
 	case !share(c.Share) || c.Share == 1:
@@ -29,20 +28,20 @@ func (c HardExamples) Validate() error {
 	return nil
 }
 
-// in says whether epoch n of so many, counted from 0, draws hard examples.
+// in reports whether epoch n, from 0, draws hard examples.
 func (c HardExamples) in(n, epochs int) bool {
 	return c.Share > 0 && float64(n) >= c.From*float64(epochs)
 }
 
-// hardness is how hard the classes are: the mean cross-entropies of their unmixed images, as training
-// last saw them. It is per class, because an image that hides the trait never gets easier.
+// hardness is the mean cross-entropy of each class's unmixed images in its last epoch. It is kept per class,
+// because an image that hides the trait never gets easier.
 type hardness struct {
 	losses []float64 // [C], of the last epoch that had unmixed images of the class
 	sums   []float64 // [C], of this epoch
 	images []float64 // [C]
 }
 
-// newHardness starts with the losses of a uniform guess.
+// newHardness returns the losses of a uniform guess.
 func newHardness(classes int) *hardness {
 	h := &hardness{make([]float64, classes), make([]float64, classes), make([]float64, classes)}
 	for c := range h.losses {
@@ -65,7 +64,7 @@ func (h *hardness) load(losses []float64) error {
 	return nil
 }
 
-// add takes in the scores [B, C] of images.
+// add adds images with scores [B, C].
 func (h *hardness) add(scores *tensor.Tensor, labels []int) {
 	c := scores.Dim(1)
 	for i, label := range labels {

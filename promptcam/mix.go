@@ -8,12 +8,11 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// CutMix gives each image of a step a random share of another image's patches, and divides its loss
-// and its teacher's scores between both images in the same proportion (Yun et al., ICCV 2019, arXiv
-// 1905.04899, with single patches in place of a box). It needs tokens in place of images. A Share of 0
-// turns it off.
+// CutMix gives each image of a step a random share of another image's patches, and mixes labels and teacher's
+// scores in the same proportion (Yun et al., ICCV 2019, arXiv 1905.04899, with single patches in place of a
+// box). It needs tokens in place of images. A Share of 0 turns it off.
 //
-// Until lets prompts first learn where to look, since what surrounds a trait may be another image's, and
+// With Until, prompts first learn where to look, since a trait's surroundings may be another image's, and
 // then the small traits, for which images must be whole.
 type CutMix struct {
 	Share float64 `knob:"mix" json:"mix" group:"Training" default:"0" range:"[0,1]" arg:"share" help:"share of the steps with CutMix: each image gets patches of another image, and a share of its label (needs cached features)"`
@@ -31,7 +30,7 @@ func (c CutMix) Validate() error {
 	return nil
 }
 
-// in says whether epoch n of so many, counted from 0, has steps with CutMix.
+// in reports whether epoch n, from 0, has steps with CutMix.
 func (c CutMix) in(n, epochs int) bool {
 	return c.Share > 0 && (c.Until == 0 || float64(n) < c.Until*float64(epochs))
 }
@@ -45,8 +44,7 @@ type mixture struct {
 	tokens *tensor.Tensor // [B, R, D]
 }
 
-// draw makes m a mixture of b, of whose tokens the last n are patches. All images exchange the same
-// patches.
+// draw makes m a mixture of b. The last n tokens are patches; all images exchange the same ones.
 func (m *mixture) draw(rng *rand.Rand, b *data.Batch, n int) {
 	images, rows := b.Values.Dim(0), b.Values.Dim(1)
 	if m.tokens == nil || m.tokens.Dim(0) != images {

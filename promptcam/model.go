@@ -40,7 +40,7 @@ func (m *Model) Forward(images *autograd.Var) (scores *autograd.Var, attn *tenso
 	f := images.Tape().Frame()
 	z := m.prompts(images.Tape(), m.Class)  // class prompts [C, D]
 	x := m.tokens(images)                   // tokens [B, prefix+M, D], where class prompts enter
-	x, z = m.joint(x, z)                    // in modes Shallow and FromLayer both attend to each other in the blocks before the last
+	x, z = m.joint(x, z)                    // the blocks from there to the last but one: none in modes Deep and Last
 	q, kv := m.project(x, z)                // class prompts attend to each other and to the tokens
 	z, attn = m.last.Attention(z, q, kv...) // [B, C, D], [B, H, C, columns]
 	scores = m.score(z)                     // [B, C]
@@ -65,36 +65,28 @@ func (m *Model) tokens(images *autograd.Var) *autograd.Var {
 	return x
 }
 
-// joint runs the blocks from m.first to the last but one, in which tokens and class prompts attend to each
-// other. With patch dropout the tokens that it returns are those that are left.
+// joint runs the blocks from m.first to the last but one, in which tokens x and class prompts z attend to
+// themselves and to each other. DropPath drops the branches of x and z independently; in one sequence it
+// would drop both or none. With patch dropout, class prompts attend only to the tokens that are left, and
+// joint returns these.
 func (m *Model) joint(x, z *autograd.Var) (x1, z1 *autograd.Var) {
 	f := x.Tape().Frame()
 	kept := m.patchDropout(x)
 	for _, block := range m.Backbone.Blocks[m.first : len(m.Backbone.Blocks)-1] {
-		x, z = jointBlock(block, x, z, kept)
+		qx, kx := block.Project(x)
+		qz, kz := block.Project(z)
+		left := kx
+		if kept != nil {
+			left = autograd.KV{K: autograd.Gather(kx.K, kept), V: autograd.Gather(kx.V, kept)} // [B, prefix+kept, D]
+		}
+		x = block.Update(x, qx, kx, kz)   // [B, prefix+M, D]
+		z = block.Update(z, qz, kz, left) // [B, C, D]
 		f.Keep(x, z)
 	}
 	if kept != nil {
 		x = f.Keep(autograd.Gather(x, kept), z) // [B, prefix+kept, D]
 	}
 	return x, z
-}
-
-// jointBlock updates tokens x and class prompts z, which attend to themselves and to each other; z only to
-// the tokens that patch dropout kept, nil for all. DropPath drops the branches of x and z independently; in
-// one sequence it would drop both or none.
-func jointBlock(b *vit.Block, x, z *autograd.Var, kept []int) (x1, z1 *autograd.Var) {
-	f := x.Tape().Frame()
-	qx, kx := b.Project(x)
-	qz, kz := b.Project(z)
-	left := kx
-	if kept != nil {
-		left = autograd.KV{K: autograd.Gather(kx.K, kept), V: autograd.Gather(kx.V, kept)} // [B, prefix+kept, D]
-	}
-	x1 = b.Update(x, qx, kx, kz)   // [B, prefix+M, D]
-	z1 = b.Update(z, qz, kz, left) // [B, C, D]
-	f.Keep(x1, z1)
-	return x1, z1
 }
 
 // project returns the queries of the class prompts in the last block, and the keys and values that they
@@ -135,8 +127,7 @@ func (m *Model) ScoresOf(tokens *autograd.Var) *autograd.Var {
 // learned and can be cached for ScoresOf, unless there are class-agnostic prompts: then ok is false.
 func (m *Model) Layer() (n int, ok bool) { return m.first, len(m.Agnostic) == 0 }
 
-// scores returns the scores of class prompts z, [C, D] or [B, C, D], that enter beside tokens x [B, prefix+M,
-// D].
+// scores returns the scores [B, C] of class prompts z [C, D] that enter beside tokens x [B, prefix+M, D].
 func (m *Model) scores(x, z *autograd.Var) *autograd.Var {
 	f := x.Tape().Frame()
 	x, z = m.joint(x, z)
@@ -179,10 +170,10 @@ func (m *Model) patchDropout(x *autograd.Var) []int {
 	return kept
 }
 
-// New returns an untrained Prompt-CAM on backbone b, which it freezes. Several models may share b. Prompts
-// are initialised as the authors do it, uniformly in ±sqrt(6 / (3P² + D)) for patches of P pixels. On 100
-// classes of CUB (ViT-Ti/16, mode Deep, 30 agnostic prompts) this gives 15 % accuracy on held-out training
-// images after one epoch; a range ten times as wide gives 3 %.
+// New returns an untrained Prompt-CAM on backbone b, which it freezes. Several models may share b, also while
+// in use. Prompts are initialised as the authors do it, uniformly in ±sqrt(6 / (3P² + D)) for patches of P
+// pixels. On 100 classes of CUB (ViT-Ti/16, mode Deep, 30 agnostic prompts) this gives 15 % accuracy on
+// held-out training images after one epoch; a range ten times as wide gives 3 %.
 func New(b *vit.Model, c Config, rng *rand.Rand) (*Model, error) {
 	m, err := newModel(b, c)
 	if err != nil {

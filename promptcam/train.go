@@ -28,17 +28,16 @@ type TrainConfig struct {
 	Hard    HardExamples
 	EMA     fit.EMA
 
-	// Resume is the Epoch.Checkpoint to go on from. Train then ends with the same bits as if it had not
-	// been interrupted.
+	// Resume is the Epoch.Checkpoint to go on from, to the same bits as without interruption.
 	Resume *fit.Checkpoint
 
 	// Progress, if not nil, is called after each step.
 	Progress func(fit.Step)
 }
 
-// OfficialTrain returns the recipe of the authors' code for DINO ViT-B on CUB (for DINOv2 the highest
-// learning rate is 0.001). With it go batches of 16, data.TrainTransform, and a Config with C agnostic
-// prompts and, for DINO, PromptDropout and DropPath of 0.1.
+// OfficialTrain returns the recipe of the authors' code for DINO ViT-B on CUB (for DINOv2 the base learning
+// rate is 0.001). It goes with batches of 16, data.TrainTransform, and a Config with C agnostic prompts and,
+// for DINO, PromptDropout and DropPath of 0.1.
 func OfficialTrain() TrainConfig {
 	return TrainConfig{
 		Epochs: 130, Optimizer: optim.SGD{Momentum: 0.9, WeightDecay: 1e-3},
@@ -60,24 +59,22 @@ func (c TrainConfig) loop() fit.Config {
 	return fit.Config{Epochs: c.Epochs, Schedule: c.Schedule, Resume: c.Resume, Progress: c.Progress}
 }
 
-// Epoch is a finished epoch of Train. Its loss is the cross-entropy alone, and loss and accuracy are
-// those of the images as training saw them: with HardExamples mostly the hard ones.
-//
-// Its Checkpoint has the sets of tensors model, optimizer and, with EMA, average; and the Numbers
-// losses [C], each class's mean cross-entropy in the last epoch that had unmixed images of it, or log C, a
-// uniform guess's.
+// Epoch is a finished epoch of Train. Its loss is the cross-entropy alone; loss and accuracy are of the
+// images drawn, with HardExamples mostly hard ones. Its Checkpoint has the tensor sets model, optimizer and,
+// with EMA, average, and the Numbers losses [C]: each class's mean cross-entropy in the last epoch that had
+// unmixed images of it, at first that of a uniform guess, log C.
 type Epoch struct {
 	fit.Epoch
 
-	// Model is the one to evaluate and save: the one in training or, with EMA, the average. It is valid
-	// until the next epoch.
+	// Model is the one to evaluate and save: in training or, with EMA, the average. It is valid until the
+	// next epoch.
 	Model *Model
 }
 
-// Train fits the prompts, the score vector and the adapters of m to the images of l, or their tokens,
-// and yields each finished epoch; leaving the loop stops it. The first error ends it: a bad config; a
-// batch or class that m cannot take; ctx; a loss that is NaN or infinite. The bits of a step depend on
-// the seeds, not on GOMAXPROCS.
+// Train fits the prompts, the score vector and the adapters of m to the images of l, or their tokens, and
+// yields each finished epoch; leaving the loop stops it. The first error ends it: an invalid config, a batch
+// or class that does not fit m, ctx, a loss that is NaN or infinite. The bits depend on the seeds, not on
+// GOMAXPROCS.
 func Train(ctx context.Context, m *Model, l Batches, c TrainConfig) iter.Seq2[Epoch, error] {
 	return func(yield func(Epoch, error) bool) {
 		if err := c.Validate(); err != nil {

@@ -40,9 +40,14 @@ func newArtist(c *canvas, t Traits, s Scene) *artist {
 func (a *artist) around(f frame, xy ...float64) []point {
 	a.knots = a.knots[:0]
 	for i := 0; i < len(xy); i += 2 {
-		a.knots = append(a.knots, knot{f.at(xy[i], xy[i+1]), false})
+		a.knots = append(a.knots, f.knot(xy[i], xy[i+1]))
 	}
 	return a.through(a.knots...)
+}
+
+// trunk returns a knot of the body's outline, in measures of the plain body.
+func (a *artist) trunk(x, y float64) knot {
+	return a.body.knot(float64(x*a.b.length), float64(y*a.b.depth))
 }
 
 // through returns the smooth closed outline through knots in pixels.
@@ -109,12 +114,10 @@ func (a *artist) draw() {
 
 func (a *artist) drawTail(build layer) {
 	ground, n := darker(a.t.colour(Back), 64), a.b.tail
-	at := func(x, y float64) point { return a.tail.at(x, y) }
-	wide := 4.6
+	at, knot, wide := a.tail.at, a.tail.knot, 4.6
 	a.begin(a.through(
-		knot{point: at(4, -4.2)}, knot{point: at(float64(-0.55*n), -wide)}, at(-n+1, -wide-1).corner(), at(-n, -wide+1.5).corner(),
-		at(-n+a.b.notch, 0).corner(),
-		at(-n, wide-1.5).corner(), at(-n+1, wide+1).corner(), knot{point: at(float64(-0.55*n), wide)}, knot{point: at(4, 4.2)}),
+		knot(4, -4.2), knot(float64(-0.55*n), -wide), at(-n+1, -wide-1).corner(), at(-n, -wide+1.5).corner(), at(-n+a.b.notch, 0).corner(),
+		at(-n, wide-1.5).corner(), at(-n+1, wide+1).corner(), knot(float64(-0.55*n), wide), knot(4, 4.2)),
 		ground, partLayer(Tail), kindLayer(Back), build)
 	for _, y := range []float64{-2.6, 2.6} {
 		a.mark(a.along(a.tail, 0.5, 0.8, 2, float64(y/2), -n, y), darker(ground, 90), 255)
@@ -128,9 +131,7 @@ func (a *artist) drawTail(build layer) {
 }
 
 func (a *artist) drawBody(build layer) {
-	h := func(x, y float64) knot { return knot{a.head.at(x, y), false} }
-	l, d := a.b.length, a.b.depth
-	b := func(x, y float64) knot { return knot{a.body.at(float64(x*l), float64(y*d)), false} }
+	h, b := a.head.knot, a.trunk
 	back, belly := a.t.colour(Back), a.t.colour(Belly)
 	// However upright the body, the breast bulges between throat and belly: in a frame with y from the one to
 	// the other and x forward.
@@ -138,7 +139,7 @@ func (a *artist) drawBody(build layer) {
 	down := low.minus(throat.point)
 	ahead := a.bird.at(1, 0).minus(a.bird.at(0, 0)).times(down.length() / math.Abs(a.bird.xx))
 	chest := frame{ahead.x, down.x, ahead.y, down.y, throat.x, throat.y}
-	c := func(x, y float64) knot { return knot{chest.at(x, y), false} }
+	c := chest.knot
 
 	a.begin(a.through(
 		h(0.92, -0.30), h(0.55, -0.83), h(0, -1), h(-0.58, -0.82), h(-0.93, -0.30), // forehead, crown, nape
@@ -208,10 +209,9 @@ func (a *artist) drawWing(build layer) {
 	back := a.t.colour(Back)
 	ground := darker(back, 84)
 	l, d := a.b.length, a.b.depth
-	at := func(x, y float64) point { return a.body.at(float64(x*l), float64(y*d)) }
-	b := func(x, y float64) knot { return knot{at(x, y), false} }
+	b := a.trunk
 	a.begin(a.through(
-		b(16.5, -3), b(11, -8.2), b(-3, -8.4), b(-17, -5.6), b(-29, -2), at(-42, 1.8).corner(), at(-41, 3).corner(),
+		b(16.5, -3), b(11, -8.2), b(-3, -8.4), b(-17, -5.6), b(-29, -2), b(-42, 1.8).point.corner(), b(-41, 3).point.corner(),
 		b(-28, 4), b(-14, 7.2), b(0, 9.2), b(11, 6.6), b(16, 1.8)),
 		ground, partLayer(Wing), kindLayer(Back), build)
 	// Primaries and secondaries, from their tips forward.

@@ -54,7 +54,8 @@ type knot struct {
 	corner bool
 }
 
-func (p point) corner() knot { return knot{p, true} }
+func (p point) corner() knot           { return knot{p, true} }
+func (f frame) knot(x, y float64) knot { return knot{f.at(x, y), false} }
 
 // curve appends to dst the points of the closed outline through knots: cubic Bezier curves with tangents at a
 // knot from the one before to the one after (Catmull-Rom), and none at corners.

@@ -105,7 +105,7 @@ func (a *artist) drawGrass(rng *rand.Rand) {
 
 // leaf draws a leaf from the frame's origin to (1, 0).
 func (a *artist) leaf(f frame, ground colour) {
-	at := func(x, y float64) knot { return knot{f.at(x, y), false} }
+	at := f.knot
 	a.begin(a.through(f.at(0, 0).corner(), at(0.25, -0.2), at(0.6, -0.22), f.at(1, 0).corner(), at(0.6, 0.22), at(0.25, 0.2)), ground)
 	a.mark(a.through(f.at(0, 0).corner(), at(0.5, 0.02), f.at(1, 0).corner(), at(0.6, 0.3), at(0.25, 0.3)), darker(ground, 50), 255)
 	a.mark(a.along(f, 0.8, 0.4, 0, 0, 0.5, 0.01, 1, 0), lighter(ground, 70), 255)

@@ -1,54 +1,60 @@
-// Pretrain teaches a vision transformer to see without labels, from a folder of images or from drawn
-// birds, and leaves weights for examples/cub. Option -h explains its flags.
-//
-// Reading order: main.go; settings.go; birds.go, the drawn birds; package vit/pretrain, the training.
+// Pretrain teaches a vision transformer to see without labels, from a folder of images or from drawn birds,
+// and leaves weights for examples/cub; -h explains its flags. Reading order: main.go; settings.go; images.go;
+// package vit/pretrain, the training.
 package main
 
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
-	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/nn/fit"
+	"github.com/promptcam/promptcam/promptcam/figure/curves"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit/pretrain"
 )
 
 func main() { console.Main("pretrain", run) }
 
+const state, backbone = "state.safetensors", "backbone.safetensors" // in --out; the state until the end
+
 // run is the program without its process.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s, err := parse(args, stdout)
-	if errors.Is(err, flag.ErrHelp) {
-		return nil
-	}
-	if err != nil {
+	if s == nil {
 		return err
 	}
 	c := console.New(stdout, stderr)
 	err = train(ctx, s, c)
 	c.Clear()
-	return console.Interrupted(ctx, err, func() string { return saved(s.Out) })
+	return console.Interrupted(ctx, err, func() string {
+		if s.exists(state) {
+			return fmt.Sprintf("the last finished epoch is on disk in %s: go on with the same flags and --resume", s.path(state))
+		}
+		return "no epoch had finished: the same flags start again"
+	})
 }
 
 // train runs or resumes a training and leaves its results in --out.
 func train(ctx context.Context, s *settings, c *console.Console) error {
 	r, err := prepare(ctx, s, c)
+	if err == nil && r.Checkpoint != nil { // it may have ended between the state and the rest
+		err = publish(s, r)
+	}
 	if err != nil {
 		return err
 	}
 	for e, err := range r.Train(ctx) {
-		if err == nil {
-			err = checkpoint.WriteFile(statePath(s.Out), r.WriteState)
-		}
 		if err == nil {
 			err = publish(s, r)
 		}
@@ -57,11 +63,8 @@ func train(ctx context.Context, s *settings, c *console.Console) error {
 		}
 		c.Say(line(r, e))
 	}
-	if err := publish(s, r); err != nil { // again, where a run was ended between the state and this
-		return err
-	}
-	c.Say("weights: " + backbonePath(s.Out))
-	if err := os.Remove(statePath(s.Out)); err != nil {
+	c.Say("weights: " + s.path(backbone))
+	if err := os.Remove(s.path(state)); err != nil {
 		return fmt.Errorf("the results are complete, but: %w", err)
 	}
 	return nil
@@ -74,14 +77,16 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 			return nil, fmt.Errorf("--%s %s is a file, want a folder", flag, dir)
 		}
 	}
-	unfinished, err := findState(s)
-	if err != nil {
-		return nil, err
-	}
-	if s.Resume && !unfinished {
+	unfinished := s.exists(state)
+	switch {
+	case unfinished && !s.Resume:
+		return nil, fmt.Errorf("--out %s holds an unfinished run: go on with --resume, or choose another --out", s.Out)
+	case !unfinished && s.exists(backbone):
+		return nil, fmt.Errorf("--out %s holds the results of a run that has finished: choose another --out", s.Out)
+	case !unfinished && s.Resume:
 		c.Say(fmt.Sprintf("--resume: no epoch had finished in %s: starting with the first", s.Out))
 	}
-	images, err := openImages(ctx, s, c)
+	images, err := s.images(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -90,6 +95,9 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 		return nil, fmt.Errorf("%s: %w", cmp.Or(s.Data, "--birds"), err)
 	}
 	r.TestEvery = s.KNNEvery
+	if r.Test, err = s.test(ctx); err != nil {
+		return nil, fmt.Errorf("--knn: %w", err)
+	}
 	r.Progress = func(p fit.Step) {
 		c.Show(console.Progress{
 			Part: fmt.Sprintf("epoch %d/%d", p.Epoch, s.Epochs), Done: int64(p.Done), Total: int64(p.Images),
@@ -98,15 +106,17 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 			Left: time.Duration(p.Seconds / float64(p.Done) * float64(p.Images-p.Done) * float64(time.Second)),
 		})
 	}
-	switch {
-	case s.KNN != "":
-		if r.Test, err = pretrain.OpenTest(ctx, s.KNN, s.Backbone(), s.KNNMost, s.Seed); err != nil {
-			return nil, fmt.Errorf("--knn: %w", err)
-		}
-	case s.Birds > 0:
-		r.Test = s.species(cmp.Or(s.KNNMost, 20))
+	architecture, err := json.MarshalIndent(s.Backbone(), "", "\t")
+	if err == nil {
+		err = os.MkdirAll(s.Out, 0o755)
 	}
-	if err := describe(s); err != nil { // which finds whether anything can be written
+	if err == nil {
+		err = checkpoint.WriteFile(s.path("backbone.json"), func(w io.Writer) error {
+			_, err := w.Write(append(architecture, '\n'))
+			return err
+		})
+	}
+	if err != nil { // found before the first step
 		return nil, fmt.Errorf("--out: %w", err)
 	}
 	size := 0
@@ -115,54 +125,72 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 	}
 	c.Say(fmt.Sprintf("%d images; %d patches of %d pixels, width %d, %d blocks, %d heads: %d parameters",
 		images.Len(), (s.Image/s.Patch)*(s.Image/s.Patch), s.Patch, s.Dim, s.Depth, s.Heads, size))
-	if unfinished {
-		f, err := checkpoint.Open(statePath(s.Out))
-		if err != nil {
-			return nil, fmt.Errorf("--resume: %w", err)
-		}
-		defer f.Close()
-		if err := r.Resume(f); err != nil {
-			return nil, fmt.Errorf("--resume: %w", err)
-		}
-		c.Say(fmt.Sprintf("resuming after epoch %d of %d", len(r.History()), s.Epochs))
+	if !unfinished {
+		return r, nil
 	}
+	f, err := checkpoint.Open(s.path(state))
+	if err == nil {
+		defer f.Close()
+		err = r.Resume(f)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("--resume: %w", err)
+	}
+	c.Say(fmt.Sprintf("resuming after epoch %d of %d", len(r.History()), s.Epochs))
 	return r, nil
 }
 
-// openImages opens --data or makes ready to draw --birds.
-func openImages(ctx context.Context, s *settings, c *console.Console) (pretrain.Images, error) {
-	if s.Birds > 0 {
-		return s.flock(), nil
-	}
-	f, err := pretrain.OpenFolder(data.Dir(s.Data))
-	if err != nil {
-		return nil, fmt.Errorf("--data: %w", err)
-	}
-	bad, err := f.Check(ctx, func(done, total int) {
-		c.Show(console.Progress{Part: "checking images", Done: int64(done), Total: int64(total), Text: fmt.Sprintf("%d/%d", done, total)})
-	})
-	if err != nil {
-		return nil, err
-	}
-	if len(bad) > 0 && !s.SkipBad {
-		return nil, fmt.Errorf("--data %s: %d of %d images cannot be read (--skip-bad goes on without them), the first is %w", s.Data, len(bad), f.Len(), bad[0].Err)
-	}
-	for _, b := range bad {
-		c.Say(b.Err.Error())
-	}
-	f.Drop(bad)
-	return f, nil
+func (s *settings) path(name string) string { return filepath.Join(s.Out, name) }
+
+func (s *settings) exists(name string) bool {
+	_, err := os.Stat(s.path(name))
+	return err == nil
+}
+
+// publish writes what an epoch leaves, the state first.
+func publish(s *settings, r *pretrain.Run) error {
+	dtype := checkpoint.DType(strings.ToUpper(s.Type))
+	return errors.Join(
+		checkpoint.WriteFile(s.path(state), r.WriteState),
+		checkpoint.WriteFile(s.path(backbone), func(w io.Writer) error { return pretrain.Export(w, r.Teacher, dtype) }),
+		checkpoint.WriteFile(s.path("metrics.csv"), func(w io.Writer) error { return pretrain.WriteMetrics(w, r.History()) }),
+		checkpoint.WriteFile(s.path("curves.png"), func(w io.Writer) error { return drawCurves(w, s, r.History()) }),
+	)
 }
 
 // line is what the console says of an epoch.
 func line(r *pretrain.Run, e fit.Epoch) string {
-	knn, teacher := "", ""
-	if v, ok := e.Values[pretrain.KNN]; ok {
-		knn = fmt.Sprintf("  k-NN %.1f %%, with patches %.1f %%", 100*v, 100*e.Values[pretrain.KNNPatches])
-	}
+	text := fmt.Sprintf("epoch %d/%d  loss %.4f", e.Number, r.Config.Epochs, e.Loss)
 	if r.Config.Contrast == 0 {
-		teacher = fmt.Sprintf("  teacher's entropy %.3f of %.3f", e.Values[pretrain.Entropy], e.Values[pretrain.Spread])
+		text += fmt.Sprintf("  teacher's entropy %.3f of %.3f", e.Values[pretrain.Entropy], e.Values[pretrain.Spread])
 	}
-	return fmt.Sprintf("epoch %d/%d  loss %.4f%s%s  lr %.3g  %.1f images/s  %.1f s",
-		e.Number, r.Config.Epochs, e.Loss, teacher, knn, e.LR, float64(e.Images)/e.Seconds, e.Seconds)
+	if v, ok := e.Values[pretrain.KNN]; ok {
+		text += fmt.Sprintf("  k-NN %.1f %%, with patches %.1f %%", 100*v, 100*e.Values[pretrain.KNNPatches])
+	}
+	return text + fmt.Sprintf("  lr %.3g  %.1f images/s  %.1f s", e.LR, float64(e.Images)/e.Seconds, e.Seconds)
+}
+
+// drawCurves draws the loss, with the entropy of DINO's teacher, the k-NN accuracy where it was measured, and
+// the learning rate.
+func drawCurves(w io.Writer, s *settings, history fit.History) error {
+	guess := math.Log(float64(s.Outputs)) // near which the loss starts
+	if s.Contrast > 0 {
+		guess = math.Log(float64(min(s.Piece, s.Batch)))
+	}
+	series := func(legend, name string, factor float64) curves.Series {
+		points := history.Series(name)
+		for i := range points {
+			points[i] *= factor
+		}
+		return curves.Series{Name: legend, Points: points}
+	}
+	return curves.PNG(w,
+		curves.Panel{Title: "loss", Max: 1.3 * guess, Series: []curves.Series{ // with room for the legend above
+			series("loss", "loss", 1), series("teacher's entropy", pretrain.Entropy, 1), series("of a whole batch", pretrain.Spread, 1),
+		}},
+		curves.Panel{Title: "k-NN accuracy, %", Max: 100, Series: []curves.Series{
+			series("class token", pretrain.KNN, 100), series("and mean patch", pretrain.KNNPatches, 100),
+		}},
+		curves.Panel{Title: "learning rate", Series: []curves.Series{series("", "lr", 1)}},
+	)
 }

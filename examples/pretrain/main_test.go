@@ -53,15 +53,15 @@ func TestExport(t *testing.T) {
 	var c vit.Config
 	require.NoError(t, json.Unmarshal([]byte(read(t, full, "backbone.json")), &c))
 	assert.Equal(t, smallSettings(t).Backbone(), c)
-	f, err := checkpoint.Open(backbonePath(half))
+	f, err := checkpoint.Open(filepath.Join(half, "backbone.safetensors"))
 	require.NoError(t, err)
 	defer f.Close()
 	found, err := vit.Detect(f)
 	require.NoError(t, err)
 	assert.Equal(t, c, found, "the file says itself what it is")
-	m, err := vit.Load(backbonePath(full), c)
+	m, err := vit.Load(filepath.Join(full, "backbone.safetensors"), c)
 	require.NoError(t, err)
-	rounded, err := vit.Load(backbonePath(half), c)
+	rounded, err := vit.Load(filepath.Join(half, "backbone.safetensors"), c)
 	require.NoError(t, err)
 	for name, w := range nn.State(m) {
 		tensortest.Close(t, w, nn.State(rounded)[name], 1e-3)
@@ -114,7 +114,7 @@ func testResume(t *testing.T, args, stops []string) {
 		if epoch != last { // which is the end, whatever comes
 			require.ErrorIs(t, err, context.Canceled)
 			assert.ErrorContains(t, err, "-resume")
-			assert.FileExists(t, statePath(out))
+			assert.FileExists(t, filepath.Join(out, "state.safetensors"))
 			assert.ErrorContains(t, run(t.Context(), append(args, out), io.Discard, io.Discard), "holds an unfinished run")
 		}
 		next = append(args, out, "-resume")
@@ -210,7 +210,7 @@ func TestBadState(t *testing.T) {
 			cancel()
 		}
 	}}, io.Discard))
-	state := read(t, statePath(out))
+	state := read(t, filepath.Join(out, "state.safetensors"))
 	again := func(words []string, more ...string) {
 		t.Helper()
 		_, err := program(t.Context(), append([]string{"-data", images, "-out", out, "-resume"}, more...)...)
@@ -219,16 +219,16 @@ func TestBadState(t *testing.T) {
 			assert.ErrorContains(t, err, word)
 		}
 	}
-	again([]string{"-resume", statePath(out), "--lr was 0.002, now 0.003"}, "-lr", "0.003")
+	again([]string{"-resume", filepath.Join(out, "state.safetensors"), "--lr was 0.002, now 0.003"}, "-lr", "0.003")
 	again([]string{"-resume", "the images are not the same: they were 12 files", "now 15 files"}, "-data", tiles(t, t.TempDir(), 5))
-	write(t, statePath(out), state[:len(state)-100])
-	again([]string{"-resume", statePath(out)})
-	write(t, statePath(out), state[:100])
-	again([]string{"-resume", statePath(out)})
-	write(t, statePath(out), "hello, world")
-	again([]string{"-resume", statePath(out), "neither safetensors nor"})
-	write(t, statePath(out), read(t, out, "backbone.safetensors"))
-	again([]string{"-resume", statePath(out), "not the state of a run", pretrain.StateFormat})
+	write(t, filepath.Join(out, "state.safetensors"), state[:len(state)-100])
+	again([]string{"-resume", filepath.Join(out, "state.safetensors")})
+	write(t, filepath.Join(out, "state.safetensors"), state[:100])
+	again([]string{"-resume", filepath.Join(out, "state.safetensors")})
+	write(t, filepath.Join(out, "state.safetensors"), "hello, world")
+	again([]string{"-resume", filepath.Join(out, "state.safetensors"), "neither safetensors nor"})
+	write(t, filepath.Join(out, "state.safetensors"), read(t, out, "backbone.safetensors"))
+	again([]string{"-resume", filepath.Join(out, "state.safetensors"), "not the state of a run", pretrain.StateFormat})
 }
 
 // The line in help that is said to make the library's own weights makes such.

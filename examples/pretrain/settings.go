@@ -48,7 +48,7 @@ backbone.json (the architecture again), metrics.csv, curves.png and, until the e
 
 `
 
-// parse reads the command line. flag.ErrHelp means that help was asked for and is written to stdout.
+// parse reads and checks the command line. It returns nil if help was asked for, which is then on stdout.
 func parse(args []string, stdout io.Writer) (*settings, error) {
 	s := &settings{}
 	knob.Defaults(s)
@@ -57,35 +57,27 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	for k := range knob.Walk(s) {
 		fs.Var(k, k.Flag, k.Help)
 	}
-	err := fs.Parse(args)
-	switch {
+	switch err := fs.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		fresh := &settings{}
-		knob.Defaults(fresh)
+		*s = settings{}
+		knob.Defaults(s)
 		fmt.Fprint(stdout, about)
-		return nil, errors.Join(err, knob.Usage(stdout, knob.Walk(fresh)))
+		return nil, knob.Usage(stdout, knob.Walk(s))
 	case err != nil:
 		return nil, console.UsageError{Err: err}
 	case fs.NArg() > 0:
 		return nil, console.Usagef("%q is no flag: every argument needs a flag before it, such as --data", fs.Arg(0))
-	}
-	return s, s.check()
-}
-
-// check finds values out of range and flags that do not go together.
-func (s *settings) check() error {
-	switch {
 	case s.Data == "" && s.Birds == 0:
-		return console.Usagef("--data is missing: the folder of images; or --birds, how many to draw")
+		return nil, console.Usagef("--data is missing: the folder of images; or --birds, how many to draw")
 	case s.Data != "" && s.Birds != 0:
-		return console.Usagef("--data and --birds are both given, want one")
+		return nil, console.Usagef("--data and --birds are both given, want one")
 	case s.Out == "":
-		return console.Usagef("--out is empty, want a folder")
+		return nil, console.Usagef("--out is empty, want a folder")
 	case s.Data != "" && s.Kin > 0:
-		return console.Usagef("--kin is %v, but the images of --data have no ancestors: want --birds", s.Kin)
+		return nil, console.Usagef("--kin is %v, but the images of --data have no ancestors: want --birds", s.Kin)
 	}
 	if err := cmp.Or(knob.Check(s), s.Config.Validate()); err != nil {
-		return console.UsageError{Err: err}
+		return nil, console.UsageError{Err: err}
 	}
-	return nil
+	return s, nil
 }

@@ -14,11 +14,11 @@ import (
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
-// Checkpoint is the state of a training after an epoch: everything that Run needs to resume it to the
-// same bits, and its history.
+// Checkpoint is the state of a training after an epoch: its history, and all that Run needs to resume it to
+// the same bits.
 type Checkpoint struct {
-	History History              // an entry per epoch that is done
-	Tensors nn.Tensors           // by names such as model.class and optimizer.step: those of a set begin with its name
+	History History              // an entry per finished epoch
+	Tensors nn.Tensors           `json:"-"` // by names such as model.class and optimizer.step: set, dot, name in it
 	Numbers map[string][]float64 // what float32 would round; finite
 }
 
@@ -35,23 +35,16 @@ type Entry struct {
 	Values   map[string]float64 // further ones by name: a Task's means, and what the caller adds
 }
 
-// Series returns one number of each epoch: loss, accuracy, lr, or that of a name in Values, with NaN for
-// epochs without.
-func (h History) Series(name string) []float64 {
-	all := make([]float64, len(h))
-	for i, e := range h {
-		switch v, ok := e.Values[name]; {
-		case ok:
-			all[i] = v
-		case name == "loss":
-			all[i] = e.Loss
-		case name == "accuracy":
-			all[i] = e.Accuracy
-		case name == "lr":
-			all[i] = e.LR
-		default:
-			all[i] = math.NaN()
+// Series returns one number of each epoch: loss, accuracy, lr, or a name in Values; NaN where there is none.
+func (h History) Series(name string) (all []float64) {
+	for _, e := range h {
+		known := map[string]float64{"loss": e.Loss, "accuracy": e.Accuracy, "lr": e.LR}
+		maps.Copy(known, e.Values)
+		v, ok := known[name]
+		if !ok {
+			v = math.NaN()
 		}
+		all = append(all, v)
 	}
 	return all
 }
@@ -85,47 +78,32 @@ func (c *Checkpoint) Set(set string) nn.Tensors {
 	return tensors
 }
 
-// Clone returns a copy that training leaves alone.
+// Clone returns a copy that training leaves alone; that of nil is empty.
 func (c *Checkpoint) Clone() *Checkpoint {
-	clone := c.copy()
-	for name, t := range clone.Tensors {
+	clone := &Checkpoint{Tensors: nn.Tensors{}, Numbers: map[string][]float64{}}
+	if c == nil {
+		return clone
+	}
+	for name, t := range c.Tensors {
 		clone.Tensors[name] = t.Clone()
 	}
-	for name, v := range clone.Numbers {
+	for name, v := range c.Numbers {
 		clone.Numbers[name] = slices.Clone(v)
 	}
-	for i, e := range clone.History {
+	for _, e := range c.History {
 		entry := *e
 		entry.Values = maps.Clone(e.Values)
-		clone.History[i] = &entry
+		clone.History = append(clone.History, &entry)
 	}
 	return clone
 }
 
-// copy returns a Checkpoint with the same tensors, numbers and entries. That of nil is empty.
-func (c *Checkpoint) copy() *Checkpoint {
-	clone := &Checkpoint{Tensors: nn.Tensors{}, Numbers: map[string][]float64{}}
-	if c != nil {
-		clone.History = slices.Clone(c.History)
-		maps.Copy(clone.Tensors, c.Tensors)
-		maps.Copy(clone.Numbers, c.Numbers)
-	}
-	return clone
-}
-
-// key is the entry of the metadata that holds a described.
+// key is the entry of the metadata that holds a Checkpoint without its tensors.
 const key = "training"
 
-// described is what of a Checkpoint is in the metadata.
-type described struct {
-	History History
-	Numbers map[string][]float64
-}
-
-// Write writes c as one safetensors file. The metadata, such as the caller's own JSON, goes into the
-// file, too; the key "training" is taken.
+// Write writes c as one safetensors file, with the caller's metadata; the key "training" is taken.
 func (c *Checkpoint) Write(w io.Writer, metadata map[string]string) error {
-	text, err := json.Marshal(described{c.History, c.Numbers})
+	text, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("fit: write a checkpoint: %w", err)
 	}
@@ -141,14 +119,13 @@ func Read(f *checkpoint.File) (*Checkpoint, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s: not the state of a training run: its metadata have no %q", f.Path(), key)
 	}
-	var d described
-	if err := json.Unmarshal([]byte(text), &d); err != nil {
+	c := &Checkpoint{Tensors: nn.Tensors{}}
+	if err := json.Unmarshal([]byte(text), c); err != nil {
 		return nil, fmt.Errorf("%s: metadata %q: %w", f.Path(), key, err)
 	}
-	if len(d.History) == 0 || slices.Contains(d.History, nil) {
+	if len(c.History) == 0 || slices.Contains(c.History, nil) {
 		return nil, fmt.Errorf("%s: the state of a training run without an epoch", f.Path())
 	}
-	c := &Checkpoint{History: d.History, Tensors: nn.Tensors{}, Numbers: d.Numbers}
 	for _, name := range f.Names() {
 		t, err := f.Tensor(name)
 		if err != nil {

@@ -1,6 +1,5 @@
-// Package fit is the training loop: epochs of steps, a learning rate per step, running means, a guard
-// against NaN, progress, and a Checkpoint after each epoch from which training resumes to the same
-// bits.
+// Package fit is the training loop: epochs of steps, a learning rate per step, running means, a guard against
+// NaN, progress, and a Checkpoint after each epoch from which training resumes to the same bits.
 //
 // A Task supplies the batches and says what one step does. Run supplies everything else:
 //

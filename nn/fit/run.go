@@ -1,6 +1,7 @@
 package fit
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
@@ -31,8 +32,8 @@ func (c Config) Validate() error {
 
 // Task is what Run trains.
 type Task[B any] interface {
-	// Epoch returns the batches of epoch n, counted from 0. All randomness of the epoch must follow from
-	// n, so that a resumed run has the same bits. It should end with ctx.
+	// Epoch returns the batches of epoch n, from 0, until ctx ends. All randomness of the epoch must follow
+	// from n, so that a resumed run has the same bits.
 	Epoch(ctx context.Context, n int) iter.Seq2[B, error]
 	Images() int // in an epoch
 	Steps() int  // batches in an epoch
@@ -40,9 +41,8 @@ type Task[B any] interface {
 	// Learn makes one step. It calls at.Check before it moves any parameter.
 	Learn(batch B, at Moment) (Told, error)
 
-	// Save puts into c what Load needs after an epoch, without copying.
-	Save(c *Checkpoint)
-	Load(c *Checkpoint) error
+	Save(c *Checkpoint)       // puts into c what Load needs after an epoch, without copying
+	Load(c *Checkpoint) error // copies what it needs from c
 }
 
 // Moment is when a step happens.
@@ -86,27 +86,25 @@ type Step struct {
 type Epoch struct {
 	Number int // from 1
 
-	// Entry is the epoch's line in Checkpoint.History. The caller may add to its Values and Seconds, say of
-	// a validation.
+	// Entry is also the last of Checkpoint.History. The caller may add to its Values and Seconds, say of a
+	// validation.
 	*Entry
 
 	// Checkpoint is the state after the epoch. Its tensors are those in training, not copies: write it or
-	// clone it before the next epoch. The caller may put in more, which later checkpoints keep, too.
+	// clone it before the next epoch. The caller may put in more, which later checkpoints keep.
 	Checkpoint *Checkpoint
 }
 
-// Run trains t and yields each epoch as it ends; leaving the loop stops training. The first error, of
-// c, of t or of ctx, is yielded and ends it.
+// Run trains t and yields each epoch as it ends; leaving the loop stops training. The first error, of c, t or
+// ctx, is yielded and ends it.
 func Run[B any](ctx context.Context, c Config, t Task[B]) iter.Seq2[Epoch, error] {
 	return func(yield func(Epoch, error) bool) {
 		if err := c.Validate(); err != nil {
 			yield(Epoch{}, err)
 			return
 		}
-		if c.Schedule.Epochs == 0 {
-			c.Schedule.Epochs = float64(c.Epochs)
-		}
-		state := c.Resume.copy()
+		c.Schedule.Epochs = cmp.Or(c.Schedule.Epochs, float64(c.Epochs))
+		state := c.Resume.Clone() // empty for nil
 		if c.Resume != nil {
 			if err := t.Load(state); err != nil {
 				yield(Epoch{}, err)
@@ -136,10 +134,7 @@ func epoch[B any](ctx context.Context, c Config, t Task[B], n int) (*Entry, erro
 	var loss, right float64
 	sums := map[string]float64{}
 	for batch, err := range t.Epoch(ctx, n) {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
+		if err := cmp.Or(err, ctx.Err()); err != nil {
 			return nil, err
 		}
 		at.LR = c.Schedule.At(at.End())

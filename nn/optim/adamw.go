@@ -18,9 +18,8 @@ import (
 //	v  = Beta2·v + (1-Beta2)·g²
 //	p -= lr · m/(1-Beta1ᵗ) / (sqrt(v/(1-Beta2ᵗ)) + Eps)
 //
-// If Beta1, Beta2 or Eps is 0, PyTorch's default applies: 0.9, 0.999 or 1e-8. A WeightDecay of 0 means none;
-// PyTorch's default is 0.01. All parameters share the step count. PyTorch counts per parameter, which only
-// differs for a parameter that had no gradient in some steps.
+// If Beta1, Beta2 or Eps is 0, PyTorch's default applies: 0.9, 0.999 or 1e-8. A WeightDecay of 0 means none
+// (PyTorch: 0.01). PyTorch counts steps per parameter, which differs if some steps had no gradient for it.
 type AdamW struct{ Beta1, Beta2, Eps, WeightDecay float32 }
 
 // Validate returns an error unless all numbers are at least 0 and the betas less than 1.

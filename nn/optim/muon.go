@@ -6,15 +6,14 @@ import (
 	"iter"
 	"maps"
 	"math"
-	"slices"
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/tensor"
 )
 
 // Muon configures an optimizer that moves matrices along their momentum with all singular values brought near
-// 1 (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024), so that rare features
-// are learned about as fast as common ones. For a matrix p [m, n] with gradient g:
+// 1 (Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024): a network then learns
+// rare features about as fast as common ones. For a matrix p [m, n] with gradient g:
 //
 //	v  = Momentum·v + g
 //	p -= lr · 0.2·sqrt(max(m, n)) · orthogonal(g + Momentum·v)
@@ -32,8 +31,7 @@ type Muon struct {
 	Matrices func(name string, p *autograd.Param) int
 }
 
-// Validate returns an error unless Momentum is at least 0 and less than 1, Others is valid, and Matrices is
-// set.
+// Validate returns an error unless Momentum is in [0, 1), Others is valid, and Matrices is set.
 func (c Muon) Validate() error {
 	switch {
 	case !(c.Momentum >= 0 && c.Momentum < 1):
@@ -58,13 +56,8 @@ func (c Muon) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 	}
 	o := &muon{momentum: c.Momentum, others: c.Others.New(of(false)), memory: remember(of(true), "momentum")}
 	o.each = o.move
-	for name, p := range of(true) {
-		i := slices.IndexFunc(o.slots, func(s slot) bool { return s.param == p && s.first != nil })
-		if i < 0 {
-			continue // frozen, or a second name
-		}
-		o.matrices = append(o.matrices, split(name, o.slots[i], c.Matrices(name, p))...)
-		o.slots[i].first = nil
+	for _, s := range o.slots {
+		o.matrices = append(o.matrices, split(s, c.Matrices(s.name, s.param))...)
 	}
 	maps.Copy(o.state, o.others.State())
 	return o
@@ -104,15 +97,15 @@ func newSides(m, n int) sides {
 }
 
 // split returns the matrices of a slot.
-func split(name string, s slot, count int) []*matrix {
-	if shape := s.param.Value.Shape(); len(shape) != 2 || shape[0]%count != 0 {
-		panic(fmt.Sprintf("optim: Muon: %s of shape %v, want %d matrices one above the other", name, shape, count))
+func split(s slot, count int) (all []*matrix) {
+	shape := s.param.Value.Shape()
+	if len(shape) != 2 || shape[0]%count != 0 {
+		panic(fmt.Sprintf("optim: Muon: %s of shape %v, want %d matrices one above the other", s.name, shape, count))
 	}
-	rows, n := s.param.Value.Dim(0), s.param.Value.Dim(1)
-	m, low := rows/count, min(rows/count, n)
-	v := tensor.FromSlice(s.first, rows, n)
-	var all []*matrix
-	for from := 0; from < rows; from += m {
+	m, n := shape[0]/count, shape[1]
+	low := min(m, n)
+	v := tensor.FromSlice(s.first, shape...)
+	for from := 0; from < shape[0]; from += m {
 		all = append(all, &matrix{
 			param: s.param, from: from, to: from + m,
 			p: s.param.Value.Slice(0, from, from+m), v: v.Slice(0, from, from+m),

@@ -12,27 +12,21 @@ import (
 
 // Config makes an Optimizer: SGD, AdamW or Muon.
 type Config interface {
-	// New returns an Optimizer of the params that are not frozen.
-	New(params iter.Seq2[string, *autograd.Param]) Optimizer
-
-	// Validate returns an error unless every number is in its range.
-	Validate() error
+	New(params iter.Seq2[string, *autograd.Param]) Optimizer // of those that are not frozen
+	Validate() error                                         // unless every number is in its range
 }
 
 // Optimizer moves the parameters that it was made with.
 type Optimizer interface {
-	// Step moves each parameter against its gradient. As in PyTorch, a parameter without a gradient does not
-	// move. Step ignores gradients of other parameters, and allocates next to nothing. Before moving
-	// anything, it panics with a *tensor.ShapeError if a gradient does not have its parameter's shape, and if
-	// there are no gradients at all: Step must precede the tape's Reset.
+	// Step moves each parameter against its gradient, if it has one; it ignores gradients of others, and
+	// allocates next to nothing. Before moving anything, it panics with a *tensor.ShapeError if a gradient does
+	// not have its parameter's shape, and if there are no gradients: Step must precede the tape's Reset.
 	Step(lr float32, grads autograd.Grads)
 
-	// State returns the tensors, not copies, that Step keeps between calls, by names such as
-	// head.weight.momentum.
+	// State returns what Step keeps between calls, not copied, by names such as head.weight.momentum.
 	State() map[string]*tensor.Tensor
 
-	// Load fills State from src, which must have the same names and shapes. Otherwise it changes nothing, and
-	// the error names the mismatches.
+	// Load fills State from src. If names or shapes differ, it changes nothing and the error names them.
 	Load(src nn.Source) error
 }
 
@@ -54,6 +48,7 @@ func proper[T float32 | float64](x T) bool { return x >= 0 && !math.IsInf(float6
 
 // slot is a parameter and its part of the state.
 type slot struct {
+	name          string // the first, of several
 	param         *autograd.Param
 	first, second []float32 // nil where not needed
 }
@@ -68,8 +63,7 @@ func (m *memory) State() map[string]*tensor.Tensor { return m.state }
 
 func (m *memory) Load(src nn.Source) error { return m.state.Load(src) }
 
-// remember returns a slot per parameter that is not frozen. The tensors of first and second are named after
-// the parameter and one of the suffixes.
+// remember returns a slot per parameter that is not frozen, whose tensors are named after it and the suffixes.
 func remember(params iter.Seq2[string, *autograd.Param], suffixes ...string) memory {
 	m := memory{state: nn.Tensors{}}
 	for name, p := range params {
@@ -82,7 +76,7 @@ func remember(params iter.Seq2[string, *autograd.Param], suffixes ...string) mem
 			t := tensor.New(p.Value.Shape()...)
 			m.state[name+"."+suffix], data[i] = t, t.Data()
 		}
-		m.slots = append(m.slots, slot{p, data[0], data[1]})
+		m.slots = append(m.slots, slot{name, p, data[0], data[1]})
 	}
 	return m
 }

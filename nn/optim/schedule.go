@@ -15,8 +15,7 @@ type Schedule struct {
 	Epochs float64 // when the rate reaches Min; if not above Warmup, it stays at Base
 }
 
-// Validate returns an error unless Base is positive, Min is at most Base, and nothing is negative or
-// infinite.
+// Validate returns an error unless Base is positive, Min at most Base, and nothing negative or infinite.
 func (s Schedule) Validate() error {
 	switch {
 	case !proper(s.Base) || s.Base == 0:
@@ -29,11 +28,9 @@ func (s Schedule) Validate() error {
 	return nil
 }
 
-// At returns the learning rate after a number of epochs, which need not be whole:
-// At(float64(step)/stepsPerEpoch) follows the curve from step to step. A negative epoch counts as 0. Base and
-// Min are rounded to float32 first. At(float64(n)) for all of epoch n, counted from 0, is the staircase that
-// the code of Prompt-CAM's authors intends. Theirs is one epoch late: it trains two epochs at the first rate,
-// and one fewer near the end.
+// At returns the learning rate after a number of epochs, which need not be whole; a negative one counts as 0.
+// Base and Min are rounded to float32 first. At(float64(n)) for all of epoch n, from 0, is the staircase that
+// the code of Prompt-CAM's authors intends. Theirs is one epoch late: two epochs have the first rate.
 func (s Schedule) At(epoch float64) float32 {
 	epoch = max(epoch, 0)
 	base, low := float64(float32(s.Base)), float64(float32(s.Min))

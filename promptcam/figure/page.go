@@ -50,8 +50,8 @@ func thousands(n int) string {
 type (
 	pageView struct {
 		*Report
-		Total     ClassResult // of all classes
-		From, To  float64     // the interval of its accuracy
+		Total     ClassResult   // of all classes
+		Interval  heat.Interval // of its accuracy
 		Curves    template.HTMLAttr
 		Legend    template.CSS
 		Low, High string // ends of the colour scale
@@ -102,8 +102,7 @@ func (r *Report) view() (*pageView, error) {
 		v.Total.Images += c.Images
 		v.Total.Correct += c.Correct
 	}
-	interval := heat.Wilson(v.Total.Accuracy(), v.Total.Images)
-	v.From, v.To = interval.Low, interval.High
+	v.Interval = heat.Wilson(v.Total.Accuracy(), v.Total.Images)
 	for i, c := range r.Confusions {
 		if err := r.known(c.True, c.Predicted); err != nil {
 			return nil, fmt.Errorf("confusion %d: %w", i, err)

@@ -16,10 +16,10 @@ import (
 // photograph, or a bird from another version.
 var ErrForeign = errors.New("this program draws from the seed in scenes.txt")
 
-// DrawnPairs returns n pairs of drawn birds: the first images of each class among items, at most so many,
-// each drawn again as every species from which one trait tells it. There are none unless all classes are
-// species of data/birds and all items have a seed. An error is about a file in fsys, or wraps [ErrForeign].
-func DrawnPairs(fsys fs.FS, notes *data.Annotations, classes []string, items []data.Item, images int) (pairs iter.Seq2[Pair, error], n int) {
+// DrawnPairs returns n pairs of drawn birds: the first perClass images of each class among items, each drawn
+// again as every species that differs from it in one trait. There are none unless all classes are species of
+// data/birds and all items have a seed. Errors come from files in fsys or wrap [ErrForeign].
+func DrawnPairs(fsys fs.FS, notes *data.Annotations, classes []string, items []data.Item, perClass int) (pairs iter.Seq2[Pair, error], n int) {
 	type bird struct {
 		data.Item
 		seed   uint64
@@ -30,14 +30,14 @@ func DrawnPairs(fsys fs.FS, notes *data.Annotations, classes []string, items []d
 	if species == nil {
 		items = nil
 	}
-	seen := make([]int, len(classes)) // images of each class
+	count := make([]int, len(classes)) // images of each class
 	for _, item := range items {
 		seed, ok := notes.Seed(item.Path)
 		if !ok {
 			flock, n = nil, 0
 			break
 		}
-		if seen[item.Class]++; seen[item.Class] > images {
+		if count[item.Class]++; count[item.Class] > perClass {
 			continue
 		}
 		b := bird{Item: item, seed: seed}

@@ -135,12 +135,10 @@ func augmented(records []Record) bool {
 
 // Close closes the file that Open opened.
 func (c *Cache) Close() error {
-	d, ok := c.file.(disk)
-	if !ok {
-		return nil
-	}
-	if err := d.Close(); err != nil {
-		return fmt.Errorf("features: %w", err)
+	if d, ok := c.file.(disk); ok {
+		if err := d.Close(); err != nil {
+			return fmt.Errorf("features: %w", err)
+		}
 	}
 	return nil
 }

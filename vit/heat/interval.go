@@ -72,12 +72,12 @@ func Mean(values []float64) Interval {
 }
 
 // Wilson returns a share of n things with its 95 % interval (E. B. Wilson, "Probable Inference, the Law of
-// Succession, and Statistical Inference", JASA 22, 1927). Of nothing it is zero.
+// Succession, and Statistical Inference", JASA 22, 1927). It is zero for n = 0.
 func Wilson(share float64, n int) Interval {
 	if n == 0 {
 		return Interval{}
 	}
-	const z = 1.959964 // 95 % of the normal distribution are within
+	const z = 1.959964 // 95 % of the normal distribution
 	m := float64(n)
 	middle, half := share+z*z/(2*m), z*math.Sqrt(share*(1-share)/m+z*z/(4*m*m))
 	return Interval{share, max(0, (middle-half)/(1+z*z/m)), min(1, (middle+half)/(1+z*z/m)), n}

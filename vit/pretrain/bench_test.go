@@ -29,7 +29,7 @@ func BenchmarkStep(b *testing.B) {
 			p := s.pace(1.5)
 			b.ReportAllocs()
 			for b.Loop() {
-				_, err := d.step(batch, at, p, s.Clip)
+				_, err := d.step(batch, at, p)
 				require.NoError(b, err)
 			}
 			b.ReportMetric(float64(s.Batch*b.N)/b.Elapsed().Seconds(), "images/s")

@@ -89,27 +89,21 @@ func (c Config) Validate() error {
 	switch {
 	case c.MinLR > c.LR:
 		return fmt.Errorf("--min-lr is %v, want at most the %v of --lr", c.MinLR, c.LR)
+	case c.LocalArea > c.GlobalArea:
+		return fmt.Errorf("--local-area is %v, want at most the %v of --global-area", c.LocalArea, c.GlobalArea)
 	case c.Contrast > 0 && (c.Piece == 1 || c.Batch%c.Piece == 1):
 		return fmt.Errorf("--contrast tells the images of a piece apart: a --batch of %d in pieces of --piece %d leaves one image alone", c.Batch, c.Piece)
 	}
 	if err := c.Backbone().Validate(); err != nil {
 		return fmt.Errorf("--patch, --image, --dim, --depth, --heads, --window: %w", err)
 	}
-	return c.Crops.validate(c.Shape)
-}
-
-// validate returns an error for crops that a backbone cannot see.
-func (c Crops) validate(s Shape) error {
-	if c.LocalArea > c.GlobalArea {
-		return fmt.Errorf("--local-area is %v, want at most the %v of --global-area", c.LocalArea, c.GlobalArea)
-	}
 	for _, crop := range []struct {
 		flag string
 		side int
 		used bool
 	}{{"local", c.Local, c.Locals > 0}, {"early", c.Early, c.Early != 0}} {
-		s.Image = crop.side
-		if err := s.Backbone().Validate(); crop.used && err != nil {
+		c.Image = crop.side
+		if err := c.Backbone().Validate(); crop.used && err != nil {
 			return fmt.Errorf("--%s %d: %w", crop.flag, crop.side, err)
 		}
 	}
@@ -120,14 +114,13 @@ func (c Crops) validate(s Shape) error {
 func (s Shape) Backbone() vit.Config {
 	return vit.Config{
 		Name:      fmt.Sprintf("pretrained-%dx%d-patch%d", s.Dim, s.Depth, s.Patch),
-		ImageSize: [2]int{s.Image, s.Image}, PatchSize: s.Patch, Dim: s.Dim, Depth: s.Depth, Heads: s.Heads, Hidden: 4 * s.Dim,
-		Registers: s.Registers, Window: s.Window, Eps: 1e-6,
+		ImageSize: [2]int{s.Image, s.Image}, PatchSize: s.Patch,
+		Dim: s.Dim, Depth: s.Depth, Heads: s.Heads, Hidden: 4 * s.Dim, Registers: s.Registers, Window: s.Window, Eps: 1e-6,
 		Mean: [3]float32{0.485, 0.456, 0.406}, Std: [3]float32{0.229, 0.224, 0.225},
 	}
 }
 
-// Easy is the share of the epochs in which images are still easy: crops are small (Crops.Early), and
-// images may resemble each other less than later.
+// Easy is the share of the epochs, the first, in which crops are small (Crops.Early) and birds less akin.
 const Easy = 0.6
 
 // side returns the side of global crops in an epoch, counted from 0.
@@ -138,15 +131,7 @@ func (c *Config) side(epoch int) int {
 	return c.Image
 }
 
-// otherSides returns the sides of crops that need not be an image's.
-func (c *Config) otherSides() []int {
-	if c.Locals == 0 {
-		return []int{cmp.Or(c.Early, c.Image)}
-	}
-	return []int{c.Local, cmp.Or(c.Early, c.Image)}
-}
-
-// schedule is that of the learning rate.
+// schedule returns that of the learning rate.
 func (c *Config) schedule() optim.Schedule {
 	return optim.Schedule{Base: c.LR, Min: c.MinLR, Warmup: c.Warmup, Epochs: float64(c.Epochs)}
 }
@@ -155,32 +140,18 @@ func (c *Config) schedule() optim.Schedule {
 type pace struct {
 	decay       float32
 	momentum    float32 // of the teacher
-	centring    float32 // momentum of the centre
 	temperature float32 // of the teacher
-	contrast    float32 // temperature of MoCo v3's objective; 0: DINO's
 	frozen      bool    // the head's directions stay as they are
-	drops       bool    // blocks are left out at random, by
-	seed        uint64  // this and the step
 }
 
-// pace returns how to make the step that ends so many epochs after the start.
+// pace returns that of the step that ends so many epochs after the start.
 func (c *Config) pace(epoch float64) pace {
-	all := float64(c.Epochs)
 	cosine := func(from, to float64) float32 {
-		return optim.Schedule{Base: from, Min: to, Epochs: all}.At(epoch)
+		return optim.Schedule{Base: from, Min: to, Epochs: float64(c.Epochs)}.At(epoch)
 	}
 	temperature := c.Temperature
 	if epoch < c.WarmEpochs {
 		temperature = c.WarmTemperature + (c.Temperature-c.WarmTemperature)*epoch/c.WarmEpochs
 	}
-	return pace{
-		decay:       cosine(c.Decay, c.LastDecay),
-		momentum:    cosine(c.Momentum, 1),
-		centring:    float32(c.Centring),
-		contrast:    float32(c.Contrast),
-		temperature: float32(temperature),
-		frozen:      epoch <= float64(c.Freeze),
-		drops:       c.DropPath > 0,
-		seed:        uint64(c.Seed) + 5<<32,
-	}
+	return pace{cosine(c.Decay, c.LastDecay), cosine(c.Momentum, 1), float32(temperature), epoch <= float64(c.Freeze)}
 }

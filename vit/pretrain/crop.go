@@ -5,11 +5,12 @@ import (
 	"math/rand/v2"
 
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/tensor"
 )
 
-// crop makes a view of an image: a random part, mirrored or not, with its colours jittered, then, in
-// this order and each with a probability, grey, blurred and solarised. It is DINO's augmentation, which
-// is BYOL's (Grill et al., arXiv 2006.07733, appendix B).
+// crop makes a view of an image: a random part, mirrored or not, with its colours jittered, then, in this
+// order and each with a probability, grey, blurred and solarised. It is DINO's augmentation, which is BYOL's
+// (Grill et al., arXiv 2006.07733, appendix B).
 type crop struct {
 	data.Transform
 	grey, blur, solarize float64
@@ -19,8 +20,9 @@ type crop struct {
 const colourful = 0.8
 
 // draw writes a view of img to dst, [3, S, S].
-func (c crop) draw(dst []float32, img *data.RGB, rng *rand.Rand) {
+func (c crop) draw(dst *tensor.Tensor, img *data.RGB, rng *rand.Rand) {
 	t := c.Transform
+	t.Height, t.Width = dst.Dim(1), dst.Dim(2)
 	if rng.Float64() >= colourful {
 		t.Brightness, t.Contrast, t.Saturation, t.Hue = 0, 0, 0, 0
 	}
@@ -35,7 +37,7 @@ func (c crop) draw(dst []float32, img *data.RGB, rng *rand.Rand) {
 	if rng.Float64() < c.solarize {
 		solarize(m)
 	}
-	c.Normalise(dst, m)
+	c.Normalise(dst.Data(), m)
 }
 
 // grey removes the colours, by the weights of ITU-R 601-2 in thousandths, as Pillow does.
@@ -56,8 +58,7 @@ func solarize(m *data.RGB) {
 	}
 }
 
-// blur is a Gaussian filter of this deviation in pixels, cut off at three deviations. Edges are
-// repeated outwards.
+// blur is a Gaussian filter of this deviation in pixels, cut off at three. Edges are repeated outwards.
 func blur(m *data.RGB, deviation float64) {
 	reach := int(math.Ceil(3 * deviation))
 	weights := make([]float64, 2*reach+1)

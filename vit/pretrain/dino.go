@@ -11,33 +11,25 @@ import (
 const studentTemperature = 0.1
 
 // distil returns the objective of DINO (Caron et al., arXiv 2104.14294, algorithm 1): the student's
-// probabilities of each view are to be the teacher's of the other views, centred and sharpened. The
-// teacher's scores and targets [G, B, K] are the worker's.
-func (w *worker) distil(d *trainer, b *piece, temperature float32) (loss *autograd.Var, scores, targets *tensor.Tensor) {
-	scores = d.teacher.scores(b.images, w.watching.Const(b.global)).Value() // [G, B, K]
-	targets = w.sharpen(scores, d.centre, temperature)
-	return autograd.CrossViews(d.student.scores(b.images, b.all(&w.tape)...), targets, studentTemperature), scores, targets
-}
-
-// sharpen returns the teacher's probabilities [G, B, K]: its scores, centred and sharpened.
-func (w *worker) sharpen(scores, centre *tensor.Tensor, temperature float32) *tensor.Tensor {
-	if w.targets == nil || w.targets.Len() != scores.Len() {
-		w.targets = tensor.New(scores.Shape()...)
+// probabilities of each view are to be the teacher's of the other views, centred and sharpened.
+func (w *worker) distil(d *trainer, b *piece, p pace) *autograd.Var {
+	w.scores = d.teacher.scores(b.images, w.watching.Const(b.global)).Value() // [G, B, K]
+	if w.targets == nil || w.targets.Len() != w.scores.Len() {
+		w.targets = tensor.New(w.scores.Shape()...)
 	}
-	tensor.SubTo(w.targets, scores, centre)
-	tensor.ScaleTo(w.targets, 1/temperature, w.targets)
+	tensor.SubTo(w.targets, w.scores, d.centre)
+	tensor.ScaleTo(w.targets, 1/p.temperature, w.targets)
 	tensor.SoftmaxTo(w.targets, w.targets)
-	return w.targets
+	return autograd.CrossViews(d.student.scores(b.images, b.all(&w.tape)...), w.targets, studentTemperature)
 }
 
-// begin sets the centre to the mean of the teacher's scores of the first batch. DINO begins with zero:
-// until the centre has moved, the teacher scores all images the same, and a short training never
-// recovers from that.
+// begin sets the centre to the mean of the teacher's scores of the first batch. DINO begins with zero: until
+// the centre has moved, all images score the same, from which a short training never recovers.
 func (d *trainer) begin(batch []*piece) {
 	d.centre.Fill(0)
 	images := 0
 	w := d.take()
-	defer d.give(w)
+	defer func() { d.workers <- w }()
 	for _, b := range batch {
 		w.watching.Reset()
 		tensor.SumTo(d.part, d.teacher.scores(b.images, w.watching.Const(b.global)).Value())

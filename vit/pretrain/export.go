@@ -13,8 +13,8 @@ import (
 	"github.com/promptcam/promptcam/vit"
 )
 
-// Export writes a backbone as a safetensors file with DINO's names, without a prefix, and its
-// architecture in the metadata, for vit.Detect and vit.Load. The type is F32 or F16.
+// Export writes a backbone as a safetensors file with DINO's names, without a prefix, and its architecture in
+// the metadata, for vit.Detect and vit.Load. The type is F32 or F16.
 func Export(w io.Writer, b *vit.Model, t checkpoint.DType) error {
 	config, err := json.Marshal(b.Config)
 	if err != nil {
@@ -23,13 +23,7 @@ func Export(w io.Writer, b *vit.Model, t checkpoint.DType) error {
 	return checkpoint.WriteAs(w, t, nn.State(b), map[string]string{"format": "pt", "config": string(config)})
 }
 
-// ExportFile is Export to a file, whole or not at all.
-func ExportFile(path string, b *vit.Model, t checkpoint.DType) error {
-	return checkpoint.WriteFile(path, func(w io.Writer) error { return Export(w, b, t) })
-}
-
-// WriteMetrics writes epochs as CSV, a line each. k-NN accuracies are in percent, and empty where
-// there was no test.
+// WriteMetrics writes a line of CSV per epoch. k-NN accuracies are in percent; empty: there was no test.
 func WriteMetrics(w io.Writer, history fit.History) error {
 	num := func(v float64) string { return strconv.FormatFloat(v, 'g', 7, 64) }
 	c := csv.NewWriter(w)

@@ -12,25 +12,16 @@ import (
 
 // Images is what a network is trained on.
 type Images interface {
-	// Len returns the number of images of an epoch.
-	Len() int
+	Len() int         // images of an epoch
+	Scenes() int      // pictures of each image, among which its views are divided: 1 for photographs
+	Shuffled() bool   // whether each epoch sees the images in another order
+	Identity() string // tells these images from others in a few words, for a run that is resumed
 
-	// Scenes returns how many pictures there are of each image, among which its views are
-	// divided: 1 for photographs, of which all views are parts.
-	Scenes() int
-
-	// Shuffled reports whether each epoch sees the images in another order.
-	Shuffled() bool
-
-	// At returns a picture of image i, from 0, of an epoch, from 0 too: the same whenever it is
-	// asked for. It is called from several goroutines at once.
+	// At returns a picture of image i of an epoch, always the same. Calls may be concurrent.
 	At(ctx context.Context, i, epoch, scene int) (*data.RGB, error)
-
-	// Identity tells these images from others in a few words, for a run that is resumed.
-	Identity() string
 }
 
-// Folder is image files at any depth of a file system; classes, if it has any, do not matter.
+// Folder is image files at any depth of a file system, without classes.
 type Folder struct {
 	FS    fs.FS
 	Items []data.Item
@@ -42,18 +33,14 @@ func OpenFolder(fsys fs.FS) (*Folder, error) {
 	return &Folder{fsys, items}, err
 }
 
-// Check decodes all images and returns those that cannot be read. progress, if not nil, hears of
-// every image, one call at a time.
+// Check decodes all images, and takes those that cannot be read out of the folder and returns them. It calls
+// progress, unless nil, after each image, one call at a time.
 func (f *Folder) Check(ctx context.Context, progress func(done, total int)) ([]data.BadImage, error) {
 	bad := data.Check(ctx, f.FS, f.Items, progress)
-	return bad, ctx.Err()
-}
-
-// Drop takes images that Check found out of the folder.
-func (f *Folder) Drop(bad []data.BadImage) {
 	for _, b := range slices.Backward(bad) {
 		f.Items = slices.Delete(f.Items, b.Index, b.Index+1)
 	}
+	return bad, ctx.Err()
 }
 
 func (f *Folder) Len() int       { return len(f.Items) }

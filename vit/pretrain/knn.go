@@ -9,11 +9,9 @@ import (
 	"github.com/promptcam/promptcam/vit/probe"
 )
 
-// Test asks how well features find images of the same class: each image asked about gets the class for
-// which its nearest neighbours in the bank vote, see probe.KNN.
-type Test struct {
-	Bank, Asked Labelled
-}
+// Test measures how well features find images of the same class: each image of Asked gets the class for which
+// its nearest neighbours in Bank vote, see probe.KNN.
+type Test struct{ Bank, Asked Labelled }
 
 // Labelled is images of known classes, of the backbone's size.
 type Labelled struct {
@@ -21,15 +19,8 @@ type Labelled struct {
 	Labels []int
 }
 
-// Accuracy is the share of images that get their own class, from 0 to 1.
-type Accuracy struct {
-	Class   float64 // by the class token
-	Patches float64 // by it together with the mean of the other tokens
-}
-
-// OpenTest reads a folder of class folders, or CUB's layout, for a backbone of c. Where the folder has no
-// test split, it asks about half of each class. It uses the first `most` images of each class and
-// split; 0 means all.
+// OpenTest reads a folder of class folders, or CUB's layout, for a backbone of c. Without a test split in the
+// folder, it asks about half of each class. It uses the first `most` images of each class and split; 0: all.
 func OpenTest(ctx context.Context, dir string, c vit.Config, most int, seed int64) (*Test, error) {
 	set, err := data.Open(dir, data.Options{TestShare: 0.5, Seed: seed})
 	if err != nil {
@@ -64,15 +55,16 @@ func (l *Labelled) Add(img *data.RGB, label int) {
 	l.Images, l.Labels = append(l.Images, img), append(l.Labels, label)
 }
 
-// Accuracy makes the test with a backbone.
-func (t *Test) Accuracy(ctx context.Context, b *vit.Model) (*Accuracy, error) {
-	bank, err := probe.Pooled(ctx, b, len(t.Bank.Images), t.Bank.pixels(b.Config))
+// Accuracy makes the test with a backbone. It returns the share of images that get their own class, from 0 to
+// 1, by the class token, and by it together with the mean of the other tokens.
+func (t *Test) Accuracy(ctx context.Context, b *vit.Model) (class, patches float64, err error) {
+	bank, err := probe.Pooled(ctx, b, t.Bank.Images)
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
-	asked, err := probe.Pooled(ctx, b, len(t.Asked.Images), t.Asked.pixels(b.Config))
+	asked, err := probe.Pooled(ctx, b, t.Asked.Images)
 	if err != nil {
-		return nil, err
+		return 0, 0, err
 	}
 	share := func(cols int) float64 {
 		k := probe.NewKNN(bank.Slice(1, 0, cols), t.Bank.Labels)
@@ -85,11 +77,5 @@ func (t *Test) Accuracy(ctx context.Context, b *vit.Model) (*Accuracy, error) {
 		}
 		return float64(right) / float64(len(t.Asked.Labels))
 	}
-	return &Accuracy{share(b.Config.Dim), share(2 * b.Config.Dim)}, nil
-}
-
-// pixels writes the i-th image as a backbone of c sees it.
-func (l *Labelled) pixels(c vit.Config) func(dst []float32, i int) {
-	transform := data.EvalTransform(c.ImageSize, c.Mean, c.Std)
-	return func(dst []float32, i int) { transform.Normalise(dst, l.Images[i]) }
+	return share(b.Config.Dim), share(2 * b.Config.Dim), nil
 }

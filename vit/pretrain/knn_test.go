@@ -20,7 +20,7 @@ func TestNeighboursFindThemselves(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, n.Bank.Images, 75)
 	assert.Len(t, n.Asked.Images, 75)
-	f, err := probe.Pooled(t.Context(), b, len(n.Bank.Images), n.Bank.pixels(b.Config))
+	f, err := probe.Pooled(t.Context(), b, n.Bank.Images)
 	require.NoError(t, err)
 	assert.Equal(t, []int{75, 48}, f.Shape())
 	similar := f.Slice(1, 0, 24).MatMul(f.Slice(1, 0, 24).Transpose())

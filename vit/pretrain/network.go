@@ -1,6 +1,7 @@
 package pretrain
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 
@@ -15,28 +16,34 @@ type network struct {
 	Backbone *vit.Model `state:"backbone"`
 	Head     *head      `state:"head"`
 
-	resample map[int]*tensor.Tensor // by the side of a crop: the weights that resample position embeddings for it
+	resample map[int]*tensor.Tensor // by side of smaller crops: the weights that resample position embeddings
 }
 
-// newNetwork returns an untrained network for images of c's size and crops of other sides.
-func newNetwork(c vit.Config, sides []int, h Projection, rng *rand.Rand) (*network, error) {
-	b, err := vit.New(c, rng)
+// newNetwork returns an untrained network, the same whenever it is called.
+func newNetwork(c *Config) (*network, error) {
+	rng := rand.New(rand.NewPCG(uint64(c.Seed), 0))
+	b, err := vit.New(c.Backbone(), rng)
 	if err != nil {
 		return nil, err
 	}
-	n := &network{b, newHead(c.Dim, h, rng), map[int]*tensor.Tensor{}}
-	rows, cols := c.Grid()
+	n := &network{b, newHead(c.Dim, c.Projection, rng), map[int]*tensor.Tensor{}}
+	sides := []int{cmp.Or(c.Early, c.Image)}
+	if c.Locals > 0 {
+		sides = append(sides, c.Local)
+	}
 	for _, side := range sides {
-		n.resample[side] = vit.ResampleWeights([2]int{rows, cols}, [2]int{side / c.PatchSize, side / c.PatchSize})
+		from, to := c.Image/c.Patch, side/c.Patch
+		n.resample[side] = vit.ResampleWeights([2]int{from, from}, [2]int{to, to})
 	}
 	return n, nil
 }
 
-// scores returns the scores [V, B, K] of V views of B images. Crops come in groups of one size,
-// [V1·B, 3, S1, S1] and so on, each view by view.
+// scores returns the scores [V, B, K], between -1 and 1, of V views of B images. Crops come in groups of one size, [V1·B, 3, S1,
+// S1] and so on, each view by view.
 func (n *network) scores(images int, groups ...*autograd.Var) *autograd.Var {
-	s := n.Head.scores(n.places(groups...)) // [1, V·B, K]
-	return autograd.Reshape(s, s.Dim(1)/images, images, s.Dim(2))
+	places := n.places(groups...)
+	directions := autograd.Normalize(places.Tape().Param(n.Head.Directions))
+	return autograd.Reshape(autograd.Linear(places, directions, nil), -1, images, directions.Dim(0))
 }
 
 // places returns the rows of unit length [1, V·B, bottleneck] that the scores are products with.
@@ -44,24 +51,24 @@ func (n *network) places(groups ...*autograd.Var) *autograd.Var {
 	f := groups[0].Tape().Frame()
 	rows := make([]*autograd.Var, len(groups))
 	for i, g := range groups {
-		class := n.class(g) // [Vi·B, 1, D]
-		rows[i] = autograd.Reshape(class, 1, class.Dim(0), class.Dim(2))
+		rows[i] = autograd.Reshape(n.class(g), 1, g.Dim(0), -1) // [1, Vi·B, D]
 	}
-	all := f.Keep(autograd.Concat(rows...)) // [1, V·B, D]
-	return n.Head.place(all)
+	x := f.Keep(autograd.Concat(rows...)) // [1, V·B, D]
+	for _, l := range []*nn.Linear{n.Head.FC1, n.Head.FC2} {
+		x = autograd.GELU(autograd.Standardize(l.Forward(x), 1e-5)) // [1, V·B, hidden]
+	}
+	return autograd.Normalize(n.Head.FC3.Forward(x))
 }
 
 // class returns the class tokens [B, 1, D] of images [B, 3, S, S], after the last block and norm.
 func (n *network) class(images *autograd.Var) *autograd.Var {
 	f, b := images.Tape().Frame(), n.Backbone
 	h, w := images.Dim(2)/b.Config.PatchSize, images.Dim(3)/b.Config.PatchSize
-	x := f.Keep(b.Run(n.embed(images), h, w, 0, len(b.Blocks)-1)) // [B, prefix+m, D]
-	class, _ := b.Class(x)
+	class, _ := b.Class(f.Keep(b.Run(n.embed(images), h, w, 0, len(b.Blocks)-1)))
 	return f.Keep(class)
 }
 
-// embed is vit.Model.Embed for crops of any side that newNetwork was given: it resamples the position
-// embeddings, so that crops of all sides train the same ones.
+// embed is vit.Model.Embed for crops of all sides, which train the same position embeddings, resampled.
 func (n *network) embed(images *autograd.Var) *autograd.Var {
 	b := n.Backbone
 	if images.Dim(2) == b.Config.ImageSize[0] {
@@ -83,8 +90,8 @@ func (n *network) embed(images *autograd.Var) *autograd.Var {
 // head is DINO's projection head, which is left behind after training: an MLP, scaled to a row of unit
 // length, and its products with K directions, which are rows of unit length too.
 //
-// The MLP has batch normalisation, DINO's use_bn_in_head, which DINO turns off for transformers. Without
-// it an untrained head scores all images nearly the same, and some thousand steps do not change that.
+// The MLP has batch normalisation, DINO's use_bn_in_head, which DINO turns off for transformers. Without it
+// an untrained head scores all images nearly the same, and some thousand steps do not change that.
 type head struct {
 	FC1        *nn.Linear      `state:"mlp.0"`
 	FC2        *nn.Linear      `state:"mlp.2"`
@@ -92,9 +99,9 @@ type head struct {
 	Directions *autograd.Param `state:"last_layer.weight_v"` // [K, bottleneck], of any length
 }
 
-// newHead draws the directions as PyTorch's Linear does, and weights from a normal distribution of
-// deviation 1/sqrt(in). DINO's 0.02 is about that for its 2,048 hidden units; with fewer units, 0.02 makes
-// rows so short that scaling them to unit length blows up their gradient a thousandfold.
+// newHead draws the directions as PyTorch's Linear does, and weights from a normal distribution of deviation
+// 1/sqrt(in). DINO's 0.02 is about that for its 2,048 hidden units; with fewer units, 0.02 makes rows so
+// short that scaling them to unit length blows up their gradient a thousandfold.
 func newHead(dim int, s Projection, rng *rand.Rand) *head {
 	h := &head{
 		nn.NewLinear(dim, s.Hidden), nn.NewLinear(s.Hidden, s.Hidden), nn.NewLinear(s.Hidden, s.Bottleneck),
@@ -105,17 +112,4 @@ func newHead(dim int, s Projection, rng *rand.Rand) *head {
 	}
 	nn.KaimingUniform(rng, h.Directions.Value, nil)
 	return h
-}
-
-// place maps class tokens [..., D] to rows of unit length [..., bottleneck].
-func (h *head) place(x *autograd.Var) *autograd.Var {
-	for _, l := range []*nn.Linear{h.FC1, h.FC2} {
-		x = autograd.GELU(autograd.Standardize(l.Forward(x), 1e-5)) // [..., hidden]
-	}
-	return autograd.Normalize(h.FC3.Forward(x))
-}
-
-// scores compares places with the directions: [..., K], between -1 and 1.
-func (h *head) scores(places *autograd.Var) *autograd.Var {
-	return autograd.Linear(places, autograd.Normalize(places.Tape().Param(h.Directions)), nil)
 }

@@ -18,23 +18,27 @@ type Run struct {
 
 	Test      *Test          // if not nil, is made after every TestEvery-th epoch and the last one
 	TestEvery int            // at least 1
-	Progress  func(fit.Step) // if not nil, is called after each step
+	Progress  func(fit.Step) // if not nil, is called after each step; it must be set before Train
 
-	images  Images
-	views   *views
-	trainer *trainer
+	task task
+}
+
+// task is a fit.Task. A batch is its pieces.
+type task struct {
+	*views
+	*trainer
 }
 
 // The names of an epoch's further values.
 const (
-	Entropy     = "teacher_entropy"   // of the teacher's distributions, in nats: log K if it is sure of nothing; not with MoCo v3's objective
+	Entropy     = "teacher_entropy"   // of the teacher's distributions, in nats, at most log K; not with MoCo v3's objective
 	Spread      = "batch_entropy"     // of their mean over a batch: no more than Entropy if they are the same for all images; likewise
 	Norm        = "gradient"          // length of the gradient, before clipping
 	Decay       = "decay"             // weight decay in the last step, as the next two
 	Momentum    = "momentum"          // of the teacher
 	Temperature = "temperature"       // of the teacher
-	KNN         = "knn_class"         // Accuracy.Class, where there was a test
-	KNNPatches  = "knn_class_patches" // Accuracy.Patches
+	KNN         = "knn_class"         // accuracy by the class token, where there was a Test
+	KNNPatches  = "knn_class_patches" // likewise, with the patches
 )
 
 // New returns a run that has not begun.
@@ -49,9 +53,7 @@ func New(c Config, images Images) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &Run{Config: c, Teacher: t.teacher.Backbone, TestEvery: 1, images: images, trainer: t}
-	r.views = newViews(images, &r.Config)
-	return r, nil
+	return &Run{Config: c, Teacher: t.teacher.Backbone, TestEvery: 1, task: task{newViews(images, &c), t}}, nil
 }
 
 // History returns the epochs that finished.
@@ -62,17 +64,12 @@ func (r *Run) History() fit.History {
 	return r.Checkpoint.History
 }
 
-// Train trains from the end of the History to the last epoch, and yields each that finishes. It may be
-// left between epochs and called again. After an error go on with a Run that Resume has filled, since
-// the epoch is half done.
+// Train trains from the end of the History to the last epoch, and yields each that finishes. It may be left
+// between epochs and called again. After an error the epoch is half done: go on with a new Run and Resume.
 func (r *Run) Train(ctx context.Context) iter.Seq2[fit.Epoch, error] {
 	return func(yield func(fit.Epoch, error) bool) {
-		c := fit.Config{Epochs: r.Config.Epochs, Schedule: r.Config.schedule(), Resume: r.Checkpoint, Progress: func(s fit.Step) {
-			if r.Progress != nil {
-				r.Progress(s)
-			}
-		}}
-		for e, err := range fit.Run(ctx, c, (*task)(r)) {
+		c := fit.Config{Epochs: r.Config.Epochs, Schedule: r.Config.schedule(), Resume: r.Checkpoint, Progress: r.Progress}
+		for e, err := range fit.Run(ctx, c, r.task) {
 			if err == nil {
 				r.Checkpoint = e.Checkpoint
 				err = r.finish(ctx, e)
@@ -84,7 +81,7 @@ func (r *Run) Train(ctx context.Context) iter.Seq2[fit.Epoch, error] {
 	}
 }
 
-// finish notes what the schedules ended an epoch with, and tests.
+// finish records the schedules' last values, and tests.
 func (r *Run) finish(ctx context.Context, e fit.Epoch) error {
 	p := r.Config.pace(float64(e.Number))
 	e.Values[Decay], e.Values[Momentum], e.Values[Temperature] = float64(p.decay), float64(p.momentum), float64(p.temperature)
@@ -92,37 +89,11 @@ func (r *Run) finish(ctx context.Context, e fit.Epoch) error {
 		return nil
 	}
 	began := time.Now()
-	knn, err := r.Test.Accuracy(ctx, r.Teacher)
+	class, patches, err := r.Test.Accuracy(ctx, r.Teacher)
 	if err != nil {
 		return err
 	}
-	e.Values[KNN], e.Values[KNNPatches] = knn.Class, knn.Patches
+	e.Values[KNN], e.Values[KNNPatches] = class, patches
 	e.Seconds += time.Since(began).Seconds()
 	return nil
 }
-
-// task is a Run as package fit sees it. A batch is its pieces.
-type task Run
-
-func (t *task) Images() int { return t.views.steps() * t.Config.Batch }
-func (t *task) Steps() int  { return t.views.steps() }
-
-func (t *task) Epoch(ctx context.Context, n int) iter.Seq2[[]*piece, error] {
-	return func(yield func([]*piece, error) bool) {
-		for _, images := range t.views.order(n) {
-			if !yield(t.views.batch(ctx, n, images)) {
-				return
-			}
-		}
-	}
-}
-
-func (t *task) Learn(batch []*piece, at fit.Moment) (fit.Told, error) {
-	if at.Index() == 0 && t.Config.Contrast == 0 {
-		t.trainer.begin(batch)
-	}
-	return t.trainer.step(batch, at, t.Config.pace(at.End()), t.Config.Clip)
-}
-
-func (t *task) Save(c *fit.Checkpoint)       { t.trainer.save(c) }
-func (t *task) Load(c *fit.Checkpoint) error { return t.trainer.load(c) }

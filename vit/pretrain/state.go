@@ -15,21 +15,20 @@ import (
 // StateFormat is the metadata "format" of a state. It changes when older states can no longer be resumed.
 const StateFormat = "promptcam pretrain 4"
 
-// sets are the sets of tensors in a state. They are named as in DINO's checkpoints, but for the
-// optimizer's.
+// sets returns the sets of tensors in a state. All but the optimizer's are named as in DINO's checkpoints.
 func (d *trainer) sets() map[string]nn.Tensors {
 	return map[string]nn.Tensors{
 		"student": nn.State(d.student), "teacher": nn.State(d.teacher), "optimizer": d.optimizer.State(), "dino_loss": {"center": d.centre},
 	}
 }
 
-func (d *trainer) save(c *fit.Checkpoint) {
+func (d *trainer) Save(c *fit.Checkpoint) {
 	for name, tensors := range d.sets() {
 		c.Put(name, tensors)
 	}
 }
 
-func (d *trainer) load(c *fit.Checkpoint) error {
+func (d *trainer) Load(c *fit.Checkpoint) error {
 	for name, tensors := range d.sets() {
 		if err := tensors.Load(c.Set(name)); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -38,8 +37,8 @@ func (d *trainer) load(c *fit.Checkpoint) error {
 	return nil
 }
 
-// WriteState writes all that Resume needs, as a safetensors file; checkpoint.WriteFile(path,
-// r.WriteState) replaces the last epoch's, whole or not at all.
+// WriteState writes all that Resume needs, as a safetensors file; checkpoint.WriteFile(path, r.WriteState)
+// replaces the last epoch's, whole or not at all.
 func (r *Run) WriteState(w io.Writer) error {
 	if r.Checkpoint == nil {
 		return errors.New("no epoch has finished")
@@ -48,11 +47,10 @@ func (r *Run) WriteState(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return r.Checkpoint.Write(w, map[string]string{"format": StateFormat, "config": string(config), "images": r.images.Identity()})
+	return r.Checkpoint.Write(w, map[string]string{"format": StateFormat, "config": string(config), "images": r.task.images.Identity()})
 }
 
-// Resume fills r, which has not begun, from what WriteState wrote of a run with the same settings and
-// images. Otherwise the error names what differs.
+// Resume fills a new r from a state of WriteState. If the settings or images differ, the error names them.
 func (r *Run) Resume(f *checkpoint.File) error {
 	meta := f.Metadata()
 	if got := meta["format"]; got != StateFormat {
@@ -63,7 +61,7 @@ func (r *Run) Resume(f *checkpoint.File) error {
 		return fmt.Errorf("%s: its description: %w", f.Path(), err)
 	}
 	differ := knob.Differ(&began, &r.Config)
-	if was, now := meta["images"], r.images.Identity(); now != was {
+	if was, now := meta["images"], r.task.images.Identity(); now != was {
 		differ = append(differ, fmt.Sprintf("the images are not the same: they were %s, now %s", was, now))
 	}
 	if len(differ) > 0 {
@@ -73,7 +71,7 @@ func (r *Run) Resume(f *checkpoint.File) error {
 	if err != nil {
 		return err
 	}
-	if err := r.trainer.load(c); err != nil {
+	if err := r.task.Load(c); err != nil {
 		return fmt.Errorf("%s: %w", f.Path(), err)
 	}
 	r.Checkpoint = c

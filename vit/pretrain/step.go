@@ -2,10 +2,10 @@ package pretrain
 
 import (
 	"cmp"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"strings"
-	"sync"
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/nn"
@@ -19,6 +19,7 @@ const globals = 2
 
 // trainer moves a student by its gradients, and the teacher, its EMA, after it.
 type trainer struct {
+	c                *Config
 	student, teacher *network
 	pairs            []pair
 	optimizer        optim.Optimizer
@@ -28,8 +29,7 @@ type trainer struct {
 	mean, common *tensor.Tensor // [K], of the teacher's scores and of its probabilities over a batch
 	part         *tensor.Tensor // [K], of a piece
 
-	mu      sync.Mutex
-	workers []*worker // idle ones
+	workers chan *worker // idle ones
 }
 
 // pair is a parameter of the student and its EMA.
@@ -38,31 +38,26 @@ type pair struct {
 	student, teacher *autograd.Param
 }
 
-// newTrainer returns a trainer of an untrained student, of which the teacher begins as a copy.
+// newTrainer returns a trainer of an untrained student and a teacher that begins as its equal.
 func newTrainer(c *Config) (*trainer, error) {
-	var networks [2]*network
-	for i := range networks {
-		var err error
-		networks[i], err = newNetwork(c.Backbone(), c.otherSides(), c.Projection, rand.New(rand.NewPCG(uint64(c.Seed), 0)))
-		if err != nil {
-			return nil, err
-		}
+	student, err := newNetwork(c)
+	if err != nil {
+		return nil, err
 	}
-	student, teacher := networks[0], networks[1]
+	teacher, err := newNetwork(c)
+	if err != nil {
+		return nil, err
+	}
 	for i, b := range student.Backbone.Blocks { // as timm and DINO do, from 0 to all
 		b.DropPath = nn.DropPath(c.DropPath * float64(i) / float64(max(c.Depth-1, 1)))
 	}
-	optimizer, outputs := newOptimizer(c.Optimizer, student), c.Outputs
-	d := &trainer{
-		student: student, teacher: teacher, optimizer: optimizer,
-		centre: tensor.New(outputs), mean: tensor.New(outputs), common: tensor.New(outputs), part: tensor.New(outputs), sums: autograd.Grads{},
+	d := &trainer{c: c, student: student, teacher: teacher, optimizer: newOptimizer(c.Optimizer, student), sums: autograd.Grads{}}
+	d.workers = make(chan *worker, c.Batch/c.Piece+1) // for each piece at most one
+	for _, t := range []**tensor.Tensor{&d.centre, &d.mean, &d.common, &d.part} {
+		*t = tensor.New(c.Outputs)
 	}
-	of := map[string]*autograd.Param{}
-	for name, p := range nn.Params(teacher) {
-		of[name] = p
-	}
+	of := maps.Collect(nn.Params(teacher))
 	for name, p := range nn.Params(student) {
-		tensor.CopyTo(of[name].Value, p.Value)
 		d.pairs = append(d.pairs, pair{name, p, of[name]})
 		d.sums[p] = tensor.New(p.Value.Shape()...)
 	}
@@ -86,10 +81,17 @@ func newOptimizer(name string, student *network) optim.Optimizer {
 	return optim.Muon{Momentum: 0.95, Matrices: matrices}.New(nn.Params(student))
 }
 
-// step moves the student, then the teacher, by a batch that comes in pieces. Each piece runs on one
-// processor, and their results are added in order, so that the bits do not depend on the number of
-// processors.
-func (d *trainer) step(batch []*piece, at fit.Moment, p pace, clip float64) (fit.Told, error) {
+// Learn makes the step of a moment, see step.
+func (d *trainer) Learn(batch []*piece, at fit.Moment) (fit.Told, error) {
+	if at.Index() == 0 && d.c.Contrast == 0 {
+		d.begin(batch)
+	}
+	return d.step(batch, at, d.c.pace(at.End()))
+}
+
+// step moves the student, then the teacher, by a batch in pieces. Each piece runs on one processor, and their
+// results are added in order, so that the bits do not depend on the number of processors.
+func (d *trainer) step(batch []*piece, at fit.Moment, p pace) (fit.Told, error) {
 	t := fit.Told{Values: map[string]float64{}}
 	for _, b := range batch {
 		t.Images += b.images
@@ -106,56 +108,50 @@ func (d *trainer) step(batch []*piece, at fit.Moment, p pace, clip float64) (fit
 	tensor.Each(len(batch), func(i int) {
 		defer close(added[i])
 		w := d.take()
-		defer d.give(w)
-		if p.drops {
-			w.tape.Rand = rand.New(rand.NewPCG(p.seed, uint64(at.Index())<<32|uint64(i)))
+		defer func() { d.workers <- w }()
+		if d.c.DropPath > 0 {
+			w.tape.Rand = rand.New(rand.NewPCG(uint64(d.c.Seed)+5<<32, uint64(at.Index())<<32|uint64(i)))
 		}
-		f := w.learn(d, batch[i], p)
+		loss, grads := w.learn(d, batch[i], p)
 		if i > 0 {
 			<-added[i-1]
 		}
-		d.add(&t, f, batch[i].images)
+		d.add(&t, w, batch[i].images, loss, grads)
 	})
-	t.Values[Norm] = d.clip(clip)
+	t.Values[Norm] = d.clip(d.c.Clip)
 	if err := cmp.Or(at.Check("loss", t.Loss), at.Check("gradient of the loss", t.Values[Norm])); err != nil {
 		return t, err
 	}
 	d.move(at.LR, p)
-	if p.contrast == 0 { // not earlier: all pieces use the old centre
+	if d.c.Contrast == 0 { // not earlier: all pieces use the old centre
+		keep := float32(d.c.Centring)
 		t.Values[Spread] = entropy(d.common)
-		tensor.ScaleTo(d.centre, p.centring, d.centre)
-		tensor.Axpy(d.centre, 1-p.centring, d.mean)
+		tensor.ScaleTo(d.centre, keep, d.centre)
+		tensor.Axpy(d.centre, 1-keep, d.mean)
 	}
 	return t, nil
 }
 
-// found is the result of a piece. The tensors are its worker's.
-type found struct {
-	loss            float64
-	scores, targets *tensor.Tensor // the teacher's [G, B, K]; nil with MoCo v3's objective
-	grads           autograd.Grads
-}
-
-// add adds the result of a piece of some of the images to that of the batch.
-func (d *trainer) add(t *fit.Told, f found, some int) {
+// add adds the result of a worker's piece of some of the images to that of the batch.
+func (d *trainer) add(t *fit.Told, w *worker, some int, loss float64, grads autograd.Grads) {
 	share := float64(some) / float64(t.Images)
-	t.Loss += float64(share * f.loss)
-	for q, g := range f.grads {
+	t.Loss += float64(share * loss)
+	for q, g := range grads {
 		tensor.Axpy(d.sums[q], float32(share), g)
 	}
-	if f.targets == nil {
+	if d.c.Contrast > 0 {
 		return
 	}
 	row := 1 / float64(globals*t.Images)
-	t.Values[Entropy] += float64(row * entropy(f.targets))
-	tensor.SumTo(d.part, f.scores)
+	t.Values[Entropy] += float64(row * entropy(w.targets))
+	tensor.SumTo(d.part, w.scores)
 	tensor.Axpy(d.mean, float32(row), d.part)
-	tensor.SumTo(d.part, f.targets)
+	tensor.SumTo(d.part, w.targets)
 	tensor.Axpy(d.common, float32(row), d.part)
 }
 
-// clip scales down each parameter's gradient that is longer than most, as DINO does; 0 clips none. It
-// returns the length of the whole gradient before.
+// clip scales down each parameter's gradient that is longer than most, as DINO does; 0 clips none. It returns
+// the length of the whole gradient before.
 func (d *trainer) clip(most float64) float64 {
 	var whole float64
 	for _, p := range d.pairs {

@@ -64,18 +64,18 @@ var at = fit.Moment{Epoch: 1, Steps: 2, LR: 0.01}
 // saved returns all tensors of a trainer by their names in a state.
 func saved(d *trainer) nn.Tensors {
 	c := &fit.Checkpoint{Tensors: nn.Tensors{}}
-	d.save(c)
+	d.Save(c)
 	return c.Tensors
 }
 
 // Loss, entropy, centre, decay, freezing and the teacher's motion are those of the paper's
 // algorithm 1 and the authors' code, in float64 loops.
 func TestStep(t *testing.T) {
-	s := smallConfig(t, "-batch", "3", "-piece", "3")
+	s := smallConfig(t, "-batch", "3", "-piece", "3", "-centring", "0.8", "-clip", "3")
 	d := begun(t, s)
 	batch := randomBatch(s)
 	b, k, views := 3, s.Outputs, globals+s.Locals
-	p := pace{decay: 0.3, momentum: 0.9, centring: 0.9, temperature: 0.05, frozen: true}
+	p := pace{decay: 0.3, momentum: 0.9, temperature: 0.05, frozen: true}
 
 	tape := &autograd.Tape{NoGrad: true}
 	seen := floats(d.student.scores(b, tape.Const(batch[0].global), tape.Const(batch[0].local)).Value()) // [V, B, K]
@@ -99,7 +99,7 @@ func TestStep(t *testing.T) {
 	common := make([]float64, k)
 	wantCentre := make([]float64, k)
 	for i := range wantCentre {
-		wantCentre[i] = 0.9 * centre[i]
+		wantCentre[i] = 0.8 * centre[i]
 	}
 	for g := range globals {
 		for i := range b {
@@ -107,7 +107,7 @@ func TestStep(t *testing.T) {
 			shifted := make([]float64, k)
 			for j, v := range row {
 				shifted[j] = v - centre[j]
-				wantCentre[j] += 0.1 * v / float64(globals*b)
+				wantCentre[j] += 0.2 * v / float64(globals*b)
 			}
 			target := softmax(shifted, 0.05)
 			for j, q := range target {
@@ -127,7 +127,7 @@ func TestStep(t *testing.T) {
 	for _, q := range common {
 		spread -= q * math.Log(q)
 	}
-	told, err := d.step(batch, at, p, 3)
+	told, err := d.step(batch, at, p)
 	require.NoError(t, err)
 	assert.Equal(t, 3, told.Images)
 	assert.InDelta(t, loss, told.Loss, 1e-5)
@@ -150,7 +150,7 @@ func TestStep(t *testing.T) {
 	assert.Greater(t, moved, 1000)
 	assert.Equal(t, student["head.last_layer.weight_v"], d.student.Head.Directions.Value, "frozen")
 	p.frozen = false
-	_, err = d.step(batch, at, p, 3)
+	_, err = d.step(batch, at, p)
 	require.NoError(t, err)
 	assert.NotEqual(t, student["head.last_layer.weight_v"], d.student.Head.Directions.Value)
 }
@@ -186,7 +186,7 @@ func TestContrast(t *testing.T) {
 		}
 	}
 	before := clones(nn.State(d.student))
-	told, err := d.step(batch, at, s.pace(1.5), 3)
+	told, err := d.step(batch, at, s.pace(1.5))
 	require.NoError(t, err)
 	assert.InDelta(t, want, told.Loss, 1e-5)
 	assert.Greater(t, told.Values[Norm], 0.0)
@@ -196,15 +196,15 @@ func TestContrast(t *testing.T) {
 // A batch's loss, gradients and centre are the means of its pieces', each counted by its images.
 func TestPieces(t *testing.T) {
 	p := pace{momentum: 0.9, temperature: 0.05}
-	s := smallConfig(t, "-batch", "6", "-piece", "4")
+	s := smallConfig(t, "-batch", "6", "-piece", "4", "-centring", "0", "-clip", "0")
 	batch := randomBatch(s)
 	both, alone := begun(t, s), []*trainer{begun(t, s), begun(t, s)}
-	got, err := both.step(batch, at, p, 0)
+	got, err := both.step(batch, at, p)
 	require.NoError(t, err)
 	var want, wantEntropy float64
 	shares := []float64{4. / 6, 2. / 6}
 	for i, d := range alone {
-		part, err := d.step(batch[i:i+1], at, p, 0)
+		part, err := d.step(batch[i:i+1], at, p)
 		require.NoError(t, err)
 		want += shares[i] * part.Loss
 		wantEntropy += shares[i] * part.Values[Entropy]
@@ -231,10 +231,8 @@ func TestStepOnAnyProcessors(t *testing.T) {
 			d := begun(t, s)
 			var last fit.Told
 			for i := range 3 {
-				p := s.pace(1.5)
-				p.drops, p.seed = true, 1
 				var err error
-				last, err = d.step(randomBatch(s), fit.Moment{Step: i, Steps: 3, LR: 0.01}, p, s.Clip)
+				last, err = d.step(randomBatch(s), fit.Moment{Step: i, Steps: 3, LR: 0.01}, s.pace(1.5))
 				require.NoError(t, err)
 			}
 			if got := clones(saved(d)); want == nil {
@@ -289,7 +287,7 @@ func TestClip(t *testing.T) {
 
 func TestPace(t *testing.T) {
 	s := smallConfig(t, "-epochs", "10", "-warmup", "2", "-lr", "0.5", "-min-lr", "0.1", "-decay", "0.04", "-last-decay", "0.4",
-		"-momentum", "0.996", "-warm-temperature", "0.04", "-temperature", "0.07", "-warm-epochs", "3", "-freeze", "1", "-centring", "0.8")
+		"-momentum", "0.996", "-warm-temperature", "0.04", "-temperature", "0.07", "-warm-epochs", "3", "-freeze", "1")
 	cosine := func(from, to, share float64) float64 { return to + (from-to)*(1+math.Cos(math.Pi*share))/2 }
 	for _, epoch := range []float64{0.01, 0.5, 1, 1.01, 2, 3, 4.5, 9, 10} {
 		p := s.pace(epoch)
@@ -301,7 +299,6 @@ func TestPace(t *testing.T) {
 		assert.InDelta(t, cosine(0.04, 0.4, epoch/10), p.decay, 1e-6)
 		assert.InDelta(t, cosine(0.996, 1, epoch/10), p.momentum, 1e-6)
 		assert.InDelta(t, 0.04+0.03*min(epoch/3, 1), p.temperature, 1e-6)
-		assert.Equal(t, float32(0.8), p.centring)
 		assert.Equal(t, epoch <= 1, p.frozen)
 	}
 }
@@ -350,7 +347,7 @@ func TestStepReusesMemory(t *testing.T) {
 	batch := randomBatch(s)
 	steps := func(n int) {
 		for range n {
-			_, err := d.step(batch, at, s.pace(1.5), s.Clip)
+			_, err := d.step(batch, at, s.pace(1.5))
 			require.NoError(t, err)
 		}
 	}

@@ -2,6 +2,7 @@ package pretrain
 
 import (
 	"context"
+	"iter"
 	"math/rand/v2"
 	"slices"
 
@@ -27,35 +28,23 @@ func (p *piece) all(tp *autograd.Tape) []*autograd.Var {
 
 // views makes batches of crops.
 type views struct {
+	c       *Config
 	images  Images
 	globals [globals]crop
 	local   crop
-	locals  int                 // N
-	side    func(epoch int) int // of global crops
-	seed    uint64
 	pieces  []*piece // the batch, used again and again
-	size    int      // its images
 }
 
 // newViews returns the views that c asks for of images.
 func newViews(images Images, c *Config) *views {
-	v := &views{images: images, locals: c.Locals, side: c.side, seed: uint64(c.Seed), size: c.Batch}
 	b := c.Backbone()
-	base := crop{grey: c.Grey, blur: c.Blur}
-	base.Transform = data.Transform{
+	base := crop{grey: c.Grey, blur: c.Blur, Transform: data.Transform{
 		Flip: c.Flip, Brightness: c.Jitter, Contrast: c.Jitter, Saturation: c.Jitter / 2, Hue: min(c.Jitter/4, 0.5),
-		Filter: data.Bicubic, Mean: b.Mean, Std: b.Std,
-	}
-	for i := range v.globals {
-		g := base
-		g.Area = [2]float64{c.GlobalArea, 1}
-		if i == 1 {
-			g.solarize = c.Solarize // of one of the two, so that they differ
-		}
-		v.globals[i] = g
-	}
-	v.local = base
-	v.local.Width, v.local.Height, v.local.Area = c.Local, c.Local, [2]float64{c.LocalArea, c.GlobalArea}
+		Filter: data.Bicubic, Mean: b.Mean, Std: b.Std, Area: [2]float64{c.GlobalArea, 1},
+	}}
+	v := &views{c: c, images: images, globals: [globals]crop{base, base}, local: base}
+	v.globals[1].solarize = c.Solarize // of one of the two, so that they differ
+	v.local.Area = [2]float64{c.LocalArea, c.GlobalArea}
 	for n := c.Batch; n > 0; n -= c.Piece {
 		b := min(n, c.Piece)
 		v.pieces = append(v.pieces, &piece{b, nil, tensor.New(c.Locals*b, 3, c.Local, c.Local)})
@@ -66,36 +55,39 @@ func newViews(images Images, c *Config) *views {
 
 // resize changes the side of global crops.
 func (v *views) resize(side int) {
-	if v.globals[0].Width == side {
-		return
-	}
-	for i := range v.globals {
-		v.globals[i].Width, v.globals[i].Height = side, side
-	}
 	for _, p := range v.pieces {
-		p.global = tensor.New(globals*p.images, 3, side, side)
+		if p.global == nil || p.global.Dim(2) != side {
+			p.global = tensor.New(globals*p.images, 3, side, side)
+		}
 	}
 }
 
-// steps returns the number of batches of an epoch; images that fill no batch are left out.
-func (v *views) steps() int { return v.images.Len() / v.size }
+func (v *views) Images() int { return v.Steps() * v.c.Batch }
+func (v *views) Steps() int  { return v.images.Len() / v.c.Batch }
 
-// order returns the images of an epoch's batches.
+func (v *views) Epoch(ctx context.Context, n int) iter.Seq2[[]*piece, error] {
+	return func(yield func([]*piece, error) bool) {
+		for _, images := range v.order(n) {
+			if !yield(v.batch(ctx, n, images)) {
+				return
+			}
+		}
+	}
+}
+
+// order returns the images of an epoch's batches; those that fill no batch are left out.
 func (v *views) order(epoch int) [][]int {
-	all := make([]int, v.images.Len())
-	for i := range all {
-		all[i] = i
+	all := rand.New(rand.NewPCG(uint64(v.c.Seed), uint64(epoch))).Perm(v.images.Len())
+	if !v.images.Shuffled() {
+		slices.Sort(all)
 	}
-	if v.images.Shuffled() {
-		all = rand.New(rand.NewPCG(v.seed, uint64(epoch))).Perm(len(all))
-	}
-	return slices.Collect(slices.Chunk(all[:v.steps()*v.size], v.size))
+	return slices.Collect(slices.Chunk(all[:v.Steps()*v.c.Batch], v.c.Batch))
 }
 
-// batch makes the crops of images of an epoch, valid until the next call. They depend on the seed,
-// the epoch and the images alone.
+// batch makes the crops of images of an epoch, valid until the next call. They depend only on the seed, the
+// epoch and the images.
 func (v *views) batch(ctx context.Context, epoch int, images []int) ([]*piece, error) {
-	v.resize(v.side(epoch))
+	v.resize(v.c.side(epoch))
 	err := data.Each(ctx, len(images), 0, func(_, i int) error { return v.image(ctx, epoch, images[i], i) })
 	return v.pieces, err
 }
@@ -104,27 +96,21 @@ func (v *views) batch(ctx context.Context, epoch int, images []int) ([]*piece, e
 func (v *views) image(ctx context.Context, epoch, image, i int) error {
 	scenes := make([]*data.RGB, v.images.Scenes())
 	for scene := range scenes {
-		img, err := v.images.At(ctx, image, epoch, scene)
-		if err != nil {
+		var err error
+		if scenes[scene], err = v.images.At(ctx, image, epoch, scene); err != nil {
 			return err
 		}
-		scenes[scene] = img
 	}
-	p := v.pieces[0]
-	for _, p = range v.pieces {
-		if i < p.images {
-			break
-		}
-		i -= p.images
-	}
+	p := v.pieces[i/v.c.Piece]
+	i %= v.c.Piece
 	// One more number than for the order, so that the two never share a source.
-	rng := rand.New(rand.NewPCG(v.seed+1<<32, uint64(epoch)<<32|uint64(image)))
+	rng := rand.New(rand.NewPCG(uint64(v.c.Seed)+1<<32, uint64(epoch)<<32|uint64(image)))
 	for view, c := range v.globals {
-		c.draw(p.global.Select(0, view*p.images+i).Data(), scenes[view%len(scenes)], rng)
+		c.draw(p.global.Select(0, view*p.images+i), scenes[view%len(scenes)], rng)
 	}
 	apart := scenes[min(globals, len(scenes)-1):] // scenes that the teacher does not see, if there are enough
-	for view := range v.locals {
-		v.local.draw(p.local.Select(0, view*p.images+i).Data(), apart[view%len(apart)], rng)
+	for view := range v.c.Locals {
+		v.local.draw(p.local.Select(0, view*p.images+i), apart[view%len(apart)], rng)
 	}
 	return nil
 }

@@ -50,7 +50,7 @@ func TestViewsDependOnSeedAndEpochAlone(t *testing.T) {
 func TestOrder(t *testing.T) {
 	v := newViews(textures{20, 1, -1}, smallConfig(t))
 	order := v.order(0)
-	assert.Equal(t, 3, v.steps())
+	assert.Equal(t, 3, v.Steps())
 	seen := slices.Concat(order...)
 	require.Len(t, seen, 18, "what fills no batch is left out")
 	slices.Sort(seen)

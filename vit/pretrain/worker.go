@@ -7,43 +7,29 @@ import (
 
 // worker is the memory that a piece is computed in, on one processor.
 type worker struct {
-	tape, watching autograd.Tape  // the student's, and the teacher's without gradients
-	targets        *tensor.Tensor // [G, B, K]
-	own            *tensor.Tensor // [1, B, B], the identity
+	tape, watching  autograd.Tape  // the student's, and the teacher's without gradients
+	scores, targets *tensor.Tensor // [G, B, K], the teacher's scores and probabilities, for DINO
+	own             *tensor.Tensor // [1, B, B], the identity, for MoCo v3
 }
 
-// take returns an idle worker.
+// take returns an idle worker, to be sent back to workers.
 func (d *trainer) take() *worker {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if last := len(d.workers) - 1; last >= 0 {
-		w := d.workers[last]
-		d.workers = d.workers[:last]
+	select {
+	case w := <-d.workers:
 		return w
+	default:
+		return &worker{watching: autograd.Tape{NoGrad: true}}
 	}
-	w := &worker{}
-	w.watching.NoGrad = true
-	return w
-}
-
-// give returns it to the idle ones.
-func (d *trainer) give(w *worker) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.workers = append(d.workers, w)
 }
 
 // learn returns the loss of a piece and its gradients.
-func (w *worker) learn(d *trainer, b *piece, p pace) (f found) {
+func (w *worker) learn(d *trainer, b *piece, p pace) (float64, autograd.Grads) {
 	w.tape.Reset()
 	w.watching.Reset()
-	var loss *autograd.Var
-	if p.contrast > 0 {
-		loss = w.contrast(d, b, p.contrast)
-	} else {
-		loss, f.scores, f.targets = w.distil(d, b, p.temperature)
+	loss := w.distil
+	if d.c.Contrast > 0 {
+		loss = w.contrast
 	}
-	f.loss = float64(loss.Value().At())
-	f.grads = w.tape.Backward(loss)
-	return f
+	l := loss(d, b, p)
+	return float64(l.Value().At()), w.tape.Backward(l)
 }

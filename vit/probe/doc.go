@@ -8,8 +8,8 @@
 //	means, err := probe.FitMeans(train, labels, classes)
 //	top1, top5 := probe.Accuracy(linear.Scores(test), testLabels)
 //
-// Several views of an image are just more rows. Fitting draws no random numbers,
-// and gives the same bits at any GOMAXPROCS.
+// Several views of an image are just more rows. Fitting draws no random numbers, and gives the same bits at
+// any GOMAXPROCS.
 //
 // Reading order: features.go; linear.go, objective.go and lbfgs.go; means.go; knn.go.
 package probe

@@ -1,17 +1,19 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"math"
+	"slices"
 
 	"github.com/promptcam/promptcam/autograd"
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/vit"
 )
 
 // KNN classifies a row x by the vote of its K nearest neighbours, as in DINO's eval_knn.py: those with the
-// largest products with x, each with weight exp(product/Temperature). It fits nothing, so it measures the
-// features alone.
+// largest products with x, each with weight exp(product/Temperature).
 type KNN struct {
 	Rows        *tensor.Tensor // [N, D], of length 1 if products are to be cosines
 	Labels      []int          // of the rows, from 0
@@ -34,21 +36,14 @@ func (k *KNN) Classes(x *tensor.Tensor) []int {
 
 // vote returns the class of a row from its products with the rows.
 func (k *KNN) vote(similar []float32) int {
-	nearest := make([]int, 0, k.K+1) // the most similar first
-	for i, s := range similar {
-		if len(nearest) == k.K && s <= similar[nearest[k.K-1]] {
-			continue
-		}
-		at := len(nearest)
-		nearest = append(nearest, i)
-		for ; at > 0 && s > similar[nearest[at-1]]; at-- {
-			nearest[at], nearest[at-1] = nearest[at-1], nearest[at]
-		}
-		nearest = nearest[:min(len(nearest), k.K)]
+	order := make([]int, len(similar)) // the most similar first
+	for i := range order {
+		order[i] = i
 	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(similar[b], similar[a]) })
 	votes := map[int]float64{}
 	best := 0
-	for _, i := range nearest {
+	for _, i := range order[:min(len(order), k.K)] {
 		votes[k.Labels[i]] += math.Exp(float64(similar[i]) / k.Temperature)
 	}
 	for class, v := range votes {
@@ -59,26 +54,26 @@ func (k *KNN) vote(similar []float32) int {
 	return best
 }
 
-// Pooled returns, for n images, the class token and the mean of all other tokens, each scaled to length 1,
-// side by side, [n, 2D]. pixels writes the i-th image as b sees it, [3, H, W]. The error is ctx's.
-func Pooled(ctx context.Context, b *vit.Model, n int, pixels func(dst []float32, i int)) (*tensor.Tensor, error) {
+// Pooled returns, for N images of b's size, the class token and the mean of all other tokens, each scaled to
+// length 1, side by side, [N, 2D]. The error is ctx's.
+func Pooled(ctx context.Context, b *vit.Model, images []*data.RGB) (*tensor.Tensor, error) {
 	const batch = 32
 	d, c := b.Config.Dim, b.Config
-	out := tensor.New(n, 2*d)
-	images := tensor.New(batch, 3, c.ImageSize[0], c.ImageSize[1])
+	transform := data.EvalTransform(c.ImageSize, c.Mean, c.Std)
+	out := tensor.New(len(images), 2*d)
+	pixels := tensor.New(batch, 3, c.ImageSize[0], c.ImageSize[1])
 	tape := autograd.Tape{NoGrad: true}
-	for from := 0; from < n; from += batch {
+	for from := 0; from < len(images); from += batch {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		to := min(from+batch, n)
-		for i := range to - from {
-			pixels(images.Select(0, i).Data(), from+i)
+		now := images[from:min(from+batch, len(images))]
+		for i, img := range now {
+			transform.Normalise(pixels.Select(0, i).Data(), img)
 		}
-		x := b.Features(tape.Const(images.Slice(0, 0, to-from))).Value() // [B, prefix+M, D]
-		for i := range to - from {
-			row := out.Select(0, from+i).Data()
-			tokens := x.Select(0, i)
+		x := b.Features(tape.Const(pixels.Slice(0, 0, len(now)))).Value() // [B, prefix+M, D]
+		for i := range now {
+			row, tokens := out.Select(0, from+i).Data(), x.Select(0, i)
 			copy(row[:d], tokens.Select(0, 0).Data())
 			tensor.SumTo(tensor.FromSlice(row[d:], 1, d), tokens.Slice(0, 1, tokens.Dim(0)))
 			toLength1(row[:d])

@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// lbfgs minimises a smooth convex function by limited-memory BFGS (Nocedal and
-// Wright, Numerical Optimization, 2nd ed., algorithm 7.5).
+// lbfgs minimises a smooth convex function by limited-memory BFGS (Nocedal and Wright, Numerical
+// Optimization, 2nd ed., algorithm 7.5).
 type lbfgs struct {
 	store      int     // pairs to remember
 	iterations int     // at most

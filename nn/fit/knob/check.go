@@ -4,14 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-// Check returns, joined, an error for each knob of the struct that ptr points to that is outside its
-// range or none of its choices, such as "--val is 2, want at least 0 and less than 1". Numbers must
-// be finite.
+// Check returns, joined, an error for each knob of the struct that ptr points to that is outside its range or
+// none of its choices, such as "--val is 2, want at least 0 and less than 1". Numbers must be finite.
 func Check(ptr any) error {
 	var all []error
 	for k := range Walk(ptr) {
@@ -21,78 +22,61 @@ func Check(ptr any) error {
 }
 
 func (k *Knob) check() error {
-	v := k.value
-	if len(k.Choices) > 0 {
-		if !slices.Contains(k.Choices, k.String()) {
-			return fmt.Errorf("--%s is %q, want %s", k.Flag, k.String(), either(k.Choices))
-		}
+	if len(k.Choices) > 0 && !slices.Contains(k.Choices, k.String()) {
+		return fmt.Errorf("--%s is %q, want %s", k.Flag, k, either(k.Choices))
+	}
+	number := reflect.TypeFor[float64]()
+	if !k.value.CanConvert(number) {
 		return nil
 	}
-	var x float64
-	switch {
-	case v.CanInt():
-		x = float64(v.Int())
-	case v.CanUint():
-		x = float64(v.Uint())
-	case v.CanFloat():
-		x = v.Float()
-	default:
-		return nil
-	}
+	x := k.value.Convert(number).Float()
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return fmt.Errorf("--%s is %v, want a finite number", k.Flag, x)
 	}
-	if k.Range == "" {
-		return nil
-	}
-	if limits := k.limits(); !limits.contain(x) {
-		return fmt.Errorf("--%s is %s, want %s", k.Flag, k, limits)
+	if want, ok := k.within(x); !ok {
+		return fmt.Errorf("--%s is %s, want %s", k.Flag, k, want)
 	}
 	return nil
 }
 
-// interval is what the tag range states.
-type interval struct {
-	low, high         float64 // infinite: no limit
-	lowOpen, highOpen bool
+var interval = regexp.MustCompile(`^([[(])(.*),(.*)([])])$`)
+
+// relations are what the brackets of an interval ask of a number.
+var relations = map[string]struct {
+	words string
+	holds func(x, limit float64) bool
+}{
+	"[": {"at least ", func(x, limit float64) bool { return x >= limit }},
+	"(": {"more than ", func(x, limit float64) bool { return x > limit }},
+	"]": {"at most ", func(x, limit float64) bool { return x <= limit }},
+	")": {"less than ", func(x, limit float64) bool { return x < limit }},
 }
 
-func (k *Knob) limits() interval {
-	low, high, ok := strings.Cut(k.Range, ",")
-	if !ok || !strings.ContainsAny(low[:1], "[(") || !strings.ContainsAny(high[len(high)-1:], "])") {
+// within returns the range in words, "at least 0 and less than 1", and whether x is in it.
+func (k *Knob) within(x float64) (words string, ok bool) {
+	if k.Range == "" {
+		return "any number", true
+	}
+	parts := interval.FindStringSubmatch(k.Range)
+	if parts == nil {
 		panic(fmt.Sprintf("knob: range %q of --%s, want such as [0,1)", k.Range, k.Flag))
 	}
-	r := interval{math.Inf(-1), math.Inf(1), low[0] == '(', high[len(high)-1] == ')'}
-	for limit, text := range map[*float64]string{&r.low: low[1:], &r.high: high[:len(high)-1]} {
-		if text == "" {
+	var all []string
+	ok = true
+	for _, end := range []struct{ bracket, limit string }{{parts[1], parts[2]}, {parts[4], parts[3]}} {
+		if end.limit == "" {
 			continue
 		}
-		x, err := strconv.ParseFloat(text, 64)
+		limit, err := strconv.ParseFloat(end.limit, 64)
 		if err != nil {
 			panic(fmt.Sprintf("knob: range %q of --%s: %v", k.Range, k.Flag, err))
 		}
-		*limit = x
+		relation := relations[end.bracket]
+		all = append(all, relation.words+end.limit)
+		ok = ok && relation.holds(x, limit)
 	}
-	return r
+	return strings.Join(all, " and "), ok
 }
-
-func (r interval) contain(x float64) bool {
-	return (x > r.low || x == r.low && !r.lowOpen) && (x < r.high || x == r.high && !r.highOpen)
-}
-
-// String says the interval in words, "at least 0 and less than 1".
-func (r interval) String() string {
-	var words []string
-	if !math.IsInf(r.low, 0) {
-		words = append(words, map[bool]string{false: "at least ", true: "more than "}[r.lowOpen]+format(r.low))
-	}
-	if !math.IsInf(r.high, 0) {
-		words = append(words, map[bool]string{false: "at most ", true: "less than "}[r.highOpen]+format(r.high))
-	}
-	return strings.Join(words, " and ")
-}
-
-func format(x float64) string { return strconv.FormatFloat(x, 'g', -1, 64) }
 
 // either lists choices, "a, b or c".
 func either(choices []string) string {

@@ -1,5 +1,5 @@
-// Package knob gives a struct of settings one place: the tags of a field state its flag, its name
-// in JSON, its default, its limits and its help.
+// Package knob gives a struct of settings one place: the tags of a field state its flag, its name in JSON,
+// its default, its limits and its help.
 //
 //	type Recipe struct {
 //		Epochs int     `knob:"epochs" group:"Training" default:"25" range:"[1,)" help:"passes over the images"`
@@ -10,7 +10,7 @@
 //
 // The tags are
 //
-//	knob     name of the flag, without a dash; a field without it is no knob, and of a struct its fields are
+//	knob     name of the flag, without dashes; a field without it is no knob, and of a struct its fields are
 //	json     name in JSON, by default the flag's; "-" keeps a setting out of JSON and of Differ
 //	default  what Defaults sets
 //	range    an interval of numbers, such as [0,1), (0,1] or [1,)
@@ -19,8 +19,8 @@
 //	arg      what the flag's value is called in the help, by default its type
 //	help     a line about it
 //
-// A knob is a number, a bool, a string or a type that is a flag.Value or reads and writes itself as
-// text (encoding.TextUnmarshaler). A *Knob is both a flag.Value and a pflag.Value:
+// A knob is a number, a bool, a string or a type that is a flag.Value or reads and writes itself as text
+// (encoding.TextUnmarshaler). A *Knob is both a flag.Value and a pflag.Value:
 //
 //	for k := range knob.Walk(&recipe) {
 //		flags.Var(k, k.Flag, k.Help)

@@ -6,20 +6,15 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// Value is what a *Knob is: a flag.Value and, with Type, a pflag.Value.
-type Value interface {
-	String() string
-	Set(string) error
-	Type() string
-}
-
-// Knob is one setting: a field of a struct, and what its tags state.
+// Knob is one setting: a field of a struct, and what its tags state. A *Knob is a flag.Getter and a
+// pflag.Value.
 type Knob struct {
-	Flag    string // without a dash
+	Flag    string // without dashes
 	JSON    string // empty: the setting stays out of JSON and of Differ
 	Group   string
 	Help    string
@@ -31,34 +26,26 @@ type Knob struct {
 	value reflect.Value
 }
 
-// Walk yields the knobs of the struct that ptr points to, from top to bottom. Setting a knob sets
-// the field.
-func Walk(ptr any) iter.Seq[*Knob] {
-	return func(yield func(*Knob) bool) {
-		group := ""
-		walk(reflect.ValueOf(ptr).Elem(), &group, yield)
-	}
-}
+// Walk yields the knobs of the struct that ptr points to, from top to bottom. Setting a knob sets the field.
+func Walk(ptr any) iter.Seq[*Knob] { return slices.Values(walk(reflect.ValueOf(ptr).Elem(), "")) }
 
-func walk(v reflect.Value, group *string, yield func(*Knob) bool) bool {
+// walk returns the knobs of a struct below the heading of a group.
+func walk(v reflect.Value, group string) (all []*Knob) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		if name, ok := f.Tag.Lookup("group"); ok {
-			*group = name
+			group = name
 		}
-		flag, ok := f.Tag.Lookup("knob")
-		switch {
-		case ok:
-			if !yield(newKnob(f, v.Field(i), flag, *group)) {
-				return false
-			}
-		case f.Type.Kind() == reflect.Struct && (f.Anonymous || f.IsExported()):
-			if !walk(v.Field(i), group, yield) {
-				return false
+		if flag, ok := f.Tag.Lookup("knob"); ok {
+			all = append(all, newKnob(f, v.Field(i), flag, group))
+		} else if f.Type.Kind() == reflect.Struct && (f.Anonymous || f.IsExported()) {
+			all = append(all, walk(v.Field(i), group)...)
+			if len(all) > 0 {
+				group = all[len(all)-1].Group
 			}
 		}
 	}
-	return true
+	return all
 }
 
 func newKnob(f reflect.StructField, v reflect.Value, flag, group string) *Knob {
@@ -69,17 +56,15 @@ func newKnob(f reflect.StructField, v reflect.Value, flag, group string) *Knob {
 		Flag: flag, JSON: flag, Group: group, Help: f.Tag.Get("help"), Default: f.Tag.Get("default"),
 		Range: f.Tag.Get("range"), Choices: strings.Fields(f.Tag.Get("choices")), Arg: f.Tag.Get("arg"), value: v,
 	}
-	if name, ok := f.Tag.Lookup("json"); ok {
-		if name, _, _ = strings.Cut(name, ","); name == "-" {
-			k.JSON = ""
-		} else if name != "" {
-			k.JSON = name
-		}
+	if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name == "-" {
+		k.JSON = ""
+	} else if name != "" {
+		k.JSON = name
 	}
 	return k
 }
 
-// Get returns the value of the field; with it a *Knob is a flag.Getter.
+// Get returns the value of the field.
 func (k *Knob) Get() any { return k.value.Interface() }
 
 // String returns the value as Set reads it.
@@ -97,13 +82,10 @@ func (k *Knob) String() string {
 	case fmt.Stringer:
 		return x.String()
 	}
-	if k.value.CanFloat() {
-		return strconv.FormatFloat(k.value.Float(), 'g', -1, k.value.Type().Bits())
-	}
 	return fmt.Sprint(k.Get())
 }
 
-// Set parses a value. Whether it is within the limits is for Check to say, when all are set.
+// Set parses a value. Check says whether it is within the limits.
 func (k *Knob) Set(s string) error {
 	switch x := k.value.Addr().Interface().(type) {
 	case interface{ Set(string) error }:
@@ -111,61 +93,52 @@ func (k *Knob) Set(s string) error {
 	case encoding.TextUnmarshaler:
 		return x.UnmarshalText([]byte(s))
 	}
+	var x any
+	var want string
+	var err error
 	switch v := k.value; {
 	case v.CanInt():
-		n, err := strconv.ParseInt(s, 0, v.Type().Bits())
-		if err != nil {
-			return errors.New("want a whole number")
-		}
-		v.SetInt(n)
+		want = "a whole number"
+		x, err = strconv.ParseInt(s, 0, v.Type().Bits())
 	case v.CanUint():
-		n, err := strconv.ParseUint(s, 0, v.Type().Bits())
-		if err != nil {
-			return errors.New("want a whole number of at least 0")
-		}
-		v.SetUint(n)
+		want = "a whole number of at least 0"
+		x, err = strconv.ParseUint(s, 0, v.Type().Bits())
 	case v.CanFloat():
-		n, err := strconv.ParseFloat(s, v.Type().Bits())
-		if err != nil {
-			return errors.New("want a number")
-		}
-		v.SetFloat(n)
+		want = "a number"
+		x, err = strconv.ParseFloat(s, v.Type().Bits())
 	case v.Kind() == reflect.Bool:
-		b, err := strconv.ParseBool(s)
-		if err != nil {
-			return errors.New("want true or false")
-		}
-		v.SetBool(b)
+		want = "true or false"
+		x, err = strconv.ParseBool(s)
 	case v.Kind() == reflect.String:
-		v.SetString(s)
+		x = s
 	default:
 		panic(fmt.Sprintf("knob: --%s is a %s", k.Flag, v.Type()))
 	}
+	if err != nil {
+		return errors.New("want " + want)
+	}
+	k.value.Set(reflect.ValueOf(x).Convert(k.value.Type()))
 	return nil
 }
 
 // Type names what the flag takes: the tag arg, or "int", "float", "bool", "string" or "value".
 func (k *Knob) Type() string {
-	switch v := k.value; {
+	_, text := k.value.Addr().Interface().(encoding.TextUnmarshaler)
+	kind := strings.Trim(k.value.Kind().String(), "u0123456789") // uint8 is an int
+	switch {
 	case k.Arg != "":
 		return k.Arg
-	case v.Addr().Type().Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
+	case text || !slices.Contains([]string{"int", "float", "bool", "string"}, kind):
 		return "value"
-	case v.CanInt(), v.CanUint():
-		return "int"
-	case v.CanFloat():
-		return "float"
-	case v.Kind() == reflect.Bool, v.Kind() == reflect.String:
-		return v.Kind().String()
 	}
-	return "value"
+	return kind
 }
 
-// IsBoolFlag tells package flag that -name alone means true; for pflag set NoOptDefVal.
-func (k *Knob) IsBoolFlag() bool { return k.value.IsValid() && k.value.Kind() == reflect.Bool }
+// IsBoolFlag tells package flag that --name alone means true; for pflag set NoOptDefVal.
+func (k *Knob) IsBoolFlag() bool { return k.value.Kind() == reflect.Bool }
 
-// Defaults sets each knob of the struct that ptr points to to the default in its tag. Knobs
-// without one stay as they are.
+// Defaults sets each knob of the struct that ptr points to to the default in its tag. Knobs without one stay
+// as they are.
 func Defaults(ptr any) {
 	for k := range Walk(ptr) {
 		if k.Default == "" {

@@ -7,13 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/promptcam/promptcam/nn/fit/knob"
 )
 
-var _ knob.Value = (*knob.Knob)(nil)
+var _ pflag.Value = (*knob.Knob)(nil)
 var _ flag.Getter = (*knob.Knob)(nil)
 
 // mode reads and writes itself as text.

@@ -7,15 +7,10 @@ import (
 	"strings"
 )
 
-// Columns of the help.
-const (
-	helpFrom  = 26
-	helpWidth = 100
-)
-
-// Usage writes help: a heading for each group of knobs, then each flag with its help and, unless it
-// is 0, false or empty, its present value as the default.
+// Usage writes help: a heading for each group of knobs, then each flag with its help and, unless it is 0,
+// false or empty, its present value as the default.
 func Usage(w io.Writer, knobs iter.Seq[*Knob]) error {
+	const from, width = 26, 100 // columns of the help
 	var b strings.Builder
 	group := ""
 	for k := range knobs {
@@ -27,28 +22,24 @@ func Usage(w io.Writer, knobs iter.Seq[*Knob]) error {
 				fmt.Fprintf(&b, "%s:\n", group)
 			}
 		}
-		k.usage(&b)
+		line := "  --" + k.Flag
+		if !k.IsBoolFlag() {
+			line += " " + k.Type()
+		}
+		line = fmt.Sprintf("%-*s", from-1, line)
+		words := strings.Fields(k.Help)
+		if !k.value.IsZero() {
+			words = append(words, strings.Fields(fmt.Sprintf("(default %s)", k))...)
+		}
+		for _, word := range words {
+			if len(line)+1+len(word) > width {
+				b.WriteString(strings.TrimRight(line, " ") + "\n")
+				line = strings.Repeat(" ", from-1)
+			}
+			line += " " + word
+		}
+		b.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-func (k *Knob) usage(b *strings.Builder) {
-	head := "  --" + k.Flag
-	if !k.IsBoolFlag() {
-		head += " " + k.Type()
-	}
-	text := k.Help
-	if !k.value.IsZero() {
-		text += fmt.Sprintf(" (default %s)", k)
-	}
-	line := fmt.Sprintf("%-*s", helpFrom-1, head)
-	for _, word := range strings.Fields(text) {
-		if len(line)+1+len(word) > helpWidth {
-			b.WriteString(strings.TrimRight(line, " ") + "\n")
-			line = strings.Repeat(" ", helpFrom-1)
-		}
-		line += " " + word
-	}
-	b.WriteString(strings.TrimRight(line, " ") + "\n")
 }

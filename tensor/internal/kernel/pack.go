@@ -9,7 +9,7 @@ type Packed struct {
 	rows, cols int
 	nr         int
 	panels     int // in a block of the whole, even for a view
-	first      int // panel of a view
+	first      int // first panel of a view
 }
 
 // NewPacked returns memory for a rows x cols operand; Fill fills it.

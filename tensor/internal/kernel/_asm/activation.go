@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -8,8 +10,8 @@ import (
 	"github.com/promptcam/promptcam/tensor/internal/kernel/asm/approx"
 )
 
-// activations emits GELU, QuickGELU and their adjoints. Each needs one function of
-// t = |x|: Phi(-t) or sigmoid(-slope*t), or the derivative of the activation at -t.
+// activations emits GELU, QuickGELU and their adjoints. Each needs one function of t = |x|: Phi(-t) or
+// sigmoid(-slope*t), or the derivative of the activation at -t.
 func (v isa) activations() {
 	v.activation("gelu", approx.GELU(v.lanes))
 	v.activationGrad("geluGrad", approx.GELUGrad(v.lanes))
@@ -17,69 +19,64 @@ func (v isa) activations() {
 	v.activationGrad("quickGELUGrad", approx.QuickGELUGrad(v.lanes))
 }
 
-// activation emits x*F(x), where F(-t) is the tail and F(t) 1 less it, as
-// max(x, 0) - t*F(-t).
+// activation emits x*F(x), where F(-t) is the tail and F(t) 1 less it, as max(x, 0) - t*F(-t).
 func (v isa) activation(name string, tail approx.Pieces) {
-	v.function(name, "(dst, x []float32)", "is "+name+"Generic.")
-	dst, x := pointer("dst"), pointer("x")
-	table, zero := v.table(tail), v.zero()
-	v.each("dst", func(s step) {
-		r := s.load(x)
+	k := v.load(name)
+	table, zero := v.table(tail), v.constant(0)
+	k.loop(1, func(s step) {
+		r := s.load("x")
 		t, f := v.pieces(r, tail, table)
 		VMAXPS(r, zero, r)
 		VFNMADD231PS(t, f, r)
-		s.store(r, dst)
+		s.store(r, "dst")
 	})
-	ret()
 }
 
 // activationGrad emits dy times the derivative, which is d at -t and 1-d at t.
 func (v isa) activationGrad(name string, tail approx.Pieces) {
-	v.function(name, "(dst, x, dy []float32)", "is "+name+"Generic.")
-	dst, x, dy := pointer("dst"), pointer("x"), pointer("dy")
+	k := v.load(name)
 	table, one := v.table(tail), v.constant(1)
-	v.each("dst", func(s step) {
-		r := s.load(x)
+	k.loop(1, func(s step) {
+		r := s.load("x")
 		_, d := v.pieces(r, tail, table)
 		y := v.reg()
 		VSUBPS(d, one, y)
 		v.ifNegative(r, d, y)
-		VMULPS(s.load(dy), y, y)
-		s.store(y, dst)
+		VMULPS(s.load("dy"), y, y)
+		s.store(y, "dst")
 	})
-	ret()
 }
 
 // table returns the coefficients of p, a vector of them for each power.
 func (v isa) table(p approx.Pieces) []Op {
-	var table []Op
-	for _, c := range p.Coefficients {
-		row := vectorAddr(c)
-		if !v.wide() { // too few registers to hold it
-			table = append(table, row)
-			continue
+	table := make([]Op, len(p.Coefficients))
+	for i, c := range p.Coefficients {
+		table[i] = vectorAddr(c)
+		if v.wide() { // AVX2 has too few registers to hold it
+			r := v.reg()
+			VMOVUPS(table[i], r)
+			table[i] = r
 		}
-		r := v.reg()
-		VMOVUPS(row, r)
-		table = append(table, r)
 	}
 	return table
 }
 
-// pieces returns t = |x|, but p.End where that is less, and the value of p at t.
-// Which piece an element falls into it finds by adding a number so large that a
-// float32 of that size has no bits for fractions: the number of the piece is then
-// in the lowest bits of the sum, where the lookup of coefficients wants it. NaN
-// stays NaN, whatever it looks up.
+// pieces returns t = min(|x|, p.End) and the value of p at t. To find an element's piece, it adds a number so
+// large that a float32 of that size has no bits for fractions: the lowest bits of the sum are then the
+// piece's number, as the lookup of coefficients wants it. NaN stays NaN, whatever it looks up.
 func (v isa) pieces(x Op, p approx.Pieces, table []Op) (t, y reg.VecVirtual) {
 	const rounder = 3 << 22
 	t = v.reg()
-	v.andBits(absBits, x, t)
+	if v.wide() {
+		VPANDD_BCST(constantAddr(math.MaxInt32), x, t)
+	} else {
+		VPAND(constantAddr(math.MaxInt32), x, t)
+	}
 	VMINPS(t, v.constant(p.End), t)
 	piece, r := v.constant(rounder), v.reg()
-	v.addProduct(p.Scale, t, piece)
-	v.addConst(-rounder, piece, r)
-	v.productLess(p.Scale, t, r)
+	v.with(bits(p.Scale), VFMADD231PS, VFMADD231PS_BCST, t, piece)
+	v.with(bits(-rounder), VADDPS, VADDPS_BCST, piece, r)
+	v.with(bits(p.Scale), VFMSUB231PS, VFMSUB231PS_BCST, t, r)
 	for i := len(table) - 1; i >= 0; i-- {
 		c := v.reg()
 		VPERMPS(table[i], piece, c)

@@ -1,26 +1,22 @@
 package main
 
 import (
-	"strconv"
+	"fmt"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// tile emits the tile of Gemm: v.rows rows of two vectors at a time. There is one
-// loop for every number of rows that may be asked for, so that none is computed in vain.
+// tile emits the tile of Gemm: v.rows rows of two vectors at a time. There is a loop for each number of rows,
+// so that none is computed in vain.
 //
-// Denormal numbers count as 0 in it: a product with one takes a hundred times as long, and a model that
-// is sure of what it looks at has gradients that are full of them.
+// Denormal numbers count as 0 in it: a product with one takes a hundred times as long, and a model that is
+// sure of what it looks at has gradients that are full of them.
 func (v isa) tile() {
-	v.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow, panel int, beta float32, c []float32, cRow int, ahead []float32)",
-		"is tileGeneric for tiles of up to "+strconv.Itoa(v.rows)+" by "+strconv.Itoa(2*v.lanes)+".")
-	bytes := func(param string) reg.Register {
-		r := Load(Param(param), GP64())
-		SHLQ(U8(2), r)
-		return r
-	}
+	v.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, "+
+		"b []float32, bRow, panel int, beta float32, c []float32, cRow int, ahead []float32)",
+		fmt.Sprintf("is tileGeneric for tiles of up to %d by %d.", v.rows, 2*v.lanes))
 	modes := AllocLocal(8) // Go's, and this function's
 	STMXCSR(modes)
 	flush := GP32()
@@ -29,7 +25,7 @@ func (v isa) tile() {
 	MOVL(flush, modes.Offset(4))
 	LDMXCSR(modes.Offset(4))
 	t := tile{isa: v, modes: modes, b: pointer("b"), c: pointer("c"), ahead: pointer("ahead"),
-		aRow: bytes("aRow"), aCol: bytes("aCol"), bRow: bytes("bRow"), cRow: bytes("cRow")}
+		aRow: stride("aRow"), aCol: stride("aCol"), bRow: stride("bRow"), cRow: stride("cRow")}
 	rows := Load(Param("rows"), GP64())
 	for n := v.rows; n > 1; n-- {
 		CMPQ(rows, U8(n))
@@ -48,7 +44,7 @@ const (
 	denormalsAreZero = 1 << 6
 )
 
-func rowsLabel(n int) string { return "rows" + strconv.Itoa(n) }
+func rowsLabel(n int) string { return fmt.Sprint("rows", n) }
 
 // tile is the tile's function with its parameters; strides are in bytes.
 type tile struct {
@@ -57,6 +53,13 @@ type tile struct {
 	b, c, ahead            reg.Register
 	aRow, aCol, bRow, cRow reg.Register
 	left                   reg.Register // columns
+}
+
+// stride loads an int, a number of float32s, as a number of bytes.
+func stride(param string) reg.Register {
+	r := Load(Param(param), GP64())
+	SHLQ(U8(2), r)
+	return r
 }
 
 // rows emits the tiles of n rows.
@@ -107,7 +110,7 @@ func (t tile) sums(n int) [][2]reg.VecVirtual {
 	}
 	sums := make([][2]reg.VecVirtual, n)
 	for i := range sums {
-		sums[i] = [2]reg.VecVirtual{t.zero(), t.zero()}
+		sums[i] = [2]reg.VecVirtual{t.constant(0), t.constant(0)}
 	}
 	k := Load(Param("k"), GP64())
 	narrow, done := label("narrow"), label("summed")
@@ -145,7 +148,7 @@ func (t tile) sums(n int) [][2]reg.VecVirtual {
 	Label(narrow)
 	loop(1)
 	Label(done)
-	alpha := t.broadcast("alpha")
+	alpha := t.broadcast(address("alpha"))
 	for i := range sums {
 		for j := range 2 {
 			VMULPS(alpha, sums[i][j], sums[i][j])
@@ -156,71 +159,64 @@ func (t tile) sums(n int) [][2]reg.VecVirtual {
 
 // update emits c = beta*c + sums for a tile of cols columns, nil meaning all.
 func (t tile) update(sums [][2]reg.VecVirtual, cols reg.Register) {
-	masks := make([]reg.Register, 2) // numbers of lanes
+	var lanes [2]reg.Register // of either vector
 	if cols != nil {
-		first, second := GP64(), GP64()
-		most := GP64()
+		first, second, most := GP64(), GP64(), GP64()
 		MOVQ(U32(t.lanes), most)
 		MOVQ(cols, first)
 		CMPQ(first, most)
 		CMOVQGT(most, first)
 		MOVQ(cols, second)
 		SUBQ(first, second)
-		masks = []reg.Register{first, second}
+		lanes = [2]reg.Register{first, second}
 	}
 	// -0 counts as 0 here, as it does in Go.
 	bits := GP32()
 	MOVL(address("beta"), bits)
-	beta := t.broadcast("beta")
+	beta := t.broadcast(address("beta"))
 	overwrite, end := label("overwrite"), label("end")
 	ADDL(bits, bits)
 	JZ(LabelRef(overwrite))
-	each := func(f func(s step, sum reg.VecVirtual, row reg.Register)) {
-		for j := range 2 {
-			s := step{isa: t.isa, i: nil, ahead: j}
-			if cols != nil {
-				s.mask = t.laneMask(masks[j])
+	store := func(beta Op) {
+		for j, n := range lanes {
+			s := step{isa: t.isa, ahead: j}
+			if n != nil {
+				s.mask = t.laneMask(n)
 			}
 			row := GP64()
 			MOVQ(t.c, row)
 			for i := range sums {
-				f(s, sums[i][j], row)
-				if i < len(sums)-1 {
+				if i > 0 {
 					ADDQ(t.cRow, row)
 				}
+				if beta != nil {
+					VFMADD231PS(s.loadAt(row), beta, sums[i][j])
+				}
+				s.storeAt(sums[i][j], row)
 			}
 		}
 	}
-	each(func(s step, sum reg.VecVirtual, row reg.Register) {
-		old := s.load(row)
-		VFMADD231PS(old, beta, sum)
-		s.store(sum, row)
-	})
+	store(beta)
 	JMP(LabelRef(end))
 	Label(overwrite)
-	each(func(s step, sum reg.VecVirtual, row reg.Register) { s.store(sum, row) })
+	store(nil)
 	Label(end)
 }
 
-// pack emits the copying of the panels of a right operand, two vectors wide.
-func (v isa) pack() {
-	v.function("pack", "(dst, src []float32, srcRow, rows, panels int)", "is packGeneric for panels of "+strconv.Itoa(2*v.lanes)+" columns.")
-	v.panels(2*v.lanes, []step{{isa: v}, {isa: v, ahead: 1}})
-}
-
-// packA emits the same for a left operand that lies column by column: its panels
-// are as wide as a tile has rows, which is less than a vector.
-func (v isa) packA() {
-	v.function("packA", "(dst, src []float32, srcRow, rows, panels int)", "is packGeneric for panels of "+strconv.Itoa(v.rows)+" columns.")
-	width := GP64()
-	MOVQ(U32(v.rows), width)
-	v.panels(v.rows, []step{{isa: v, mask: v.laneMask(width)}})
-}
-
-// panels emits the copying of panels of so many columns, in steps.
-func (v isa) panels(width int, steps []step) {
+// pack emits the copying of an operand's panels, width columns each: two vectors for a right operand. Those
+// of a left one, which lies column by column, are as wide as a tile has rows, which is less than a vector.
+func (v isa) pack(name string, width int) {
+	v.function(name, "(dst, src []float32, srcRow, rows, panels int)",
+		fmt.Sprintf("is packGeneric for panels of %d columns.", width))
+	steps := []step{{isa: v}, {isa: v, ahead: 1}}
+	if width < v.lanes {
+		lanes := GP64()
+		MOVQ(U32(width), lanes)
+		steps = []step{{isa: v, mask: v.laneMask(lanes)}}
+	}
 	dst, src := pointer("dst"), pointer("src")
-	srcRow, rows, panels := Load(Param("srcRow"), GP64()), Load(Param("rows"), GP64()), Load(Param("panels"), GP64())
+	srcRow, rows := Load(Param("srcRow"), GP64()), Load(Param("rows"), GP64())
+	panels := Load(Param("panels"), GP64())
 	SHLQ(U8(2), srcRow)
 	panel := GP64() // bytes from one panel of dst to the next
 	IMUL3Q(U32(4*width), rows, panel)
@@ -236,10 +232,10 @@ func (v isa) panels(width int, steps []step) {
 	JZ(LabelRef("done"))
 	var r []Op
 	for _, s := range steps {
-		r = append(r, s.load(from))
+		r = append(r, s.loadAt(from))
 	}
 	for i, s := range steps {
-		s.store(r[i], to)
+		s.storeAt(r[i], to)
 	}
 	ADDQ(U32(4*width), from)
 	ADDQ(panel, to)
@@ -256,31 +252,23 @@ func (v isa) panels(width int, steps []step) {
 
 // transpose8 emits a transposition of eight rows at a time.
 func transpose8() {
-	TEXT("transpose8", NOSPLIT, "func(dst []float32, dstRow int, src []float32, srcRow, k int)")
-	Doc("transpose8 is transposeGeneric for 8 rows and a multiple of 8 columns, in AVX2.")
-	Pragma("noescape")
+	isa{}.function("transpose8", "(dst []float32, dstRow int, src []float32, srcRow, k int)",
+		"is transposeGeneric for 8 rows and a multiple of 8 columns, in AVX2.")
 	dst, src := pointer("dst"), pointer("src")
-	stride := func(param string) (one, three reg.Register) {
-		one, three = Load(Param(param), GP64()), GP64()
-		SHLQ(U8(2), one)
+	// rows returns the addresses of rows 0 to 3 without the first one's.
+	rows := func(param string) [4]Mem {
+		one, three := stride(param), GP64()
 		LEAQ(Mem{Base: one, Index: one, Scale: 2}, three)
-		return one, three
+		return [4]Mem{{}, {Index: one, Scale: 1}, {Index: one, Scale: 2}, {Index: three, Scale: 1}}
 	}
-	srcRow, srcThree := stride("srcRow")
-	dstRow, dstThree := stride("dstRow")
+	srcRows, dstRows := rows("srcRow"), rows("dstRow")
+	at := func(row Mem, base reg.Register, disp int) Mem {
+		row.Base, row.Disp = base, disp
+		return row
+	}
 	k := Load(Param("k"), GP64())
 	low := GP64() // source row 4
-	LEAQ(Mem{Base: src, Index: srcRow, Scale: 4}, low)
-	// at returns the address of row i < 4 from base.
-	at := func(base reg.Register, i int, one, three reg.Register, disp int) Mem {
-		switch i {
-		case 0:
-			return Mem{Base: base, Disp: disp}
-		case 3:
-			return Mem{Base: base, Index: three, Scale: 1, Disp: disp}
-		}
-		return Mem{Base: base, Index: one, Scale: uint8(i), Disp: disp}
-	}
+	LEAQ(Mem{Base: src, Index: srcRows[1].Index, Scale: 4}, low)
 	Label("loop")
 	CMPQ(k, U8(8))
 	JLT(LabelRef("done"))
@@ -288,8 +276,8 @@ func transpose8() {
 		r := make([]reg.VecVirtual, 4)
 		for i := range r {
 			r[i] = YMM()
-			VMOVUPS(at(src, i, srcRow, srcThree, 16*half), r[i].AsX())
-			VINSERTF128(U8(1), at(low, i, srcRow, srcThree, 16*half), r[i], r[i])
+			VMOVUPS(at(srcRows[i], src, 16*half), r[i].AsX())
+			VINSERTF128(U8(1), at(srcRows[i], low, 16*half), r[i], r[i])
 		}
 		t := []reg.VecVirtual{YMM(), YMM(), YMM(), YMM()}
 		VUNPCKLPS(r[1], r[0], t[0])
@@ -301,9 +289,9 @@ func transpose8() {
 		VUNPCKLPD(t[3], t[1], r[2])
 		VUNPCKHPD(t[3], t[1], r[3])
 		for i := range r {
-			VMOVUPS(r[i], at(dst, i, dstRow, dstThree, 0))
+			VMOVUPS(r[i], at(dstRows[i], dst, 0))
 		}
-		LEAQ(Mem{Base: dst, Index: dstRow, Scale: 4}, dst)
+		LEAQ(Mem{Base: dst, Index: dstRows[1].Index, Scale: 4}, dst)
 	}
 	ADDQ(U8(32), src)
 	ADDQ(U8(32), low)

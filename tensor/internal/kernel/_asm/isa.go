@@ -2,14 +2,15 @@ package main
 
 import (
 	"math"
+	"slices"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// isa is an instruction set with vectors of lanes float32s. Its methods hide
-// where the sets differ, so that every kernel is written once.
+// isa is an instruction set with vectors of lanes float32s. Its methods hide where the sets differ, so that
+// every kernel is written once.
 type isa struct {
 	suffix string
 	lanes  int
@@ -21,7 +22,7 @@ var (
 	avx512 = isa{"AVX512", 16, 12}
 )
 
-// wide tells AVX-512 from AVX2.
+// wide reports whether v is AVX-512.
 func (v isa) wide() bool { return v.lanes == 16 }
 
 func (v isa) reg() reg.VecVirtual {
@@ -38,8 +39,8 @@ func (v isa) function(name, signature, doc string) {
 	Pragma("noescape")
 }
 
-// ret clears the upper halves of the registers, which would slow down code that
-// uses the lower ones alone, and returns.
+// ret returns. It clears the upper halves of the registers, which slow down code that uses only the lower
+// ones.
 func ret() {
 	VZEROUPPER()
 	RET()
@@ -48,7 +49,7 @@ func ret() {
 // pointer loads the address of a slice's first element.
 func pointer(slice string) reg.Register { return Load(Param(slice).Base(), GP64()) }
 
-// address returns where a parameter lies.
+// address returns the address of a parameter.
 func address(param string) Mem {
 	b, err := Param(param).Resolve()
 	if err != nil {
@@ -57,21 +58,18 @@ func address(param string) Mem {
 	return b.Addr
 }
 
-// broadcast loads a float32 parameter into every lane.
-func (v isa) broadcast(param string) reg.VecVirtual {
+// broadcast loads a float32 into every lane.
+func (v isa) broadcast(from Mem) reg.VecVirtual {
 	r := v.reg()
-	VBROADCASTSS(address(param), r)
+	VBROADCASTSS(from, r)
 	return r
 }
 
 // constant loads x into every lane.
 func (v isa) constant(x float64) reg.VecVirtual {
-	r := v.reg()
-	VBROADCASTSS(constantAddr(math.Float32bits(float32(x))), r)
-	return r
-}
-
-func (v isa) zero() reg.VecVirtual {
+	if x != 0 {
+		return v.broadcast(constantAddr(bits(x)))
+	}
 	r := v.reg()
 	if v.wide() {
 		VPXORD(r, r, r)
@@ -81,8 +79,10 @@ func (v isa) zero() reg.VecVirtual {
 	return r
 }
 
-// with emits an instruction whose first operand is a constant of the given bits;
-// bcst is its form that broadcasts a float32 from memory.
+func bits(x float64) uint32 { return math.Float32bits(float32(x)) }
+
+// with emits an instruction whose first operand is a constant of the given bits. bcst is its form that
+// broadcasts a float32 from memory.
 func (v isa) with(bits uint32, plain, bcst func(...Op), ops ...Op) {
 	ops = append([]Op{constantAddr(bits)}, ops...)
 	if v.wide() {
@@ -92,72 +92,28 @@ func (v isa) with(bits uint32, plain, bcst func(...Op), ops ...Op) {
 	}
 }
 
-// addConst emits dst = a + x.
-func (v isa) addConst(x float64, a, dst Op) {
-	v.with(math.Float32bits(float32(x)), VADDPS, VADDPS_BCST, a, dst)
-}
-
-// mulConst emits dst = a * x.
-func (v isa) mulConst(x float64, a, dst Op) {
-	v.with(math.Float32bits(float32(x)), VMULPS, VMULPS_BCST, a, dst)
-}
-
-// addProduct emits dst += x * a.
-func (v isa) addProduct(x float64, a, dst Op) {
-	v.with(math.Float32bits(float32(x)), VFMADD231PS, VFMADD231PS_BCST, a, dst)
-}
-
-// productLess emits dst = x*a - dst.
-func (v isa) productLess(x float64, a, dst Op) {
-	v.with(math.Float32bits(float32(x)), VFMSUB231PS, VFMSUB231PS_BCST, a, dst)
-}
-
-// subProduct emits dst -= x * a.
-func (v isa) subProduct(x float64, a, dst Op) {
-	v.with(math.Float32bits(float32(x)), VFNMADD231PS, VFNMADD231PS_BCST, a, dst)
-}
-
-// polynomial returns the value at x of the polynomial with the given
-// coefficients, the constant one first, by Horner's rule.
-func (v isa) polynomial(x Op, coefficients []float64) reg.VecVirtual {
+// polynomials returns the values at each x of the polynomial with the given coefficients, the constant one
+// first, by Horner's rule.
+func (v isa) polynomials(x []reg.VecVirtual, coefficients []float64) []reg.VecVirtual {
 	n := len(coefficients) - 1
-	p := v.constant(coefficients[n])
-	for i := n - 1; i >= 0; i-- {
-		v.with(math.Float32bits(float32(coefficients[i])), VFMADD213PS, VFMADD213PS_BCST, x, p)
+	y := v.accumulators(len(x), coefficients[n])
+	for _, c := range slices.Backward(coefficients[:n]) {
+		for i := range x {
+			v.with(bits(c), VFMADD213PS, VFMADD213PS_BCST, x[i], y[i])
+		}
 	}
-	return p
+	return y
 }
-
-// andBits emits dst = a with only the given bits kept.
-func (v isa) andBits(bits uint32, a, dst Op) {
-	if v.wide() {
-		VPANDD_BCST(constantAddr(bits), a, dst)
-	} else {
-		VPAND(constantAddr(bits), a, dst)
-	}
-}
-
-const (
-	signBit = 1 << 31
-	absBits = signBit - 1
-)
 
 // ifNegative emits dst = a in the lanes in which x has its sign bit set.
 func (v isa) ifNegative(x, a, dst Op) {
 	if v.wide() {
 		negative := K()
-		VPTESTMD_BCST(constantAddr(signBit), x, negative)
+		VPTESTMD_BCST(constantAddr(1<<31), x, negative)
 		VMOVAPS(a, negative, dst)
 	} else {
 		VBLENDVPS(x, a, dst, dst)
 	}
-}
-
-// clamp emits x = min(max(x, lo), hi), which keeps NaN: of two operands of which
-// one is NaN, the instructions return the first.
-func (v isa) clamp(lo, hi float64, x Op) {
-	VMAXPS(x, v.constant(lo), x)
-	VMINPS(x, v.constant(hi), x)
 }
 
 // reduceLanes combines the lanes of r by op, leaving the result in the lowest. It returns r.
@@ -177,59 +133,38 @@ func (v isa) reduceLanes(op func(...Op), r reg.VecVirtual) reg.VecVirtual {
 	return r
 }
 
-// constants are the float32s that the code has asked for. They lie in one table,
-// each eight times over: a vector of AVX2, of which AVX-512 broadcasts the first.
+// constants are the float32s in use, each eight times over: a vector of AVX2, and AVX-512 broadcasts the
+// first.
 var constants []uint32
 
-var (
-	constantTable = Symbol{Name: "constants", Static: true}
-	maskTable     = Symbol{Name: "masks", Static: true}
-)
-
 func constantAddr(bits uint32) Mem {
-	i := 0
-	for i < len(constants) && constants[i] != bits {
-		i++
+	i := slices.Index(constants, bits)
+	if i < 0 {
+		i = len(constants)
+		constants = append(constants, slices.Repeat([]uint32{bits}, 8)...)
 	}
-	if i == len(constants) {
-		constants = append(constants, bits)
-	}
-	return NewDataAddr(constantTable, 32*i)
+	return NewDataAddr(Symbol{Name: "constants", Static: true}, 4*i)
 }
 
-// vectors are what vectorAddr was asked for, one after the other.
+// vectors are what vectorAddr is asked for, one after the other.
 var vectors []uint32
 
-var vectorTable = Symbol{Name: "vectors", Static: true}
-
-// vectorAddr returns where a vector of the given elements lies.
+// vectorAddr returns the address of a vector of the given elements.
 func vectorAddr(x []float64) Mem {
-	m := NewDataAddr(vectorTable, 4*len(vectors))
+	m := NewDataAddr(Symbol{Name: "vectors", Static: true}, 4*len(vectors))
 	for _, e := range x {
-		vectors = append(vectors, math.Float32bits(float32(e)))
+		vectors = append(vectors, bits(e))
 	}
 	return m
 }
 
-// emitTables emits what constantAddr, vectorAddr and AVX2's masks refer to.
-func emitTables() {
-	GLOBL("constants", RODATA|NOPTR)
-	for i, bits := range constants {
-		for j := range 8 {
-			DATA(32*i+4*j, U32(bits))
-		}
-	}
-	GLOBL("vectors", RODATA|NOPTR)
-	for i, bits := range vectors {
-		DATA(4*i, U32(bits))
-	}
-	// Eight lanes on, then eight off: a mask of n lanes begins 8-n lanes in.
-	GLOBL("masks", RODATA|NOPTR)
-	for j := range 16 {
-		bits := uint32(math.MaxUint32)
-		if j >= 8 {
-			bits = 0
-		}
-		DATA(4*j, U32(bits))
+// laneMasks are eight lanes on, then eight off: for AVX2, a mask of n lanes begins 8-n lanes in.
+var laneMasks = append(slices.Repeat([]uint32{math.MaxUint32}, 8), make([]uint32, 8)...)
+
+// table emits read-only data.
+func table(name string, words []uint32) {
+	GLOBL(name, RODATA|NOPTR)
+	for i, w := range words {
+		DATA(4*i, U32(w))
 	}
 }

@@ -3,27 +3,157 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
+
+	"github.com/promptcam/promptcam/tensor/internal/kernel/asm/kernels"
 )
 
-// step is one pass of a loop over the elements of slices: a vector of them, or
-// at the end the fewer that are left, chosen by a mask.
+// kernel is a kernel while it is being written.
+type kernel struct {
+	isa
+	kernels.Kernel
+	slices map[string]reg.Register // their addresses
+	floats map[string]reg.VecVirtual
+	sums   [][]reg.VecVirtual // accumulators of each result
+}
+
+// begin begins the kernel of that name.
+func (v isa) begin(name string) *kernel {
+	k := kernels.Named(name)
+	v.function(name, k.Signature, k.Doc)
+	return &kernel{v, k, map[string]reg.Register{}, map[string]reg.VecVirtual{}, nil}
+}
+
+// load begins the kernel of that name and loads the slices' addresses and the float32s.
+func (v isa) load(name string) *kernel {
+	k := v.begin(name)
+	for _, slice := range k.Slices {
+		k.slices[slice] = pointer(slice)
+	}
+	for _, param := range k.Floats {
+		k.floats[param] = v.broadcast(address(param))
+	}
+	return k
+}
+
+// loop emits the whole kernel of that name.
+func (v isa) loop(name string, n int, body func(s step)) { v.load(name).loop(n, body) }
+
+// loop emits a pass over all elements of the slices, n vectors at a time, and the return of the results.
+func (k *kernel) loop(n int, body func(s step)) {
+	for range k.Results {
+		k.sums = append(k.sums, k.accumulators(n, k.Start))
+	}
+	k.elements(Load(Param(k.Slices[0]).Len(), GP64()), n, body)
+	for i, sums := range k.sums {
+		result := k.total
+		if k.Start != 0 {
+			result = k.greatest
+		}
+		Store(result(sums).AsX(), ReturnIndex(i))
+	}
+	ret()
+}
+
+// elements runs body over so many elements, n vectors at a time while as many are left. left ends up smaller.
+func (k *kernel) elements(left reg.Register, n int, body func(s step)) {
+	k.groups(left, n, func(group []step) {
+		for _, s := range group {
+			body(s)
+		}
+	})
+}
+
+// groups is elements for a body that takes its n vectors, or one, together.
+func (k *kernel) groups(left reg.Register, n int, body func(group []step)) {
+	i := GP64()
+	XORQ(i, i)
+	for _, width := range slices.Compact([]int{n, 1}) {
+		head, done := label("loop"), label("done")
+		Label(head)
+		CMPQ(left, U32(width*k.lanes))
+		JLT(LabelRef(done))
+		group := make([]step, width)
+		for ahead := range group {
+			group[ahead] = step{k.isa, k, i, ahead, nil}
+		}
+		body(group)
+		ADDQ(U32(width*k.lanes), i)
+		SUBQ(U32(width*k.lanes), left)
+		JMP(LabelRef(head))
+		Label(done)
+	}
+	end := label("end")
+	TESTQ(left, left)
+	JZ(LabelRef(end))
+	body([]step{{k.isa, k, i, 0, k.laneMask(left)}})
+	Label(end)
+}
+
+var labels int
+
+// label returns a label that no other has.
+func label(name string) string {
+	labels++
+	return fmt.Sprint(name, labels)
+}
+
+// chains is the number of sums a reduction keeps side by side: an addition takes about four cycles, and each
+// waits for the one before it in its sum.
+const chains = 4
+
+// accumulators returns n registers that all hold x.
+func (v isa) accumulators(n int, x float64) []reg.VecVirtual {
+	r := make([]reg.VecVirtual, n)
+	for i := range r {
+		r[i] = v.constant(x)
+	}
+	return r
+}
+
+// total adds up one or chains accumulators and their lanes.
+func (v isa) total(r []reg.VecVirtual) reg.VecVirtual {
+	if len(r) > 1 {
+		VADDPS(r[1], r[0], r[0])
+		VADDPS(r[3], r[2], r[2])
+		VADDPS(r[2], r[0], r[0])
+	}
+	return v.reduceLanes(VADDPS, r[0])
+}
+
+// greatest returns the maximum of accumulators and their lanes.
+func (v isa) greatest(r []reg.VecVirtual) reg.VecVirtual {
+	for _, x := range r[1:] {
+		VMAXPS(x, r[0], r[0])
+	}
+	return v.reduceLanes(VMAXPS, r[0])
+}
+
+// step is one pass of a loop: a vector of elements or, at the end, fewer, chosen by a mask.
 type step struct {
 	isa
-	i     reg.Register // index of the first element
-	ahead int          // vectors that this one lies beyond i
-	mask  Op           // nil in a full step
+	kernel *kernel
+	i      reg.Register // index of the first element
+	ahead  int          // vectors from i to this one
+	mask   Op           // nil in a full step
 }
 
-func (s step) addr(p reg.Register) Mem {
-	return Mem{Base: p, Index: s.i, Scale: 4, Disp: 4 * s.lanes * s.ahead}
-}
+// param returns a float32 parameter, in every lane.
+func (s step) param(name string) reg.VecVirtual { return s.kernel.floats[name] }
 
-// load returns a vector of the slice at p, 0 in lanes that are masked off.
-func (s step) load(p reg.Register) reg.VecVirtual {
+// sum returns the accumulator of a result for this step.
+func (s step) sum(result int) reg.VecVirtual { return s.kernel.sums[result][s.ahead] }
+
+// load returns a vector of the slice, 0 in lanes that are masked off.
+func (s step) load(slice string) reg.VecVirtual { return s.loadAt(s.kernel.slices[slice]) }
+
+func (s step) store(r Op, slice string) { s.storeAt(r, s.kernel.slices[slice]) }
+
+func (s step) loadAt(p reg.Register) reg.VecVirtual {
 	r := s.reg()
 	switch {
 	case s.mask == nil:
@@ -36,7 +166,7 @@ func (s step) load(p reg.Register) reg.VecVirtual {
 	return r
 }
 
-func (s step) store(r Op, p reg.Register) {
+func (s step) storeAt(r Op, p reg.Register) {
 	switch {
 	case s.mask == nil:
 		VMOVUPS(r, s.addr(p))
@@ -45,6 +175,10 @@ func (s step) store(r Op, p reg.Register) {
 	default:
 		VMASKMOVPS(r, s.mask, s.addr(p))
 	}
+}
+
+func (s step) addr(p reg.Register) Mem {
+	return Mem{Base: p, Index: s.i, Scale: 4, Disp: 4 * s.lanes * s.ahead}
 }
 
 // elseZero sets the lanes of r that are masked off to 0.
@@ -60,13 +194,14 @@ func (s step) elseZero(r Op) {
 
 // elseLowest sets the lanes of r that are masked off to -Inf.
 func (s step) elseLowest(r Op) {
-	lowest := func() Op { return s.constant(math.Inf(-1)) }
-	switch {
-	case s.mask == nil:
-	case s.wide():
-		VBLENDMPS(r, lowest(), s.mask, r)
-	default:
-		VBLENDVPS(s.mask, r, lowest(), r)
+	if s.mask == nil {
+		return
+	}
+	lowest := s.constant(math.Inf(-1))
+	if s.wide() {
+		VBLENDMPS(r, lowest, s.mask, r)
+	} else {
+		VBLENDVPS(s.mask, r, lowest, r)
 	}
 }
 
@@ -79,66 +214,10 @@ func (v isa) laneMask(n reg.Register) Op {
 		KMOVW(bits, mask)
 		return mask
 	}
-	table, mask := GP64(), YMM()
-	LEAQ(NewDataAddr(maskTable, 32), table)
-	off := GP64()
+	table, off, mask := GP64(), GP64(), YMM()
+	LEAQ(NewDataAddr(Symbol{Name: "masks", Static: true}, 32), table)
 	MOVQ(n, off)
 	NEGQ(off)
 	VMOVDQU(Mem{Base: table, Index: off, Scale: 4}, mask)
 	return mask
-}
-
-// each runs body over all elements of the slices, which have the length of the one named.
-func (v isa) each(slice string, body func(s step)) { v.unrolled(slice, 1, body) }
-
-// unrolled is each that takes n vectors at a time as long as there are that many.
-func (v isa) unrolled(slice string, n int, body func(s step)) {
-	v.elements(Load(Param(slice).Len(), GP64()), n, body)
-}
-
-// elements is unrolled for a number of elements, left, which ends up as less.
-func (v isa) elements(left reg.Register, n int, body func(s step)) {
-	v.groups(left, n, func(group []step) {
-		for _, s := range group {
-			body(s)
-		}
-	})
-}
-
-// groups is elements for a body that takes its n vectors, or one, together.
-func (v isa) groups(left reg.Register, n int, body func(group []step)) {
-	i := GP64()
-	XORQ(i, i)
-	widths := []int{1}
-	if n > 1 {
-		widths = []int{n, 1}
-	}
-	for _, width := range widths {
-		head, done := label("loop"), label("done")
-		Label(head)
-		CMPQ(left, U32(width*v.lanes))
-		JLT(LabelRef(done))
-		group := make([]step, width)
-		for ahead := range group {
-			group[ahead] = step{v, i, ahead, nil}
-		}
-		body(group)
-		ADDQ(U32(width*v.lanes), i)
-		SUBQ(U32(width*v.lanes), left)
-		JMP(LabelRef(head))
-		Label(done)
-	}
-	end := label("end")
-	TESTQ(left, left)
-	JZ(LabelRef(end))
-	body([]step{{v, i, 0, v.laneMask(left)}})
-	Label(end)
-}
-
-var labels int
-
-// label returns a label that no other has.
-func label(name string) string {
-	labels++
-	return fmt.Sprint(name, labels)
 }

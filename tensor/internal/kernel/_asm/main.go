@@ -1,5 +1,4 @@
-// Program asm writes the assembly of package kernel with avo. go generate in
-// package kernel runs it.
+// Program asm writes the assembly of package kernel with avo. go generate in package kernel runs it.
 package main
 
 import . "github.com/mmcloughlin/avo/build"
@@ -9,8 +8,8 @@ func main() {
 	transpose8()
 	for _, v := range []isa{avx2, avx512} {
 		v.tile()
-		v.pack()
-		v.packA()
+		v.pack("pack", 2*v.lanes)
+		v.pack("packA", v.rows)
 		v.elementwise()
 		v.reductions()
 		v.softmax()
@@ -18,6 +17,8 @@ func main() {
 		v.layerNorm()
 		v.activations()
 	}
-	emitTables()
+	table("constants", constants)
+	table("vectors", vectors)
+	table("masks", laneMasks)
 	Generate()
 }

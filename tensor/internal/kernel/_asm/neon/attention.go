@@ -8,41 +8,37 @@ import (
 
 // attention emits what Attention does between its two products.
 func attention(p *program) {
-	f := p.function("maxRows", "(most, x []float32, row, cols int)", "is maxRowsGeneric.")
-	most := f.pointer("most")
-	f.eachRow("most", func(cols *register, x []*register) {
-		tops := f.accumulators(math.Inf(-1))
-		f.elements(cols, x, func(s step) {
-			r := s.load(x[0])
+	k := p.begin("maxRows")
+	most := k.pointer("most")
+	k.eachRow("most", func(cols *register) {
+		tops := k.accumulators(math.Inf(-1))
+		k.elements(cols, func(s step) {
+			r := s.load("x")
 			s.elseSame(r)
-			f.raise(tops[s.ahead], r)
+			s.raise(tops[s.ahead], r)
 		})
-		f.emit("FMOVS.P F%d, 4(R%d)", f.greatest(tops), most)
+		k.emit("FMOVS.P F%d, 4(R%d)", k.greatest(tops), most)
 	})
-	f.ret()
 
-	f = p.function("exp2Rows", "(sum, x []float32, row, cols int, shift []float32)", "is exp2RowsGeneric.")
-	sum, shift := f.pointer("sum"), f.pointer("shift")
-	f.eachRow("sum", func(cols *register, x []*register) {
-		less := f.next(shift)
-		sums := f.accumulators(0)
-		f.elements(cols, x, func(s step) {
-			y := f.exp2(f.sub(s.load(x[0]), less))
-			s.store(y, x[0])
+	k = p.begin("exp2Rows")
+	sum, shift := k.pointer("sum"), k.pointer("shift")
+	k.eachRow("sum", func(cols *register) {
+		less, sums := k.next(shift), k.accumulators(0)
+		k.elements(cols, func(s step) {
+			y := s.exp2(s.sub(s.load("x"), less))
+			s.store(y, "x")
 			s.elseZero(y)
-			f.accumulate(sums[s.ahead], y)
+			s.accumulate(sums[s.ahead], y)
 		})
-		f.emit("FMOVS.P F%d, 4(R%d)", f.total(sums), sum)
+		k.emit("FMOVS.P F%d, 4(R%d)", k.total(sums), sum)
 	})
-	f.ret()
 
-	f = p.function("scaleRows", "(x []float32, row, cols int, scale []float32)", "is scaleRowsGeneric.")
-	scale := f.pointer("scale")
-	f.eachRow("scale", func(cols *register, x []*register) {
-		factor := f.next(scale)
-		f.elements(cols, x, func(s step) { s.store(f.mul(factor, s.load(x[0])), x[0]) })
+	k = p.begin("scaleRows")
+	scale := k.pointer("scale")
+	k.eachRow("scale", func(cols *register) {
+		factor := k.next(scale)
+		k.elements(cols, func(s step) { s.store(s.mul(factor, s.load("x")), "x") })
 	})
-	f.ret()
 }
 
 // next loads the float32 at p into every lane and moves p on to the one behind it.
@@ -53,23 +49,24 @@ func (f *function) next(p *register) *register {
 	return r
 }
 
-// eachRow runs body for each row of the matrix x, as many as the slice has
-// elements. body may change its copies of the number of columns and of the row's
-// pointer, the only one in at.
-func (f *function) eachRow(slice string, body func(cols *register, at []*register)) {
-	rows := f.length(slice)
-	x, row, all := f.pointer("x"), f.stride("row"), f.integer("cols")
-	f.repeat(rows, 1, func() {
+// eachRow emits the rest of the kernel: it runs body for each row of the matrix x, as many as the slice has
+// elements. body may change its copies of the row's address and of the number of columns.
+func (k *kernel) eachRow(slice string, body func(cols *register)) {
+	rows := k.length(slice)
+	x, row, all := k.pointer("x"), k.stride("row"), k.integer("cols")
+	k.repeat(rows, 1, func() {
 		at, cols := general(), general()
-		f.emit("MOVD R%d, R%d", x, at)
-		f.emit("MOVD R%d, R%d", all, cols)
-		body(cols, []*register{at})
-		f.emit("ADD R%d, R%d, R%d", row, x, x)
+		k.emit("MOVD R%d, R%d", x, at)
+		k.emit("MOVD R%d, R%d", all, cols)
+		k.slices["x"], k.moving = at, []*register{at}
+		body(cols)
+		k.emit("ADD R%d, R%d, R%d", row, x, x)
 	})
+	k.ret()
 }
 
-// exp2 returns 2^x for elements that are at most about 0, or NaN. With n = x
-// rounded, 2^x is 2^n times a polynomial in x-n. The relative error is at most about 2e-7.
+// exp2 returns 2^x for elements that are at most about 0, or NaN. With n = x rounded, 2^x is 2^n times a
+// polynomial in x-n. The relative error is at most about 2e-7.
 func (f *function) exp2(x *register) *register {
 	x = f.max(x, f.constant(approx.Exp2Min))
 	rounder := f.constant(approx.Exp2Rounder)

@@ -1,21 +1,23 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"math/bits"
+)
 
-// A tile of Gemm is 8 by 8. Its sums fill 16 registers, enough to keep busy the
-// four multiply-adders, each taking four cycles, of the Apple M series and
-// Neoverse V1. A summand takes four loads for 16 multiply-adds, at most half of
-// what two load units can do meanwhile. 8 by 12 would load a little less, but 12 does
-// not divide the 64 columns of a head, nor the 256 of a block.
+// A tile of Gemm is 8 by 8. Its sums fill 16 registers, enough to keep busy the four multiply-adders, each
+// taking four cycles, of the Apple M series and Neoverse V1. A summand takes four loads for 16 multiply-adds,
+// at most half of what two load units can do meanwhile. 8 by 12 would load a little less, but 12 does not
+// divide the 64 columns of a head, nor the 256 of a block.
 const (
 	tileRows = 8
 	tileCols = 8
 )
 
-// tile emits the tile of Gemm. There is one loop for every number of rows that
-// may be asked for, so that none is computed in vain.
+// tile emits the tile of Gemm. There is a loop for each number of rows, so that none is computed in vain.
 func tile(p *program) {
-	f := p.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, b []float32, bRow int, beta float32, c []float32, cRow int)",
+	f := p.function("tile", "(rows, cols, k int, alpha float32, a []float32, aRow, aCol int, "+
+		"b []float32, bRow int, beta float32, c []float32, cRow int)",
 		fmt.Sprintf("is tileGeneric for one tile of up to %d by %d.", tileRows, tileCols))
 	f.frame = 4 * tileRows * tileCols
 	t := tiling{
@@ -48,7 +50,7 @@ type tiling struct {
 func (t tiling) sums(n int) {
 	sums := make([][2]*register, n)
 	for i := range sums {
-		sums[i] = [2]*register{t.zero(), t.zero()}
+		sums[i] = [2]*register{t.constant(0), t.constant(0)}
 	}
 	// row adds to the sums the products of a row of b with the elements of a that it meets.
 	row := func(x []element) {
@@ -56,8 +58,8 @@ func (t tiling) sums(n int) {
 		t.emit("FLDPQ (R%d), (F%d, F%d)", t.b, b0, b1)
 		t.emit("ADD R%d, R%d, R%d", t.bRow, t.b, t.b)
 		for i := range x {
-			t.addProductLane(sums[i][0], b0, x[i])
-			t.addProductLane(sums[i][1], b1, x[i])
+			t.addLane(sums[i][0], b0, x[i])
+			t.addLane(sums[i][1], b1, x[i])
 		}
 	}
 	byRows, done := t.newLabel("byRows"), t.newLabel("summed")
@@ -70,7 +72,7 @@ func (t tiling) sums(n int) {
 	t.label(done)
 
 	alpha := vector()
-	t.emit("FMOVS "+t.address("alpha", "")+", F%d", alpha)
+	t.emit("FMOVS "+address(t.param("alpha"))+", F%d", alpha)
 	for i := range sums {
 		for j := range sums[i] {
 			t.mulLane(sums[i][j], element{alpha, 0})
@@ -100,23 +102,24 @@ func (t tiling) sums(n int) {
 	t.ret()
 }
 
-// columns emits the sums for an a of which a column, all that a row of b meets,
-// lies side by side. It is loaded as the fours, twos and ones that n is made up of.
+// parts are what a vector is loaded and stored in, with the last letter of the instruction.
+var parts = []struct {
+	lanes int
+	size  string
+}{{4, "Q"}, {2, "D"}, {1, "S"}}
+
+// columns emits the sums for an a of which a column, all that a row of b meets, lies side by side. It is
+// loaded as the fours, twos and ones that n is made up of.
 func (t tiling) columns(n int, row func(x []element)) {
 	t.repeat(t.k, 1, func() {
 		var x []element
-		for len(x) < n {
-			size, load := 4, "FMOVQ"
-			switch left := n - len(x); {
-			case left < 2:
-				size, load = 1, "FMOVS"
-			case left < 4:
-				size, load = 2, "FMOVD"
-			}
-			v := vector()
-			t.emit(load+" %d(R%d), F%d", 4*len(x), t.a, v)
-			for lane := range size {
-				x = append(x, element{v, lane})
+		for _, p := range parts {
+			for n-len(x) >= p.lanes {
+				v := vector()
+				t.emit("FMOV"+p.size+" %d(R%d), F%d", 4*len(x), t.a, v)
+				for lane := range p.lanes {
+					x = append(x, element{v, lane})
+				}
 			}
 		}
 		t.emit("ADD R%d, R%d, R%d", t.aCol, t.a, t.a)
@@ -124,15 +127,9 @@ func (t tiling) columns(n int, row func(x []element)) {
 	})
 }
 
-// rows emits the sums for any a: four summands at a time if a row of it lies
-// side by side, then one by one.
+// rows emits the sums for any a: four summands at a time if a row of it lies side by side, then one by one.
 func (t tiling) rows(n int, row func(x []element)) {
-	rows, x := []*register{t.a}, make([]element, n)
-	for i := 1; i < n; i++ {
-		p := general()
-		t.emit("ADD R%d, R%d, R%d", t.aRow, rows[i-1], p)
-		rows = append(rows, p)
-	}
+	rows, x := t.rowsFrom(t.a, t.aRow, n), make([]element, n)
 	single := t.newLabel("single")
 	t.emit("CMP $4, R%d", t.aCol)
 	t.branch(single, "BNE")
@@ -159,6 +156,16 @@ func (t tiling) rows(n int, row func(x []element)) {
 	})
 }
 
+// rowsFrom returns the addresses of n rows, of which the first is given.
+func (f *function) rowsFrom(first, stride *register, n int) []*register {
+	rows := []*register{first}
+	for i := range n - 1 {
+		rows = append(rows, general())
+		f.emit("ADD R%d, R%d, R%d", stride, rows[i], rows[i+1])
+	}
+	return rows
+}
+
 // stack returns the address of room for a tile.
 func (t tiling) stack() *register {
 	r := general()
@@ -169,10 +176,10 @@ func (t tiling) stack() *register {
 // update runs body twice, to emit c = beta*c + sums and, with nil, c = sums.
 func (t tiling) update(body func(beta *register)) {
 	overwrite, end := t.newLabel("overwrite"), t.newLabel("end")
-	bits := general()
-	t.emit("MOVWU "+t.address("beta", "")+", R%d", bits)
-	t.emit("LSLW $1, R%d, R%d", bits, bits) // -0 counts as 0 here, as it does in Go
-	t.branch(overwrite, "CBZW R%d,", bits)
+	word := general()
+	t.emit("MOVWU "+address(t.param("beta"))+", R%d", word)
+	t.emit("LSLW $1, R%d, R%d", word, word) // -0 counts as 0 here, as it does in Go
+	t.branch(overwrite, "CBZW R%d,", word)
 	body(t.broadcast("beta"))
 	t.branch(end, "B")
 	t.label(overwrite)
@@ -180,8 +187,8 @@ func (t tiling) update(body func(beta *register)) {
 	t.label(end)
 }
 
-// narrow emits what follows the sums of a tile of less than full width, which
-// lie on the stack: of every row the four, two and one columns that cols is made up of.
+// narrow emits what follows the sums of a tile of less than full width, which lie on the stack: of every row
+// the four, two and one columns that cols is made up of.
 func (t tiling) narrow() {
 	t.label("narrow")
 	stack := t.stack()
@@ -192,18 +199,15 @@ func (t tiling) narrow() {
 		t.emit("FLDPQ.P 32(R%d), (F%d, F%d)", stack, s, next)
 		to := general()
 		t.emit("MOVD R%d, R%d", t.c, to)
-		for _, part := range []struct {
-			bit  int
-			size string
-		}{{2, "Q"}, {1, "D"}, {0, "S"}} {
+		for _, part := range parts {
 			skip := t.newLabel("skip")
-			t.branch(skip, "TBZ $%d, R%d,", part.bit, t.width)
+			t.branch(skip, "TBZ $%d, R%d,", bits.TrailingZeros(uint(part.lanes)), t.width)
 			if beta != nil {
 				old := vector()
 				t.emit("FMOV"+part.size+" (R%d), F%d", to, old)
 				t.addProduct(s, old, beta)
 			}
-			t.emit("FMOV"+part.size+".P F%d, %d(R%d)", s, 4<<part.bit, to)
+			t.emit("FMOV"+part.size+".P F%d, %d(R%d)", s, 4*part.lanes, to)
 			switch part.size {
 			case "Q":
 				t.emit("VMOV V%d.B16, V%d.B16", next, s)
@@ -221,7 +225,8 @@ func (t tiling) narrow() {
 
 // pack emits the copying of panels, two vectors wide: of either operand, as a tile is square.
 func pack(p *program) {
-	f := p.function("pack", "(dst, src []float32, srcRow, rows, panels int)", fmt.Sprintf("is packGeneric and packAGeneric for panels of %d columns.", tileCols))
+	f := p.function("pack", "(dst, src []float32, srcRow, rows, panels int)",
+		fmt.Sprintf("is packGeneric and packAGeneric for panels of %d columns.", tileCols))
 	dst, src := f.pointer("dst"), f.pointer("src")
 	srcRow, rows, panels := f.stride("srcRow"), f.integer("rows"), f.integer("panels")
 	panel := general() // bytes from one panel of dst to the next
@@ -254,12 +259,7 @@ func transpose8x4(p *program) {
 		"is transposeGeneric for 8 rows and a multiple of 4 columns.")
 	dst, src := f.pointer("dst"), f.pointer("src")
 	dstRow, srcRow, k := f.stride("dstRow"), f.stride("srcRow"), f.integer("k")
-	rows := []*register{src}
-	for i := 1; i < 8; i++ {
-		r := general()
-		f.emit("ADD R%d, R%d, R%d", srcRow, rows[i-1], r)
-		rows = append(rows, r)
-	}
+	rows := f.rowsFrom(src, srcRow, 8)
 	f.branch("end", "CBZ R%d,", k)
 	f.label("loop")
 	var columns [4][2]*register // a row of dst is two vectors

@@ -1,9 +1,7 @@
-// Program neon writes the arm64 assembly of package kernel. avo, which writes
-// that of amd64, knows no other processor, so this program brings a small
-// assembler of its own: function.go records instructions on virtual registers,
-// registers.go gives them real ones, program.go prints, and instruction.go
-// encodes what Go's assembler has no name for. The other files are the kernels.
-// go generate in package kernel runs it.
+// Program neon writes the arm64 assembly of package kernel. avo, which writes that of amd64, knows no other
+// processor, so this program brings a small assembler of its own: function.go records instructions on virtual
+// registers, registers.go gives them real ones, program.go prints, and instruction.go encodes what Go's
+// assembler has no name for. The other files are the kernels. go generate in package kernel runs it.
 package main
 
 import (

@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/mmcloughlin/avo/gotypes"
 )
 
 // program is all functions and the constants that they share.
@@ -14,21 +17,23 @@ type program struct {
 
 // function begins a function for NEON with the given signature, as in Go.
 func (p *program) function(name, signature, doc string) *function {
-	f := &function{program: p, name: name + "NEON", signature: signature, doc: doc}
-	f.layOut()
+	layout, err := gotypes.ParseSignature("func" + signature)
+	if err != nil {
+		panic(err)
+	}
+	f := &function{program: p, name: name + "NEON", signature: signature, doc: doc, layout: layout}
 	p.functions = append(p.functions, f)
 	return f
 }
 
 // constant returns where in the table a vector of the given bits lies.
 func (p *program) constant(bits uint32) (offset int) {
-	for i, c := range p.constants {
-		if c == bits {
-			return 16 * i
-		}
+	i := slices.Index(p.constants, bits)
+	if i < 0 {
+		i = len(p.constants)
+		p.constants = append(p.constants, bits)
 	}
-	p.constants = append(p.constants, bits)
-	return 16 * (len(p.constants) - 1)
+	return 16 * i
 }
 
 // header begins both files. The names of the files say that they are for arm64.
@@ -41,8 +46,13 @@ func (p *program) assembly() string {
 	b.WriteString(p.header())
 	b.WriteString("#include \"textflag.h\"\n")
 	for _, f := range p.functions {
-		f.finish()
-		fmt.Fprintf(&b, "\n// func %s%s\nTEXT ·%s(SB), NOSPLIT, $%d-%d\n", f.name, f.signature, f.name, f.frame, f.argsSize)
+		if f.table != nil {
+			start := &instruction{format: "MOVD $constants<>(SB), R%d", operands: []any{f.table}}
+			f.code = slices.Insert(f.code, 0, start)
+		}
+		f.allocate()
+		fmt.Fprintf(&b, "\n// func %s%s\n", f.name, f.signature)
+		fmt.Fprintf(&b, "TEXT ·%s(SB), NOSPLIT, $%d-%d\n", f.name, f.frame, f.layout.Bytes())
 		for _, i := range f.code {
 			fmt.Fprintln(&b, i)
 		}

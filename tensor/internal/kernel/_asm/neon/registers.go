@@ -1,40 +1,24 @@
 package main
 
-import (
-	"fmt"
-	"slices"
-)
+import "slices"
 
 // register is a virtual register, until allocate gives it the number of a real one.
 type register struct {
-	file        *[]int // the real ones to choose from
+	reserved    *[]int // real ones, of 32, that it must not be given
 	number      int
 	first, last int // instructions that use it
 }
 
-// Of the general registers, R16 and R17 belong to the linker, R18 to the
-// operating system, R27 to Go's assembler, R28 to R30 to Go. All of the
-// vectors are free.
-var (
-	generals = append(count(0, 16), count(19, 27)...)
-	vectors  = count(0, 32)
-)
+// Of the general registers, R16 and R17 belong to the linker, R18 to the operating system, R27 to Go's
+// assembler, R28 to R30 to Go, and 31 is none. All of the vectors are free.
+var generals, vectors = []int{16, 17, 18, 27, 28, 29, 30, 31}, []int{}
 
-// count returns the numbers from lo up to but not including hi.
-func count(lo, hi int) []int {
-	var n []int
-	for i := lo; i < hi; i++ {
-		n = append(n, i)
-	}
-	return n
-}
+func general() *register { return &register{reserved: &generals} }
+func vector() *register  { return &register{reserved: &vectors} }
 
-func general() *register { return &register{file: &generals} }
-func vector() *register  { return &register{file: &vectors} }
-
-// allocate gives every virtual register of f a real one, for as long as it is
-// in use: from the first instruction that names it to the last or, of registers
-// set before a loop and used in it, to the end of the loop.
+// allocate gives every virtual register of f a real one, for as long as it is in use: from the first
+// instruction that names it to the last or, of registers set before a loop and used in it, to the end of the
+// loop.
 func (f *function) allocate() {
 	var all []*register
 	at := map[string]int{} // labels
@@ -70,14 +54,16 @@ func (f *function) allocate() {
 	}
 	inUse := map[*[]int][]*register{}
 	for _, r := range all { // in the order of first use
-		used := slices.DeleteFunc(inUse[r.file], func(o *register) bool { return o.last <= r.first && o.first < r.first })
-		free := slices.IndexFunc(*r.file, func(n int) bool {
-			return !slices.ContainsFunc(used, func(o *register) bool { return o.number == n })
+		used := slices.DeleteFunc(inUse[r.reserved], func(o *register) bool {
+			return o.last <= r.first && o.first < r.first
 		})
-		if free < 0 {
-			panic(fmt.Sprintf("%s needs more than %d registers at %s", f.name, len(*r.file), f.code[r.first].format))
+		isUsed := func(o *register) bool { return o.number == r.number }
+		for slices.Contains(*r.reserved, r.number) || slices.ContainsFunc(used, isUsed) {
+			r.number++
 		}
-		r.number = (*r.file)[free]
-		inUse[r.file] = append(used, r)
+		if r.number > 31 {
+			panic(f.name + " needs too many registers at " + f.code[r.first].format)
+		}
+		inUse[r.reserved] = append(used, r)
 	}
 }
