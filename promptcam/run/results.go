@@ -54,13 +54,11 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 	var curves bytes.Buffer
 	if r.best > 0 {
 		seconds = r.History.Seconds()
-		if err := drawCurves(&curves, r.History); err != nil {
-			return nil, err
-		}
 		if err := r.writeCSV(historyName, r.history()); err != nil {
 			return nil, err
 		}
-		if err := r.write(curvesName, func(w io.Writer) error { _, err := w.Write(curves.Bytes()); return err }); err != nil {
+		draw := func(w io.Writer) error { return drawCurves(io.MultiWriter(w, &curves), r.History) }
+		if err := r.write(curvesName, draw); err != nil {
 			return nil, err
 		}
 	}

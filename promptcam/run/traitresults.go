@@ -22,24 +22,17 @@ type traitMetrics struct {
 	TokenMean  regionMetrics `json:"class_token_mean"`
 	// For "all" pairs of images and for some of them: the share of predictions that "moved" to the other class,
 	// the change of its "log_odds" against the first class, no percentage, and the changes of both probabilities.
-	Swaps    map[string]map[string]interval `json:"counterfactual,omitempty"`
-	PerClass []classTraitsScore             `json:"per_class"`
+	Swaps    map[string]map[string]heat.Interval `json:"counterfactual,omitempty"`
+	PerClass []classTraitsScore                  `json:"per_class"`
 }
 
 type regionMetrics map[string]regionScore
 
 type regionScore struct {
-	Points   interval `json:"points"`        // images whose hottest patch is on the region
-	Chance   float64  `json:"points_chance"` // for any patch
-	Mass     interval `json:"mass"`          // attention to patches that falls on it
-	EvenMass float64  `json:"mass_even"`     // of an even map
-}
-
-type interval struct {
-	Mean   float64 `json:"mean"`
-	Low    float64 `json:"low"`
-	High   float64 `json:"high"`
-	Images int     `json:"images"`
+	Points   heat.Interval `json:"points"`        // images whose hottest patch is on the region
+	Chance   float64       `json:"points_chance"` // for any patch
+	Mass     heat.Interval `json:"mass"`          // attention to patches that falls on it
+	EvenMass float64       `json:"mass_even"`     // of an even map
 }
 
 type classTraitsScore struct {
@@ -54,8 +47,8 @@ type classTraitsScore struct {
 	Top        regionMetrics `json:"top_head,omitempty"`
 }
 
-func percents(i heat.Interval) interval {
-	return interval{100 * i.Mean, 100 * i.Low, 100 * i.High, i.N}
+func percents(i heat.Interval) heat.Interval {
+	return heat.Interval{Mean: 100 * i.Mean, Low: 100 * i.Low, High: 100 * i.High, N: i.N}
 }
 
 // named gives scores of regions their names.
@@ -75,18 +68,10 @@ func (r *results) traitMetrics() *traitMetrics {
 		Images: len(r.Set.Test), Confidence: 100 * b.Confidence, Resamples: b.Resamples,
 		BestHead: r.named(t.Best), TopHead: r.named(t.Top), TokenBest: r.named(t.TokenBest), TokenMean: r.named(t.TokenMean),
 	}
-	swaps := r.swapScores()
-	for name, s := range swaps {
-		if len(r.Swaps) == 0 || strings.HasPrefix(name, switched) && swaps[switched].Moved.N == 0 {
-			continue
-		}
-		if m.Swaps == nil {
-			m.Swaps = map[string]map[string]interval{}
-		}
-		o := s.Margin
-		m.Swaps[name] = map[string]interval{
-			"moved": percents(s.Moved), "log_odds": {o.Mean, o.Low, o.High, o.N},
-			"probability": percents(s.Class), "other_probability": percents(s.Other),
+	m.Swaps = map[string]map[string]heat.Interval{}
+	for name, s := range r.swapScores() {
+		m.Swaps[name] = map[string]heat.Interval{
+			"moved": percents(s.Moved), "log_odds": s.Margin, "probability": percents(s.Class), "other_probability": percents(s.Other),
 		}
 	}
 	for i, c := range t.Classes {
@@ -111,21 +96,19 @@ func (r *results) traitMetrics() *traitMetrics {
 	return m
 }
 
-// switched is the name of the exchanges that switch a mark off.
-const switched = "mark_switched_off"
-
-// swapScores sums up the exchanges of traits, all and some of them.
+// swapScores sums up the exchanges of traits: all, those that switch a mark off, and of both those whose first
+// image is recognised. Without exchanges there are no scores.
 func (r *results) swapScores() map[string]measure.SwapScore {
 	scores := map[string]measure.SwapScore{}
-	for name, counts := range map[string]func(measure.Outcome) bool{
-		"all":                    func(measure.Outcome) bool { return true },
-		"recognised":             measure.Outcome.Recognised,
-		switched:                 func(o measure.Outcome) bool { return o.Off },
-		switched + "_recognised": func(o measure.Outcome) bool { return o.Off && o.Recognised() },
-	} {
-		some := slices.DeleteFunc(slices.Clone(r.Swaps), func(o measure.Outcome) bool { return !counts(o) })
-		scores[name] = measure.ScoreSwaps(some, heat.DefaultBootstrap())
+	add := func(of []measure.Outcome, all, recognised string) {
+		if len(of) > 0 {
+			known := slices.DeleteFunc(slices.Clone(of), func(o measure.Outcome) bool { return !o.Recognised() })
+			scores[all], scores[recognised] = measure.ScoreSwaps(of, heat.DefaultBootstrap()), measure.ScoreSwaps(known, heat.DefaultBootstrap())
+		}
 	}
+	add(r.Swaps, "all", "recognised")
+	off := slices.DeleteFunc(slices.Clone(r.Swaps), func(o measure.Outcome) bool { return !o.Off })
+	add(off, "mark_switched_off", "mark_switched_off_recognised")
 	return scores
 }
 
@@ -162,7 +145,7 @@ func (r *results) sentences() (all []string) {
 	}
 	if len(r.Swaps) > 0 {
 		swaps := r.swapScores()
-		moved, known, off := swaps["all"].Moved, swaps["recognised"].Moved, swaps[switched].Moved
+		moved, known, off := swaps["all"].Moved, swaps["recognised"].Moved, swaps["mark_switched_off"].Moved
 		line := fmt.Sprintf("The one trait exchanged that tells two species apart moves the prediction to the other in %v of %d pairs", moved, moved.N)
 		if known.N > 0 {
 			line += fmt.Sprintf(", and in %v of the %d whose first image is recognised", known, known.N)
