@@ -26,8 +26,8 @@ var published = struct {
 	},
 	// The addresses are those of hubconf.py in github.com/facebookresearch/dino, whose authors give no hash.
 	weights: map[string]download.File{
-		// No SHA-256 of this file is published anywhere that we know: the size that others report of it
-		// is checked, and package download holds later uses to what came first.
+		// No SHA-256 of this file is published anywhere that we know: the size that others report of it is
+		// checked, and package download holds later uses to what came first.
 		"dino-vits16": {URL: "https://dl.fbaipublicfiles.com/dino/dino_deitsmall16_pretrain/dino_deitsmall16_pretrain.pth", Size: 86710517},
 		// Several projects that have nothing to do with each other recorded this size and SHA-256.
 		"dino-vitb16": {
@@ -43,8 +43,8 @@ const defaultWeights = "dino-vits16"
 // cubFiles are the limits of the archive of photographs, which has 12,005 entries.
 var cubFiles = download.Limits{Files: 20000, Bytes: 4 << 30}
 
-// fetchWeights downloads, with --download, the weights that --weights names or, if it names none, those of a name,
-// which may be empty; and lets --weights name them.
+// fetchWeights downloads, with --download, the weights that --weights names or, if it names none, those of a
+// name, which may be empty; and lets --weights name them.
 func (s *source) fetchWeights(ctx context.Context, name string) error {
 	_, known := published.weights[s.Weights]
 	known = known && !exists(s.Weights)
@@ -102,7 +102,8 @@ func (s *source) fetchPhotographs(ctx context.Context) error {
 // names lists the weights that can be downloaded.
 func names() string { return strings.Join(slices.Sorted(maps.Keys(published.weights)), ", ") }
 
-// fetch runs a download to the program's folder in the user's cache, which no other process then downloads to.
+// fetch runs a download to the program's folder in the user's cache, which no other process then downloads
+// to.
 func (s *source) fetch(ctx context.Context, to func(folder string) error) error {
 	cache, err := os.UserCacheDir()
 	if err != nil {

@@ -14,9 +14,9 @@ import (
 	"github.com/promptcam/promptcam/nn/fit/knob"
 )
 
-// flagged gives a command the knobs of a struct and of the console as flags, or those with the given names alone,
-// divided by spaces. Its help shows the flags in common or, with -h all, every one. Before help is shown, settle
-// resolves defaults that depend on other flags; nil means none do.
+// flagged gives a command the knobs of a struct and of the console as flags, or those with the given names
+// alone, divided by spaces. Its help shows the flags in common or, with -h all, every one. Before help is
+// shown, settle resolves defaults that depend on other flags; nil means none do.
 func flagged(cmd *cobra.Command, c *console.Console, settings any, common, names string, settle func(*pflag.FlagSet) error) *cobra.Command {
 	knob.Defaults(settings)
 	var knobs []*knob.Knob
@@ -81,8 +81,8 @@ func grouped(knobs []*knob.Knob) []*knob.Knob {
 	return slices.SortedStableFunc(slices.Values(knobs), func(a, b *knob.Knob) int { return first[a.Group] - first[b.Group] })
 }
 
-// swallowed returns an error for a flag that took the next one for its value, as after an empty
-// variable of a shell.
+// swallowed returns an error for a flag that took the next one for its value, as after an empty variable of a
+// shell.
 func swallowed(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(f *pflag.Flag) {
 		if name, ok := strings.CutPrefix(f.Value.String(), "--"); ok && flags.Lookup(name) != nil && err == nil {

@@ -1,6 +1,5 @@
-// Cub trains Prompt-CAM on a folder of photographs, evaluates and explains what was learned, and puts
-// the trained model to use: cub -h lists its commands. Without arguments it does the main job on
-// synthetic birds.
+// Cub trains Prompt-CAM on a folder of photographs, evaluates and explains what was learned, and puts the
+// trained model to use: cub -h lists its commands. Without arguments it does the main job on synthetic birds.
 package main
 
 import (
@@ -84,8 +83,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%s has no flag --%s, the nearest is --%s; %[1]s -h all lists them", cmd.CommandPath(), name, data.Nearest(names, name))
 }
 
-// spelling returns the arguments with two dashes before long flags, where earlier versions took one, and
-// with the command train where they name none.
+// spelling returns the arguments with two dashes before long flags, where earlier versions took one, and with
+// the command train where they name none.
 func spelling(args []string) []string {
 	args = slices.Clone(args)
 	for i, a := range args {

@@ -32,8 +32,8 @@ const (
 	tested = shared + "test seed batch cache samples top scale colormap"
 )
 
-// command makes a command of t with these flags. Without --out it refuses a default folder that holds a file of
-// another run; the file's name may be empty.
+// command makes a command of t with these flags. Without --out it refuses a default folder that holds a file
+// of another run; the file's name may be empty.
 func (t *trained) command(cmd *cobra.Command, common, flags, file string, work func(ctx context.Context, args []string) error) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if err := t.Validate(); err != nil {

@@ -41,10 +41,10 @@ func (f twoFolders) Open(name string) (fs.File, error) {
 	return f.set.Open(name)
 }
 
-// AddClass learns the prompt of one more class, which folder holds photographs of and is named after, and leaves
-// the model with it in Out. The other prompts stay as they are; the images of Set, which may be nil, teach the
-// new one where to stop. Of the recipe it uses Test, Batch, Views and Seed. It borrows cached features from
-// Cache or, where that is empty, from ModelDir, as far as they fit.
+// AddClass learns the prompt of one more class, which folder holds photographs of and is named after, and
+// leaves the model with it in Out. The other prompts stay as they are; the images of Set, which may be nil,
+// teach the new one where to stop. Of the recipe it uses Test, Batch, Views and Seed. It borrows cached
+// features from Cache or, where that is empty, from ModelDir, as far as they fit.
 func (j *Job) AddClass(ctx context.Context, m *promptcam.Model, folder string) (*Addition, error) {
 	if err := j.Validate(); err != nil {
 		return nil, err

@@ -24,9 +24,9 @@ type Explained struct {
 	Text    string // the same in words
 }
 
-// Explain draws, for each photograph, the maps of the predicted class and of those to compare it with, by name
-// or number, into a picture in Out, and describes them. Of Job it uses Out, Top, Blur, Scale and Colormap. The
-// first error ends it.
+// Explain draws, for each photograph, the maps of the predicted class and of those to compare it with, by
+// name or number, into a picture in Out, and describes them. Of Job it uses Out, Top, Blur, Scale and
+// Colormap. The first error ends it.
 func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, compare ...string) iter.Seq2[*Explained, error] {
 	return func(yield func(*Explained, error) bool) {
 		others, err := find(&data.Set{Classes: m.Classes}, compare)

@@ -13,8 +13,8 @@ import (
 	"github.com/promptcam/promptcam/promptcam/figure"
 )
 
-// Job is what Train, Resume, Evaluate, AddClass and Explain work with: a recipe, images, and where and
-// how results are shown.
+// Job is what Train, Resume, Evaluate, AddClass and Explain work with: a recipe, images, and where and how
+// results are shown.
 type Job struct {
 	Recipe
 	Set   *data.Set         // images of a folder
@@ -132,8 +132,9 @@ func within(folder, path string) bool {
 	return cmp.Or(err1, err2, err3) == nil && filepath.IsLocal(rel)
 }
 
-// makeOut makes Out and a folder in it. It returns an error if what is written there or to Cache would be read
-// as a class of the set, which may be nil, the next time it is opened. CUB's lists and train name what is read.
+// makeOut makes Out and a folder in it. It returns an error if what is written there or to Cache would be
+// read as a class of the set, which may be nil, the next time it is opened. CUB's lists and train name what
+// is read.
 func (j *Job) makeOut(set *data.Set, folder string) error {
 	if set != nil && !exists(set.Root, "images.txt") && !exists(set.Root, "train") {
 		for _, f := range []struct{ flag, dir string }{{"out", j.Out}, {"cache", j.Cache}} {

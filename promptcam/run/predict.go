@@ -26,8 +26,8 @@ type Prediction struct {
 	Err                            error // why the photograph cannot be read; all else is then zero
 }
 
-// Predict predicts the class of each photograph. Those that cannot be read have an Err or, with SkipBad,
-// are left out and counted at the end. Of Job it uses SkipBad and Blur.
+// Predict predicts the class of each photograph. Those that cannot be read have an Err or, with SkipBad, are
+// left out and counted at the end. Of Job it uses SkipBad and Blur.
 func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) iter.Seq2[Prediction, error] {
 	return func(yield func(Prediction, error) bool) {
 		if err := j.Validate(); err != nil {
@@ -93,8 +93,8 @@ func WritePredictions(w io.Writer, all iter.Seq2[Prediction, error]) error {
 	return table.Error()
 }
 
-// Photographs returns the photographs at the paths: files, and all images in folders and the folders in those.
-// The observer is warned of photographs in folders that cannot be read.
+// Photographs returns the photographs at the paths: files, and all images in folders and the folders in
+// those. The observer is warned of photographs in folders that cannot be read.
 func (o Observer) Photographs(paths ...string) (all []string, err error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)

@@ -10,29 +10,28 @@ import (
 	"github.com/promptcam/promptcam/promptcam"
 )
 
-// Quick is the default: mode last, chosen on held-out training images of a hundred classes of CUB
-// with a ViT-Ti/16.
+// Quick is the default: mode last, chosen on held-out training images of a hundred classes of CUB with a
+// ViT-Ti/16.
 func Quick() Recipe { return preset(promptcam.Last, "adamw", "quick") }
 
 // Long is Quick with more views, more LoRA and CutMix, for several times as many epochs.
 func Long() Recipe { return preset(promptcam.Last, "adamw", "long") }
 
 // Deep is the paper's form of the model, with the recipe by which the authors' code reaches 81 % on ten
-// look-alike classes, and thirty class-agnostic prompts: on held-out images of a hundred classes ten
-// learn more slowly.
+// look-alike classes, and thirty class-agnostic prompts: on held-out images of a hundred classes ten learn
+// more slowly.
 func Deep() Recipe { return preset(promptcam.Deep, "adamw", "quick") }
 
 // Official is Deep with the optimizer and the schedule of the authors' code.
 func Official() Recipe { return preset(promptcam.Deep, "sgd", "quick") }
 
-// DrawnBirds is Quick for the images of package data/birds. What distinguishes two species is often
-// within one or two patches, which must not be hidden; the class token misses more of it than the prompts do,
-// so it has nothing to teach them; and a mirror image is no more than another scene. In mixtures prompts
-// learn where the trait itself is, but not the smallest traits, for which images must be whole. What
-// is left then is two or three pairs of species: whether they are told apart in time is a matter of luck
-// without hard-class sampling and a learning rate that stays high, and without binary cross-entropy one of
-// the two prompts is content to look anywhere. The EMA evens out the noise of such a rate and
-// of the sampling.
+// DrawnBirds is Quick for the images of package data/birds. What distinguishes two species is often within
+// one or two patches, which must not be hidden; the class token misses more of it than the prompts do, so it
+// has nothing to teach them; and a mirror image is no more than another scene. In mixtures prompts learn
+// where the trait itself is, but not the smallest traits, for which images must be whole. What is left then
+// is two or three pairs of species: whether they are told apart in time is a matter of luck without
+// hard-class sampling and a learning rate that stays high, and without binary cross-entropy one of the two
+// prompts is content to look anywhere. The EMA evens out the noise of such a rate and of the sampling.
 func DrawnBirds() Recipe { return Quick().forDrawnBirds() }
 
 // preset returns the defaults of a mode, an optimizer and a preset.
@@ -80,11 +79,11 @@ type Images struct {
 	Uncached bool // their features are not kept, so that nothing can be distilled or mixed
 }
 
-// Resolve returns the recipe with the given settings, by flag, such as {"mode": "deep"}. All others are
-// the defaults of its mode, optimizer and preset, and of the images; of them a lower learning rate lowers
-// the last one as well, no augmentation leaves one view, and photographs without cached features are
-// neither distilled nor mixed. It returns an error for a value that is no number or the like; Validate
-// finds what is out of range.
+// Resolve returns the recipe with the given settings, by flag, such as {"mode": "deep"}. All others are the
+// defaults of its mode, optimizer and preset, and of the images; of them a lower learning rate lowers the
+// last one as well, no augmentation leaves one view, and photographs without cached features are neither
+// distilled nor mixed. It returns an error for a value that is no number or the like; Validate finds what is
+// out of range.
 func (im Images) Resolve(given map[string]string) (Recipe, error) {
 	first := Quick()
 	if err := first.set(given); err != nil {

@@ -14,9 +14,9 @@ import (
 	"github.com/promptcam/promptcam/vit"
 )
 
-// Recipe decides, with the images and the backbone, every bit of a trained model. A run is resumed
-// only with the recipe that it began with. The tags give each setting's flag, name in JSON, limits
-// and help; the defaults are those of Quick.
+// Recipe decides, with the images and the backbone, every bit of a trained model. A run is resumed only with
+// the recipe that it began with. The tags give each setting's flag, name in JSON, limits and help; the
+// defaults are those of Quick.
 type Recipe struct {
 	Test    float64 `knob:"test" group:"Photographs" default:"0.2" range:"(0,1)" arg:"share" help:"share of each class's images held out for testing, where the folder has no test split of its own"`
 	Val     float64 `knob:"val" range:"[0,1)" arg:"share" help:"share of the training images held out to choose the best epoch; 0: the last epoch is used. A folder with both val and test brings its own"`
@@ -45,8 +45,8 @@ type Recipe struct {
 	Seed      int64 `knob:"seed" default:"1" help:"random seed: splits, start, order, augmentation, dropout"`
 }
 
-// Validate says what is wrong with r, or returns nil. The number of layers is not known here: New
-// checks that Mode has one.
+// Validate says what is wrong with r, or returns nil. The number of layers is not known here: New checks that
+// Mode has one.
 func (r Recipe) Validate() error {
 	if err := knob.Check(&r); err != nil {
 		return err
@@ -66,8 +66,8 @@ func (r Recipe) Validate() error {
 	return r.model(2).Validate(math.MaxInt) // any number of classes
 }
 
-// EpochsFor returns Epochs or, where that is 0, how many are enough for so many training images: few
-// images take more epochs, because prompts need a number of steps to learn.
+// EpochsFor returns Epochs or, where that is 0, how many are enough for so many training images: few images
+// take more epochs, because prompts need a number of steps to learn.
 func (r Recipe) EpochsFor(images int) int {
 	if r.Epochs > 0 {
 		return r.Epochs
@@ -129,8 +129,8 @@ func (r Recipe) transforms(c vit.Config) (augmented, plain data.Transform) {
 	case "crop":
 		augmented = data.TrainTransform(c.ImageSize, c.Mean, c.Std)
 	case "rrc":
-		// torchvision's crops go down to 8 % of the photograph, which often have
-		// nothing of the trait that tells two species apart.
+		// torchvision's crops go down to 8 % of the photograph, which often have nothing of the trait that
+		// tells two species apart.
 		augmented.Area, augmented.Flip = [2]float64{0.4, 1}, 0.5
 	}
 	return augmented, plain

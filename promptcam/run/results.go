@@ -80,8 +80,8 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 	return &r.Result, nil
 }
 
-// Metrics is metrics.json. Accuracies are in percent. After a test without a
-// training, what belongs to the training is null.
+// Metrics is metrics.json. Accuracies are in percent. After a test without a training, what belongs to the
+// training is null.
 type Metrics struct {
 	Test        Accuracy            `json:"test"`
 	Val         *Accuracy           `json:"val"`
@@ -102,8 +102,8 @@ type Metrics struct {
 	Traits      *traitMetrics       `json:"traits,omitempty"`
 }
 
-// Accuracy is the share of images whose class is predicted, or among the five highest scores, in
-// percent, and the 95 % interval of the first.
+// Accuracy is the share of images whose class is predicted, or among the five highest scores, in percent, and
+// the 95 % interval of the first.
 type Accuracy struct {
 	Top1 float64 `json:"top1"`
 	Top5 float64 `json:"top5"`

@@ -10,8 +10,8 @@ import (
 	"github.com/promptcam/promptcam/data"
 )
 
-// OpenSet opens a folder of photographs with the recipe's hold-out, and keeps only the given classes, by name or
-// number; none means all.
+// OpenSet opens a folder of photographs with the recipe's hold-out, and keeps only the given classes, by name
+// or number; none means all.
 func OpenSet(dir string, r Recipe, classes ...string) (*data.Set, error) {
 	if !exists(dir) {
 		return nil, fmt.Errorf("--data %s: no such folder", dir)

@@ -15,8 +15,8 @@ import (
 	"github.com/promptcam/promptcam/vit"
 )
 
-// state is a training run after an epoch: all that is needed to go on. Its checkpoint holds the best
-// epoch's tensors as a set of their own.
+// state is a training run after an epoch: all that is needed to go on. Its checkpoint holds the best epoch's
+// tensors as a set of their own.
 type state struct {
 	identity
 	Best int // the best epoch so far, from 1
@@ -108,7 +108,8 @@ func readState(path string) (*state, error) {
 	return st, nil
 }
 
-// Unfinished returns how many epochs of how many the unfinished run in Out has on disk; 0, 0 if there is none.
+// Unfinished returns how many epochs of how many the unfinished run in Out has on disk; 0, 0 if there is
+// none.
 func (j *Job) Unfinished() (done, of int) {
 	if st, _ := readState(j.path(stateName)); st != nil {
 		done, of = st.epochs(), st.Recipe.Epochs

@@ -10,8 +10,8 @@ import (
 	"github.com/promptcam/promptcam/vit/probe"
 )
 
-// baselines classify by the backbone's class token alone: a linear probe, which also teaches the prompts, and the
-// nearest class mean.
+// baselines classify by the backbone's class token alone: a linear probe, which also teaches the prompts, and
+// the nearest class mean.
 type baselines struct {
 	teacher *probe.Teacher
 	linear  *probe.Linear

@@ -20,8 +20,9 @@ type traitMetrics struct {
 	TopHead    regionMetrics `json:"top_head"`
 	TokenBest  regionMetrics `json:"class_token_best_head,omitempty"`
 	TokenMean  regionMetrics `json:"class_token_mean"`
-	// For "all" pairs of images and for some of them: the share of predictions that "moved" to the other class,
-	// the change of its "log_odds" against the first class, no percentage, and the changes of both probabilities.
+	// For "all" pairs of images and for some of them: the share of predictions that "moved" to the other
+	// class, the change of its "log_odds" against the first class, no percentage, and the changes of both
+	// probabilities.
 	Swaps    map[string]map[string]heat.Interval `json:"counterfactual,omitempty"`
 	PerClass []classTraitsScore                  `json:"per_class"`
 }
@@ -96,8 +97,8 @@ func (r *results) traitMetrics() *traitMetrics {
 	return m
 }
 
-// swapScores sums up the exchanges of traits: all, those that switch a mark off, and of both those whose first
-// image is recognised. Without exchanges there are no scores.
+// swapScores sums up the exchanges of traits: all, those that switch a mark off, and of both those whose
+// first image is recognised. Without exchanges there are no scores.
 func (r *results) swapScores() map[string]measure.SwapScore {
 	scores := map[string]measure.SwapScore{}
 	add := func(of []measure.Outcome, all, recognised string) {

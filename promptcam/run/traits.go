@@ -51,8 +51,8 @@ func (r *results) evaluate(ctx context.Context) (err error) {
 	return r.writeCSV(traitsName, r.traitTable())
 }
 
-// exchangedImages is how many test images of each class have their traits exchanged: with the pairs of species
-// that data/birds has, enough for an interval of a few per cent, and no more work than testing.
+// exchangedImages is how many test images of each class have their traits exchanged: with the pairs of
+// species that data/birds has, enough for an interval of a few per cent, and no more work than testing.
 const exchangedImages = 10
 
 // exchange draws test images again with one trait exchanged, if they are drawn birds.

@@ -1,5 +1,5 @@
-// Package console is how the example programs speak: lines on standard output, progress on a
-// terminal, one line for an error, and an exit status for the shell.
+// Package console is how the example programs speak: lines on standard output, progress on a terminal, one
+// line for an error, and an exit status for the shell.
 package console
 
 import (
@@ -42,9 +42,9 @@ func Interrupted(ctx context.Context, err error, saved func() string) error {
 	return interruption{err, saved()}
 }
 
-// Main runs a program and ends the process. The first interrupt or SIGTERM ends the context, the
-// second the process. The exit status is 0, 1 for an error, 2 for a UsageError, and 130 after an
-// interrupt, as a shell reports it.
+// Main runs a program and ends the process. The first interrupt or SIGTERM ends the context, the second the
+// process. The exit status is 0, 1 for an error, 2 for a UsageError, and 130 after an interrupt, as a shell
+// reports it.
 func Main(name string, run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
