@@ -244,21 +244,3 @@ func TestScenesDiffer(t *testing.T) {
 	}
 	assert.Equal(t, 24*(c.Train+c.Test), len(seen))
 }
-
-func TestCached(t *testing.T) {
-	dir, c := t.TempDir(), Config{Species: AllSpecies()[:2], Train: 1, Size: 32, Seed: 1}
-	var said []string
-	cached := func(c Config) string {
-		folder, err := Cached(t.Context(), dir, c, func(line string) { said = append(said, line) })
-		require.NoError(t, err)
-		assert.FileExists(t, filepath.Join(folder, "images.txt"))
-		return folder
-	}
-	first := cached(c)
-	assert.Equal(t, first, cached(c))
-	assert.Len(t, said, 1, "what is there is not drawn again")
-	c.Seed = 2
-	assert.NotEqual(t, first, cached(c))
-	_, err := Cached(t.Context(), dir, Config{}, nil)
-	assert.ErrorContains(t, err, "0 species")
-}

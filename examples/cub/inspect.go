@@ -12,7 +12,6 @@ import (
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/promptcam"
-	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
 )
@@ -44,7 +43,11 @@ func inspect(f *checkpoint.File) string {
 	numbers := 0
 	for _, name := range f.Names() {
 		info, _ := f.Info(name)
-		numbers += tensor.Size("inspect", info.Shape)
+		n := 1
+		for _, d := range info.Shape {
+			n *= d
+		}
+		numbers += n
 		fmt.Fprintf(&b, "  %s %s %v\n", name, info.DType, info.Shape)
 	}
 	fmt.Fprintf(&b, "%d tensors, %d numbers", len(f.Names()), numbers)

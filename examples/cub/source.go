@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/promptcam/promptcam/data/birds"
+	"github.com/promptcam/promptcam/data/download"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/promptcam/run"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
@@ -66,11 +68,8 @@ func (s *source) open(ctx context.Context) error {
 	dir := s.Data
 	if s.drawn() {
 		s.Title = "synthetic birds"
-		cache, err := os.UserCacheDir()
-		if err == nil {
-			dir, err = birds.Cached(ctx, filepath.Join(cache, "promptcam"), drawnBirds, s.console.Say)
-		}
-		if err != nil {
+		var err error
+		if dir, err = s.draw(ctx); err != nil {
 			return fmt.Errorf("--data %s: %w", own, err)
 		}
 	}
@@ -89,6 +88,30 @@ func (s *source) open(ctx context.Context) error {
 		s.Notes, err = run.OpenNotes(dir)
 	}
 	return err
+}
+
+// draw renders the synthetic birds into the user's cache folder, unless they are there.
+func (s *source) draw(ctx context.Context) (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return "", err
+	}
+	// Birds that are rendered differently go to another folder.
+	sum := sha256.Sum256(fmt.Append(drawnBirds.Draw(0, 0).RGB.Pix, drawnBirds))
+	dir := filepath.Join(cache, "promptcam", fmt.Sprintf("drawn-birds-%x", sum[:4]))
+	if exists(dir) {
+		return dir, nil
+	}
+	unlock, err := download.Lock(ctx, dir+".lock", func() { s.console.Say("another process renders the birds: waiting for it") })
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	if exists(dir) {
+		return dir, nil
+	}
+	s.console.Say(fmt.Sprintf("rendering birds of %d species, %d images of each, in %s", len(drawnBirds.Species), drawnBirds.Train+drawnBirds.Test, dir))
+	return dir, birds.Write(ctx, dir, drawnBirds)
 }
 
 // ended says more about the error that a command ended with.
