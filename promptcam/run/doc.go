@@ -14,6 +14,6 @@
 //
 // Errors and tags call a setting by its flag, such as --lr for Recipe.Schedule.Base, as package knob does.
 //
-// Reading order: recipe.go and preset.go; job.go; set.go and images.go; train.go and state.go; results.go and
-// report.go; then what a trained model is used for.
+// Reading order: recipe.go; job.go; set.go and images.go; train.go and state.go; results.go, report.go and
+// traits.go; then what a trained model is used for.
 package run
