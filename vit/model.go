@@ -55,12 +55,21 @@ func (m *Model) Embed(images *autograd.Var) *autograd.Var {
 	if h, w := m.Config.ImageSize[0], m.Config.ImageSize[1]; images.Dim(2) != h || images.Dim(3) != w {
 		panic(&tensor.ShapeError{Op: "Embed", Shapes: [][]int{images.Shape()}, Reason: fmt.Sprintf("want images of %dx%d pixels", h, w)})
 	}
+	return m.EmbedAs(images, nil)
+}
+
+// EmbedAs is Embed for images of any size, whose position embeddings are resampled by the weights that
+// ResampleWeights returns for Config's grid of patches and theirs; nil leaves them as they are.
+func (m *Model) EmbedAs(images *autograd.Var, weights *tensor.Tensor) *autograd.Var {
 	tp := images.Tape()
 	f := tp.Frame()
 	class, position := tp.Param(m.ClassToken), tp.Param(m.Position)
 	if !m.Config.NoClassPos {
 		class = autograd.Add(class, autograd.Slice(position, 1, 0, 1)) // [1, 1, D]
 		position = autograd.Slice(position, 1, 1, position.Dim(1))     // [1, M, D]
+	}
+	if weights != nil {
+		position = autograd.Combine(weights, position)
 	}
 	patches := autograd.Add(m.Patch.Forward(images), position) // [B, M, D]
 	rows := []*autograd.Var{class, patches}
@@ -113,4 +122,32 @@ func (m *Model) Classify(images *autograd.Var) *autograd.Var {
 	f := images.Tape().Frame()
 	class := autograd.Concat(autograd.Slice(m.Features(images), 1, 0, 1)) // [B, 1, D], contiguous
 	return f.Keep(autograd.Reshape(m.Head.Forward(class), images.Dim(0), m.Config.Labels))
+}
+
+// PatchEmbed turns squares of P by P pixels into tokens: a convolution whose stride is its size, computed as
+// a matrix product.
+type PatchEmbed struct {
+	Weight *autograd.Param `state:"weight"` // [D, 3, P, P]
+	Bias   *autograd.Param `state:"bias"`   // [D]; nil means none
+}
+
+func newPatchEmbed(c Config) *PatchEmbed {
+	e := &PatchEmbed{Weight: nn.NewParam(c.Dim, 3, c.PatchSize, c.PatchSize)}
+	if !c.PreNorm {
+		e.Bias = nn.NewParam(c.Dim)
+	}
+	return e
+}
+
+// Forward turns images [B, 3, H, W] into tokens [B, M, D].
+func (e *PatchEmbed) Forward(images *autograd.Var) *autograd.Var {
+	tp := images.Tape()
+	f := tp.Frame()
+	pixels := autograd.Patches(images, e.Weight.Value.Dim(-1)) // [B, M, 3·P·P]
+	weight := autograd.Reshape(tp.Param(e.Weight), e.Weight.Value.Dim(0), -1)
+	var bias *autograd.Var
+	if e.Bias != nil {
+		bias = tp.Param(e.Bias)
+	}
+	return f.Keep(autograd.Linear(pixels, weight, bias)) // [B, M, D]
 }
