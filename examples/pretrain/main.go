@@ -1,6 +1,6 @@
 // Pretrain teaches a vision transformer to see without labels, from a folder of images or from drawn birds,
-// and leaves weights for examples/cub; -h explains its flags. Reading order: main.go; settings.go; images.go;
-// package vit/pretrain, the training.
+// and leaves weights for examples/cub; -h explains its flags. Reading order: main.go; settings.go; package
+// vit/pretrain, the training.
 package main
 
 import (
@@ -49,9 +49,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // train runs or resumes a training and leaves its results in --out.
 func train(ctx context.Context, s *settings, c *console.Console) error {
 	r, err := prepare(ctx, s, c)
-	if err == nil && r.Checkpoint != nil { // it may have ended between the state and the rest
-		err = publish(s, r)
-	}
 	if err != nil {
 		return err
 	}
@@ -71,7 +68,7 @@ func train(ctx context.Context, s *settings, c *console.Console) error {
 	return nil
 }
 
-// prepare finds whatever is wrong before the first step.
+// prepare returns the run, new or resumed, and finds whatever is wrong before the first step.
 func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Run, error) {
 	for flag, dir := range map[string]string{"data": s.Data, "out": s.Out, "knn": s.KNN} {
 		if info, err := os.Stat(dir); err == nil && !info.IsDir() {
@@ -107,14 +104,12 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 			Left: time.Duration(p.Seconds / float64(p.Done) * float64(p.Images-p.Done) * float64(time.Second)),
 		})
 	}
-	architecture, err := json.MarshalIndent(s.Backbone(), "", "\t")
-	if err == nil {
-		err = os.MkdirAll(s.Out, 0o755)
-	}
+	err = os.MkdirAll(s.Out, 0o755)
 	if err == nil {
 		err = checkpoint.WriteFile(s.path("backbone.json"), func(w io.Writer) error {
-			_, err := w.Write(append(architecture, '\n'))
-			return err
+			e := json.NewEncoder(w)
+			e.SetIndent("", "\t")
+			return e.Encode(s.Backbone())
 		})
 	}
 	if err != nil { // found before the first step
@@ -138,7 +133,7 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 		return nil, fmt.Errorf("--resume: %w", err)
 	}
 	c.Say(fmt.Sprintf("resuming after epoch %d of %d", len(r.History()), s.Epochs))
-	return r, nil
+	return r, publish(s, r) // the last epoch may have ended between the state and the rest
 }
 
 func (s *settings) path(name string) string { return filepath.Join(s.Out, name) }
