@@ -98,23 +98,16 @@ func shapeOf(h Header) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	// size returns size i, which may count from the end, of the tensor that we call name, or 0 if there is
-	// none.
-	size := func(name string, i int) int {
-		if l.from[name] == nil {
-			return 0
+	size := func(ours string, i int) int { // 0 if there is none
+		for _, name := range l.from[ours] {
+			if info, _ := h.Info(name); i < len(info.Shape) {
+				return info.Shape[i]
+			}
 		}
-		info, _ := h.Info(l.from[name][0])
-		if i < 0 {
-			i += len(info.Shape)
-		}
-		if i < 0 || i >= len(info.Shape) {
-			return 0
-		}
-		return info.Shape[i]
+		return 0
 	}
 	c := Config{
-		PatchSize:  size("patch_embed.proj.weight", -1),
+		PatchSize:  size("patch_embed.proj.weight", 3),
 		Dim:        size("patch_embed.proj.weight", 0),
 		Hidden:     size("blocks.0.mlp.fc1.weight", 0),
 		Registers:  size("reg_token", 1),

@@ -193,18 +193,13 @@ func squareRoot(n int) int { return int(math.Sqrt(float64(n))) }
 // the classifier. It does not depend on the format and names in the file.
 func identity(weights nn.Tensors) string {
 	sum := sha256.New()
-	var buf []byte
 	for _, name := range weights.Names() {
 		if isClassifier(name) {
 			continue
 		}
 		t := weights[name]
 		fmt.Fprintf(sum, "%s %v\n", name, t.Shape())
-		buf = buf[:0]
-		for _, v := range t.Contig().Data() {
-			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
-		}
-		sum.Write(buf)
+		binary.Write(sum, binary.LittleEndian, t.Contig().Data())
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }
