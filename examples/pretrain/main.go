@@ -37,13 +37,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	c := console.New(stdout, stderr)
 	err = train(ctx, s, c)
 	c.Clear()
-	switch {
-	case ctx.Err() == nil || !errors.Is(err, ctx.Err()):
-		return err
-	case s.exists(state):
-		return fmt.Errorf("interrupted (%w): the last finished epoch is on disk in %s: go on with the same flags and --resume", err, s.path(state))
-	}
-	return fmt.Errorf("interrupted (%w): no epoch had finished: the same flags start again", err)
+	return console.Interrupted(ctx, err, func() string {
+		if s.exists(state) {
+			return fmt.Sprintf("the last finished epoch is on disk in %s: go on with the same flags and --resume", s.path(state))
+		}
+		return "no epoch had finished: the same flags start again"
+	})
 }
 
 // train runs or resumes a training and leaves its results in --out.
