@@ -38,8 +38,8 @@ func newNetwork(c *Config) (*network, error) {
 	return n, nil
 }
 
-// scores returns the scores [V, B, K], between -1 and 1, of V views of B images. Crops come in groups of one size, [V1·B, 3, S1,
-// S1] and so on, each view by view.
+// scores returns the scores [V, B, K], between -1 and 1, of V views of B images. Crops come in groups of
+// one size, [V1·B, 3, S1, S1] and so on, each view by view.
 func (n *network) scores(images int, groups ...*autograd.Var) *autograd.Var {
 	places := n.places(groups...)
 	directions := autograd.Normalize(places.Tape().Param(n.Head.Directions))
