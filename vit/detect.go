@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,7 +37,8 @@ func Detect(h Header) (Config, error) {
 
 func detect(h Header) (Config, error) {
 	if m, ok := h.(interface{ Metadata() map[string]string }); ok {
-		if c, ok := stated(m.Metadata()["config"]); ok {
+		c, err := decode(m.Metadata()["config"])
+		if err == nil && c.Validate() == nil { // else it is something else: "config" is a common name
 			return c, nil
 		}
 	}
@@ -81,11 +83,12 @@ func detect(h Header) (Config, error) {
 	return c, nil
 }
 
-// stated parses a Config. ok is false if the text is something else: "config" is a common name.
-func stated(text string) (c Config, ok bool) {
+// decode parses a Config as JSON; unknown fields are an error.
+func decode(text string) (c Config, err error) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields()
-	return c, d.Decode(&c) == nil && c.Validate() == nil
+	err = d.Decode(&c)
+	return c, err
 }
 
 func filter(cs []Config, keep func(Config) bool) []Config {
@@ -183,4 +186,23 @@ func namedFamily(words []string) string {
 		return "augreg"
 	}
 	return ""
+}
+
+// Named returns the architecture of weights by its name: "auto" detects it, a .json file holds a Config, as
+// examples/pretrain writes it, and any other name is a preset's.
+func Named(name string, weights Header) (c Config, err error) {
+	if name == "auto" {
+		return Detect(weights)
+	}
+	if !strings.HasSuffix(name, ".json") {
+		return Preset(name)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return c, fmt.Errorf("vit: %w", err)
+	}
+	if c, err = decode(string(text)); err != nil {
+		return c, fmt.Errorf("vit: %s: want a JSON object with the fields of Config: %w", name, err)
+	}
+	return c, nil
 }
