@@ -42,7 +42,7 @@ const (
 type format struct {
 	name, magic string
 	config      func(io.Reader) (image.Config, error)
-	decode      func(*source) (image.Image, error)
+	decode      func(*source, image.Config) (image.Image, error)
 }
 
 var formats = []format{
@@ -69,8 +69,8 @@ func (f *format) matches(data []byte) bool {
 	return true
 }
 
-func with(decode func(io.Reader) (image.Image, error)) func(*source) (image.Image, error) {
-	return func(s *source) (image.Image, error) { return decode(s.open()) }
+func with(decode func(io.Reader) (image.Image, error)) func(*source, image.Config) (image.Image, error) {
+	return func(s *source, _ image.Config) (image.Image, error) { return decode(s.open()) }
 }
 
 // A source is a file's contents. It notes whether a decoder read past the end, because not every decoder's
@@ -178,12 +178,12 @@ func (d *decoder) read(fsys fs.FS, name string) (*RGB, error) {
 func (d *decoder) decode(data []byte, name string) (*RGB, error) {
 	fail := func(err error) (*RGB, error) { return nil, fmt.Errorf("data: %s: %w", name, err) }
 	s := &source{data: data, pix: d.pix}
-	f, _, err := header(s)
+	f, c, err := header(s)
 	if err != nil {
 		return fail(err)
 	}
 	s.over = false // a header may be read in chunks longer than the file
-	decoded, err := f.decode(s)
+	decoded, err := f.decode(s, c)
 	if err != nil {
 		return fail(f.explain(err, s.over))
 	}
@@ -250,7 +250,7 @@ func (f *format) explain(err error, over bool) error {
 }
 
 // decodeJPEG decodes a JPEG file. As in libjpeg, a file that lacks only the end-of-image marker is complete.
-func decodeJPEG(s *source) (image.Image, error) {
+func decodeJPEG(s *source, _ image.Config) (image.Image, error) {
 	m, err := jpeg.Decode(s.open())
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		if ended, e := jpeg.Decode(io.MultiReader(s.open(), strings.NewReader("\xff\xd9"))); e == nil {
@@ -262,12 +262,8 @@ func decodeJPEG(s *source) (image.Image, error) {
 
 // decodeGIF returns the first picture of a GIF file on the file's whole canvas. Around it the canvas has the
 // palette's first colour, as in Pillow; transparent pixels are black, since package gif forgets their colour.
-func decodeGIF(s *source) (image.Image, error) {
+func decodeGIF(s *source, c image.Config) (image.Image, error) {
 	m, err := gif.Decode(s.open())
-	if err != nil {
-		return nil, err
-	}
-	c, err := gif.DecodeConfig(s.open())
 	if err != nil {
 		return nil, err
 	}
@@ -290,7 +286,7 @@ func decodeGIF(s *source) (image.Image, error) {
 }
 
 // decodeWebP decodes the first picture of a WebP file.
-func decodeWebP(s *source) (image.Image, error) {
+func decodeWebP(s *source, _ image.Config) (image.Image, error) {
 	m, err := webp.Decode(s.open())
 	switch m := m.(type) {
 	case *image.YCbCr:

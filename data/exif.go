@@ -46,7 +46,7 @@ func jpegExif(data []byte) []byte {
 	return nil
 }
 
-// pngExif returns the contents of an eXIf chunk, or nil.
+// pngExif returns the contents of an eXIf chunk, or nil. A chunk is length, type, contents and checksum.
 func pngExif(data []byte) []byte {
 	for p := 8; p+8 <= len(data); {
 		n := int(binary.BigEndian.Uint32(data[p:]))
@@ -56,13 +56,13 @@ func pngExif(data []byte) []byte {
 		if string(data[p+4:p+8]) == "eXIf" {
 			return data[p+8 : p+8+n]
 		}
-		p += n + 12 // length, type and checksum
+		p += 8 + n + 4
 	}
 	return nil
 }
 
 // webpExif returns the contents of an EXIF chunk, or nil, without the "Exif\0\0" that some writers put before
-// it.
+// it. A chunk is type, length and contents, padded to an even length.
 func webpExif(data []byte) []byte {
 	for p := 12; p+8 <= len(data); {
 		n := int(binary.LittleEndian.Uint32(data[p+4:]))
@@ -133,12 +133,8 @@ func upright(m *RGB, o int) *RGB {
 	}
 	out := NewRGB(w, h)
 	for y := range h {
-		row := out.row(y)
-		p := start + y*down
 		for x := range w {
-			q := m.Pix[3*p : 3*p+3 : 3*p+3]
-			put(row[3*x:], q[0], q[1], q[2])
-			p += right
+			copy(out.row(y)[3*x:][:3], m.Pix[3*(start+x*right+y*down):])
 		}
 	}
 	return out

@@ -77,8 +77,6 @@ func straight(c color.Color) (r, g, b uint8) {
 	switch c := c.(type) {
 	case color.NRGBA:
 		return c.R, c.G, c.B
-	case color.NRGBA64:
-		return uint8(c.R >> 8), uint8(c.G >> 8), uint8(c.B >> 8)
 	case color.RGBA:
 		return unmultiply(c.R, c.A), unmultiply(c.G, c.A), unmultiply(c.B, c.A)
 	}
