@@ -64,26 +64,26 @@ func (a *Annotations) parse(text map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	a.boxes = map[int]Box{}
+	a.boxes = map[string]Box{}
 	err = eachRow(boxList, text, 5, "image, x, y, width and height", func(r *row) {
-		id := r.id(0, "image", imageList, files)
+		image := r.image(files)
 		b := Box{r.pixels(1), r.pixels(2), r.pixels(3), r.pixels(4)}
 		r.require(b.Width >= 0 && b.Height >= 0, "%s x %s: want a box whose sides are not negative", r.field[3], r.field[4])
-		_, ok := a.boxes[id]
-		r.require(!ok, "image %d was given already", id)
-		a.boxes[id] = b
+		_, ok := a.boxes[image]
+		r.require(!ok, "image %s was given already", r.field[0])
+		a.boxes[image] = b
 	})
 	if err != nil {
 		return err
 	}
-	a.seeds = map[int]uint64{}
+	a.seeds = map[string]uint64{}
 	err = eachRow(sceneList, text, 2, "image and seed", func(r *row) {
-		id := r.id(0, "image", imageList, files)
+		image := r.image(files)
 		seed, err := strconv.ParseUint(r.field[1], 10, 64)
 		r.require(err == nil, "seed %q: want a number from 0 to 2^64-1", r.field[1])
-		_, ok := a.seeds[id]
-		r.require(!ok, "image %d was given already", id)
-		a.seeds[id] = seed
+		_, ok := a.seeds[image]
+		r.require(!ok, "image %s was given already", r.field[0])
+		a.seeds[image] = seed
 	})
 	if err != nil {
 		return err
@@ -149,6 +149,11 @@ func (r *row) id(i int, what, file string, list map[int]entry) int {
 	_, ok := list[id]
 	r.require(err == nil && ok, "%s %q is not in %s", what, r.field[i], file)
 	return id
+}
+
+// image returns the Item.Path of the image in the first field.
+func (r *row) image(files map[int]entry) string {
+	return path.Join("images", files[r.id(0, "image", imageList, files)].value)
 }
 
 func (r *row) pixels(i int) float64 {

@@ -125,8 +125,6 @@ func upright(m *RGB, o int) *RGB {
 		}
 		return y*m.W + x
 	}
-	start := at(0, 0)
-	right, down := at(1, 0)-start, at(0, 1)-start
 	w, h := m.W, m.H
 	if o >= 5 {
 		w, h = h, w
@@ -134,7 +132,7 @@ func upright(m *RGB, o int) *RGB {
 	out := NewRGB(w, h)
 	for y := range h {
 		for x := range w {
-			copy(out.row(y)[3*x:][:3], m.Pix[3*(start+x*right+y*down):])
+			copy(out.row(y)[3*x:][:3], m.Pix[3*at(x, y):])
 		}
 	}
 	return out

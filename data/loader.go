@@ -200,9 +200,11 @@ func NewLoader(fsys fs.FS, items []Item, c LoaderConfig) (*Loader, error) {
 			return p.Picks(newRand(uint64(c.Seed), uint64(p.Epoch)), items)
 		},
 		Reader: func(epoch int) func([]float32, Pick) error {
-			var w worker
+			var d decoder
+			var s scaler
+			var img RGB // each image takes the memory of the one before
 			return func(dst []float32, p Pick) error {
-				photo, err := w.decoder.read(fsys, items[p.At].Path)
+				photo, err := d.read(fsys, items[p.At].Path)
 				if err != nil {
 					return err
 				}
@@ -211,18 +213,11 @@ func NewLoader(fsys fs.FS, items []Item, c LoaderConfig) (*Loader, error) {
 				if p.Nth > 0 {
 					seeds = append(seeds, uint64(p.Nth))
 				}
-				w.img.resize(c.Transform.Width, c.Transform.Height)
-				c.Transform.apply(&w.img, photo, newRand(seeds...), &w.scaler)
-				c.Transform.Normalise(dst, &w.img)
+				img.resize(c.Transform.Width, c.Transform.Height)
+				c.Transform.apply(&img, photo, newRand(seeds...), &s)
+				c.Transform.Normalise(dst, &img)
 				return nil
 			}
 		},
 	}, nil
-}
-
-// A worker makes images, each in the memory of the one before.
-type worker struct {
-	decoder decoder
-	scaler  scaler
-	img     RGB
 }

@@ -30,11 +30,7 @@ func (m *RGB) Bounds() image.Rectangle { return image.Rect(0, 0, m.W, m.H) }
 
 // At implements image.Image; outside the image it is transparent black.
 func (m *RGB) At(x, y int) color.Color {
-	if !(image.Point{x, y}).In(m.Bounds()) {
-		return color.RGBA{}
-	}
-	p := m.Pix[3*(y*m.W+x):]
-	return color.RGBA{p[0], p[1], p[2], 255}
+	return color.RGBAModel.Convert(m.RGBA64At(x, y))
 }
 
 // RGBA64At implements image.RGBA64Image, through which image/draw reads pixels without an
