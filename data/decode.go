@@ -43,26 +43,24 @@ type format struct {
 	name, magic string
 	config      func(io.Reader) (image.Config, error)
 	decode      func(*source, image.Config) (image.Image, error)
+	exif        func([]byte) []byte // finds the TIFF structure with the orientation; nil: it begins the file
 }
 
 var formats = []format{
-	{"JPEG", "\xff\xd8", jpeg.DecodeConfig, decodeJPEG},
-	{"PNG", "\x89PNG\r\n\x1a\n", png.DecodeConfig, with(png.Decode)},
-	{"GIF", "GIF87a", gif.DecodeConfig, decodeGIF},
-	{"GIF", "GIF89a", gif.DecodeConfig, decodeGIF},
-	{"BMP", "BM", bmp.DecodeConfig, with(bmp.Decode)},
-	{"TIFF", "II*\x00", tiff.DecodeConfig, with(tiff.Decode)},
-	{"TIFF", "MM\x00*", tiff.DecodeConfig, with(tiff.Decode)},
-	{"WebP", "RIFF????WEBP", webp.DecodeConfig, decodeWebP},
+	{"JPEG", "\xff\xd8", jpeg.DecodeConfig, decodeJPEG, jpegExif},
+	{"PNG", "\x89PNG\r\n\x1a\n", png.DecodeConfig, with(png.Decode), pngExif},
+	{"GIF", "GIF87a", gif.DecodeConfig, decodeGIF, nil},
+	{"GIF", "GIF89a", gif.DecodeConfig, decodeGIF, nil},
+	{"BMP", "BM", bmp.DecodeConfig, with(bmp.Decode), nil},
+	{"TIFF", "II*\x00", tiff.DecodeConfig, with(tiff.Decode), nil},
+	{"TIFF", "MM\x00*", tiff.DecodeConfig, with(tiff.Decode), nil},
+	{"WebP", "RIFF????WEBP", webp.DecodeConfig, decodeWebP, webpExif},
 }
 
 // matches reports whether a file begins with magic, where ? is any byte.
 func (f *format) matches(data []byte) bool {
-	if len(data) < len(f.magic) {
-		return false
-	}
 	for i, c := range []byte(f.magic) {
-		if c != '?' && c != data[i] {
+		if i >= len(data) || c != '?' && c != data[i] {
 			return false
 		}
 	}

@@ -11,13 +11,8 @@ const orientationTag = 0x0112
 
 // orientation returns the orientation in a file of the given format, and 1, upright, without a valid one.
 func orientation(f *format, data []byte) int {
-	switch f.name {
-	case "JPEG":
-		data = jpegExif(data)
-	case "PNG":
-		data = pngExif(data)
-	case "WebP":
-		data = webpExif(data)
+	if f.exif != nil {
+		data = f.exif(data)
 	}
 	return tiffOrientation(data)
 }
@@ -79,16 +74,8 @@ func webpExif(data []byte) []byte {
 
 // tiffOrientation returns the orientation in the first directory of a TIFF structure, or 1.
 func tiffOrientation(t []byte) int {
-	if len(t) < 8 {
-		return 1
-	}
-	var order binary.ByteOrder
-	switch string(t[:2]) {
-	case "II":
-		order = binary.LittleEndian
-	case "MM":
-		order = binary.BigEndian
-	default:
+	order := map[string]binary.ByteOrder{"II": binary.LittleEndian, "MM": binary.BigEndian}[string(t[:min(2, len(t))])]
+	if order == nil || len(t) < 8 {
 		return 1
 	}
 	p := int64(order.Uint32(t[4:]))

@@ -134,11 +134,7 @@ func convertRow(dst []uint8, m image.Image, x, y int) {
 		src := m.Pix[m.PixOffset(x, y):][:4*n]
 		for i := range n {
 			p := src[4*i : 4*i+4 : 4*i+4]
-			if a := p[3]; a == 255 {
-				put(dst[3*i:], p[0], p[1], p[2])
-			} else {
-				put(dst[3*i:], unmultiply(p[0], a), unmultiply(p[1], a), unmultiply(p[2], a))
-			}
+			put(dst[3*i:], unmultiply(p[0], p[3]), unmultiply(p[1], p[3]), unmultiply(p[2], p[3]))
 		}
 	case *image.CMYK:
 		src := m.Pix[m.PixOffset(x, y):][:4*n]

@@ -1,7 +1,6 @@
 package data
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -168,25 +167,25 @@ type BadImage struct {
 // It calls progress, unless nil, after each image, one call at a time. When ctx ends, Check returns the bad
 // images found so far.
 func Check(ctx context.Context, fsys fs.FS, items []Item, progress func(done, total int)) []BadImage {
-	var (
-		mu   sync.Mutex
-		done int
-		bad  []BadImage
-	)
+	var mu sync.Mutex
+	done := 0
+	errs := make([]error, len(items))
 	decoders := make([]decoder, runtime.GOMAXPROCS(0))
 	Each(ctx, len(items), len(decoders), func(worker, i int) error {
-		_, err := decoders[worker].read(fsys, items[i].Path)
-		mu.Lock()
-		defer mu.Unlock()
-		done++
-		if err != nil {
-			bad = append(bad, BadImage{i, items[i], err})
-		}
+		_, errs[i] = decoders[worker].read(fsys, items[i].Path)
 		if progress != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			done++
 			progress(done, len(items))
 		}
 		return nil
 	})
-	slices.SortFunc(bad, func(a, b BadImage) int { return cmp.Compare(a.Index, b.Index) })
+	var bad []BadImage
+	for i, err := range errs {
+		if err != nil {
+			bad = append(bad, BadImage{i, items[i], err})
+		}
+	}
 	return bad
 }

@@ -66,6 +66,17 @@ func (c *canvas) resize(size int) {
 	}
 }
 
+// mix blends from a for part 0 to b for part 256.
+func mix(a, b colour, part int) colour {
+	for i := range a {
+		a[i] = uint8((int(a[i])*(256-part) + int(b[i])*part + 128) >> 8)
+	}
+	return a
+}
+
+func darker(c colour, part int) colour  { return mix(c, colour{14, 12, 16}, part) }
+func lighter(c colour, part int) colour { return mix(c, colour{255, 252, 246}, part) }
+
 // share is a*b/255, rounded up: a mask is 0 only where the thing is not visible at all.
 func share(a, b uint8) uint8 { return uint8((uint32(a)*uint32(b) + 254) / 255) }
 

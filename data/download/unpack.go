@@ -196,11 +196,8 @@ func (u *unpacker) file(name string, size int64, contents io.Reader) error {
 	if err != nil {
 		return twice(err)
 	}
-	if _, err := io.Copy(f, contents); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	_, err = io.Copy(f, contents)
+	return errors.Join(err, f.Close())
 }
 
 func (u *unpacker) count() error {
