@@ -145,13 +145,21 @@ func (s *settings) exists(name string) bool {
 // publish writes what an epoch leaves, the state first.
 func publish(s *settings, r *pretrain.Run) error {
 	dtype := checkpoint.DType(strings.ToUpper(s.Type))
-	return errors.Join(
-		checkpoint.WriteFile(s.path(state), r.WriteState),
-		checkpoint.WriteFile(s.path(backbone), func(w io.Writer) error { return pretrain.Export(w, r.Teacher, dtype) }),
-		checkpoint.WriteFile(s.path("metrics.csv"), func(w io.Writer) error { return pretrain.WriteMetrics(w, r.History()) }),
-		checkpoint.WriteFile(s.path("curves.png"), func(w io.Writer) error { return drawCurves(w, s, r.History()) }),
-	)
-}
+	for _, file := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{state, r.WriteState},
+		{backbone, func(w io.Writer) error { return pretrain.Export(w, r.Teacher, dtype) }},
+		{"metrics.csv", func(w io.Writer) error { return pretrain.WriteMetrics(w, r.History()) }},
+		{"curves.png", func(w io.Writer) error { return drawCurves(w, s, r.History()) }},
+	} {
+		if err := checkpoint.WriteFile(s.path(file.name), file.write); err != nil {
+			return err
+		}
+	}
+	return nil
+}}
 
 // line is what the console says of an epoch.
 func line(r *pretrain.Run, e fit.Epoch) string {
