@@ -110,7 +110,7 @@ func (l *learner) Load(c *fit.Checkpoint) error {
 	if err := nn.Load(l.model, c.Set("model")); err != nil {
 		return fmt.Errorf("promptcam: resume: model: %w", err)
 	}
-	if err := l.optimizer.Load(c.Set("optimizer")); err != nil {
+	if err := l.optimizer.State().Load(c.Set("optimizer")); err != nil {
 		return fmt.Errorf("promptcam: resume: optimizer: %w", err)
 	}
 	return nil

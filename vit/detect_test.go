@@ -2,6 +2,8 @@ package vit
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -185,5 +187,24 @@ func TestDetectReadsTheRealWeights(t *testing.T) {
 		assert.Equal(t, "augreg-vitti16", c.Name)
 		assert.Equal(t, 1000, c.Labels)
 		assert.True(t, strings.HasPrefix(name, "vit_tiny"))
+	}
+}
+
+func TestNamed(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "own.json")
+	want, err := Preset("dino-vits16")
+	require.NoError(t, err)
+	text, err := json.Marshal(want)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, text, 0o644))
+	for _, name := range []string{"dino-vits16", path} {
+		got, err := Named(name, nil)
+		require.NoError(t, err)
+		assert.Equal(t, want, got)
+	}
+	require.NoError(t, os.WriteFile(path, []byte(`{"Width": 3}`), 0o644))
+	for name, wrong := range map[string]string{path: "Width", "none.json": "none.json", "dino": "no preset"} {
+		_, err := Named(name, nil)
+		assert.ErrorContains(t, err, wrong)
 	}
 }

@@ -55,7 +55,7 @@ func TestBadInput(t *testing.T) {
 		args  []string
 		words []string
 	}{
-		"missing folder":      {[]string{"-data", filepath.Join(dir, "none")}, []string{"-data", filepath.Join(dir, "none")}},
+		"missing folder":      {[]string{"-data", filepath.Join(dir, "none")}, []string{"--data " + filepath.Join(dir, "none") + ": no such folder"}},
 		"empty folder":        {[]string{"-data", t.TempDir()}, []string{"-data", "no class folders"}},
 		"a file as folder":    {[]string{"-data", regular}, []string{"-data", regular, "want a folder"}},
 		"results in a class":  {[]string{"-out", filepath.Join(good, "red", "out")}, []string{"-out", good, "want a folder outside"}},
@@ -69,7 +69,7 @@ func TestBadInput(t *testing.T) {
 		"misspelt class":      {[]string{"-classes", "red,Gren"}, []string{"-classes", "nearest is green"}},
 		"a single class":      {[]string{"-classes", "red"}, []string{"-classes", "need at least 2"}},
 		"class twice":         {[]string{"-classes", "red,3"}, []string{"-classes", "listed twice"}},
-		"missing weights":     {[]string{"-weights", filepath.Join(dir, "no.pth")}, []string{"-weights", "no.pth"}},
+		"missing weights":     {[]string{"-weights", filepath.Join(dir, "no.pth")}, []string{"--weights " + filepath.Join(dir, "no.pth") + ": no such file"}},
 		"truncated weights":   {[]string{"-weights", file("cut.safetensors", all[:len(all)-100])}, []string{"-weights", "cut.safetensors"}},
 		"empty weights":       {[]string{"-weights", regular}, []string{"-weights", regular, "empty file"}},
 		"text as weights":     {[]string{"-weights", file("text.pth", "hello, world")}, []string{"text.pth", "neither safetensors nor a PyTorch file"}},

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"io"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -82,5 +85,22 @@ func TestDataAndInspect(t *testing.T) {
 	assert.Contains(t, must(t, "inspect", weights), "blocks.0.attn.qkv.weight F32 [72 24]")
 	fails(t, []string{"inspect", filepath.Join(data, "red", "torn.jpg")}, "torn.jpg", "neither safetensors nor a PyTorch file")
 	assert.Contains(t, must(t, "version"), "go1.")
+	assert.Contains(t, must(t, "-version"), "go1.")
 	assert.Contains(t, must(t, "completion", "bash"), "__start_cub")
+}
+
+// Interrupted, add-class says where its features are.
+func TestAddClassInterrupted(t *testing.T) {
+	data, more, out := drawPhotographs(t, t.TempDir(), 6), t.TempDir(), t.TempDir()
+	require.NoError(t, os.Rename(filepath.Join(data, "red"), filepath.Join(more, "red")))
+	model, weights := trainedModel(t, data, "-mode", "last")
+	ctx, cancel := context.WithCancel(t.Context())
+	args := []string{"add-class", filepath.Join(more, "red"), "--model", model, "--weights", weights, "--data", data, "--out", out}
+	err := command(ctx, args, watcher{func(line string) {
+		if strings.HasPrefix(line, "red, class 3") {
+			cancel()
+		}
+	}}, io.Discard)
+	require.ErrorIs(t, err, context.Canceled)
+	assert.EqualError(t, err, "interrupted; the same line starts again, with the features cached so far in "+filepath.Join(out, "features.safetensors"))
 }

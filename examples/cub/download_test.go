@@ -191,7 +191,7 @@ func TestDownloadRefuses(t *testing.T) {
 		require.ErrorAs(t, err, new(console.UsageError))
 		assert.ErrorContains(t, err, c.want)
 	}
-	fails(t, []string{"evaluate", "-download", "--model", "none", "-out", t.TempDir()}, "--model: ", "none")
+	fails(t, []string{"evaluate", "-download", "--model", "none", "-out", t.TempDir()}, "--model none: no such file")
 }
 
 func TestPublished(t *testing.T) {

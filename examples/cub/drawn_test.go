@@ -90,25 +90,25 @@ func TestResumeWithoutDataAndWeights(t *testing.T) {
 func TestRecipeOfTheDrawnBirds(t *testing.T) {
 	t.Chdir(t.TempDir())
 	parsed := func(args ...string) *training {
-		tr := &training{job: newJob(console.New(io.Discard, io.Discard))}
-		cmd := tr.command(console.New(io.Discard, io.Discard))
+		tr := &training{source: newSource(console.New(io.Discard, io.Discard))}
+		cmd := tr.command()
 		require.NoError(t, cmd.ParseFlags(spelling(args)[1:]))
 		require.NoError(t, tr.settle(cmd.Flags()))
 		return tr
 	}
 	bare := parsed()
-	assert.Equal(t, bare.job.Recipe, parsed("-data", "birds", "-weights", "birds").job.Recipe)
-	assert.Zero(t, bare.job.Distill.Weight)
-	assert.Positive(t, bare.job.Binary.Weight)
-	assert.Positive(t, bare.job.Hard.Share)
+	assert.Equal(t, bare.Recipe, parsed("-data", "birds", "-weights", "birds").Recipe)
+	assert.Zero(t, bare.Distill.Weight)
+	assert.Positive(t, bare.Binary.Weight)
+	assert.Positive(t, bare.Hard.Share)
 	low := parsed("-lr", "0.003")
-	assert.InEpsilon(t, bare.job.Schedule.Min/bare.job.Schedule.Base, low.job.Schedule.Min/low.job.Schedule.Base, 1e-9, "the rate falls as far")
+	assert.InEpsilon(t, bare.Schedule.Min/bare.Schedule.Base, low.Schedule.Min/low.Schedule.Base, 1e-9, "the rate falls as far")
 	assert.True(t, bare.bundled())
-	assert.Greater(t, parsed("-preset", "long").job.Epochs, bare.job.Epochs)
-	assert.Equal(t, 3, parsed("-epochs", "3").job.Epochs)
-	assert.Equal(t, parsed("-data", "x", "-weights", "x", "-optimizer", "sgd").job.Recipe, parsed("-optimizer", "sgd").job.Recipe)
+	assert.Greater(t, parsed("-preset", "long").Epochs, bare.Epochs)
+	assert.Equal(t, 3, parsed("-epochs", "3").Epochs)
+	assert.Equal(t, parsed("-data", "x", "-weights", "x", "-optimizer", "sgd").Recipe, parsed("-optimizer", "sgd").Recipe)
 	photographs := parsed("-data", "x", "-weights", "birds")
-	assert.Equal(t, parsed("-data", "x", "-weights", "x").job.Recipe, photographs.job.Recipe)
+	assert.Equal(t, parsed("-data", "x", "-weights", "x").Recipe, photographs.Recipe)
 	assert.True(t, photographs.bundled())
 	assert.True(t, parsed("-download", "-weights", "birds").bundled())
 

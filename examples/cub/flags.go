@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,19 +14,17 @@ import (
 	"github.com/promptcam/promptcam/nn/fit/knob"
 )
 
-// flagged gives a command the knobs of structs as flags; of an only{job, "out batch"} those two. Its help shows the flags in common or, with -h all, every one.
-// Before help is shown, settle resolves defaults that depend on other flags; nil means none do.
-func flagged(cmd *cobra.Command, c *console.Console, common string, settle func(*pflag.FlagSet) error, structs ...any) *cobra.Command {
-	var output struct {
-		Quiet bool `knob:"quiet" group:"Results" help:"print results and warnings alone"`
-	}
-	for _, s := range structs {
-		if some, ok := s.(only); ok {
-			s = some.of
+// flagged gives a command the knobs of a struct and of the console as flags, or those with the given names
+// alone, divided by spaces. Its help shows the flags in common or, with -h all, every one. Before help is
+// shown, settle resolves defaults that depend on other flags; nil means none do.
+func flagged(cmd *cobra.Command, c *console.Console, settings any, common, names string, settle func(*pflag.FlagSet) error) *cobra.Command {
+	knob.Defaults(settings)
+	var knobs []*knob.Knob
+	for _, k := range slices.AppendSeq(slices.Collect(knob.Walk(settings)), knob.Walk(c)) {
+		if names == "" || has(names+" quiet", k.Flag) {
+			knobs = append(knobs, k)
 		}
-		knob.Defaults(s)
 	}
-	knobs := slices.Collect(walk(append(structs, &output)))
 	for _, k := range knobs {
 		f := cmd.Flags().VarPF(k, k.Flag, "", k.Help)
 		if k.IsBoolFlag() {
@@ -42,20 +39,14 @@ func flagged(cmd *cobra.Command, c *console.Console, common string, settle func(
 	}
 	all := cmd.Flags().Bool("help-all", false, "")
 	cmd.Flags().MarkHidden("help-all")
-	cmd.SilenceUsage = true
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
 		if settle != nil {
 			settle(cmd.Flags()) // help is for wrong flags, too
 		}
 		w := cmd.OutOrStdout()
 		fmt.Fprintf(w, "%s\n\nUsage:\n  %s\n\n%s\n\n", cmd.Long, cmd.UseLine(), strings.TrimRight(cmd.Example, "\n"))
-		knob.Usage(w, func(yield func(*knob.Knob) bool) {
-			for _, k := range grouped(knobs) {
-				if (*all || slices.Contains(strings.Fields(common), k.Flag)) && !yield(k) {
-					return
-				}
-			}
-		})
+		hidden := func(k *knob.Knob) bool { return !*all && !has(common, k.Flag) }
+		knob.Usage(w, slices.Values(slices.DeleteFunc(grouped(knobs), hidden)))
 		if !*all {
 			fmt.Fprintf(w, "\n%s -h all shows every flag.\n", cmd.CommandPath())
 		}
@@ -65,7 +56,6 @@ func flagged(cmd *cobra.Command, c *console.Console, common string, settle func(
 		if *all {
 			return cmd.Help()
 		}
-		c.Quiet = output.Quiet
 		return work(cmd, args)
 	}
 	positional := cmd.Args
@@ -78,27 +68,7 @@ func flagged(cmd *cobra.Command, c *console.Console, common string, settle func(
 	return cmd
 }
 
-// only is some knobs of a struct, by their flags.
-type only struct {
-	of    any
-	flags string
-}
-
-func walk(structs []any) iter.Seq[*knob.Knob] {
-	return func(yield func(*knob.Knob) bool) {
-		for _, s := range structs {
-			some, part := s.(only)
-			if part {
-				s = some.of
-			}
-			for k := range knob.Walk(s) {
-				if (!part || slices.Contains(strings.Fields(some.flags), k.Flag)) && !yield(k) {
-					return
-				}
-			}
-		}
-	}
-}
+func has(names, name string) bool { return slices.Contains(strings.Fields(names), name) }
 
 // grouped brings the knobs of a group together, groups in the order of their first knobs.
 func grouped(knobs []*knob.Knob) []*knob.Knob {
@@ -111,8 +81,8 @@ func grouped(knobs []*knob.Knob) []*knob.Knob {
 	return slices.SortedStableFunc(slices.Values(knobs), func(a, b *knob.Knob) int { return first[a.Group] - first[b.Group] })
 }
 
-// swallowed returns an error for a flag that took the next one for its value, as after an empty
-// variable of a shell.
+// swallowed returns an error for a flag that took the next one for its value, as after an empty variable of a
+// shell.
 func swallowed(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(f *pflag.Flag) {
 		if name, ok := strings.CutPrefix(f.Value.String(), "--"); ok && flags.Lookup(name) != nil && err == nil {

@@ -100,12 +100,13 @@ func TestLoadRefuses(t *testing.T) {
 	load := []string{"evaluate", "--model", model, "-data", data, "-out", t.TempDir()}
 
 	fails(t, load, "--weights is missing", "tiny", "SHA-256")
+	fails(t, append(load, "-weights", weights, "-out", out), "--out "+out+" holds the results of a training")
 	fails(t, append(load, "-weights", other), model, "was trained on backbone tiny with SHA-256")
 	fails(t, append(load, "-weights", model), "--weights "+model+" is not the tiny")
 	fails(t, append(load, "-weights", weights, "-epochs", "3"), "cub evaluate has no flag --epochs")
 	fails(t, append(load, "-weights", weights, "-size", "64"), "--arch and --size are stated by "+model)
 	fails(t, []string{"evaluate", "--model", weights, "-data", data, "-weights", weights, "-out", t.TempDir()}, weights, "not a saved Prompt-CAM")
-	fails(t, []string{"evaluate", "--model", filepath.Join(out, "none"), "-data", data, "-out", t.TempDir()}, "--model", "none")
+	fails(t, []string{"evaluate", "--model", filepath.Join(out, "none"), "-data", data, "-out", t.TempDir()}, "--model "+filepath.Join(out, "none")+": no such file")
 	fails(t, []string{"evaluate", "--model", filepath.Join(out, "metrics.json"), "-data", data, "-out", t.TempDir()}, "metrics.json", "neither safetensors nor a PyTorch file")
 	short := filepath.Join(t.TempDir(), "short.safetensors")
 	write(t, short, read(t, model)[:2000])

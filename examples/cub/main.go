@@ -1,6 +1,5 @@
-// Cub trains Prompt-CAM on a folder of photographs, evaluates and explains what was learned, and puts
-// the trained model to use: cub -h lists its commands. Without arguments it does the main job on
-// synthetic birds.
+// Cub trains Prompt-CAM on a folder of photographs, evaluates and explains what was learned, and puts the
+// trained model to use: cub -h lists its commands. Without arguments it does the main job on synthetic birds.
 package main
 
 import (
@@ -44,18 +43,17 @@ func commands(c *console.Console) *cobra.Command {
 		Long: `cub trains Prompt-CAM on a folder of photographs with a pre-trained vision transformer, reports its accuracy
 and draws where the prompt of each class attends. Without a command it trains; without any argument it does
 so on synthetic birds, with a small bundled backbone.`,
-		SilenceErrors: true, SilenceUsage: true,
+		Version: version(), SilenceErrors: true, SilenceUsage: true,
 	}
 	root.AddCommand(trainCommand(c), evaluateCommand(c), traitsCommand(c), explainCommand(c), predictCommand(c),
 		addClassCommand(c), dataCommand(c), inspectCommand(c), versionCommand(c))
 	for _, cmd := range root.Commands() {
-		if args := cmd.Args; args != nil {
-			cmd.Args = func(cmd *cobra.Command, given []string) error {
-				if err := args(cmd, given); err != nil {
-					return console.Usagef("%s: %w; %s -h explains it", cmd.CommandPath(), err, cmd.CommandPath())
-				}
-				return nil
+		args := cmd.Args
+		cmd.Args = func(cmd *cobra.Command, given []string) error {
+			if err := args(cmd, given); err != nil {
+				return console.Usagef("%s: %w; %[1]s -h explains it", cmd.CommandPath(), err)
 			}
+			return nil
 		}
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return console.UsageError{Err: flagError(cmd, err)} })
@@ -85,8 +83,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	return fmt.Errorf("%s has no flag --%s, the nearest is --%s; %[1]s -h all lists them", cmd.CommandPath(), name, data.Nearest(names, name))
 }
 
-// spelling returns the arguments with two dashes before long flags, where earlier versions took one, and
-// with the command train where they name none.
+// spelling returns the arguments with two dashes before long flags, where earlier versions took one, and with
+// the command train where they name none.
 func spelling(args []string) []string {
 	args = slices.Clone(args)
 	for i, a := range args {
@@ -97,7 +95,7 @@ func spelling(args []string) []string {
 			args[i] = "-" + a
 		}
 	}
-	if len(args) == 0 || strings.HasPrefix(args[0], "-") && args[0] != "-h" && args[0] != "--help" && args[0] != "--version" {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") && !slices.Contains([]string{"-h", "--help", "--version"}, args[0]) {
 		args = append([]string{"train"}, args...)
 	}
 	if i := slices.Index(args, "-h"); i > 0 && i+1 < len(args) && args[i+1] == "all" {
@@ -106,40 +104,29 @@ func spelling(args []string) []string {
 	return args
 }
 
-// newJob returns a job with the default settings that shows its work on a console.
-func newJob(c *console.Console) *run.Job {
-	job := run.NewJob(run.Quick(), nil, "out")
-	job.Observer = run.Observer{
+// newSource returns a source whose job has the default settings and shows its work on a console.
+func newSource(c *console.Console) source {
+	s := source{Job: *run.NewJob(run.Quick(), nil, "out"), console: c}
+	s.Observer = run.Observer{
 		Line: func(kind run.Kind, text string) {
 			map[run.Kind]func(string){run.Note: c.Say, run.Outcome: c.Result, run.Warning: c.Warn}[kind](text)
 		},
 		Progress: func(p run.Progress) {
-			text := fmt.Sprintf("%d/%d", p.Done, p.Total)
-			if p.Remark != "" {
-				text += "  " + p.Remark
-			}
-			c.Show(console.Progress{
-				Part: p.Part, Done: int64(p.Done), Total: int64(p.Total), Text: text, Rate: fmt.Sprintf("%.1f images/s", p.Rate()), Left: p.Left(),
-			})
+			text := strings.TrimSpace(fmt.Sprintf("%d/%d  %s", p.Done, p.Total, p.Remark))
+			rate := fmt.Sprintf("%.1f images/s", p.Rate())
+			c.Show(console.Progress{Part: p.Part, Done: int64(p.Done), Total: int64(p.Total), Text: text, Rate: rate, Left: p.Left()})
 		},
 	}
-	return job
+	return s
 }
 
-// version returns the version of the program and of the commit that it was built from.
+// version returns the version of the program, which names the commit, and of Go.
 func version() string {
-	v := "unknown"
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return v
+		return "unknown"
 	}
-	v = info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && !strings.Contains(v, s.Value[:12]) {
-			v += " " + s.Value[:12]
-		}
-	}
-	return v + ", " + info.GoVersion
+	return info.Main.Version + ", " + info.GoVersion
 }
 
 func versionCommand(c *console.Console) *cobra.Command {

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
 
@@ -18,17 +17,15 @@ import (
 
 // training is what train works with.
 type training struct {
-	photographs
-	backbone
-	job  *run.Job
-	mode struct {
-		Resume bool `knob:"resume" group:"Training" help:"continue the unfinished run in --out; the result is bit-for-bit that of an uninterrupted run"`
-	}
+	source
+	Continue bool `knob:"resume" group:"Training" help:"continue the unfinished run in --out; the result is bit-for-bit that of an uninterrupted run"`
 }
 
-func trainCommand(c *console.Console) *cobra.Command { return (&training{job: newJob(c)}).command(c) }
+func trainCommand(c *console.Console) *cobra.Command {
+	return (&training{source: newSource(c)}).command()
+}
 
-func (t *training) command(c *console.Console) *cobra.Command {
+func (t *training) command() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "train", Args: cobra.NoArgs, Short: "Train on a folder of photographs, test, explain and report",
 		Long: `Trains one prompt per class on a folder of photographs, tests on held-out ones and writes a report with the
@@ -42,102 +39,82 @@ ends, state.safetensors.`,
   cub train --download --out out           CUB-200-2011 and DINO's ViT-S/16, downloaded first
   cub train --data CUB_200_2011 --weights vit_tiny.safetensors --classes 54,55,56,57 --out orioles
   cub train --mode deep -h                 the defaults of another mode`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return t.run(cmd.Context(), c, cmd.Flags()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return t.ended(cmd.Context(), t.run(cmd.Context(), cmd.Flags()), t.saved)
+		},
 	}
-	return flagged(cmd, c, "data weights download out resume preset mode epochs seed quiet", t.settle,
-		&t.photographs, &t.backbone, t.job, &t.mode)
+	return flagged(cmd, t.console, t, "data weights download out resume preset mode epochs seed quiet", "", t.settle)
 }
 
 // settle resolves the settings whose defaults depend on others.
-func (t *training) settle(flags *pflag.FlagSet) error {
+func (t *training) settle(flags *pflag.FlagSet) (err error) {
 	if !flags.Changed("data") && !flags.Changed("weights") && !t.Download {
 		t.Data, t.Weights = own, own
 	}
 	given := map[string]string{}
-	for k := range knob.Walk(&t.job.Recipe) {
+	for k := range knob.Walk(&t.Recipe) {
 		if flags.Changed(k.Flag) {
 			given[k.Flag] = k.String()
 		}
 	}
-	recipe, err := run.Images{Drawn: t.drawn(), Uncached: t.job.Cache == "off"}.Resolve(given)
-	t.job.Recipe = recipe
+	t.Recipe, err = run.Images{Drawn: t.drawn(), Uncached: t.Cache == "off"}.Resolve(given)
 	return err
 }
 
-func (t *training) run(ctx context.Context, c *console.Console, flags *pflag.FlagSet) error {
-	if err := cmp.Or(t.settle(flags), t.job.Recipe.Validate(), t.job.Validate()); err != nil {
+func (t *training) run(ctx context.Context, flags *pflag.FlagSet) error {
+	if err := cmp.Or(t.settle(flags), t.Validate()); err != nil {
 		return console.UsageError{Err: err}
 	}
-	if err := t.check(t.job); err != nil {
+	if err := t.check(); err != nil {
 		return err
 	}
-	if err := t.named(); err != nil && !t.Download {
-		return err
-	}
-	if t.bundled() && t.job.Mode != promptcam.Last {
-		return console.Usagef("--mode is %s, but all blocks of --weights %s except the last see windows of patches, so prompts can only enter the last: want --mode last", t.job.Mode, own)
-	}
-	if !t.mode.Resume && !exists(t.job.Out, "state.safetensors") {
-		if err := forgotten(t.job, flags, "metrics.json"); err != nil {
+	switch {
+	case t.Weights == "" && !t.Download:
+		return console.Usagef("--weights is missing: the file of the pre-trained backbone; %s is a small one that knows synthetic birds alone", own)
+	case t.bundled() && t.Arch != "auto" && !t.Download:
+		return console.Usagef("--arch is given, but the architecture of --weights %s is known", own)
+	case t.bundled() && t.Mode != promptcam.Last:
+		return console.Usagef("--mode is %s, but all blocks of --weights %s except the last see windows of patches, so prompts can only enter the last: want --mode last", t.Mode, own)
+	case !t.Continue && !exists(t.Out, "state.safetensors"):
+		if err := t.forgotten(flags, "metrics.json"); err != nil {
 			return err
 		}
 	}
-	if err := fetch(ctx, c, &t.photographs, &t.backbone, ""); err != nil {
+	if err := t.fetchWeights(ctx, defaultWeights); err != nil {
 		return err
 	}
-	if err := t.open(ctx, c, t.job); err != nil {
+	if err := t.open(ctx); err != nil {
 		return err
 	}
-	b, err := t.load()
+	b, err := t.loadBackbone()
 	if err != nil {
 		return err
 	}
-	work := t.job.Train
-	if t.mode.Resume {
-		work = t.job.Resume
+	if t.Continue {
+		_, err = t.Resume(ctx, b)
+	} else {
+		_, err = t.Train(ctx, b)
 	}
-	_, err = work(ctx, b)
-	return interrupted(ctx, t.again(err, t.job), t.saved)
+	return err
 }
 
-// forgotten returns an error if --out is not given and the folder that it then means holds a file of
-// another run.
-func forgotten(job *run.Job, flags *pflag.FlagSet, file string) error {
-	if flags.Changed("out") || !exists(job.Out, file) {
+// forgotten returns an error if --out is not given and the folder that it then means holds a file of another
+// run.
+func (s *source) forgotten(flags *pflag.FlagSet, file string) error {
+	if file == "" || flags.Changed("out") || !exists(s.Out, file) {
 		return nil
 	}
-	return console.Usagef("--out is missing, and the default folder %s holds the results of another run", job.Out)
+	return console.Usagef("--out is missing, and the default folder %s holds the results of another run", s.Out)
 }
 
-// saved says what an interrupted run has left and how to continue it.
+// saved says what an interrupted training has left and how to continue it.
 func (t *training) saved() string {
-	state := filepath.Join(t.job.Out, "state.safetensors")
-	switch done, of := t.job.Unfinished(); {
+	state := filepath.Join(t.Out, "state.safetensors")
+	switch done, of := t.Unfinished(); {
 	case of > 0 && done < of:
 		return fmt.Sprintf("epoch %d of %d is on disk in %s: the same line with --resume continues", done, of, state)
 	case of > 0:
 		return fmt.Sprintf("training is done and on disk in %s: the same line with --resume makes the report", state)
 	}
-	again := "the same line starts again"
-	if features := filepath.Join(cmp.Or(t.job.Cache, t.job.Out), "features.safetensors"); exists(features) {
-		again += ", with the features cached so far in " + features
-	}
-	return again
+	return t.source.saved()
 }
-
-// interrupted says what an interrupted command has left.
-func interrupted(ctx context.Context, err error, saved func() string) error {
-	if err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-		return interruption{saved(), err}
-	}
-	return err
-}
-
-// interruption is the end of a command by a signal.
-type interruption struct {
-	saved string
-	cause error
-}
-
-func (i interruption) Error() string { return "interrupted; " + i.saved }
-func (i interruption) Unwrap() error { return i.cause }

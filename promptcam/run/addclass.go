@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"github.com/promptcam/promptcam/data"
-	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/vit/probe"
@@ -44,8 +43,8 @@ func (f twoFolders) Open(name string) (fs.File, error) {
 
 // AddClass learns the prompt of one more class, which folder holds photographs of and is named after, and
 // leaves the model with it in Out. The other prompts stay as they are; the images of Set, which may be nil,
-// teach the new one where to stop. Of the recipe it uses Test, Batch, Views and Seed. It
-// borrows cached features from Cache or, where that is empty, from ModelDir, as far as they fit.
+// teach the new one where to stop. Of the recipe it uses Test, Batch, Views and Seed. It borrows cached
+// features from Cache or, where that is empty, from ModelDir, as far as they fit.
 func (j *Job) AddClass(ctx context.Context, m *promptcam.Model, folder string) (*Addition, error) {
 	if err := j.Validate(); err != nil {
 		return nil, err
@@ -64,9 +63,15 @@ func (j *Job) AddClass(ctx context.Context, m *promptcam.Model, folder string) (
 		return nil, err
 	}
 	defer a.images.close()
-	if err := a.open(ctx); err != nil {
+	s := store{a.path(featuresName), "out", j.store(j.ModelDir, "").path}
+	err := a.images.open(ctx, m, s, []*[]data.Item{&a.photos, &a.negatives}, []*[]data.Item{&a.test})
+	if err == nil {
+		err = a.enough()
+	}
+	if err != nil {
 		return nil, err
 	}
+	a.photos, a.held = data.Split(a.photos, a.Test, a.Seed)
 	extended, err := a.extend(ctx)
 	if err != nil {
 		return nil, err
@@ -101,17 +106,16 @@ func (a *addition) list() error {
 		}
 		a.photos = append(a.photos, data.Item{Path: a.name + "/" + e.Name(), Class: len(a.old.Classes)})
 	}
-	a.images.fsys = twoFolders{class: data.Dir(dir), name: a.name}
-	if err := a.enough(); err != nil || a.Set == nil {
-		return err
+	both := twoFolders{class: data.Dir(dir), name: a.name}
+	if a.Set != nil {
+		set, err := renumber(a.Set, a.old.Classes)
+		if err != nil {
+			return err
+		}
+		both.set, a.negatives, a.test = set.FS, set.Train, set.Test
 	}
-	set, err := renumber(a.Set, a.old.Classes)
-	if err != nil {
-		return err
-	}
-	a.images.fsys = twoFolders{set.FS, data.Dir(dir), a.name}
-	a.negatives, a.test = set.Train, set.Test
-	return a.outside(set)
+	a.images.fsys = both
+	return a.enough()
 }
 
 // enough returns an error unless some of the photographs can be held out.
@@ -124,34 +128,18 @@ func (a *addition) enough() error {
 
 // room makes Out. It refuses a folder with files that are still needed.
 func (a *addition) room() error {
-	if within(a.folder, a.Out) {
+	switch {
+	case within(a.folder, a.Out):
 		return fmt.Errorf("--out %s is in add-class %s, all of whose files are photographs: want a folder outside", a.Out, a.folder)
-	}
-	if a.ModelDir != "" && sameFile(a.ModelDir, a.Out) {
+	case a.ModelDir != "" && sameFile(a.ModelDir, a.Out):
 		return fmt.Errorf("--out %s is the folder of --model, whose files the new model's would replace: want another", a.Out)
-	}
-	if err := a.unused(); err != nil {
-		return err
-	}
-	if exists(a.path(predictions)) {
+	case exists(a.path(predictions)):
 		return fmt.Errorf("--out %s holds the results of a training or a test, whose report would stay beside the new model: want another folder", a.Out)
 	}
-	a.warnOfReplacing()
-	return writable("out", a.Out)
-}
-
-// open makes the features of all images, or reads them, and holds out some of the new
-// class's.
-func (a *addition) open(ctx context.Context) error {
-	s := store{a.path(featuresName), own, a.lender().path}
-	if err := a.images.open(ctx, a.old, s, []*[]data.Item{&a.photos, &a.negatives}, []*[]data.Item{&a.test}); err != nil {
+	if err := a.fresh(); err != nil {
 		return err
 	}
-	if err := a.enough(); err != nil {
-		return err
-	}
-	a.photos, a.held = data.Split(a.photos, a.Test, a.Seed)
-	return nil
+	return a.makeOut(a.Set, "")
 }
 
 // extend trains the new class's prompt.
@@ -163,23 +151,16 @@ func (a *addition) extend(ctx context.Context) (*promptcam.Model, error) {
 	c := promptcam.DefaultExtend()
 	if len(a.negatives) == 0 {
 		c = promptcam.DefaultExtendAlone()
-		a.Observer.warn("--data is missing: without images of the other classes %s will take some of theirs; with them it learns where to stop", a.name)
+		a.Observer.say(Warning, "--data is missing: without images of the other classes %s will take some of theirs; with them it learns where to stop", a.name)
 	}
-	a.Observer.note("%s, class %d: %d photographs to train on, %d to test; %d images of the %d classes before it",
+	a.Observer.say(Note, "%s, class %d: %d photographs to train on, %d to test; %d images of the %d classes before it",
 		a.name, len(a.old.Classes)+1, len(a.photos), len(a.held), len(a.negatives), len(a.old.Classes))
-	c.Seed = uint64(a.Seed)
-	m := a.Observer.meter(c.Epochs * l.Len())
-	c.Progress = func(s fit.Step) {
-		m.step(s)
-		if s.Done == s.Images {
-			m.end(s.Images)
-		}
-	}
+	c.Seed, c.Progress = uint64(a.Seed), a.Observer.meter(c.Epochs*l.Len()).step
 	return promptcam.Extend(ctx, a.old, l, c)
 }
 
-// Addition is the result of AddClass, which metrics.json holds as well. Accuracies are in percent; of
-// the old classes' test images they are null without a set.
+// Addition is the result of AddClass, which metrics.json holds as well. Accuracies are in percent; of the old
+// classes' test images they are null without a set.
 type Addition struct {
 	Model       *promptcam.Model `json:"-"`
 	Class       string           `json:"class"`
@@ -203,7 +184,7 @@ func (a *addition) publish(ctx context.Context, extended *promptcam.Model) (*Add
 	if err != nil {
 		return nil, err
 	}
-	e, err := extended.Evaluate(ctx, l, a.Observer.meter(l.Len()).part("test", l.Len()))
+	e, err := extended.Evaluate(ctx, l, a.Observer.count("test", l.Len()))
 	if err != nil {
 		return nil, err
 	}
@@ -216,25 +197,24 @@ func (a *addition) publish(ctx context.Context, extended *promptcam.Model) (*Add
 		Model: extended, Class: a.name, Classes: len(extended.Classes), TrainImages: len(a.photos), HeldImages: len(a.held), Recognised: 100 * e.PerClass[last],
 		OldImages: len(a.negatives), TestImages: len(a.test), Skipped: a.images.unreadable, Seed: a.Seed, Backbone: extended.Backbone.SHA256,
 	}
-	a.Observer.outcome("%s: %d of %d photographs that were held out are recognised", a.name, e.Confusion[last][last], len(a.held))
+	a.Observer.say(Outcome, "%s: %d of %d photographs that were held out are recognised", a.name, e.Confusion[last][last], len(a.held))
 	if len(a.test) > 0 {
 		// The old classes' scores are those of the old model.
 		r.Before, r.After = among(e, last, last), among(e, last, last+1)
 		for _, row := range e.Confusion[:last] {
 			r.Taken += row[last]
 		}
-		a.Observer.outcome("the other classes: test top-1 %.1f %% before and %.1f %% after, of %d images; %d are now predicted as %s",
+		a.Observer.say(Outcome, "the other classes: test top-1 %.1f %% before and %.1f %% after, of %d images; %d are now predicted as %s",
 			r.Before.Top1, r.After.Top1, len(a.test), r.Taken, a.name)
 	}
 	if err := a.writeJSON(r); err != nil {
 		return nil, err
 	}
-	a.Observer.outcome("model: %s", a.path(modelName))
+	a.Observer.say(Outcome, "model: %s", a.path(modelName))
 	return r, nil
 }
 
-// among returns how many images of the first old classes are recognised among the first
-// classes.
+// among returns how many images of the first old classes are recognised among the first classes.
 func among(e *promptcam.Evaluation, old, classes int) *Accuracy {
 	var scores []float32
 	var labels []int

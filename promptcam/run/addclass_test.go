@@ -102,7 +102,7 @@ func TestAddClass(t *testing.T) {
 			test := job(t, photographs(t, 10), Quick())
 			_, err = test.Evaluate(t.Context(), again)
 			require.NoError(t, err)
-			for e, err := range test.Explain(t.Context(), again, []string{filepath.Join(red, "0.jpg")}, 2) {
+			for e, err := range test.Explain(t.Context(), again, []string{filepath.Join(red, "0.jpg")}, "red") {
 				require.NoError(t, err)
 				assert.Contains(t, e.Text, "heads of the prompt of red")
 			}

@@ -1,5 +1,5 @@
-// Package run is what a program needs around a model: recipes, an opened data set, a training that
-// can be interrupted, its results as files, and the uses of a trained model.
+// Package run is what a program needs around a model: recipes, an opened data set, a training that can be
+// interrupted, its results as files, and the uses of a trained model.
 //
 //	recipe := run.Quick()
 //	set, err := run.OpenSet("CUB_200_2011", recipe)
@@ -9,11 +9,11 @@
 //		fmt.Println(e.Text, e.Picture)
 //	}
 //
-// A Job holds the settings of all that can be done: Train, Resume, Evaluate, AddClass, Explain and Predict say
-// which they use. Whatever must be told on the way goes to its Observer; the package prints nothing.
+// A Job holds the settings of all that can be done: Train, Resume, Evaluate, AddClass, Explain and Predict
+// say which they use. Whatever must be told on the way goes to its Observer; the package prints nothing.
 //
 // Errors and tags call a setting by its flag, such as --lr for Recipe.Schedule.Base, as package knob does.
 //
-// Reading order: recipe.go and preset.go; job.go; set.go and images.go; train.go and state.go; results.go
-// and report.go; then what a trained model is used for.
+// Reading order: recipe.go; job.go; set.go and images.go; train.go and state.go; results.go, report.go and
+// traits.go; then what a trained model is used for.
 package run

@@ -1,10 +1,11 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"io/fs"
 	"iter"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,13 +24,16 @@ type Explained struct {
 	Text    string // the same in words
 }
 
-// Explain draws, for each photograph, the maps of the predicted class and of those to compare it
-// with, into a picture in Out, and describes them. Of Job it uses Out, Top, Blur, Scale and Colormap.
-// The first error ends it.
-func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, compare ...int) iter.Seq2[*Explained, error] {
+// Explain draws, for each photograph, the maps of the predicted class and of those to compare it with, by
+// name or number, into a picture in Out, and describes them. Of Job it uses Out, Top, Blur, Scale and
+// Colormap. The first error ends it.
+func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, compare ...string) iter.Seq2[*Explained, error] {
 	return func(yield func(*Explained, error) bool) {
-		err := j.Validate()
-		if err == nil {
+		others, err := find(&data.Set{Classes: m.Classes}, compare)
+		if err != nil {
+			err = fmt.Errorf("--compare: %w", err)
+		}
+		if err = cmp.Or(err, j.Validate()); err == nil {
 			err = writable("out", j.Out)
 		}
 		if err != nil {
@@ -38,7 +42,7 @@ func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, 
 		}
 		taken := map[string]bool{}
 		for _, path := range photos {
-			e, err := j.explain(ctx, m, path, pictureName(j.Out, path, photos, taken), compare)
+			e, err := j.explain(ctx, m, path, pictureName(j.Out, path, photos, taken), others)
 			if !yield(e, err) || err != nil {
 				return
 			}
@@ -46,17 +50,23 @@ func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, 
 	}
 }
 
-func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture string, compare []int) (*Explained, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	photo, err := data.ReadImage(path)
+// explain reads a photograph, by its path where fsys is nil, and explains it.
+func explain(m *promptcam.Model, fsys fs.FS, path string) (*data.RGB, *promptcam.Explanation, error) {
+	photo, err := data.ReadImageFS(fsys, path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	e, err := m.Explain(photo)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return photo, e, nil
+}
+
+func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture string, compare []int) (*Explained, error) {
+	photo, e, err := explain(m, nil, path)
+	if err = cmp.Or(ctx.Err(), err); err != nil {
+		return nil, err
 	}
 	sheet := figure.Sheet(e.Seen, filepath.Base(path), j.rows(e, m.Classes, "compared with", compare...), j.style())
 	if err := figure.WritePNG(picture, sheet); err != nil {
@@ -65,24 +75,26 @@ func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture str
 	return &Explained{e, path, picture, j.description(path, photo, e, m.Classes, compare)}, nil
 }
 
-// rows returns the maps of other classes, each of which is the "true" one or is to be "compared with" the
-// predicted one, and those of that.
-func (j *Job) rows(e *promptcam.Explanation, classes []string, what string, others ...int) []figure.Row {
-	row := func(what string, class int) figure.Row {
-		title := fmt.Sprintf("%s: %s, %.1f %%", what, figure.DisplayName(classes[class]), 100*e.Probabilities[class])
-		return figure.Explained(title, e, class, j.Top, j.blur())
-	}
-	var all []figure.Row
-	for _, class := range others {
-		if class != e.Predicted() {
-			all = append(all, row(what, class))
-		}
-	}
-	return append(all, row("predicted", e.Predicted()))
+// shown returns the classes whose maps are shown: others and, last, the predicted one.
+func shown(e *promptcam.Explanation, others []int) []int {
+	return append(slices.DeleteFunc(slices.Clone(others), func(c int) bool { return c == e.Predicted() }), e.Predicted())
 }
 
-// pictureName returns a name in out of its own for a photograph's picture, which
-// is none of the photographs' either: out may be their folder.
+// rows returns the maps of other classes, each of which is the "true" one or is to be "compared with" the
+// predicted one, and those of that.
+func (j *Job) rows(e *promptcam.Explanation, classes []string, what string, others ...int) (all []figure.Row) {
+	for _, class := range shown(e, others) {
+		if class == e.Predicted() {
+			what = "predicted"
+		}
+		title := fmt.Sprintf("%s: %s, %.1f %%", what, figure.DisplayName(classes[class]), 100*e.Probabilities[class])
+		all = append(all, figure.Explained(title, e, class, j.Top, j.blur()))
+	}
+	return all
+}
+
+// pictureName returns a name in out of its own for a photograph's picture, which is none of the photographs'
+// either: out may be their folder.
 func pictureName(out, path string, photos []string, taken map[string]bool) string {
 	base := filepath.Join(out, strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))+"-maps")
 	name := base + ".png"
@@ -93,35 +105,20 @@ func pictureName(out, path string, photos []string, taken map[string]bool) strin
 	return name
 }
 
-// sameFile says whether both paths lead to one file.
-func sameFile(a, b string) bool {
-	x, err := os.Stat(a)
-	if err != nil {
-		return false
-	}
-	y, err := os.Stat(b)
-	return err == nil && os.SameFile(x, y)
-}
-
 // description says in words what the picture shows.
 func (j *Job) description(path string, photo *data.RGB, e *promptcam.Explanation, classes []string, compare []int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, %dx%d pixels\n", path, photo.W, photo.H)
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for i, c := range e.Top(5) {
-		what := "then"
-		if i == 0 {
-			what = "predicted"
-		}
+	what := "predicted"
+	for _, c := range e.Top(5) {
 		fmt.Fprintf(w, "  %s\t%s\t%.1f %%\n", what, classes[c], 100*e.Probabilities[c])
+		what = "then"
 	}
 	w.Flush() // a strings.Builder takes everything
-	for _, class := range compare {
-		if class != e.Predicted() {
-			describeHeads(&b, e, classes[class], e.Rank(class, j.blur()))
-		}
+	for _, class := range shown(e, compare) {
+		describeHeads(&b, e, classes[class], e.Rank(class, j.blur()))
 	}
-	describeHeads(&b, e, classes[e.Predicted()], e.Rank(e.Predicted(), j.blur()))
 	return b.String()
 }
 
@@ -136,6 +133,7 @@ func describeHeads(b *strings.Builder, e *promptcam.Explanation, class string, r
 		fmt.Fprint(w, "registers\t")
 	}
 	fmt.Fprintln(w, "left\t")
+	var heads []string
 	for i, h := range r.Heads {
 		share := e.Share(r.Class, h.Head)
 		fmt.Fprintf(w, "\t%d\t%d\t%.1f %%\t%.1f %%\t%.1f %%\t", i+1, h.Head, 100*share.Patches, 100*share.Prompts, 100*share.CLS)
@@ -143,6 +141,9 @@ func describeHeads(b *strings.Builder, e *promptcam.Explanation, class string, r
 			fmt.Fprintf(w, "%.1f %%\t", 100*share.Registers)
 		}
 		fmt.Fprintf(w, "%.1f %%\t\n", 100*h.Probability)
+		if i < r.Sufficient {
+			heads = append(heads, fmt.Sprint("head ", h.Head))
+		}
 	}
 	w.Flush() // a strings.Builder takes everything
 	switch r.Sufficient {
@@ -151,10 +152,6 @@ func describeHeads(b *strings.Builder, e *promptcam.Explanation, class string, r
 	case 0:
 		fmt.Fprintln(b, "  sufficient traits: none needed: still predicted with every map blurred, so these maps do not explain it")
 	default:
-		var heads []string
-		for _, h := range r.Heads[:r.Sufficient] {
-			heads = append(heads, fmt.Sprint(h.Head))
-		}
-		fmt.Fprintf(b, "  sufficient traits: head %s; with all others blurred the class is still predicted\n", strings.Join(heads, ", head "))
+		fmt.Fprintf(b, "  sufficient traits: %s; with all others blurred the class is still predicted\n", strings.Join(heads, ", "))
 	}
 }

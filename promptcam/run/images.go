@@ -7,7 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/promptcam/promptcam/data"
@@ -18,8 +18,8 @@ import (
 // viewSeed draws the augmented views: the same for any --seed, so that runs share them.
 const viewSeed = 1
 
-// images are what a model learns from or is tested on: photographs or, where no training changes
-// them, the cached features that its frozen layers make of them.
+// images are what a model learns from or is tested on: photographs or, where no training changes them, their
+// cached features, the output of the frozen layers.
 type images struct {
 	*Job
 	fsys             fs.FS // in which the items' paths are names
@@ -28,159 +28,158 @@ type images struct {
 	unreadable       int             // images that were left out
 }
 
-// A store is a file of features and what becomes of one that does not fit.
+// store says where features are.
 type store struct {
 	path   string
-	use    use
-	lender string // another file, to borrow records from; may be empty
+	flag   string // out or cache; empty: another run's features, not used unless they are there and fit
+	lender string // another file to borrow records from; may be empty
 }
 
-type use int
-
-const (
-	own    use = iota // made, and made again
-	shared            // made, but an error if it does not fit: others may need it
-	lent              // not used, if it does not fit or is not there
-)
-
-// store returns where a training has its features.
-func (j *Job) store() store {
-	if j.Cache == "" {
-		return store{path: filepath.Join(j.Out, featuresName), use: own}
+// store returns where features are: in Cache or, without it, in a folder, which flag names.
+func (j *Job) store(dir, flag string) store {
+	if j.Cache != "" {
+		dir, flag = j.Cache, "cache"
 	}
-	return store{path: filepath.Join(j.Cache, featuresName), use: shared}
+	return store{path: filepath.Join(dir, featuresName), flag: flag}
 }
 
-// lender returns where features for a trained model may be.
-func (j *Job) lender() store {
-	if j.Cache == "" {
-		return store{path: filepath.Join(j.ModelDir, featuresName), use: lent}
-	}
-	return j.store()
-}
-
-// cacheable returns the layer whose features can be cached. Before the first layer there is
-// nothing to save.
+// cacheable returns the layer whose features can be cached. Before the first layer there is nothing to save.
 func (j *Job) cacheable(m *promptcam.Model) (layer int, ok bool) {
 	layer, ok = m.Layer()
 	return layer, ok && layer > 0 && j.Cache != noCache
 }
 
-// open makes or reads the features of the images in training lists, in all views, and in others, or
-// checks that their photographs can be read. Those that cannot are for leaveOut.
-func (im *images) open(ctx context.Context, m *promptcam.Model, s store, training, others []*[]data.Item) error {
-	all := append(training[:len(training):len(training)], others...)
+// open computes or reads the features of the images in training lists, in all views, and in others, or checks
+// that their photographs can be read. Those that cannot leave the lists.
+func (im *images) open(ctx context.Context, m *promptcam.Model, s store, training, others []*[]data.Item) (err error) {
 	var records []features.Record
-	for i, l := range all {
+	var items []data.Item
+	lists := slices.Concat(training, others)
+	for i, l := range lists {
 		views := 1
 		if i < len(training) {
 			views = im.Views
 		}
-		records = append(records, features.Records(views, *l)...)
+		records, items = append(records, features.Records(views, *l)...), append(items, *l...)
 	}
-	var bad []data.BadImage
-	var err error
-	layer, ok := im.cacheable(m)
-	if ok {
+	if layer, ok := im.cacheable(m); ok {
 		b := m.Backbone
 		source := features.Source{Backbone: b.SHA256, Arch: b.Config, Layer: layer, Plain: im.plain, Augmented: im.augmented, Seed: viewSeed}
 		if im.cache, err = im.openCache(s, source, records); err != nil {
 			return err
 		}
 	}
-	if im.cache == nil {
-		bad, err = im.check(ctx, all)
+	var bad []data.BadImage
+	if im.cache != nil {
+		bad, err = im.fill(ctx, m, s, len(records))
 	} else {
-		bad, err = im.fill(ctx, m, s, layer, len(records))
+		show := im.Observer.count("checking images", len(items))
+		bad, err = data.Check(ctx, im.fsys, items, func(done, _ int) { show(done) }), ctx.Err()
 	}
 	if err != nil {
 		return err
 	}
-	im.unreadable, err = im.leaveOut(bad, all...)
-	return err
+	return im.leaveOut(bad, len(items), lists)
 }
 
-// openCache opens the file of features; nil if it is lent and does not fit.
+// openCache opens the file of features; nil if it is another run's and does not fit.
 func (im *images) openCache(s store, source features.Source, records []features.Record) (*features.Cache, error) {
-	flag := map[use]string{own: "out", shared: "cache"}[s.use]
 	if !exists(s.path) {
-		if s.use == lent {
+		if s.flag == "" {
 			return nil, nil
 		}
-		if s.use == shared {
-			if err := writable(flag, filepath.Dir(s.path)); err != nil {
-				return nil, err
-			}
+		dir := filepath.Dir(s.path)
+		if err := writable(s.flag, dir); err != nil {
+			return nil, err
 		}
-		if err := enoughSpace(filepath.Dir(s.path), source.Size(len(records))); err != nil {
-			return nil, fmt.Errorf("--%s: %w", flag, err)
+		if err := enoughSpace(dir, source.Size(len(records))); err != nil {
+			return nil, fmt.Errorf("--%s: %w", s.flag, err)
 		}
 	}
 	cache, err := features.Open(s.path, source, records)
 	mismatch := errors.As(err, new(*features.MismatchError))
 	switch {
-	case err == nil:
+	case err == nil || s.flag == "":
 		return cache, nil
-	case s.use == lent:
-		return nil, nil
-	case mismatch && s.use == own:
-		im.Observer.warn("%v: made anew", err)
+	case mismatch && s.flag == "out":
+		im.Observer.say(Warning, "%v: made anew", err)
 		if err := os.Remove(s.path); err != nil {
 			return nil, fmt.Errorf("--out: %w", err)
 		}
 		return im.openCache(s, source, records)
 	case mismatch:
-		return nil, fmt.Errorf("--cache: %w: choose another folder, or delete the file", err)
-	case errors.As(err, new(*fs.PathError)):
-		return nil, fmt.Errorf("--%s: %w", flag, err)
+		err = fmt.Errorf("%w: choose another folder, or delete the file", err)
+	case !errors.As(err, new(*fs.PathError)):
+		err = fmt.Errorf("%w: delete the file, and it is made anew", err)
 	}
-	return nil, fmt.Errorf("--%s: %w: delete the file, and it is made anew", flag, err)
+	return nil, fmt.Errorf("--%s: %w", s.flag, err)
 }
 
-// fill makes the features that are not there yet.
-func (im *images) fill(ctx context.Context, m *promptcam.Model, s store, layer, records int) ([]data.BadImage, error) {
+// enoughSpace returns an error if a file of so many bytes is more than what is free on dir's disk.
+func enoughSpace(dir string, bytes int64) error {
+	if free, known := freeSpace(dir); known && free < bytes {
+		return fmt.Errorf("features need %.0f MB in %s, where %.0f MB are free", float64(bytes)/1e6, dir, float64(free)/1e6)
+	}
+	return nil
+}
+
+// fill computes the features that are not there yet.
+func (im *images) fill(ctx context.Context, m *promptcam.Model, s store, records int) ([]data.BadImage, error) {
 	if s.lender != "" {
 		if err := im.cache.Borrow(s.lender); err != nil {
-			im.Observer.warn("%v", err)
+			im.Observer.say(Warning, "%v", err)
 		}
 	}
-	meter, began := im.Observer.meter(records), time.Now()
-	bad, err := im.cache.Fill(ctx, im.fsys, m.Backbone, features.FillConfig{
-		Workers: im.Workers, Progress: func(done, total int) { meter.show("features", done, total, "") },
-	})
+	show, began := im.Observer.count("features", records), time.Now()
+	bad, err := im.cache.Fill(ctx, im.fsys, m.Backbone, features.FillConfig{Workers: im.Workers, Progress: func(done, _ int) { show(done) }})
 	if err != nil {
 		return nil, err
 	}
 	st := im.cache.Stats()
-	made := []string{fmt.Sprintf("%d made in %.0f s", st.Made, time.Since(began).Seconds())}
+	made := fmt.Sprintf("%d made in %.0f s", st.Made, time.Since(began).Seconds())
 	if st.Torn > 0 {
-		made = append(made, fmt.Sprintf("%d of them because they were torn", st.Torn))
+		made += fmt.Sprintf(", %d of them because they were torn", st.Torn)
 	}
 	if st.Changed > 0 {
-		made = append(made, fmt.Sprintf("%d of them because photographs have changed", st.Changed))
+		made += fmt.Sprintf(", %d of them because photographs have changed", st.Changed)
 	}
-	im.Observer.note("features of layer %d in %s: %d reused, %s", layer, s.path, st.Reused, strings.Join(made, ", "))
+	layer, _ := m.Layer()
+	im.Observer.say(Note, "features of layer %d in %s: %d reused, %s", layer, s.path, st.Reused, made)
 	return bad, nil
 }
 
-// check decodes the images of the lists and returns those that cannot be read.
-func (im *images) check(ctx context.Context, lists []*[]data.Item) (bad []data.BadImage, err error) {
-	all := 0
-	for _, l := range lists {
-		all += len(*l)
-	}
-	m := im.Observer.meter(all)
-	for _, l := range lists {
-		bad = append(bad, data.Check(ctx, im.fsys, *l, func(done, total int) { m.show("checking images", m.before+done, all, "") })...)
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		m.end(len(*l))
-	}
-	return bad, nil
+// A BadImagesError says that images cannot be read, each of which the observer was warned of.
+type BadImagesError struct {
+	Bad []data.BadImage
+	All int // images in all
 }
 
-// close ends the use of the features, which were only read since they were made.
+func (e *BadImagesError) Error() string {
+	return fmt.Sprintf("%d of %d images cannot be read, listed above: --skip-bad goes on without them", len(e.Bad), e.All)
+}
+
+// leaveOut takes unreadable images out of the lists. Without SkipBad they are an error.
+func (im *images) leaveOut(bad []data.BadImage, all int, lists []*[]data.Item) error {
+	if len(bad) == 0 {
+		return nil
+	}
+	drop := map[string]bool{}
+	for _, b := range bad {
+		im.Observer.say(Warning, "%v", b.Err)
+		drop[b.Item.Path] = true
+	}
+	if !im.SkipBad {
+		return &BadImagesError{bad, all}
+	}
+	for _, l := range lists {
+		*l = slices.DeleteFunc(slices.Clone(*l), func(it data.Item) bool { return drop[it.Path] })
+	}
+	im.unreadable = len(bad)
+	im.Observer.say(Note, "going on without %d of %d images, which cannot be read", len(bad), all)
+	return nil
+}
+
+// close ends the use of the features, which were only read since they were computed.
 func (im *images) close() {
 	if im.cache != nil {
 		im.cache.Close()

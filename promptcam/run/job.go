@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -12,8 +13,8 @@ import (
 	"github.com/promptcam/promptcam/promptcam/figure"
 )
 
-// Job is what Train, Resume, Evaluate, AddClass and Explain work with: a recipe, images, and where and
-// how results are shown.
+// Job is what Train, Resume, Evaluate, AddClass and Explain work with: a recipe, images, and where and how
+// results are shown.
 type Job struct {
 	Recipe
 	Set   *data.Set         // images of a folder
@@ -51,7 +52,7 @@ func (j *Job) Validate() error {
 	if j.Out == "" {
 		return errors.New("--out is empty, want a folder")
 	}
-	return knob.Check(j)
+	return cmp.Or(knob.Check(j), j.Recipe.Validate())
 }
 
 func (j *Job) blur() promptcam.Blur {
@@ -86,17 +87,27 @@ func (j *Job) path(name string) string { return filepath.Join(j.Out, filepath.Fr
 // writable makes the folders of a setting and tries to write in them.
 func writable(flag string, dirs ...string) error {
 	for _, dir := range dirs {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return fmt.Errorf("--%s: %w", flag, err)
+		err := os.MkdirAll(dir, 0o755)
+		if err == nil {
+			var f *os.File
+			if f, err = os.CreateTemp(dir, ".try.*"); err == nil {
+				err = errors.Join(f.Close(), os.Remove(f.Name()))
+			}
 		}
-		f, err := os.CreateTemp(dir, ".try.*")
 		if err != nil {
 			return fmt.Errorf("--%s: cannot write in %s: %w", flag, dir, err)
 		}
-		f.Close() // nothing was written
-		if err := os.Remove(f.Name()); err != nil {
-			return fmt.Errorf("--%s: %w", flag, err)
-		}
+	}
+	return nil
+}
+
+// fresh returns an error if Out holds an unfinished run, and warns if it holds the results of another one.
+func (j *Job) fresh() error {
+	if exists(j.path(stateName)) {
+		return fmt.Errorf("--out %s holds an unfinished run: go on with --resume, or choose another --out", j.Out)
+	}
+	if exists(j.path(metricsName)) {
+		j.Observer.say(Warning, "--out %s holds the results of another run, which this one's will replace when it ends", j.Out)
 	}
 	return nil
 }
@@ -106,10 +117,31 @@ func exists(path ...string) bool {
 	return err == nil
 }
 
-// enoughSpace returns an error if a file of so many bytes is more than what is free on dir's disk.
-func enoughSpace(dir string, bytes int64) error {
-	if free, known := freeSpace(dir); known && free < bytes {
-		return fmt.Errorf("features need %.0f MB in %s, where %.0f MB are free", float64(bytes)/1e6, dir, float64(free)/1e6)
+// sameFile reports whether both paths lead to one file.
+func sameFile(a, b string) bool {
+	x, err := os.Stat(a)
+	y, missing := os.Stat(b)
+	return cmp.Or(err, missing) == nil && os.SameFile(x, y)
+}
+
+// within reports whether a path is in a folder, or is the folder.
+func within(folder, path string) bool {
+	a, err1 := filepath.Abs(folder)
+	b, err2 := filepath.Abs(path)
+	rel, err3 := filepath.Rel(a, b)
+	return cmp.Or(err1, err2, err3) == nil && filepath.IsLocal(rel)
+}
+
+// makeOut makes Out and a folder in it. It returns an error if what is written there or to Cache would be
+// read as a class of the set, which may be nil, the next time it is opened. CUB's lists and train name what
+// is read.
+func (j *Job) makeOut(set *data.Set, folder string) error {
+	if set != nil && !exists(set.Root, "images.txt") && !exists(set.Root, "train") {
+		for _, f := range []struct{ flag, dir string }{{"out", j.Out}, {"cache", j.Cache}} {
+			if f.dir != "" && f.dir != noCache && within(set.Root, f.dir) {
+				return fmt.Errorf("--%s %s is in --data %s, whose folders are the classes: want a folder outside", f.flag, f.dir, set.Root)
+			}
+		}
 	}
-	return nil
+	return writable("out", j.Out, j.path(folder))
 }

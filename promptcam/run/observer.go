@@ -40,44 +40,35 @@ func (p Progress) Left() time.Duration {
 	return time.Duration(float64(p.JobTotal-p.JobDone) / p.Rate() * float64(time.Second))
 }
 
-func (o Observer) line(kind Kind, format string, a ...any) {
+func (o Observer) say(kind Kind, format string, a ...any) {
 	if o.Line != nil {
 		o.Line(kind, fmt.Sprintf(format, a...))
 	}
 }
 
-func (o Observer) note(format string, a ...any)    { o.line(Note, format, a...) }
-func (o Observer) outcome(format string, a ...any) { o.line(Outcome, format, a...) }
-func (o Observer) warn(format string, a ...any)    { o.line(Warning, format, a...) }
+// A meter reports that done of total images of a part of a job are done. Parts come one after the other.
+type meter func(part string, done, total int, remark string)
 
-// meter reports the progress of a job.
-type meter struct {
-	observer Observer
-	began    time.Time
-	all      int // images of the job
-	before   int // images of the parts that are done
-}
-
-func (o Observer) meter(images int) *meter {
-	return &meter{observer: o, began: time.Now(), all: images}
-}
-
-// show reports that done of total images of a part are done.
-func (m *meter) show(part string, done, total int, remark string) {
-	if m.observer.Progress != nil {
-		m.observer.Progress(Progress{part, done, total, remark, m.began, m.before + done, m.all})
+// meter returns a meter of a job of so many images.
+func (o Observer) meter(images int) meter {
+	began, before := time.Now(), 0
+	return func(part string, done, total int, remark string) {
+		if o.Progress != nil {
+			o.Progress(Progress{part, done, total, remark, began, before + done, images})
+		}
+		if done == total {
+			before += total
+		}
 	}
 }
 
-// part returns a function that reports how many images of a part are done.
-func (m *meter) part(part string, total int) func(done int) {
-	return func(done int) { m.show(part, done, total, "") }
+// count returns a function that reports how many images of a job of one part are done.
+func (o Observer) count(part string, images int) func(done int) {
+	m := o.meter(images)
+	return func(done int) { m(part, done, images, "") }
 }
 
 // step reports a step of a training.
-func (m *meter) step(s fit.Step) {
-	m.show(fmt.Sprintf("epoch %d/%d", s.Epoch, s.Epochs), s.Done, s.Images, fmt.Sprintf("loss %.3f  accuracy %.1f %%", s.Loss, 100*s.Accuracy))
+func (m meter) step(s fit.Step) {
+	m(fmt.Sprintf("epoch %d/%d", s.Epoch, s.Epochs), s.Done, s.Images, fmt.Sprintf("loss %.3f  accuracy %.1f %%", s.Loss, 100*s.Accuracy))
 }
-
-// end closes a part of so many images.
-func (m *meter) end(images int) { m.before += images }

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"io"
 	"iter"
@@ -25,15 +26,15 @@ type Prediction struct {
 	Err                            error // why the photograph cannot be read; all else is then zero
 }
 
-// Predict predicts the class of each photograph. Those that cannot be read have an Err or, with SkipBad,
-// are left out and counted at the end. Of Job it uses SkipBad and Blur.
+// Predict predicts the class of each photograph. Those that cannot be read have an Err or, with SkipBad, are
+// left out and counted at the end. Of Job it uses SkipBad and Blur.
 func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) iter.Seq2[Prediction, error] {
 	return func(yield func(Prediction, error) bool) {
 		if err := j.Validate(); err != nil {
 			yield(Prediction{}, err)
 			return
 		}
-		show := j.Observer.meter(len(photos)).part("photographs", len(photos))
+		show := j.Observer.count("photographs", len(photos))
 		skipped := 0
 		for i, path := range photos {
 			if err := ctx.Err(); err != nil {
@@ -48,17 +49,13 @@ func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) 
 			}
 		}
 		if skipped > 0 {
-			j.Observer.warn("%d of %d photographs cannot be read", skipped, len(photos))
+			j.Observer.say(Warning, "%d of %d photographs cannot be read", skipped, len(photos))
 		}
 	}
 }
 
 func (j *Job) predict(m *promptcam.Model, path string) Prediction {
-	photo, err := data.ReadImage(path)
-	if err != nil {
-		return Prediction{Path: path, Err: err}
-	}
-	e, err := m.Explain(photo)
+	_, e, err := explain(m, nil, path)
 	if err != nil {
 		return Prediction{Path: path, Err: err}
 	}
@@ -76,8 +73,7 @@ func (j *Job) predict(m *promptcam.Model, path string) Prediction {
 
 // WritePredictions writes predictions as CSV, one row each as they come.
 func WritePredictions(w io.Writer, all iter.Seq2[Prediction, error]) error {
-	table := csv.NewWriter(w)
-	// A CSV writer keeps its first error for Flush.
+	table := csv.NewWriter(w) // which keeps its first error for Error
 	table.Write([]string{"path", "predicted", "probability", "second", "second_probability", "head", "row", "column", "error"})
 	for p, err := range all {
 		if err != nil {
@@ -99,12 +95,11 @@ func WritePredictions(w io.Writer, all iter.Seq2[Prediction, error]) error {
 
 // Photographs returns the photographs at the paths: files, and all images in folders and the folders in
 // those. The observer is warned of photographs in folders that cannot be read.
-func (o Observer) Photographs(paths ...string) ([]string, error) {
-	var all []string
+func (o Observer) Photographs(paths ...string) (all []string, err error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%q: %w", path, errors.Unwrap(err)) // without the call's name
 		}
 		if !info.IsDir() {
 			all = append(all, path)
@@ -115,7 +110,7 @@ func (o Observer) Photographs(paths ...string) ([]string, error) {
 			return nil, err
 		}
 		for _, s := range skipped {
-			o.warn("%s: %v", path, s)
+			o.say(Warning, "%s: %v", path, s)
 		}
 		if len(items) == 0 {
 			return nil, fmt.Errorf("%s: no photographs in this folder", path)

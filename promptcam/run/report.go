@@ -1,39 +1,37 @@
 package run
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"path/filepath"
+	"strings"
 
-	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure"
 )
 
 // report is the page about the run.
-func (r *results) report(curves []byte, seconds float64) *figure.Report {
-	title := r.Title
-	if title == "" {
-		title = filepath.Base(r.Set.Root)
-	}
+func (r *results) report(curves []byte) *figure.Report {
 	p := &figure.Report{
-		Title: "Prompt-CAM: " + title, Curves: curves, Style: r.style(),
-		Confusions: r.test.Confusions(30), Facts: r.facts(seconds),
+		Title: "Prompt-CAM: " + cmp.Or(r.Title, filepath.Base(r.Set.Root)), Curves: curves, Style: r.style(),
+		Confusions: r.Test.Confusions(30), Facts: r.facts(),
 	}
 	for class, name := range r.Set.Classes {
-		p.Classes = append(p.Classes, figure.ClassResult{Name: name, Images: r.test.Images[class], Correct: r.test.Confusion[class][class]})
+		p.Classes = append(p.Classes, figure.ClassResult{Name: name, Images: r.Test.Images[class], Correct: r.Test.Confusion[class][class]})
 	}
-	if st := r.state; st != nil {
-		if v := st.History[st.Best-1].Values; r.validated > 0 {
-			p.Splits = append(p.Splits, figure.SplitResult{Name: "validation", Images: r.validated, Top1: v[valTop1], Top5: v[valTop5]})
-		}
+	split := func(name string, images int, a Accuracy) {
+		p.Splits = append(p.Splits, figure.SplitResult{Name: name, Images: images, Top1: a.Top1 / 100, Top5: a.Top5 / 100})
 	}
-	p.Splits = append(p.Splits, figure.SplitResult{Name: "test", Images: len(r.Set.Test), Top1: r.test.Top1, Top5: r.test.Top5})
-	for _, b := range r.baselines {
-		p.Splits = append(p.Splits, figure.SplitResult{Name: "test, " + b.Title, Images: len(r.Set.Test), Top1: b.Top1 / 100, Top5: b.Top5 / 100})
+	if val := r.Metrics.Val; val != nil {
+		split("validation", r.validated, *val)
 	}
-	if r.traits != nil {
-		p.Traits = r.traits.page()
+	split("test", len(r.Set.Test), r.Metrics.Test)
+	for _, b := range r.Baselines {
+		split("test, "+b.Title, len(r.Set.Test), b.Accuracy)
+	}
+	if r.Traits != nil {
+		p.Traits = r.traitPage()
 	}
 	if r.Samples > 0 {
 		p.Samples = r.explained()
@@ -41,40 +39,39 @@ func (r *results) report(curves []byte, seconds float64) *figure.Report {
 	return p
 }
 
-func (r *results) facts(seconds float64) []figure.Fact {
-	var facts []figure.Fact
+func (r *results) facts() (facts []figure.Fact) {
 	add := func(name, format string, a ...any) {
 		facts = append(facts, figure.Fact{Name: name, Value: fmt.Sprintf(format, a...)})
 	}
-	b := r.model.Backbone
+	b := r.Model.Backbone
 	add("data", "%s, %d classes", r.Set.Root, len(r.Set.Classes))
 	add("backbone", "%s at %dx%d pixels, SHA-256 %.12s…", b.Config.Name, b.Config.ImageSize[0], b.Config.ImageSize[1], b.SHA256)
-	if st := r.state; st != nil {
-		best := fmt.Sprintf("%d, the last", st.Best)
-		if r.validated > 0 {
-			best = fmt.Sprintf("%d of %d, by accuracy on the validation images", st.Best, len(st.History))
-		}
-		add("images", "%d to train on, %d to choose the epoch, %d to test", r.trained, r.validated, len(r.Set.Test))
-		add("epoch used", "%s", best)
-		add("photographs", "%s", r.words("Photographs"))
-		add("model", "%s", r.words("Model"))
-		add("training", "%s", r.words("Training"))
-		add("time", "%.0f s for all epochs", seconds)
+	if r.best == 0 {
+		add("mode", "%s", r.Model.Config.Mode)
 	} else {
-		add("mode", "%s", r.model.Config.Mode)
+		add("images", "%d to train on, %d to choose the epoch, %d to test", r.trained, r.validated, len(r.Set.Test))
+		if r.validated > 0 {
+			add("epoch used", "%d of %d, by accuracy on the validation images", r.best, len(r.History))
+		} else {
+			add("epoch used", "%d, the last", r.best)
+		}
+		for _, group := range []string{"Photographs", "Model", "Training"} {
+			add(strings.ToLower(group), "%s", r.words(group))
+		}
+		add("time", "%.0f s for all epochs", r.Metrics.Seconds)
 	}
-	if r.unreadable > 0 {
-		add("left out", "%d images that cannot be read", r.unreadable)
+	if r.images.unreadable > 0 {
+		add("left out", "%d images that cannot be read", r.images.unreadable)
 	}
 	return facts
 }
 
-// explained yields some test images of each class with their maps: as many that
-// were recognised as not, where there are both.
+// explained yields some test images of each class with their maps: as many that were recognised as not, where
+// there are both.
 func (r *results) explained() iter.Seq2[figure.Sample, error] {
 	return func(yield func(figure.Sample, error) bool) {
 		chosen := r.choose()
-		show := r.Observer.meter(len(chosen)).part("report", len(chosen))
+		show := r.Observer.count("report", len(chosen))
 		for i, p := range chosen {
 			s, err := r.sample(p)
 			show(i + 1)
@@ -86,34 +83,28 @@ func (r *results) explained() iter.Seq2[figure.Sample, error] {
 }
 
 // choose picks up to Samples predictions of each class.
-func (r *results) choose() []promptcam.Prediction {
-	classes := len(r.Set.Classes)
-	right, wrong := make([][]promptcam.Prediction, classes), make([][]promptcam.Prediction, classes)
-	for _, p := range r.test.Predictions {
-		if p.Predicted == p.Class {
-			right[p.Class] = append(right[p.Class], p)
-		} else {
-			wrong[p.Class] = append(wrong[p.Class], p)
+func (r *results) choose() (chosen []promptcam.Prediction) {
+	for class := range r.Set.Classes {
+		var right, wrong []promptcam.Prediction
+		for _, p := range r.Test.Predictions {
+			switch {
+			case p.Class != class:
+			case p.Predicted == class:
+				right = append(right, p)
+			default:
+				wrong = append(wrong, p)
+			}
 		}
-	}
-	var chosen []promptcam.Prediction
-	for class := range classes {
-		good, bad := right[class], wrong[class]
-		n := max((r.Samples+1)/2, r.Samples-len(bad))
-		good = good[:min(n, len(good))]
-		chosen = append(chosen, good...)
-		chosen = append(chosen, bad[:min(r.Samples-len(good), len(bad))]...)
+		right = right[:min(len(right), max((r.Samples+1)/2, r.Samples-len(wrong)))]
+		chosen = append(chosen, right...)
+		chosen = append(chosen, wrong[:min(len(wrong), r.Samples-len(right))]...)
 	}
 	return chosen
 }
 
 func (r *results) sample(p promptcam.Prediction) (figure.Sample, error) {
 	path := r.Set.Test[p.Index].Path
-	photo, err := data.ReadImageFS(r.Set.FS, path)
-	if err != nil {
-		return figure.Sample{}, err
-	}
-	e, err := r.model.Explain(photo)
+	_, e, err := explain(r.Model, r.Set.FS, path)
 	if err != nil {
 		return figure.Sample{}, err
 	}

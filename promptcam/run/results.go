@@ -5,14 +5,12 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"strconv"
 	"time"
 
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure/curves"
@@ -20,6 +18,43 @@ import (
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit/heat"
 )
+
+// Evaluate tests a trained model on the set's test images and leaves the results in Out, which must hold no
+// training's. It uses cached features of Cache or, where that is empty and they fit, of ModelDir.
+func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error) {
+	if err := j.Validate(); err != nil {
+		return nil, err
+	}
+	set, err := renumber(j.Set, m.Classes)
+	if err != nil {
+		return nil, err
+	}
+	if exists(j.path(historyName)) {
+		return nil, fmt.Errorf("--out %s holds the results of a training, whose history would stay beside those of the test: want another folder", j.Out)
+	}
+	if err := j.fresh(); err != nil {
+		return nil, err
+	}
+	if err := j.makeOut(set, "report"); err != nil {
+		return nil, err
+	}
+	own := *j // unreadable images leave its set
+	own.Set = set
+	im := &images{Job: &own, fsys: set.FS, plain: m.Transform, augmented: m.Transform}
+	defer im.close()
+	err = im.open(ctx, m, j.store(j.ModelDir, ""), nil, []*[]data.Item{&set.Test})
+	if err == nil {
+		err = testable(set)
+	}
+	if err != nil {
+		return nil, err
+	}
+	r := &results{Job: &own, Result: Result{Model: m}, images: im}
+	if r.test, err = im.asTheyAre(set.Test); err != nil {
+		return nil, err
+	}
+	return r.publish(ctx)
+}
 
 // Result is the result of a training or a test. All of it is in Out as well.
 type Result struct {
@@ -35,16 +70,13 @@ type Result struct {
 
 // results is what is written about a model.
 type results struct {
-	*Job               // its set's classes numbered as the model's
-	model              *promptcam.Model
-	state              *state // nil if the model was not trained now
-	trained, validated int    // images
-	unreadable         int    // images that were left out
-	batches            promptcam.Batches
-	baselines          []Baseline
-
-	test   *promptcam.Evaluation
-	traits *traits // nil without Notes
+	*Job // its set's classes numbered as the model's
+	Result
+	images             *images
+	test               promptcam.Batches
+	trained, validated int              // images
+	best               int              // the best epoch, from 1; 0 if the model was not trained now
+	regions            *measure.Regions // nil without Notes
 }
 
 // publish evaluates the test images and writes all files.
@@ -57,52 +89,37 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	seconds := time.Since(began).Seconds()
-	var curves []byte
-	var history fit.History
-	if r.state != nil {
-		history = r.state.History
-		seconds = history.Seconds()
-		var err error
-		if curves, err = drawCurves(history); err != nil {
-			return nil, err
-		}
+	var curves bytes.Buffer
+	if r.best > 0 {
+		seconds = r.History.Seconds()
 		if err := r.writeCSV(historyName, r.history()); err != nil {
 			return nil, err
 		}
-		if err := r.write(curvesName, func(w io.Writer) error { _, err := w.Write(curves); return err }); err != nil {
+		draw := func(w io.Writer) error { return drawCurves(io.MultiWriter(w, &curves), r.History) }
+		if err := r.write(curvesName, draw); err != nil {
 			return nil, err
 		}
 	}
-	page := r.path(reportName)
-	if err := r.report(curves, seconds).WriteFile(ctx, page); err != nil {
+	r.Metrics, r.Report = r.metrics(seconds), r.path(reportName)
+	if err := r.report(curves.Bytes()).WriteFile(ctx, r.Report); err != nil {
 		return nil, err
 	}
-	result := &Result{Model: r.model, Test: r.test, Baselines: r.baselines, History: history, Metrics: r.metrics(seconds), Report: page}
-	if r.traits != nil {
-		result.Traits, result.Swaps = r.traits.scores, r.traits.swaps
-	}
-	if err := r.writeJSON(result.Metrics); err != nil {
+	if err := r.writeJSON(r.Metrics); err != nil {
 		return nil, err
 	}
-	r.announce(result)
-	return result, nil
+	r.Observer.say(Outcome, "test top-1 %s, top-5 %.1f %% of %d images", r.Metrics.Test, r.Metrics.Test.Top5, len(r.Set.Test))
+	for _, b := range r.Baselines {
+		r.Observer.say(Note, "%s: top-1 %s", b.Title, b.Accuracy)
+	}
+	for _, line := range r.sentences() {
+		r.Observer.say(Note, "%s", line)
+	}
+	r.Observer.say(Outcome, "report: %s", r.Report)
+	return &r.Result, nil
 }
 
-func (r *results) announce(done *Result) {
-	r.Observer.outcome("test top-1 %s, top-5 %.1f %% of %d images", done.Metrics.Test, done.Metrics.Test.Top5, len(r.Set.Test))
-	for _, b := range r.baselines {
-		r.Observer.note("%s: top-1 %s", b.Title, b.Accuracy)
-	}
-	if r.traits != nil {
-		for _, line := range r.traits.sentences() {
-			r.Observer.note("%s", line)
-		}
-	}
-	r.Observer.outcome("report: %s", done.Report)
-}
-
-// Metrics is metrics.json. Accuracies are in percent. After a test without a
-// training, what belongs to the training is null.
+// Metrics is metrics.json. Accuracies are in percent. After a test without a training, what belongs to the
+// training is null.
 type Metrics struct {
 	Test        Accuracy            `json:"test"`
 	Val         *Accuracy           `json:"val"`
@@ -123,8 +140,8 @@ type Metrics struct {
 	Traits      *traitMetrics       `json:"traits,omitempty"`
 }
 
-// Accuracy is the share of images whose class is predicted, or among the five highest scores, in
-// percent, and the 95 % interval of the first.
+// Accuracy is the share of images whose class is predicted, or among the five highest scores, in percent, and
+// the 95 % interval of the first.
 type Accuracy struct {
 	Top1 float64 `json:"top1"`
 	Top5 float64 `json:"top5"`
@@ -151,31 +168,33 @@ type ClassAccuracy struct {
 }
 
 func (r *results) metrics(seconds float64) *Metrics {
+	test := len(r.Set.Test)
 	m := &Metrics{
-		Test: accuracy(r.test.Top1, r.test.Top5, len(r.Set.Test)), TestImages: len(r.Set.Test), Seconds: seconds,
-		Mode: r.model.Config.Mode, Arch: r.model.Backbone.Config.Name, Seed: r.Seed, Skipped: r.unreadable, Backbone: r.model.Backbone.SHA256,
+		Test: accuracy(r.Test.Top1, r.Test.Top5, test), TestImages: test, Seconds: seconds, Mode: r.Model.Config.Mode, ValImages: r.validated,
+		Arch: r.Model.Backbone.Config.Name, Seed: r.Seed, Skipped: r.images.unreadable, Backbone: r.Model.Backbone.SHA256,
 	}
-	if st := r.state; st != nil {
-		epochs := len(st.History)
-		m.TrainImages, m.Epochs, m.BestEpoch, m.ValImages, m.Recipe = &r.trained, &epochs, &st.Best, r.validated, &r.Recipe
-		if v := st.History[st.Best-1].Values; r.validated > 0 {
-			val := accuracy(v[valTop1], v[valTop5], r.validated)
-			m.Val = &val
-		}
+	if r.best > 0 {
+		epochs := len(r.History)
+		m.TrainImages, m.Epochs, m.BestEpoch, m.Recipe = &r.trained, &epochs, &r.best, &r.Recipe
 	}
-	for _, b := range r.baselines {
+	if r.validated > 0 {
+		v := r.History[r.best-1].Values
+		val := accuracy(v[valTop1], v[valTop5], r.validated)
+		m.Val = &val
+	}
+	for _, b := range r.Baselines {
 		if m.Baselines == nil {
 			m.Baselines = map[string]Accuracy{}
 		}
 		m.Baselines[b.Name] = b.Accuracy
 	}
-	if r.traits != nil {
-		m.Traits = r.traits.metrics()
+	if r.Traits != nil {
+		m.Traits = r.traitMetrics()
 	}
 	for class, name := range r.Set.Classes {
-		a := ClassAccuracy{Class: name, Images: r.test.Images[class]}
+		a := ClassAccuracy{Class: name, Images: r.Test.Images[class]}
 		if a.Images > 0 {
-			share := 100 * r.test.PerClass[class]
+			share := 100 * r.Test.PerClass[class]
 			a.Top1 = &share
 		}
 		m.PerClass = append(m.PerClass, a)
@@ -186,7 +205,7 @@ func (r *results) metrics(seconds float64) *Metrics {
 // predictions is the table of the test images: true and predicted class, and every class's score.
 func (r *results) predictions() [][]string {
 	table := [][]string{append([]string{"path", "true", "predicted", "probability"}, r.Set.Classes...)}
-	for _, p := range r.test.Predictions {
+	for _, p := range r.Test.Predictions {
 		row := []string{r.Set.Test[p.Index].Path, r.Set.Classes[p.Class], r.Set.Classes[p.Predicted], number(p.Probability())}
 		for _, s := range p.Scores {
 			row = append(row, strconv.FormatFloat(float64(s), 'g', -1, 32))
@@ -199,7 +218,7 @@ func (r *results) predictions() [][]string {
 // history is the table of the epochs. Accuracies are in percent.
 func (r *results) history() [][]string {
 	table := [][]string{{"epoch", "loss", "accuracy", "val_loss", "val_top1", "val_top5", "lr", "seconds"}}
-	for i, e := range r.state.History {
+	for i, e := range r.History {
 		row := []string{strconv.Itoa(i + 1), number(e.Loss), number(100 * e.Accuracy), "", "", "", strconv.FormatFloat(e.LR, 'g', -1, 32), number(e.Seconds)}
 		if v := e.Values; r.validated > 0 {
 			row[3], row[4], row[5] = number(v[valLoss]), number(100*v[valTop1]), number(100*v[valTop5])
@@ -212,26 +231,25 @@ func (r *results) history() [][]string {
 func number(x float64) string { return strconv.FormatFloat(x, 'g', 8, 64) }
 
 // drawCurves draws loss, accuracy and learning rate over the epochs, as PNG.
-func drawCurves(h fit.History) ([]byte, error) {
-	loss, accuracy, rate := make([]float64, len(h)), make([]float64, len(h)), make([]float64, len(h))
-	val := h.Series(valTop1)
-	for i, e := range h {
-		loss[i], accuracy[i], rate[i], val[i] = e.Loss, 100*e.Accuracy, e.LR, 100*val[i]
+func drawCurves(w io.Writer, h fit.History) error {
+	percent := func(shares []float64) []float64 {
+		for i := range shares {
+			shares[i] *= 100
+		}
+		return shares
 	}
-	two := func(trained, validated []float64) []curves.Series {
-		both := []curves.Series{{Name: "training", Points: trained}}
-		if _, ok := h[0].Values[valLoss]; ok {
-			both = append(both, curves.Series{Name: "validation", Points: validated})
+	lines := func(training, validation []float64) []curves.Series {
+		both := []curves.Series{{Name: "training", Points: training}, {Name: "validation", Points: validation}}
+		if _, ok := h[0].Values[valLoss]; !ok {
+			return both[:1]
 		}
 		return both
 	}
-	var picture bytes.Buffer
-	err := curves.PNG(&picture,
-		curves.Panel{Title: "loss", Series: two(loss, h.Series(valLoss))},
-		curves.Panel{Title: "accuracy, %", Max: 100, LegendAtBottom: true, Series: two(accuracy, val)},
-		curves.Panel{Title: "learning rate", Series: []curves.Series{{Points: rate}}},
+	return curves.PNG(w,
+		curves.Panel{Title: "loss", Series: lines(h.Series("loss"), h.Series(valLoss))},
+		curves.Panel{Title: "accuracy, %", Max: 100, LegendAtBottom: true, Series: lines(percent(h.Series("accuracy")), percent(h.Series(valTop1)))},
+		curves.Panel{Title: "learning rate", Series: []curves.Series{{Points: h.Series("lr")}}},
 	)
-	return picture.Bytes(), err
 }
 
 // write writes a file in Out, whole or not at all.
@@ -250,12 +268,4 @@ func (j *Job) writeJSON(metrics any) error {
 		e.SetIndent("", "  ")
 		return e.Encode(metrics)
 	})
-}
-
-// remove removes a file that an earlier run has left in Out.
-func (j *Job) remove(name string) error {
-	if err := os.Remove(j.path(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("--out: a file of an earlier run: %w", err)
-	}
-	return nil
 }

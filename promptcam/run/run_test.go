@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -24,13 +25,13 @@ func TestTheTeacherScoresWhatTheBatchShows(t *testing.T) {
 	tr, err := job(t, photographs(t, 10), r).prepare(t.Context(), backbone(t), nil)
 	require.NoError(t, err)
 	defer tr.images.close()
-	layer, _ := tr.model.Layer()
+	layer, _ := tr.Model.Layer()
 	seen := map[[2]int]bool{}
 	for epoch := range 3 {
 		for batch, err := range tr.train.Epoch(t.Context(), data.Plan{Epoch: epoch}) {
 			require.NoError(t, err)
 			tape := &autograd.Tape{NoGrad: true}
-			x := probe.Features(tr.model.Backbone, layer, tape.Const(batch.Values)).Value() // [B, D]
+			x := probe.Features(tr.Model.Backbone, layer, tape.Const(batch.Values)).Value() // [B, D]
 			assert.Equal(t, tr.baselines.linear.Scores(x).Data(), tr.baselines.teach(batch).Data())
 			for i, at := range batch.Index {
 				seen[[2]int{at, batch.View[i]}] = true
@@ -215,4 +216,21 @@ func TestPredict(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	_, err = j.Observer.Photographs(t.TempDir())
 	assert.ErrorContains(t, err, "no photographs in this folder")
+}
+
+// Other programs read metrics.json: its entries and their order stay.
+func TestMetricsHaveTheirEntries(t *testing.T) {
+	r := short()
+	r.Val = 0.2
+	j := job(t, photographs(t, 10), r)
+	_, err := j.Train(t.Context(), backbone(t))
+	require.NoError(t, err)
+	var names []string
+	for _, m := range regexp.MustCompile(`(?m)^ {2,4}"(\w+)":`).FindAllStringSubmatch(read(t, j.path(metricsName)), -1) {
+		names = append(names, m[1])
+	}
+	before, rest, _ := strings.Cut(strings.Join(names, " "), " recipe ")
+	_, after, _ := strings.Cut(rest, " seed ")
+	assert.Equal(t, "test top1 top5 top1_low top1_high val top1 top5 top1_low top1_high train_images test_images epochs seconds mode arch seed val_images best_epoch skipped_images backbone_sha256", before)
+	assert.Equal(t, "baselines linear_probe nearest_mean per_class", after)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 
 	"github.com/promptcam/promptcam/nn"
@@ -16,8 +15,8 @@ import (
 	"github.com/promptcam/promptcam/vit"
 )
 
-// state is a training run after an epoch: all that is needed to go on. Its checkpoint holds the best
-// epoch's tensors as a set of their own.
+// state is a training run after an epoch: all that is needed to go on. Its checkpoint holds the best epoch's
+// tensors as a set of their own.
 type state struct {
 	identity
 	Best int // the best epoch so far, from 1
@@ -51,16 +50,11 @@ func (st *state) epochs() int {
 	return len(st.History)
 }
 
-// better says whether a is the better epoch: by validation accuracy, then by loss. Without
-// validation the later one is.
+// better reports whether a is the better epoch: by validation accuracy, then by loss. Without validation the
+// later one is.
 func better(a, b *fit.Entry) bool {
-	if _, ok := a.Values[valTop1]; !ok {
-		return true
-	}
-	if x, y := a.Values[valTop1], b.Values[valTop1]; x != y {
-		return x > y
-	}
-	return a.Values[valLoss] < b.Values[valLoss]
+	top1, validated := a.Values[valTop1]
+	return !validated || top1 > b.Values[valTop1] || top1 == b.Values[valTop1] && a.Values[valLoss] < b.Values[valLoss]
 }
 
 // add takes in a finished epoch, after which the evaluated model is this.
@@ -88,9 +82,12 @@ func (st *state) save(path string) error {
 	})
 }
 
-// readState reads what save wrote.
+// readState reads what save wrote; nil if there is no file.
 func readState(path string) (*state, error) {
 	f, err := checkpoint.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -111,53 +108,30 @@ func readState(path string) (*state, error) {
 	return st, nil
 }
 
-// Unfinished returns how many epochs of how many the unfinished run in Out has on disk; 0, 0 if there
-// is none.
+// Unfinished returns how many epochs of how many the unfinished run in Out has on disk; 0, 0 if there is
+// none.
 func (j *Job) Unfinished() (done, of int) {
-	st, err := readState(j.path(stateName))
-	if err != nil {
-		return 0, 0
+	if st, _ := readState(j.path(stateName)); st != nil {
+		done, of = st.epochs(), st.Recipe.Epochs
 	}
-	return st.epochs(), st.Recipe.Epochs
-}
-
-// begun returns the state in Out; nil if there is none.
-func (j *Job) begun() (*state, error) {
-	path := j.path(stateName)
-	switch _, err := os.Stat(path); {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, nil
-	case err != nil:
-		return nil, fmt.Errorf("--out: %w", err)
-	}
-	return readState(path)
-}
-
-// unused returns an error if Out holds an unfinished run.
-func (j *Job) unused() error {
-	if exists(j.path(stateName)) {
-		return fmt.Errorf("--out %s holds an unfinished run: go on with --resume, or choose another --out", j.Out)
-	}
-	return nil
+	return done, of
 }
 
 // same returns an error that names how now differs from the run that began.
 func (began identity) same(now identity, path string) error {
 	differ := knob.Differ(&began.Recipe, &now.Recipe)
-	if x, y := began.Arch.ImageSize, now.Arch.ImageSize; x != y {
-		differ = append(differ, fmt.Sprintf("the image size was %dx%d, now %dx%d", x[0], x[1], y[0], y[1]))
+	add := func(changed bool, format string, a ...any) {
+		if changed {
+			differ = append(differ, fmt.Sprintf(format, a...))
+		}
 	}
 	x, y := began.Arch, now.Arch
-	x.Name, x.ImageSize = y.Name, y.ImageSize
-	if x != y {
-		differ = append(differ, fmt.Sprintf("the architecture (--arch) was %+v, now %+v", began.Arch, now.Arch))
-	}
-	if began.Backbone != now.Backbone {
-		differ = append(differ, fmt.Sprintf("the backbone (--weights) had SHA-256 %s, now %s", began.Backbone, now.Backbone))
-	}
-	if began.Data != now.Data {
-		differ = append(differ, "the images or classes (--data, --classes, --skip-bad) are not the same")
-	}
+	was, is := x.ImageSize, y.ImageSize
+	add(was != is, "the image size was %dx%d, now %dx%d", was[0], was[1], is[0], is[1])
+	x.Name, x.ImageSize = y.Name, is
+	add(x != y, "the architecture (--arch) was %+v, now %+v", began.Arch, now.Arch)
+	add(began.Backbone != now.Backbone, "the backbone (--weights) had SHA-256 %s, now %s", began.Backbone, now.Backbone)
+	add(began.Data != now.Data, "the images or classes (--data, --classes, --skip-bad) are not the same")
 	if len(differ) > 0 {
 		return fmt.Errorf("--resume: %s was begun otherwise: %s", path, strings.Join(differ, "; "))
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/promptcam/promptcam/vit/probe"
 )
 
-// baselines are what the backbone's class token alone is good for: a linear probe, which also
-// teaches the prompts, and the nearest class mean.
+// baselines classify by the backbone's class token alone: a linear probe, which also teaches the prompts, and
+// the nearest class mean.
 type baselines struct {
 	teacher *probe.Teacher
 	linear  *probe.Linear
@@ -19,20 +19,20 @@ type baselines struct {
 }
 
 // fitBaselines fits them to the images to train on, in all views.
-func (t *training) fitBaselines(ctx context.Context, items []data.Item) (*baselines, error) {
-	b := &baselines{}
-	classes := len(t.Set.Classes)
-	x := tensor.New(t.Views*len(items), t.model.Backbone.Config.Dim) // [V·N, D]
+func (t *training) fitBaselines(ctx context.Context, items []data.Item) (b *baselines, err error) {
+	b = &baselines{}
+	n, classes := len(items), len(t.Set.Classes)
+	x := tensor.New(t.Views*n, t.Model.Backbone.Config.Dim) // [V·N, D]
 	var views []*tensor.Tensor
 	var labels []int
 	for v := range t.Views {
-		rows := x.Slice(0, v*len(items), (v+1)*len(items))
-		if err := t.classTokens(ctx, items, v, rows); err != nil {
+		views = append(views, x.Slice(0, v*n, (v+1)*n))
+		of, err := t.classTokens(ctx, items, v, views[v])
+		if err != nil {
 			return nil, err
 		}
-		views, labels = append(views, rows), append(labels, classesOf(items)...)
+		labels = append(labels, of...)
 	}
-	var err error
 	if b.linear, err = probe.FitLinear(ctx, x, labels, classes, probe.DefaultPenalty); err != nil {
 		return nil, err
 	}
@@ -43,35 +43,27 @@ func (t *training) fitBaselines(ctx context.Context, items []data.Item) (*baseli
 	return b, err
 }
 
-func classesOf(items []data.Item) []int {
-	labels := make([]int, len(items))
-	for i, it := range items {
-		labels[i] = it.Class
-	}
-	return labels
-}
-
-// classTokens writes the features of one view of each item to dst [N, D].
-func (t *training) classTokens(ctx context.Context, items []data.Item, view int, dst *tensor.Tensor) error {
-	layer, _ := t.model.Layer()
+// classTokens writes the features of one view of each item to dst [N, D] and returns their classes.
+func (t *training) classTokens(ctx context.Context, items []data.Item, view int, dst *tensor.Tensor) (labels []int, err error) {
+	layer, _ := t.Model.Layer()
 	l, err := t.images.cache.Loader(items, features.LoaderConfig{First: view, Views: 1, Batch: 32})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	show := t.Observer.meter(l.Len()).part("class tokens", l.Len())
+	show := t.Observer.count("class tokens", l.Len())
 	tape := &autograd.Tape{NoGrad: true}
-	done := 0
 	for batch, err := range l.Epoch(ctx, data.Plan{}) {
 		if err != nil {
-			return err
+			return nil, err
 		}
-		x := probe.Features(t.model.Backbone, layer, tape.Const(batch.Values)).Value() // [B, D]
-		tensor.CopyTo(dst.Slice(0, done, done+len(batch.Index)), x)
+		x := probe.Features(t.Model.Backbone, layer, tape.Const(batch.Values)).Value() // [B, D]
+		done := len(labels)
+		labels = append(labels, batch.Labels...)
+		tensor.CopyTo(dst.Slice(0, done, len(labels)), x)
 		tape.Reset()
-		done += len(batch.Index)
-		show(done)
+		show(len(labels))
 	}
-	return nil
+	return labels, nil
 }
 
 // teach returns the linear probe's scores of a batch.
@@ -91,18 +83,18 @@ type Baseline struct {
 }
 
 // testBaselines evaluates the baselines.
-func (t *training) testBaselines(ctx context.Context, b *baselines) ([]Baseline, error) {
-	items := t.Set.Test
-	x := tensor.New(len(items), t.model.Backbone.Config.Dim)
-	if err := t.classTokens(ctx, items, 0, x); err != nil {
+func (t *training) testBaselines(ctx context.Context) ([]Baseline, error) {
+	x := tensor.New(len(t.Set.Test), t.Model.Backbone.Config.Dim)
+	labels, err := t.classTokens(ctx, t.Set.Test, 0, x)
+	if err != nil {
 		return nil, err
 	}
 	score := func(name, title string, s *tensor.Tensor) Baseline {
-		top1, top5 := probe.Accuracy(s, classesOf(items))
-		return Baseline{name, title, accuracy(top1, top5, len(items))}
+		top1, top5 := probe.Accuracy(s, labels)
+		return Baseline{name, title, accuracy(top1, top5, len(labels))}
 	}
 	return []Baseline{
-		score("linear_probe", "linear probe on the class token", b.linear.Scores(x)),
-		score("nearest_mean", "nearest class mean of the class token", b.means.Scores(x)),
+		score("linear_probe", "linear probe on the class token", t.baselines.linear.Scores(x)),
+		score("nearest_mean", "nearest class mean of the class token", t.baselines.means.Scores(x)),
 	}, nil
 }

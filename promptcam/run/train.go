@@ -6,7 +6,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/promptcam/promptcam/data"
@@ -15,67 +14,52 @@ import (
 	"github.com/promptcam/promptcam/vit"
 )
 
-// Train trains a model on the set's training images, tests it on the test images and leaves the results
-// in Out. After each epoch a state is written there, with which Resume goes on after an interruption;
-// Out must hold none.
+// Train trains a model on the set's training images, tests it on the test images and leaves the results in
+// Out. After each epoch a state is written there, with which Resume goes on after an interruption; Out must
+// hold none.
 func (j *Job) Train(ctx context.Context, b *vit.Model) (*Result, error) {
-	if err := j.unused(); err != nil {
+	if err := j.fresh(); err != nil {
 		return nil, err
 	}
-	j.warnOfReplacing()
 	return j.run(ctx, b, nil)
 }
 
-// Resume goes on with an interrupted run in Out, to the same bits as if it had not been interrupted. If
-// none of its epochs had finished it starts with the first. It is an error if anything that decides
-// the bits has changed.
+// Resume goes on with an interrupted run in Out, to the same bits as if it had not been interrupted. If none
+// of its epochs had finished it starts with the first. It is an error if anything that decides the bits has
+// changed.
 func (j *Job) Resume(ctx context.Context, b *vit.Model) (*Result, error) {
-	st, err := j.begun()
+	began, err := readState(j.path(stateName))
 	if err != nil {
 		return nil, fmt.Errorf("--resume: %w", err)
 	}
-	if st == nil {
+	if began == nil {
 		if exists(j.path(metricsName)) {
 			return nil, fmt.Errorf("--resume: the run in %s has finished", j.Out)
 		}
-		j.Observer.warn("--resume: no epoch had finished in %s: starting with the first", j.Out)
+		j.Observer.say(Warning, "--resume: no epoch had finished in %s: starting with the first", j.Out)
 	}
-	return j.run(ctx, b, st)
-}
-
-// warnOfReplacing warns that Out holds the results of another run.
-func (j *Job) warnOfReplacing() {
-	if exists(j.path(metricsName)) {
-		j.Observer.warn("--out %s holds the results of another run, which this one's will replace when it ends", j.Out)
-	}
+	return j.run(ctx, b, began)
 }
 
 // training is a run and what it needs.
 type training struct {
-	*Job
-	model      *promptcam.Model
-	images     *images
+	results
 	train, val promptcam.Batches // val is nil without validation
-	test       promptcam.Batches
-	baselines  *baselines // nil without Baseline and Distill
+	baselines  *baselines        // nil without Baseline and Distill
 	state      *state
 }
 
-// run trains from where the state is, or from the start without one.
-func (j *Job) run(ctx context.Context, b *vit.Model, st *state) (*Result, error) {
-	t, err := j.prepare(ctx, b, st)
+// run trains from a state, or from the start without one.
+func (j *Job) run(ctx context.Context, b *vit.Model, began *state) (*Result, error) {
+	t, err := j.prepare(ctx, b, began)
 	if t != nil {
 		defer t.images.close()
 	}
 	if err != nil {
 		return nil, err
 	}
-	if st != nil {
-		if err := st.same(t.state.identity, t.path(stateName)); err != nil {
-			return nil, err
-		}
-		t.state = st
-		t.Observer.note("resuming after epoch %d of %d", st.epochs(), t.Epochs)
+	if began != nil {
+		t.Observer.say(Note, "resuming after epoch %d of %d", began.epochs(), t.Epochs)
 	}
 	if err := t.epochs(ctx); err != nil {
 		return nil, err
@@ -83,17 +67,10 @@ func (j *Job) run(ctx context.Context, b *vit.Model, st *state) (*Result, error)
 	return t.finish(ctx)
 }
 
-// prepare finds whatever is wrong before the first step. What differs from the run that began,
-// if any, is found before features that it needs are replaced.
+// prepare finds whatever is wrong before the first step. What differs from the run that began, if any, is
+// found before features that it needs are replaced.
 func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*training, error) {
 	if err := j.Validate(); err != nil {
-		return nil, err
-	}
-	if err := j.Recipe.Validate(); err != nil {
-		return nil, err
-	}
-	s := j.store()
-	if err := j.outside(j.Set); err != nil {
 		return nil, err
 	}
 	model, err := promptcam.New(backbone, j.model(len(j.Set.Classes)), rand.New(rand.NewPCG(uint64(j.Seed), 0)))
@@ -105,7 +82,7 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 	if !cached && (j.Distill.Weight > 0 || j.CutMix.Share > 0 || j.Baseline || j.Cache != "" && j.Cache != noCache) {
 		return nil, fmt.Errorf("--distill, --mix, --baseline and --cache need features that do not change in training: those of mode last, or with --agnostic 0 from:N beyond the first layer, and no --cache %s", noCache)
 	}
-	if err := writable("out", j.Out, filepath.Dir(j.path(reportName))); err != nil {
+	if err := j.makeOut(j.Set, "report"); err != nil {
 		return nil, err
 	}
 	now := identity{Recipe: j.Recipe, Backbone: backbone.SHA256, Arch: backbone.Config}
@@ -117,35 +94,35 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 			return nil, err
 		}
 	}
-	own := *j // unreadable images leave its set
-	set := *j.Set
+	own, set := *j, *j.Set // unreadable images leave its set
 	own.Set = &set
-	t := &training{Job: &own, model: model}
-	t.images = &images{Job: t.Job, fsys: set.FS}
+	t := &training{results: results{Job: &own, Result: Result{Model: model}, images: &images{Job: &own, fsys: set.FS}}}
 	t.images.augmented, t.images.plain = j.transforms(backbone.Config)
-	if err := t.images.open(ctx, model, s, []*[]data.Item{&set.Train}, []*[]data.Item{&set.Val, &set.Test}); err != nil {
-		return t, err
+	err = t.images.open(ctx, model, j.store(j.Out, "out"), []*[]data.Item{&set.Train}, []*[]data.Item{&set.Val, &set.Test})
+	if err == nil {
+		err = enough(&set)
 	}
-	if err := enough(&set); err != nil {
-		return t, err
+	if err == nil {
+		err = t.loaders(ctx)
 	}
-	if err := t.loaders(ctx); err != nil {
+	if err != nil {
 		return t, err
 	}
 	now.Recipe.Epochs = t.Epochs
-	now.Data, err = fingerprint(set.Classes, set.Train, set.Val, set.Test)
-	t.state = &state{identity: now}
-	return t, err
+	now.Data = fingerprint(&set)
+	if t.state = began; began == nil {
+		t.state = &state{identity: now}
+	}
+	return t, t.state.same(now, t.path(stateName))
 }
 
-// loaders makes the loaders of the images to train on, to validate with and to test, and fits the
-// teacher.
+// loaders makes the loaders of the images to train on, to validate with and to test, and fits the teacher.
 func (t *training) loaders(ctx context.Context) error {
 	items, held, err := t.holdOut(t.Set)
 	if err != nil {
 		return err
 	}
-	t.Epochs = t.EpochsFor(len(items))
+	t.trained, t.validated, t.Epochs = len(items), len(held), t.EpochsFor(len(items))
 	if t.train, err = t.images.forTraining(items); err != nil {
 		return err
 	}
@@ -169,27 +146,22 @@ const fewTest = 10
 // epochs trains from where the state is to the end, and writes the state after each epoch.
 func (t *training) epochs(ctx context.Context) error {
 	st := t.state
-	held := 0
-	if t.val != nil {
-		held = t.val.Len()
-	}
-	t.Observer.note("%d classes; %d images to train on, %d to choose the best epoch, %d to test; %s, mode %s",
-		len(t.Set.Classes), t.train.Len(), held, len(t.Set.Test), t.model.Backbone.Config.Name, t.Mode)
+	t.Observer.say(Note, "%d classes; %d images to train on, %d to choose the best epoch, %d to test; %s, mode %s",
+		len(t.Set.Classes), t.trained, t.validated, len(t.Set.Test), t.Model.Backbone.Config.Name, t.Mode)
 	if n := len(t.Set.Test); n < fewTest {
-		t.Observer.warn("%d test images are few: each is %.0f points of accuracy", n, 100/float64(n))
+		t.Observer.say(Warning, "%d test images are few: each is %.0f points of accuracy", n, 100/float64(n))
 	}
 	config := t.Recipe.train()
 	config.Resume = st.Checkpoint
 	if t.baselines != nil {
 		config.Distill.Teacher = t.baselines.teach
 	}
-	m := t.Observer.meter((t.Epochs - st.epochs()) * (t.train.Len() + held))
+	m := t.Observer.meter((t.Epochs - st.epochs()) * (t.trained + t.validated))
 	config.Progress = m.step
-	for e, err := range promptcam.Train(ctx, t.model, t.train, config) {
+	for e, err := range promptcam.Train(ctx, t.Model, t.train, config) {
 		if err != nil {
 			return err
 		}
-		m.end(e.Images)
 		began := time.Now()
 		rate := float64(e.Images) / e.Seconds
 		line := fmt.Sprintf("epoch %d/%d  loss %.4f  accuracy %.1f %%", e.Number, t.Epochs, e.Loss, 100*e.Accuracy)
@@ -204,58 +176,46 @@ func (t *training) epochs(ctx context.Context) error {
 		if err := st.save(t.path(stateName)); err != nil {
 			return err
 		}
-		t.Observer.note("%s  lr %.3g  %.1f images/s  %.1f s", line, e.LR, rate, e.Seconds)
-		t.warnOfRise(e)
+		t.Observer.say(Note, "%s  lr %.3g  %.1f images/s  %.1f s", line, e.LR, rate, e.Seconds)
+		if guess := math.Log(float64(len(t.Set.Classes))); e.Loss > 1.5*guess {
+			t.Observer.say(Warning, "the loss, %.4g, is above that of guessing, %.2f: try an --lr below %g", e.Loss, guess, t.Schedule.Base)
+		}
 	}
 	return nil
 }
 
 // validate evaluates an epoch on the validation images.
-func (t *training) validate(ctx context.Context, e promptcam.Epoch, m *meter) error {
-	n := t.val.Len()
-	v, err := e.Model.Evaluate(ctx, t.val, m.part(fmt.Sprintf("epoch %d/%d validation", e.Number, t.Epochs), n))
+func (t *training) validate(ctx context.Context, e promptcam.Epoch, m meter) error {
+	v, err := e.Model.Evaluate(ctx, t.val, func(done int) {
+		m(fmt.Sprintf("epoch %d/%d validation", e.Number, t.Epochs), done, t.validated, "")
+	})
 	if err != nil {
 		return err
 	}
 	if math.IsNaN(v.Loss) || math.IsInf(v.Loss, 0) {
 		return fmt.Errorf("the validation loss of epoch %d is %v: try an --lr below %g", e.Number, v.Loss, t.Schedule.Base)
 	}
-	m.end(n)
 	e.Values[valLoss], e.Values[valTop1], e.Values[valTop5] = v.Loss, v.Top1, v.Top5
 	return nil
 }
 
-// warnOfRise warns of a loss far above that of guessing, log C.
-func (t *training) warnOfRise(e promptcam.Epoch) {
-	if guess := math.Log(float64(len(t.Set.Classes))); e.Loss > 1.5*guess {
-		t.Observer.warn("the loss, %.4g, is above that of guessing, %.2f: try an --lr below %g", e.Loss, guess, t.Schedule.Base)
-	}
-}
-
-// finish tests the best epoch's model, once, and writes all results. The state
-// goes last: until then Resume can do this again.
+// finish tests the best epoch's model, once, and writes all results. The state is removed last: until then
+// Resume can do this again.
 func (t *training) finish(ctx context.Context) (*Result, error) {
-	st := t.state
-	if err := nn.Load(t.model, st.Set("best")); err != nil {
+	if err := nn.Load(t.Model, t.state.Set("best")); err != nil {
 		return nil, fmt.Errorf("%s: %w", t.path(stateName), err)
 	}
-	r := &results{
-		Job: t.Job, model: t.model, state: st,
-		unreadable: t.images.unreadable, trained: t.train.Len(), batches: t.test,
-	}
-	if t.val != nil {
-		r.validated = t.val.Len()
-	}
+	t.History, t.best = t.state.History, t.state.Best
 	if t.baselines != nil {
 		var err error
-		if r.baselines, err = t.testBaselines(ctx, t.baselines); err != nil {
+		if t.Baselines, err = t.testBaselines(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if err := t.model.SaveFile(t.path(modelName)); err != nil {
+	if err := t.Model.SaveFile(t.path(modelName)); err != nil {
 		return nil, err
 	}
-	result, err := r.publish(ctx)
+	result, err := t.publish(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -4,47 +4,41 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/figure"
 	"github.com/promptcam/promptcam/promptcam/measure"
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// traits measures where the maps of the test images are, if the folder has annotations.
-type traits struct {
-	r       *results
-	regions *measure.Regions
-	scores  *measure.TraitScores
-	swaps   []measure.Outcome
-}
-
-// evaluate evaluates the test images and, if the folder says where things are, measures where the maps
-// lie, in one pass.
-func (r *results) evaluate(ctx context.Context) error {
-	n := r.batches.Len()
-	show := r.Observer.meter(n).part("test", n)
+// evaluate evaluates the test images and, if the folder says where things are, measures where the maps point,
+// in one pass.
+func (r *results) evaluate(ctx context.Context) (err error) {
+	show := r.Observer.count("test", r.test.Len())
 	if r.Notes == nil {
-		var err error
-		if r.test, err = r.model.Evaluate(ctx, r.batches, show); err != nil {
+		if r.Test, err = r.Model.Evaluate(ctx, r.test, show); err != nil {
 			return err
 		}
-		return r.remove(traitsName)
+		return os.RemoveAll(r.path(traitsName)) // which an earlier run may have left
 	}
-	t := &traits{r: r, regions: measure.NewRegions(r.Notes, r.Set.FS, r.Set.Test, r.model)}
-	test := promptcam.NewEvaluation(r.model.Config.Classes)
+	r.regions = measure.NewRegions(r.Notes, r.Set.FS, r.Set.Test, r.Model)
+	r.Test = promptcam.NewEvaluation(r.Model.Config.Classes)
 	images, err := measure.LocalizeAll(func(yield func(*promptcam.Explanation, error) bool) {
-		for e, err := range r.model.Explanations(ctx, r.batches) {
+		for e, err := range r.Model.Explanations(ctx, r.test) {
 			if err == nil {
-				test.Add(e)
-				show(len(test.Predictions))
+				r.Test.Add(e)
+				show(len(r.Test.Predictions))
 			}
 			if !yield(e, err) {
 				return
 			}
 		}
 	}, func(index int) ([]heat.Region, error) {
-		at, err := t.regions.Of(index)
+		at, err := r.regions.Of(index)
 		if err != nil {
 			return nil, fmt.Errorf("--data: %w: --traits off goes without", err)
 		}
@@ -53,41 +47,37 @@ func (r *results) evaluate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.test = test
-	t.scores = measure.ScoreTraits(images, len(r.Set.Classes), t.regions.Target, heat.DefaultBootstrap())
-	if err := t.exchange(ctx); err != nil {
+	r.Traits = measure.ScoreTraits(images, len(r.Set.Classes), r.regions.Target, heat.DefaultBootstrap())
+	if err := r.exchange(ctx); err != nil {
 		return err
 	}
-	r.traits = t
-	return r.writeCSV(traitsName, t.table())
+	return r.writeCSV(traitsName, r.traitTable())
 }
 
-// exchangedImages is how many test images of each class have their traits exchanged: with the pairs of species
-// that data/birds has, enough for an interval of a few per cent, and no more work than testing.
+// exchangedImages is how many test images of each class have their traits exchanged: with the pairs of
+// species that data/birds has, enough for an interval of a few per cent, and no more work than testing.
 const exchangedImages = 10
 
 // exchange draws test images again with one trait exchanged, if they are drawn birds.
-func (t *traits) exchange(ctx context.Context) error {
-	r := t.r
+func (r *results) exchange(ctx context.Context) (err error) {
 	pairs, n := measure.DrawnPairs(r.Set.FS, r.Notes, r.Set.Classes, r.Set.Test, exchangedImages)
-	var err error
-	t.swaps, err = measure.Swap(ctx, r.model, pairs, r.Observer.meter(n).part("exchanged traits", n))
+	r.Swaps, err = measure.Swap(ctx, r.Model, pairs, r.Observer.count("exchanged traits", n))
 	if errors.Is(err, measure.ErrForeign) {
-		r.Observer.warn("--data: %v: no traits are exchanged; draw the folder anew", err)
+		r.Observer.say(Warning, "--data: %v: no traits are exchanged; draw the folder anew", err)
 		return nil
 	}
 	return err
 }
 
-// table is the scores of every head of every class on every region, in percent.
-func (t *traits) table() [][]string {
+// traitTable is the scores of every head of every class on every region, in percent.
+func (r *results) traitTable() [][]string {
 	table := [][]string{{"class", "head", "region", "images", "points", "chance", "mass", "area"}}
-	for class, c := range t.scores.Classes {
+	for class, c := range r.Traits.Classes {
 		for head, regions := range c.Heads {
 			for i, s := range regions {
 				if s.Points.N > 0 {
 					table = append(table, []string{
-						t.r.Set.Classes[class], strconv.Itoa(head), t.regions.Names[i], strconv.Itoa(s.Points.N),
+						r.Set.Classes[class], strconv.Itoa(head), r.regions.Names[i], strconv.Itoa(s.Points.N),
 						number(100 * s.Points.Mean), number(100 * s.Chance), number(100 * s.Mass.Mean), number(100 * s.Area),
 					})
 				}
@@ -95,4 +85,189 @@ func (t *traits) table() [][]string {
 		}
 	}
 	return table
+}
+
+// traitMetrics is "traits" of metrics.json. Shares are in percent; regions go by their names. What has no
+// images is left out.
+type traitMetrics struct {
+	Images     int           `json:"images"`
+	Confidence float64       `json:"confidence"` // of intervals, in percent
+	Resamples  int           `json:"resamples"`
+	BestHead   regionMetrics `json:"best_head,omitempty"`
+	TopHead    regionMetrics `json:"top_head"`
+	TokenBest  regionMetrics `json:"class_token_best_head,omitempty"`
+	TokenMean  regionMetrics `json:"class_token_mean"`
+	// For "all" pairs of images and for some of them: the share of predictions that "moved" to the other
+	// class, the change of its "log_odds" against the first class, no percentage, and the changes of both
+	// probabilities.
+	Swaps    map[string]map[string]heat.Interval `json:"counterfactual,omitempty"`
+	PerClass []classTraitsScore                  `json:"per_class"`
+}
+
+type regionMetrics map[string]regionScore
+
+type regionScore struct {
+	Points   heat.Interval `json:"points"`        // images whose hottest patch is on the region
+	Chance   float64       `json:"points_chance"` // for any patch
+	Mass     heat.Interval `json:"mass"`          // attention to patches that falls on it
+	EvenMass float64       `json:"mass_even"`     // of an even map
+}
+
+type classTraitsScore struct {
+	Class      string        `json:"class"`
+	Images     int           `json:"images"`
+	LookAlikes []string      `json:"look_alikes,omitempty"`
+	Traits     []string      `json:"traits,omitempty"` // kinds that tell it from them
+	BestHead   *int          `json:"best_head_number,omitempty"`
+	Best       regionMetrics `json:"best_head,omitempty"`
+	TopHead    *int          `json:"top_head_number,omitempty"` // most often
+	TopPart    string        `json:"top_head_part,omitempty"`   // that it points at most often
+	Top        regionMetrics `json:"top_head,omitempty"`
+}
+
+func percents(i heat.Interval) heat.Interval {
+	return heat.Interval{Mean: 100 * i.Mean, Low: 100 * i.Low, High: 100 * i.High, N: i.N}
+}
+
+// named gives scores of regions their names.
+func (r *results) named(scores []measure.RegionScore) regionMetrics {
+	all := regionMetrics{}
+	for i, s := range scores {
+		if s.Points.N > 0 {
+			all[r.regions.Names[i]] = regionScore{percents(s.Points), 100 * s.Chance, percents(s.Mass), 100 * s.Area}
+		}
+	}
+	return all
+}
+
+func (r *results) traitMetrics() *traitMetrics {
+	b, t := heat.DefaultBootstrap(), r.Traits
+	m := &traitMetrics{
+		Images: len(r.Set.Test), Confidence: 100 * b.Confidence, Resamples: b.Resamples,
+		BestHead: r.named(t.Best), TopHead: r.named(t.Top), TokenBest: r.named(t.TokenBest), TokenMean: r.named(t.TokenMean),
+	}
+	m.Swaps = map[string]map[string]heat.Interval{}
+	for name, s := range r.swapScores() {
+		m.Swaps[name] = map[string]heat.Interval{
+			"moved": percents(s.Moved), "log_odds": s.Margin, "probability": percents(s.Class), "other_probability": percents(s.Other),
+		}
+	}
+	for i, c := range t.Classes {
+		row := classTraitsScore{
+			Class: r.Set.Classes[i], Images: c.Images, Traits: r.regions.Traits(i), // parts are in traits.csv
+			Best: r.named(c.Best[:min(measure.Parts, len(c.Best))]), Top: r.named(c.Top[:min(measure.Parts, len(c.Top))]),
+		}
+		for _, other := range r.regions.Nearest[i] {
+			row.LookAlikes = append(row.LookAlikes, r.Set.Classes[other.Class])
+		}
+		if c.BestHead >= 0 {
+			row.BestHead = &c.BestHead
+		}
+		if c.TopHead >= 0 {
+			row.TopHead = &c.TopHead
+		}
+		if part := topPart(c.Top); part >= 0 {
+			row.TopPart = r.regions.Names[part]
+		}
+		m.PerClass = append(m.PerClass, row)
+	}
+	return m
+}
+
+// swapScores sums up the exchanges of traits: all, those that switch a mark off, and of both those whose
+// first image is recognised. Without exchanges there are no scores.
+func (r *results) swapScores() map[string]measure.SwapScore {
+	scores := map[string]measure.SwapScore{}
+	add := func(of []measure.Outcome, all, recognised string) {
+		if len(of) > 0 {
+			known := slices.DeleteFunc(slices.Clone(of), func(o measure.Outcome) bool { return !o.Recognised() })
+			scores[all], scores[recognised] = measure.ScoreSwaps(of, heat.DefaultBootstrap()), measure.ScoreSwaps(known, heat.DefaultBootstrap())
+		}
+	}
+	add(r.Swaps, "all", "recognised")
+	off := slices.DeleteFunc(slices.Clone(r.Swaps), func(o measure.Outcome) bool { return !o.Off })
+	add(off, "mark_switched_off", "mark_switched_off_recognised")
+	return scores
+}
+
+// topPart returns the part's region that maps point at most often, the first of equals, or -1.
+func topPart(scores []measure.RegionScore) int {
+	best := -1
+	for i := measure.Parts; i < len(scores); i++ {
+		if scores[i].Points.Mean > 0 && (best < 0 || scores[i].Points.Mean > scores[best].Points.Mean) {
+			best = i
+		}
+	}
+	return best
+}
+
+// sentences tell the totals.
+func (r *results) sentences() (all []string) {
+	t := r.Traits
+	if t == nil {
+		return nil
+	}
+	add := func(format string, a ...any) { all = append(all, fmt.Sprintf(format, a...)) }
+	if r.regions.Target >= 0 {
+		best, bird, background := t.Best[measure.Trait], t.Best[measure.Bird], t.Best[measure.Background]
+		add("The best head of the true class points at a trait that tells the class from its nearest look-alike in %v of %d test images; %.1f %% would by chance. Of the same backbone's class token, the head that is best for the class does in %v, the mean of its heads in %v.",
+			best.Points, best.Points.N, 100*best.Chance, t.TokenBest[measure.Trait].Points, t.TokenMean[measure.Trait].Points)
+		add("The top-ranked head does so in %v.", t.Top[measure.Trait].Points)
+		if bird.Mass.N > 0 {
+			add("Of the best head's attention %.1f %% falls on the trait, %.1f %% on the bird and %.1f %% on the background; a uniform map would give %.1f, %.1f and %.1f %%.",
+				100*best.Mass.Mean, 100*bird.Mass.Mean, 100*background.Mass.Mean, 100*best.Area, 100*bird.Area, 100*background.Area)
+		}
+	} else if top := t.Top[measure.Bird]; top.Points.N > 0 {
+		add("The true class's top-ranked head points at the bird in %v of %d test images, with %.1f %% of its attention; a uniform map would have %.1f %% there. The mean of the heads of the same backbone's class token points at it in %v.",
+			top.Points, top.Points.N, 100*top.Mass.Mean, 100*top.Area, t.TokenMean[measure.Bird].Points)
+	}
+	if len(r.Swaps) > 0 {
+		swaps := r.swapScores()
+		moved, known, off := swaps["all"].Moved, swaps["recognised"].Moved, swaps["mark_switched_off"].Moved
+		line := fmt.Sprintf("The one trait exchanged that tells two species apart moves the prediction to the other in %v of %d pairs", moved, moved.N)
+		if known.N > 0 {
+			line += fmt.Sprintf(", and in %v of the %d whose first image is recognised", known, known.N)
+		}
+		if off.N > 0 {
+			line += fmt.Sprintf("; where the exchange switches a mark off, in %v of %d", off, off.N)
+		}
+		add("%s.", line)
+	}
+	return all
+}
+
+// traitPage is the section of the report.
+func (r *results) traitPage() *figure.TraitTable {
+	b, target := heat.DefaultBootstrap(), r.regions.Target >= 0
+	p := &figure.TraitTable{Trait: "Part", Head: "Top-ranked head", Text: r.sentences()}
+	about := "Each image is scored with its own top-ranked head; the table names the head that ranks first most often, and the part that is hit most often."
+	if target {
+		p.Trait, p.Head, p.Top = "Trait", "Best head", "Top-ranked head"
+		about = "The best head is chosen on one half of the test images and scored on the other. A map hits a trait if its peak patch overlaps it."
+	}
+	p.Text = append(p.Text, about, fmt.Sprintf("%.0f %% bootstrap intervals (%d resamples of images).", 100*b.Confidence, b.Resamples))
+	for i, c := range r.Traits.Classes {
+		row := figure.TraitRow{Class: i, Trait: strings.Join(r.regions.Traits(i), ", ")}
+		scores, region := c.Top, topPart(c.Top)
+		if target {
+			scores, region = c.Best, measure.Trait
+			row.Head, row.Top, row.TopPoints = headName(c.BestHead), headName(c.TopHead), c.Top[measure.Trait].Points
+		} else if row.Head = headName(c.TopHead); region >= 0 {
+			row.Trait = r.regions.Names[region]
+		}
+		if region >= 0 {
+			row.Points, row.Chance, row.Mass = scores[region].Points, scores[region].Chance, scores[region].Mass
+		}
+		row.Bird, row.Background = scores[measure.Bird].Mass, scores[measure.Background].Mass
+		p.Rows = append(p.Rows, row)
+	}
+	return p
+}
+
+// headName names a head; -1 is none.
+func headName(head int) string {
+	if head < 0 {
+		return ""
+	}
+	return fmt.Sprintf("head %d", head)
 }

@@ -23,8 +23,10 @@ func DefaultBootstrap() Bootstrap { return Bootstrap{Resamples: 2000, Confidence
 // Interval is a mean with its confidence interval. If all values are equal, Low and High equal the mean,
 // however few they are.
 type Interval struct {
-	Mean, Low, High float64 // 0 for no values
-	N               int     // values
+	Mean float64 `json:"mean"` // 0 for no values, as are
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+	N    int     `json:"images"` // values
 }
 
 // String returns the mean and the interval in percent, such as "93.1 % (90.4 to 95.6 %)".

@@ -1,5 +1,5 @@
-// Package console is how the example programs speak: lines on standard output, progress on a
-// terminal, one line for an error, and an exit status for the shell.
+// Package console is how the example programs speak: lines on standard output, progress on a terminal, one
+// line for an error, and an exit status for the shell.
 package console
 
 import (
@@ -25,9 +25,26 @@ func (e UsageError) Unwrap() error { return e.Err }
 // Usagef returns a UsageError.
 func Usagef(format string, a ...any) error { return UsageError{fmt.Errorf(format, a...)} }
 
-// Main runs a program and ends the process. The first interrupt or SIGTERM ends the context, the
-// second the process. The exit status is 0, 1 for an error, 2 for a UsageError, and 130 after an
-// interrupt, as a shell reports it.
+// interruption is the end of a program by a signal.
+type interruption struct {
+	error
+	saved string
+}
+
+func (i interruption) Error() string { return "interrupted; " + i.saved }
+func (i interruption) Unwrap() error { return i.error }
+
+// Interrupted returns err or, if it is due to the end of ctx, an error that says what is saved instead.
+func Interrupted(ctx context.Context, err error, saved func() string) error {
+	if err == nil || ctx.Err() == nil || !errors.Is(err, ctx.Err()) || errors.As(err, new(interruption)) {
+		return err
+	}
+	return interruption{err, saved()}
+}
+
+// Main runs a program and ends the process. The first interrupt or SIGTERM ends the context, the second the
+// process. The exit status is 0, 1 for an error, 2 for a UsageError, and 130 after an interrupt, as a shell
+// reports it.
 func Main(name string, run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -49,7 +66,7 @@ func Main(name string, run func(ctx context.Context, args []string, stdout, stde
 // Console prints lines on stdout and, if stderr is a terminal, redraws a progress bar there.
 type Console struct {
 	stdout, stderr io.Writer
-	Quiet          bool       // print results and warnings alone
+	Quiet          bool       `knob:"quiet" group:"Results" help:"print results and warnings alone"`
 	width          func() int // of the terminal; nil if stderr is none
 	drawn          bool       // a bar is on the screen
 	last           time.Time  // of the last bar or line of progress
