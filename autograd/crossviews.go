@@ -15,8 +15,11 @@ import (
 //
 // Each row of targets must sum to 1. Both must be contiguous.
 func CrossViews(scores *Var, targets *tensor.Tensor, temperature float32) *Var {
-	v, b, k, g := crossViewsShape(scores.Value(), targets)
-	tp := scores.tape
+	s, t := scores.Shape(), targets.Shape()
+	if len(s) != 3 || len(t) != 3 || t[0] > s[0] || t[1] != s[1] || t[2] != s[2] || t[0] < 1 || s[0] < 2 || s[1]*s[2] == 0 {
+		panic(&tensor.ShapeError{Op: "CrossViews", Shapes: [][]int{s, t}, Reason: "want [V, B, K] and [G, B, K], G at most V and V at least 2"})
+	}
+	tp, v, b, k, g := scores.tape, s[0], s[1], s[2], t[0]
 	grad, sum := tp.scratch(scores.Shape()...), tp.room(k)
 	tensor.ScaleTo(grad, 1/temperature, scores.value)
 	z := tp.room(scores.Shape()...)
@@ -67,13 +70,4 @@ func crossView(p, z, t []float32, others, scale float32) float64 {
 		p[j] = scale * (float32(others*v) - t[j])
 	}
 	return float64(float64(others)*logSum) - dot(t, z)
-}
-
-// crossViewsShape returns the sizes of CrossViews' operands.
-func crossViewsShape(scores, targets *tensor.Tensor) (v, b, k, g int) {
-	s, t := scores.Shape(), targets.Shape()
-	if len(s) != 3 || len(t) != 3 || t[0] > s[0] || t[1] != s[1] || t[2] != s[2] || t[0] < 1 || s[0] < 2 || s[1]*s[2] == 0 {
-		panic(&tensor.ShapeError{Op: "CrossViews", Shapes: [][]int{s, t}, Reason: "want [V, B, K] and [G, B, K], G at most V and V at least 2"})
-	}
-	return s[0], s[1], s[2], t[0]
 }

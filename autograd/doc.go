@@ -20,8 +20,8 @@
 // constants, and all on a tape with NoGrad. A Tape is for one goroutine; several tapes may use the same
 // Params at once as long as nobody changes them.
 //
-// Each operation and its adjoint are one file: a function that computes, a struct of what the adjoint reads,
-// and its method back. Losses that compute their gradient at once share the adjoint in loss.go. Operands
+// Each operation stands beside its adjoint: a function that computes, a struct of what the adjoint reads, and
+// its method back. Losses that compute their gradient at once share the adjoint in loss.go. Operands
 // whose shapes do not match are a bug of the caller: the operation panics with a *tensor.ShapeError. It also
 // does so for a view with gaps, such as Slice and Split return; only those two, Add, Mul, Concat, Dropout,
 // DropPath, Linear's weight and, if the last dimension has no gaps, Attention accept one. Reading order:

@@ -561,3 +561,41 @@ func returnsVar(f *ast.FuncDecl) bool {
 	}
 	return found
 }
+
+func TestDropout(t *testing.T) {
+	tp := &autograd.Tape{}
+	v := tp.Const(tensor.New(20, 30).Fill(1))
+	assert.Same(t, v, autograd.Dropout(v, 0.25))
+	tp.Rand = rand.New(rand.NewPCG(1, 2))
+	assert.Same(t, v, autograd.Dropout(v, 0))
+	dropped := 0
+	for _, y := range autograd.Dropout(v, 0.25).Value().Data() {
+		if y == 0 {
+			dropped++
+		} else {
+			assert.InDelta(t, 4.0/3, y, 1e-6)
+		}
+	}
+	assert.InDelta(t, 150, dropped, 40)
+}
+
+func TestDropPath(t *testing.T) {
+	x := tensor.New(200, 3).Fill(1)
+	tp := &autograd.Tape{}
+	v := tp.Const(x)
+	assert.Same(t, v, autograd.DropPath(v, 0.25))
+	tp.Rand = rand.New(rand.NewPCG(1, 2))
+	assert.Same(t, v, autograd.DropPath(v, 0))
+	y := autograd.DropPath(v, 0.25).Value()
+	dropped := 0
+	for i := range 200 {
+		r := y.Select(0, i).Data()
+		assert.Equal(t, []float32{r[0], r[0], r[0]}, r, "an image is dropped as a whole")
+		if r[0] == 0 {
+			dropped++
+		} else {
+			assert.InDelta(t, 4.0/3, r[0], 1e-6)
+		}
+	}
+	assert.InDelta(t, 50, dropped, 20)
+}

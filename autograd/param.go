@@ -42,17 +42,10 @@ type frozen struct {
 
 // pack returns a copy of v, a weight [out, in], for LinearTo, or nil.
 func (v *Var) pack() *tensor.Packed {
-	if v.packed != nil {
-		return v.packed
-	}
-	return v.frozen.pack()
-}
-
-// pack returns a copy of the part for LinearTo, as a weight [to-from, in], or nil.
-func (f frozen) pack() *tensor.Packed {
+	f := v.frozen
 	p := f.param
 	if p == nil {
-		return nil
+		return v.packed
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

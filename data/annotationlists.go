@@ -26,6 +26,8 @@ const (
 
 var annotationLists = []string{imageList, classList, partList, pointList, boxList, differenceList, sceneList}
 
+var differencesHeader = []string{"class_a", "class_b", "kind", "value_a", "value_b"}
+
 // parse reads the lists, by name; those that do not exist are absent from text.
 func (a *Annotations) parse(text map[string][]byte) error {
 	files, err := parseList(imageList, text[imageList])
@@ -40,22 +42,50 @@ func (a *Annotations) parse(text map[string][]byte) error {
 		}
 		a.images[name] = id
 	}
+	var parts map[int]entry
 	if names, ok := text[partList]; ok {
-		if err := a.parseParts(names); err != nil {
+		if parts, err = a.parseParts(names); err != nil {
 			return err
 		}
 	} else if text[pointList] != nil || a.masks != [2]bool{} {
 		return fmt.Errorf("%s is missing, which names the parts", partList)
 	}
-	if points, ok := text[pointList]; ok {
-		if a.points, err = parsePoints(points, files, a.numbers); err != nil {
-			return err
-		}
+	if text[pointList] != nil {
+		a.points = map[[2]int]Point{}
 	}
-	if a.boxes, err = perImage(boxList, text, files, 5, "image, x, y, width and height", parseBox); err != nil {
+	err = eachRow(pointList, text, 5, "image, part, x, y and 1 or 0 for visible or not", func(r *row) {
+		id, part := r.id(0, "image", imageList, files), r.id(1, "part", partList, parts)
+		p := Point{r.pixels(2), r.pixels(3), r.field[4] == "1"}
+		r.require(p.Visible || r.field[4] == "0", "%q: want 1 (visible) or 0", r.field[4])
+		_, ok := a.points[[2]int{id, part}]
+		r.require(!ok, "part %d of image %d was given already", part, id)
+		a.points[[2]int{id, part}] = p
+	})
+	if err != nil {
 		return err
 	}
-	if a.seeds, err = perImage(sceneList, text, files, 2, "image and seed", parseSeed); err != nil {
+	a.boxes = map[string]Box{}
+	err = eachRow(boxList, text, 5, "image, x, y, width and height", func(r *row) {
+		image := r.image(files)
+		b := Box{r.pixels(1), r.pixels(2), r.pixels(3), r.pixels(4)}
+		r.require(b.Width >= 0 && b.Height >= 0, "%s x %s: want a box whose sides are not negative", r.field[3], r.field[4])
+		_, ok := a.boxes[image]
+		r.require(!ok, "image %s was given already", r.field[0])
+		a.boxes[image] = b
+	})
+	if err != nil {
+		return err
+	}
+	a.seeds = map[string]uint64{}
+	err = eachRow(sceneList, text, 2, "image and seed", func(r *row) {
+		image := r.image(files)
+		seed, err := strconv.ParseUint(r.field[1], 10, 64)
+		r.require(err == nil, "seed %q: want a number from 0 to 2^64-1", r.field[1])
+		_, ok := a.seeds[image]
+		r.require(!ok, "image %s was given already", r.field[0])
+		a.seeds[image] = seed
+	})
+	if err != nil {
 		return err
 	}
 	differences, ok := text[differenceList]
@@ -70,16 +100,12 @@ func (a *Annotations) parse(text map[string][]byte) error {
 	if err != nil {
 		return err
 	}
-	a.Differences, err = a.parseDifferences(differences, names)
-	return err
+	return a.parseDifferences(differences, names)
 }
 
 // parseParts sorts the names into those of parts and of places.
-func (a *Annotations) parseParts(text []byte) error {
+func (a *Annotations) parseParts(text []byte) (map[int]entry, error) {
 	names, err := parseList(partList, text)
-	if err != nil {
-		return err
-	}
 	var places []int
 	for _, id := range sortedKeys(names) {
 		name := names[id].value
@@ -90,148 +116,77 @@ func (a *Annotations) parseParts(text []byte) error {
 		}
 	}
 	a.numbers = append(a.numbers, places...)
-	return nil
+	return names, err
 }
 
-// lines calls f with the n fields of each line.
-func lines(name string, text []byte, n int, want string, f func(field []string) error) error {
-	return eachLine(name, text, func(_ int, l string) error {
-		if field := strings.Fields(l); len(field) == n {
-			return f(field)
+// A row is a line's fields and the first error in them.
+type row struct {
+	field []string
+	err   error
+}
+
+// eachRow calls f with the n fields of each line of a list, none if it does not exist.
+func eachRow(name string, text map[string][]byte, n int, want string, f func(r *row)) error {
+	return eachLine(name, text[name], func(_ int, l string) error {
+		r := &row{field: strings.Fields(l)}
+		if len(r.field) != n {
+			return fmt.Errorf("%q: want %s", l[:min(80, len(l))], want)
 		}
-		return fmt.Errorf("%q: want %s", l[:min(80, len(l))], want)
+		f(r)
+		return r.err
 	})
 }
 
-// perImage reads lines of an image and what f reads, once for each image; nil if there is no such list.
-func perImage[T any](name string, text map[string][]byte, images map[int]entry, n int, want string, f func(field []string) (T, error)) (map[int]T, error) {
-	list, ok := text[name]
-	if !ok {
-		return nil, nil
+func (r *row) require(ok bool, format string, args ...any) {
+	if !ok && r.err == nil {
+		r.err = fmt.Errorf(format, args...)
 	}
-	values := map[int]T{}
-	return values, lines(name, list, n, want, func(field []string) error {
-		id, err := known(field[0], "image", imageList, images)
-		if err != nil {
-			return err
-		}
-		v, err := f(field[1:])
-		if err != nil {
-			return err
-		}
-		if _, ok := values[id]; ok {
-			return fmt.Errorf("image %d was given already", id)
-		}
-		values[id] = v
-		return nil
-	})
 }
 
-// known returns the number in a field, which must be a key of the list of a file.
-func known[T any](field, what, file string, list map[int]T) (int, error) {
-	id, err := strconv.Atoi(field)
-	if _, ok := list[id]; err != nil || !ok {
-		return 0, fmt.Errorf("%s %q is not in %s", what, field, file)
-	}
-	return id, nil
+// id returns the number in field i, which must be a key of the list of a file.
+func (r *row) id(i int, what, file string, list map[int]entry) int {
+	id, err := strconv.Atoi(r.field[i])
+	_, ok := list[id]
+	r.require(err == nil && ok, "%s %q is not in %s", what, r.field[i], file)
+	return id
 }
 
-// coordinates reads pixels.
-func coordinates(fields []string) ([]float64, error) {
-	at := make([]float64, len(fields))
-	for i, f := range fields {
-		v, err := strconv.ParseFloat(f, 64)
-		if err != nil || math.IsNaN(v) || math.Abs(v) > 1e6 {
-			return nil, fmt.Errorf("%q: want a number of pixels", f)
-		}
-		at[i] = v
-	}
-	return at, nil
+// image returns the Item.Path of the image in the first field.
+func (r *row) image(files map[int]entry) string {
+	return path.Join("images", files[r.id(0, "image", imageList, files)].value)
 }
 
-func parsePoints(text []byte, images map[int]entry, numbers []int) (map[[2]int]Point, error) {
-	parts := map[int]bool{}
-	for _, n := range numbers {
-		parts[n] = true
-	}
-	points := map[[2]int]Point{}
-	return points, lines(pointList, text, 5, "image, part, x, y and 1 or 0 for visible or not", func(field []string) error {
-		id, err := known(field[0], "image", imageList, images)
-		if err != nil {
-			return err
-		}
-		part, err := known(field[1], "part", partList, parts)
-		if err != nil {
-			return err
-		}
-		at, err := coordinates(field[2:4])
-		if err != nil {
-			return err
-		}
-		if field[4] != "0" && field[4] != "1" {
-			return fmt.Errorf("%q: want 1 (visible) or 0", field[4])
-		}
-		if _, ok := points[[2]int{id, part}]; ok {
-			return fmt.Errorf("part %d of image %d was given already", part, id)
-		}
-		points[[2]int{id, part}] = Point{at[0], at[1], field[4] == "1"}
-		return nil
-	})
+func (r *row) pixels(i int) float64 {
+	v, err := strconv.ParseFloat(r.field[i], 64)
+	r.require(err == nil && math.Abs(v) <= 1e6, "%q: want a number of pixels", r.field[i]) // not of NaN
+	return v
 }
 
-func parseBox(field []string) (Box, error) {
-	b, err := coordinates(field)
-	if err != nil {
-		return Box{}, err
-	}
-	if b[2] < 0 || b[3] < 0 {
-		return Box{}, fmt.Errorf("%s x %s: want a box whose sides are not negative", field[2], field[3])
-	}
-	return Box{b[0], b[1], b[2], b[3]}, nil
-}
-
-func parseSeed(field []string) (uint64, error) {
-	seed, err := strconv.ParseUint(field[0], 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("seed %q: want a number from 0 to 2^64-1", field[0])
-	}
-	return seed, nil
-}
-
-var differencesHeader = []string{"class_a", "class_b", "kind", "value_a", "value_b"}
-
-func (a *Annotations) parseDifferences(text []byte, names map[int]entry) ([]Difference, error) {
-	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
-	r.FieldsPerRecord = len(differencesHeader)
+func (a *Annotations) parseDifferences(text []byte, classes map[int]entry) error {
+	c := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
+	c.FieldsPerRecord = len(differencesHeader)
 	want := strings.Join(differencesHeader, ",")
-	var all []Difference
-	for first := true; ; first = false {
-		row, err := r.Read()
-		if err == io.EOF && !first {
-			return all, nil
-		}
-		var malformed *csv.ParseError
-		switch {
-		case errors.As(err, &malformed):
-			return nil, fmt.Errorf("%s:%d: %w: want %s", differenceList, malformed.Line, malformed.Err, want)
-		case err == io.EOF || first && !slices.Equal(row, differencesHeader):
-			return nil, fmt.Errorf("%s:1: %q: want %s", differenceList, strings.Join(row, ","), want)
-		case err != nil:
-			return nil, fmt.Errorf("%s: %w", differenceList, err)
-		case first:
-			continue
-		}
-		line, _ := r.FieldPos(0)
-		var ids [2]int
-		for i := range ids {
-			if ids[i], err = known(row[i], "class", classList, names); err != nil {
-				return nil, fmt.Errorf("%s:%d: %w", differenceList, line, err)
-			}
-		}
-		kind := slices.Index(a.Places, row[2])
-		if kind < 0 {
-			return nil, fmt.Errorf("%s:%d: kind %q: %s has no part %q", differenceList, line, row[2], partList, placeOf+row[2])
-		}
-		all = append(all, Difference{names[ids[0]].value, names[ids[1]].value, kind, row[3], row[4]})
+	header, err := c.Read()
+	if (err == nil || err == io.EOF) && !slices.Equal(header, differencesHeader) {
+		return fmt.Errorf("%s:1: %q: want %s", differenceList, strings.Join(header, ","), want)
 	}
+	for err == nil {
+		r := new(row)
+		if r.field, err = c.Read(); err != nil {
+			break
+		}
+		x, y := r.id(0, "class", classList, classes), r.id(1, "class", classList, classes)
+		kind := slices.Index(a.Places, r.field[2])
+		r.require(kind >= 0, "kind %q: %s has no part %q", r.field[2], partList, placeOf+r.field[2])
+		if r.err != nil {
+			line, _ := c.FieldPos(0)
+			return fmt.Errorf("%s:%d: %w", differenceList, line, r.err)
+		}
+		a.Differences = append(a.Differences, Difference{classes[x].value, classes[y].value, kind, r.field[3], r.field[4]})
+	}
+	var malformed *csv.ParseError
+	if errors.As(err, &malformed) {
+		return fmt.Errorf("%s:%d: %w: want %s", differenceList, malformed.Line, malformed.Err, want)
+	}
+	return nil
 }

@@ -25,8 +25,8 @@ type Annotations struct {
 	numbers []int   // of the parts, then of the places
 	images  map[string]int
 	points  map[[2]int]Point // by image and part
-	boxes   map[int]Box
-	seeds   map[int]uint64
+	boxes   map[string]Box
+	seeds   map[string]uint64
 }
 
 // A Point is the middle of a part, in pixels.
@@ -116,16 +116,15 @@ func (a *Annotations) Points(path string) (parts, places []Point) {
 }
 
 // Box returns the bounding box of the image with this Item.Path, if it has one.
-func (a *Annotations) Box(path string) (Box, bool) { return ofImage(a, a.boxes, path) }
+func (a *Annotations) Box(path string) (Box, bool) {
+	b, ok := a.boxes[path]
+	return b, ok
+}
 
 // Seed returns the seed of the drawn image with this Item.Path, if it has one.
-func (a *Annotations) Seed(path string) (uint64, bool) { return ofImage(a, a.seeds, path) }
-
-func ofImage[T any](a *Annotations, values map[int]T, path string) (v T, ok bool) {
-	if id, known := a.images[path]; known {
-		v, ok = values[id]
-	}
-	return v, ok
+func (a *Annotations) Seed(path string) (uint64, bool) {
+	seed, ok := a.seeds[path]
+	return seed, ok
 }
 
 // Masks reads the masks of the parts and of the places of the image with this Item.Path and size. A pixel's
@@ -164,15 +163,10 @@ func (a *Annotations) stack(kind, item string, size image.Point, n int) ([]*imag
 // LookAlikes returns, for each of classes, the others that differ from it in the fewest kinds of traits, by
 // Differences: all of them in a tie, none if no difference is listed.
 func (a *Annotations) LookAlikes(classes []string) [][]LookAlike {
-	number := make(map[string]int, len(classes))
-	for i, name := range classes {
-		number[name] = i
-	}
 	kinds := map[[2]int][]int{}
 	for _, d := range a.Differences {
-		i, known := number[d.A]
-		j, both := number[d.B]
-		if pair := [2]int{i, j}; known && both && i != j && !slices.Contains(kinds[pair], d.Kind) {
+		i, j := slices.Index(classes, d.A), slices.Index(classes, d.B)
+		if pair := [2]int{i, j}; min(i, j) >= 0 && i != j && !slices.Contains(kinds[pair], d.Kind) {
 			kinds[pair] = append(kinds[pair], d.Kind)
 		}
 	}

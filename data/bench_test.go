@@ -29,7 +29,8 @@ func BenchmarkPipeline(b *testing.B) {
 	photo := ToRGB(planes)
 	t := EvalTransform([2]int{224, 224}, half, half)
 	img, dst := NewRGB(224, 224), make([]float32, 3*224*224)
-	var w worker
+	var s scaler
+	var d decoder
 
 	b.Run("decode", func(b *testing.B) {
 		b.ReportAllocs()
@@ -48,7 +49,7 @@ func BenchmarkPipeline(b *testing.B) {
 	b.Run("resize", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			t.apply(img, photo, nil, &w.scaler)
+			t.apply(img, photo, nil, &s)
 		}
 	})
 	b.Run("normalise", func(b *testing.B) {
@@ -60,9 +61,9 @@ func BenchmarkPipeline(b *testing.B) {
 	b.Run("whole", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			photo, err := w.decoder.decode(file, "a.jpg")
+			photo, err := d.decode(file, "a.jpg")
 			require.NoError(b, err)
-			t.apply(img, photo, nil, &w.scaler)
+			t.apply(img, photo, nil, &s)
 			t.Normalise(dst, img)
 		}
 	})

@@ -42,35 +42,33 @@ const (
 type format struct {
 	name, magic string
 	config      func(io.Reader) (image.Config, error)
-	decode      func(*source) (image.Image, error)
+	decode      func(*source, image.Config) (image.Image, error)
+	exif        func([]byte) []byte // finds the TIFF structure with the orientation; nil: it begins the file
 }
 
 var formats = []format{
-	{"JPEG", "\xff\xd8", jpeg.DecodeConfig, decodeJPEG},
-	{"PNG", "\x89PNG\r\n\x1a\n", png.DecodeConfig, with(png.Decode)},
-	{"GIF", "GIF87a", gif.DecodeConfig, decodeGIF},
-	{"GIF", "GIF89a", gif.DecodeConfig, decodeGIF},
-	{"BMP", "BM", bmp.DecodeConfig, with(bmp.Decode)},
-	{"TIFF", "II*\x00", tiff.DecodeConfig, with(tiff.Decode)},
-	{"TIFF", "MM\x00*", tiff.DecodeConfig, with(tiff.Decode)},
-	{"WebP", "RIFF????WEBP", webp.DecodeConfig, decodeWebP},
+	{"JPEG", "\xff\xd8", jpeg.DecodeConfig, decodeJPEG, jpegExif},
+	{"PNG", "\x89PNG\r\n\x1a\n", png.DecodeConfig, with(png.Decode), pngExif},
+	{"GIF", "GIF87a", gif.DecodeConfig, decodeGIF, nil},
+	{"GIF", "GIF89a", gif.DecodeConfig, decodeGIF, nil},
+	{"BMP", "BM", bmp.DecodeConfig, with(bmp.Decode), nil},
+	{"TIFF", "II*\x00", tiff.DecodeConfig, with(tiff.Decode), nil},
+	{"TIFF", "MM\x00*", tiff.DecodeConfig, with(tiff.Decode), nil},
+	{"WebP", "RIFF????WEBP", webp.DecodeConfig, decodeWebP, webpExif},
 }
 
 // matches reports whether a file begins with magic, where ? is any byte.
 func (f *format) matches(data []byte) bool {
-	if len(data) < len(f.magic) {
-		return false
-	}
 	for i, c := range []byte(f.magic) {
-		if c != '?' && c != data[i] {
+		if i >= len(data) || c != '?' && c != data[i] {
 			return false
 		}
 	}
 	return true
 }
 
-func with(decode func(io.Reader) (image.Image, error)) func(*source) (image.Image, error) {
-	return func(s *source) (image.Image, error) { return decode(s.open()) }
+func with(decode func(io.Reader) (image.Image, error)) func(*source, image.Config) (image.Image, error) {
+	return func(s *source, _ image.Config) (image.Image, error) { return decode(s.open()) }
 }
 
 // A source is a file's contents. It notes whether a decoder read past the end, because not every decoder's
@@ -178,12 +176,12 @@ func (d *decoder) read(fsys fs.FS, name string) (*RGB, error) {
 func (d *decoder) decode(data []byte, name string) (*RGB, error) {
 	fail := func(err error) (*RGB, error) { return nil, fmt.Errorf("data: %s: %w", name, err) }
 	s := &source{data: data, pix: d.pix}
-	f, _, err := header(s)
+	f, c, err := header(s)
 	if err != nil {
 		return fail(err)
 	}
 	s.over = false // a header may be read in chunks longer than the file
-	decoded, err := f.decode(s)
+	decoded, err := f.decode(s, c)
 	if err != nil {
 		return fail(f.explain(err, s.over))
 	}
@@ -250,7 +248,7 @@ func (f *format) explain(err error, over bool) error {
 }
 
 // decodeJPEG decodes a JPEG file. As in libjpeg, a file that lacks only the end-of-image marker is complete.
-func decodeJPEG(s *source) (image.Image, error) {
+func decodeJPEG(s *source, _ image.Config) (image.Image, error) {
 	m, err := jpeg.Decode(s.open())
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		if ended, e := jpeg.Decode(io.MultiReader(s.open(), strings.NewReader("\xff\xd9"))); e == nil {
@@ -262,12 +260,8 @@ func decodeJPEG(s *source) (image.Image, error) {
 
 // decodeGIF returns the first picture of a GIF file on the file's whole canvas. Around it the canvas has the
 // palette's first colour, as in Pillow; transparent pixels are black, since package gif forgets their colour.
-func decodeGIF(s *source) (image.Image, error) {
+func decodeGIF(s *source, c image.Config) (image.Image, error) {
 	m, err := gif.Decode(s.open())
-	if err != nil {
-		return nil, err
-	}
-	c, err := gif.DecodeConfig(s.open())
 	if err != nil {
 		return nil, err
 	}
@@ -290,7 +284,7 @@ func decodeGIF(s *source) (image.Image, error) {
 }
 
 // decodeWebP decodes the first picture of a WebP file.
-func decodeWebP(s *source) (image.Image, error) {
+func decodeWebP(s *source, _ image.Config) (image.Image, error) {
 	m, err := webp.Decode(s.open())
 	switch m := m.(type) {
 	case *image.YCbCr:

@@ -21,8 +21,7 @@
 // Pixels equal those of Pillow and torchvision, on which the published weights were trained: the resize is
 // Pillow's antialiased one, bit for bit; chroma is interpolated as in libjpeg and libwebp.
 //
-// Reading order: set.go, folder.go, cub.go; decode.go, resize.go, transform.go;
-// sample.go, loader.go, photos.go.
+// Reading order: set.go, folder.go, cub.go; decode.go, resize.go, transform.go; sample.go, loader.go.
 //
 // Bugs in the caller panic; whatever a file, a folder or a setting can cause is an error that names it.
 package data

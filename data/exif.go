@@ -11,13 +11,8 @@ const orientationTag = 0x0112
 
 // orientation returns the orientation in a file of the given format, and 1, upright, without a valid one.
 func orientation(f *format, data []byte) int {
-	switch f.name {
-	case "JPEG":
-		data = jpegExif(data)
-	case "PNG":
-		data = pngExif(data)
-	case "WebP":
-		data = webpExif(data)
+	if f.exif != nil {
+		data = f.exif(data)
 	}
 	return tiffOrientation(data)
 }
@@ -46,7 +41,7 @@ func jpegExif(data []byte) []byte {
 	return nil
 }
 
-// pngExif returns the contents of an eXIf chunk, or nil.
+// pngExif returns the contents of an eXIf chunk, or nil. A chunk is length, type, contents and checksum.
 func pngExif(data []byte) []byte {
 	for p := 8; p+8 <= len(data); {
 		n := int(binary.BigEndian.Uint32(data[p:]))
@@ -56,13 +51,13 @@ func pngExif(data []byte) []byte {
 		if string(data[p+4:p+8]) == "eXIf" {
 			return data[p+8 : p+8+n]
 		}
-		p += n + 12 // length, type and checksum
+		p += 8 + n + 4
 	}
 	return nil
 }
 
 // webpExif returns the contents of an EXIF chunk, or nil, without the "Exif\0\0" that some writers put before
-// it.
+// it. A chunk is type, length and contents, padded to an even length.
 func webpExif(data []byte) []byte {
 	for p := 12; p+8 <= len(data); {
 		n := int(binary.LittleEndian.Uint32(data[p+4:]))
@@ -79,16 +74,8 @@ func webpExif(data []byte) []byte {
 
 // tiffOrientation returns the orientation in the first directory of a TIFF structure, or 1.
 func tiffOrientation(t []byte) int {
-	if len(t) < 8 {
-		return 1
-	}
-	var order binary.ByteOrder
-	switch string(t[:2]) {
-	case "II":
-		order = binary.LittleEndian
-	case "MM":
-		order = binary.BigEndian
-	default:
+	order := map[string]binary.ByteOrder{"II": binary.LittleEndian, "MM": binary.BigEndian}[string(t[:min(2, len(t))])]
+	if order == nil || len(t) < 8 {
 		return 1
 	}
 	p := int64(order.Uint32(t[4:]))
@@ -125,20 +112,14 @@ func upright(m *RGB, o int) *RGB {
 		}
 		return y*m.W + x
 	}
-	start := at(0, 0)
-	right, down := at(1, 0)-start, at(0, 1)-start
 	w, h := m.W, m.H
 	if o >= 5 {
 		w, h = h, w
 	}
 	out := NewRGB(w, h)
 	for y := range h {
-		row := out.row(y)
-		p := start + y*down
 		for x := range w {
-			q := m.Pix[3*p : 3*p+3 : 3*p+3]
-			put(row[3*x:], q[0], q[1], q[2])
-			p += right
+			copy(out.row(y)[3*x:][:3], m.Pix[3*at(x, y):])
 		}
 	}
 	return out

@@ -152,13 +152,11 @@ func (s *Set) scan(split string, names []string) ([]Item, error) {
 	var items []Item
 	for _, name := range names {
 		class, _ := slices.BinarySearch(s.Classes, name)
-		paths, err := s.images(path.Join(split, name))
+		of, err := s.images(path.Join(split, name), class)
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range paths {
-			items = append(items, Item{p, class})
-		}
+		items = append(items, of...)
 	}
 	return items, s.stray(path.Join(".", split))
 }
@@ -167,31 +165,27 @@ func (s *Set) scan(split string, names []string) ([]Item, error) {
 // that cannot be read. Hidden files and folders are left out; links to files are followed.
 func ImageFiles(fsys fs.FS) ([]Item, []Skipped, error) {
 	s := &Set{FS: fsys}
-	paths, err := s.images(".")
-	items := make([]Item, len(paths))
-	for i, p := range paths {
-		items[i].Path = p
-	}
+	items, err := s.images(".", 0)
 	return items, s.Skipped, err
 }
 
-// images lists the image files at any depth below a folder, sorted.
-func (s *Set) images(dir string) ([]string, error) {
+// images lists the image files of a class at any depth below a folder, sorted.
+func (s *Set) images(dir string, class int) ([]Item, error) {
 	entries, err := fs.ReadDir(s.FS, dir)
 	if err != nil {
 		return nil, err
 	}
-	var paths []string
+	var items []Item
 	for _, e := range entries {
 		p := path.Join(dir, e.Name())
 		switch ext := extension(p); {
 		case hidden(e.Name()):
 		case e.IsDir():
-			below, err := s.images(p)
+			below, err := s.images(p, class)
 			if err != nil {
 				return nil, err
 			}
-			paths = append(paths, below...)
+			items = append(items, below...)
 		case slices.Contains(imageExtensions, ext):
 			if e.Type()&fs.ModeSymlink != 0 {
 				// A broken link stays in the list: reading it reports the fault.
@@ -199,12 +193,12 @@ func (s *Set) images(dir string) ([]string, error) {
 					continue
 				}
 			}
-			paths = append(paths, p)
+			items = append(items, Item{p, class})
 		case slices.Contains(otherExtensions, ext):
 			s.skip(p)
 		}
 	}
-	return paths, nil
+	return items, nil
 }
 
 // stray counts the photographs in a folder that should have folders alone.

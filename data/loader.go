@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io/fs"
 	"iter"
 	"runtime"
 	"slices"
@@ -161,4 +162,103 @@ func (s *slot) reset(picks []Pick, l *Loader) {
 	}
 	s.errs = make([]error, len(picks))
 	s.left.Store(int32(len(picks)))
+}
+
+// LoaderConfig configures NewLoader.
+type LoaderConfig struct {
+	Transform Transform
+	Batch     int   // images per batch
+	Shuffle   bool  // new order each epoch
+	Seed      int64 // of the order and of the transform's randomness
+	Workers   int   // images decoded at a time; 0 means GOMAXPROCS
+}
+
+// NewLoader returns a loader that decodes and transforms the photographs of items, whose paths are names in
+// fsys. It keeps a copy of items. Order and augmentation depend on the seed, the plan and items alone; an
+// image that the plan picks several times is augmented anew each time. An invalid setting is an error, and so
+// is an empty list.
+func NewLoader(fsys fs.FS, items []Item, c LoaderConfig) (*Loader, error) {
+	if err := c.Transform.Validate(); err != nil {
+		return nil, err
+	}
+	switch {
+	case c.Batch < 1:
+		return nil, fmt.Errorf("data: loader: batch of %d images, need at least 1", c.Batch)
+	case c.Workers < 0:
+		return nil, fmt.Errorf("data: loader: %d workers, need at least 1, or 0 for all processors", c.Workers)
+	case len(items) == 0:
+		return nil, fmt.Errorf("data: loader: no images of %s", PathOf(fsys, "."))
+	}
+	items = slices.Clone(items)
+	return &Loader{
+		Items: items, Kind: Images, Shape: []int{3, c.Transform.Height, c.Transform.Width},
+		Batch: c.Batch, Workers: c.Workers,
+		Picks: func(p Plan) ([]Pick, error) {
+			if p.Weights == nil && !c.Shuffle {
+				return InOrder(len(items)), nil
+			}
+			return p.Picks(newRand(uint64(c.Seed), uint64(p.Epoch)), items)
+		},
+		Reader: func(epoch int) func([]float32, Pick) error {
+			var d decoder
+			var s scaler
+			var img RGB // each image takes the memory of the one before
+			return func(dst []float32, p Pick) error {
+				photo, err := d.read(fsys, items[p.At].Path)
+				if err != nil {
+					return err
+				}
+				// More seeds than for the order, so that the two never share a source.
+				seeds := []uint64{uint64(c.Seed), uint64(epoch), uint64(p.At)}
+				if p.Nth > 0 {
+					seeds = append(seeds, uint64(p.Nth))
+				}
+				img.resize(c.Transform.Width, c.Transform.Height)
+				c.Transform.apply(&img, photo, newRand(seeds...), &s)
+				c.Transform.Normalise(dst, &img)
+				return nil
+			}
+		},
+	}, nil
+}
+
+// Each calls do for each i in [0, n) from several workers, numbered from 0, and returns when all calls have.
+// 0 workers means GOMAXPROCS. Calls begin in order of i. After an error or the end of ctx no more begin. The
+// error of the lowest i wins: it does not depend on the workers' speed, because all calls before it had
+// begun. Without one, Each returns ctx.Err() if it left something undone.
+func Each(ctx context.Context, n, workers int, do func(worker, i int) error) error {
+	var (
+		wg     sync.WaitGroup
+		mu     sync.Mutex
+		next   int
+		lowest int // that failed
+		failed error
+	)
+	take := func() (i int, ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		if next == n || failed != nil || ctx.Err() != nil {
+			return 0, false
+		}
+		next++
+		return next - 1, true
+	}
+	for worker := range min(cmp.Or(workers, runtime.GOMAXPROCS(0)), n) {
+		wg.Go(func() {
+			for i, ok := take(); ok; i, ok = take() {
+				if err := do(worker, i); err != nil {
+					mu.Lock()
+					if failed == nil || i < lowest {
+						lowest, failed = i, err
+					}
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if failed == nil && next < n {
+		return ctx.Err()
+	}
+	return failed
 }

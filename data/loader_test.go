@@ -115,14 +115,15 @@ func TestLoaderOfMixedFiles(t *testing.T) {
 // After the first image a worker takes memory only for what a format's decoder
 // returns, and a few bytes of chroma and weights.
 func TestWorkerKeepsMemory(t *testing.T) {
-	var w worker
+	var s scaler
+	var img RGB
 	photo, planes := picture(500, 375), image.NewYCbCr(image.Rect(0, 0, 500, 375), image.YCbCrSubsampleRatio420)
 	rng, x := newRand(1), make([]float32, 3*224*224)
-	w.img.resize(224, 224)
+	img.resize(224, 224)
 	eval, train := EvalTransform([2]int{224, 224}, half, half), TrainTransform([2]int{224, 224}, half, half)
-	assert.Zero(t, testing.AllocsPerRun(5, func() { eval.apply(&w.img, photo, nil, &w.scaler) }))
-	assert.LessOrEqual(t, testing.AllocsPerRun(5, func() { train.apply(&w.img, photo, rng, &w.scaler) }), 2.0)
-	assert.Zero(t, testing.AllocsPerRun(5, func() { eval.Normalise(x, &w.img) }))
+	assert.Zero(t, testing.AllocsPerRun(5, func() { eval.apply(&img, photo, nil, &s) }))
+	assert.LessOrEqual(t, testing.AllocsPerRun(5, func() { train.apply(&img, photo, rng, &s) }), 2.0)
+	assert.Zero(t, testing.AllocsPerRun(5, func() { eval.Normalise(x, &img) }))
 	assert.LessOrEqual(t, testing.AllocsPerRun(5, func() { fromYCbCr(planes, jpegRange, photo.Pix) }), 2.0)
 }
 

@@ -69,41 +69,28 @@ func (s *scaler) resample(dst, img *RGB, from image.Rectangle, size image.Point,
 	if size.X <= 0 || size.Y <= 0 || from.Empty() {
 		panic(fmt.Sprintf("data: Resize: from %dx%d to %dx%d: a side is not positive", from.Dx(), from.Dy(), size.X, size.Y))
 	}
-	sameW, sameH := from.Dx() == size.X, from.Dy() == size.Y
-	top, height := window.Min.Y, window.Dy() // the rows of the part that matter
-	if !sameH {
-		s.down.set(from.Dy(), size.Y, window.Min.Y, window.Max.Y, f)
-		top, height = s.down.span()
+	if from.Size() == size {
+		from = window.Add(from.Min)
+		for y := range dst.H {
+			copy(dst.row(y), img.row(from.Min.Y + y)[3*from.Min.X:])
+		}
+		return
 	}
-	top += from.Min.Y
-	var src []uint8 // the rows that matter
-	var stride int
-	if sameW {
-		src, stride = img.Pix[3*(top*img.W+from.Min.X+window.Min.X):], 3*img.W
-	} else {
-		s.across.set(from.Dx(), size.X, window.Min.X, window.Max.X, f)
-		middle := dst
-		if !sameH {
-			s.middle.resize(dst.W, height)
-			middle = &s.middle
-		}
-		left, width := s.across.span()
-		s.pair = slices.Grow(s.pair[:0], width)[:width]
-		left += from.Min.X
-		for y := 0; y < height; y += 2 {
-			y2 := min(y+1, height-1) // an odd last row twice
-			join(s.pair, img.row(top + y)[3*left:], img.row(top + y2)[3*left:])
-			s.across.rows(middle.row(y), middle.row(y2), s.pair)
-		}
-		src, stride = middle.Pix, 3*middle.W
+	// A side that keeps its length has the weights 1 and 0.
+	s.across.set(from.Dx(), size.X, window.Min.X, window.Max.X, f)
+	s.down.set(from.Dy(), size.Y, window.Min.Y, window.Max.Y, f)
+	left, width := s.across.span()
+	top, height := s.down.span()
+	left, top = left+from.Min.X, top+from.Min.Y
+	s.middle.resize(dst.W, height)
+	s.pair = slices.Grow(s.pair[:0], width)[:width]
+	for y := 0; y < height; y += 2 {
+		y2 := min(y+1, height-1) // an odd last row twice
+		join(s.pair, img.row(top + y)[3*left:], img.row(top + y2)[3*left:])
+		s.across.rows(s.middle.row(y), s.middle.row(y2), s.pair)
 	}
 	for y := range dst.H {
-		switch {
-		case !sameH:
-			s.down.column(dst.row(y), src, stride, y)
-		case sameW:
-			copy(dst.row(y), src[y*stride:])
-		}
+		s.down.column(dst.row(y), s.middle.Pix, 3*dst.W, y)
 	}
 }
 

@@ -30,11 +30,7 @@ func (m *RGB) Bounds() image.Rectangle { return image.Rect(0, 0, m.W, m.H) }
 
 // At implements image.Image; outside the image it is transparent black.
 func (m *RGB) At(x, y int) color.Color {
-	if !(image.Point{x, y}).In(m.Bounds()) {
-		return color.RGBA{}
-	}
-	p := m.Pix[3*(y*m.W+x):]
-	return color.RGBA{p[0], p[1], p[2], 255}
+	return color.RGBAModel.Convert(m.RGBA64At(x, y))
 }
 
 // RGBA64At implements image.RGBA64Image, through which image/draw reads pixels without an
@@ -77,8 +73,6 @@ func straight(c color.Color) (r, g, b uint8) {
 	switch c := c.(type) {
 	case color.NRGBA:
 		return c.R, c.G, c.B
-	case color.NRGBA64:
-		return uint8(c.R >> 8), uint8(c.G >> 8), uint8(c.B >> 8)
 	case color.RGBA:
 		return unmultiply(c.R, c.A), unmultiply(c.G, c.A), unmultiply(c.B, c.A)
 	}
@@ -140,11 +134,7 @@ func convertRow(dst []uint8, m image.Image, x, y int) {
 		src := m.Pix[m.PixOffset(x, y):][:4*n]
 		for i := range n {
 			p := src[4*i : 4*i+4 : 4*i+4]
-			if a := p[3]; a == 255 {
-				put(dst[3*i:], p[0], p[1], p[2])
-			} else {
-				put(dst[3*i:], unmultiply(p[0], a), unmultiply(p[1], a), unmultiply(p[2], a))
-			}
+			put(dst[3*i:], unmultiply(p[0], p[3]), unmultiply(p[1], p[3]), unmultiply(p[2], p[3]))
 		}
 	case *image.CMYK:
 		src := m.Pix[m.PixOffset(x, y):][:4*n]

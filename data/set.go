@@ -1,10 +1,13 @@
 package data
 
 import (
+	"context"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Item is one labelled image.
@@ -151,4 +154,38 @@ func (s *Set) Select(classes []int) (*Set, error) {
 	}
 	out.Train, out.Val, out.Test = keep(s.Train), keep(s.Val), keep(s.Test)
 	return out, nil
+}
+
+// BadImage is an item whose file cannot be read as an image.
+type BadImage struct {
+	Index int // into the items checked
+	Item  Item
+	Err   error
+}
+
+// Check decodes the images of items, names in fsys, on all processors and returns those that fail, in order.
+// It calls progress, unless nil, after each image, one call at a time. When ctx ends, Check returns the bad
+// images found so far.
+func Check(ctx context.Context, fsys fs.FS, items []Item, progress func(done, total int)) []BadImage {
+	var mu sync.Mutex
+	done := 0
+	errs := make([]error, len(items))
+	decoders := make([]decoder, runtime.GOMAXPROCS(0))
+	Each(ctx, len(items), len(decoders), func(worker, i int) error {
+		_, errs[i] = decoders[worker].read(fsys, items[i].Path)
+		if progress != nil {
+			mu.Lock()
+			defer mu.Unlock()
+			done++
+			progress(done, len(items))
+		}
+		return nil
+	})
+	var bad []BadImage
+	for i, err := range errs {
+		if err != nil {
+			bad = append(bad, BadImage{i, items[i], err})
+		}
+	}
+	return bad
 }

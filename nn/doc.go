@@ -9,5 +9,5 @@
 // Params lists all Params of such a struct by their full names, such as norm.weight; Load fills them from a
 // Source, such as a checkpoint.
 //
-// Reading order: linear.go, module.go, then any other.
+// Reading order: linear.go, module.go, layers.go.
 package nn

@@ -50,7 +50,7 @@ func (m *Model) Forward(images *autograd.Var) (scores *autograd.Var, attn *tenso
 
 // prompts returns p with prompt dropout, the same for all images.
 func (m *Model) prompts(tape *autograd.Tape, p *autograd.Param) *autograd.Var {
-	return nn.Dropout(m.Config.PromptDropout).Forward(tape.Param(p))
+	return autograd.Dropout(tape.Param(p), m.Config.PromptDropout)
 }
 
 // tokens returns the tokens [B, prefix+M, D] that enter block m.first.
@@ -217,7 +217,7 @@ func withDropPath(b *vit.Model, last float32) *vit.Model {
 	copied := *b
 	copied.Blocks = slices.Clone(b.Blocks)
 	for i, block := range b.Blocks {
-		if rate := nn.DropPath(last * float32(i) / float32(max(1, len(b.Blocks)-1))); block.DropPath != rate {
+		if rate := last * float32(i) / float32(max(1, len(b.Blocks)-1)); block.DropPath != rate {
 			dropping := *block
 			dropping.DropPath = rate
 			copied.Blocks[i] = &dropping

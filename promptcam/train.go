@@ -154,7 +154,7 @@ func (t *training) Load(c *fit.Checkpoint) error {
 		what, err = "model: ", nn.Load(t.model, c.Set("model"))
 	}
 	if err == nil {
-		what, err = "optimizer: ", t.optimizer.Load(c.Set("optimizer"))
+		what, err = "optimizer: ", t.optimizer.State().Load(c.Set("optimizer"))
 	}
 	if err != nil {
 		return fmt.Errorf("promptcam: resume: %s%w", what, err)

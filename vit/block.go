@@ -22,8 +22,8 @@ type Block struct {
 	MLP   *nn.MLP       `state:"mlp"`
 	LS2   *LayerScale   `state:"ls2"` // nil means none
 
-	Heads    int         // H
-	DropPath nn.DropPath // of either branch, in training
+	Heads    int     // H
+	DropPath float32 // probability of dropping either branch for an image in training (stochastic depth)
 }
 
 func newBlock(c Config) *Block {
@@ -130,7 +130,7 @@ func (b *Block) add(x *autograd.Var, scale *LayerScale, f branch, y *autograd.Va
 	if scale != nil {
 		h = frame.Keep(scale.Forward(h))
 	}
-	h = frame.Keep(b.DropPath.Forward(h))
+	h = frame.Keep(autograd.DropPath(h, b.DropPath))
 	return frame.Keep(autograd.Add(x, h))
 }
 

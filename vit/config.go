@@ -153,7 +153,7 @@ func Presets() []Config {
 			c.PatchSize = patch
 			c.ImageSize = [2]int{224, 224}
 			c.Dim, c.Depth = shapes[size][0], shapes[size][1]
-			c.Heads, c.Hidden = c.Dim/headDim, 4*c.Dim
+			c.Heads, c.Hidden = c.Dim/64, 4*c.Dim // as in every published family here
 			c.Name = fmt.Sprintf("%s-vit%s%d", family, size, patch)
 			if c.Registers > 0 {
 				c.Name += "-reg"
@@ -188,9 +188,6 @@ func Presets() []Config {
 	slices.SortFunc(all, func(a, b Config) int { return cmp.Compare(a.Name, b.Name) })
 	return all
 }
-
-// headDim is d, the width of one head in every published family here.
-const headDim = 64
 
 // Preset returns the preset of that name. The error for an unknown name lists the presets that contain it or
 // share the longest beginning with it, or all if none does.

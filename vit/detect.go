@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -36,7 +37,8 @@ func Detect(h Header) (Config, error) {
 
 func detect(h Header) (Config, error) {
 	if m, ok := h.(interface{ Metadata() map[string]string }); ok {
-		if c, ok := stated(m.Metadata()["config"]); ok {
+		c, err := decode(m.Metadata()["config"])
+		if err == nil && c.Validate() == nil { // else it is something else: "config" is a common name
 			return c, nil
 		}
 	}
@@ -81,11 +83,12 @@ func detect(h Header) (Config, error) {
 	return c, nil
 }
 
-// stated parses a Config. ok is false if the text is something else: "config" is a common name.
-func stated(text string) (c Config, ok bool) {
+// decode parses a Config as JSON; unknown fields are an error.
+func decode(text string) (c Config, err error) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.DisallowUnknownFields()
-	return c, d.Decode(&c) == nil && c.Validate() == nil
+	err = d.Decode(&c)
+	return c, err
 }
 
 func filter(cs []Config, keep func(Config) bool) []Config {
@@ -98,23 +101,16 @@ func shapeOf(h Header) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	// size returns size i, which may count from the end, of the tensor that we call name, or 0 if there is
-	// none.
-	size := func(name string, i int) int {
-		if l.from[name] == nil {
-			return 0
+	size := func(ours string, i int) int { // 0 if there is none
+		for _, name := range l.from[ours] {
+			if info, _ := h.Info(name); i < len(info.Shape) {
+				return info.Shape[i]
+			}
 		}
-		info, _ := h.Info(l.from[name][0])
-		if i < 0 {
-			i += len(info.Shape)
-		}
-		if i < 0 || i >= len(info.Shape) {
-			return 0
-		}
-		return info.Shape[i]
+		return 0
 	}
 	c := Config{
-		PatchSize:  size("patch_embed.proj.weight", -1),
+		PatchSize:  size("patch_embed.proj.weight", 3),
 		Dim:        size("patch_embed.proj.weight", 0),
 		Hidden:     size("blocks.0.mlp.fc1.weight", 0),
 		Registers:  size("reg_token", 1),
@@ -190,4 +186,23 @@ func namedFamily(words []string) string {
 		return "augreg"
 	}
 	return ""
+}
+
+// Named returns the architecture of weights by its name: "auto" detects it, a .json file holds a Config, as
+// examples/pretrain writes it, and any other name is a preset's.
+func Named(name string, weights Header) (c Config, err error) {
+	if name == "auto" {
+		return Detect(weights)
+	}
+	if !strings.HasSuffix(name, ".json") {
+		return Preset(name)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return c, fmt.Errorf("vit: %w", err)
+	}
+	if c, err = decode(string(text)); err != nil {
+		return c, fmt.Errorf("vit: %s: want a JSON object with the fields of Config: %w", name, err)
+	}
+	return c, nil
 }

@@ -62,7 +62,11 @@ func load(src nn.Source, c Config) (*Model, error) {
 	fitPosEmbed(weights, c)
 	// nn.Load reports all mismatches, but needs the model, which must not be huge.
 	const affordable = 1 << 28
-	if held := count(weights); c.size() > held+affordable {
+	held := 0
+	for _, t := range weights {
+		held += t.Len()
+	}
+	if c.size() > held+affordable {
 		return nil, fmt.Errorf("the file holds %d numbers, architecture %q needs more than %d", held, c.Name, c.size())
 	}
 	m := newModel(c)
@@ -71,15 +75,6 @@ func load(src nn.Source, c Config) (*Model, error) {
 	}
 	m.SHA256 = sum
 	return m, nil
-}
-
-// count returns the number of elements of all weights.
-func count(weights nn.Tensors) int {
-	n := 0
-	for _, t := range weights {
-		n += t.Len()
-	}
-	return n
 }
 
 // Without returns src without the tensors whose names begin with one of prefixes. An official Prompt-CAM
@@ -187,7 +182,7 @@ func fitPosEmbed(weights nn.Tensors, c Config) {
 		return
 	}
 	side := squareRoot(pos.Dim(1) - prefix)
-	weights["pos_embed"] = resizePosEmbed(pos, prefix, grid{side, side}, grid{h, w})
+	weights["pos_embed"] = resizePosEmbed(pos, prefix, [2]int{side, side}, [2]int{h, w})
 }
 
 func isSquare(n int) bool { return n > 0 && squareRoot(n)*squareRoot(n) == n }
@@ -198,18 +193,13 @@ func squareRoot(n int) int { return int(math.Sqrt(float64(n))) }
 // the classifier. It does not depend on the format and names in the file.
 func identity(weights nn.Tensors) string {
 	sum := sha256.New()
-	var buf []byte
 	for _, name := range weights.Names() {
 		if isClassifier(name) {
 			continue
 		}
 		t := weights[name]
 		fmt.Fprintf(sum, "%s %v\n", name, t.Shape())
-		buf = buf[:0]
-		for _, v := range t.Contig().Data() {
-			buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(v))
-		}
-		sum.Write(buf)
+		binary.Write(sum, binary.LittleEndian, t.Contig().Data())
 	}
 	return hex.EncodeToString(sum.Sum(nil))
 }

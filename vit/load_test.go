@@ -84,7 +84,7 @@ func TestPositionsAreResizedAndTheIdentityStays(t *testing.T) {
 		h, w := c.Grid()
 		m, err := LoadFrom(weights, c)
 		require.NoError(t, err)
-		want := resizePosEmbed(weights["pos_embed"], 1, grid{3, 3}, grid{h, w})
+		want := resizePosEmbed(weights["pos_embed"], 1, [2]int{3, 3}, [2]int{h, w})
 		assert.Equal(t, want.Data(), m.Position.Value.Data(), "%v", size)
 		assert.Equal(t, same.SHA256, m.SHA256)
 		assert.Equal(t, same.ClassToken.Value.Data(), m.ClassToken.Value.Data())

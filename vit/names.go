@@ -11,34 +11,49 @@ import (
 // A naming maps one convention for the names of a vision transformer's tensors to this package's names, which
 // are timm's.
 type naming struct {
-	name   string
-	towers []string // prefixes of the backbone's names in files that contain more
-	rules  []rule   // the first that matches a name applies
-	ignore []string // tensors to ignore: names, or prefixes that end in a dot
+	rules  map[string]rule // by the file's name, as in table
+	towers []string        // prefixes of the backbone's names in files that contain more
+	ignore []string        // tensors to ignore: names, or prefixes that end in a dot
 }
 
-// A rule maps a name, or one per block: # stands for a number and * for weight or bias, the same on both
-// sides. With part 1, 2 or 3 the tensor is that third of ours.
+// A rule says that a tensor is one of several parts of ours, stacked: query, key and value, or the whole.
 type rule struct {
-	file, ours string
-	part       int
+	ours        string
+	part, parts int
 }
 
-// namings are the known conventions. Our names for the classifier begin with head.
+// table has a row per tensor and a column per naming, the first also for our names; a bar separates
+// alternatives. # stands for a block's number and what precedes it, * for weight or bias, the same in all
+// columns, and {q,k,v} for the parts of ours.
 //
-// Sources: timm/models/vision_transformer.py; facebookresearch dino, dinov2, mae and deit; openai/CLIP
-// clip/model.py and open_clip; the modeling_*.py of vit, vit_mae, deit, dinov2, dinov2_with_registers and
-// clip in transformers, and its convert_*.py scripts beside them.
+// Sources: timm/models/vision_transformer.py, and facebookresearch dino, dinov2, mae and deit; openai/CLIP
+// clip/model.py and open_clip; in transformers, the modeling_*.py and convert_*.py of clip, and of vit, vit_mae,
+// deit, dinov2 and dinov2_with_registers.
+const table = `
+cls_token                             class_embedding       embeddings.class_embedding            embeddings.cls_token
+reg_token|register_tokens             -                     -                                     embeddings.register_tokens
+pos_embed                             positional_embedding  embeddings.position_embedding.weight  embeddings.position_embeddings
+patch_embed.proj.weight               conv1.weight          embeddings.patch_embedding.weight     embeddings.patch_embeddings.projection.weight
+patch_embed.proj.bias                 -                     -                                     embeddings.patch_embeddings.projection.bias
+norm_pre.*                            ln_pre.*              pre_layrnorm.*                        -
+#.norm1.*                             #.ln_1.*              #.layer_norm1.*                       #.layernorm_before.*|#.norm1.*
+#.attn.qkv.*                          #.attn.in_proj_*      #.self_attn.{q_proj,k_proj,v_proj}.*  #.attention.attention.{query,key,value}.*
+#.attn.proj.*                         #.attn.out_proj.*     #.self_attn.out_proj.*                #.attention.output.dense.*
+#.ls1.gamma                           -                     -                                     #.layer_scale1.lambda1
+#.norm2.*                             #.ln_2.*              #.layer_norm2.*                       #.layernorm_after.*|#.norm2.*
+#.mlp.fc1.*                           #.mlp.c_fc.*          #.mlp.fc1.*                           #.intermediate.dense.*|#.mlp.fc1.*
+#.mlp.fc2.*                           #.mlp.c_proj.*        #.mlp.fc2.*                           #.output.dense.*|#.mlp.fc2.*
+#.ls2.gamma                           -                     -                                     #.layer_scale2.lambda1
+norm.*                                ln_post.*             post_layernorm.*                      layernorm.*
+head.*                                -                     -                                     classifier.*|cls_classifier.*
+head.pre_logits.fc.*|pre_logits.fc.*  -                     -                                     -
+`
+
+// namings are the columns of table. Our names for the classifier begin with head.
 var namings = []naming{
-	{
-		name:   "timm", // and all of Meta's code, which follows it
+	{ // timm, and all of Meta's code, which follows it
+		rules:  rules(0, "blocks.#"),
 		towers: []string{"backbone."},
-		rules: append(unchanged("cls_token", "reg_token", "pos_embed", "patch_embed.proj.*", "norm_pre.*",
-			"blocks.#.norm1.*", "blocks.#.attn.qkv.*", "blocks.#.attn.proj.*", "blocks.#.ls1.gamma",
-			"blocks.#.norm2.*", "blocks.#.mlp.fc1.*", "blocks.#.mlp.fc2.*", "blocks.#.ls2.gamma", "norm.*", "head.*"),
-			rule{file: "register_tokens", ours: "reg_token"},            // dinov2
-			rule{file: "pre_logits.fc.*", ours: "head.pre_logits.fc.*"}, // the first AugReg files
-		),
 		ignore: []string{
 			"mask_token",                                                                               // mae, dinov2, for training
 			"decoder_embed.", "decoder_blocks.", "decoder_norm.", "decoder_pred.", "decoder_pos_embed", // mae
@@ -46,23 +61,9 @@ var namings = []naming{
 			"head_dist.", // deit
 		},
 	},
-	{
-		name:   "OpenAI CLIP",
+	{ // OpenAI's CLIP
+		rules:  rules(1, "transformer.resblocks.#"),
 		towers: []string{"visual."},
-		rules: []rule{
-			{file: "class_embedding", ours: "cls_token"},
-			{file: "positional_embedding", ours: "pos_embed"},
-			{file: "conv1.weight", ours: "patch_embed.proj.weight"},
-			{file: "ln_pre.*", ours: "norm_pre.*"},
-			{file: "transformer.resblocks.#.ln_1.*", ours: "blocks.#.norm1.*"},
-			{file: "transformer.resblocks.#.attn.in_proj_weight", ours: "blocks.#.attn.qkv.weight"},
-			{file: "transformer.resblocks.#.attn.in_proj_bias", ours: "blocks.#.attn.qkv.bias"},
-			{file: "transformer.resblocks.#.attn.out_proj.*", ours: "blocks.#.attn.proj.*"},
-			{file: "transformer.resblocks.#.ln_2.*", ours: "blocks.#.norm2.*"},
-			{file: "transformer.resblocks.#.mlp.c_fc.*", ours: "blocks.#.mlp.fc1.*"},
-			{file: "transformer.resblocks.#.mlp.c_proj.*", ours: "blocks.#.mlp.fc2.*"},
-			{file: "ln_post.*", ours: "norm.*"},
-		},
 		ignore: []string{
 			"proj",                                                                                     // to the space shared with text
 			"transformer.", "token_embedding.", "positional_embedding", "ln_final.", "text_projection", // the text tower
@@ -70,38 +71,17 @@ var namings = []naming{
 			"logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size",
 		},
 	},
-	{
-		name:   "Hugging Face CLIP",
+	{ // CLIP in transformers
+		rules:  rules(2, "encoder.layers.#"),
 		towers: []string{"vision_model."},
-		rules: []rule{
-			{file: "embeddings.class_embedding", ours: "cls_token"},
-			{file: "embeddings.position_embedding.weight", ours: "pos_embed"},
-			{file: "embeddings.patch_embedding.weight", ours: "patch_embed.proj.weight"},
-			{file: "pre_layrnorm.*", ours: "norm_pre.*"}, // sic
-			{file: "encoder.layers.#.layer_norm1.*", ours: "blocks.#.norm1.*"},
-			{file: "encoder.layers.#.self_attn.q_proj.*", ours: "blocks.#.attn.qkv.*", part: 1},
-			{file: "encoder.layers.#.self_attn.k_proj.*", ours: "blocks.#.attn.qkv.*", part: 2},
-			{file: "encoder.layers.#.self_attn.v_proj.*", ours: "blocks.#.attn.qkv.*", part: 3},
-			{file: "encoder.layers.#.self_attn.out_proj.*", ours: "blocks.#.attn.proj.*"},
-			{file: "encoder.layers.#.layer_norm2.*", ours: "blocks.#.norm2.*"},
-			{file: "encoder.layers.#.mlp.fc1.*", ours: "blocks.#.mlp.fc1.*"},
-			{file: "encoder.layers.#.mlp.fc2.*", ours: "blocks.#.mlp.fc2.*"},
-			{file: "post_layernorm.*", ours: "norm.*"},
-		},
 		ignore: []string{
 			"embeddings.position_ids", // 0, 1, 2, ...
 			"text_model.", "visual_projection.", "text_projection.", "logit_scale",
 		},
 	},
-	{
-		name:   "Hugging Face ViT", // and DeiT and MAE
-		towers: []string{"vit.", "deit."},
-		rules: append(huggingFace,
-			rule{file: "encoder.layer.#.layernorm_before.*", ours: "blocks.#.norm1.*"},
-			rule{file: "encoder.layer.#.layernorm_after.*", ours: "blocks.#.norm2.*"},
-			rule{file: "encoder.layer.#.intermediate.dense.*", ours: "blocks.#.mlp.fc1.*"},
-			rule{file: "encoder.layer.#.output.dense.*", ours: "blocks.#.mlp.fc2.*"},
-		),
+	{ // ViT, DeiT, MAE and DINOv2 in transformers
+		rules:  rules(3, "encoder.layer.#"),
+		towers: []string{"vit.", "deit.", "dinov2.", "dinov2_with_registers."},
 		ignore: []string{
 			"embeddings.mask_token",
 			"pooler.",  // a tanh layer that no published classifier uses
@@ -109,81 +89,54 @@ var namings = []naming{
 			"distillation_classifier.",
 		},
 	},
-	{
-		name:   "Hugging Face DINOv2",
-		towers: []string{"dinov2.", "dinov2_with_registers."},
-		rules: append(huggingFace,
-			rule{file: "embeddings.register_tokens", ours: "reg_token"},
-			rule{file: "encoder.layer.#.norm1.*", ours: "blocks.#.norm1.*"},
-			rule{file: "encoder.layer.#.layer_scale1.lambda1", ours: "blocks.#.ls1.gamma"},
-			rule{file: "encoder.layer.#.norm2.*", ours: "blocks.#.norm2.*"},
-			rule{file: "encoder.layer.#.mlp.fc1.*", ours: "blocks.#.mlp.fc1.*"},
-			rule{file: "encoder.layer.#.mlp.fc2.*", ours: "blocks.#.mlp.fc2.*"},
-			rule{file: "encoder.layer.#.layer_scale2.lambda1", ours: "blocks.#.ls2.gamma"},
-		),
-		ignore: []string{"embeddings.mask_token"},
-	},
 }
 
-// huggingFace are the rules that ViT and DINOv2 share in transformers.
-var huggingFace = slices.Clip([]rule{
-	{file: "embeddings.cls_token", ours: "cls_token"},
-	{file: "embeddings.position_embeddings", ours: "pos_embed"},
-	{file: "embeddings.patch_embeddings.projection.*", ours: "patch_embed.proj.*"},
-	{file: "encoder.layer.#.attention.attention.query.*", ours: "blocks.#.attn.qkv.*", part: 1},
-	{file: "encoder.layer.#.attention.attention.key.*", ours: "blocks.#.attn.qkv.*", part: 2},
-	{file: "encoder.layer.#.attention.attention.value.*", ours: "blocks.#.attn.qkv.*", part: 3},
-	{file: "encoder.layer.#.attention.output.dense.*", ours: "blocks.#.attn.proj.*"},
-	{file: "layernorm.*", ours: "norm.*"},
-	{file: "classifier.*", ours: "head.*"},
-	{file: "cls_classifier.*", ours: "head.*"}, // DeiT with its teacher's classifier
-})
-
-// unchanged returns rules for names that are the same as ours.
-func unchanged(names ...string) (rules []rule) {
-	for _, name := range names {
-		rules = append(rules, rule{file: name, ours: name})
+// rules returns the rules of a column of table, whose blocks' names begin with block.
+func rules(column int, block string) map[string]rule {
+	all := map[string]rule{}
+	for row := range strings.Lines(strings.TrimSpace(table)) {
+		cells := strings.Fields(row)
+		ours, _, _ := strings.Cut(cells[0], "|")
+		for _, name := range strings.Split(cells[column], "|") {
+			before, braced, _ := strings.Cut(strings.Replace(name, "#", block, 1), "{")
+			within, after, _ := strings.Cut(braced, "}")
+			parts := strings.Split(within, ",") // one, empty, without braces
+			for i, part := range parts {
+				all[before+part+after] = rule{strings.Replace(ours, "#", "blocks.#", 1), i, len(parts)}
+			}
+		}
 	}
-	return rules
+	delete(all, "-")
+	return all
 }
 
-// apply returns our name for name if r matches it.
-func (r rule) apply(name string) (ours string, ok bool) {
-	if strings.Count(name, ".") != strings.Count(r.file, ".") {
-		return "", false
+// find returns the rule for name, without prefix, with number and leaf filled in.
+func (n *naming) find(name string) (r rule, ok bool) {
+	if strings.ContainsAny(name, "#*") {
+		return rule{}, false
 	}
-	var number, leaf string
-	rest := name
-	for pattern := range strings.SplitSeq(r.file, ".") {
-		var word string
-		word, rest, _ = strings.Cut(rest, ".")
-		fits := word == pattern
-		switch pattern {
-		case "#":
-			number, fits = word, isNumber(word)
-		case "*":
-			leaf, fits = word, word == "weight" || word == "bias"
-		}
-		if !fits {
-			return "", false
+	number, leaf := "", ""
+	words := strings.Split(name, ".")
+	for i, word := range words {
+		if isNumber(word) {
+			number, words[i] = word, "#"
 		}
 	}
-	return strings.NewReplacer("#", number, "*", leaf).Replace(r.ours), true
+	pattern := strings.Join(words, ".")
+	r, ok = n.rules[pattern]
+	for _, end := range []string{"weight", "bias"} {
+		if stem, cut := strings.CutSuffix(pattern, end); cut && !ok {
+			leaf = end
+			r, ok = n.rules[stem+"*"]
+		}
+	}
+	r.ours = strings.NewReplacer("#", number, "*", leaf).Replace(r.ours)
+	return r, ok
 }
 
 // isNumber reports whether s is a block's number: no sign, no leading zero.
 func isNumber(s string) bool {
 	return s == "0" || s != "" && s[0] != '0' && strings.Trim(s, "0123456789") == ""
-}
-
-// find returns our name for name, without prefix, and the part.
-func (n *naming) find(name string) (ours string, part int, ok bool) {
-	for _, r := range n.rules {
-		if ours, ok := r.apply(name); ok {
-			return ours, r.part, true
-		}
-	}
-	return "", 0, false
 }
 
 func (n *naming) ignores(name string) bool {
@@ -194,7 +147,6 @@ func (n *naming) ignores(name string) bool {
 
 // A layout maps each of our tensors to the file's.
 type layout struct {
-	naming  *naming
 	from    map[string][]string // our name to the file's: one, or query, key and value
 	unknown []string            // of the file, sorted
 }
@@ -206,7 +158,7 @@ func recognise(names []string) (layout, error) {
 	if err != nil {
 		return layout{}, err
 	}
-	l := layout{naming: n, from: map[string][]string{}}
+	l := layout{from: map[string][]string{}}
 	wrapper := root
 	for _, tower := range n.towers {
 		if before, ok := strings.CutSuffix(root, tower); ok {
@@ -216,13 +168,13 @@ func recognise(names []string) (layout, error) {
 	for _, name := range names {
 		inside, isInside := strings.CutPrefix(name, root)
 		beside, isBeside := strings.CutPrefix(name, wrapper)
-		ours, part, ok := n.find(inside)
+		r, ok := n.find(inside)
 		if !isInside {
-			ours, part, ok = n.find(beside)
-			ok = ok && isBeside && isClassifier(ours)
+			r, ok = n.find(beside)
+			ok = ok && isBeside && isClassifier(r.ours)
 		}
 		switch {
-		case ok && l.add(ours, part, name):
+		case ok && l.add(r, name):
 		case isInside && n.ignores(inside), isBeside && n.ignores(beside):
 		default:
 			l.unknown = append(l.unknown, name)
@@ -238,87 +190,56 @@ func recognise(names []string) (layout, error) {
 	return l, nil
 }
 
-// add enters the file's tensor name as ours, or as a part of it. It returns false if the place is taken.
-func (l layout) add(ours string, part int, name string) bool {
-	if part == 0 {
-		if l.from[ours] != nil {
-			return false
-		}
-		l.from[ours] = []string{name}
-		return true
+// add enters the file's tensor name by its rule. It returns false if the place is taken.
+func (l layout) add(r rule, name string) bool {
+	if l.from[r.ours] == nil {
+		l.from[r.ours] = make([]string, r.parts)
 	}
-	parts := l.from[ours]
-	if parts == nil {
-		parts = make([]string, 3)
-		l.from[ours] = parts
-	}
-	if len(parts) != 3 || parts[part-1] != "" {
+	parts := l.from[r.ours]
+	if len(parts) != r.parts || parts[r.part] != "" {
 		return false
 	}
-	parts[part-1] = name
+	parts[r.part] = name
 	return true
 }
 
-// family returns the naming and prefix that match most of the tensors that every backbone has (class token,
-// positions and patch embedding); a tie goes to the naming that matches most of all tensors.
+// family returns the naming and prefix that match most of the tensors that every backbone has: class token,
+// positions and patch embedding.
 func family(names []string) (*naming, string, error) {
-	type candidate struct {
-		naming int
-		root   string
-	}
-	marks := map[candidate]int{}
+	marks := map[string][]int{} // by prefix, those of each naming
 	for i, n := range namings {
-		for _, r := range n.rules {
-			if r.ours != "cls_token" && r.ours != "pos_embed" && !strings.HasPrefix(r.ours, "patch_embed.") {
+		for mark, r := range n.rules {
+			if r.ours != "cls_token" && r.ours != "pos_embed" && r.ours != "patch_embed.proj.weight" {
 				continue
 			}
-			mark := strings.Replace(r.file, "*", "weight", 1)
 			for _, name := range names {
 				if root, ok := strings.CutSuffix(name, mark); ok && (root == "" || strings.HasSuffix(root, ".")) {
-					marks[candidate{i, root}]++
+					if marks[root] == nil {
+						marks[root] = make([]int, len(namings))
+					}
+					marks[root][i]++
 				}
 			}
 		}
 	}
-	var best []candidate
-	most := 0
-	roots := map[string]bool{}
-	for c, n := range marks {
+	var best, quoted []string // prefixes
+	most := 2
+	for _, root := range slices.Sorted(maps.Keys(marks)) {
+		n := slices.Max(marks[root])
 		if n > most {
-			best, most = nil, n
-			clear(roots)
+			best, quoted, most = nil, nil, n
 		}
 		if n == most {
-			best = append(best, c)
-			roots[c.root] = true
+			best, quoted = append(best, root), append(quoted, strconv.Quote(root))
 		}
 	}
-	if most < 2 {
+	switch len(best) {
+	case 0:
 		return nil, "", fmt.Errorf("its names are not those of any known vision transformer (%s)", abridge(names))
+	case 1:
+		return &namings[slices.Index(marks[best[0]], most)], best[0], nil
 	}
-	if len(roots) > 1 {
-		var quoted []string
-		for _, root := range slices.Sorted(maps.Keys(roots)) {
-			quoted = append(quoted, strconv.Quote(root))
-		}
-		return nil, "", fmt.Errorf("it holds more than one backbone: under %s", abridge(quoted))
-	}
-	root := best[0].root
-	n, most := best[0].naming, 0
-	for _, c := range best {
-		score := 0
-		for _, name := range names {
-			if inside, ok := strings.CutPrefix(name, root); ok {
-				if _, _, ok := namings[c.naming].find(inside); ok {
-					score++
-				}
-			}
-		}
-		if score > most {
-			n, most = c.naming, score
-		}
-	}
-	return &namings[n], root, nil
+	return nil, "", fmt.Errorf("it holds more than one backbone: under %s", abridge(quoted))
 }
 
 // abridge lists the first few names and counts the rest.

@@ -224,12 +224,12 @@ func FuzzRecognise(f *testing.F) {
 }
 
 func TestNamesMustFitWhole(t *testing.T) {
-	r := rule{file: "blocks.#.norm1.*", ours: "blocks.#.norm1.*"}
-	ours, ok := r.apply("blocks.11.norm1.bias")
+	n := namings[0]
+	r, ok := n.find("blocks.11.norm1.bias")
 	assert.True(t, ok)
-	assert.Equal(t, "blocks.11.norm1.bias", ours)
+	assert.Equal(t, "blocks.11.norm1.bias", r.ours)
 	for _, name := range []string{"", "blocks", "blocks.1.norm1", "blocks..norm1.bias", "blocks.01.norm1.bias", "blocks.-1.norm1.bias", "blocks.1.norm1.bias.", "blocks.1.norm1.gamma", "x.blocks.1.norm1.bias", "blocks.#.norm1.*"} {
-		_, ok := r.apply(name)
+		_, ok := n.find(name)
 		assert.False(t, ok, name)
 	}
 }

@@ -6,20 +6,17 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// grid is a number of rows and columns of patches.
-type grid struct{ h, w int }
-
-// resizePosEmbed resizes position embeddings pos [1, prefix+M, D] to another grid of patches: [1,
-// prefix+to.h·to.w, D]. It copies the first prefix rows, the class token's, and resamples the other M =
-// from.h·from.w by antialiased bicubic interpolation. It computes in float32 the same as timm's
+// resizePosEmbed resizes position embeddings pos [1, prefix+M, D] to another grid of patches
+// (rows, columns): [1, prefix+to[0]·to[1], D]. It copies the first prefix rows, the class token's, and
+// resamples the other M = from[0]·from[1] by antialiased bicubic interpolation. It computes in float32 the same as timm's
 // resample_abs_pos_embed, which is PyTorch's F.interpolate(mode="bicubic", antialias=True,
 // align_corners=False).
-func resizePosEmbed(pos *tensor.Tensor, prefix int, from, to grid) *tensor.Tensor {
+func resizePosEmbed(pos *tensor.Tensor, prefix int, from, to [2]int) *tensor.Tensor {
 	d := pos.Dim(-1)
 	src := pos.Contig().Data()
-	rows := resample(src[prefix*d:], from.w, to.w, d) // [from.h, to.w, D]
-	patches := resample(rows, from.h, to.h, to.w*d)   // [to.h, to.w, D]
-	return tensor.FromSlice(slices.Concat(src[:prefix*d], patches), 1, prefix+to.h*to.w, d)
+	rows := resample(src[prefix*d:], from[1], to[1], d) // [from[0], to[1], D]
+	patches := resample(rows, from[0], to[0], to[1]*d)  // [to[0], to[1], D]
+	return tensor.FromSlice(slices.Concat(src[:prefix*d], patches), 1, prefix+to[0]*to[1], d)
 }
 
 // resample turns each line of x, `from` samples of n numbers each, into one of `to` samples.
@@ -28,7 +25,13 @@ func resample(x []float32, from, to, n int) []float32 {
 	taps := bicubicTaps(from, to)
 	for line := range slices.Chunk(x, from*n) {
 		for _, t := range taps {
-			out = append(out, t.mix(line, n)...)
+			y := make([]float32, n)
+			for j, w := range t.weights {
+				for k, v := range line[(t.first+j)*n:][:n] {
+					y[k] += w * v
+				}
+			}
+			out = append(out, y...)
 		}
 	}
 	return out
@@ -56,17 +59,6 @@ func ResampleWeights(from, to [2]int) *tensor.Tensor {
 type taps struct {
 	first   int
 	weights []float32
-}
-
-// mix applies t to x, samples of n numbers each.
-func (t taps) mix(x []float32, n int) []float32 {
-	y := make([]float32, n)
-	for j, w := range t.weights {
-		for k, v := range x[(t.first+j)*n : (t.first+j+1)*n] {
-			y[k] += w * v
-		}
-	}
-	return y
 }
 
 // bicubicTaps returns the taps of `to` samples resampled from `from`. It computes weights in float64, which

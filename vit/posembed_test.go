@@ -25,15 +25,15 @@ func TestResizePosEmbedEqualsPyTorch(t *testing.T) {
 	require.NoError(t, json.Unmarshal(raw, &cases))
 	require.NotEmpty(t, cases)
 	for _, c := range cases {
-		from, to := grid{c.Old[0], c.Old[1]}, grid{c.New[0], c.New[1]}
+		from, to := [2]int{c.Old[0], c.Old[1]}, [2]int{c.New[0], c.New[1]}
 		for prefix := range 2 {
 			in := make([]float32, prefix*c.Channels)
 			for i := range in {
 				in[i] = float32(100 + i)
 			}
-			pos := tensor.FromSlice(append(in, c.In...), 1, prefix+from.h*from.w, c.Channels)
+			pos := tensor.FromSlice(append(in, c.In...), 1, prefix+from[0]*from[1], c.Channels)
 			got := resizePosEmbed(pos, prefix, from, to)
-			require.Equal(t, []int{1, prefix + to.h*to.w, c.Channels}, got.Shape())
+			require.Equal(t, []int{1, prefix + to[0]*to[1], c.Channels}, got.Shape())
 			assert.Equal(t, in, got.Data()[:len(in)], "the class row stays")
 			assert.InDeltaSlice(t, c.Out, got.Data()[len(in):], 2e-6, "%v to %v", from, to)
 		}
@@ -45,7 +45,7 @@ func TestResizePosEmbedToItsOwnGridChangesNothing(t *testing.T) {
 	for i := range pos.Data() {
 		pos.Data()[i] = float32(i*i) / 7
 	}
-	assert.Equal(t, pos.Data(), resizePosEmbed(pos, 1, grid{3, 5}, grid{3, 5}).Data())
+	assert.Equal(t, pos.Data(), resizePosEmbed(pos, 1, [2]int{3, 5}, [2]int{3, 5}).Data())
 }
 
 func TestBicubicTapsSumToOneAndMirror(t *testing.T) {
@@ -65,11 +65,11 @@ func TestBicubicTapsSumToOneAndMirror(t *testing.T) {
 
 func TestResampleWeightsAreThoseOfLoad(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	for _, c := range [][2]grid{{{12, 12}, {6, 6}}, {{3, 5}, {3, 5}}, {{3, 5}, {7, 2}}, {{4, 4}, {9, 9}}} {
+	for _, c := range [][2][2]int{{{12, 12}, {6, 6}}, {{3, 5}, {3, 5}}, {{3, 5}, {7, 2}}, {{4, 4}, {9, 9}}} {
 		from, to := c[0], c[1]
-		pos := tensortest.Random(rng, 1, from.h*from.w, 3)
+		pos := tensortest.Random(rng, 1, from[0]*from[1], 3)
 		want := resizePosEmbed(pos, 0, from, to)
-		weights := ResampleWeights([2]int{from.h, from.w}, [2]int{to.h, to.w})
+		weights := ResampleWeights(from, to)
 		tensortest.Close(t, want, weights.MatMul(pos), 1e-6)
 		if from == to {
 			tensortest.Close(t, pos, weights.MatMul(pos), 0)

@@ -177,7 +177,6 @@ func (a *artist) drawBody(build layer) {
 // drawBreast marks the breast. Its place is the region of all patterns; the ground between their marks is the
 // belly's place, too.
 func (a *artist) drawBreast(chest frame) {
-	ink := a.t.colour(Breast)
 	// Columns count from the front backwards, rows from the top down.
 	at := func(column, row float64) (x, y float64) {
 		return 0.19 - float64(0.14*column), 0.38 + float64(0.15*row) + float64(0.02*column)
@@ -186,21 +185,17 @@ func (a *artist) drawBreast(chest frame) {
 	case streakedBreast:
 		for i := range 8 {
 			x, y := at(float64(i/2)-0.3, 0.4+float64(1.5*float64(i%2)))
-			a.mark(a.along(chest, 1.3, 1.6, x+0.015, y-0.08, x-0.015, y+0.08), ink, 255)
-			a.over(Breast)
+			a.trait(Breast, a.along(chest, 1.3, 1.6, x+0.015, y-0.08, x-0.015, y+0.08))
 		}
 	case spottedBreast:
 		for i := range 9 {
 			x, y := at(float64(i%3), float64(i/3))
-			a.mark(a.ellipse(chest, x, y, 0.045, 0.045), ink, 255)
-			a.over(Breast)
+			a.trait(Breast, a.ellipse(chest, x, y, 0.045, 0.045))
 		}
 	case bandedBreast:
-		a.mark(a.around(chest, 0.4, 0.3, 0.2, 0.35, -0.05, 0.35, -0.3, 0.4, -0.3, 0.6, 0, 0.64, 0.2, 0.67, 0.4, 0.66), ink, 255)
-		a.over(Breast)
+		a.trait(Breast, a.around(chest, 0.4, 0.3, 0.2, 0.35, -0.05, 0.35, -0.3, 0.4, -0.3, 0.6, 0, 0.64, 0.2, 0.67, 0.4, 0.66))
 	case pinnedBreast:
-		a.mark(a.ellipse(chest, 0.11, 0.52, 0.12, 0.12), ink, 255)
-		a.over(Breast)
+		a.trait(Breast, a.ellipse(chest, 0.11, 0.52, 0.12, 0.12))
 	}
 	a.place(a.around(chest, 0.4, 0.28, 0.2, 0.3, -0.05, 0.31, -0.2, 0.4, -0.12, 0.66, 0.1, 0.78, 0.4, 0.8), Breast)
 }

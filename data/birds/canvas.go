@@ -45,9 +45,6 @@ type grain struct {
 
 // at returns the change of brightness at a pixel, around 0.
 func (g *grain) at(x, y int) int {
-	if g.depth == 0 {
-		return 0
-	}
 	u, v := (g.xx*x+g.xy*y)>>16, (g.yx*x+g.yy*y)>>16
 	h := (uint32(u)*0x9e3779b1 ^ uint32(v)*0x85ebca6b ^ g.seed) * 0xc2b2ae35
 	h ^= h >> 15
@@ -59,23 +56,26 @@ func (c *canvas) resize(size int) {
 	if c.size != size {
 		*c = canvas{size: size, raster: raster{size: size}, ground: make([]uint8, 3*size*size)}
 	}
-	planes := []*plane{&c.shape, &c.cover}
 	for i := range c.masks {
-		planes = append(planes, &c.masks[i], &c.within[i])
-	}
-	for _, p := range planes {
-		if p.pix == nil {
-			p.pix = make([]uint8, size*size)
+		for _, p := range []*plane{&c.masks[i], &c.within[i], &c.shape, &c.cover} {
+			if p.pix == nil {
+				p.pix = make([]uint8, size*size)
+			}
+			p.clear(size)
 		}
-		p.clear(size)
 	}
 }
 
-// times is a*b/255, rounded.
-func times(a, b uint8) uint8 {
-	v := uint32(a)*uint32(b) + 128
-	return uint8((v + v>>8) >> 8)
+// mix blends from a for part 0 to b for part 256.
+func mix(a, b colour, part int) colour {
+	for i := range a {
+		a[i] = uint8((int(a[i])*(256-part) + int(b[i])*part + 128) >> 8)
+	}
+	return a
 }
+
+func darker(c colour, part int) colour  { return mix(c, colour{14, 12, 16}, part) }
+func lighter(c colour, part int) colour { return mix(c, colour{255, 252, 246}, part) }
 
 // share is a*b/255, rounded up: a mask is 0 only where the thing is not visible at all.
 func share(a, b uint8) uint8 { return uint8((uint32(a)*uint32(b) + 254) / 255) }
@@ -145,9 +145,7 @@ func (c *canvas) mark(outline []point, ink colour, opacity uint8) {
 			if v == 0 {
 				continue
 			}
-			if opacity != 255 {
-				v = times(v, opacity)
-			}
+			v = toward(0, v, opacity)
 			p := row[3*x : 3*x+3 : 3*x+3]
 			p[0], p[1], p[2] = toward(p[0], ink[0], v), toward(p[1], ink[1], v), toward(p[2], ink[2], v)
 		}
@@ -252,28 +250,14 @@ func (c *canvas) sum(margin int) int {
 			continue
 		}
 		shape := c.row(&c.shape, box, box.Min.Y+min(max(y, 0), h-1))
-		row, i := int32(0), 0
-		add := func(v uint8) {
-			row += int32(v)
-			i++
-			below[i] = above[i] + row
-		}
+		row := int32(0)
 		below[0] = 0
-		var left, right uint8
-		if box.Min.X == 0 {
-			left = shape[0]
-		}
-		if box.Max.X == c.size {
-			right = shape[w-1]
-		}
-		for range margin {
-			add(left)
-		}
-		for _, v := range shape {
-			add(v)
-		}
-		for range margin {
-			add(right)
+		for x := -margin; x < w+margin; x++ {
+			if (x >= 0 || box.Min.X == 0) && (x < w || box.Max.X == c.size) {
+				row += int32(shape[min(max(x, 0), w-1)])
+			}
+			i := x + margin + 1
+			below[i] = above[i] + row
 		}
 	}
 	return wide

@@ -1,10 +1,12 @@
 package birds
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"image"
+	"image/draw"
 	"image/png"
 	"io"
 	"os"
@@ -87,14 +89,12 @@ func Write(ctx context.Context, dir string, c Config) error {
 	return nil
 }
 
-func write(ctx context.Context, dir string, c Config) (err error) {
+func write(ctx context.Context, dir string, c Config) error {
 	if err := c.check(); err != nil {
 		return err
 	}
 	if _, err := os.Lstat(dir); err == nil {
 		return errors.New("it exists already: want a new folder")
-	} else if !errors.Is(err, os.ErrNotExist) {
-		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
@@ -103,11 +103,7 @@ func write(ctx context.Context, dir string, c Config) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			os.RemoveAll(temporary)
-		}
-	}()
+	defer os.RemoveAll(temporary)                      // unless it is renamed
 	if err := os.Chmod(temporary, 0o755); err != nil { // MkdirTemp's is private to its owner
 		return err
 	}
@@ -182,31 +178,117 @@ func (c Config) drawOne(create creator, species, index int) (seen sight, err err
 			seen.points[i] = Centre(mask)
 		}
 	}
-	photo := image.NewNRGBA(m.RGB.Bounds())
-	for i := range c.Size * c.Size {
-		copy(photo.Pix[4*i:], m.RGB.Pix[3*i:3*i+3])
-		photo.Pix[4*i+3] = 255
-	}
+	photo := image.NewRGBA(m.RGB.Bounds()) // the encoder is fast with it
+	draw.Draw(photo, photo.Rect, m.RGB, image.Point{}, draw.Src)
 	name := strings.TrimPrefix(c.Path(species, index), "images/")
 	for kind, picture := range map[string]image.Image{
 		"images":       photo,
 		"masks/parts":  stack(m.Parts[:], c.Size),
 		"masks/places": stack(m.Places[:], c.Size),
 	} {
-		err := create.file(kind+"/"+name, func(w io.Writer) error {
-			return (&png.Encoder{CompressionLevel: png.BestSpeed, BufferPool: (*buffers)(&pngBuffers)}).Encode(w, picture)
-		})
-		if err != nil {
+		if err := create.file(kind+"/"+name, func(w io.Writer) error { return encoder.Encode(w, picture) }); err != nil {
 			return seen, err
 		}
 	}
 	return seen, nil
 }
 
-// buffers keeps a png.Encoder's memory between images.
-type buffers sync.Pool
+var encoder = png.Encoder{CompressionLevel: png.BestSpeed, BufferPool: new(buffers)}
 
-var pngBuffers = sync.Pool{New: func() any { return new(png.EncoderBuffer) }}
+// buffers keeps the encoder's memory between images.
+type buffers struct{ sync.Pool }
 
-func (b *buffers) Get() *png.EncoderBuffer  { return (*sync.Pool)(b).Get().(*png.EncoderBuffer) }
-func (b *buffers) Put(e *png.EncoderBuffer) { (*sync.Pool)(b).Put(e) }
+func (b *buffers) Get() *png.EncoderBuffer {
+	e, _ := b.Pool.Get().(*png.EncoderBuffer) // nil: the encoder makes one
+	return e
+}
+
+func (b *buffers) Put(e *png.EncoderBuffer) { b.Pool.Put(e) }
+
+// lists returns the text files of the set, by name: those of CUB-200-2011, and ours.
+func (c Config) lists(seen []sight) map[string]*bytes.Buffer {
+	files := make(map[string]*bytes.Buffer)
+	line := func(file, format string, values ...any) {
+		if files[file] == nil {
+			files[file] = new(bytes.Buffer)
+		}
+		fmt.Fprintf(files[file], format+"\n", values...)
+	}
+	c.listClasses(line)
+	listAttributes(line)
+	each := c.Train + c.Test
+	for i, s := range seen {
+		id, species, index := i+1, i/each, i%each
+		line("images.txt", "%d %s", id, strings.TrimPrefix(c.Path(species, index), "images/"))
+		line("image_class_labels.txt", "%d %d", id, species+1)
+		line("train_test_split.txt", "%d %d", id, bit(index < c.Train))
+		line("scenes.txt", "%d %d", id, c.Scene(species, index).Seed)
+		line("bounding_boxes.txt", "%d %.1f %.1f %.1f %.1f", id,
+			float64(s.box.Min.X), float64(s.box.Min.Y), float64(s.box.Dx()), float64(s.box.Dy()))
+		for p, at := range s.points {
+			if at.X < 0 {
+				line("parts/part_locs.txt", "%d %d 0.0 0.0 0", id, p+1)
+			} else {
+				line("parts/part_locs.txt", "%d %d %.1f %.1f 1", id, p+1, float64(at.X)+0.5, float64(at.Y)+0.5)
+			}
+		}
+		attribute := 0
+		for k, v := range c.Species[species].Traits {
+			visible := s.points[int(NumParts)+k].X >= 0
+			certainty := 1 + 3*bit(visible) // not visible, or definitely
+			for j := range kinds[k].values {
+				attribute++
+				line("attributes/image_attribute_labels.txt", "%d %d %d %d 0.0", id, attribute, bit(visible && j == int(v)), certainty)
+			}
+		}
+	}
+	return files
+}
+
+// listClasses lists the species and their differences.
+func (c Config) listClasses(line func(file, format string, values ...any)) {
+	line("taxonomy.csv", "class,name,genus,family")
+	line("differences.csv", "class_a,class_b,kind,value_a,value_b")
+	for i, s := range c.Species {
+		line("classes.txt", "%d %s", i+1, c.Class(i))
+		line("taxonomy.csv", "%d,%s,%s,%s", i+1, s.Name, s.Genus, s.Family)
+		for j, other := range c.Species {
+			for _, k := range s.Traits.Diff(other.Traits) {
+				line("differences.csv", "%d,%d,%s,%s,%s", i+1, j+1, k,
+					kinds[k].values[s.Traits[k]].name, kinds[k].values[other.Traits[k]].name)
+			}
+		}
+		var shares []string
+		for k, v := range s.Traits {
+			for j := range kinds[k].values {
+				shares = append(shares, fmt.Sprintf("%.1f", float64(100*bit(j == int(v)))))
+			}
+		}
+		line("attributes/class_attribute_labels_continuous.txt", "%s", strings.Join(shares, " "))
+	}
+}
+
+// listAttributes numbers the parts, the attributes and the certainties.
+func listAttributes(line func(file, format string, values ...any)) {
+	for p := range NumParts {
+		line("parts/parts.txt", "%d %s", p+1, p)
+	}
+	attribute := 0
+	for k := range NumKinds {
+		line("parts/parts.txt", "%d place of %s", int(NumParts)+int(k)+1, k)
+		for _, v := range k.Values() {
+			attribute++
+			line("attributes/attributes.txt", "%d has_%s::%s", attribute, underscored(k.String()), underscored(v))
+		}
+	}
+	for i, name := range []string{"not visible", "guessing", "probably", "definitely"} {
+		line("attributes/certainties.txt", "%d %s", i+1, name)
+	}
+}
+
+func bit(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

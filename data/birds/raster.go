@@ -79,9 +79,6 @@ func (r *raster) edge(x0, y0, x1, y1, w, h int) {
 	if y0 > y1 {
 		x0, y0, x1, y1, sign = x1, y1, x0, y0, -1
 	}
-	if y1 <= 0 || y0 >= h*one {
-		return
-	}
 	dx, dy := x1-x0, y1-y0
 	x, y := x0, y0
 	if y < 0 {
@@ -107,13 +104,6 @@ func along(dx, y, dy int) int { return int(int64(dx) * int64(y) / int64(dy)) }
 func (r *raster) span(cells []int32, x0, x1, height int, sign int32, w int) {
 	if x0 > x1 {
 		x0, x1 = x1, x0 // area and height are the same either way
-	}
-	if x1 <= 0 {
-		cells[0] += sign * int32(height*full)
-		return
-	}
-	if x0 >= w*one {
-		return
 	}
 	dx, done := x1-x0, 0
 	for x := x0; ; {

@@ -149,3 +149,30 @@ func Random(rng *rand.Rand) Traits {
 	}
 	return t
 }
+
+// A colour is red, green and blue in sRGB.
+type colour [3]uint8
+
+// The colours of plumage. Each remains distinct in the warmest and in the dimmest light of a Scene.
+var (
+	black      = colour{38, 36, 40}
+	charcoal   = colour{58, 56, 62}
+	slate      = colour{104, 118, 136}
+	grey       = colour{176, 180, 186}
+	white      = colour{240, 239, 234}
+	ivory      = colour{232, 214, 178}
+	buff       = colour{226, 194, 148}
+	brown      = colour{128, 98, 70}
+	cinnamon   = colour{188, 128, 80}
+	chestnut   = colour{142, 60, 34}
+	olive      = colour{126, 132, 72}
+	green      = colour{82, 134, 76}
+	blue       = colour{78, 116, 176}
+	yellow     = colour{242, 204, 52}
+	orange     = colour{238, 142, 52}
+	red        = colour{204, 46, 40}
+	pink       = colour{232, 150, 142}
+	billYellow = colour{240, 190, 40}
+	billRed    = colour{214, 62, 34}
+	legOrange  = colour{236, 124, 30}
+)

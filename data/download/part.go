@@ -231,11 +231,8 @@ func (p *part) open(from int64, o origin) (*os.File, error) {
 	if err != nil || from > 0 {
 		return file, err
 	}
-	text, err := json.Marshal(o)
-	if err == nil {
-		err = write(p.path+".json", append(text, '\n'))
-	}
-	if err != nil {
+	text, _ := json.Marshal(o) // of strings alone, which cannot fail
+	if err = write(p.path+".json", append(text, '\n')); err != nil {
 		file.Close()
 	}
 	return file, err

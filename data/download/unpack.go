@@ -94,7 +94,6 @@ func unpack(archive io.Reader, dir string, l Limits) error {
 		return nil
 	}}
 	u := &unpacker{root: root, limits: l, folders: map[string]bool{".": true}}
-	files := 0
 	for t := tar.NewReader(plain); ; {
 		h, err := t.Next()
 		if err == io.EOF {
@@ -106,15 +105,12 @@ func unpack(archive io.Reader, dir string, l Limits) error {
 		if err := u.add(h, t); err != nil {
 			return fmt.Errorf("%.100q: %w", h.Name, cut(err))
 		}
-		if h.Typeflag == tar.TypeReg {
-			files++
-		}
 	}
 	// The checksum follows the last block. Ignore what follows it, which gzip reports as ErrHeader.
 	if _, err := io.Copy(io.Discard, plain); err != nil && !errors.Is(err, gzip.ErrHeader) {
 		return cut(err)
 	}
-	if files == 0 {
+	if u.files == 0 {
 		return errors.New("no file in it")
 	}
 	return nil
@@ -132,7 +128,8 @@ func cut(err error) error {
 type unpacker struct {
 	root    *os.Root // confines what add overlooks
 	limits  Limits
-	entries int
+	files   int
+	entries int // folders included
 	bytes   int64
 	folders map[string]bool // that exist
 }
@@ -194,15 +191,13 @@ func (u *unpacker) file(name string, size int64, contents io.Reader) error {
 		return fmt.Errorf("with it there are more than %d bytes, the limit", u.limits.Bytes)
 	}
 	u.bytes += size
+	u.files++
 	f, err := u.root.OpenFile(filepath.FromSlash(name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {
 		return twice(err)
 	}
-	if _, err := io.Copy(f, contents); err != nil {
-		f.Close()
-		return err
-	}
-	return f.Close()
+	_, err = io.Copy(f, contents)
+	return errors.Join(err, f.Close())
 }
 
 func (u *unpacker) count() error {

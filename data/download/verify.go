@@ -47,13 +47,8 @@ func (f File) verify(ctx context.Context, path, final string) error {
 	if f.SHA256 != "" {
 		return nil
 	}
-	return heldTo(final, sum)
-}
-
-// heldTo compares the SHA-256 of the file at path with its record, or writes one.
-func heldTo(path, sum string) error {
-	record := path + recordSuffix
-	line := []byte(sum + "  " + filepath.Base(path) + "\n")
+	record := final + recordSuffix
+	line := []byte(sum + "  " + filepath.Base(final) + "\n")
 	old, err := os.ReadFile(record)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -62,7 +57,7 @@ func heldTo(path, sum string) error {
 		return err
 	case !bytes.Equal(old, line):
 		want, _, _ := strings.Cut(string(old), " ")
-		return fmt.Errorf("%s has SHA-256 %s, want %.64q, which %s says it had when it was downloaded", path, sum, want, record)
+		return fmt.Errorf("%s has SHA-256 %s, want %.64q, which %s says it had when it was downloaded", final, sum, want, record)
 	}
 	return nil
 }

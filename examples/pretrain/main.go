@@ -1,13 +1,12 @@
 // Pretrain teaches a vision transformer to see without labels, from a folder of images or from drawn birds,
-// and leaves weights for examples/cub; -h explains its flags. Reading order: main.go; settings.go; images.go;
-// package vit/pretrain, the training.
+// and leaves weights for examples/cub; -h explains its flags. Reading order: main.go; settings.go; package
+// vit/pretrain, the training.
 package main
 
 import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -48,9 +47,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 // train runs or resumes a training and leaves its results in --out.
 func train(ctx context.Context, s *settings, c *console.Console) error {
 	r, err := prepare(ctx, s, c)
-	if err == nil && r.Checkpoint != nil { // it may have ended between the state and the rest
-		err = publish(s, r)
-	}
 	if err != nil {
 		return err
 	}
@@ -70,7 +66,7 @@ func train(ctx context.Context, s *settings, c *console.Console) error {
 	return nil
 }
 
-// prepare finds whatever is wrong before the first step.
+// prepare returns the run, new or resumed, and finds whatever is wrong before the first step.
 func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Run, error) {
 	for flag, dir := range map[string]string{"data": s.Data, "out": s.Out, "knn": s.KNN} {
 		if info, err := os.Stat(dir); err == nil && !info.IsDir() {
@@ -106,14 +102,12 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 			Left: time.Duration(p.Seconds / float64(p.Done) * float64(p.Images-p.Done) * float64(time.Second)),
 		})
 	}
-	architecture, err := json.MarshalIndent(s.Backbone(), "", "\t")
-	if err == nil {
-		err = os.MkdirAll(s.Out, 0o755)
-	}
+	err = os.MkdirAll(s.Out, 0o755)
 	if err == nil {
 		err = checkpoint.WriteFile(s.path("backbone.json"), func(w io.Writer) error {
-			_, err := w.Write(append(architecture, '\n'))
-			return err
+			e := json.NewEncoder(w)
+			e.SetIndent("", "\t")
+			return e.Encode(s.Backbone())
 		})
 	}
 	if err != nil { // found before the first step
@@ -137,7 +131,7 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 		return nil, fmt.Errorf("--resume: %w", err)
 	}
 	c.Say(fmt.Sprintf("resuming after epoch %d of %d", len(r.History()), s.Epochs))
-	return r, nil
+	return r, publish(s, r) // the last epoch may have ended between the state and the rest
 }
 
 func (s *settings) path(name string) string { return filepath.Join(s.Out, name) }
@@ -150,12 +144,20 @@ func (s *settings) exists(name string) bool {
 // publish writes what an epoch leaves, the state first.
 func publish(s *settings, r *pretrain.Run) error {
 	dtype := checkpoint.DType(strings.ToUpper(s.Type))
-	return errors.Join(
-		checkpoint.WriteFile(s.path(state), r.WriteState),
-		checkpoint.WriteFile(s.path(backbone), func(w io.Writer) error { return pretrain.Export(w, r.Teacher, dtype) }),
-		checkpoint.WriteFile(s.path("metrics.csv"), func(w io.Writer) error { return pretrain.WriteMetrics(w, r.History()) }),
-		checkpoint.WriteFile(s.path("curves.png"), func(w io.Writer) error { return drawCurves(w, s, r.History()) }),
-	)
+	for _, file := range []struct {
+		name  string
+		write func(io.Writer) error
+	}{
+		{state, r.WriteState},
+		{backbone, func(w io.Writer) error { return pretrain.Export(w, r.Teacher, dtype) }},
+		{"metrics.csv", func(w io.Writer) error { return pretrain.WriteMetrics(w, r.History()) }},
+		{"curves.png", func(w io.Writer) error { return drawCurves(w, s, r.History()) }},
+	} {
+		if err := checkpoint.WriteFile(s.path(file.name), file.write); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // line is what the console says of an epoch.

@@ -84,7 +84,7 @@ func (p *points) Load(c *fit.Checkpoint) error {
 	if err := nn.Load(p.model, c.Set("model")); err != nil {
 		return err
 	}
-	return p.opt.Load(c.Set("optimizer"))
+	return p.opt.State().Load(c.Set("optimizer"))
 }
 
 func ExampleRun() {

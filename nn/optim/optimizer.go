@@ -23,11 +23,9 @@ type Optimizer interface {
 	// not have its parameter's shape, and if there are no gradients: Step must precede the tape's Reset.
 	Step(lr float32, grads autograd.Grads)
 
-	// State returns what Step keeps between calls, not copied, by names such as head.weight.momentum.
-	State() map[string]*tensor.Tensor
-
-	// Load fills State from src. If names or shapes differ, it changes nothing and the error names them.
-	Load(src nn.Source) error
+	// State returns what Step keeps between calls, not copied, by names such as head.weight.momentum. To resume
+	// a training, Load it.
+	State() nn.Tensors
 }
 
 // check panics unless there are gradients, of the shapes of the parameters.
@@ -59,9 +57,7 @@ type memory struct {
 	state nn.Tensors
 }
 
-func (m *memory) State() map[string]*tensor.Tensor { return m.state }
-
-func (m *memory) Load(src nn.Source) error { return m.state.Load(src) }
+func (m *memory) State() nn.Tensors { return m.state }
 
 // remember returns a slot per parameter that is not frozen, whose tensors are named after it and the suffixes.
 func remember(params iter.Seq2[string, *autograd.Param], suffixes ...string) memory {

@@ -110,17 +110,9 @@ func existing(f File, path string, s Source, records []Record) (*Cache, error) {
 		return nil, fmt.Errorf("features: open: %w", err)
 	}
 	reasons := c.source.differences(s, augmented(records))
-	missing, first := 0, Record{}
-	for _, r := range records {
-		if _, ok := c.row(r); !ok {
-			if missing == 0 {
-				first = r
-			}
-			missing++
-		}
-	}
-	if missing > 0 {
-		reasons = append(reasons, fmt.Sprintf("%d of %d records are not there, such as %s", missing, len(records), first))
+	missing := slices.DeleteFunc(slices.Clone(records), func(r Record) bool { _, ok := c.row(r); return ok })
+	if len(missing) > 0 {
+		reasons = append(reasons, fmt.Sprintf("%d of %d records are not there, such as %s", len(missing), len(records), missing[0]))
 	}
 	if len(reasons) > 0 {
 		return nil, &MismatchError{path, reasons}

@@ -53,7 +53,7 @@ func (c *Cache) Fill(ctx context.Context, fsys fs.FS, b *vit.Model, config FillC
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	f := &filling{Cache: c, fsys: fsys, config: config, stop: stop, photos: photos(c.records), seen: map[string][32]byte{}}
+	f := &filling{Cache: c, fsys: fsys, config: config, stop: stop, photos: photos(c.records), tape: autograd.Tape{NoGrad: true}, seen: map[string][32]byte{}}
 	c.stats = Stats{}
 	for _, p := range f.photos {
 		f.total += len(p.views)
@@ -107,6 +107,12 @@ type filling struct {
 	photos   []*photo
 	pictures chan picture
 
+	// Memory of forward passes.
+	tape    autograd.Tape
+	images  []float32 // [B, 3, H, W]
+	batch   []picture
+	records [][]byte
+
 	mu    sync.Mutex // of all below, and of stats
 	done  int        // records
 	total int
@@ -136,18 +142,17 @@ func (f *filling) run(ctx context.Context, b *vit.Model, batch, workers int) {
 			f.stop(err)
 		}
 	}()
-	pass := &pass{tape: autograd.Tape{NoGrad: true}, model: b, images: make([]float32, 0, batch*n), batch: make([]picture, 0, batch)}
 	for p := range f.pictures { // to the end, so that every worker ends
 		if ctx.Err() != nil {
 			continue
 		}
-		pass.batch, pass.images = append(pass.batch, p), append(pass.images, p.pixels...)
-		if len(pass.batch) == batch {
-			f.forward(pass)
+		f.batch, f.images = append(f.batch, p), append(f.images, p.pixels...)
+		if len(f.batch) == batch {
+			f.forward(b)
 		}
 	}
-	if len(pass.batch) > 0 && ctx.Err() == nil {
-		f.forward(pass)
+	if len(f.batch) > 0 && ctx.Err() == nil {
+		f.forward(b)
 	}
 }
 
@@ -182,21 +187,25 @@ func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
 	f.mu.Lock()
 	f.seen[p.path] = hash
 	f.mu.Unlock()
-	var todo []int
+	w.record = slices.Grow(w.record[:0], f.source.bytes())[:f.source.bytes()]
+	var todo []picture
 	for _, v := range p.views {
-		row, _ := f.row(Record{p.path, v})
-		switch state, err := f.check(row, hash, w); {
-		case err != nil:
+		pic := picture{record: Record{p.path, v}, hash: hash}
+		pic.row, _ = f.row(pic.record)
+		s, err := f.load(pic.row, w.record)
+		if err != nil {
 			return err
-		case state == whole:
+		}
+		switch s.state(hash) {
+		case whole:
 			f.note(1, func(s *Stats) { s.Reused++ })
 			continue
-		case state == torn:
+		case torn:
 			f.note(0, func(s *Stats) { s.Torn++ })
-		case state == changed:
+		case changed:
 			f.note(0, func(s *Stats) { s.Changed++ })
 		}
-		todo = append(todo, v)
+		todo = append(todo, pic)
 	}
 	if len(todo) == 0 {
 		return nil
@@ -209,7 +218,8 @@ func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
 	var seen *data.RGB
 	var t data.Transform
 	pair := -1
-	for _, v := range todo {
+	for _, pic := range todo {
+		v := pic.record.View
 		if even := v &^ 1; even != pair {
 			seen, t = f.source.see(decoded, p.path, even)
 			pair = even
@@ -217,41 +227,30 @@ func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		pixels := make([]float32, n)
-		t.Normalise(pixels, seen)
+		pic.pixels = make([]float32, n)
+		t.Normalise(pic.pixels, seen)
 		if v%2 == 1 {
-			for row := range slices.Chunk(pixels, t.Width) {
+			for row := range slices.Chunk(pic.pixels, t.Width) {
 				slices.Reverse(row)
 			}
 		}
-		r := Record{p.path, v}
-		row, _ := f.row(r)
-		f.pictures <- picture{pixels, r, row, hash} // received to the end
+		f.pictures <- pic // received to the end
 	}
 	return nil
 }
 
-// A pass is a batch for the network, and the memory of forward passes.
-type pass struct {
-	tape    autograd.Tape
-	model   *vit.Model
-	images  []float32 // [B, 3, H, W]
-	batch   []picture
-	records [][]byte
-}
-
-// forward makes the records of p's pictures and empties p.
-func (f *filling) forward(p *pass) {
-	defer p.tape.Reset()
-	n, size := len(p.batch), f.source.Arch.ImageSize
-	images := p.tape.Const(tensor.FromSlice(p.images, n, 3, size[0], size[1]))
-	tokens := p.model.Tokens(images, f.source.Layer).Value().Data() // [B, R, D]
-	for len(p.records) < n {
-		p.records = append(p.records, make([]byte, f.source.bytes()))
+// forward makes the records of f.batch and empties it.
+func (f *filling) forward(b *vit.Model) {
+	defer f.tape.Reset()
+	n, size := len(f.batch), f.source.Arch.ImageSize
+	images := f.tape.Const(tensor.FromSlice(f.images, n, 3, size[0], size[1]))
+	tokens := b.Tokens(images, f.source.Layer).Value().Data() // [B, R, D]
+	for len(f.records) < n {
+		f.records = append(f.records, make([]byte, f.source.bytes()))
 	}
 	err := data.Each(context.Background(), n, 0, func(_, i int) error {
-		pic := p.batch[i]
-		if err := f.write(pic.row, pic.hash, tokens[i*len(tokens)/n:(i+1)*len(tokens)/n], p.records[i]); err != nil {
+		pic := f.batch[i]
+		if err := f.write(pic.row, pic.hash, tokens[i*len(tokens)/n:(i+1)*len(tokens)/n], f.records[i]); err != nil {
 			return fmt.Errorf("%s: %w", pic.record, err)
 		}
 		return nil
@@ -261,5 +260,5 @@ func (f *filling) forward(p *pass) {
 		return
 	}
 	f.note(n, func(s *Stats) { s.Made += n })
-	p.batch, p.images = p.batch[:0], p.images[:0]
+	f.batch, f.images = f.batch[:0], f.images[:0]
 }

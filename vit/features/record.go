@@ -2,11 +2,13 @@ package features
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"math"
-	"slices"
+	"os"
 
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
@@ -24,73 +26,85 @@ const (
 // sums are the checksums of a record.
 type sums struct {
 	hash [32]byte // of the photograph's file
-	crc  uint32   // of hash and tokens
+	crc  uint32   // of hash and tokens, in the file
+	read uint32   // the same of what was read
 }
 
 func sum(hash [32]byte, tokens []byte) uint32 {
 	return crc32.Update(crc32.Checksum(hash[:], castagnoli), castagnoli, tokens)
 }
 
+// state returns a record's state for the photograph of this hash; a zero hash is any.
+func (s sums) state(hash [32]byte) state {
+	switch {
+	case s.hash == [32]byte{}:
+		return absent
+	case s.crc != s.read:
+		return torn
+	case hash != [32]byte{} && s.hash != hash:
+		return changed
+	}
+	return whole
+}
+
+// A piece is bytes of a record and where they are in the file.
+type piece struct {
+	bytes []byte
+	at    int64
+}
+
+// pieces returns a record's in the order to write them: the checksum last, so that a partly written record does
+// not match it.
+func (c *Cache) pieces(row int, tokens, hash, crc []byte) [3]piece {
+	r := int64(row)
+	return [3]piece{{tokens, c.tokens + r*int64(len(tokens))}, {hash, c.sha256 + 32*r}, {crc, c.crc32c + 4*r}}
+}
+
 // load reads a record's tokens into buf.
 func (c *Cache) load(row int, buf []byte) (s sums, err error) {
 	var crc [4]byte
-	for _, part := range []struct {
-		to []byte
-		at int64
-	}{
-		{s.hash[:], c.sha256 + 32*int64(row)},
-		{crc[:], c.crc32c + 4*int64(row)},
-		{buf, c.tokens + int64(row)*int64(len(buf))},
-	} {
-		if _, err := c.file.ReadAt(part.to, part.at); err == io.EOF {
+	for _, p := range c.pieces(row, buf, s.hash[:], crc[:]) {
+		if _, err := c.file.ReadAt(p.bytes, p.at); err == io.EOF {
 			return s, fmt.Errorf("record %d: the file was cut short since it was opened", row)
 		} else if err != nil {
 			return s, err
 		}
 	}
-	s.crc = binary.LittleEndian.Uint32(crc[:])
+	s.crc, s.read = binary.LittleEndian.Uint32(crc[:]), sum(s.hash, buf)
 	return s, nil
 }
 
-// check returns the state of a record for the photograph of this hash.
-func (c *Cache) check(row int, hash [32]byte, w *worker) (state, error) {
-	n := c.source.bytes()
-	w.record = slices.Grow(w.record[:0], n)[:n]
-	s, err := c.load(row, w.record)
-	switch {
-	case err != nil:
-		return absent, err
-	case s.hash == [32]byte{}:
-		return absent, nil
-	case s.crc != sum(s.hash, w.record):
-		return torn, nil
-	case s.hash != hash:
-		return changed, nil
+// put writes the bytes of a record's tokens, and their checksums.
+func (c *Cache) put(row int, hash [32]byte, tokens []byte) error {
+	crc := binary.LittleEndian.AppendUint32(nil, sum(hash, tokens))
+	for _, p := range c.pieces(row, tokens, hash[:], crc) {
+		if _, err := c.file.WriteAt(p.bytes, p.at); err != nil {
+			return err
+		}
 	}
-	return whole, nil
+	return nil
 }
 
-// numbers reads a record's numbers into dst, via buf. The record must be of the photograph
-// of this hash; a zero hash is any.
+// numbers reads a record's numbers into dst, via buf. The record must be of the photograph of this hash; a zero
+// hash is any.
 func (c *Cache) numbers(dst []float32, row int, hash [32]byte, buf []byte) error {
 	s, err := c.load(row, buf)
 	if err != nil {
 		return err
 	}
-	if s.hash == [32]byte{} {
+	switch s.state(hash) {
+	case absent:
 		return fmt.Errorf("record %d was never made: Fill does", row)
-	}
-	if crc := sum(s.hash, buf); crc != s.crc {
-		return fmt.Errorf("record %d is torn or damaged, Fill makes it again: its checksum is %08x, that of its bytes %08x", row, s.crc, crc)
-	}
-	if hash != [32]byte{} && s.hash != hash {
+	case torn:
+		return fmt.Errorf("record %d is torn or damaged, Fill makes it again: its checksum is %08x, that of its bytes %08x", row, s.crc, s.read)
+	case changed:
 		return fmt.Errorf("record %d is no longer of the photograph that Fill saw: does another process fill the file from other photographs of the same paths?", row)
 	}
 	c.source.Type.Decode(dst, buf)
 	return nil
 }
 
-// write writes a record, via buf: its checksum last, so that a partly written record does not match it.
+// write writes a record, via buf.
 func (c *Cache) write(row int, hash [32]byte, tokens []float32, buf []byte) error {
 	limit := float32(math.MaxFloat32)
 	if c.source.Type == checkpoint.F16 {
@@ -105,14 +119,42 @@ func (c *Cache) write(row int, hash [32]byte, tokens []float32, buf []byte) erro
 	return c.put(row, hash, buf)
 }
 
-// put writes the bytes of a record's tokens, then what they are of, then the checksum of both.
-func (c *Cache) put(row int, hash [32]byte, tokens []byte) error {
-	if _, err := c.file.WriteAt(tokens, c.tokens+int64(row)*int64(len(tokens))); err != nil {
-		return err
+// Borrow copies from the file at path the records that were asked for and are not in c, as far as it has
+// them. A file that is not there, or whose tokens are made from something else, has none. Fill then
+// checks that they are of the same photographs. Errors are a file that is none of this package's and
+// what happens to both.
+func (c *Cache) Borrow(path string) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	if _, err := c.file.WriteAt(hash[:], c.sha256+32*int64(row)); err != nil {
-		return err
+	if err != nil {
+		return fmt.Errorf("features: borrow: %w", err)
 	}
-	_, err := c.file.WriteAt(binary.LittleEndian.AppendUint32(nil, sum(hash, tokens)), c.crc32c+4*int64(row))
-	return err
+	defer f.Close() // it is only read
+	other := &Cache{path: path, file: disk{f}}
+	if err := other.decode(); err != nil {
+		return fmt.Errorf("features: borrow: %w", err)
+	}
+	if len(other.source.differences(c.source, augmented(c.records))) > 0 {
+		return nil
+	}
+	buf := make([]byte, c.source.bytes())
+	for _, r := range c.records {
+		from, ok := other.row(r)
+		if !ok {
+			continue
+		}
+		to, _ := c.row(r)
+		s, err := c.load(to, buf)
+		if err == nil && s.state([32]byte{}) == absent {
+			if s, err = other.load(from, buf); err == nil && s.state([32]byte{}) == whole {
+				err = c.put(to, s.hash, buf)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("features: borrow %s: %s: %w", path, r, err)
+		}
+	}
+	return nil
 }

@@ -84,13 +84,6 @@ func (s Source) validate(augmented bool) error {
 	return nil
 }
 
-// essential returns s without the fields that do not affect tokens.
-func (s Source) essential() Source {
-	s.Arch.Name, s.Arch.Labels = "", 0
-	s.Arch.Mean, s.Arch.Std = [3]float32{}, [3]float32{} // pixels are normalised by the transforms
-	return s
-}
-
 // differences describes where s, the source of a file, differs from want.
 func (s Source) differences(want Source, augmented bool) (reasons []string) {
 	differ := func(format string, have, want any) {
@@ -98,7 +91,10 @@ func (s Source) differences(want Source, augmented bool) (reasons []string) {
 			reasons = append(reasons, fmt.Sprintf(format, have, want))
 		}
 	}
-	s, want = s.essential(), want.essential()
+	for _, of := range []*Source{&s, &want} { // without what does not affect tokens
+		of.Arch.Name, of.Arch.Labels = "", 0
+		of.Arch.Mean, of.Arch.Std = [3]float32{}, [3]float32{} // pixels are normalised by the transforms
+	}
 	differ("made by backbone %.12s, want %.12s", s.Backbone, want.Backbone)
 	reasons = append(reasons, fields("architecture", s.Arch, want.Arch)...)
 	differ("tokens that enter block %d, want block %d", s.Layer, want.Layer)

@@ -18,6 +18,6 @@
 // The loop is that of package nn/fit, and the settings are knobs, see package nn/fit/knob; errors call them
 // by their flags.
 //
-// Reading order: run.go, an epoch; step.go, a step; dino.go and mocov3.go, the objectives; network.go,
-// student and teacher; views.go and crop.go, what they see.
+// Reading order: run.go, an epoch; step.go, a step; objective.go, DINO's and MoCo v3's; network.go, student
+// and teacher; views.go and crop.go, what they see.
 package pretrain

@@ -1,7 +1,6 @@
 package pretrain
 
 import (
-	"cmp"
 	"math"
 	"math/rand/v2"
 
@@ -27,19 +26,20 @@ func newNetwork(c *Config) (*network, error) {
 		return nil, err
 	}
 	n := &network{b, newHead(c.Dim, c.Projection, rng), map[int]*tensor.Tensor{}}
-	sides := []int{cmp.Or(c.Early, c.Image)}
+	sides := []int{c.Early}
 	if c.Locals > 0 {
 		sides = append(sides, c.Local)
 	}
 	for _, side := range sides {
-		from, to := c.Image/c.Patch, side/c.Patch
-		n.resample[side] = vit.ResampleWeights([2]int{from, from}, [2]int{to, to})
+		if from, to := c.Image/c.Patch, side/c.Patch; side != c.Image && to > 0 {
+			n.resample[side] = vit.ResampleWeights([2]int{from, from}, [2]int{to, to})
+		}
 	}
 	return n, nil
 }
 
-// scores returns the scores [V, B, K], between -1 and 1, of V views of B images. Crops come in groups of one size, [V1·B, 3, S1,
-// S1] and so on, each view by view.
+// scores returns the scores [V, B, K], between -1 and 1, of V views of B images. Crops come in groups of
+// one size, [V1·B, 3, S1, S1] and so on, each view by view.
 func (n *network) scores(images int, groups ...*autograd.Var) *autograd.Var {
 	places := n.places(groups...)
 	directions := autograd.Normalize(places.Tape().Param(n.Head.Directions))
@@ -64,27 +64,9 @@ func (n *network) places(groups ...*autograd.Var) *autograd.Var {
 func (n *network) class(images *autograd.Var) *autograd.Var {
 	f, b := images.Tape().Frame(), n.Backbone
 	h, w := images.Dim(2)/b.Config.PatchSize, images.Dim(3)/b.Config.PatchSize
-	class, _ := b.Class(f.Keep(b.Run(n.embed(images), h, w, 0, len(b.Blocks)-1)))
+	tokens := b.EmbedAs(images, n.resample[images.Dim(2)]) // crops of all sides train the same position embeddings
+	class, _ := b.Class(f.Keep(b.Run(tokens, h, w, 0, len(b.Blocks)-1)))
 	return f.Keep(class)
-}
-
-// embed is vit.Model.Embed for crops of all sides, which train the same position embeddings, resampled.
-func (n *network) embed(images *autograd.Var) *autograd.Var {
-	b := n.Backbone
-	if images.Dim(2) == b.Config.ImageSize[0] {
-		return b.Embed(images)
-	}
-	tp := images.Tape()
-	f := tp.Frame()
-	position := tp.Param(b.Position) // [1, 1+M, D]
-	class := autograd.Add(tp.Param(b.ClassToken), autograd.Slice(position, 1, 0, 1))
-	grid := autograd.Combine(n.resample[images.Dim(2)], autograd.Slice(position, 1, 1, position.Dim(1))) // [1, m, D]
-	patches := autograd.Add(b.Patch.Forward(images), grid)                                               // [B, m, D]
-	rows := []*autograd.Var{class, patches}
-	if b.Registers != nil {
-		rows = []*autograd.Var{class, tp.Param(b.Registers), patches}
-	}
-	return f.Keep(autograd.Concat(rows...)) // [B, prefix+m, D]
 }
 
 // head is DINO's projection head, which is left behind after training: an MLP, scaled to a row of unit

@@ -49,7 +49,7 @@ func newTrainer(c *Config) (*trainer, error) {
 		return nil, err
 	}
 	for i, b := range student.Backbone.Blocks { // as timm and DINO do, from 0 to all
-		b.DropPath = nn.DropPath(c.DropPath * float64(i) / float64(max(c.Depth-1, 1)))
+		b.DropPath = float32(c.DropPath * float64(i) / float64(max(c.Depth-1, 1)))
 	}
 	d := &trainer{c: c, student: student, teacher: teacher, optimizer: newOptimizer(c.Optimizer, student), sums: autograd.Grads{}}
 	d.workers = make(chan *worker, c.Batch/c.Piece+1) // for each piece at most one

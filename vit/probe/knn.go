@@ -2,14 +2,10 @@ package probe
 
 import (
 	"cmp"
-	"context"
 	"math"
 	"slices"
 
-	"github.com/promptcam/promptcam/autograd"
-	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/tensor"
-	"github.com/promptcam/promptcam/vit"
 )
 
 // KNN classifies a row x by the vote of its K nearest neighbours, as in DINO's eval_knn.py: those with the
@@ -52,46 +48,4 @@ func (k *KNN) vote(similar []float32) int {
 		}
 	}
 	return best
-}
-
-// Pooled returns, for N images of b's size, the class token and the mean of all other tokens, each scaled to
-// length 1, side by side, [N, 2D]. The error is ctx's.
-func Pooled(ctx context.Context, b *vit.Model, images []*data.RGB) (*tensor.Tensor, error) {
-	const batch = 32
-	d, c := b.Config.Dim, b.Config
-	transform := data.EvalTransform(c.ImageSize, c.Mean, c.Std)
-	out := tensor.New(len(images), 2*d)
-	pixels := tensor.New(batch, 3, c.ImageSize[0], c.ImageSize[1])
-	tape := autograd.Tape{NoGrad: true}
-	for from := 0; from < len(images); from += batch {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		now := images[from:min(from+batch, len(images))]
-		for i, img := range now {
-			transform.Normalise(pixels.Select(0, i).Data(), img)
-		}
-		x := b.Features(tape.Const(pixels.Slice(0, 0, len(now)))).Value() // [B, prefix+M, D]
-		for i := range now {
-			row, tokens := out.Select(0, from+i).Data(), x.Select(0, i)
-			copy(row[:d], tokens.Select(0, 0).Data())
-			tensor.SumTo(tensor.FromSlice(row[d:], 1, d), tokens.Slice(0, 1, tokens.Dim(0)))
-			toLength1(row[:d])
-			toLength1(row[d:])
-		}
-		tape.Reset()
-	}
-	return out, nil
-}
-
-// toLength1 scales x to length 1.
-func toLength1(x []float32) {
-	var sum float64
-	for _, v := range x {
-		sum += float64(float64(v) * float64(v))
-	}
-	length := float32(max(math.Sqrt(sum), 1e-12))
-	for i := range x {
-		x[i] /= length
-	}
 }

@@ -6,6 +6,47 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
+// Reshape returns x, which must be contiguous, with another shape of as many elements. It shares x's memory.
+// One size may be -1: it is inferred from the others.
+func Reshape(x *Var, shape ...int) *Var {
+	y := x.tape.viewOf(x)
+	y.value = y.header.Reshape(x.Value(), shape...) // panics if a copy would be needed
+	if len(shape) > 0 && x.value.Rank() > 0 && shape[0] == x.value.Dim(0) {
+		y.frozen = x.frozen
+	}
+	if y.needs {
+		*record[reshape](y) = reshape{x}
+	}
+	return y
+}
+
+type reshape struct{ x *Var }
+
+func (n *reshape) back(dy *tensor.Tensor) { n.x.giveGrad(dy) }
+
+// Slice returns the elements [from, to) of x along dimension dim, which may count from the last. It shares
+// x's memory.
+func Slice(x *Var, dim, from, to int) *Var {
+	y := x.tape.viewOf(x)
+	y.value = y.header.Slice(x.Value(), dim, from, to)
+	if f := x.frozen; f.param != nil && (dim == 0 || dim == -x.value.Rank()) {
+		y.frozen = frozen{f.param, f.from + from, f.from + to}
+	}
+	if y.needs {
+		*record[slice](y) = slice{x, dim, from, to}
+	}
+	return y
+}
+
+type slice struct {
+	x             *Var
+	dim, from, to int
+}
+
+func (n *slice) back(dy *tensor.Tensor) {
+	tensor.Axpy(n.x.tape.slice(n.x.gradSum(), n.dim, n.from, n.to), 1, dy)
+}
+
 // Split returns the n equal parts of x [..., n·d] along its last dimension, [..., d] each. They share x's
 // memory, and adjoints write the parts' gradients directly to x's: nothing is copied. The slice, too, ends
 // with Reset.
