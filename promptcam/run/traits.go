@@ -100,17 +100,25 @@ type traitMetrics struct {
 	// For "all" pairs of images and for some of them: the share of predictions that "moved" to the other
 	// class, the change of its "log_odds" against the first class, no percentage, and the changes of both
 	// probabilities.
-	Swaps    map[string]map[string]heat.Interval `json:"counterfactual,omitempty"`
-	PerClass []classTraitsScore                  `json:"per_class"`
+	Swaps    map[string]map[string]interval `json:"counterfactual,omitempty"`
+	PerClass []classTraitsScore             `json:"per_class"`
 }
 
 type regionMetrics map[string]regionScore
 
 type regionScore struct {
-	Points   heat.Interval `json:"points"`        // images whose hottest patch is on the region
-	Chance   float64       `json:"points_chance"` // for any patch
-	Mass     heat.Interval `json:"mass"`          // attention to patches that falls on it
-	EvenMass float64       `json:"mass_even"`     // of an even map
+	Points   interval `json:"points"`        // images whose hottest patch is on the region
+	Chance   float64  `json:"points_chance"` // for any patch
+	Mass     interval `json:"mass"`          // attention to patches that falls on it
+	EvenMass float64  `json:"mass_even"`     // of an even map
+}
+
+// interval is a heat.Interval over images.
+type interval struct {
+	Mean   float64 `json:"mean"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+	Images int     `json:"images"`
 }
 
 type classTraitsScore struct {
@@ -125,8 +133,8 @@ type classTraitsScore struct {
 	Top        regionMetrics `json:"top_head,omitempty"`
 }
 
-func percents(i heat.Interval) heat.Interval {
-	return heat.Interval{Mean: 100 * i.Mean, Low: 100 * i.Low, High: 100 * i.High, N: i.N}
+func percents(i heat.Interval) interval {
+	return interval{100 * i.Mean, 100 * i.Low, 100 * i.High, i.N}
 }
 
 // named gives scores of regions their names.
@@ -146,10 +154,10 @@ func (r *results) traitMetrics() *traitMetrics {
 		Images: len(r.Set.Test), Confidence: 100 * b.Confidence, Resamples: b.Resamples,
 		BestHead: r.named(t.Best), TopHead: r.named(t.Top), TokenBest: r.named(t.TokenBest), TokenMean: r.named(t.TokenMean),
 	}
-	m.Swaps = map[string]map[string]heat.Interval{}
+	m.Swaps = map[string]map[string]interval{}
 	for name, s := range r.swapScores() {
-		m.Swaps[name] = map[string]heat.Interval{
-			"moved": percents(s.Moved), "log_odds": s.Margin, "probability": percents(s.Class), "other_probability": percents(s.Other),
+		m.Swaps[name] = map[string]interval{
+			"moved": percents(s.Moved), "log_odds": {s.Margin.Mean, s.Margin.Low, s.Margin.High, s.Margin.N}, "probability": percents(s.Class), "other_probability": percents(s.Other),
 		}
 	}
 	for i, c := range t.Classes {
