@@ -12,6 +12,7 @@ import (
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure"
 	"github.com/promptcam/promptcam/promptcam/measure"
+	"github.com/promptcam/promptcam/promptcam/measure/drawn"
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
@@ -60,9 +61,9 @@ const exchangedImages = 10
 
 // exchange draws test images again with one trait exchanged, if they are drawn birds.
 func (r *results) exchange(ctx context.Context) (err error) {
-	pairs, n := measure.DrawnPairs(r.Set.FS, r.Notes, r.Set.Classes, r.Set.Test, exchangedImages)
+	pairs, n := drawn.Pairs(r.Set.FS, r.Notes, r.Set.Classes, r.Set.Test, exchangedImages)
 	r.Swaps, err = measure.Swap(ctx, r.Model, pairs, r.Observer.count("exchanged traits", n))
-	if errors.Is(err, measure.ErrForeign) {
+	if errors.Is(err, drawn.ErrForeign) {
 		r.Observer.say(Warning, "--data: %v: no traits are exchanged; draw the folder anew", err)
 		return nil
 	}
