@@ -17,6 +17,17 @@ type HardExamples struct {
 	From  float64 `knob:"hard-from" json:"hard-from" default:"0" range:"[0,1]" arg:"share" help:"share of the epochs after which hard-example sampling begins; before that, each image is seen once"`
 }
 
+// Validate returns an error unless both are shares and less than all is drawn by loss.
+func (c HardExamples) Validate() error {
+	switch {
+	case !share(c.Share) || c.Share == 1:
+		return fmt.Errorf("promptcam: hard %v, want at least 0 and less than 1", c.Share)
+	case !share(c.From):
+		return fmt.Errorf("promptcam: hard from %v, want a share from 0 to 1", c.From)
+	}
+	return nil
+}
+
 // in reports whether epoch n, from 0, draws hard examples.
 func (c HardExamples) in(n, epochs int) bool {
 	return c.Share > 0 && float64(n) >= c.From*float64(epochs)

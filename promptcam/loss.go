@@ -1,6 +1,7 @@
 package promptcam
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/promptcam/promptcam/autograd"
@@ -18,11 +19,30 @@ type Distill struct {
 	Teacher func(*data.Batch) *tensor.Tensor `json:"-"`
 }
 
+// Validate returns an error unless d is off or has a teacher and a positive temperature.
+func (d Distill) Validate() error {
+	switch {
+	case !finite(d.Weight):
+		return fmt.Errorf("promptcam: distillation of weight %v, want at least 0", d.Weight)
+	case d.Weight > 0 && (d.Teacher == nil || d.Temperature == 0 || !finite(d.Temperature)):
+		return fmt.Errorf("promptcam: distillation at temperature %v: want a teacher and a positive temperature", d.Temperature)
+	}
+	return nil
+}
+
 // BinaryLoss adds to the loss a binary cross-entropy per class: see autograd.BinaryCrossEntropy. With softmax
 // alone it is enough that the prompt of one of two look-alikes attends to the trait that tells them apart,
 // and the other's map may miss it; with a binary loss each prompt must find it. A Weight of 0 turns it off.
 type BinaryLoss struct {
 	Weight float64 `knob:"binary" json:"binary" group:"Training" default:"0" range:"[0,)" arg:"weight" help:"weight of a binary cross-entropy per class; the cross-entropy has 1. Each class's score must then recognise the class by itself, so that the prompts of two look-alikes both look at what tells them apart; 0: none"`
+}
+
+// Validate returns an error unless the weight is a number of at least 0.
+func (b BinaryLoss) Validate() error {
+	if !finite(b.Weight) {
+		return fmt.Errorf("promptcam: binary cross-entropy of weight %v, want at least 0", b.Weight)
+	}
+	return nil
 }
 
 // total adds to the cross-entropy of scores [B, C] what the config adds.

@@ -1,6 +1,7 @@
 package promptcam
 
 import (
+	"fmt"
 	"math/rand/v2"
 
 	"github.com/promptcam/promptcam/data"
@@ -16,6 +17,17 @@ import (
 type CutMix struct {
 	Share float64 `knob:"mix" json:"mix" group:"Training" default:"0" range:"[0,1]" arg:"share" help:"share of the steps with CutMix: each image gets patches of another image, and a share of its label (needs cached features)"`
 	Until float64 `knob:"mix-until" json:"mix-until" default:"0" range:"[0,1]" arg:"share" help:"share of the epochs after which CutMix ends and images stay whole; 0: never"`
+}
+
+// Validate returns an error unless both are shares.
+func (c CutMix) Validate() error {
+	switch {
+	case !share(c.Share):
+		return fmt.Errorf("promptcam: mix %v, want a share from 0 to 1", c.Share)
+	case !share(c.Until):
+		return fmt.Errorf("promptcam: mix until %v, want a share from 0 to 1", c.Until)
+	}
+	return nil
 }
 
 // in reports whether epoch n, from 0, has steps with CutMix.

@@ -47,26 +47,11 @@ func OfficialTrain() TrainConfig {
 
 // Validate returns the first error in c.
 func (c TrainConfig) Validate() error {
-	distill, mix, hard := c.Distill, c.CutMix, c.Hard
-	switch {
-	case c.Optimizer == nil:
+	if c.Optimizer == nil {
 		return errors.New("promptcam: no optimizer")
-	case !finite(distill.Weight):
-		return fmt.Errorf("promptcam: distillation of weight %v, want at least 0", distill.Weight)
-	case distill.Weight > 0 && (distill.Teacher == nil || distill.Temperature == 0 || !finite(distill.Temperature)):
-		return fmt.Errorf("promptcam: distillation at temperature %v: want a teacher and a positive temperature", distill.Temperature)
-	case !finite(c.Binary.Weight):
-		return fmt.Errorf("promptcam: binary cross-entropy of weight %v, want at least 0", c.Binary.Weight)
-	case !share(mix.Share):
-		return fmt.Errorf("promptcam: mix %v, want a share from 0 to 1", mix.Share)
-	case !share(mix.Until):
-		return fmt.Errorf("promptcam: mix until %v, want a share from 0 to 1", mix.Until)
-	case !share(hard.Share) || hard.Share == 1:
-		return fmt.Errorf("promptcam: hard %v, want at least 0 and less than 1", hard.Share)
-	case !share(hard.From):
-		return fmt.Errorf("promptcam: hard from %v, want a share from 0 to 1", hard.From)
 	}
-	return cmp.Or(c.loop().Validate(), c.Optimizer.Validate(), c.EMA.Validate())
+	return cmp.Or(c.loop().Validate(), c.Optimizer.Validate(), c.Distill.Validate(), c.Binary.Validate(), c.CutMix.Validate(),
+		c.Hard.Validate(), c.EMA.Validate())
 }
 
 // loop returns the part of c that package fit knows.
