@@ -135,8 +135,6 @@ var operations = []operation{
 
 	{"GELU", s(2, 3, 8), func(x []*autograd.Var) *autograd.Var { return autograd.GELU(x[0]) },
 		func(x []array) array { return refGELU(x[0]) }},
-	{"QuickGELU", s(2, 3, 8), func(x []*autograd.Var) *autograd.Var { return autograd.QuickGELU(x[0]) },
-		func(x []array) array { return refQuickGELU(x[0]) }},
 
 	{"Attention", s(2, 3, 4).s(2, 5, 4).s(2, 5, 4), attention, refAttend(2, 3, 4)},
 	{"Attention to several", s(2, 3, 4).s(2, 2, 4).s(2, 2, 4).s(2, 3, 4).s(2, 3, 4).s(2, 1, 4).s(2, 1, 4), attention, refAttend(2, 3, 4)},

@@ -16,7 +16,8 @@ import (
 const module = "github.com/promptcam/promptcam/"
 
 // imports says which packages of ours each package may use. Imports go one
-// way, from the paper down to the multiply.
+// way, from the paper down to the multiply. Two that compute write files too: nn/fit its checkpoints, and
+// promptcam/figure pages and pictures, whole or not at all; both by tensor/checkpoint.
 const imports = `
 tensor/internal/parallel:
 tensor/internal/kernel:
@@ -41,8 +42,9 @@ promptcam: nn/fit vit/heat tensor tensor/checkpoint autograd nn nn/optim vit dat
 vit/features: tensor tensor/checkpoint autograd vit data
 vit/probe: tensor autograd vit data
 vit/pretrain: tensor tensor/checkpoint autograd nn nn/optim nn/fit nn/fit/knob vit vit/probe data
-promptcam/measure: promptcam vit/heat tensor autograd data data/birds
-promptcam/run: promptcam promptcam/figure promptcam/figure/curves promptcam/measure vit vit/features vit/heat vit/probe nn nn/fit nn/fit/knob nn/optim autograd tensor tensor/checkpoint data data/birds
+promptcam/measure: promptcam vit/heat tensor data
+promptcam/measure/drawn: promptcam/measure data data/birds
+promptcam/run: promptcam promptcam/figure promptcam/figure/curves promptcam/measure promptcam/measure/drawn vit vit/features vit/heat vit/probe nn nn/fit nn/fit/knob nn/optim autograd tensor tensor/checkpoint data data/birds
 examples/cub: promptcam/run promptcam vit vit/pretrained nn/fit/knob tensor/checkpoint data data/birds data/download examples/internal/console
 examples/internal/console:
 examples/pretrain: examples/internal/console promptcam/figure/curves tensor/checkpoint nn nn/fit nn/fit/knob vit/pretrain data data/birds
@@ -100,8 +102,9 @@ func TestImportsGoOneWay(t *testing.T) {
 // What a package brings along, itself or by what it imports, decides what a program that uses it carries.
 func TestWhatPackagesBring(t *testing.T) {
 	for name, without := range map[string][]string{
-		"promptcam": {"gonum.org/v1/plot", "golang.org/x/image/font", "golang.org/x/image/draw", module + "promptcam/figure"},
-		"vit/heat":  {module + "promptcam", module + "autograd"},
+		"promptcam":         {"gonum.org", "golang.org/x/image/font", "golang.org/x/image/draw", module + "promptcam/figure"},
+		"promptcam/measure": {module + "data/birds", "golang.org/x/image/draw"},
+		"vit/heat":          {module + "promptcam", module + "autograd", "gonum.org"},
 	} {
 		for _, dep := range strings.Fields(goList(t, "-deps", "../"+name)) {
 			for _, heavy := range without {

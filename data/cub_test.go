@@ -40,7 +40,7 @@ func TestOpenCUB(t *testing.T) {
 	shuffled[1] = "2 002.Coot\n1 001.Auk"
 	for _, text := range [][4]string{cubText, windows, shuffled} {
 		dir := cubFolder(t, text)
-		s, err := Open(dir, DefaultOptions())
+		s, err := Open(dir, Options{TestShare: 0.2, Seed: 1})
 		require.NoError(t, err)
 		want.Root, want.FS = dir, Dir(dir)
 		assert.Equal(t, want, s)
@@ -79,26 +79,26 @@ func TestOpenCUBErrors(t *testing.T) {
 		{`1 class found (001.Auk), need at least 2`, [4]string{"1 a.jpg", "1 001.Auk", "1 1", "1 1"}},
 	} {
 		dir := cubFolder(t, c.text)
-		_, err := Open(dir, DefaultOptions())
+		_, err := Open(dir, Options{TestShare: 0.2, Seed: 1})
 		assert.EqualError(t, err, "data: open "+dir+": "+c.want)
 	}
 	for _, name := range append(cubLists[1:], "images") {
 		dir := cubFolder(t, cubText)
 		require.NoError(t, os.RemoveAll(filepath.Join(dir, name)))
-		_, err := Open(dir, DefaultOptions())
+		_, err := Open(dir, Options{TestShare: 0.2, Seed: 1})
 		assert.ErrorIs(t, err, os.ErrNotExist)
 		assert.ErrorContains(t, err, name)
 	}
 	dir := cubFolder(t, cubText)
 	require.NoError(t, os.RemoveAll(filepath.Join(dir, "images")))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "images"), nil, 0o644))
-	_, err := Open(dir, DefaultOptions())
+	_, err := Open(dir, Options{TestShare: 0.2, Seed: 1})
 	assert.EqualError(t, err, "data: open "+dir+": images is not a folder")
 }
 
 // The real thing.
 func TestOpenCUB100(t *testing.T) {
-	s, err := Open(shared(t, "datasets/CUB_100"), DefaultOptions())
+	s, err := Open(shared(t, "datasets/CUB_100"), Options{TestShare: 0.2, Seed: 1})
 	require.NoError(t, err)
 	assert.Len(t, s.Classes, 100)
 	assert.Len(t, s.Train, 2903)

@@ -34,10 +34,10 @@ func TestOpenFS(t *testing.T) {
 		}
 	}
 	dir := write(t, files)
-	want, err := Open(dir, DefaultOptions())
+	want, err := Open(dir, Options{TestShare: 0.2, Seed: 1})
 	require.NoError(t, err)
 	fsys := memory(t, dir)
-	got, err := OpenFS(fsys, DefaultOptions())
+	got, err := OpenFS(fsys, Options{TestShare: 0.2, Seed: 1})
 	require.NoError(t, err)
 	assert.Equal(t, &Set{FS: fsys, Classes: want.Classes, Train: want.Train, Test: want.Test}, got)
 	load := func(s *Set) seen {
@@ -51,7 +51,7 @@ func TestOpenFS(t *testing.T) {
 	bad := Check(t.Context(), fsys, got.Train, 0, nil)
 	require.Len(t, bad, 1)
 	assert.EqualError(t, bad[0].Err, "data: "+got.Train[1].Path+": file does not exist")
-	_, err = OpenFS(fstest.MapFS{}, DefaultOptions())
+	_, err = OpenFS(fstest.MapFS{}, Options{TestShare: 0.2, Seed: 1})
 	assert.ErrorContains(t, err, "data: open: no class folders in it")
 }
 
@@ -82,9 +82,9 @@ func TestDir(t *testing.T) {
 	_, err := ReadImageFS(Dir(dir), "b/c.jpg")
 	assert.ErrorIs(t, err, fs.ErrNotExist)
 	assert.ErrorContains(t, err, "data: "+filepath.Join(dir, "b", "c.jpg")+": ")
-	_, err = Open("", DefaultOptions())
+	_, err = Open("", Options{TestShare: 0.2, Seed: 1})
 	assert.ErrorIs(t, err, fs.ErrNotExist)
-	_, err = Open(filepath.Join(dir, "none"), DefaultOptions())
+	_, err = Open(filepath.Join(dir, "none"), Options{TestShare: 0.2, Seed: 1})
 	assert.EqualError(t, err, "data: open "+filepath.Join(dir, "none")+": no such file or directory")
 }
 

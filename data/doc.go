@@ -4,7 +4,7 @@
 // plain value, turns a photograph into the network's input; a Loader decodes, transforms and batches in
 // parallel.
 //
-//	set, err := data.Open("CUB_200_2011", data.DefaultOptions())
+//	set, err := data.Open("CUB_200_2011", data.Options{TestShare: 0.2, Seed: 1})
 //	train, held := data.Split(set.Train, 0.1, 1)
 //	l, err := data.NewLoader(set.FS, train, data.LoaderConfig{
 //		Transform: data.TrainTransform([2]int{224, 224}, mean, std), Batch: 16, Shuffle: true, Seed: 1,

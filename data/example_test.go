@@ -47,7 +47,7 @@ func Example() {
 	}
 	defer os.RemoveAll(dir)
 
-	set, err := data.Open(dir, data.DefaultOptions())
+	set, err := data.Open(dir, data.Options{TestShare: 0.2, Seed: 1})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -53,7 +53,10 @@ const (
 func (l *Loader) Len() int { return len(l.Items) }
 
 // Batches returns the number of batches in an epoch.
-func (l *Loader) Batches() int { return (len(l.Items) + l.Batch - 1) / l.Batch }
+func (l *Loader) Batches() int {
+	n := max(1, l.Batch)
+	return (len(l.Items) + n - 1) / n
+}
 
 // ahead is the number of batches in memory: the caller's and two being filled.
 const ahead = 3
@@ -72,6 +75,10 @@ type slot struct {
 // loop early stops all work before the loop ends.
 func (l *Loader) Epoch(ctx context.Context, p Plan) iter.Seq2[*Batch, error] {
 	return func(yield func(*Batch, error) bool) {
+		if l.Batch < 1 {
+			yield(nil, fmt.Errorf("data: loader: batch of %d images, need at least 1", l.Batch))
+			return
+		}
 		picks, err := l.Picks(p)
 		if err != nil {
 			yield(nil, err)

@@ -333,3 +333,12 @@ func TestNewLoaderErrors(t *testing.T) {
 		assert.EqualError(t, err, c.want)
 	}
 }
+
+func TestLoaderWithoutBatch(t *testing.T) {
+	var l Loader
+	assert.Zero(t, l.Batches())
+	for b, err := range l.Epoch(t.Context(), Plan{}) {
+		assert.Nil(t, b)
+		assert.EqualError(t, err, "data: loader: batch of 0 images, need at least 1")
+	}
+}

@@ -36,9 +36,6 @@ type Options struct {
 	Seed      int64
 }
 
-// DefaultOptions holds out a fifth of each class for testing.
-func DefaultOptions() Options { return Options{TestShare: 0.2, Seed: 1} }
-
 // Open reads the folder dir as OpenFS does.
 func Open(dir string, o Options) (*Set, error) { return OpenFS(Dir(dir), o) }
 

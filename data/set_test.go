@@ -23,7 +23,7 @@ func TestOpenClassFolders(t *testing.T) {
 		files[fmt.Sprintf("auk/%02d.%s", i, []string{"JPEG", "webp", "tif", "TIFF", "bmp", "Gif"}[i%6])] = nil
 	}
 	dir := write(t, files)
-	s, err := Open(dir, DefaultOptions())
+	s, err := Open(dir, Options{TestShare: 0.2, Seed: 1})
 	require.NoError(t, err)
 	assert.Equal(t, dir, s.Root)
 	assert.Equal(t, []string{"auk", "wren"}, s.Classes)
@@ -38,7 +38,7 @@ func TestOpenClassFolders(t *testing.T) {
 		assert.FileExists(t, filepath.Join(s.Root, it.Path))
 	}
 
-	again, err := Open(dir, DefaultOptions())
+	again, err := Open(dir, Options{TestShare: 0.2, Seed: 1})
 	require.NoError(t, err)
 	assert.Equal(t, s, again)
 	other, err := Open(dir, Options{TestShare: 0.2, Seed: 2})
@@ -55,7 +55,7 @@ func TestOpenSplitFolders(t *testing.T) {
 		"train/b/1.jpg": nil, "train/a/1.jpg": nil, "train/c/1.jpg": nil, "train/c/2.jpg": nil,
 		"val/c/3.jpg": nil, "val/b/3.jpg": nil,
 	}
-	s, err := Open(write(t, files), DefaultOptions())
+	s, err := Open(write(t, files), Options{TestShare: 0.2, Seed: 1})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"a", "b", "c"}, s.Classes)
 	assert.Equal(t, []Item{{"train/a/1.jpg", 0}, {"train/b/1.jpg", 1}, {"train/c/1.jpg", 2}, {"train/c/2.jpg", 2}}, s.Train)
@@ -63,24 +63,24 @@ func TestOpenSplitFolders(t *testing.T) {
 	assert.Empty(t, s.Val)
 
 	files["test/a/4.jpg"] = nil
-	s, err = Open(write(t, files), DefaultOptions())
+	s, err = Open(write(t, files), Options{TestShare: 0.2, Seed: 1})
 	require.NoError(t, err)
 	assert.Equal(t, []Item{{"test/a/4.jpg", 0}}, s.Test)
 	assert.Equal(t, []Item{{"val/b/3.jpg", 1}, {"val/c/3.jpg", 2}}, s.Val)
 
 	files["test/d/4.jpg"] = nil
-	_, err = Open(write(t, files), DefaultOptions())
+	_, err = Open(write(t, files), Options{TestShare: 0.2, Seed: 1})
 	assert.ErrorContains(t, err, ": no training image in class d")
 
 	// Only training images: they are divided.
-	s, err = Open(write(t, map[string][]byte{"train/b/1.jpg": nil, "train/b/2.jpg": nil, "train/a/1.jpg": nil, "train/a/2.jpg": nil}), DefaultOptions())
+	s, err = Open(write(t, map[string][]byte{"train/b/1.jpg": nil, "train/b/2.jpg": nil, "train/a/1.jpg": nil, "train/a/2.jpg": nil}), Options{TestShare: 0.2, Seed: 1})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"a", "b"}, s.Classes)
 	assert.Len(t, s.Train, 2)
 	assert.Len(t, s.Test, 2)
 
 	// Classes that are called train and test.
-	s, err = Open(write(t, map[string][]byte{"train/1.jpg": nil, "train/2.jpg": nil, "test/1.jpg": nil, "test/2.jpg": nil}), DefaultOptions())
+	s, err = Open(write(t, map[string][]byte{"train/1.jpg": nil, "train/2.jpg": nil, "test/1.jpg": nil, "test/2.jpg": nil}), Options{TestShare: 0.2, Seed: 1})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"test", "train"}, s.Classes)
 }
@@ -92,7 +92,7 @@ func TestOpenNotesWhatItSkips(t *testing.T) {
 		"top.jpg": nil, "top.heic": nil, "b/notes.txt": nil, "b/._5.heic": nil,
 	}
 	want := []Skipped{{".heic", 3, "a/3.HEIC"}, {".nef", 1, "b/5.NEF"}, {".jpg", 1, "top.jpg"}}
-	s, err := Open(write(t, files), DefaultOptions())
+	s, err := Open(write(t, files), Options{TestShare: 0.2, Seed: 1})
 	require.NoError(t, err)
 	assert.Equal(t, want, s.Skipped)
 	assert.Equal(t, "3 .heic files, such as a/3.HEIC, cannot be read: save as JPEG", s.Skipped[0].String())
@@ -103,7 +103,7 @@ func TestOpenNotesWhatItSkips(t *testing.T) {
 	for name := range files {
 		split["train/"+name] = nil
 	}
-	s, err = Open(write(t, split), DefaultOptions())
+	s, err = Open(write(t, split), Options{TestShare: 0.2, Seed: 1})
 	require.NoError(t, err)
 	assert.Equal(t, []Skipped{{".heic", 3, "train/a/3.HEIC"}, {".nef", 1, "train/b/5.NEF"}, {".jpg", 1, "train/top.jpg"}, {".png", 2, "test/x.png"}}, s.Skipped)
 }
@@ -149,11 +149,11 @@ func TestOpenErrors(t *testing.T) {
 			assert.EqualError(t, err, "data: open "+dir+strings.ReplaceAll(c.want, "DIR", dir))
 		})
 	}
-	_, err := Open(filepath.Join(t.TempDir(), "none"), DefaultOptions())
+	_, err := Open(filepath.Join(t.TempDir(), "none"), Options{TestShare: 0.2, Seed: 1})
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.ErrorContains(t, err, "none")
 	dir := write(t, map[string][]byte{"file": nil})
-	_, err = Open(filepath.Join(dir, "file"), DefaultOptions())
+	_, err = Open(filepath.Join(dir, "file"), Options{TestShare: 0.2, Seed: 1})
 	assert.ErrorContains(t, err, "file")
 }
 

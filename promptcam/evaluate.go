@@ -46,8 +46,10 @@ func (m *Model) accepts(b *data.Batch) error {
 		if want := []int{len(b.Labels), c.Prefix() + m.patches(), c.Dim}; !slices.Equal(b.Values.Shape(), want) {
 			return fmt.Errorf("promptcam: the loader has tokens %v, the model wants %v", b.Values.Shape(), want)
 		}
-	} else if got, want := [2]int(b.Values.Shape()[2:]), c.ImageSize; got != want {
-		return fmt.Errorf("promptcam: the loader makes images of %dx%d pixels, the backbone wants %dx%d", got[0], got[1], want[0], want[1])
+	} else if got, want := b.Values.Shape(), c.ImageSize; len(got) != 4 || got[0] != len(b.Labels) || got[1] != 3 {
+		return fmt.Errorf("promptcam: the loader has images %v, the model wants [%d 3 %d %d]", got, len(b.Labels), want[0], want[1])
+	} else if [2]int(got[2:]) != want {
+		return fmt.Errorf("promptcam: the loader makes images of %dx%d pixels, the backbone wants %dx%d", got[2], got[3], want[0], want[1])
 	}
 	for i, label := range b.Labels {
 		if label < 0 || label >= m.Config.Classes {

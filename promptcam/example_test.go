@@ -8,12 +8,8 @@ import (
 	"fmt"
 	"image"
 	"image/color"
-	"image/png"
-	"io"
 	"iter"
 	"math/rand/v2"
-	"net/http"
-	"net/http/httptest"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
@@ -373,48 +369,6 @@ func ExampleModel_Explanations() {
 	// image 0: head 3
 	// image 1: head 1
 	// top-1: 0.5
-}
-
-// A handler answers a photograph with its classes and maps. Requests may come at the same time.
-func Example_service() {
-	model := open()
-	http.HandleFunc("POST /explain", func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 10<<20))
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
-			return
-		}
-		photo, err := data.DecodeImage(body, "upload")
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusUnsupportedMediaType)
-			return
-		}
-		e, err := model.Explain(photo)
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusInternalServerError)
-			return
-		}
-		w.Header().Set("Content-Type", "application/json")
-		json.NewEncoder(w).Encode(e) // the client has gone if this fails
-	})
-
-	service := httptest.NewServer(http.DefaultServeMux)
-	defer service.Close()
-	var photo bytes.Buffer
-	check(png.Encode(&photo, bird()))
-	response, err := http.Post(service.URL+"/explain", "image/png", &photo)
-	check(err)
-	defer response.Body.Close()
-	var answer struct {
-		Classes []struct {
-			Name        string
-			Probability float64
-		}
-	}
-	check(json.NewDecoder(response.Body).Decode(&answer))
-	fmt.Printf("%s %s %.0f %%\n", response.Status, answer.Classes[0].Name, 100*answer.Classes[0].Probability)
-	// Output:
-	// 200 OK Hooded Oriole 49 %
 }
 
 func check(err error) {

@@ -34,7 +34,7 @@ type Explanation struct {
 	Index, Label int
 
 	model  *Model
-	attn   *tensor.Tensor // [H, C, columns] of the last block, one column per key that Model.project returns
+	attn   *tensor.Tensor // [H, C, columns] of the last block, one column per key that lastLayer.kv has
 	values *tensor.Tensor // [columns, D], the values to these keys
 	z      *tensor.Tensor // [C, D], the class prompts that enter the last block
 	input  *tensor.Tensor // for ClassToken: tokens [1, prefix+M, D] that enter Layer or, with agnostic prompts, [1, 3, H, W]
@@ -99,22 +99,20 @@ func (m *Model) explainAll(tape *autograd.Tape, b *data.Batch) []*Explanation {
 	if len(m.Agnostic) > 0 { // which these tokens attended to; the class token's maps must not
 		input = b.Values
 	}
-	x, z := m.joint(x, m.prompts(tape, m.Class))
-	q, kv := m.project(x, z)
-	y, attn := m.last.Attention(z, q, kv...) // [B, C, D], [B, H, C, columns]
-	scores := m.score(y).Value()             // [B, C]
+	last := m.enter(m.joint(x, m.prompts(tape, m.Class)))
+	scores, attn := last.explained() // [B, C], [B, H, C, columns]
 	all := make([]*Explanation, b.Values.Dim(0))
 	for i := range all {
 		values := tensor.New(attn.Dim(3), m.Backbone.Config.Dim)
 		row := 0
-		for _, rows := range kv {
+		for _, rows := range last.kv {
 			v := ofImage(rows.V.Value(), i) // [rows, D]
 			tensor.CopyTo(values.Slice(0, row, row+v.Dim(0)), v)
 			row += v.Dim(0)
 		}
 		e := &Explanation{
-			Scores: slices.Clone(scores.Select(0, i).Data()), Index: -1, Label: -1, model: m, values: values,
-			attn: attn.Select(0, i).Clone(), z: ofImage(z.Value(), i).Clone(), input: input.Slice(0, i, i+1).Clone(),
+			Scores: slices.Clone(scores.Value().Select(0, i).Data()), Index: -1, Label: -1, model: m, values: values,
+			attn: attn.Select(0, i).Clone(), z: ofImage(last.z.Value(), i).Clone(), input: input.Slice(0, i, i+1).Clone(),
 		}
 		e.Probabilities, all[i] = softmax(e.Scores), e
 	}

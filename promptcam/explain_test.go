@@ -72,6 +72,9 @@ func TestExplainAnImage(t *testing.T) {
 	m.Transform = data.EvalTransform([2]int{48, 48}, g.config.Mean, g.config.Std)
 	_, err = m.Explain(img)
 	assert.ErrorContains(t, err, "48x48 pixels, the backbone wants 32x32")
+	m.Transform = data.EvalTransform([2]int{32, 32}, [3]float32{}, [3]float32{})
+	_, err = m.Explain(img)
+	assert.ErrorContains(t, err, "the transform does not normalise: its Std is 0")
 }
 
 // batches gives images, or tokens, in batches of two.

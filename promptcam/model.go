@@ -38,12 +38,10 @@ type Model struct {
 // Reset. In training with PatchDropout, M counts the patches that are left.
 func (m *Model) Forward(images *autograd.Var) (scores *autograd.Var, attn *tensor.Tensor) {
 	f := images.Tape().Frame()
-	z := m.prompts(images.Tape(), m.Class)  // class prompts [C, D]
-	x := m.tokens(images)                   // tokens [B, prefix+M, D], where class prompts enter
-	x, z = m.joint(x, z)                    // the blocks from there to the last but one: none in modes Deep and Last
-	q, kv := m.project(x, z)                // class prompts attend to each other and to the tokens
-	z, attn = m.last.Attention(z, q, kv...) // [B, C, D], [B, H, C, columns]
-	scores = m.score(z)                     // [B, C]
+	z := m.prompts(images.Tape(), m.Class)   // class prompts [C, D]
+	x := m.tokens(images)                    // tokens [B, prefix+M, D], where class prompts enter
+	x, z = m.joint(x, z)                     // the blocks from there to the last but one: none in modes Deep and Last
+	scores, attn = m.enter(x, z).explained() // class prompts attend to each other and to the tokens: [B, C], [B, H, C, columns]
 	patches, columns := x.Dim(1)-m.Backbone.Config.Prefix(), attn.Dim(3)
 	return f.Keep(scores), attn.Slice(3, columns-patches, columns)
 }
@@ -89,17 +87,34 @@ func (m *Model) joint(x, z *autograd.Var) (x1, z1 *autograd.Var) {
 	return x, z
 }
 
-// project returns the queries of the class prompts in the last block, and the keys and values that they
-// attend to: class prompts, class token, registers, patches; with PatchesOnly patches alone. No other row is
-// needed there.
-func (m *Model) project(x, z *autograd.Var) (q *autograd.Var, kv []autograd.KV) {
+// lastLayer is what the last block works on. Class prompts attend to themselves, the class token, registers and
+// patches, in this order; with PatchesOnly to patches alone. No row attends to the tokens' own, so they need
+// only keys and values.
+type lastLayer struct {
+	*Model
+	z, q *autograd.Var // class prompts [C, D], or [B, C, D] after joint blocks, and their queries
+	kv   []autograd.KV
+}
+
+// enter projects the tokens and class prompts that enter the last block.
+func (m *Model) enter(x, z *autograd.Var) lastLayer {
 	tokens := m.last.Keys(x)
 	if m.Config.PatchesOnly {
 		prefix, n := m.Backbone.Config.Prefix(), x.Dim(1)
-		return m.last.Query(z), []autograd.KV{{K: autograd.Slice(tokens.K, 1, prefix, n), V: autograd.Slice(tokens.V, 1, prefix, n)}}
+		patches := autograd.KV{K: autograd.Slice(tokens.K, 1, prefix, n), V: autograd.Slice(tokens.V, 1, prefix, n)}
+		return lastLayer{m, z, m.last.Query(z), []autograd.KV{patches}}
 	}
 	q, prompts := m.last.Project(z)
-	return q, []autograd.KV{prompts, tokens}
+	return lastLayer{m, z, q, []autograd.KV{prompts, tokens}}
+}
+
+// scores returns the scores [B, C].
+func (l lastLayer) scores() *autograd.Var { return l.score(l.last.Update(l.z, l.q, l.kv...)) }
+
+// explained returns the same scores and the attention weights [B, H, C, columns], one column per row of kv.
+func (l lastLayer) explained() (scores *autograd.Var, attn *tensor.Tensor) {
+	z, attn := l.last.Attention(l.z, l.q, l.kv...)
+	return l.score(z), attn
 }
 
 // score returns w·LN(z) for each row of z [B, C, D]: [B, C].
@@ -130,9 +145,7 @@ func (m *Model) Layer() (n int, ok bool) { return m.first, len(m.Agnostic) == 0 
 // scores returns the scores [B, C] of class prompts z [C, D] that enter beside tokens x [B, prefix+M, D].
 func (m *Model) scores(x, z *autograd.Var) *autograd.Var {
 	f := x.Tape().Frame()
-	x, z = m.joint(x, z)
-	q, kv := m.project(x, z)
-	return f.Keep(m.score(m.last.Update(z, q, kv...)))
+	return f.Keep(m.enter(m.joint(x, z)).scores())
 }
 
 // tokensOf returns the tokens of a batch of images or tokens that m accepts.

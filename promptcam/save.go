@@ -34,7 +34,8 @@ func (m *Model) Info() Info {
 }
 
 // Validate returns an error about the first field that does not fit, such as a transform to another size than
-// the backbone's.
+// the backbone's or without Std. Other statistics than the backbone's are no error: prompts may be trained with
+// their own.
 func (i Info) Validate() error {
 	if err := cmp.Or(i.Backbone.Config.Validate(), i.Config.Validate(i.Backbone.Config.Depth)); err != nil {
 		return err
@@ -47,6 +48,9 @@ func (i Info) Validate() error {
 	}
 	if t, size := i.Transform, i.Backbone.Config.ImageSize; t.Height != size[0] || t.Width != size[1] {
 		return fmt.Errorf("the transform makes images of %dx%d pixels, the backbone wants %dx%d", t.Height, t.Width, size[0], size[1])
+	}
+	if i.Transform.Std == [3]float32{} {
+		return fmt.Errorf("the transform does not normalise: its Std is 0, the backbone's %v", i.Backbone.Config.Std)
 	}
 	return nil
 }

@@ -468,12 +468,25 @@ func TestTrainAndEvaluateRefuseWhatDoesNotFit(t *testing.T) {
 	}
 }
 
-// odd makes batches of tokens of another shape.
-type odd struct{ *data.Loader }
+// odd makes a batch of values of another shape.
+type odd struct {
+	*data.Loader
+	kind   data.Kind
+	values *tensor.Tensor
+}
 
 func (l odd) Epoch(context.Context, data.Plan) iter.Seq2[*data.Batch, error] {
 	return func(yield func(*data.Batch, error) bool) {
-		yield(&data.Batch{Kind: data.Tokens, Values: tensor.New(1, 16, 48), Labels: []int{0}, Index: []int{0}}, nil)
+		yield(&data.Batch{Kind: l.kind, Values: l.values, Labels: []int{0}, Index: []int{0}}, nil)
+	}
+}
+
+func TestEvaluateRefusesValuesThatAreNoImages(t *testing.T) {
+	l, _ := spots(t, 8, false)
+	m := openGolden(t, "dino").model()
+	for _, shape := range [][]int{{}, {1}, {1, 17, 48}, {1, 3, 32, 32, 1}, {2, 3, 32, 32}, {1, 1, 32, 32}} {
+		_, err := m.Evaluate(t.Context(), odd{l, data.Images, tensor.New(shape...)}, nil)
+		assert.EqualError(t, err, fmt.Sprintf("promptcam: the loader has images %v, the model wants [1 3 32 32]", shape))
 	}
 }
 
@@ -485,9 +498,9 @@ func TestTrainAndEvaluateRefuseTokensThatDoNotFit(t *testing.T) {
 	} {
 		m, err := New(openGolden(t, "dino").model().Backbone, configs()[name], rand.New(rand.NewPCG(1, 2)))
 		require.NoError(t, err)
-		_, err = m.Evaluate(context.Background(), odd{l}, nil)
+		_, err = m.Evaluate(context.Background(), odd{l, data.Tokens, tensor.New(1, 16, 48)}, nil)
 		assert.ErrorContains(t, err, want)
-		for _, err := range Train(context.Background(), m, odd{l}, trainConfig()) {
+		for _, err := range Train(context.Background(), m, odd{l, data.Tokens, tensor.New(1, 16, 48)}, trainConfig()) {
 			assert.ErrorContains(t, err, want)
 		}
 	}

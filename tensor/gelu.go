@@ -2,30 +2,27 @@ package tensor
 
 import "github.com/promptcam/promptcam/tensor/internal/kernel"
 
-// GELUTo writes x·Phi(x), with Phi the normal distribution's cumulative function (Hendrycks and Gimpel, arXiv
-// 1606.08415), to dst. Both must be contiguous.
+// activations are the Activations and their adjoints, on pieces.
+var activations = [...]struct{ to, backward func(dst, x, dy []float32) }{
+	Identity: {
+		func(dst, x, _ []float32) { copy(dst, x) },
+		func(dx, _, dy []float32) { copy(dx, dy) },
+	},
+	GELU:      {func(dst, x, _ []float32) { kernel.GELU(dst, x) }, kernel.GELUGrad},
+	QuickGELU: {func(dst, x, _ []float32) { kernel.QuickGELU(dst, x) }, kernel.QuickGELUGrad},
+}
+
+// To writes the function of each element of x to dst, which may be x. Both must be contiguous.
 //
-// All functions of this file have an absolute error of about one unit in the last place of max(1, |x|) (times
+// Results and derivatives have an absolute error of about one unit in the last place of max(1, |x|) (times
 // |dy|). The relative error is not small: below about x = -5.2, results may be exactly 0, and derivatives
 // -2^-64.
-func GELUTo(dst, x *Tensor) {
-	activate("GELUTo", dst, x, x, func(dst, x, _ []float32) { kernel.GELU(dst, x) })
-}
+func (a Activation) To(dst, x *Tensor) { activate("Activation.To", dst, x, x, activations[a].to) }
 
-// GELUBackwardTo writes to dx the gradient of GELUTo's x, given that of its result. All must be contiguous;
-// dx may be x or dy.
-func GELUBackwardTo(dx, x, dy *Tensor) { activate("GELUBackwardTo", dx, x, dy, kernel.GELUGrad) }
-
-// QuickGELUTo writes x·sigmoid(1.702 x), the form in OpenAI's CLIP, to dst. Both must be contiguous. For its
-// accuracy see GELUTo.
-func QuickGELUTo(dst, x *Tensor) {
-	activate("QuickGELUTo", dst, x, x, func(dst, x, _ []float32) { kernel.QuickGELU(dst, x) })
-}
-
-// QuickGELUBackwardTo writes to dx the gradient of QuickGELUTo's x, given that of its result. All must be
-// contiguous; dx may be x or dy.
-func QuickGELUBackwardTo(dx, x, dy *Tensor) {
-	activate("QuickGELUBackwardTo", dx, x, dy, kernel.QuickGELUGrad)
+// BackwardTo writes to dx the gradient of To's x, given that of its result. All must be contiguous; dx may be
+// x or dy.
+func (a Activation) BackwardTo(dx, x, dy *Tensor) {
+	activate("Activation.BackwardTo", dx, x, dy, activations[a].backward)
 }
 
 // geluGrain is smaller than grain: an exponential costs several times an addition.

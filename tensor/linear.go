@@ -13,8 +13,8 @@ type Activation int
 
 const (
 	Identity  = Activation(kernel.Identity)
-	GELU      = Activation(kernel.GELUAct)      // x·Phi(x), see GELUTo
-	QuickGELU = Activation(kernel.QuickGELUAct) // x·sigmoid(1.702 x), see QuickGELUTo
+	GELU      = Activation(kernel.GELUAct)      // x·Phi(x), Phi the normal distribution's (Hendrycks and Gimpel, arXiv 1606.08415)
+	QuickGELU = Activation(kernel.QuickGELUAct) // x·sigmoid(1.702 x), the form in OpenAI's CLIP
 )
 
 // After lists what LinearTo applies to x·wᵀ, in this order, while it is still in the CPU's cache. A nil

@@ -66,12 +66,7 @@ func TestLinearAfter(t *testing.T) {
 					want = want.Add(bias)
 				}
 				pre := want.Clone()
-				switch act {
-				case tensor.GELU:
-					tensor.GELUTo(want, want)
-				case tensor.QuickGELU:
-					tensor.QuickGELUTo(want, want)
-				}
+				act.To(want, want)
 				if parts&2 != 0 {
 					after.Pre = tensor.New(rows, out)
 				}
@@ -143,12 +138,7 @@ func TestLinearBackwardAct(t *testing.T) {
 		for _, act := range []tensor.Activation{tensor.Identity, tensor.GELU, tensor.QuickGELU} {
 			want, got := tensor.New(rows, in), tensor.New(rows, in).Fill(nan)
 			tensor.LinearBackwardTo(want, nil, dy, nil, w, nil)
-			switch act {
-			case tensor.GELU:
-				tensor.GELUBackwardTo(want, pre, want)
-			case tensor.QuickGELU:
-				tensor.QuickGELUBackwardTo(want, pre, want)
-			}
+			act.BackwardTo(want, pre, want)
 			tensor.LinearBackwardActTo(got, dy, w, nil, pre, act)
 			tensortest.Close(t, want, got, 1e-5)
 			packed := tensor.New(rows, in).Fill(nan)

@@ -2,8 +2,10 @@ package vit
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"slices"
 	"strings"
@@ -116,6 +118,16 @@ func (c Config) Validate() error {
 		return fmt.Errorf("vit: config %q: %w", c.Name, errors.Join(faults...))
 	}
 	return nil
+}
+
+// ReadConfig reads a valid Config as JSON, with the names of its fields and no others.
+func ReadConfig(r io.Reader) (c Config, err error) {
+	d := json.NewDecoder(r)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		return c, fmt.Errorf("vit: config: want a JSON object with the fields of Config: %w", err)
+	}
+	return c, c.Validate()
 }
 
 // Statistics for normalising pixels: ImageNet's from torchvision, CLIP's from OpenAI's clip.load; AugReg's

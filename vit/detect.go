@@ -1,10 +1,8 @@
 package vit
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -37,8 +35,8 @@ func Detect(h Header) (Config, error) {
 
 func detect(h Header) (Config, error) {
 	if m, ok := h.(interface{ Metadata() map[string]string }); ok {
-		c, err := decode(m.Metadata()["config"])
-		if err == nil && c.Validate() == nil { // else it is something else: "config" is a common name
+		c, err := ReadConfig(strings.NewReader(m.Metadata()["config"]))
+		if err == nil { // else it is something else: "config" is a common name
 			return c, nil
 		}
 	}
@@ -81,14 +79,6 @@ func detect(h Header) (Config, error) {
 	c := likely[0]
 	c.Labels = seen.Labels
 	return c, nil
-}
-
-// decode parses a Config as JSON; unknown fields are an error.
-func decode(text string) (c Config, err error) {
-	d := json.NewDecoder(strings.NewReader(text))
-	d.DisallowUnknownFields()
-	err = d.Decode(&c)
-	return c, err
 }
 
 func filter(cs []Config, keep func(Config) bool) []Config {
@@ -188,21 +178,10 @@ func namedFamily(words []string) string {
 	return ""
 }
 
-// Named returns the architecture of weights by its name: "auto" detects it, a .json file holds a Config, as
-// examples/pretrain writes it, and any other name is a preset's.
-func Named(name string, weights Header) (c Config, err error) {
+// Named returns the architecture of weights by its name: "auto" detects it, any other name is a preset's.
+func Named(name string, weights Header) (Config, error) {
 	if name == "auto" {
 		return Detect(weights)
 	}
-	if !strings.HasSuffix(name, ".json") {
-		return Preset(name)
-	}
-	text, err := os.ReadFile(name)
-	if err != nil {
-		return c, fmt.Errorf("vit: %w", err)
-	}
-	if c, err = decode(string(text)); err != nil {
-		return c, fmt.Errorf("vit: %s: want a JSON object with the fields of Config: %w", name, err)
-	}
-	return c, nil
+	return Preset(name)
 }

@@ -1,9 +1,8 @@
 package vit
 
 import (
+	"bytes"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -191,20 +190,22 @@ func TestDetectReadsTheRealWeights(t *testing.T) {
 }
 
 func TestNamed(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "own.json")
 	want, err := Preset("dino-vits16")
 	require.NoError(t, err)
+	got, err := Named("dino-vits16", nil)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+	for _, name := range []string{"none.json", "dino"} {
+		_, err := Named(name, nil)
+		assert.ErrorContains(t, err, "no preset")
+	}
 	text, err := json.Marshal(want)
 	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(path, text, 0o644))
-	for _, name := range []string{"dino-vits16", path} {
-		got, err := Named(name, nil)
-		require.NoError(t, err)
-		assert.Equal(t, want, got)
-	}
-	require.NoError(t, os.WriteFile(path, []byte(`{"Width": 3}`), 0o644))
-	for name, wrong := range map[string]string{path: "Width", "none.json": "none.json", "dino": "no preset"} {
-		_, err := Named(name, nil)
+	got, err = ReadConfig(bytes.NewReader(text))
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+	for text, wrong := range map[string]string{`{"Width": 3}`: "Width", "hello": "JSON", "{}": "PatchSize is 0"} {
+		_, err := ReadConfig(strings.NewReader(text))
 		assert.ErrorContains(t, err, wrong)
 	}
 }

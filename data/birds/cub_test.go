@@ -53,7 +53,7 @@ func TestWriteIsRead(t *testing.T) {
 	c := small()
 	dir := filepath.Join(t.TempDir(), "new", "birds")
 	require.NoError(t, Write(t.Context(), dir, c))
-	set, err := data.Open(dir, data.DefaultOptions())
+	set, err := data.Open(dir, data.Options{TestShare: 0.2, Seed: 1})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"001.Plain_Leafling", "002.Spectacled_Leafling", "003.Capped_Leafling"}, set.Classes)
 	assert.Len(t, set.Train, 9)

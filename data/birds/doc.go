@@ -13,8 +13,8 @@
 //	endless := birds.Draw(birds.Random(rng), birds.NewScene(rng.Uint64()), 128)
 //
 // AllSpecies is a taxonomy: species of one genus share all but one or two traits, genera of one family share
-// build and, except one species, bill. For each small kind of trait two species differ in it alone;
-// Distinguish finds them.
+// build and, except one species, bill. For each small kind of trait two species differ in it alone:
+// Traits.Diff.
 //
 // The same arguments give the same bits on every platform.
 //

@@ -12,7 +12,7 @@ import (
 func Example() {
 	all := birds.AllSpecies()
 	plain, spectacled := all[0], all[1]
-	fmt.Println(spectacled.Name, "has", birds.Distinguish(spectacled, plain))
+	fmt.Println(spectacled.Name, "differs in", spectacled.Traits.Diff(plain.Traits))
 
 	scene := birds.NewScene(7)
 	bird := birds.Draw(spectacled.Traits, scene, 128)
@@ -31,7 +31,7 @@ func Example() {
 	}
 	fmt.Println(changed > 0, outside) // something changed, nothing outside the ring's box
 	// Output:
-	// Spectacled Leafling has [eye ring: white]
+	// Spectacled Leafling differs in [eye ring]
 	// true 0
 }
 

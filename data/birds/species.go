@@ -80,12 +80,3 @@ func AllSpecies() []Species {
 	}
 	return all
 }
-
-// Distinguish returns the traits of a that b does not have.
-func Distinguish(a, b Species) []Trait {
-	var traits []Trait
-	for _, k := range a.Traits.Diff(b.Traits) {
-		traits = append(traits, Trait{k, a.Traits[k]})
-	}
-	return traits
-}

@@ -58,15 +58,23 @@ func TestOneTraitTellsLookAlikes(t *testing.T) {
 	}
 }
 
-func TestDistinguish(t *testing.T) {
+// distinguish returns the traits of a that b does not have.
+func distinguish(a, b Species) (traits []Trait) {
+	for _, k := range a.Traits.Diff(b.Traits) {
+		traits = append(traits, Trait{k, a.Traits[k]})
+	}
+	return traits
+}
+
+func TestDiff(t *testing.T) {
 	all := AllSpecies()
-	assert.Equal(t, []Trait{{EyeRing, 1}}, Distinguish(all[1], all[0]))
-	assert.Equal(t, []Trait{{EyeRing, 0}}, Distinguish(all[0], all[1]))
-	assert.Equal(t, "eye ring: white", Distinguish(all[1], all[0])[0].String())
-	assert.Empty(t, Distinguish(all[1], all[1]))
+	assert.Equal(t, []Trait{{EyeRing, 1}}, distinguish(all[1], all[0]))
+	assert.Equal(t, []Trait{{EyeRing, 0}}, distinguish(all[0], all[1]))
+	assert.Equal(t, "eye ring: white", distinguish(all[1], all[0])[0].String())
+	assert.Empty(t, distinguish(all[1], all[1]))
 	for _, a := range all {
 		for _, b := range all {
-			assert.Equal(t, a.Traits, b.Traits.With(Distinguish(a, b)...))
+			assert.Equal(t, a.Traits, b.Traits.With(distinguish(a, b)...))
 		}
 	}
 }

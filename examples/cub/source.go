@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/promptcam/promptcam/data/birds"
 	"github.com/promptcam/promptcam/data/download"
@@ -181,7 +182,11 @@ func (s *source) loadBackbone() (*vit.Model, error) {
 
 // architecture returns what --arch and --size ask for.
 func (s *source) architecture(weights *checkpoint.File) (vit.Config, error) {
-	c, err := vit.Named(s.Arch, weights)
+	named := vit.Named
+	if strings.HasSuffix(s.Arch, ".json") {
+		named = readArchitecture
+	}
+	c, err := named(s.Arch, weights)
 	if err != nil {
 		return c, fmt.Errorf("--arch: %w", err)
 	}
@@ -191,6 +196,19 @@ func (s *source) architecture(weights *checkpoint.File) (vit.Config, error) {
 	}
 	if err := c.Validate(); err != nil {
 		return c, fmt.Errorf("--arch %s, --size: %w", s.Arch, err)
+	}
+	return c, nil
+}
+
+// readArchitecture reads a file as examples/pretrain writes it.
+func readArchitecture(path string, _ vit.Header) (c vit.Config, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return c, err
+	}
+	defer f.Close() // it is only read
+	if c, err = vit.ReadConfig(f); err != nil {
+		return c, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil
 }

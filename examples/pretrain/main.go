@@ -57,7 +57,7 @@ func train(ctx context.Context, s *settings, c *console.Console) error {
 		if err != nil {
 			return err
 		}
-		c.Say(line(r, e))
+		c.Say(line(s, e))
 	}
 	c.Say("weights: " + s.path(backbone))
 	if err := os.Remove(s.path(state)); err != nil {
@@ -161,9 +161,9 @@ func publish(s *settings, r *pretrain.Run) error {
 }
 
 // line is what the console says of an epoch.
-func line(r *pretrain.Run, e fit.Epoch) string {
-	text := fmt.Sprintf("epoch %d/%d  loss %.4f", e.Number, r.Config.Epochs, e.Loss)
-	if r.Config.Contrast == 0 {
+func line(s *settings, e fit.Epoch) string {
+	text := fmt.Sprintf("epoch %d/%d  loss %.4f", e.Number, s.Epochs, e.Loss)
+	if s.Contrast == 0 {
 		text += fmt.Sprintf("  teacher's entropy %.3f of %.3f", e.Values[pretrain.Entropy], e.Values[pretrain.Spread])
 	}
 	if v, ok := e.Values[pretrain.KNN]; ok {

@@ -1,12 +1,14 @@
 package figure
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"image"
 	"io"
 	"iter"
+	"math"
 	"os"
 	"path/filepath"
 
@@ -92,33 +94,36 @@ type Sample struct {
 }
 
 // WriteFile writes the report to path, an .html file; an earlier one is replaced only once the new one is
-// complete. Finished samples are kept in a temporary file beside it. It returns ctx's error if ctx ends
-// first.
+// complete. Memory does not grow with the number of samples: finished ones are kept in a temporary file beside
+// it. It returns ctx's error if ctx ends first.
 func (r *Report) WriteFile(ctx context.Context, path string) error {
-	err := checkpoint.WriteFile(path, func(w io.Writer) error { return r.write(ctx, w, filepath.Dir(path)) })
+	err := checkpoint.WriteFile(path, func(w io.Writer) (err error) {
+		spool, err := os.CreateTemp(filepath.Dir(path), ".report-samples-*")
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, spool.Close(), os.Remove(spool.Name())) }()
+		return r.write(ctx, w, spool, io.NewSectionReader(spool, 0, math.MaxInt64))
+	})
 	if err != nil {
 		return fmt.Errorf("figure: write report %w", err)
 	}
 	return nil
 }
 
-// Write writes the report to w. Memory does not grow with the number of samples: finished ones are kept in a
-// temporary file in the system's folder, and nothing is written to w before the last is done. It returns
-// ctx's error if ctx ends first.
+// Write writes the report to w. It needs no file system: finished samples are kept in memory, some ten
+// kilobytes each, and nothing is written to w before the last is done. It returns ctx's error if ctx ends
+// first.
 func (r *Report) Write(ctx context.Context, w io.Writer) error {
-	if err := r.write(ctx, w, ""); err != nil {
+	var spool bytes.Buffer
+	if err := r.write(ctx, w, &spool, &spool); err != nil {
 		return fmt.Errorf("figure: write report: %w", err)
 	}
 	return nil
 }
 
-// write keeps finished samples in folder, since the tables above them link to them.
-func (r *Report) write(ctx context.Context, w io.Writer, folder string) (err error) {
-	spool, err := os.CreateTemp(folder, ".report-samples-*")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, spool.Close(), os.Remove(spool.Name())) }()
+// write keeps finished samples in spool, since the tables above them link to them. finished reads spool.
+func (r *Report) write(ctx context.Context, w, spool io.Writer, finished io.Reader) error {
 	view, err := r.view()
 	if err != nil {
 		return err
@@ -126,13 +131,10 @@ func (r *Report) write(ctx context.Context, w io.Writer, folder string) (err err
 	if err := view.writeSamples(ctx, spool); err != nil {
 		return err
 	}
-	if _, err := spool.Seek(0, io.SeekStart); err != nil {
-		return err
-	}
 	if err := page.ExecuteTemplate(w, "top", view); err != nil {
 		return err
 	}
-	if _, err := io.Copy(w, spool); err != nil {
+	if _, err := io.Copy(w, finished); err != nil {
 		return err
 	}
 	if err := page.ExecuteTemplate(w, "bottom", nil); err != nil {

@@ -207,8 +207,7 @@ func TestExamplesOfDifferentClasses(t *testing.T) {
 }
 
 func TestWriteEqualsWriteFile(t *testing.T) {
-	temp := t.TempDir()
-	t.Setenv("TMPDIR", temp)
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "none")) // a browser has no files
 	var page bytes.Buffer
 	require.NoError(t, testReport(2).Write(t.Context(), &page))
 	assert.Equal(t, written(t, testReport(2)), page.String())
@@ -217,9 +216,6 @@ func TestWriteEqualsWriteFile(t *testing.T) {
 	page.Reset()
 	require.ErrorIs(t, testReport(2).Write(ctx, &page), context.Canceled)
 	assert.Zero(t, page.Len())
-	files, err := os.ReadDir(temp)
-	require.NoError(t, err)
-	assert.Empty(t, files, "no temporary file is left")
 }
 
 func TestEmptyReport(t *testing.T) {

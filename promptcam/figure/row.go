@@ -74,19 +74,15 @@ func (p Panel) shared() bool { return p.Share.Prompts+p.Share.CLS+p.Share.Regist
 // peak says where the hottest patch is, and its share of the attention.
 func (p Panel) peak() string {
 	h := p.Heat
-	best := 0
-	for i, v := range h.Values {
-		if v > h.Values[best] {
-			best = i
-		}
-	}
-	if len(h.Values) == 0 || h.Values[best] <= 0 {
+	_, high := h.Range()
+	if !(high > 0) {
 		return "no attention on patches"
 	}
+	x, y := h.Peak()
 	place := [3][3]string{
 		{"upper left", "upper centre", "upper right"},
 		{"centre left", "centre", "centre right"},
 		{"lower left", "lower centre", "lower right"},
-	}[(2*(best/h.W)+1)*3/(2*h.H)][(2*(best%h.W)+1)*3/(2*h.W)] // by the patch's centre
-	return fmt.Sprintf("hottest patch: %s, %s of the attention", place, percent(float64(h.Values[best])))
+	}[(2*y+1)*3/(2*h.H)][(2*x+1)*3/(2*h.W)] // by the patch's centre
+	return fmt.Sprintf("hottest patch: %s, %s of the attention", place, percent(float64(high)))
 }

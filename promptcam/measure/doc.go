@@ -5,12 +5,12 @@
 // scores counterfactuals: photographs with the traits exchanged that tell one class from another. All sums
 // have intervals.
 //
-// [NewRegions] makes the regions from annotations such as CUB-200-2011's, and [DrawnPairs] the
-// counterfactuals of the birds that package data/birds draws.
+// [NewRegions] makes the regions from annotations such as CUB-200-2011's, and package drawn the counterfactuals
+// of the birds that package data/birds draws.
 //
 //	regions := measure.NewRegions(notes, set.FS, set.Test, model)
 //	images, err := measure.LocalizeAll(model.Explanations(ctx, loader), regions.Of, promptcam.BlurPatches)
 //	scores := measure.ScoreTraits(images, len(model.Classes), regions.Target, heat.DefaultBootstrap())
 //
-// Reading order: regions.go, localize.go, traits.go; swap.go, drawn.go.
+// Reading order: regions.go, localize.go, traits.go; swap.go; package drawn.
 package measure

@@ -11,6 +11,7 @@ import (
 	"github.com/promptcam/promptcam/data/birds"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/measure"
+	"github.com/promptcam/promptcam/promptcam/measure/drawn"
 	"github.com/promptcam/promptcam/vit"
 	"github.com/promptcam/promptcam/vit/heat"
 )
@@ -40,7 +41,7 @@ func flock() (set *data.Set, notes *data.Annotations, remove func()) {
 	check(err)
 	dir += "/birds"
 	check(birds.Write(context.Background(), dir, birds.Config{Species: birds.AllSpecies()[:3], Train: 1, Test: 4, Size: 32, Seed: 7}))
-	set, err = data.Open(dir, data.DefaultOptions())
+	set, err = data.Open(dir, data.Options{TestShare: 0.2, Seed: 1})
 	check(err)
 	notes, err = data.OpenAnnotations(dir)
 	check(err)
@@ -76,7 +77,7 @@ func ExampleSwap() {
 	set, notes, remove := flock()
 	defer remove()
 	model := untrained(set.Classes)
-	pairs, _ := measure.DrawnPairs(set.FS, notes, set.Classes, set.Test, 10)
+	pairs, _ := drawn.Pairs(set.FS, notes, set.Classes, set.Test, 10)
 	outcomes, err := measure.Swap(context.Background(), model, pairs, nil)
 	check(err)
 	score := measure.ScoreSwaps(outcomes, heat.DefaultBootstrap())
@@ -89,7 +90,7 @@ func ExampleSwap() {
 func ExamplePair() {
 	set, notes, remove := flock()
 	defer remove()
-	pairs, n := measure.DrawnPairs(set.FS, notes, set.Classes, set.Test, 10)
+	pairs, n := drawn.Pairs(set.FS, notes, set.Classes, set.Test, 10)
 	for pair, err := range pairs {
 		check(err)
 		fmt.Printf("the first of %d: %s drawn as %s\n", n, set.Classes[pair.Class], set.Classes[pair.Other])

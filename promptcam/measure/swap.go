@@ -1,12 +1,11 @@
 package measure
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
-	"slices"
 
-	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/tensor"
@@ -44,64 +43,70 @@ func Swap(ctx context.Context, m *promptcam.Model, pairs iter.Seq2[Pair, error],
 	if err := m.Info().Validate(); err != nil {
 		return nil, fmt.Errorf("measure: swap: %w", err)
 	}
-	var all []Outcome
-	var images []*data.RGB // to be scored
-	var at [][2]int        // for each pair to be scored, the indices of its two images
-	done := 0              // pairs
-	tape := &autograd.Tape{NoGrad: true}
-	score := func() {
-		p := predict(m, tape, images)
-		tape.Reset()
-		for i, pair := range at {
-			o := &all[done+i]
-			o.Before, o.After = p[pair[0]], p[pair[1]]
-			o.Before.Class, o.After.Class = o.Class, o.Other
-		}
-		done += len(at)
-		images, at = images[:0], at[:0]
+	s := &swaps{pairs: pairs, transform: m.Transform}
+	e, err := m.Evaluate(ctx, s, func(int) {
 		if progress != nil {
-			progress(done)
+			progress(len(s.all))
 		}
+	})
+	if err != nil {
+		return nil, err
 	}
-	original := 0 // its index in images
-	for p, err := range pairs {
-		if err == nil {
-			err = ctx.Err()
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(images) == 0 || p.Original != images[original] {
-			original = len(images)
-			images = append(images, p.Original)
-		}
-		at = append(at, [2]int{original, len(images)})
-		images = append(images, p.Changed)
-		all = append(all, Outcome{Class: p.Class, Other: p.Other, Off: p.Off})
-		if len(images) >= swapBatch {
-			score()
-		}
+	for i := range s.all {
+		o := &s.all[i]
+		o.Before, o.After = e.Predictions[s.at[i][0]], e.Predictions[s.at[i][1]]
+		o.Before.Class = o.Class
 	}
-	if len(images) > 0 {
-		score()
-	}
-	return all, nil
+	return s.all, nil
 }
 
-// predict scores images on a tape.
-func predict(m *promptcam.Model, tape *autograd.Tape, images []*data.RGB) []promptcam.Prediction {
-	t := m.Transform
-	x := tensor.New(len(images), 3, t.Height, t.Width)
-	n := 3 * t.Height * t.Width
-	for i, img := range images {
-		t.Normalise(x.Data()[i*n:(i+1)*n], t.Apply(img, nil))
+// swaps are the images of pairs as a promptcam.Batches. The class to predict for Changed is its label.
+type swaps struct {
+	pairs     iter.Seq2[Pair, error]
+	transform data.Transform
+	all       []Outcome // of the pairs so far
+	at        [][2]int  // of each, the indices of its two images
+	images    int       // so far
+}
+
+func (s *swaps) Len() int     { return s.images }
+func (s *swaps) Batches() int { return (s.images + swapBatch - 1) / swapBatch }
+
+func (s *swaps) Epoch(ctx context.Context, _ data.Plan) iter.Seq2[*data.Batch, error] {
+	return func(yield func(*data.Batch, error) bool) {
+		t := s.transform
+		values := tensor.New(swapBatch+1, 3, t.Height, t.Width) // a batch's last pair may exceed it
+		b := &data.Batch{}
+		add := func(img *data.RGB, class int) (index int) {
+			t.Normalise(values.Select(0, len(b.Labels)).Data(), t.Apply(img, nil))
+			b.Labels, b.Index = append(b.Labels, class), append(b.Index, s.images)
+			b.Values = values.Slice(0, 0, len(b.Labels))
+			s.images++
+			return s.images - 1
+		}
+		var original *data.RGB // the last in b
+		var index int          // its
+		for p, err := range s.pairs {
+			if err := cmp.Or(err, ctx.Err()); err != nil {
+				yield(nil, err)
+				return
+			}
+			if len(b.Labels) == 0 || p.Original != original {
+				original, index = p.Original, add(p.Original, p.Class)
+			}
+			s.at = append(s.at, [2]int{index, add(p.Changed, p.Other)})
+			s.all = append(s.all, Outcome{Class: p.Class, Other: p.Other, Off: p.Off})
+			if len(b.Labels) >= swapBatch {
+				if !yield(b, nil) {
+					return
+				}
+				b.Labels, b.Index = b.Labels[:0], b.Index[:0]
+			}
+		}
+		if len(b.Labels) > 0 {
+			yield(b, nil)
+		}
 	}
-	scores := m.Scores(tape.Const(x)).Value() // [B, C]
-	all := make([]promptcam.Prediction, len(images))
-	for i, best := range scores.ArgMax() {
-		all[i] = promptcam.Prediction{Index: -1, Predicted: best, Scores: slices.Clone(scores.Select(0, i).Data())}
-	}
-	return all
 }
 
 // SwapScore sums up what exchanging traits does.

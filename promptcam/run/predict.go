@@ -10,7 +10,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 
 	"github.com/promptcam/promptcam/data"
@@ -71,9 +70,7 @@ func (j *Job) predict(m *promptcam.Model, path string) (Prediction, error) {
 		Probability: e.Probabilities[two[0]], SecondProbability: e.Probabilities[two[1]],
 		Head: e.Rank(two[0], j.blur()).Heads[0].Head,
 	}
-	h := e.Heat(two[0], p.Head)
-	hottest := slices.Index(h.Values, slices.Max(h.Values))
-	p.Row, p.Column = hottest/h.W, hottest%h.W
+	p.Column, p.Row = e.Heat(two[0], p.Head).Peak()
 	return p, nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure"
 	"github.com/promptcam/promptcam/promptcam/measure"
+	"github.com/promptcam/promptcam/promptcam/measure/drawn"
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
@@ -69,9 +70,9 @@ const exchangedImages = 10
 
 // exchange draws test images again with one trait exchanged, if they are drawn birds.
 func (r *results) exchange(ctx context.Context) (err error) {
-	pairs, n := measure.DrawnPairs(r.Set.FS, r.Notes, r.Set.Classes, r.Set.Test, exchangedImages)
+	pairs, n := drawn.Pairs(r.Set.FS, r.Notes, r.Set.Classes, r.Set.Test, exchangedImages)
 	r.Swaps, err = measure.Swap(ctx, r.Model, pairs, r.Observer.count("exchanged traits", n))
-	if errors.Is(err, measure.ErrForeign) {
+	if errors.Is(err, drawn.ErrForeign) {
 		r.Observer.say(Warning, "%v: no traits are exchanged; draw the folder anew", err)
 		return nil
 	}
@@ -109,17 +110,25 @@ type traitMetrics struct {
 	// For "all" pairs of images and for some of them: the share of predictions that "moved" to the other
 	// class, the change of its "log_odds" against the first class, no percentage, and the changes of both
 	// probabilities.
-	Swaps    map[string]map[string]heat.Interval `json:"counterfactual,omitempty"`
-	PerClass []classTraitsScore                  `json:"per_class"`
+	Swaps    map[string]map[string]interval `json:"counterfactual,omitempty"`
+	PerClass []classTraitsScore             `json:"per_class"`
 }
 
 type regionMetrics map[string]regionScore
 
 type regionScore struct {
-	Points   heat.Interval `json:"points"`        // images whose hottest patch is on the region
-	Chance   float64       `json:"points_chance"` // for any patch
-	Mass     heat.Interval `json:"mass"`          // attention to patches that falls on it
-	EvenMass float64       `json:"mass_even"`     // of an even map
+	Points   interval `json:"points"`        // images whose hottest patch is on the region
+	Chance   float64  `json:"points_chance"` // for any patch
+	Mass     interval `json:"mass"`          // attention to patches that falls on it
+	EvenMass float64  `json:"mass_even"`     // of an even map
+}
+
+// interval is a heat.Interval over images.
+type interval struct {
+	Mean   float64 `json:"mean"`
+	Low    float64 `json:"low"`
+	High   float64 `json:"high"`
+	Images int     `json:"images"`
 }
 
 type classTraitsScore struct {
@@ -134,8 +143,8 @@ type classTraitsScore struct {
 	Top        regionMetrics `json:"top_head,omitempty"`
 }
 
-func percents(i heat.Interval) heat.Interval {
-	return heat.Interval{Mean: 100 * i.Mean, Low: 100 * i.Low, High: 100 * i.High, N: i.N}
+func percents(i heat.Interval) interval {
+	return interval{100 * i.Mean, 100 * i.Low, 100 * i.High, i.N}
 }
 
 // named gives scores of regions their names.
@@ -155,10 +164,10 @@ func (r *results) traitMetrics() *traitMetrics {
 		Images: len(r.Set.Test), Confidence: 100 * b.Confidence, Resamples: b.Resamples,
 		BestHead: r.named(t.Best), TopHead: r.named(t.Top), TokenBest: r.named(t.TokenBest), TokenMean: r.named(t.TokenMean),
 	}
-	m.Swaps = map[string]map[string]heat.Interval{}
+	m.Swaps = map[string]map[string]interval{}
 	for name, s := range r.swapScores() {
-		m.Swaps[name] = map[string]heat.Interval{
-			"moved": percents(s.Moved), "log_odds": s.Margin, "probability": percents(s.Class), "other_probability": percents(s.Other),
+		m.Swaps[name] = map[string]interval{
+			"moved": percents(s.Moved), "log_odds": {s.Margin.Mean, s.Margin.Low, s.Margin.High, s.Margin.N}, "probability": percents(s.Class), "other_probability": percents(s.Other),
 		}
 	}
 	for i, c := range t.Classes {

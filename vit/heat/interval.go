@@ -5,8 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
-
-	"gonum.org/v1/gonum/stat"
 )
 
 // Bootstrap computes confidence intervals by the percentile method (Efron and Tibshirani, "An Introduction to
@@ -26,7 +24,7 @@ type Interval struct {
 	Mean float64 `json:"mean"` // 0, as are the bounds, if there are no values
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
-	N    int     `json:"images"` // values
+	N    int     `json:"n"` // values
 }
 
 // String returns the mean and the interval in percent, such as "93.1 % (90.4 to 95.6 %)".
@@ -62,9 +60,13 @@ func (b Bootstrap) Mean(values []float64) Interval {
 	tail := (1 - b.Confidence) / 2
 	return Interval{
 		Mean: mean(values), N: n,
-		Low:  stat.Quantile(tail, stat.Empirical, means, nil),
-		High: stat.Quantile(1-tail, stat.Empirical, means, nil),
+		Low: quantile(means, tail), High: quantile(means, 1-tail),
 	}
+}
+
+// quantile returns the least of the sorted values that a share p of them do not exceed.
+func quantile(sorted []float64, p float64) float64 {
+	return sorted[max(0, int(math.Ceil(p*float64(len(sorted))))-1)]
 }
 
 // Mean returns the mean of values without an interval: Low and High equal the mean.

@@ -2,9 +2,11 @@ package heat
 
 import (
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
@@ -52,6 +54,24 @@ func TestIntervalIsThatOfTheBinomial(t *testing.T) {
 	assert.Equal(t, 80, got.N)
 	assert.InDelta(t, quantile(0.05), got.Low, 1.01/80)
 	assert.InDelta(t, quantile(0.95), got.High, 1.01/80)
+}
+
+func TestQuantile(t *testing.T) {
+	rng := rand.New(rand.NewPCG(6, 7))
+	for _, n := range []int{1, 2, 3, 7, 40, 100, 2000} {
+		values := make([]float64, n)
+		for i := range values {
+			values[i] = rng.NormFloat64()
+		}
+		slices.Sort(values)
+		shares := []float64{0.025, 0.975, 0.005, 0.05, 0.5, 0.95, 1 - 0.05, (1 - 0.95) / 2, 1 - (1-0.95)/2, 1e-12, 1}
+		for range 200 {
+			shares = append(shares, rng.Float64(), float64(rng.IntN(n+1))/float64(n))
+		}
+		for _, p := range shares {
+			assert.Equal(t, stat.Quantile(p, stat.Empirical, values, nil), quantile(values, p), "%v of %d", p, n)
+		}
+	}
 }
 
 func TestIntervalDependsOnSeedAndValuesAlone(t *testing.T) {

@@ -31,6 +31,16 @@ func (h Map) Range() (low, high float32) {
 	return slices.Min(h.Values), slices.Max(h.Values)
 }
 
+// Peak returns the column and row of the hottest patch, the first of equals; -1 for a map that is empty or
+// has a NaN.
+func (h Map) Peak() (x, y int) {
+	_, high := h.Range()
+	if i := slices.Index(h.Values, high); i >= 0 {
+		return i % h.W, i / h.W
+	}
+	return -1, -1
+}
+
 // Resize samples the map on height rows of w points by cubic interpolation ([tensor.Cubic]), with half-pixel
 // centres and repeated edge patches, as OpenCV and PyTorch do; Pillow drops the outer weights instead. The
 // kernel undershoots beside a peak; negative results become 0. Values stay shares per patch, so the sum grows

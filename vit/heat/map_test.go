@@ -33,17 +33,6 @@ func mapOf(w, h int, at func(x, y int) float32) Map {
 	return m
 }
 
-// peak returns the place of the largest value.
-func peak(h Map) (x, y int) {
-	best := 0
-	for i, v := range h.Values {
-		if v > h.Values[best] {
-			best = i
-		}
-	}
-	return best % h.W, best / h.W
-}
-
 func sum(h Map) (sum float64) {
 	for _, v := range h.Values {
 		sum += float64(v)
@@ -57,6 +46,14 @@ func TestMapExtremes(t *testing.T) {
 	assert.Equal(t, []float32{0, 0.3}, []float32{low, high})
 	low, high = Map{}.Range()
 	assert.Equal(t, []float32{0, 0}, []float32{low, high})
+	peak := func(h Map) [2]int {
+		x, y := h.Peak()
+		return [2]int{x, y}
+	}
+	assert.Equal(t, [2]int{1, 1}, peak(h))
+	assert.Equal(t, [2]int{2, 0}, peak(Map{W: 3, H: 2, Values: []float32{0.1, 0, 0.2, 0.05, 0.2, 0.1}}), "the first of equals")
+	assert.Equal(t, [2]int{-1, -1}, peak(Map{}))
+	assert.Equal(t, [2]int{-1, -1}, peak(Map{W: 2, H: 1, Values: []float32{1, float32(math.NaN())}}))
 	assert.Panics(t, func() { Map{W: 2, H: 2, Values: make([]float32, 3)}.Range() })
 	assert.Panics(t, func() { h.Resize(0, 4) })
 	assert.Panics(t, func() { Map{}.Resize(4, 4) })
@@ -130,7 +127,7 @@ func TestResizeProperties(t *testing.T) {
 			h := random(rng, 14, 14, 0.1)
 			px, py := rng.IntN(14), rng.IntN(14)
 			h.Values[py*14+px] = 0.8
-			x, y := peak(h.Resize(14*16, 14*16))
+			x, y := h.Resize(14*16, 14*16).Peak()
 			assert.Equal(t, [2]int{px, py}, [2]int{x / 16, y / 16})
 		}
 	})

@@ -185,8 +185,8 @@ func (h Map) Mass(r Region) float64 {
 // NaN points at nothing. It panics if the grids differ.
 func (h Map) Points(r Region) bool {
 	h.fits("Points", r)
-	hottest := slices.Index(h.Values, slices.Max(h.Values)) // -1 for NaN
-	return hottest >= 0 && r.On[hottest]
+	x, y := h.Peak()
+	return x >= 0 && r.On[y*r.W+x]
 }
 
 func (h Map) fits(method string, r Region) {

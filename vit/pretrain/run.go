@@ -12,7 +12,6 @@ import (
 
 // Run is a pre-training. It is for one goroutine.
 type Run struct {
-	Config     Config
 	Teacher    *vit.Model      // EMA of the student: the backbone to Export
 	Checkpoint *fit.Checkpoint // after the last epoch that finished; nil before the first
 
@@ -20,7 +19,8 @@ type Run struct {
 	TestEvery int            // at least 1
 	Progress  func(fit.Step) // if not nil, is called after each step; it must be set before Train
 
-	task task
+	config Config
+	task   task
 }
 
 // task is a fit.Task. A batch is its pieces.
@@ -53,7 +53,7 @@ func New(c Config, images Images) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Run{Config: c, Teacher: t.teacher.Backbone, TestEvery: 1, task: task{newViews(images, &c), t}}, nil
+	return &Run{config: c, Teacher: t.teacher.Backbone, TestEvery: 1, task: task{newViews(images, &c), t}}, nil
 }
 
 // History returns the epochs that finished.
@@ -68,7 +68,7 @@ func (r *Run) History() fit.History {
 // between epochs and called again. After an error the epoch is half done: go on with a new Run and Resume.
 func (r *Run) Train(ctx context.Context) iter.Seq2[fit.Epoch, error] {
 	return func(yield func(fit.Epoch, error) bool) {
-		c := fit.Config{Epochs: r.Config.Epochs, Schedule: r.Config.schedule(), Resume: r.Checkpoint, Progress: r.Progress}
+		c := fit.Config{Epochs: r.config.Epochs, Schedule: r.config.schedule(), Resume: r.Checkpoint, Progress: r.Progress}
 		for e, err := range fit.Run(ctx, c, r.task) {
 			if err == nil {
 				r.Checkpoint = e.Checkpoint
@@ -83,9 +83,9 @@ func (r *Run) Train(ctx context.Context) iter.Seq2[fit.Epoch, error] {
 
 // finish records the schedules' last values, and tests.
 func (r *Run) finish(ctx context.Context, e fit.Epoch) error {
-	p := r.Config.pace(float64(e.Number))
+	p := r.config.pace(float64(e.Number))
 	e.Values[Decay], e.Values[Momentum], e.Values[Temperature] = float64(p.decay), float64(p.momentum), float64(p.temperature)
-	if r.Test == nil || e.Number%r.TestEvery != 0 && e.Number != r.Config.Epochs {
+	if r.Test == nil || e.Number%r.TestEvery != 0 && e.Number != r.config.Epochs {
 		return nil
 	}
 	began := time.Now()

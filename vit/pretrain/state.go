@@ -47,7 +47,7 @@ func (r *Run) WriteState(w io.Writer) error {
 	if r.Checkpoint == nil {
 		return errors.New("no epoch has finished")
 	}
-	config, err := knob.Marshal(&r.Config)
+	config, err := knob.Marshal(&r.config)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (r *Run) Resume(f *checkpoint.File) error {
 	if err := knob.Unmarshal([]byte(meta["config"]), &began); err != nil {
 		return fmt.Errorf("%s: its description: %w", f.Path(), err)
 	}
-	differ := knob.Differ(&began, &r.Config)
+	differ := knob.Differ(&began, &r.config)
 	if was, now := meta["images"], r.task.images.Identity(); now != was {
 		differ = append(differ, fmt.Sprintf("the images are not the same: they were %s, now %s", was, now))
 	}

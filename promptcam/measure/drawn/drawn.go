@@ -1,4 +1,6 @@
-package measure
+// Package drawn makes counterfactuals of the birds that package data/birds draws, for measure.Swap. It is apart
+// from package measure because it brings their renderer.
+package drawn
 
 import (
 	"errors"
@@ -10,16 +12,17 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/data/birds"
+	"github.com/promptcam/promptcam/promptcam/measure"
 )
 
 // ErrForeign is wrapped by the error of a pair whose image package data/birds does not draw from its seed: a
 // photograph, or a bird from another version.
 var ErrForeign = errors.New("this program draws from the seed in scenes.txt")
 
-// DrawnPairs returns n pairs of drawn birds: the first perClass images of each class among items, each drawn
+// Pairs returns n pairs of drawn birds: the first perClass images of each class among items, each drawn
 // again as every species that differs from it in one trait. There are none unless all classes are species of
 // data/birds and all items have a seed. Errors come from files in fsys or wrap [ErrForeign].
-func DrawnPairs(fsys fs.FS, notes *data.Annotations, classes []string, items []data.Item, perClass int) (pairs iter.Seq2[Pair, error], n int) {
+func Pairs(fsys fs.FS, notes *data.Annotations, classes []string, items []data.Item, perClass int) (pairs iter.Seq2[measure.Pair, error], n int) {
 	type bird struct {
 		data.Item
 		seed   uint64
@@ -50,18 +53,18 @@ func DrawnPairs(fsys fs.FS, notes *data.Annotations, classes []string, items []d
 			flock, n = append(flock, b), n+len(b.others)
 		}
 	}
-	return func(yield func(Pair, error) bool) {
+	return func(yield func(measure.Pair, error) bool) {
 		for _, b := range flock {
 			scene, own := birds.NewScene(b.seed), species[b.Class]
 			original, err := redraw(fsys, b.Path, own, scene)
 			if err != nil {
-				yield(Pair{}, err)
+				yield(measure.Pair{}, err)
 				return
 			}
 			for _, other := range b.others {
 				traits := species[other].Traits
 				off := traits == own.Traits.Without(own.Traits.Diff(traits)...)
-				if !yield(Pair{b.Class, other, off, original, birds.Draw(traits, scene, original.W).RGB}, nil) {
+				if !yield(measure.Pair{Class: b.Class, Other: other, Off: off, Original: original, Changed: birds.Draw(traits, scene, original.W).RGB}, nil) {
 					return
 				}
 			}
