@@ -105,5 +105,5 @@ func TestOpenCUB100(t *testing.T) {
 	assert.Len(t, s.Test, 2999)
 	ten, err := s.Select([]int{3, 4, 34})
 	require.NoError(t, err)
-	assert.Empty(t, Check(t.Context(), ten.FS, ten.Train, nil))
+	assert.Empty(t, Check(t.Context(), ten.FS, ten.Train, 0, nil))
 }

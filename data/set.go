@@ -1,6 +1,7 @@
 package data
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io/fs"
@@ -163,14 +164,14 @@ type BadImage struct {
 	Err   error
 }
 
-// Check decodes the images of items, names in fsys, on all processors and returns those that fail, in order.
-// It calls progress, unless nil, after each image, one call at a time. When ctx ends, Check returns the bad
-// images found so far.
-func Check(ctx context.Context, fsys fs.FS, items []Item, progress func(done, total int)) []BadImage {
+// Check decodes the images of items, names in fsys, so many at a time as there are workers, where 0 means
+// GOMAXPROCS, and returns those that fail, in order. It calls progress, unless nil, after each image, one call
+// at a time. When ctx ends, Check returns the bad images found so far.
+func Check(ctx context.Context, fsys fs.FS, items []Item, workers int, progress func(done, total int)) []BadImage {
 	var mu sync.Mutex
 	done := 0
 	errs := make([]error, len(items))
-	decoders := make([]decoder, runtime.GOMAXPROCS(0))
+	decoders := make([]decoder, cmp.Or(workers, runtime.GOMAXPROCS(0)))
 	Each(ctx, len(items), len(decoders), func(worker, i int) error {
 		_, errs[i] = decoders[worker].read(fsys, items[i].Path)
 		if progress != nil {

@@ -293,7 +293,7 @@ func TestCheck(t *testing.T) {
 	}
 	s.FS = Dir(write(t, files))
 	last, calls := 0, 0
-	bad := Check(t.Context(), s.FS, s.Train, func(done, total int) {
+	bad := Check(t.Context(), s.FS, s.Train, 0, func(done, total int) {
 		calls++
 		assert.Equal(t, last+1, done)
 		assert.Equal(t, 30, total)
@@ -310,12 +310,12 @@ func TestCheck(t *testing.T) {
 	assert.ErrorContains(t, bad[1].Err, "not an image")
 	assert.ErrorIs(t, bad[2].Err, os.ErrNotExist)
 
-	assert.Empty(t, Check(t.Context(), s.FS, s.Train[:7], nil))
-	assert.Empty(t, Check(t.Context(), s.FS, nil, nil))
+	assert.Empty(t, Check(t.Context(), s.FS, s.Train[:7], 0, nil))
+	assert.Empty(t, Check(t.Context(), s.FS, nil, 0, nil))
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	Check(ctx, s.FS, s.Train, func(done, total int) {
+	Check(ctx, s.FS, s.Train, 0, func(done, total int) {
 		calls = done
 		cancel()
 	})

@@ -38,7 +38,8 @@ type Config struct {
 	DropPath      float32 // stochastic depth of the last block in training; it rises linearly from 0 in the first
 }
 
-// Mode says where the class prompts enter: [Deep], [Shallow], [Last] or [FromLayer].
+// Mode says where the class prompts enter: [Deep], [Shallow], [Last] or [FromLayer], as text "deep", "shallow",
+// "last" or "from:N". Config.Validate checks it.
 type Mode string
 
 const (
@@ -54,15 +55,6 @@ const (
 // FromLayer is the mode with class-agnostic prompts in the layers before i, from 1, and class prompts from
 // layer i on. FromLayer(1) is Shallow, and FromLayer of the number of layers Deep.
 func FromLayer(i int) Mode { return Mode(fmt.Sprintf("from:%d", i)) }
-
-// ParseMode reads "deep", "shallow", "last" or "from:N".
-func ParseMode(s string) (Mode, error) {
-	m := Mode(s)
-	if _, err := m.first(1 << 30); err != nil {
-		return "", err
-	}
-	return m, nil
-}
 
 // first returns the block, from 0, at which class prompts enter, of depth blocks.
 func (m Mode) first(depth int) (int, error) {

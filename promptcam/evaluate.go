@@ -22,6 +22,20 @@ type Batches interface {
 	Batches() int // batches in an epoch
 }
 
+// accepted returns the batches of an epoch up to the first error, of l or about a batch that does not fit m.
+func (m *Model) accepted(ctx context.Context, l Batches, p data.Plan) iter.Seq2[*data.Batch, error] {
+	return func(yield func(*data.Batch, error) bool) {
+		for b, err := range l.Epoch(ctx, p) {
+			if err == nil {
+				err = m.accepts(b)
+			}
+			if !yield(b, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
 // accepts returns an error unless the batch's images or tokens and classes fit m.
 func (m *Model) accepts(b *data.Batch) error {
 	c := m.Backbone.Config
@@ -123,10 +137,7 @@ func (m *Model) Evaluate(ctx context.Context, l Batches, progress func(done int)
 	tape := m.tape()
 	defer m.done(tape)
 	e := NewEvaluation(m.Config.Classes)
-	for batch, err := range l.Epoch(ctx, data.Plan{}) {
-		if err == nil {
-			err = m.accepts(batch)
-		}
+	for batch, err := range m.accepted(ctx, l, data.Plan{}) {
 		if err != nil {
 			return nil, err
 		}

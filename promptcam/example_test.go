@@ -274,13 +274,13 @@ func ExampleConfig() {
 }
 
 func ExampleMode() {
-	for _, text := range []string{"deep", "from:10", "first"} {
-		fmt.Println(promptcam.ParseMode(text))
+	for _, mode := range []promptcam.Mode{promptcam.Deep, promptcam.FromLayer(10), "first"} {
+		fmt.Println(mode, promptcam.Config{Mode: mode, Classes: 200}.Validate(12))
 	}
 	// Output:
 	// deep <nil>
 	// from:10 <nil>
-	//  promptcam: mode "first", want deep, shallow, last or from:N
+	// first promptcam: mode "first", want deep, shallow, last or from:N
 }
 
 // birds are batches of one image.

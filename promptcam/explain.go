@@ -67,10 +67,7 @@ func (m *Model) Explanations(ctx context.Context, l Batches) iter.Seq2[*Explanat
 	return func(yield func(*Explanation, error) bool) {
 		tape := m.tape()
 		defer m.done(tape)
-		for batch, err := range l.Epoch(ctx, data.Plan{}) {
-			if err == nil {
-				err = m.accepts(batch)
-			}
+		for batch, err := range m.accepted(ctx, l, data.Plan{}) {
 			if err != nil {
 				yield(nil, err)
 				return

@@ -1,12 +1,10 @@
 package promptcam
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"iter"
-	"math/rand/v2"
+	"maps"
 	"slices"
 
 	"github.com/promptcam/promptcam/autograd"
@@ -51,18 +49,15 @@ func DefaultExtendAlone() ExtendConfig {
 
 // Validate returns the first error in c.
 func (c ExtendConfig) Validate() error {
-	switch {
-	case c.Optimizer == nil:
-		return errors.New("promptcam: extend: no optimizer")
-	case !share(c.Enough):
+	if !share(c.Enough) {
 		return fmt.Errorf("promptcam: extend: enough at a share of %v, want 0 to 1", c.Enough)
 	}
-	return cmp.Or(c.loop().Validate(), c.Optimizer.Validate())
+	return c.train().Validate()
 }
 
-// loop returns the part of c that package fit knows.
-func (c ExtendConfig) loop() fit.Config {
-	return fit.Config{Epochs: c.Epochs, Schedule: c.Schedule, Progress: c.Progress}
+// train returns the part of c that Train knows.
+func (c ExtendConfig) train() TrainConfig {
+	return TrainConfig{Epochs: c.Epochs, Optimizer: c.Optimizer, Schedule: c.Schedule, Seed: c.Seed, Progress: c.Progress}
 }
 
 // Extendable returns an error unless a class can be added to m without changing the others' scores: no class
@@ -101,40 +96,41 @@ func Extend(ctx context.Context, m *Model, l Batches, c ExtendConfig) (*Model, e
 	if err := m.Extendable(); err != nil {
 		return nil, err
 	}
-	e := c.extension(m, l)
-	if err := e.start(ctx); err != nil {
+	e := newExtension(m, l, c)
+	if err := e.start(ctx, c.Enough); err != nil {
 		return nil, err
 	}
-	for _, err := range fit.Run(ctx, c.loop(), e) {
+	for _, err := range fit.Run(ctx, e.loop(), e.training) {
 		if err != nil {
 			return nil, err
 		}
 		if c.Enough > 0 && e.recognised/e.images >= c.Enough {
 			break
 		}
+		e.recognised, e.images = 0, 0
 	}
 	return e.model, nil
 }
 
-// extension is the fit.Task of Extend. It learns the last row of Class of its model, the extended one.
+// extension is a training of the last row of Class of its model, the extended one.
 type extension struct {
-	ExtendConfig
-	learner
+	*training
 	old    *Model          // frozen
 	prompt *autograd.Param // [1, D], the last row
 
 	recognised, images float64 // of the new class, in this epoch
 }
 
-func (c ExtendConfig) extension(m *Model, l Batches) *extension {
+func newExtension(m *Model, l Batches, c ExtendConfig) *extension {
 	classes := m.Config.Classes
 	class := tensor.New(classes+1, m.Backbone.Config.Dim)
 	tensor.CopyTo(class.Slice(0, 0, classes), m.Class.Value)
-	e := &extension{ExtendConfig: c, old: m.with(m.Config, m.Class.Value)}
+	e := &extension{old: m.with(m.Config, m.Class.Value)}
 	nn.Freeze(e.old)
-	e.model, e.batches = m.with(m.Config.extended(), class), l
-	e.prompt = &autograd.Param{Value: e.model.Class.Value.Slice(0, classes, classes+1)}
-	e.optimizer = c.Optimizer.New(func(yield func(string, *autograd.Param) bool) { yield("class", e.prompt) })
+	extended := m.with(m.Config.extended(), class)
+	e.prompt = &autograd.Param{Value: extended.Class.Value.Slice(0, classes, classes+1)}
+	e.training = c.train().training(extended, maps.All(map[string]*autograd.Param{"class": e.prompt}), l)
+	e.training.scores = e.scores
 	return e
 }
 
@@ -154,16 +150,13 @@ func (m *Model) with(c Config, class *tensor.Tensor) *Model {
 // start sets the new prompt to that of the class which the old model most often predicts for the new images.
 // Of three classes added to 90 of CUB (ViT-Ti/16), 97 % of the test images were recognised; from the mean of
 // all prompts 91 %.
-func (e *extension) start(ctx context.Context) error {
+func (e *extension) start(ctx context.Context, enough float64) error {
 	c := e.old.Config.Classes
 	taken, others := make([]int, c), 0
 	e.tape.NoGrad = true
 	defer func() { e.tape.NoGrad = false }()
-	for b, err := range e.batches.Epoch(ctx, data.Plan{}) {
+	for b, err := range e.model.accepted(ctx, e.batches, data.Plan{}) {
 		if err != nil {
-			return err
-		}
-		if err := e.model.accepts(b); err != nil {
 			return err
 		}
 		for i, best := range e.old.scoresOf(&e.tape, b).Value().ArgMax() {
@@ -179,7 +172,7 @@ func (e *extension) start(ctx context.Context) error {
 	switch {
 	case most == 0:
 		return fmt.Errorf("promptcam: extend: none of %d images is of the new class, number %d", others, c)
-	case others == 0 && e.Enough == 0:
+	case others == 0 && enough == 0:
 		return errors.New("promptcam: extend: all images are of the new class, which would win everywhere: add images of the old classes, or set Enough")
 	}
 	near := slices.Index(taken, most)
@@ -187,36 +180,9 @@ func (e *extension) start(ctx context.Context) error {
 	return nil
 }
 
-func (e *extension) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, error] {
-	e.tape.Rand = rand.New(rand.NewPCG(e.Seed, uint64(n)))
-	e.recognised, e.images = 0, 0
-	return e.batches.Epoch(ctx, data.Plan{Epoch: n})
-}
-
-func (e *extension) Learn(b *data.Batch, at fit.Moment) (fit.Told, error) {
-	if err := e.model.accepts(b); err != nil {
-		return fit.Told{}, err
-	}
-	scores := e.scores(b) // [B, C+1]
-	for i, best := range scores.Value().ArgMax() {
-		if b.Labels[i] == e.old.Config.Classes {
-			e.images++
-			if best == b.Labels[i] {
-				e.recognised++
-			}
-		}
-	}
-	loss := autograd.CrossEntropy(scores, b.Labels)
-	told, err := e.descend(loss, loss, scores, b.Labels, at)
-	if err != nil {
-		return told, fmt.Errorf("promptcam: extend: %w", err)
-	}
-	return told, nil
-}
-
-// scores returns the scores [B, C+1] of a batch; the last column alone is learned. The old prompts attend to
-// all patches, as in use: against old prompts with patch dropout the new one would take more images from
-// them.
+// scores returns the scores [B, C+1] of a batch, of which the last column alone is learned, and counts what is
+// recognised. The old prompts attend to all patches, as in use: against old prompts with patch dropout the new
+// one would take more images from them.
 func (e *extension) scores(b *data.Batch) *autograd.Var {
 	rng := e.tape.Rand
 	e.tape.Rand = nil                                       // what is not learned drops nothing
@@ -225,5 +191,14 @@ func (e *extension) scores(b *data.Batch) *autograd.Var {
 	e.tape.Rand = rng
 	last := e.old.scores(x, e.old.prompts(&e.tape, e.prompt)) // [B, 1]
 	column := func(s *autograd.Var) *autograd.Var { return autograd.Reshape(s, s.Dim(0), s.Dim(1), 1) }
-	return autograd.Reshape(autograd.Concat(column(old), column(last)), old.Dim(0), -1)
+	scores := autograd.Reshape(autograd.Concat(column(old), column(last)), old.Dim(0), -1)
+	for i, best := range scores.Value().ArgMax() {
+		if b.Labels[i] == e.old.Config.Classes {
+			e.images++
+			if best == b.Labels[i] {
+				e.recognised++
+			}
+		}
+	}
+	return scores
 }

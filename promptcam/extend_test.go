@@ -222,8 +222,8 @@ func TestExtendStartsAtTheNearestClass(t *testing.T) {
 			to := (class + shift) % 3
 			tensor.CopyTo(m.Class.Value.Slice(0, to, to+1), prompts.Slice(0, class, class+1))
 		}
-		e := extendConfig().extension(m, d)
-		require.NoError(t, e.start(t.Context()))
+		e := newExtension(m, d, extendConfig())
+		require.NoError(t, e.start(t.Context(), 0))
 		assert.Equal(t, want.Data(), e.model.Class.Value.Slice(0, 3, 4).Clone().Data())
 	}
 }

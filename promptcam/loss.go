@@ -10,7 +10,7 @@ import (
 )
 
 // Distill adds to the loss the distance to a teacher's scores: see autograd.Distill. A Weight of 0 turns it
-// off.
+// off; otherwise it needs a Teacher and a positive Temperature.
 type Distill struct {
 	Weight      float64 `knob:"distill" json:"distill" group:"Training" default:"0" range:"[0,)" arg:"weight" help:"weight of the distance to a teacher's scores; the cross-entropy has 1. The teacher is a linear probe on the class token and needs cached features; 0: no teacher"`
 	Temperature float64 `knob:"temperature" json:"temperature" default:"0.5" range:"[0,)" help:"divides the standardised scores of teacher and model; the higher, the more the classes count that the teacher does not favour"`
@@ -19,27 +19,15 @@ type Distill struct {
 	Teacher func(*data.Batch) *tensor.Tensor `json:"-"`
 }
 
-// Validate returns an error unless Weight is 0, or positive with a Teacher and a positive Temperature.
-func (c Distill) Validate() error {
+// Validate returns an error unless d is off or has a teacher and a positive temperature.
+func (d Distill) Validate() error {
 	switch {
-	case !finite(c.Weight):
-		return fmt.Errorf("promptcam: distillation of weight %v, want at least 0", c.Weight)
-	case c.Weight > 0 && (c.Teacher == nil || c.Temperature == 0 || !finite(c.Temperature)):
-		return fmt.Errorf("promptcam: distillation at temperature %v: want a teacher and a positive temperature", c.Temperature)
+	case !finite(d.Weight):
+		return fmt.Errorf("promptcam: distillation of weight %v, want at least 0", d.Weight)
+	case d.Weight > 0 && (d.Teacher == nil || d.Temperature == 0 || !finite(d.Temperature)):
+		return fmt.Errorf("promptcam: distillation at temperature %v: want a teacher and a positive temperature", d.Temperature)
 	}
 	return nil
-}
-
-// add adds the distance of the teacher's scores to a loss.
-func (c Distill) add(loss, scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
-	if c.Weight == 0 {
-		return loss
-	}
-	teacher := c.Teacher(b)
-	if mix != nil {
-		teacher = mix.of(teacher)
-	}
-	return autograd.Add(loss, weighted(float32(c.Weight), autograd.Distill(scores, teacher, float32(c.Temperature))))
 }
 
 // BinaryLoss adds to the loss a binary cross-entropy per class: see autograd.BinaryCrossEntropy. With softmax
@@ -49,20 +37,27 @@ type BinaryLoss struct {
 	Weight float64 `knob:"binary" json:"binary" group:"Training" default:"0" range:"[0,)" arg:"weight" help:"weight of a binary cross-entropy per class; the cross-entropy has 1. Each class's score must then recognise the class by itself, so that the prompts of two look-alikes both look at what tells them apart; 0: none"`
 }
 
-// Validate returns an error unless Weight is at least 0.
-func (c BinaryLoss) Validate() error {
-	if !finite(c.Weight) {
-		return fmt.Errorf("promptcam: binary cross-entropy of weight %v, want at least 0", c.Weight)
+// Validate returns an error unless the weight is a number of at least 0.
+func (b BinaryLoss) Validate() error {
+	if !finite(b.Weight) {
+		return fmt.Errorf("promptcam: binary cross-entropy of weight %v, want at least 0", b.Weight)
 	}
 	return nil
 }
 
-// add adds the binary cross-entropy of the scores to a loss.
-func (c BinaryLoss) add(loss, scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
-	if c.Weight == 0 {
-		return loss
+// total adds to the cross-entropy of scores [B, C] what the config adds.
+func (c TrainConfig) total(loss, scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
+	if w := c.Binary.Weight; w != 0 {
+		loss = autograd.Add(loss, weighted(float32(w), labelled(autograd.BinaryCrossEntropy, scores, b, mix)))
 	}
-	return autograd.Add(loss, weighted(float32(c.Weight), labelled(autograd.BinaryCrossEntropy, scores, b, mix)))
+	if w := c.Distill.Weight; w != 0 {
+		teacher := c.Distill.Teacher(b)
+		if mix != nil {
+			teacher = mix.of(teacher)
+		}
+		loss = autograd.Add(loss, weighted(float32(w), autograd.Distill(scores, teacher, float32(c.Distill.Temperature))))
+	}
+	return loss
 }
 
 // labelled returns a loss of scores and labels; with CutMix, of the labels of both images.

@@ -19,7 +19,7 @@ type CutMix struct {
 	Until float64 `knob:"mix-until" json:"mix-until" default:"0" range:"[0,1]" arg:"share" help:"share of the epochs after which CutMix ends and images stay whole; 0: never"`
 }
 
-// Validate returns an error unless both are shares from 0 to 1.
+// Validate returns an error unless both are shares.
 func (c CutMix) Validate() error {
 	switch {
 	case !share(c.Share):

@@ -148,7 +148,7 @@ func TestModelsWithRegisters(t *testing.T) {
 		share := e.Share(1, 2)
 		assert.InDelta(t, 1, share.Patches+share.Prompts+share.CLS+share.Registers, 1e-5)
 		assert.Equal(t, m.Config.PatchesOnly, share.Registers == 0)
-		assert.InDelta(t, e.Scores[1], e.Blurred(1, BlurAll, make([]bool, e.Heads()))[0], 1e-5)
+		assert.InDelta(t, e.Scores[1], scoreBlurred(e, 1, BlurAll, make([]bool, e.Heads())), 1e-5)
 	})
 }
 
@@ -443,16 +443,13 @@ func TestGradientThroughPatchDropout(t *testing.T) {
 	}
 }
 
-func TestParseMode(t *testing.T) {
-	for _, s := range []string{"deep", "shallow", "last", "from:7"} {
-		m, err := ParseMode(s)
-		require.NoError(t, err)
-		assert.EqualValues(t, s, m)
+func TestModes(t *testing.T) {
+	for _, m := range []Mode{"deep", "shallow", "last", "from:7"} {
+		assert.NoError(t, Config{Mode: m, Classes: 2}.Validate(8))
 	}
 	assert.Equal(t, FromLayer(7), Mode("from:7"))
 	for _, s := range []string{"", "Deep", "from:", "from:x", "from:0", "from:-1", "fro:3", "from:3x"} {
-		_, err := ParseMode(s)
-		assert.ErrorContains(t, err, "mode", s)
+		assert.ErrorContains(t, Config{Mode: Mode(s), Classes: 2}.Validate(8), "mode", s)
 	}
 }
 

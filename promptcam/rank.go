@@ -43,7 +43,7 @@ type HeadScore struct {
 // class or blur does not exist.
 func (e *Explanation) Rank(class int, blur Blur) Ranking {
 	n := e.Heads()
-	heads := e.headOutputs("Rank", class, blur)
+	heads := e.headOutputs(class, blur)
 	r := Ranking{Class: class, Heads: make([]HeadScore, n), Sufficient: -1}
 	wins := e.wins(class, e.Scores[class])
 	if wins {
@@ -84,20 +84,8 @@ func (e *Explanation) wins(class int, score float32) bool {
 	return true
 }
 
-// Blurred returns the score of a class for each choice of heads to blur, H truth values each. The other
-// classes' scores stay as they are. It panics if class or blur does not exist, or if a choice is not of H
-// heads.
-func (e *Explanation) Blurred(class int, blur Blur, choices ...[]bool) []float32 {
-	heads := e.headOutputs("Blurred", class, blur)
-	for i, c := range choices {
-		if len(c) != e.Heads() {
-			panic(fmt.Sprintf("promptcam: Blurred: choice %d is of %d heads, want %d", i, len(c), e.Heads()))
-		}
-	}
-	return e.blurred(class, heads, choices)
-}
-
-// blurred is Blurred, given the output of the heads.
+// blurred returns the score of a class for each choice of heads to blur, H truth values each. The other classes'
+// scores stay as they are.
 func (e *Explanation) blurred(class int, heads headOutputs, choices [][]bool) []float32 {
 	m, d := e.model, len(heads.sharp)
 	width := d / e.Heads()
@@ -122,12 +110,12 @@ func (e *Explanation) blurred(class int, heads headOutputs, choices [][]bool) []
 // blurred.
 type headOutputs struct{ sharp, blurred []float32 }
 
-func (e *Explanation) headOutputs(method string, class int, blur Blur) headOutputs {
+func (e *Explanation) headOutputs(class int, blur Blur) headOutputs {
 	if class < 0 || class >= len(e.Scores) {
-		panic(fmt.Sprintf("promptcam: %s: class %d, want 0 to %d", method, class, len(e.Scores)-1))
+		panic(fmt.Sprintf("promptcam: Rank: class %d, want 0 to %d", class, len(e.Scores)-1))
 	}
 	if blur != BlurPatches && blur != BlurAll {
-		panic(fmt.Sprintf("promptcam: %s: blur %d is unknown", method, blur))
+		panic(fmt.Sprintf("promptcam: Rank: blur %d is unknown", blur))
 	}
 	n, columns, d := e.attn.Dim(0), e.attn.Dim(2), e.values.Dim(1)
 	from := 0

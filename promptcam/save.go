@@ -85,24 +85,18 @@ func (m *Model) Tensors() nn.Tensors { return nn.State(m) }
 // Save writes the prompts, the head, the adapters and the [Info] of m to w as a small safetensors file. Of
 // the backbone it writes the identity alone. It returns an error unless m.Info is valid.
 func (m *Model) Save(w io.Writer) error {
-	return m.save(func(t nn.Tensors, metadata map[string]string) error { return checkpoint.Write(w, t, metadata) })
-}
-
-// SaveFile saves m to the file path, whole or not at all.
-func (m *Model) SaveFile(path string) error {
-	return m.save(func(t nn.Tensors, metadata map[string]string) error { return checkpoint.Save(path, t, metadata) })
-}
-
-func (m *Model) save(write func(nn.Tensors, map[string]string) error) error {
 	metadata, err := m.metadata()
 	if err == nil {
-		err = write(m.Tensors(), metadata)
+		err = checkpoint.Write(w, m.Tensors(), metadata)
 	}
 	if err != nil {
 		return fmt.Errorf("promptcam: save: %w", err)
 	}
 	return nil
 }
+
+// SaveFile saves m to the file path, whole or not at all. Errors begin with path.
+func (m *Model) SaveFile(path string) error { return checkpoint.WriteFile(path, m.Save) }
 
 func (m *Model) metadata() (map[string]string, error) {
 	info := m.Info()
@@ -200,9 +194,8 @@ func (i *Info) load(b *vit.Model, f *checkpoint.File) (*Model, error) {
 	}
 	held := 0
 	for _, name := range f.Names() {
-		if t, ok := f.Info(name); ok {
-			held += tensor.Size("Load", t.Shape)
-		}
+		t, _ := f.Info(name)
+		held += tensor.Size("Load", t.Shape)
 	}
 	// nn.Load finds all that does not fit, but needs a model, which a damaged file could make huge.
 	const affordable = 1 << 24
@@ -231,15 +224,12 @@ func IsOfficial(f *checkpoint.File) bool {
 // backbone's architecture. Classes are numbered from "1", since the file does not name them. Mean and Std
 // become 0.5, whatever the backbone was trained with: the authors' code normalises so for every backbone, and
 // their prompts need it.
-func LoadOfficial(f *checkpoint.File, c vit.Config) (*Model, error) {
-	m, err := loadOfficial(f, c)
-	if err != nil {
-		return nil, fmt.Errorf("promptcam: load %s: %w", f.Path(), err)
-	}
-	return m, nil
-}
-
-func loadOfficial(f *checkpoint.File, c vit.Config) (*Model, error) {
+func LoadOfficial(f *checkpoint.File, c vit.Config) (m *Model, err error) {
+	defer func() {
+		if err != nil {
+			m, err = nil, fmt.Errorf("promptcam: load %s: %w", f.Path(), err)
+		}
+	}()
 	if !IsOfficial(f) {
 		return nil, fmt.Errorf("%w of the authors' code: no tensor %s", ErrFormat, officialPrompts)
 	}
@@ -249,30 +239,26 @@ func loadOfficial(f *checkpoint.File, c vit.Config) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	prompts, err := f.Tensor(officialPrompts)
-	if err != nil {
-		return nil, err
+	state := nn.Tensors{}
+	for name, from := range map[string]string{"class": officialPrompts, "head.weight": "head.weight", "head.bias": "head.bias"} {
+		if state[name], err = f.Tensor(from); err != nil {
+			return nil, err
+		}
 	}
+	prompts := state["class"]
 	if prompts.Rank() != 3 || prompts.Dim(0) != c.Depth || prompts.Dim(2) != c.Dim {
 		return nil, fmt.Errorf("%s is %v, want [%d, C, %d]", officialPrompts, prompts.Shape(), c.Depth, c.Dim)
 	}
-	classes := prompts.Dim(1)
-	agnostic := classes // in every block but the last, so there are none if there is one block
-	if c.Depth == 1 {
-		agnostic = 0
+	official := Config{Mode: Deep, Classes: prompts.Dim(1)}
+	if c.Depth > 1 { // in every block but the last
+		official.Agnostic = official.Classes
 	}
-	m, err := newModel(b, Config{Mode: Deep, Classes: classes, Agnostic: agnostic})
-	if err != nil {
+	if m, err = newModel(b, official); err != nil {
 		return nil, err
 	}
-	state := nn.Tensors{"class": prompts.Select(0, c.Depth-1)}
+	state["class"] = prompts.Select(0, c.Depth-1)
 	for i := range m.Agnostic {
 		state[fmt.Sprintf("agnostic.%d", i)] = prompts.Select(0, i)
-	}
-	for _, name := range []string{"head.weight", "head.bias"} {
-		if state[name], err = f.Tensor(name); err != nil {
-			return nil, err
-		}
 	}
 	return m, nn.Load(m, state)
 }

@@ -48,7 +48,7 @@ func OfficialTrain() TrainConfig {
 // Validate returns the first error in c.
 func (c TrainConfig) Validate() error {
 	if c.Optimizer == nil {
-		return errors.New("promptcam: train: no optimizer")
+		return errors.New("promptcam: no optimizer")
 	}
 	return cmp.Or(c.loop().Validate(), c.Optimizer.Validate(), c.Distill.Validate(), c.Binary.Validate(), c.CutMix.Validate(),
 		c.Hard.Validate(), c.EMA.Validate())
@@ -81,7 +81,7 @@ func Train(ctx context.Context, m *Model, l Batches, c TrainConfig) iter.Seq2[Ep
 			yield(Epoch{}, err)
 			return
 		}
-		t := c.training(m, l)
+		t := c.training(m, nn.Params(m), l)
 		for e, err := range fit.Run(ctx, c.loop(), t) {
 			if !yield(Epoch{e, t.evaluated}, err) {
 				return
@@ -90,64 +90,26 @@ func Train(ctx context.Context, m *Model, l Batches, c TrainConfig) iter.Seq2[Ep
 	}
 }
 
-// learner is a model in training. Train and Extend share its part of a fit.Task.
-type learner struct {
-	model     *Model
-	batches   Batches
-	optimizer optim.Optimizer
-	tape      autograd.Tape
-}
-
-func (l *learner) Images() int { return l.batches.Len() }
-func (l *learner) Steps() int  { return l.batches.Batches() }
-
-func (l *learner) Save(c *fit.Checkpoint) {
-	c.Put("model", nn.State(l.model))
-	c.Put("optimizer", l.optimizer.State())
-}
-
-func (l *learner) Load(c *fit.Checkpoint) error {
-	if err := nn.Load(l.model, c.Set("model")); err != nil {
-		return fmt.Errorf("promptcam: resume: model: %w", err)
-	}
-	if err := l.optimizer.State().Load(c.Set("optimizer")); err != nil {
-		return fmt.Errorf("promptcam: resume: optimizer: %w", err)
-	}
-	return nil
-}
-
-// descend moves the parameters against the gradient of the total loss, and resets the tape. loss is the
-// cross-entropy of the scores [B, C], to report.
-func (l *learner) descend(total, loss, scores *autograd.Var, labels []int, at fit.Moment) (fit.Told, error) {
-	if err := at.Check("loss", float64(total.Value().At())); err != nil {
-		return fit.Told{}, err
-	}
-	told := fit.Told{Images: len(labels), Loss: float64(loss.Value().At())}
-	for i, best := range scores.Value().ArgMax() {
-		if best == labels[i] {
-			told.Right++
-		}
-	}
-	l.optimizer.Step(at.LR, l.tape.Backward(total))
-	l.tape.Reset()
-	return told, nil
-}
-
-// training is the fit.Task of Train.
+// training is the fit.Task of Train and Extend.
 type training struct {
 	TrainConfig
-	learner
-	evaluated *Model       // with EMA the average, otherwise model
+	model     *Model
+	evaluated *Model // with EMA the average, otherwise model
+	batches   Batches
+	scores    func(*data.Batch) *autograd.Var // [B, C], of unmixed images
+	optimizer optim.Optimizer
+	tape      autograd.Tape
 	average   *fit.Average // nil without EMA
 	mix       mixture
 	hardness  *hardness
 }
 
-func (c TrainConfig) training(m *Model, l Batches) *training {
+// training prepares the training of params, parameters of m.
+func (c TrainConfig) training(m *Model, params iter.Seq2[string, *autograd.Param], l Batches) *training {
 	t := &training{
-		TrainConfig: c, evaluated: m, hardness: newHardness(m.Config.Classes),
-		learner: learner{model: m, batches: l, optimizer: c.Optimizer.New(nn.Params(m))},
+		TrainConfig: c, model: m, evaluated: m, batches: l, optimizer: c.Optimizer.New(params), hardness: newHardness(m.Config.Classes),
 	}
+	t.scores = func(b *data.Batch) *autograd.Var { return m.scoresOf(&t.tape, b) }
 	if c.EMA.Decay > 0 {
 		t.evaluated = parameters(m.Backbone, m.Config, m.first)
 		t.evaluated.Classes, t.evaluated.Transform = m.Classes, m.Transform
@@ -156,8 +118,12 @@ func (c TrainConfig) training(m *Model, l Batches) *training {
 	return t
 }
 
+func (t *training) Images() int { return t.batches.Len() }
+func (t *training) Steps() int  { return t.batches.Batches() }
+
 func (t *training) Save(c *fit.Checkpoint) {
-	t.learner.Save(c)
+	c.Put("model", nn.State(t.model))
+	c.Put("optimizer", t.optimizer.State())
 	c.Numbers["losses"] = t.hardness.losses
 	if t.average != nil {
 		c.Put("average", nn.State(t.evaluated))
@@ -165,15 +131,20 @@ func (t *training) Save(c *fit.Checkpoint) {
 }
 
 func (t *training) Load(c *fit.Checkpoint) error {
-	if err := t.hardness.load(c.Numbers["losses"]); err != nil {
-		return fmt.Errorf("promptcam: resume: %w", err)
+	what, err := "", t.hardness.load(c.Numbers["losses"])
+	if err == nil && t.average != nil {
+		what, err = "average: ", nn.Load(t.evaluated, c.Set("average"))
 	}
-	if t.average != nil {
-		if err := nn.Load(t.evaluated, c.Set("average")); err != nil {
-			return fmt.Errorf("promptcam: resume: average: %w", err)
-		}
+	if err == nil {
+		what, err = "model: ", nn.Load(t.model, c.Set("model"))
 	}
-	return t.learner.Load(c)
+	if err == nil {
+		what, err = "optimizer: ", t.optimizer.State().Load(c.Set("optimizer"))
+	}
+	if err != nil {
+		return fmt.Errorf("promptcam: resume: %s%w", what, err)
+	}
+	return nil
 }
 
 func (t *training) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, error] {
@@ -183,7 +154,7 @@ func (t *training) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, erro
 	}
 	return func(yield func(*data.Batch, error) bool) {
 		t.tape.Rand = rand.New(rand.NewPCG(t.Seed, uint64(n)))
-		for batch, err := range t.batches.Epoch(ctx, plan) {
+		for batch, err := range t.model.accepted(ctx, t.batches, plan) {
 			if !yield(batch, err) {
 				return
 			}
@@ -193,26 +164,30 @@ func (t *training) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, erro
 }
 
 func (t *training) Learn(batch *data.Batch, at fit.Moment) (fit.Told, error) {
-	if err := t.model.accepts(batch); err != nil {
-		return fit.Told{}, err
-	}
 	mix, err := t.mixed(batch, at.Epoch)
 	if err != nil {
 		return fit.Told{}, err
 	}
 	var scores *autograd.Var // [B, C]
 	if mix == nil {
-		scores = t.model.scoresOf(&t.tape, batch)
+		scores = t.scores(batch)
 		t.hardness.add(scores.Value(), batch.Labels)
 	} else {
 		scores = t.model.ScoresOf(t.tape.Const(mix.tokens))
 	}
 	loss := labelled(autograd.CrossEntropy, scores, batch, mix)
-	total := t.Distill.add(t.Binary.add(loss, scores, batch, mix), scores, batch, mix)
-	told, err := t.descend(total, loss, scores, batch.Labels, at)
-	if err != nil {
-		return told, fmt.Errorf("promptcam: %w", err)
+	total := t.total(loss, scores, batch, mix)
+	if err := at.Check("loss", float64(total.Value().At())); err != nil {
+		return fit.Told{}, fmt.Errorf("promptcam: %w", err)
 	}
+	told := fit.Told{Images: len(batch.Labels), Loss: float64(loss.Value().At())}
+	for i, best := range scores.Value().ArgMax() {
+		if best == batch.Labels[i] {
+			told.Right++
+		}
+	}
+	t.optimizer.Step(at.LR, t.tape.Backward(total))
+	t.tape.Reset()
 	if t.average != nil {
 		t.average.Add(at.Index())
 	}

@@ -136,8 +136,11 @@ func ExampleTrainConfig() {
 
 // Patches are exchanged in the first half of the epochs.
 func ExampleCutMix() {
-	fmt.Println(promptcam.CutMix{Share: 0.5, Until: 0.5}.Validate())
-	fmt.Println(promptcam.CutMix{Share: 5}.Validate())
+	c := trainConfig()
+	c.CutMix = promptcam.CutMix{Share: 0.5, Until: 0.5}
+	fmt.Println(c.Validate())
+	c.CutMix.Share = 5
+	fmt.Println(c.Validate())
 	// Output:
 	// <nil>
 	// promptcam: mix 5, want a share from 0 to 1
@@ -169,7 +172,7 @@ func ExampleExtendConfig() {
 	fmt.Println(c.Validate())
 	// Output:
 	// 100 0.5
-	// promptcam: extend: no optimizer
+	// promptcam: no optimizer
 }
 
 // A teacher that knows the labels.

@@ -22,13 +22,6 @@ func (t *Tensor) Scale(alpha float32) *Tensor {
 	return dst
 }
 
-// Exp returns e to the power of each element.
-func (t *Tensor) Exp() *Tensor {
-	dst := New(t.shape...)
-	unary("Exp", dst, t.Contig(), kernel.Exp)
-	return dst
-}
-
 func binary(op string, to func(dst, a, b *Tensor), a, b *Tensor) *Tensor {
 	dst := New(Broadcast(op, a.shape, b.shape)...)
 	to(dst, a, b)

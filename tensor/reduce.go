@@ -1,7 +1,6 @@
 package tensor
 
 import (
-	"fmt"
 	"iter"
 	"slices"
 
@@ -12,16 +11,20 @@ import (
 // Sum returns the sum over the given dimensions, which are dropped; over all of them, a scalar, if none is
 // given.
 func (t *Tensor) Sum(dims ...int) *Tensor {
-	shape, kept := t.reduced("Sum", dims)
+	ones, dropped := slices.Clone(t.shape), make([]bool, len(t.shape))
+	for _, d := range dims {
+		dropped[t.axis("Sum", d)] = true
+	}
+	var kept []int
+	for i, s := range t.shape {
+		if len(dims) == 0 || dropped[i] {
+			ones[i] = 1
+		} else {
+			kept = append(kept, s)
+		}
+	}
 	dst := New(kept...)
-	SumTo(FromSlice(dst.data, shape...), t)
-	return dst
-}
-
-// Mean returns the mean over the given dimensions, or over all.
-func (t *Tensor) Mean(dims ...int) *Tensor {
-	dst := t.Sum(dims...)
-	ScaleTo(dst, float32(float64(dst.Len())/float64(t.Len())), dst)
+	SumTo(FromSlice(dst.data, ones...), t)
 	return dst
 }
 
@@ -143,59 +146,22 @@ func (b *blockSums) block(from int) []float32 {
 // blocks yields the sums of the blocks in order.
 func (b *blockSums) blocks() iter.Seq[[]float32] { return slices.Chunk(b.sums, b.width) }
 
-// reduced returns t's shape with the given dimensions, by default all, set to one and removed.
-func (t *Tensor) reduced(op string, dims []int) (ones, kept []int) {
-	ones = slices.Clone(t.shape)
-	for _, d := range dims {
-		ones[t.axis(op, d)] = 1
-	}
-	if len(dims) == 0 {
-		for i := range ones {
-			ones[i] = 1
-		}
-		return ones, nil
-	}
-	for i, s := range t.shape {
-		if !slices.ContainsFunc(dims, func(d int) bool { return t.axis(op, d) == i }) {
-			kept = append(kept, s)
-		}
-	}
-	return ones, kept
-}
-
-// Max returns the largest element along the last dimension, which is dropped. NaN is larger than any number.
-func (t *Tensor) Max() *Tensor {
-	t.nonEmptyRows("Max")
-	dst := New(t.shape[:len(t.shape)-1]...)
-	i := 0
-	t.rows(func(r run) {
-		dst.data[i] = r.data[argMax(r)*r.step]
-		i++
-	})
-	return dst
-}
-
 // ArgMax returns, row by row, the index of the largest element along the last dimension, the first of equals.
+// NaN is larger than any number.
 func (t *Tensor) ArgMax() []int {
-	t.nonEmptyRows("ArgMax")
-	best := make([]int, 0, t.lines())
-	t.rows(func(r run) { best = append(best, argMax(r)) })
-	return best
-}
-
-func argMax(r run) int {
-	best := 0
-	for i := 1; i < r.n; i++ {
-		b, x := r.data[best*r.step], r.data[i*r.step]
-		if x > b || (x != x && b == b) {
-			best = i
-		}
-	}
-	return best
-}
-
-func (t *Tensor) nonEmptyRows(op string) {
 	if len(t.shape) == 0 || t.shape[len(t.shape)-1] == 0 {
-		panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("no last dimension to take the %s of", op)})
+		panic(&ShapeError{"ArgMax", [][]int{t.shape}, "no last dimension to take the ArgMax of"})
 	}
+	all := make([]int, 0, t.lines())
+	t.rows(func(r run) {
+		best := 0
+		for i := 1; i < r.n; i++ {
+			b, x := r.data[best*r.step], r.data[i*r.step]
+			if x > b || (x != x && b == b) {
+				best = i
+			}
+		}
+		all = append(all, best)
+	})
+	return all
 }

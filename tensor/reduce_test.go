@@ -10,7 +10,7 @@ import (
 	"github.com/promptcam/promptcam/tensor/tensortest"
 )
 
-func TestSumMean(t *testing.T) {
+func TestSum(t *testing.T) {
 	cases := []struct{ dims, want []int }{
 		{nil, []int{}},
 		{[]int{0}, []int{3, 4}},
@@ -35,10 +35,6 @@ func TestSumMean(t *testing.T) {
 			got := x.Sum(c.dims...)
 			assert.Equal(t, c.want, append([]int{}, got.Shape()...))
 			tensortest.Close(t, sum, got, 1e-6)
-			for i := range sum {
-				sum[i] *= float64(len(sum)) / 24
-			}
-			tensortest.Close(t, sum, x.Mean(c.dims...), 1e-6)
 		}
 	}
 	requirePanic(t, "tensor: Sum: shape [2 3]: no dimension 2", func() { tensor.New(2, 3).Sum(2) })
@@ -49,7 +45,6 @@ func TestSumOfNothing(t *testing.T) {
 	tensortest.Close(t, []float64{0, 0, 0}, x.Sum(0), 0)
 	tensortest.Close(t, []float64{0}, x.Sum(), 0)
 	assert.Equal(t, []int{0}, x.Sum(1).Shape())
-	tensortest.Close(t, []float32{nan, nan, nan}, x.Mean(0), 0)
 	tensortest.Close(t, []float32{nan}, tensor.FromSlice([]float32{1, nan}, 2).Sum(), 0)
 }
 
@@ -75,23 +70,18 @@ func TestSumToIsAdjointOfExpand(t *testing.T) {
 	assert.Equal(t, []float32{7, 7, 7}, dst.Data())
 }
 
-func TestMaxArgMax(t *testing.T) {
+func TestArgMax(t *testing.T) {
 	for _, x := range layouts(newRand(), 3, 4, 5) {
 		var where []int
-		var most []float64
 		v := doubles(x.Tensor)
 		for row := range slices.Chunk(v, 5) {
-			most = append(most, slices.Max(row))
 			where = append(where, slices.Index(row, slices.Max(row)))
 		}
-		assert.Equal(t, []int{3, 4}, x.Max().Shape())
-		tensortest.Close(t, most, x.Max(), 0)
 		assert.Equal(t, where, x.ArgMax())
 	}
 	x := tensor.FromSlice([]float32{1, 3, 3, -inf, nan, inf, nan, nan, 0, -inf, -inf, -inf}, 4, 3)
 	assert.Equal(t, []int{1, 1, 0, 0}, x.ArgMax(), "the first of equals; NaN above all")
-	tensortest.Close(t, []float32{3, nan, nan, -inf}, x.Max(), 0)
 	assert.Empty(t, tensor.New(0, 3).ArgMax())
 	requirePanic(t, "tensor: ArgMax: shape [3 0]: no last dimension to take the ArgMax of", func() { tensor.New(3, 0).ArgMax() })
-	requirePanic(t, "tensor: Max: shape []: no last dimension to take the Max of", func() { tensor.New().Max() })
+	requirePanic(t, "tensor: ArgMax: shape []: no last dimension to take the ArgMax of", func() { tensor.New().ArgMax() })
 }

@@ -184,7 +184,7 @@ func TestExplain(t *testing.T) {
 	must(t, append(load, filepath.Join(out, "one, two.png"))...)
 	assert.Contains(t, files(t, out), "one, two-maps.png")
 
-	fails(t, append(load, red, "--compare", "mauve"), `--compare: no class "mauve" among the 3`)
+	fails(t, append(load, red, "--compare", "mauve"), `compare: no class "mauve" among the 3`)
 	fails(t, append(load, filepath.Join(data, "none.jpg")), "none.jpg")
 	fails(t, []string{"-explain", red}, "it is a command: cub explain")
 	fails(t, []string{"explain", red}, "--model is missing")

@@ -108,8 +108,8 @@ func spelling(args []string) []string {
 func newSource(c *console.Console) source {
 	s := source{Job: *run.NewJob(run.Quick(), nil, "out"), console: c}
 	s.Observer = run.Observer{
-		Line: func(kind run.Kind, text string) {
-			map[run.Kind]func(string){run.Note: c.Say, run.Outcome: c.Result, run.Warning: c.Warn}[kind](text)
+		Line: func(kind run.LineKind, text string) {
+			map[run.LineKind]func(string){run.Note: c.Say, run.Outcome: c.Result, run.Warning: c.Warn}[kind](text)
 		},
 		Progress: func(p run.Progress) {
 			text := strings.TrimSpace(fmt.Sprintf("%d/%d  %s", p.Done, p.Total, p.Remark))

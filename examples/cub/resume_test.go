@@ -145,10 +145,10 @@ func TestResumeRefuses(t *testing.T) {
 	fails(t, append(args, "-resume", "-size", "64"), "the image size was 32x32, now 64x64")
 	fails(t, append(args, "-resume", "-classes", "red,green"), "the images or classes")
 	other, _ := tinyBackbone(t, func(w tensors) { w["cls_token"].Data()[0]++ })
-	fails(t, append(args, "-resume", "-weights", other), "the backbone (--weights) had SHA-256")
+	fails(t, append(args, "-resume", "-weights", other), "the backbone had SHA-256")
 	changed := filepath.Join(t.TempDir(), "other.json")
 	write(t, changed, strings.Replace(read(t, arch), `"QuickGELU":false`, `"QuickGELU":true`, 1))
-	fails(t, append(args, "-resume", "-arch", changed), "the architecture (--arch)")
+	fails(t, append(args, "-resume", "-arch", changed), "the architecture was")
 
 	kept := read(t, out, "features.safetensors")
 	fails(t, append(args, "-resume", "-views", "4"), "--views was 2, now 4")
@@ -157,7 +157,7 @@ func TestResumeRefuses(t *testing.T) {
 	state := read(t, filepath.Join(out, "state.safetensors"))
 	for name, text := range map[string]string{"truncated": state[:len(state)/2], "text": "no state", "empty": ""} {
 		write(t, filepath.Join(out, "state.safetensors"), text)
-		fails(t, append(args, "-resume"), "--resume: ", filepath.Join(out, "state.safetensors"))
+		fails(t, append(args, "-resume"), "resume: ", filepath.Join(out, "state.safetensors"))
 		_ = name
 	}
 	write(t, filepath.Join(out, "state.safetensors"), read(t, weights))

@@ -76,18 +76,23 @@ func (s *source) open(ctx context.Context) error {
 	if parent := filepath.Dir(filepath.Clean(dir)); filepath.Base(dir) == "images" && exists(parent, "images.txt") {
 		s.console.Warn(fmt.Sprintf("--data %s: read as class folders, of which --test are held out; --data %s has the published test images", dir, parent))
 	}
+	if !exists(dir) {
+		return fmt.Errorf("--data %s: no such folder", dir)
+	}
 	set, err := run.OpenSet(dir, s.Recipe, s.Classes...)
 	if err != nil {
-		return err
+		return fmt.Errorf("--data, --classes: %w", err)
 	}
 	s.Set = set
 	for _, skipped := range set.Skipped {
 		s.console.Warn(fmt.Sprintf("--data %s: %s", dir, skipped))
 	}
 	if s.Traits == "auto" {
-		s.Notes, err = run.OpenNotes(dir)
+		if s.Notes, err = run.OpenNotes(dir); err != nil {
+			return fmt.Errorf("--data: %w: --traits off goes without", err)
+		}
 	}
-	return err
+	return nil
 }
 
 // draw renders the synthetic birds into the user's cache folder, unless they are there.
@@ -118,7 +123,7 @@ func (s *source) draw(ctx context.Context) (string, error) {
 func (s *source) ended(ctx context.Context, err error, saved func() string) error {
 	var bad *run.BadImagesError
 	if s.drawn() && errors.As(err, &bad) {
-		return fmt.Errorf("%d of %d synthetic birds cannot be read, listed above: delete the folder %s, and they are rendered again", len(bad.Bad), bad.All, s.Set.Root)
+		return fmt.Errorf("%d of %d synthetic birds cannot be read: delete the folder %s, and they are rendered again", len(bad.Bad), bad.All, s.Set.Root)
 	}
 	return console.Interrupted(ctx, err, saved)
 }

@@ -57,7 +57,7 @@ func (t *training) settle(flags *pflag.FlagSet) (err error) {
 			given[k.Flag] = k.String()
 		}
 	}
-	t.Recipe, err = run.Images{Drawn: t.drawn(), Uncached: t.Cache == "off"}.Resolve(given)
+	t.Recipe, err = run.Defaults{Drawn: t.drawn(), Uncached: t.Cache == "off"}.Resolve(given)
 	return err
 }
 

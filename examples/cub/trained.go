@@ -208,7 +208,7 @@ func (t *trained) read(ctx context.Context, paths []string) (*promptcam.Model, [
 	if err != nil {
 		return nil, nil, err
 	}
-	photos, err := t.Observer.Photographs(paths...)
+	photos, err := run.Photographs(t.Observer, paths...)
 	return m, photos, err
 }
 

@@ -12,7 +12,7 @@ type Schedule struct {
 	Base   float64 `knob:"lr" json:"lr" group:"Training" range:"(0,)" arg:"rate" help:"highest learning rate"`
 	Min    float64 `knob:"min-lr" json:"min-lr" range:"[0,)" arg:"rate" help:"learning rate at the end of the cosine"`
 	Warmup float64 `knob:"warmup" json:"warmup" range:"[0,)" arg:"epochs" help:"epochs over which the learning rate rises from 0"`
-	Epochs float64 // when the rate reaches Min; if not above Warmup, it stays at Base
+	Epochs float64 // no knob: when the rate reaches Min; if not above Warmup, it stays at Base
 }
 
 // Validate returns an error unless Base is positive, Min at most Base, and nothing negative or infinite.

@@ -49,9 +49,8 @@ func (s Style) limit(maps ...heat.Map) float32 {
 	}
 	var top float32
 	for _, h := range maps {
-		top = max(top, h.Max())
-		if len(h.Values) > 0 {
-			top = max(top, focus/float32(len(h.Values)))
+		if _, most := h.Range(); len(h.Values) > 0 {
+			top = max(top, most, focus/float32(len(h.Values)))
 		}
 	}
 	return top
@@ -80,14 +79,14 @@ func (s Style) overGrey(t float64) color.RGBA {
 
 // level returns a function from values of h to the scale, 0 to 1. limit is the top of the Absolute scale.
 func (s Style) level(h heat.Map, limit float32) func(v float32) float64 {
-	low, high := 0.0, float64(limit)
+	low, high := float32(0), limit
 	if s.Scale == Relative {
-		low, high = float64(h.Min()), float64(h.Max())
+		low, high = h.Range()
 	}
 	if high <= low {
 		return func(float32) float64 { return 0 } // a flat map has nothing to stretch
 	}
-	return func(v float32) float64 { return unit((float64(v) - low) / (high - low)) }
+	return func(v float32) float64 { return unit((float64(v) - float64(low)) / (float64(high) - float64(low))) }
 }
 
 // Overlay draws a map over all of its photograph and returns a picture of the photograph's size with its

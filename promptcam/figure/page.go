@@ -25,7 +25,7 @@ import (
 var reportHTML string
 
 var page = template.Must(template.New("report").Funcs(template.FuncMap{
-	"count":   thousands,
+	"count": thousands, "note": Row.note, "caption": Panel.caption, "peak": Panel.peak, "shared": Panel.shared,
 	"percent": func(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) },
 	"mean": func(i heat.Interval) string {
 		if i.N == 0 {
@@ -45,8 +45,8 @@ func thousands(n int) string {
 	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
-// The views are what report.html shows. The template escapes their text. Attributes and styles are made here
-// from numbers and base64 alone, and Examples by the same template.
+// The views are what report.html shows beside the Report. The template escapes their text. Attributes and
+// styles are made here from numbers and base64 alone, and Examples by the same template.
 type (
 	pageView struct {
 		*Report
@@ -57,7 +57,7 @@ type (
 		Low, High string // ends of the colour scale
 		Relative  bool
 
-		Examples                    template.HTML // the first samples that are classified correctly
+		Examples                    template.HTML // a few samples that are classified correctly
 		Shown, Rest, Correct, Blind int           // samples; those below the tables; correct ones; correct even with every head blurred
 
 		class   map[int]string    // by true class, the anchor of its first sample
@@ -65,23 +65,13 @@ type (
 	}
 	nameView   struct{ Text, Folder, Link string } // Link is the anchor of a sample, "" for none
 	sampleView struct {
-		Name, Anchor     string
-		Class, Predicted nameView
-		First, Correct   bool
-		Photo            template.HTMLAttr
-		Size             image.Point
-		Rows             []rowView
-		Limit            string // "" under the Relative scale
-	}
-	rowView struct {
-		Title, Note string
-		Panels      []panelView
-	}
-	panelView struct {
-		Panel
-		Caption, Peak string
-		Map           template.HTMLAttr
-		Shares        []string // nil where the head attends to patches alone
+		Sample
+		Page           *pageView
+		Anchor         string
+		First, Correct bool // First of its class
+		Photo          template.HTMLAttr
+		Size           image.Point
+		limit          float32
 	}
 )
 
@@ -135,27 +125,35 @@ func (r *Report) known(classes ...int) error {
 	return nil
 }
 
+// Name names a class, without a link.
+func (v *pageView) Name(class int) nameView {
+	folder := v.Classes[class].Name
+	return nameView{Text: DisplayName(folder), Folder: folder}
+}
+
 // Class names a class, with a link to its first sample.
-func (v *pageView) Class(class int) nameView { return v.name(class, v.class[class]) }
+func (v *pageView) Class(class int) nameView { return v.Mistaken(class, class) }
 
 // Mistaken names class, with a link to a sample of it that is predicted as another, if there is one.
 func (v *pageView) Mistaken(class, predicted int) nameView {
-	return v.name(class, cmp.Or(v.mistake[[2]int{class, predicted}], v.class[class]))
+	name := v.Name(class)
+	if name.Link = v.class[class]; class != predicted {
+		name.Link = cmp.Or(v.mistake[[2]int{class, predicted}], name.Link)
+	}
+	return name
 }
 
-func (r *Report) name(class int, link string) nameView {
-	folder := r.Classes[class].Name
-	return nameView{DisplayName(folder), folder, link}
-}
+// examples is how many samples stand above the tables: the first correct ones, of as many classes.
+const examples = 3
 
-// writeSamples writes each sample to spool as soon as it comes; the first few correct ones to Examples.
+// writeSamples writes each sample to spool as soon as it comes, and the examples to Examples.
 func (v *pageView) writeSamples(ctx context.Context, spool io.Writer) error {
 	if v.Samples == nil {
 		return ctx.Err()
 	}
-	const most = 3 // examples
-	var examples bytes.Buffer
-	class := -1 // of the last sample in the spool
+	var above bytes.Buffer
+	ofClass := map[int]int{} // examples
+	class := -1              // of the last sample in the spool
 	for s, err := range v.Samples {
 		if err := errors.Join(ctx.Err(), err); err != nil {
 			return err
@@ -165,8 +163,9 @@ func (v *pageView) writeSamples(ctx context.Context, spool io.Writer) error {
 			return fmt.Errorf("sample %q: %w", s.Name, err)
 		}
 		w := spool
-		if sample.Correct && v.Shown-v.Rest < most {
-			w, sample.First = &examples, true
+		if sample.Correct && v.Shown-v.Rest < examples && ofClass[s.True]*len(v.Classes) < examples {
+			w, sample.First = &above, true
+			ofClass[s.True]++
 		} else {
 			sample.First = s.True != class
 			class = s.True
@@ -186,44 +185,33 @@ func (v *pageView) writeSamples(ctx context.Context, spool io.Writer) error {
 			}
 		}
 	}
-	v.Examples = template.HTML(examples.String())
+	v.Examples = template.HTML(above.String())
 	return ctx.Err()
 }
 
-func (v *pageView) sample(s Sample) (sampleView, error) {
+func (v *pageView) sample(s Sample) (*sampleView, error) {
 	if err := v.known(s.True, s.Predicted); err != nil {
-		return sampleView{}, err
+		return nil, err
 	}
 	photo := fit(s.Photo, v.Style.panel())
 	var file bytes.Buffer
 	if err := jpeg.Encode(&file, photo, &jpeg.Options{Quality: 85}); err != nil {
-		return sampleView{}, err
+		return nil, err
 	}
-	sample := sampleView{
-		Name: s.Name, Anchor: fmt.Sprintf("sample-%d", v.Shown),
-		Class: v.name(s.True, ""), Predicted: v.name(s.Predicted, ""), Correct: s.True == s.Predicted,
-		Photo: dataURI("href", "image/jpeg", file.Bytes()), Size: photo.Rect.Size(),
-	}
-	limit := v.Style.limit(maps(s.Rows)...)
-	if v.Style.Scale == Absolute {
-		sample.Limit = percent(float64(limit))
-	}
-	for _, row := range s.Rows {
-		shown := rowView{Title: row.Title, Note: row.note()}
-		for i, p := range row.Panels {
-			file.Reset()
-			if err := png.Encode(&file, v.Style.veil(p.Heat, limit)); err != nil {
-				return sample, err
-			}
-			panel := panelView{Panel: p, Caption: p.caption(i), Peak: p.peak(), Map: dataURI("href", "image/png", file.Bytes())}
-			if p.shared() {
-				panel.Shares = p.Share.Parts()
-			}
-			shown.Panels = append(shown.Panels, panel)
-		}
-		sample.Rows = append(sample.Rows, shown)
-	}
-	return sample, nil
+	return &sampleView{
+		Sample: s, Page: v, Anchor: fmt.Sprintf("sample-%d", v.Shown), Correct: s.True == s.Predicted,
+		Photo: dataURI("href", "image/jpeg", file.Bytes()), Size: photo.Rect.Size(), limit: v.Style.limit(maps(s.Rows)...),
+	}, nil
+}
+
+// Limit is the top of the Absolute scale.
+func (s *sampleView) Limit() string { return percent(float64(s.limit)) }
+
+// Map is a map as a picture to lay over the photograph.
+func (s *sampleView) Map(h heat.Map) (template.HTMLAttr, error) {
+	var file bytes.Buffer
+	err := png.Encode(&file, s.Page.Style.veil(h, s.limit))
+	return dataURI("href", "image/png", file.Bytes()), err
 }
 
 // veil draws a map alone, in transparent colours, for the browser to stretch over the photograph. With 4

@@ -182,6 +182,30 @@ func TestReportTellsTheResultFirst(t *testing.T) {
 	assert.Contains(t, html, `<figure title="hottest patch: `)
 }
 
+// The examples are of different classes where there are as many.
+func TestExamplesOfDifferentClasses(t *testing.T) {
+	for classes, want := range map[int][]int{1: {0, 1, 2}, 2: {0, 1, 4}, 3: {0, 4, 8}, 5: {0, 4, 8}} {
+		r := testReport(classes)
+		samples := r.Samples
+		r.Samples = func(yield func(Sample, error) bool) {
+			for s := range samples {
+				s.Predicted = s.True
+				if !yield(s, nil) || !yield(s, nil) {
+					return
+				}
+			}
+		}
+		html := written(t, r)
+		requireWellFormed(t, html)
+		above, _, _ := strings.Cut(html, `<div class="columns lower">`)
+		var got []string
+		for _, id := range regexp.MustCompile(`id="(sample-\d+)"`).FindAllStringSubmatch(above, -1) {
+			got = append(got, id[1])
+		}
+		assert.Equal(t, fmt.Sprintf("sample-%d sample-%d sample-%d", want[0], want[1], want[2]), strings.Join(got, " "))
+	}
+}
+
 func TestWriteEqualsWriteFile(t *testing.T) {
 	temp := t.TempDir()
 	t.Setenv("TMPDIR", temp)

@@ -2,6 +2,7 @@ package measure
 
 import (
 	"cmp"
+	"context"
 	"iter"
 	"runtime"
 	"slices"
@@ -64,27 +65,26 @@ func Localize(e *promptcam.Explanation, regions []heat.Region, blur promptcam.Bl
 // same order. The first error, of explanations or regions, ends it.
 func LocalizeAll(explanations iter.Seq2[*promptcam.Explanation, error], regions func(index int) ([]heat.Region, error), blur promptcam.Blur) ([]Localization, error) {
 	var (
-		all   []Localization
-		first error
-		lock  sync.Mutex // of all and first
-		wg    sync.WaitGroup
-		free  = make(chan struct{}, runtime.GOMAXPROCS(0))
+		all  []Localization
+		lock sync.Mutex // of all
+		wg   sync.WaitGroup
+		free = make(chan struct{}, runtime.GOMAXPROCS(0))
 	)
-	failed := func(err error) bool {
-		lock.Lock()
-		defer lock.Unlock()
-		first = cmp.Or(first, err)
-		return first != nil
-	}
+	ctx, fail := context.WithCancelCause(context.Background()) // keeps the first error
+	defer fail(nil)
 	for e, err := range explanations {
-		if failed(err) {
+		if err != nil {
+			fail(err)
+		}
+		if ctx.Err() != nil {
 			break
 		}
 		free <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-free }()
 			of, err := regions(e.Index)
-			if failed(err) {
+			if err != nil {
+				fail(err)
 				return
 			}
 			l := Localize(e, of, blur)
@@ -94,8 +94,8 @@ func LocalizeAll(explanations iter.Seq2[*promptcam.Explanation, error], regions 
 		})
 	}
 	wg.Wait()
-	if first != nil {
-		return nil, first
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
 	}
 	slices.SortFunc(all, func(a, b Localization) int { return cmp.Compare(a.Index, b.Index) })
 	return all, nil

@@ -50,7 +50,7 @@ func (j *Job) AddClass(ctx context.Context, m *promptcam.Model, folder string) (
 		return nil, err
 	}
 	if err := m.Extendable(); err != nil {
-		return nil, fmt.Errorf("--model: %w", err)
+		return nil, err
 	}
 	a := &addition{Job: j, old: m, folder: folder}
 	// Images to train on are seen as they are and mirrored.
@@ -63,7 +63,7 @@ func (j *Job) AddClass(ctx context.Context, m *promptcam.Model, folder string) (
 		return nil, err
 	}
 	defer a.images.close()
-	s := store{a.path(featuresName), "out", j.store(j.ModelDir, "").path}
+	s := store{a.path(FeaturesFile), "out", j.store(j.ModelDir, "").path}
 	err := a.images.open(ctx, m, s, []*[]data.Item{&a.photos, &a.negatives}, []*[]data.Item{&a.test})
 	if err == nil {
 		err = a.enough()
@@ -83,7 +83,7 @@ func (j *Job) AddClass(ctx context.Context, m *promptcam.Model, folder string) (
 func (a *addition) list() error {
 	dir, err := filepath.Abs(a.folder)
 	if err != nil {
-		return fmt.Errorf("add-class: %w", err)
+		return fmt.Errorf("add a class: %w", err)
 	}
 	a.name = filepath.Base(dir)
 	same := func(class string) bool { // also by CUB's number or without it
@@ -91,18 +91,18 @@ func (a *addition) list() error {
 		return class == a.name || number == a.name || rest == a.name
 	}
 	if i := slices.IndexFunc(a.old.Classes, same); i >= 0 {
-		return fmt.Errorf("add-class %s: the model has a class %s already, and the folder's name is the new one's: rename it", a.folder, a.old.Classes[i])
+		return fmt.Errorf("%s: the model has a class %s already, and the folder's name is the new one's: rename it", a.folder, a.old.Classes[i])
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return fmt.Errorf("add-class: %w", err)
+		return fmt.Errorf("add a class: %w", err)
 	}
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") { // the system's, such as .DS_Store
 			continue
 		}
 		if info, err := os.Stat(filepath.Join(dir, e.Name())); err == nil && info.IsDir() {
-			return fmt.Errorf("add-class %s holds the folder %s, want the photographs of one class: add one class after the other", a.folder, e.Name())
+			return fmt.Errorf("%s holds the folder %s, want the photographs of one class: add one class after the other", a.folder, e.Name())
 		}
 		a.photos = append(a.photos, data.Item{Path: a.name + "/" + e.Name(), Class: len(a.old.Classes)})
 	}
@@ -121,7 +121,7 @@ func (a *addition) list() error {
 // enough returns an error unless some of the photographs can be held out.
 func (a *addition) enough() error {
 	if n := len(a.photos); n < 2 {
-		return fmt.Errorf("add-class %s: photographs that can be read: %d, need at least 2, one to train on and one to test", a.folder, n)
+		return fmt.Errorf("%s: photographs that can be read: %d, need at least 2, one to train on and one to test", a.folder, n)
 	}
 	return nil
 }
@@ -130,10 +130,10 @@ func (a *addition) enough() error {
 func (a *addition) room() error {
 	switch {
 	case within(a.folder, a.Out):
-		return fmt.Errorf("--out %s is in add-class %s, all of whose files are photographs: want a folder outside", a.Out, a.folder)
+		return fmt.Errorf("--out %s is in %s, all of whose files are photographs: want a folder outside", a.Out, a.folder)
 	case a.ModelDir != "" && sameFile(a.ModelDir, a.Out):
-		return fmt.Errorf("--out %s is the folder of --model, whose files the new model's would replace: want another", a.Out)
-	case exists(a.path(predictions)):
+		return fmt.Errorf("--out %s is the folder of the model, whose files the new model's would replace: want another", a.Out)
+	case exists(a.path(PredictionsFile)):
 		return fmt.Errorf("--out %s holds the results of a training or a test, whose report would stay beside the new model: want another folder", a.Out)
 	}
 	if err := a.fresh(); err != nil {
@@ -151,7 +151,7 @@ func (a *addition) extend(ctx context.Context) (*promptcam.Model, error) {
 	c := promptcam.DefaultExtend()
 	if len(a.negatives) == 0 {
 		c = promptcam.DefaultExtendAlone()
-		a.Observer.say(Warning, "--data is missing: without images of the other classes %s will take some of theirs; with them it learns where to stop", a.name)
+		a.Observer.say(Warning, "no set: without images of the other classes %s will take some of theirs; with them it learns where to stop", a.name)
 	}
 	a.Observer.say(Note, "%s, class %d: %d photographs to train on, %d to test; %d images of the %d classes before it",
 		a.name, len(a.old.Classes)+1, len(a.photos), len(a.held), len(a.negatives), len(a.old.Classes))
@@ -189,7 +189,7 @@ func (a *addition) publish(ctx context.Context, extended *promptcam.Model) (*Add
 		return nil, err
 	}
 	extended.Classes = append(slices.Clone(a.old.Classes), a.name)
-	if err := extended.SaveFile(a.path(modelName)); err != nil {
+	if err := extended.SaveFile(a.path(ModelFile)); err != nil {
 		return nil, err
 	}
 	last := len(a.old.Classes)
@@ -210,7 +210,7 @@ func (a *addition) publish(ctx context.Context, extended *promptcam.Model) (*Add
 	if err := a.writeJSON(r); err != nil {
 		return nil, err
 	}
-	a.Observer.say(Outcome, "model: %s", a.path(modelName))
+	a.Observer.say(Outcome, "model: %s", a.path(ModelFile))
 	return r, nil
 }
 

@@ -51,29 +51,29 @@ func TestAddClass(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, trained, add := trained(t, b, dir, change)
-			before := read(t, trained.path(modelName))
+			before := read(t, trained.path(ModelFile))
 			said := new([]string)
 			add.Observer, said = lines()
 			done, err := add.AddClass(t.Context(), m, red)
 			require.NoError(t, err)
-			assert.Equal(t, before, read(t, trained.path(modelName)))
+			assert.Equal(t, before, read(t, trained.path(ModelFile)))
 			all := strings.Join(*said, "\n")
 			assert.Contains(t, all, "red, class 3: 8 photographs to train on, 2 to test; 16 images of the 2 classes before it")
 			// 16 old training images in two views and 4 test images have features beside the model; 10 new photographs
 			// are to be made in two views.
 			assert.Equal(t, name == "last", strings.Contains(all, "features.safetensors: 36 reused, 20 made"), all)
 			assert.Contains(t, all, "of 2 photographs that were held out are recognised")
-			assert.Contains(t, all, "model: "+add.path(modelName))
+			assert.Contains(t, all, "model: "+add.path(ModelFile))
 			want := []string{"features.safetensors", "metrics.json", "model.safetensors"}
 			if name == "deep" {
 				want = want[1:]
 			}
 			assert.Equal(t, want, files(t, add))
 
-			old, err := checkpoint.Open(trained.path(modelName))
+			old, err := checkpoint.Open(trained.path(ModelFile))
 			require.NoError(t, err)
 			defer old.Close()
-			extended, err := checkpoint.Open(add.path(modelName))
+			extended, err := checkpoint.Open(add.path(ModelFile))
 			require.NoError(t, err)
 			defer extended.Close()
 			info, err := promptcam.ReadInfo(extended)
@@ -107,10 +107,10 @@ func TestAddClass(t *testing.T) {
 				assert.Contains(t, e.Text, "heads of the prompt of red")
 			}
 
-			bits := read(t, add.path(modelName))
+			bits := read(t, add.path(ModelFile))
 			_, err = add.AddClass(t.Context(), m, red)
 			require.NoError(t, err)
-			assert.Equal(t, bits, read(t, add.path(modelName)), "again")
+			assert.Equal(t, bits, read(t, add.path(ModelFile)), "again")
 		})
 	}
 }
@@ -123,7 +123,7 @@ func TestAddClassWithoutTheOldImages(t *testing.T) {
 	add.Observer, said = lines()
 	done, err := add.AddClass(t.Context(), m, red)
 	require.NoError(t, err)
-	assert.Contains(t, *said, "! --data is missing: without images of the other classes red will take some of theirs; with them it learns where to stop")
+	assert.Contains(t, *said, "! no set: without images of the other classes red will take some of theirs; with them it learns where to stop")
 	assert.Nil(t, done.Before)
 	assert.Nil(t, done.After)
 	assert.GreaterOrEqual(t, done.Recognised, 50.0)
@@ -149,7 +149,7 @@ func TestAddClassRefuses(t *testing.T) {
 		return dir
 	}
 	half := t.TempDir()
-	write(t, filepath.Join(half, stateName), "")
+	write(t, filepath.Join(half, StateFile), "")
 	numbered := t.TempDir()
 	require.NoError(t, os.CopyFS(numbered, os.DirFS(dir)))
 	require.NoError(t, os.Rename(filepath.Join(numbered, "green"), filepath.Join(numbered, "002.green")))
@@ -166,14 +166,14 @@ func TestAddClassRefuses(t *testing.T) {
 		"known number":   {model: birds, photos: folder("002", 3), want: "the model has a class 002.green already"},
 		"trained in out": {change: func(j *Job) { j.Out = others.Out }, want: "whose report would stay beside the new model"},
 		"no folder":      {photos: filepath.Join(t.TempDir(), "none"), want: "no such file or directory"},
-		"a file":         {photos: filepath.Join(red, "0.jpg"), want: "add-class"},
+		"a file":         {photos: filepath.Join(red, "0.jpg"), want: "add a class: open "},
 		"empty":          {photos: folder("empty", 0, ".hidden"), want: "photographs that can be read: 0, need at least 2"},
 		"one":            {photos: folder("one", 1), want: "read: 1, need at least 2, one to train on and one to test"},
 		"folders":        {photos: filepath.Dir(red), want: "holds the folder red, want the photographs of one class"},
-		"unreadable":     {photos: folder("bad", 3, "notes.txt"), want: "1 of 24 images cannot be read, listed above: --skip-bad goes on without them"},
+		"unreadable":     {photos: folder("bad", 3, "notes.txt"), want: "1 of 24 images cannot be read, the first: data: bad/notes.txt: not an image"},
 		"too few left":   {change: func(j *Job) { j.SkipBad = true }, photos: folder("bad", 1, "b.png"), want: "read: 1, need at least 2"},
 		"out is in it":   {change: func(j *Job) { j.Out = filepath.Join(red, "out") }, want: "want a folder outside"},
-		"the model's":    {change: func(j *Job) { j.Out = first.Out }, want: "is the folder of --model"},
+		"the model's":    {change: func(j *Job) { j.Out = first.Out }, want: "is the folder of the model"},
 		"unfinished run": {change: func(j *Job) { j.Out = half }, want: "holds an unfinished run"},
 		"other classes": {change: func(j *Job) {
 			var err error
@@ -202,8 +202,8 @@ func TestAddClassRefuses(t *testing.T) {
 			}
 			_, err := j.AddClass(t.Context(), model, photos)
 			assert.ErrorContains(t, err, c.want)
-			assert.NoFileExists(t, filepath.Join(out, modelName))
-			assert.NoFileExists(t, filepath.Join(out, metricsName))
+			assert.NoFileExists(t, filepath.Join(out, ModelFile))
+			assert.NoFileExists(t, filepath.Join(out, MetricsFile))
 		})
 	}
 
@@ -223,7 +223,7 @@ func TestAddClassInterrupted(t *testing.T) {
 
 	j := job(t, dir, Quick())
 	ctx, cancel := context.WithCancel(t.Context())
-	j.Observer.Line = func(_ Kind, line string) {
+	j.Observer.Line = func(_ LineKind, line string) {
 		if strings.HasPrefix(line, "red, class 3") {
 			cancel()
 		}
@@ -232,9 +232,9 @@ func TestAddClassInterrupted(t *testing.T) {
 		_, err = j.AddClass(ctx, m, red)
 		require.ErrorIs(t, err, context.Canceled)
 	}
-	assert.Equal(t, []string{featuresName}, files(t, j), "which are reused")
+	assert.Equal(t, []string{FeaturesFile}, files(t, j), "which are reused")
 	_, err = j.AddClass(t.Context(), m, red)
 	require.NoError(t, err)
 	assert.Equal(t, files(t, want), files(t, j))
-	assert.Equal(t, read(t, want.path(modelName)), read(t, j.path(modelName)))
+	assert.Equal(t, read(t, want.path(ModelFile)), read(t, j.path(ModelFile)))
 }

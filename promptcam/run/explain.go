@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"io/fs"
 	"iter"
 	"path/filepath"
 	"slices"
@@ -18,10 +17,10 @@ import (
 
 // Explained is one photograph and what the model attends to in it.
 type Explained struct {
-	*promptcam.Explanation
-	Path    string
-	Picture string // path of the sheet of its maps
-	Text    string // the same in words
+	Explanation *promptcam.Explanation
+	Path        string
+	Picture     string // path of the sheet of its maps
+	Text        string // the same in words
 }
 
 // Explain draws, for each photograph, the maps of the predicted class and of those to compare it with, by
@@ -29,11 +28,12 @@ type Explained struct {
 // Colormap. The first error ends it.
 func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, compare ...string) iter.Seq2[*Explained, error] {
 	return func(yield func(*Explained, error) bool) {
-		others, err := find(&data.Set{Classes: m.Classes}, compare)
-		if err != nil {
-			err = fmt.Errorf("--compare: %w", err)
+		j, err := j.forPhotos()
+		others, unknown := find(&data.Set{Classes: m.Classes}, compare)
+		if unknown != nil {
+			unknown = fmt.Errorf("compare: %w", unknown)
 		}
-		if err = cmp.Or(err, j.Validate()); err == nil {
+		if err = cmp.Or(err, unknown); err == nil {
 			err = writable("out", j.Out)
 		}
 		if err != nil {
@@ -50,23 +50,14 @@ func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, 
 	}
 }
 
-// explain reads a photograph, by its path where fsys is nil, and explains it.
-func explain(m *promptcam.Model, fsys fs.FS, path string) (*data.RGB, *promptcam.Explanation, error) {
-	photo, err := data.ReadImageFS(fsys, path)
-	if err != nil {
-		return nil, nil, err
+func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture string, compare []int) (*Explained, error) {
+	photo, err := data.ReadImage(path)
+	if err = cmp.Or(ctx.Err(), err); err != nil {
+		return nil, err
 	}
 	e, err := m.Explain(photo)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return photo, e, nil
-}
-
-func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture string, compare []int) (*Explained, error) {
-	photo, e, err := explain(m, nil, path)
-	if err = cmp.Or(ctx.Err(), err); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	sheet := figure.Sheet(e.Seen, filepath.Base(path), j.rows(e, m.Classes, "compared with", compare...), j.style())
 	if err := figure.WritePNG(picture, sheet); err != nil {

@@ -85,7 +85,7 @@ func short() Recipe {
 // lines returns an observer and what it hears: warnings begin with an exclamation mark.
 func lines() (Observer, *[]string) {
 	var all []string
-	return Observer{Line: func(kind Kind, text string) {
+	return Observer{Line: func(kind LineKind, text string) {
 		if kind == Warning {
 			text = "! " + text
 		}
@@ -96,7 +96,7 @@ func lines() (Observer, *[]string) {
 // load reads a model that a job has left.
 func load(t *testing.T, j *Job, b *vit.Model) *promptcam.Model {
 	t.Helper()
-	f, err := checkpoint.Open(j.path(modelName))
+	f, err := checkpoint.Open(j.path(ModelFile))
 	require.NoError(t, err)
 	defer f.Close()
 	m, err := promptcam.Load(f, b)
@@ -121,7 +121,7 @@ func read(t *testing.T, path string) string {
 func metrics(t *testing.T, j *Job) map[string]any {
 	t.Helper()
 	var m map[string]any
-	require.NoError(t, json.Unmarshal([]byte(read(t, j.path(metricsName))), &m))
+	require.NoError(t, json.Unmarshal([]byte(read(t, j.path(MetricsFile))), &m))
 	return m
 }
 

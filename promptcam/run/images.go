@@ -30,17 +30,21 @@ type images struct {
 
 // store says where features are.
 type store struct {
-	path   string
-	flag   string // out or cache; empty: another run's features, not used unless they are there and fit
+	path   string // empty: none
+	flag   string // out or cache; empty: another run's features, only read, if they are there and fit
 	lender string // another file to borrow records from; may be empty
 }
 
-// store returns where features are: in Cache or, without it, in a folder, which flag names.
+// store returns where features are: in Cache or, without it, in a folder, which flag names; in none if that
+// is empty.
 func (j *Job) store(dir, flag string) store {
 	if j.Cache != "" {
 		dir, flag = j.Cache, "cache"
 	}
-	return store{path: filepath.Join(dir, featuresName), flag: flag}
+	if dir == "" {
+		return store{}
+	}
+	return store{path: filepath.Join(dir, FeaturesFile), flag: flag}
 }
 
 // cacheable returns the layer whose features can be cached. Before the first layer there is nothing to save.
@@ -71,10 +75,15 @@ func (im *images) open(ctx context.Context, m *promptcam.Model, s store, trainin
 	}
 	var bad []data.BadImage
 	if im.cache != nil {
-		bad, err = im.fill(ctx, m, s, len(records))
-	} else {
+		if bad, err = im.fill(ctx, m, s, len(records)); err != nil && s.flag == "" && ctx.Err() == nil {
+			im.Observer.say(Warning, "%v: photographs are read in place of another run's features", err)
+			im.close()
+			im.cache = nil
+		}
+	}
+	if im.cache == nil {
 		show := im.Observer.count("checking images", len(items))
-		bad, err = data.Check(ctx, im.fsys, items, func(done, _ int) { show(done) }), ctx.Err()
+		bad, err = data.Check(ctx, im.fsys, items, im.Workers, func(done, _ int) { show(done) }), ctx.Err()
 	}
 	if err != nil {
 		return err
@@ -84,10 +93,17 @@ func (im *images) open(ctx context.Context, m *promptcam.Model, s store, trainin
 
 // openCache opens the file of features; nil if it is another run's and does not fit.
 func (im *images) openCache(s store, source features.Source, records []features.Record) (*features.Cache, error) {
-	if !exists(s.path) {
-		if s.flag == "" {
+	if s.flag == "" {
+		if !exists(s.path) {
 			return nil, nil
 		}
+		cache, err := features.OpenRead(s.path, source, records)
+		if err != nil && !errors.As(err, new(*features.MismatchError)) {
+			im.Observer.say(Warning, "%v: photographs are read instead", err)
+		}
+		return cache, nil
+	}
+	if !exists(s.path) {
 		dir := filepath.Dir(s.path)
 		if err := writable(s.flag, dir); err != nil {
 			return nil, err
@@ -99,7 +115,7 @@ func (im *images) openCache(s store, source features.Source, records []features.
 	cache, err := features.Open(s.path, source, records)
 	mismatch := errors.As(err, new(*features.MismatchError))
 	switch {
-	case err == nil || s.flag == "":
+	case err == nil:
 		return cache, nil
 	case mismatch && s.flag == "out":
 		im.Observer.say(Warning, "%v: made anew", err)
@@ -148,14 +164,14 @@ func (im *images) fill(ctx context.Context, m *promptcam.Model, s store, records
 	return bad, nil
 }
 
-// A BadImagesError says that images cannot be read, each of which the observer was warned of.
+// A BadImagesError says that images cannot be read. The observer was warned of each.
 type BadImagesError struct {
 	Bad []data.BadImage
 	All int // images in all
 }
 
 func (e *BadImagesError) Error() string {
-	return fmt.Sprintf("%d of %d images cannot be read, listed above: --skip-bad goes on without them", len(e.Bad), e.All)
+	return fmt.Sprintf("%d of %d images cannot be read, the first: %v: --skip-bad goes on without them", len(e.Bad), e.All, e.Bad[0].Err)
 }
 
 // leaveOut takes unreadable images out of the lists. Without SkipBad they are an error.

@@ -13,15 +13,16 @@ import (
 	"github.com/promptcam/promptcam/promptcam/figure"
 )
 
-// Job is what Train, Resume, Evaluate, AddClass and Explain work with: a recipe, images, and where and how
-// results are shown.
+// Job is what Train, Resume, Evaluate, AddClass, Explain and Predict work with: a recipe, images, and where
+// and how results are shown. NewJob makes one; for Explain and Predict alone a zero setting is its default. As
+// JSON a job is its Recipe.
 type Job struct {
 	Recipe
 	Set   *data.Set         // images of a folder
 	Notes *data.Annotations // where things are in them; nil: the maps of test images are not measured
-	Title string            // of the report; empty: the name of the folder
+	Title string            // of the report; empty: the name of the set's folder
 
-	// ModelDir is the folder of a trained model; may be empty. Its cached features are used where they fit.
+	// ModelDir is the folder of a trained model; may be empty. Its cached features are read where they fit.
 	ModelDir string
 
 	Workers int    `knob:"workers" json:"-" group:"Photographs" range:"[0,)" help:"images decoded at a time; 0: as many as processors"`
@@ -47,12 +48,21 @@ func NewJob(r Recipe, set *data.Set, out string) *Job {
 	return j
 }
 
-// Validate says what is wrong with the settings, or returns nil.
+// Validate says what is wrong with the settings, or returns nil. Train, Resume, Evaluate and AddClass call it;
+// Explain and Predict check what they use.
 func (j *Job) Validate() error {
 	if j.Out == "" {
 		return errors.New("--out is empty, want a folder")
 	}
 	return cmp.Or(knob.Check(j), j.Recipe.Validate())
+}
+
+// forPhotos returns what Explain and Predict use of j, with the defaults in place of zeros.
+func (j *Job) forPhotos() (*Job, error) {
+	p := NewJob(Quick(), nil, j.Out)
+	p.Top, p.Blur, p.Scale, p.Colormap = cmp.Or(j.Top, p.Top), cmp.Or(j.Blur, p.Blur), cmp.Or(j.Scale, p.Scale), cmp.Or(j.Colormap, p.Colormap)
+	p.SkipBad, p.Observer = j.SkipBad, j.Observer
+	return p, knob.Check(p)
 }
 
 func (j *Job) blur() promptcam.Blur {
@@ -69,17 +79,17 @@ func (j *Job) style() figure.Style {
 // noCache is the Cache that means none.
 const noCache = "off"
 
-// The files in Out.
+// The files in a job's Out.
 const (
-	modelName    = "model.safetensors"
-	featuresName = "features.safetensors"
-	stateName    = "state.safetensors"
-	metricsName  = "metrics.json"
-	predictions  = "predictions.csv"
-	historyName  = "history.csv"
-	curvesName   = "curves.png"
-	traitsName   = "traits.csv"
-	reportName   = "report/index.html"
+	ModelFile       = "model.safetensors"
+	FeaturesFile    = "features.safetensors"
+	StateFile       = "state.safetensors"
+	MetricsFile     = "metrics.json"
+	PredictionsFile = "predictions.csv"
+	HistoryFile     = "history.csv"
+	CurvesFile      = "curves.png"
+	TraitsFile      = "traits.csv"
+	ReportFile      = "report/index.html"
 )
 
 func (j *Job) path(name string) string { return filepath.Join(j.Out, filepath.FromSlash(name)) }
@@ -103,10 +113,10 @@ func writable(flag string, dirs ...string) error {
 
 // fresh returns an error if Out holds an unfinished run, and warns if it holds the results of another one.
 func (j *Job) fresh() error {
-	if exists(j.path(stateName)) {
-		return fmt.Errorf("--out %s holds an unfinished run: go on with --resume, or choose another --out", j.Out)
+	if exists(j.path(StateFile)) {
+		return fmt.Errorf("--out %s holds an unfinished run: resume it (--resume), or choose another --out", j.Out)
 	}
-	if exists(j.path(metricsName)) {
+	if exists(j.path(MetricsFile)) {
 		j.Observer.say(Warning, "--out %s holds the results of another run, which this one's will replace when it ends", j.Out)
 	}
 	return nil
@@ -136,10 +146,10 @@ func within(folder, path string) bool {
 // read as a class of the set, which may be nil, the next time it is opened. CUB's lists and train name what
 // is read.
 func (j *Job) makeOut(set *data.Set, folder string) error {
-	if set != nil && !exists(set.Root, "images.txt") && !exists(set.Root, "train") {
+	if set != nil && set.Root != "" && !exists(set.Root, "images.txt") && !exists(set.Root, "train") {
 		for _, f := range []struct{ flag, dir string }{{"out", j.Out}, {"cache", j.Cache}} {
 			if f.dir != "" && f.dir != noCache && within(set.Root, f.dir) {
-				return fmt.Errorf("--%s %s is in --data %s, whose folders are the classes: want a folder outside", f.flag, f.dir, set.Root)
+				return fmt.Errorf("--%s %s is in %s, whose folders are the classes: want a folder outside", f.flag, f.dir, set.Root)
 			}
 		}
 	}

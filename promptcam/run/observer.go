@@ -9,16 +9,16 @@ import (
 
 // Observer hears how work goes on, one call at a time. Functions that are nil are not called.
 type Observer struct {
-	Line     func(kind Kind, text string)
+	Line     func(kind LineKind, text string)
 	Progress func(Progress)
 }
 
-// Kind says what a line is.
-type Kind int
+// LineKind says what a line is.
+type LineKind int
 
 const (
-	Note    Kind = iota // how things go
-	Outcome             // what a quiet program prints as well
+	Note    LineKind = iota // how things go
+	Outcome                 // what a quiet program prints as well
 	Warning
 )
 
@@ -40,7 +40,7 @@ func (p Progress) Left() time.Duration {
 	return time.Duration(float64(p.JobTotal-p.JobDone) / p.Rate() * float64(time.Second))
 }
 
-func (o Observer) say(kind Kind, format string, a ...any) {
+func (o Observer) say(kind LineKind, format string, a ...any) {
 	if o.Line != nil {
 		o.Line(kind, fmt.Sprintf(format, a...))
 	}

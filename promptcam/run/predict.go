@@ -1,6 +1,7 @@
 package run
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -16,7 +17,7 @@ import (
 	"github.com/promptcam/promptcam/promptcam"
 )
 
-// Prediction is what a model says about one photograph.
+// Prediction is a row of WritePredictions' table: a model's answer for one photograph, without a true class.
 type Prediction struct {
 	Path                           string
 	Predicted, Second              string // classes
@@ -30,7 +31,8 @@ type Prediction struct {
 // left out and counted at the end. Of Job it uses SkipBad and Blur.
 func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) iter.Seq2[Prediction, error] {
 	return func(yield func(Prediction, error) bool) {
-		if err := j.Validate(); err != nil {
+		j, err := j.forPhotos()
+		if err = cmp.Or(err, m.Info().Validate()); err != nil {
 			yield(Prediction{}, err)
 			return
 		}
@@ -41,10 +43,10 @@ func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) 
 				yield(Prediction{}, err)
 				return
 			}
-			p := j.predict(m, path)
+			p, err := j.predict(m, path)
 			if show(i + 1); p.Err != nil && j.SkipBad {
 				skipped++
-			} else if !yield(p, nil) {
+			} else if !yield(p, err) || err != nil {
 				return
 			}
 		}
@@ -54,10 +56,14 @@ func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) 
 	}
 }
 
-func (j *Job) predict(m *promptcam.Model, path string) Prediction {
-	_, e, err := explain(m, nil, path)
+func (j *Job) predict(m *promptcam.Model, path string) (Prediction, error) {
+	photo, err := data.ReadImage(path)
 	if err != nil {
-		return Prediction{Path: path, Err: err}
+		return Prediction{Path: path, Err: err}, nil
+	}
+	e, err := m.Explain(photo)
+	if err != nil {
+		return Prediction{}, fmt.Errorf("%s: %w", path, err)
 	}
 	two := e.Top(2)
 	p := Prediction{
@@ -68,7 +74,7 @@ func (j *Job) predict(m *promptcam.Model, path string) Prediction {
 	h := e.Heat(two[0], p.Head)
 	hottest := slices.Index(h.Values, slices.Max(h.Values))
 	p.Row, p.Column = hottest/h.W, hottest%h.W
-	return p
+	return p, nil
 }
 
 // WritePredictions writes predictions as CSV, one row each as they come.
@@ -95,7 +101,7 @@ func WritePredictions(w io.Writer, all iter.Seq2[Prediction, error]) error {
 
 // Photographs returns the photographs at the paths: files, and all images in folders and the folders in
 // those. The observer is warned of photographs in folders that cannot be read.
-func (o Observer) Photographs(paths ...string) (all []string, err error) {
+func Photographs(o Observer, paths ...string) (all []string, err error) {
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		if err != nil {

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -18,7 +19,7 @@ import (
 
 // Recipe decides, with the images and the backbone, every bit of a trained model. A run is resumed only with
 // the recipe that it began with. The tags give each setting's flag, name in JSON, limits and help; the
-// defaults are those of Quick.
+// defaults are those of Quick. Schedule.Epochs and Distill.Teacher are no settings and stay zero.
 type Recipe struct {
 	Test    float64 `knob:"test" group:"Photographs" default:"0.2" range:"(0,1)" arg:"share" help:"share of each class's images held out for testing, where the folder has no test split of its own"`
 	Val     float64 `knob:"val" range:"[0,1)" arg:"share" help:"share of the training images held out to choose the best epoch; 0: the last epoch is used. A folder with both val and test brings its own"`
@@ -54,6 +55,8 @@ func (r Recipe) Validate() error {
 		return err
 	}
 	switch {
+	case r.Schedule.Epochs != 0 || r.Distill.Teacher != nil:
+		return errors.New("a recipe with Schedule.Epochs or Distill.Teacher: training sets them")
 	case r.Augment == "none" && r.Views > 1:
 		return fmt.Errorf("--views is %d, but with --augment none each image has one view", r.Views)
 	case r.Preset == "long" && r.Mode != promptcam.Last:
@@ -158,7 +161,7 @@ func Official() Recipe { return preset(promptcam.Deep, "sgd", "quick") }
 // has nothing to teach them; and a mirror image is no more than another scene. In mixtures prompts learn
 // where the trait itself is, but not the smallest traits, for which images must be whole. What is left then
 // is two or three pairs of species: whether they are told apart in time is a matter of luck without
-// hard-class sampling and a learning rate that stays high, and without binary cross-entropy one of the two
+// hard-example sampling and a learning rate that stays high, and without binary cross-entropy one of the two
 // prompts is content to look anywhere. The EMA evens out the noise of such a rate and of the sampling.
 func DrawnBirds() Recipe { return Quick().forDrawnBirds() }
 
@@ -201,8 +204,8 @@ func (r Recipe) forDrawnBirds() Recipe {
 	return r
 }
 
-// Images says for what images a recipe is resolved.
-type Images struct {
+// Defaults says which defaults Resolve starts from: those for what kind of images.
+type Defaults struct {
 	Drawn    bool // they are drawn birds
 	Uncached bool // their features are not kept, so that nothing can be distilled or mixed
 }
@@ -212,13 +215,13 @@ type Images struct {
 // last one as well, no augmentation leaves one view, and photographs without cached features are neither
 // distilled nor mixed. It returns an error for a value that is no number or the like; Validate finds what is
 // out of range.
-func (im Images) Resolve(given map[string]string) (Recipe, error) {
+func (d Defaults) Resolve(given map[string]string) (Recipe, error) {
 	first := Quick()
 	if err := first.set(given); err != nil {
 		return first, err
 	}
 	r := preset(first.Mode, first.Optimizer, first.Preset)
-	if im.Drawn {
+	if d.Drawn {
 		r = r.forDrawnBirds()
 	}
 	if _, ok := given["lr"]; ok {
@@ -227,7 +230,7 @@ func (im Images) Resolve(given map[string]string) (Recipe, error) {
 	if first.Augment == "none" {
 		r.Views = 1
 	}
-	if im.Uncached {
+	if d.Uncached {
 		r.Distill.Weight, r.CutMix.Share = 0, 0
 	}
 	return r, r.set(given)

@@ -1,12 +1,13 @@
 package run
 
 import (
-	"cmp"
 	"fmt"
 	"iter"
 	"path/filepath"
+	"slices"
 	"strings"
 
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure"
 )
@@ -14,7 +15,7 @@ import (
 // report is the page about the run.
 func (r *results) report(curves []byte) *figure.Report {
 	p := &figure.Report{
-		Title: "Prompt-CAM: " + cmp.Or(r.Title, filepath.Base(r.Set.Root)), Curves: curves, Style: r.style(),
+		Title: r.title(), Curves: curves, Style: r.style(),
 		Confusions: r.Test.Confusions(30), Facts: r.facts(),
 	}
 	for class, name := range r.Set.Classes {
@@ -39,12 +40,20 @@ func (r *results) report(curves []byte) *figure.Report {
 	return p
 }
 
+func (r *results) title() string {
+	name := r.Title
+	if name == "" && r.Set.Root != "" {
+		name = filepath.Base(r.Set.Root)
+	}
+	return strings.TrimSuffix("Prompt-CAM: "+name, ": ")
+}
+
 func (r *results) facts() (facts []figure.Fact) {
 	add := func(name, format string, a ...any) {
 		facts = append(facts, figure.Fact{Name: name, Value: fmt.Sprintf(format, a...)})
 	}
 	b := r.Model.Backbone
-	add("data", "%s, %d classes", r.Set.Root, len(r.Set.Classes))
+	add("data", "%s", strings.TrimPrefix(fmt.Sprintf("%s, %d classes", r.Set.Root, len(r.Set.Classes)), ", "))
 	add("backbone", "%s at %dx%d pixels, SHA-256 %.12s…", b.Config.Name, b.Config.ImageSize[0], b.Config.ImageSize[1], b.SHA256)
 	if r.best == 0 {
 		add("mode", "%s", r.Model.Config.Mode)
@@ -70,10 +79,18 @@ func (r *results) facts() (facts []figure.Fact) {
 // there are both.
 func (r *results) explained() iter.Seq2[figure.Sample, error] {
 	return func(yield func(figure.Sample, error) bool) {
-		chosen := r.choose()
-		show := r.Observer.count("report", len(chosen))
-		for i, p := range chosen {
-			s, err := r.sample(p)
+		var chosen []figure.Sample
+		for class := range r.Set.Classes {
+			right, wrong := r.samples[true][class], r.samples[false][class]
+			right = right[:min(len(right), max((r.Samples+1)/2, r.Samples-len(wrong)))]
+			chosen = slices.Concat(chosen, right, wrong[:min(len(wrong), r.Samples-len(right))])
+		}
+		show, t := r.Observer.count("report", len(chosen)), r.Model.Transform
+		for i, s := range chosen {
+			photo, err := data.ReadImageFS(r.Set.FS, s.Name)
+			if s.Photo = photo; err == nil && (t.ShortSide != 0 || t.ResizeWidth != 0) {
+				s.Photo = t.Apply(photo, nil) // what the model saw
+			}
 			show(i + 1)
 			if !yield(s, err) || err != nil {
 				return
@@ -82,34 +99,14 @@ func (r *results) explained() iter.Seq2[figure.Sample, error] {
 	}
 }
 
-// choose picks up to Samples predictions of each class.
-func (r *results) choose() (chosen []promptcam.Prediction) {
-	for class := range r.Set.Classes {
-		var right, wrong []promptcam.Prediction
-		for _, p := range r.Test.Predictions {
-			switch {
-			case p.Class != class:
-			case p.Predicted == class:
-				right = append(right, p)
-			default:
-				wrong = append(wrong, p)
-			}
-		}
-		right = right[:min(len(right), max((r.Samples+1)/2, r.Samples-len(wrong)))]
-		chosen = append(chosen, right...)
-		chosen = append(chosen, wrong[:min(len(wrong), r.Samples-len(right))]...)
+// sample keeps an explained image's maps for the report, unless there are enough of its class.
+func (r *results) sample(e *promptcam.Explanation) {
+	right := e.Predicted() == e.Label
+	if r.samples == nil {
+		r.samples = map[bool]map[int][]figure.Sample{true: {}, false: {}}
 	}
-	return chosen
-}
-
-func (r *results) sample(p promptcam.Prediction) (figure.Sample, error) {
-	path := r.Set.Test[p.Index].Path
-	_, e, err := explain(r.Model, r.Set.FS, path)
-	if err != nil {
-		return figure.Sample{}, err
+	if kept := r.samples[right][e.Label]; len(kept) < r.Samples {
+		s := figure.Sample{Name: r.Set.Test[e.Index].Path, True: e.Label, Predicted: e.Predicted(), Rows: r.rows(e, r.Set.Classes, "true", e.Label)}
+		r.samples[right][e.Label] = append(kept, s)
 	}
-	return figure.Sample{
-		Name: path, Photo: e.Seen, True: p.Class, Predicted: p.Predicted,
-		Rows: r.rows(e, r.Set.Classes, "true", p.Class),
-	}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/figure"
 	"github.com/promptcam/promptcam/promptcam/figure/curves"
 	"github.com/promptcam/promptcam/promptcam/measure"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
@@ -20,7 +21,8 @@ import (
 )
 
 // Evaluate tests a trained model on the set's test images and leaves the results in Out, which must hold no
-// training's. It uses cached features of Cache or, where that is empty and they fit, of ModelDir.
+// training's. It uses cached features of Cache or, where that is empty and they fit, of ModelDir, where it
+// changes nothing.
 func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error) {
 	if err := j.Validate(); err != nil {
 		return nil, err
@@ -29,7 +31,7 @@ func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error)
 	if err != nil {
 		return nil, err
 	}
-	if exists(j.path(historyName)) {
+	if exists(j.path(HistoryFile)) {
 		return nil, fmt.Errorf("--out %s holds the results of a training, whose history would stay beside those of the test: want another folder", j.Out)
 	}
 	if err := j.fresh(); err != nil {
@@ -38,9 +40,7 @@ func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error)
 	if err := j.makeOut(set, "report"); err != nil {
 		return nil, err
 	}
-	own := *j // unreadable images leave its set
-	own.Set = set
-	im := &images{Job: &own, fsys: set.FS, plain: m.Transform, augmented: m.Transform}
+	im := &images{Job: j, fsys: set.FS, plain: m.Transform, augmented: m.Transform}
 	defer im.close()
 	err = im.open(ctx, m, j.store(j.ModelDir, ""), nil, []*[]data.Item{&set.Test})
 	if err == nil {
@@ -49,7 +49,7 @@ func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error)
 	if err != nil {
 		return nil, err
 	}
-	r := &results{Job: &own, Result: Result{Model: m}, images: im}
+	r := &results{images: im, Result: Result{Model: m, Set: set}}
 	if r.test, err = im.asTheyAre(set.Test); err != nil {
 		return nil, err
 	}
@@ -59,7 +59,8 @@ func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error)
 // Result is the result of a training or a test. All of it is in Out as well.
 type Result struct {
 	Model     *promptcam.Model
-	Test      *promptcam.Evaluation
+	Set       *data.Set             // the job's without the images left out, its classes numbered as the model's
+	Test      *promptcam.Evaluation // Predictions[i].Index counts in Set.Test
 	Baselines []Baseline
 	History   fit.History          // nil after a test
 	Traits    *measure.TraitScores // where the maps of the test images are; nil without Notes
@@ -70,13 +71,13 @@ type Result struct {
 
 // results is what is written about a model.
 type results struct {
-	*Job // its set's classes numbered as the model's
+	*images
 	Result
-	images             *images
 	test               promptcam.Batches
-	trained, validated int              // images
-	best               int              // the best epoch, from 1; 0 if the model was not trained now
-	regions            *measure.Regions // nil without Notes
+	trained, validated int                              // images
+	best               int                              // the best epoch, from 1; 0 if the model was not trained now
+	regions            *measure.Regions                 // nil without Notes
+	samples            map[bool]map[int][]figure.Sample // of images that are recognised and not, by class, without pictures
 }
 
 // publish evaluates the test images and writes all files.
@@ -85,22 +86,22 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 	if err := r.evaluate(ctx); err != nil {
 		return nil, err
 	}
-	if err := r.writeCSV(predictions, r.predictions()); err != nil {
+	if err := r.writeCSV(PredictionsFile, r.predictions()); err != nil {
 		return nil, err
 	}
 	seconds := time.Since(began).Seconds()
 	var curves bytes.Buffer
 	if r.best > 0 {
 		seconds = r.History.Seconds()
-		if err := r.writeCSV(historyName, r.history()); err != nil {
+		if err := r.writeCSV(HistoryFile, r.history()); err != nil {
 			return nil, err
 		}
 		draw := func(w io.Writer) error { return drawCurves(io.MultiWriter(w, &curves), r.History) }
-		if err := r.write(curvesName, draw); err != nil {
+		if err := r.write(CurvesFile, draw); err != nil {
 			return nil, err
 		}
 	}
-	r.Metrics, r.Report = r.metrics(seconds), r.path(reportName)
+	r.Metrics, r.Report = r.metrics(seconds), r.path(ReportFile)
 	if err := r.report(curves.Bytes()).WriteFile(ctx, r.Report); err != nil {
 		return nil, err
 	}
@@ -262,7 +263,7 @@ func (j *Job) writeCSV(name string, table [][]string) error {
 }
 
 func (j *Job) writeJSON(metrics any) error {
-	return j.write(metricsName, func(w io.Writer) error {
+	return j.write(MetricsFile, func(w io.Writer) error {
 		e := json.NewEncoder(w)
 		e.SetEscapeHTML(false)
 		e.SetIndent("", "  ")

@@ -66,30 +66,30 @@ func TestRecipes(t *testing.T) {
 
 // What follows from the given settings is part of the recipe.
 func TestResolve(t *testing.T) {
-	resolve := func(im Images, given map[string]string) Recipe {
-		r, err := im.Resolve(given)
+	resolve := func(d Defaults, given map[string]string) Recipe {
+		r, err := d.Resolve(given)
 		require.NoError(t, err)
 		return r
 	}
-	assert.Equal(t, Quick(), resolve(Images{}, nil))
-	assert.Equal(t, Long(), resolve(Images{}, map[string]string{"preset": "long"}))
-	assert.Equal(t, Official(), resolve(Images{}, map[string]string{"mode": "deep", "optimizer": "sgd"}))
-	assert.Equal(t, DrawnBirds(), resolve(Images{Drawn: true}, nil))
-	assert.Equal(t, Deep(), resolve(Images{Drawn: true}, map[string]string{"mode": "deep"}))
+	assert.Equal(t, Quick(), resolve(Defaults{}, nil))
+	assert.Equal(t, Long(), resolve(Defaults{}, map[string]string{"preset": "long"}))
+	assert.Equal(t, Official(), resolve(Defaults{}, map[string]string{"mode": "deep", "optimizer": "sgd"}))
+	assert.Equal(t, DrawnBirds(), resolve(Defaults{Drawn: true}, nil))
+	assert.Equal(t, Deep(), resolve(Defaults{Drawn: true}, map[string]string{"mode": "deep"}))
 
-	low := resolve(Images{}, map[string]string{"lr": "0.006"})
+	low := resolve(Defaults{}, map[string]string{"lr": "0.006"})
 	assert.InEpsilon(t, 1e-7, low.Schedule.Min, 1e-9, "it falls as far")
-	assert.Equal(t, 1e-6, resolve(Images{}, map[string]string{"lr": "0.6"}).Schedule.Min)
-	assert.Equal(t, 2e-6, resolve(Images{}, map[string]string{"lr": "0.006", "min-lr": "2e-6"}).Schedule.Min)
-	assert.Equal(t, 1, resolve(Images{}, map[string]string{"augment": "none"}).Views)
-	assert.Equal(t, 3, resolve(Images{}, map[string]string{"augment": "none", "views": "3"}).Views, "Validate refuses it")
-	assert.Zero(t, resolve(Images{Uncached: true}, map[string]string{"preset": "long"}).CutMix.Share)
-	assert.Zero(t, resolve(Images{Uncached: true}, nil).Distill.Weight)
-	assert.Equal(t, 1., resolve(Images{Uncached: true}, map[string]string{"distill": "1"}).Distill.Weight, "Train refuses it")
+	assert.Equal(t, 1e-6, resolve(Defaults{}, map[string]string{"lr": "0.6"}).Schedule.Min)
+	assert.Equal(t, 2e-6, resolve(Defaults{}, map[string]string{"lr": "0.006", "min-lr": "2e-6"}).Schedule.Min)
+	assert.Equal(t, 1, resolve(Defaults{}, map[string]string{"augment": "none"}).Views)
+	assert.Equal(t, 3, resolve(Defaults{}, map[string]string{"augment": "none", "views": "3"}).Views, "Validate refuses it")
+	assert.Zero(t, resolve(Defaults{Uncached: true}, map[string]string{"preset": "long"}).CutMix.Share)
+	assert.Zero(t, resolve(Defaults{Uncached: true}, nil).Distill.Weight)
+	assert.Equal(t, 1., resolve(Defaults{Uncached: true}, map[string]string{"distill": "1"}).Distill.Weight, "Train refuses it")
 
-	_, err := Images{}.Resolve(map[string]string{"lr": "fast"})
+	_, err := Defaults{}.Resolve(map[string]string{"lr": "fast"})
 	assert.EqualError(t, err, "--lr: want a number")
-	_, err = Images{}.Resolve(map[string]string{"rate": "1"})
+	_, err = Defaults{}.Resolve(map[string]string{"rate": "1"})
 	assert.EqualError(t, err, "--rate is no setting of a recipe")
 }
 
@@ -106,12 +106,12 @@ func TestAccuracyHasWilsonsInterval(t *testing.T) {
 func TestNothingOfAnEarlierRunIsLeft(t *testing.T) {
 	j := job(t, photographs(t, 6), short())
 	j.Samples = 0
-	write(t, j.path(traitsName), "of other images")
+	write(t, j.path(TraitsFile), "of other images")
 	said := new([]string)
 	j.Observer, said = lines()
 	_, err := j.Train(t.Context(), backbone(t))
 	require.NoError(t, err)
-	assert.NotContains(t, files(t, j), traitsName)
+	assert.NotContains(t, files(t, j), TraitsFile)
 	assert.Contains(t, *said, "! 3 test images are few: each is 33 points of accuracy")
 	_, err = j.Train(t.Context(), backbone(t))
 	require.NoError(t, err)
@@ -151,7 +151,7 @@ func TestEvaluateUsesTheModelsFeatures(t *testing.T) {
 	again, err := test.Evaluate(t.Context(), trained.Model)
 	require.NoError(t, err)
 	assert.Contains(t, strings.Join(*said, "\n"), "6 reused, 0 made")
-	assert.Equal(t, read(t, j.path(predictions)), read(t, test.path(predictions)))
+	assert.Equal(t, read(t, j.path(PredictionsFile)), read(t, test.path(PredictionsFile)))
 	assert.Equal(t, trained.Metrics.Test, again.Metrics.Test)
 
 	other := job(t, photographs(t, 30), Quick())
@@ -164,8 +164,8 @@ func TestEvaluateUsesTheModelsFeatures(t *testing.T) {
 	test.Cache = t.TempDir()
 	_, err = test.Evaluate(t.Context(), trained.Model)
 	require.NoError(t, err)
-	assert.FileExists(t, filepath.Join(test.Cache, featuresName))
-	assert.Equal(t, read(t, j.path(predictions)), read(t, test.path(predictions)))
+	assert.FileExists(t, filepath.Join(test.Cache, FeaturesFile))
+	assert.Equal(t, read(t, j.path(PredictionsFile)), read(t, test.path(PredictionsFile)))
 }
 
 func TestPredict(t *testing.T) {
@@ -179,7 +179,7 @@ func TestPredict(t *testing.T) {
 	write(t, filepath.Join(folder, ".hidden", "0.png"), "")
 	said := new([]string)
 	j.Observer, said = lines()
-	photos, err := j.Observer.Photographs(folder, filepath.Join(dir, "blue", "0.jpg"))
+	photos, err := Photographs(j.Observer, folder, filepath.Join(dir, "blue", "0.jpg"))
 	require.NoError(t, err)
 	require.Len(t, photos, 12)
 	assert.Equal(t, []string{"! " + folder + ": raw.HEIC cannot be read: save as JPEG"}, *said)
@@ -212,9 +212,9 @@ func TestPredict(t *testing.T) {
 	assert.Equal(t, 12, strings.Count(text.String(), "\n"))
 	assert.Contains(t, *said, "! 1 of 12 photographs cannot be read")
 
-	_, err = j.Observer.Photographs(filepath.Join(dir, "none"))
+	_, err = Photographs(j.Observer, filepath.Join(dir, "none"))
 	assert.ErrorIs(t, err, os.ErrNotExist)
-	_, err = j.Observer.Photographs(t.TempDir())
+	_, err = Photographs(j.Observer, t.TempDir())
 	assert.ErrorContains(t, err, "no photographs in this folder")
 }
 
@@ -226,7 +226,7 @@ func TestMetricsHaveTheirEntries(t *testing.T) {
 	_, err := j.Train(t.Context(), backbone(t))
 	require.NoError(t, err)
 	var names []string
-	for _, m := range regexp.MustCompile(`(?m)^ {2,4}"(\w+)":`).FindAllStringSubmatch(read(t, j.path(metricsName)), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^ {2,4}"(\w+)":`).FindAllStringSubmatch(read(t, j.path(MetricsFile)), -1) {
 		names = append(names, m[1])
 	}
 	before, rest, _ := strings.Cut(strings.Join(names, " "), " recipe ")

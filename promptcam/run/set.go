@@ -3,6 +3,7 @@ package run
 import (
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,12 +14,9 @@ import (
 // OpenSet opens a folder of photographs with the recipe's hold-out, and keeps only the given classes, by name
 // or number; none means all.
 func OpenSet(dir string, r Recipe, classes ...string) (*data.Set, error) {
-	if !exists(dir) {
-		return nil, fmt.Errorf("--data %s: no such folder", dir)
-	}
 	set, err := data.Open(dir, data.Options{TestShare: r.Test, Seed: r.Seed})
 	if err != nil {
-		return nil, fmt.Errorf("--data: %w", err)
+		return nil, err
 	}
 	if len(classes) > 0 {
 		chosen, err := find(set, classes)
@@ -26,11 +24,11 @@ func OpenSet(dir string, r Recipe, classes ...string) (*data.Set, error) {
 			set, err = set.Select(chosen)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("--classes: %w", err)
+			return nil, err
 		}
 	}
 	if len(set.Test) == 0 {
-		return nil, fmt.Errorf("--data %s: no test images", dir)
+		return nil, fmt.Errorf("%s: no test images", dir)
 	}
 	return set, nil
 }
@@ -52,7 +50,7 @@ func find(set *data.Set, names []string) ([]int, error) {
 func enough(set *data.Set) error {
 	for class, name := range set.Classes {
 		if !slices.ContainsFunc(set.Train, func(it data.Item) bool { return it.Class == class }) {
-			return fmt.Errorf("--data %s: no training image of class %s is left", set.Root, name)
+			return fmt.Errorf("no training image of class %s is left", name)
 		}
 	}
 	return testable(set)
@@ -60,7 +58,7 @@ func enough(set *data.Set) error {
 
 func testable(set *data.Set) error {
 	if len(set.Test) == 0 {
-		return fmt.Errorf("--data %s: no test image is left", set.Root)
+		return errors.New("no test image is left")
 	}
 	return nil
 }
@@ -76,18 +74,23 @@ func (r Recipe) holdOut(set *data.Set) (train, val []data.Item, err error) {
 	}
 	train, val = data.Split(set.Train, r.Val, r.Seed)
 	if len(val) == 0 {
-		return nil, nil, fmt.Errorf("--data %s: every class has one training image, so none can be held out to choose the best epoch: --val 0 takes the last", set.Root)
+		return nil, nil, errors.New("every class has one training image, so none can be held out to choose the best epoch: --val 0 takes the last")
 	}
 	return train, val, nil
 }
 
-// fingerprint distinguishes sets of images and classes.
-func fingerprint(set *data.Set) string {
-	text, err := json.Marshal([]any{set.Classes, [][]data.Item{set.Train, set.Val, set.Test}})
-	if err != nil {
-		panic(err) // strings and numbers have JSON
+// fingerprint distinguishes sets of classes, images and, where features are cached, their contents.
+func (im *images) fingerprint(set *data.Set) string {
+	lists := [][]data.Item{set.Train, set.Val, set.Test}
+	h := sha256.New()
+	json.NewEncoder(h).Encode([]any{set.Classes, lists}) // strings and numbers have JSON
+	for _, it := range slices.Concat(lists...) {
+		if im.cache != nil {
+			of := im.cache.Hash(it.Path)
+			h.Write(of[:])
+		}
 	}
-	return fmt.Sprintf("%x", sha256.Sum256(text))
+	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
 // renumber returns set with its classes numbered as a trained model numbers them, by name.
@@ -100,7 +103,7 @@ func renumber(set *data.Set, classes []string) (*data.Set, error) {
 		}
 	}
 	if len(unknown) > 0 {
-		return nil, fmt.Errorf("the model knows %d classes, and %d of the folder's %d are not among them (--classes leaves classes out): %s",
+		return nil, fmt.Errorf("the model knows %d classes, and %d of the folder's %d are not among them: %s",
 			len(classes), len(unknown), len(set.Classes), strings.Join(unknown, ", "))
 	}
 	again := *set
@@ -117,11 +120,8 @@ func renumber(set *data.Set, classes []string) (*data.Set, error) {
 // OpenNotes reads where things are in the images of a folder; nil if the folder does not tell.
 func OpenNotes(dir string) (*data.Annotations, error) {
 	notes, err := data.OpenAnnotations(dir)
-	if err != nil {
-		return nil, fmt.Errorf("--data: %w: --traits off goes without", err)
-	}
-	if notes.Empty() {
-		return nil, nil
+	if err != nil || notes.Empty() {
+		return nil, err
 	}
 	return notes, nil
 }

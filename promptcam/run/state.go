@@ -27,7 +27,7 @@ type state struct {
 // identity distinguishes training runs: what a run must have in common with the one that it resumes.
 type identity struct {
 	Recipe   Recipe
-	Data     string // SHA-256 of the lists of images and classes
+	Data     string // SHA-256 of the lists of images and classes and, with cached features, of the images
 	Backbone string // SHA-256 of the weights
 	Arch     vit.Config
 }
@@ -35,12 +35,12 @@ type identity struct {
 // The names of an entry's validation values. Without validation images it has none.
 const (
 	valLoss = "val_loss"
-	valTop1 = "val_top1" // from 0 to 1, as
+	valTop1 = "val_top1" // from 0 to 1, as is valTop5
 	valTop5 = "val_top5"
 )
 
 // stateFormat changes when older states can no longer be resumed.
-const stateFormat = "promptcam run 2"
+const stateFormat = "promptcam run 3"
 
 // epochs returns how many are done.
 func (st *state) epochs() int {
@@ -111,7 +111,7 @@ func readState(path string) (*state, error) {
 // Unfinished returns how many epochs of how many the unfinished run in Out has on disk; 0, 0 if there is
 // none.
 func (j *Job) Unfinished() (done, of int) {
-	if st, _ := readState(j.path(stateName)); st != nil {
+	if st, _ := readState(j.path(StateFile)); st != nil {
 		done, of = st.epochs(), st.Recipe.Epochs
 	}
 	return done, of
@@ -129,11 +129,11 @@ func (began identity) same(now identity, path string) error {
 	was, is := x.ImageSize, y.ImageSize
 	add(was != is, "the image size was %dx%d, now %dx%d", was[0], was[1], is[0], is[1])
 	x.Name, x.ImageSize = y.Name, is
-	add(x != y, "the architecture (--arch) was %+v, now %+v", began.Arch, now.Arch)
-	add(began.Backbone != now.Backbone, "the backbone (--weights) had SHA-256 %s, now %s", began.Backbone, now.Backbone)
-	add(began.Data != now.Data, "the images or classes (--data, --classes, --skip-bad) are not the same")
+	add(x != y, "the architecture was %+v, now %+v", began.Arch, now.Arch)
+	add(began.Backbone != now.Backbone, "the backbone had SHA-256 %s, now %s", began.Backbone, now.Backbone)
+	add(began.Data != now.Data, "the images or classes are not the same")
 	if len(differ) > 0 {
-		return fmt.Errorf("--resume: %s was begun otherwise: %s", path, strings.Join(differ, "; "))
+		return fmt.Errorf("resume: %s was begun otherwise: %s", path, strings.Join(differ, "; "))
 	}
 	return nil
 }

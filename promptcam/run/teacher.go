@@ -77,9 +77,9 @@ func (b *baselines) teach(batch *data.Batch) *tensor.Tensor {
 
 // Baseline is what a simpler classifier reaches on the test images, in percent.
 type Baseline struct {
-	Name  string // in metrics.json
-	Title string
-	Accuracy
+	Name     string // in metrics.json
+	Title    string
+	Accuracy Accuracy
 }
 
 // testBaselines evaluates the baselines.

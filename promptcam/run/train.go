@@ -26,17 +26,18 @@ func (j *Job) Train(ctx context.Context, b *vit.Model) (*Result, error) {
 
 // Resume goes on with an interrupted run in Out, to the same bits as if it had not been interrupted. If none
 // of its epochs had finished it starts with the first. It is an error if anything that decides the bits has
-// changed.
+// changed: the recipe, the backbone, the classes, the list of images or, with cached features, their contents.
+// Without, as in mode deep, contents are not compared.
 func (j *Job) Resume(ctx context.Context, b *vit.Model) (*Result, error) {
-	began, err := readState(j.path(stateName))
+	began, err := readState(j.path(StateFile))
 	if err != nil {
-		return nil, fmt.Errorf("--resume: %w", err)
+		return nil, fmt.Errorf("resume: %w", err)
 	}
 	if began == nil {
-		if exists(j.path(metricsName)) {
-			return nil, fmt.Errorf("--resume: the run in %s has finished", j.Out)
+		if exists(j.path(MetricsFile)) {
+			return nil, fmt.Errorf("resume: the run in %s has finished", j.Out)
 		}
-		j.Observer.say(Warning, "--resume: no epoch had finished in %s: starting with the first", j.Out)
+		j.Observer.say(Warning, "resume: no epoch had finished in %s: starting with the first", j.Out)
 	}
 	return j.run(ctx, b, began)
 }
@@ -90,13 +91,12 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 		if now.Data = began.Data; now.Recipe.Epochs == 0 { // not known yet
 			now.Recipe.Epochs = began.Recipe.Epochs
 		}
-		if err := began.same(now, j.path(stateName)); err != nil {
+		if err := began.same(now, j.path(StateFile)); err != nil {
 			return nil, err
 		}
 	}
-	own, set := *j, *j.Set // unreadable images leave its set
-	own.Set = &set
-	t := &training{results: results{Job: &own, Result: Result{Model: model}, images: &images{Job: &own, fsys: set.FS}}}
+	own, set := *j, *j.Set // epochs are counted, unreadable images left out
+	t := &training{results: results{images: &images{Job: &own, fsys: set.FS}, Result: Result{Model: model, Set: &set}}}
 	t.images.augmented, t.images.plain = j.transforms(backbone.Config)
 	err = t.images.open(ctx, model, j.store(j.Out, "out"), []*[]data.Item{&set.Train}, []*[]data.Item{&set.Val, &set.Test})
 	if err == nil {
@@ -109,11 +109,15 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 		return t, err
 	}
 	now.Recipe.Epochs = t.Epochs
-	now.Data = fingerprint(&set)
+	now.Data = t.fingerprint(&set)
 	if t.state = began; began == nil {
 		t.state = &state{identity: now}
 	}
-	return t, t.state.same(now, t.path(stateName))
+	err = t.state.same(now, t.path(StateFile))
+	if began != nil && err != nil && t.cache != nil && t.cache.Stats().Changed > 0 {
+		err = fmt.Errorf("%w: %d features were of photographs that have changed", err, t.cache.Stats().Changed)
+	}
+	return t, err
 }
 
 // loaders makes the loaders of the images to train on, to validate with and to test, and fits the teacher.
@@ -173,7 +177,7 @@ func (t *training) epochs(ctx context.Context) error {
 		}
 		e.Seconds += time.Since(began).Seconds()
 		st.add(e.Checkpoint, e.Model.Tensors())
-		if err := st.save(t.path(stateName)); err != nil {
+		if err := st.save(t.path(StateFile)); err != nil {
 			return err
 		}
 		t.Observer.say(Note, "%s  lr %.3g  %.1f images/s  %.1f s", line, e.LR, rate, e.Seconds)
@@ -203,7 +207,7 @@ func (t *training) validate(ctx context.Context, e promptcam.Epoch, m meter) err
 // Resume can do this again.
 func (t *training) finish(ctx context.Context) (*Result, error) {
 	if err := nn.Load(t.Model, t.state.Set("best")); err != nil {
-		return nil, fmt.Errorf("%s: %w", t.path(stateName), err)
+		return nil, fmt.Errorf("%s: %w", t.path(StateFile), err)
 	}
 	t.History, t.best = t.state.History, t.state.Best
 	if t.baselines != nil {
@@ -212,14 +216,14 @@ func (t *training) finish(ctx context.Context) (*Result, error) {
 			return nil, err
 		}
 	}
-	if err := t.Model.SaveFile(t.path(modelName)); err != nil {
+	if err := t.Model.SaveFile(t.path(ModelFile)); err != nil {
 		return nil, err
 	}
 	result, err := t.publish(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := os.Remove(t.path(stateName)); err != nil {
+	if err := os.Remove(t.path(StateFile)); err != nil {
 		return nil, fmt.Errorf("the results are complete, but: %w", err)
 	}
 	return result, nil

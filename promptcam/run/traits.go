@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"slices"
 	"strconv"
@@ -15,32 +16,22 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// evaluate evaluates the test images and, if the folder says where things are, measures where the maps point,
-// in one pass.
+// evaluate evaluates the test images, keeps the report's samples and, if the folder says where things are,
+// measures where the maps point, all in one pass.
 func (r *results) evaluate(ctx context.Context) (err error) {
-	show := r.Observer.count("test", r.test.Len())
 	if r.Notes == nil {
-		if r.Test, err = r.Model.Evaluate(ctx, r.test, show); err != nil {
-			return err
+		for _, err := range r.explanations(ctx) {
+			if err != nil {
+				return err
+			}
 		}
-		return os.RemoveAll(r.path(traitsName)) // which an earlier run may have left
+		return os.RemoveAll(r.path(TraitsFile)) // which an earlier run may have left
 	}
 	r.regions = measure.NewRegions(r.Notes, r.Set.FS, r.Set.Test, r.Model)
-	r.Test = promptcam.NewEvaluation(r.Model.Config.Classes)
-	images, err := measure.LocalizeAll(func(yield func(*promptcam.Explanation, error) bool) {
-		for e, err := range r.Model.Explanations(ctx, r.test) {
-			if err == nil {
-				r.Test.Add(e)
-				show(len(r.Test.Predictions))
-			}
-			if !yield(e, err) {
-				return
-			}
-		}
-	}, func(index int) ([]heat.Region, error) {
+	images, err := measure.LocalizeAll(r.explanations(ctx), func(index int) ([]heat.Region, error) {
 		at, err := r.regions.Of(index)
 		if err != nil {
-			return nil, fmt.Errorf("--data: %w: --traits off goes without", err)
+			return nil, fmt.Errorf("%w: without Notes (--traits off) maps are not measured", err)
 		}
 		return at, nil
 	}, r.blur())
@@ -51,7 +42,25 @@ func (r *results) evaluate(ctx context.Context) (err error) {
 	if err := r.exchange(ctx); err != nil {
 		return err
 	}
-	return r.writeCSV(traitsName, r.traitTable())
+	return r.writeCSV(TraitsFile, r.traitTable())
+}
+
+// explanations explains the test images, and adds each to Test and samples.
+func (r *results) explanations(ctx context.Context) iter.Seq2[*promptcam.Explanation, error] {
+	return func(yield func(*promptcam.Explanation, error) bool) {
+		show := r.Observer.count("test", r.test.Len())
+		r.Test = promptcam.NewEvaluation(r.Model.Config.Classes)
+		for e, err := range r.Model.Explanations(ctx, r.test) {
+			if err == nil {
+				r.Test.Add(e)
+				r.sample(e)
+				show(len(r.Test.Predictions))
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
 }
 
 // exchangedImages is how many test images of each class have their traits exchanged: with the pairs of
@@ -63,7 +72,7 @@ func (r *results) exchange(ctx context.Context) (err error) {
 	pairs, n := measure.DrawnPairs(r.Set.FS, r.Notes, r.Set.Classes, r.Set.Test, exchangedImages)
 	r.Swaps, err = measure.Swap(ctx, r.Model, pairs, r.Observer.count("exchanged traits", n))
 	if errors.Is(err, measure.ErrForeign) {
-		r.Observer.say(Warning, "--data: %v: no traits are exchanged; draw the folder anew", err)
+		r.Observer.say(Warning, "%v: no traits are exchanged; draw the folder anew", err)
 		return nil
 	}
 	return err
@@ -174,8 +183,8 @@ func (r *results) traitMetrics() *traitMetrics {
 	return m
 }
 
-// swapScores sums up the exchanges of traits: all, those that switch a mark off, and of both those whose
-// first image is recognised. Without exchanges there are no scores.
+// swapScores scores the exchanges of traits: all, those that switch a mark off, and those of each whose first
+// image is recognised. Without exchanges there are no scores.
 func (r *results) swapScores() map[string]measure.SwapScore {
 	scores := map[string]measure.SwapScore{}
 	add := func(of []measure.Outcome, all, recognised string) {

@@ -12,7 +12,7 @@ import (
 // DType is the type of a stored element, as safetensors names it.
 type DType string
 
-// The element types that Tensor reads. Ints reads the integers and Bool.
+// The element types that Tensor reads.
 const (
 	F32  DType = "F32"
 	F16  DType = "F16"
@@ -39,11 +39,6 @@ func (d DType) Size() int {
 		return 1
 	}
 	return 0
-}
-
-// integer reports whether Ints can read the type.
-func (d DType) integer() bool {
-	return d.Size() > 0 && d != F64 && d != F32 && d != F16 && d != BF16
 }
 
 func (d DType) check() error {
@@ -112,13 +107,6 @@ func (d DType) Decode(dst []float32, src []byte) {
 		for i := range dst {
 			dst[i] = float32(d.int(src, i))
 		}
-	}
-}
-
-// ints decodes len(dst) little-endian elements of the integer type d.
-func (d DType) ints(dst []int64, src []byte) {
-	for i := range dst {
-		dst[i] = d.int(src, i)
 	}
 }
 

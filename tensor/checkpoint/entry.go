@@ -30,10 +30,10 @@ type entry struct {
 const chunk = 1 << 16 // bytes read at once, a multiple of every element size
 
 // read reads all elements of e, row by row.
-func read[T any](e *entry, decode func(dst []T, src []byte)) ([]T, error) {
+func (e *entry) read() ([]float32, error) {
 	n, _ := elements(e.shape)
 	if n == 0 {
-		return []T{}, nil
+		return []float32{}, nil
 	}
 	r, err := e.storage.open(e.offset)
 	if err != nil {
@@ -41,17 +41,17 @@ func read[T any](e *entry, decode func(dst []T, src []byte)) ([]T, error) {
 	}
 	defer r.Close() // of a reader: nothing can be lost
 	if e.contiguous() {
-		return readRun(r, n, e.dtype.Size(), decode)
+		return e.readRun(r, n)
 	}
 	last := 0
 	for i, s := range e.shape {
 		last += (s - 1) * e.stride[i]
 	}
-	run, err := readRun(r, last+1, e.dtype.Size(), decode)
+	run, err := e.readRun(r, last+1)
 	if err != nil {
 		return nil, err
 	}
-	out := make([]T, n)
+	out := make([]float32, n)
 	index := make([]int, len(e.shape))
 	for i, at := 0, 0; i < n; i++ {
 		out[i] = run[at]
@@ -67,16 +67,16 @@ func read[T any](e *entry, decode func(dst []T, src []byte)) ([]T, error) {
 	return out, nil
 }
 
-// readRun reads n consecutive elements of size bytes.
-func readRun[T any](r io.Reader, n, size int, decode func(dst []T, src []byte)) ([]T, error) {
-	out := make([]T, n)
+// readRun reads n consecutive elements.
+func (e *entry) readRun(r io.Reader, n int) ([]float32, error) {
+	out, size := make([]float32, n), e.dtype.Size()
 	buf := make([]byte, min(chunk, n*size))
 	for i := 0; i < n; {
 		k := min(len(buf)/size, n-i)
 		if err := readFull(r, buf[:k*size]); err != nil {
 			return nil, err
 		}
-		decode(out[i:i+k], buf)
+		e.dtype.Decode(out[i:i+k], buf)
 		i += k
 	}
 	return out, nil

@@ -130,48 +130,18 @@ func (f *File) Metadata() map[string]string { return maps.Clone(f.meta) }
 // Tensor reads the named tensor, of any DType above, as a contiguous float32 copy: F64 and wide integers are
 // rounded to nearest, Bool gives 0 and 1.
 func (f *File) Tensor(name string) (*tensor.Tensor, error) {
-	e, err := f.entry(name)
-	if err != nil {
-		return nil, err
+	var data []float32
+	e, ok := f.entries[name]
+	err := fmt.Errorf("not there: the file holds %d others", len(f.entries))
+	if ok {
+		if err = e.dtype.check(); err == nil {
+			data, err = e.read()
+		}
 	}
-	data, err := read(e, e.dtype.Decode)
 	if err != nil {
-		return nil, f.tensorError(name, err)
+		return nil, fmt.Errorf("checkpoint: %s: tensor %s: %w", f.path, clean(name), err)
 	}
 	return tensor.FromSlice(data, e.shape...), nil
-}
-
-// Ints reads the named tensor of integers or bools and returns its values, row by row, and its shape. A float
-// tensor is an error.
-func (f *File) Ints(name string) (values []int64, shape []int, err error) {
-	e, err := f.entry(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	if !e.dtype.integer() {
-		return nil, nil, f.tensorError(name, fmt.Errorf("dtype %.40q, want an integer type", string(e.dtype)))
-	}
-	values, err = read(e, e.dtype.ints)
-	if err != nil {
-		return nil, nil, f.tensorError(name, err)
-	}
-	return values, slices.Clone(e.shape), nil
-}
-
-// entry finds a tensor that can be read.
-func (f *File) entry(name string) (*entry, error) {
-	e, ok := f.entries[name]
-	if !ok {
-		return nil, f.tensorError(name, fmt.Errorf("not there: the file holds %d others", len(f.entries)))
-	}
-	if err := e.dtype.check(); err != nil {
-		return nil, f.tensorError(name, err)
-	}
-	return e, nil
-}
-
-func (f *File) tensorError(name string, err error) error {
-	return fmt.Errorf("checkpoint: %s: tensor %s: %w", f.path, clean(name), err)
 }
 
 // readFull is io.ReadFull with an error that says how much is missing.

@@ -3,6 +3,7 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -25,32 +26,15 @@ func clean(s string) string {
 // newGlobal returns the named global or class, or a refusal.
 func newGlobal(module, name string) (any, error) {
 	full := module + "." + name
-	if strings.HasPrefix(full, scriptPrefix) {
+	_, storage := storageTypes[full]
+	_, dtype := dtypes[full]
+	switch {
+	case strings.HasPrefix(full, scriptPrefix):
 		return class(clean(full)), nil
-	}
-	if _, ok := storageTypes[full]; ok {
-		return global(full), nil
-	}
-	if _, ok := dtypes[full]; ok {
-		return global(full), nil
-	}
-	if _, ok := builders[full]; ok {
+	case storage || dtype || slices.Contains(functions, full) || slices.Contains(inert, full):
 		return global(full), nil
 	}
 	return nil, refusal(clean(full))
-}
-
-// call returns the value that a call of g with args describes.
-func (g global) call(st *storages, args tuple) (any, error) {
-	build, ok := builders[string(g)]
-	if !ok {
-		return nil, fmt.Errorf("calls %s, which is no function", g)
-	}
-	v, err := build(st, args)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", g, err)
-	}
-	return v, nil
 }
 
 // storageTypes are the classes that name a storage's element type, and the bytes of one element.
@@ -85,20 +69,11 @@ var dtypes = map[string]DType{
 	"torch.float8_e4m3fn": "F8_E4M3", "torch.float8_e5m2": "F8_E5M2",
 }
 
-// builder makes the value that a call of a global describes.
-type builder func(st *storages, args tuple) (any, error)
-
-// builders are the functions and classes that a checkpoint may call.
-var builders = map[string]builder{
-	"collections.OrderedDict": buildDict,
-	"collections.defaultdict": buildEmptyDict,
-	"torch.Size":              buildSize,
-
-	"torch._utils._rebuild_tensor":               buildTensor,
-	"torch._utils._rebuild_tensor_v2":            buildTensor,
-	"torch._utils._rebuild_tensor_v3":            buildTensorV3,
-	"torch._utils._rebuild_parameter":            buildParameter,
-	"torch._utils._rebuild_parameter_with_state": buildParameter,
+// functions are what call evaluates.
+var functions = []string{
+	"collections.OrderedDict", "collections.defaultdict", "torch.Size",
+	"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3",
+	"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state",
 }
 
 // inert are the functions and classes whose values no tensor depends on: attributes of TorchScript modules
@@ -115,60 +90,44 @@ var inert = strings.Fields(`
 	__builtin__.set __builtin__.frozenset __builtin__.slice __builtin__.complex __builtin__.bytearray
 	__builtin__.dict __builtin__.list __builtin__.int __builtin__.float`)
 
-func init() {
-	for _, name := range inert {
-		builders[name] = buildOpaque
-	}
-}
-
-func buildOpaque(*storages, tuple) (any, error) { return opaque{}, nil }
-
-// buildEmptyDict ignores defaultdict's argument, the class of its defaults.
-func buildEmptyDict(*storages, tuple) (any, error) { return &dict{}, nil }
-
-// buildDict makes the empty dict whose items are set afterwards.
-func buildDict(_ *storages, args tuple) (any, error) {
-	if len(args) > 0 {
-		return nil, errors.New("made of items, want none: was it saved with Python 2?")
-	}
-	return &dict{}, nil
-}
-
-// buildSize returns a torch.Size as the tuple that it is made of.
-func buildSize(_ *storages, args tuple) (any, error) {
-	if len(args) == 1 {
-		if t, ok := args[0].(tuple); ok {
-			return t, nil
+// call returns the value that a call of g with args describes.
+func (g global) call(st *storages, args tuple) (any, error) {
+	switch g {
+	case "collections.OrderedDict": // whose items are set afterwards
+		if len(args) > 0 {
+			return nil, errors.New("made of items, want none: was it saved with Python 2?")
 		}
-	}
-	return nil, errors.New("want a tuple")
-}
-
-// buildParameter returns the data of (data, requires_grad, hooks).
-func buildParameter(_ *storages, args tuple) (any, error) {
-	if len(args) > 0 {
-		if e, ok := args[0].(*entry); ok {
-			return e, nil
+		return &dict{}, nil
+	case "collections.defaultdict": // of the class of its defaults
+		return &dict{}, nil
+	case "torch.Size":
+		if len(args) == 1 {
+			if t, ok := args[0].(tuple); ok {
+				return t, nil
+			}
 		}
+		return nil, errors.New("want a tuple")
+	case "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2":
+		return st.view("", args)
+	case "torch._utils._rebuild_tensor_v3": // (storage, offset, size, stride, requires_grad, hooks, dtype, ...)
+		if len(args) < 7 {
+			return nil, fmt.Errorf("%d arguments, want at least 7", len(args))
+		}
+		dtype, _ := args[6].(global)
+		if _, ok := dtypes[string(dtype)]; !ok {
+			return nil, fmt.Errorf("dtype is %s", kind(args[6]))
+		}
+		return st.view(dtypes[string(dtype)], args)
+	case "torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state": // (data, requires_grad, ...)
+		if len(args) > 0 {
+			if e, ok := args[0].(*entry); ok {
+				return e, nil
+			}
+		}
+		return nil, errors.New("want a tensor")
 	}
-	return nil, errors.New("want a tensor")
-}
-
-// buildTensor makes a tensor from (storage, offset, size, stride, ...); offset and strides are in elements.
-func buildTensor(st *storages, args tuple) (any, error) {
-	return st.view("", args)
-}
-
-// buildTensorV3 is buildTensor for an untyped storage and a separate dtype: (storage, offset, size, stride,
-// requires_grad, hooks, dtype, ...).
-func buildTensorV3(st *storages, args tuple) (any, error) {
-	if len(args) < 7 {
-		return nil, fmt.Errorf("%d arguments, want at least 7", len(args))
+	if !slices.Contains(inert, string(g)) {
+		return nil, fmt.Errorf("calls %s, which is no function", g)
 	}
-	g, ok := args[6].(global)
-	dtype, ok2 := dtypes[string(g)]
-	if !ok || !ok2 {
-		return nil, fmt.Errorf("dtype is %s", kind(args[6]))
-	}
-	return st.view(dtype, args)
+	return opaque{}, nil
 }

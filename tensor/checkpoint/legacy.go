@@ -13,44 +13,41 @@ import (
 // precede it.
 const legacyMagic = "\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 
-// legacyProtocol is the number in the second pickle.
-const legacyProtocol = 1001
+const legacyProtocol = 1001 // in the second pickle
 
 // decodeLegacy reads pickles of the magic number, the protocol, the writer's machine, the object and the
 // storages' keys; then, for each key, the number of elements in 8 bytes and the elements.
 func (f *File) decodeLegacy(r io.ReaderAt) error {
 	s := newSource(io.NewSectionReader(r, 0, f.size), f.size)
 	none := &storages{fileSize: f.size, byKey: map[string]*torchStorage{}}
-	if _, err := unpickle(s, none); err != nil {
-		return fmt.Errorf("legacy stream: magic number: %w", err)
-	}
-	protocol, err := unpickle(s, none)
-	if err != nil {
-		return fmt.Errorf("legacy stream: protocol: %w", err)
-	}
-	if protocol != any(int64(legacyProtocol)) {
-		return fmt.Errorf("legacy stream: protocol is not %d", legacyProtocol)
-	}
-	system, err := unpickle(s, none)
-	if err != nil {
-		return fmt.Errorf("legacy stream: system: %w", err)
-	}
-	if d, ok := system.(*dict); !ok || d.items["little_endian"] != any(true) {
-		return errors.New("legacy stream: byte order is not little")
-	}
 	st := &storages{fileSize: f.size, byKey: map[string]*torchStorage{}}
-	v, err := unpickle(s, st)
+	var err error
+	next := func(what string, in *storages) (v any) {
+		if err == nil {
+			if v, err = unpickle(s, in); err != nil {
+				err = fmt.Errorf("%s: %w", what, err)
+			}
+		}
+		return v
+	}
+	next("magic number", none)
+	protocol := next("protocol", none)
+	system, _ := next("system", none).(*dict)
+	object := next("object", st)
+	keys := next("keys of storages", none)
+	switch {
+	case err != nil:
+	case protocol != any(int64(legacyProtocol)):
+		err = fmt.Errorf("protocol is not %d", legacyProtocol)
+	case system == nil || system.items["little_endian"] != any(true):
+		err = errors.New("byte order is not little")
+	default:
+		err = st.locate(r, s.pos, keys)
+	}
 	if err != nil {
 		return fmt.Errorf("legacy stream: %w", err)
 	}
-	keys, err := unpickle(s, none)
-	if err != nil {
-		return fmt.Errorf("legacy stream: keys of storages: %w", err)
-	}
-	if err := st.locate(r, s.pos, keys); err != nil {
-		return fmt.Errorf("legacy stream: %w", err)
-	}
-	return f.collect(v)
+	return f.collect(object)
 }
 
 // locate finds the storages, which follow each other from byte at in the order of keys.

@@ -280,7 +280,9 @@ func (m *machine) call(op byte, values tuple) {
 	case isClass:
 		made, err = c.create(op, args)
 	default:
-		made, err = g.call(m.storages, args)
+		if made, err = g.call(m.storages, args); err != nil {
+			err = fmt.Errorf("%s: %w", g, err)
+		}
 	}
 	m.fail(err)
 	m.push(made)

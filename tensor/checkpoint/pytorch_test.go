@@ -41,15 +41,8 @@ func TestEveryElementType(t *testing.T) {
 		x, err := f.Tensor(name)
 		require.NoError(t, err)
 		assert.Equal(t, want.data, x.Data(), name)
-		ints, shape, err := f.Ints(name)
-		if strings.Contains(name, "f") {
-			assert.EqualError(t, err, `checkpoint: testdata/dtypes.pt: tensor `+name+`: dtype "`+string(want.dtype)+`", want an integer type`)
-			continue
-		}
-		require.NoError(t, err)
-		assert.Equal(t, []int{2}, shape)
-		for i, v := range want.data {
-			assert.Equal(t, int64(v), ints[i], name)
+		if !strings.Contains(name, "f") {
+			assert.Equal(t, []int{2}, x.Shape())
 		}
 	}
 	_, err := f.Tensor("c64")

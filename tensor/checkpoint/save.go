@@ -1,11 +1,9 @@
 package checkpoint
 
 import (
-	"bytes"
 	"cmp"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,7 +14,7 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Save writes tensors and metadata to a safetensors file of F32, atomically as WriteFile does.
+// Save writes what Write does to a file, atomically as WriteFile does.
 func Save(path string, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
 	if err := WriteFile(path, func(w io.Writer) error { return write(w, F32, tensors, metadata) }); err != nil {
 		return fmt.Errorf("checkpoint: save %w", err)
@@ -24,9 +22,9 @@ func Save(path string, tensors map[string]*tensor.Tensor, metadata map[string]st
 	return nil
 }
 
-// Write writes what Save writes. The bytes depend only on the arguments: names are sorted, and the header is
-// padded so that the tensors begin at a multiple of 8 bytes. Names and metadata must be UTF-8, and no tensor
-// may be named __metadata__.
+// Write writes tensors and metadata as a safetensors file of F32. The bytes depend only on the arguments:
+// names are sorted, and the header is padded so that the tensors begin at a multiple of 8 bytes. Names and
+// metadata must be UTF-8, and no tensor may be named __metadata__.
 func Write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
 	return WriteAs(w, F32, tensors, metadata)
 }
@@ -115,67 +113,53 @@ func create(w io.WriterAt, tensors map[string]Info, contents map[string][]byte, 
 // spaces to a multiple of 8 bytes. size is the bytes of the tensors, which follow in the order of their
 // names.
 func header(tensors map[string]Info, metadata map[string]string) (h []byte, size int64, err error) {
-	var b bytes.Buffer
-	b.Write(make([]byte, 8)) // of the length
-	b.WriteByte('{')
-	if len(metadata) > 0 {
-		b.WriteString(`"__metadata__":{`)
-		for i, key := range slices.Sorted(maps.Keys(metadata)) {
-			if i > 0 {
-				b.WriteByte(',')
-			}
-			err := quote(&b, key)
-			b.WriteByte(':')
-			if err := cmp.Or(err, quote(&b, metadata[key])); err != nil {
-				return nil, 0, fmt.Errorf("metadata %q: %w", key, err)
-			}
+	for key, value := range metadata {
+		if !utf8.ValidString(key) || !utf8.ValidString(value) {
+			return nil, 0, fmt.Errorf("metadata %q: not UTF-8", key)
 		}
-		b.WriteByte('}')
 	}
-	for i, name := range slices.Sorted(maps.Keys(tensors)) {
-		if i > 0 || len(metadata) > 0 {
-			b.WriteByte(',')
-		}
-		if name == "__metadata__" {
-			return nil, 0, fmt.Errorf("tensor %s: the name is taken by the format", name)
-		}
-		if err := quote(&b, name); err != nil {
-			return nil, 0, fmt.Errorf("tensor %q: %w", name, err)
-		}
+	type place struct {
+		DType   DType    `json:"dtype"`
+		Shape   []int    `json:"shape"`
+		Offsets [2]int64 `json:"data_offsets"`
+	}
+	places := make(map[string]place, len(tensors))
+	for _, name := range slices.Sorted(maps.Keys(tensors)) {
 		t := tensors[name]
-		if err := t.DType.check(); err != nil {
-			return nil, 0, fmt.Errorf("tensor %s: %w", name, err)
-		}
 		n, ok := elements(t.Shape)
-		if !ok {
+		switch err := t.DType.check(); {
+		case name == "__metadata__":
+			return nil, 0, fmt.Errorf("tensor %s: the name is taken by the format", name)
+		case !utf8.ValidString(name):
+			return nil, 0, fmt.Errorf("tensor %q: not UTF-8", name)
+		case err != nil:
+			return nil, 0, fmt.Errorf("tensor %s: %w", name, err)
+		case !ok:
 			return nil, 0, fmt.Errorf("tensor %s: shape %s is not possible", name, brief(t.Shape))
 		}
-		shape, err := json.Marshal(append([]int{}, t.Shape...)) // a scalar's shape is [], not null
-		if err != nil {
-			return nil, 0, err
-		}
 		end := size + int64(n)*int64(t.DType.Size())
-		fmt.Fprintf(&b, `:{"dtype":"%s","shape":%s,"data_offsets":[%d,%d]}`, t.DType, shape, size, end)
+		places[name] = place{t.DType, append([]int{}, t.Shape...), [2]int64{size, end}} // a scalar's shape is [], not null
 		size = end
 	}
-	b.WriteByte('}')
-	for b.Len()%8 != 0 {
-		b.WriteByte(' ')
+	first, err1 := json.Marshal(metadata)
+	rest, err2 := json.Marshal(places) // sorted by name
+	if err := cmp.Or(err1, err2); err != nil {
+		return nil, 0, err
 	}
-	h = b.Bytes()
+	h = append(make([]byte, 8), '{') // room for the length
+	if len(metadata) > 0 {
+		h = append(append(h, `"__metadata__":`...), first...)
+		if len(tensors) > 0 {
+			h = append(h, ',')
+		}
+	}
+	h = append(h, rest[1:]...)
+	for len(h)%8 != 0 {
+		h = append(h, ' ')
+	}
 	if len(h)-8 > maxHeader {
 		return nil, 0, fmt.Errorf("header of %d bytes: the format's limit is %d", len(h)-8, maxHeader)
 	}
 	binary.LittleEndian.PutUint64(h, uint64(len(h)-8))
 	return h, size, nil
-}
-
-// quote writes s as a JSON string.
-func quote(b *bytes.Buffer, s string) error {
-	if !utf8.ValidString(s) {
-		return errors.New("not UTF-8")
-	}
-	q, err := json.Marshal(s)
-	b.Write(q)
-	return err
 }

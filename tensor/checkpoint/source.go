@@ -14,7 +14,6 @@ type source struct {
 	r    *bufio.Reader
 	pos  int64 // bytes read
 	left int64 // bytes that may still be read
-	word [8]byte
 	err  error
 }
 
@@ -29,38 +28,26 @@ func (s *source) fail(err error) {
 	}
 }
 
-// has reports whether the next n bytes can be read, and fails if not.
-func (s *source) has(n uint64) bool {
+// next returns the next n bytes. It allocates nothing for bytes that are not there.
+func (s *source) next(n uint64) []byte {
 	if n > uint64(s.left) {
 		s.fail(fmt.Errorf("wants %d bytes of the %d left: %w", n, s.left, io.ErrUnexpectedEOF))
 	}
-	return s.err == nil
-}
-
-// fill reads len(b) bytes, which s has.
-func (s *source) fill(b []byte) {
-	s.pos += int64(len(b))
-	s.left -= int64(len(b))
-	s.fail(readFull(s.r, b))
-}
-
-// next returns the next n bytes. It allocates nothing for bytes that are not there.
-func (s *source) next(n uint64) []byte {
-	if !s.has(n) {
+	if s.err != nil {
 		return nil
 	}
+	s.pos += int64(n)
+	s.left -= int64(n)
 	b := make([]byte, n)
-	s.fill(b)
+	s.fail(readFull(s.r, b))
 	return b
 }
 
 // number returns the next n bytes, at most 8, as a little-endian number.
 func (s *source) number(n uint64) uint64 {
-	clear(s.word[:])
-	if s.has(n) {
-		s.fill(s.word[:n])
-	}
-	return binary.LittleEndian.Uint64(s.word[:])
+	var word [8]byte
+	copy(word[:], s.next(n))
+	return binary.LittleEndian.Uint64(word[:])
 }
 
 // counted returns as many bytes as the number before them, of n bytes, says.

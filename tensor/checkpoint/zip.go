@@ -49,12 +49,18 @@ func (f *File) decodeZip(r io.ReaderAt) error {
 	}
 	root := strings.TrimSuffix(pickle, "data.pkl")
 	if m, ok := members[root+"byteorder"]; ok {
-		if err := checkByteOrder(r, f.size, m); err != nil {
+		order, err := fromMember(r, f.size, m, func(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, 16)) })
+		if err == nil && string(order) != "little" {
+			err = fmt.Errorf("byte order %q, want little", order)
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", clean(m.Name), err)
 		}
 	}
 	st := &storages{fileSize: f.size, byKey: map[string]*torchStorage{}}
-	v, err := readPickle(r, f.size, members[pickle], st)
+	v, err := fromMember(r, f.size, members[pickle], func(r io.Reader) (any, error) {
+		return unpickle(newSource(r, int64(members[pickle].UncompressedSize64)), st)
+	})
 	if err != nil {
 		return fmt.Errorf("%s: %w", clean(pickle), err)
 	}
@@ -73,38 +79,18 @@ func (f *File) decodeZip(r io.ReaderAt) error {
 	return f.collect(v)
 }
 
-// checkByteOrder refuses big-endian storages.
-func checkByteOrder(r io.ReaderAt, size int64, m *zip.File) error {
+// fromMember reads a value from the beginning of a member.
+func fromMember[T any](r io.ReaderAt, size int64, m *zip.File, read func(io.Reader) (T, error)) (v T, err error) {
 	p, err := place(r, size, m)
 	if err != nil {
-		return err
+		return v, err
 	}
 	rc, err := p.open(0)
 	if err != nil {
-		return err
+		return v, err
 	}
-	defer rc.Close()
-	order, err := io.ReadAll(io.LimitReader(rc, 16))
-	if err != nil {
-		return err
-	}
-	if string(order) != "little" {
-		return fmt.Errorf("byte order %q, want little", order)
-	}
-	return nil
-}
-
-func readPickle(r io.ReaderAt, size int64, m *zip.File, st *storages) (any, error) {
-	p, err := place(r, size, m)
-	if err != nil {
-		return nil, err
-	}
-	rc, err := p.open(0)
-	if err != nil {
-		return nil, err
-	}
-	defer rc.Close()
-	return unpickle(newSource(rc, int64(m.UncompressedSize64)), st)
+	defer rc.Close() // of a reader: nothing can be lost
+	return read(rc)
 }
 
 // place returns where a member's bytes are.

@@ -66,14 +66,23 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // other than s, or some of the records are not in it; more records than asked for are welcome. A file that is
 // truncated, damaged or not a file of tokens is an error too.
 func Open(path string, s Source, records []Record) (*Cache, error) {
+	return openDisk(path, os.O_RDWR, s, records)
+}
+
+// OpenRead is Open for a file that exists and stays as it is: Fill fails where it would have to write.
+func OpenRead(path string, s Source, records []Record) (*Cache, error) {
+	return openDisk(path, os.O_RDONLY, s, records)
+}
+
+func openDisk(path string, mode int, s Source, records []Record) (*Cache, error) {
 	tensors, contents, metadata, err := layout(&s, records)
 	if err != nil {
 		return nil, fmt.Errorf("features: open %s: %w", path, err)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if errors.Is(err, fs.ErrNotExist) {
+	f, err := os.OpenFile(path, mode, 0)
+	if mode == os.O_RDWR && errors.Is(err, fs.ErrNotExist) {
 		if err = checkpoint.Create(path, tensors, contents, metadata); err == nil {
-			f, err = os.OpenFile(path, os.O_RDWR, 0)
+			f, err = os.OpenFile(path, mode, 0)
 		}
 	}
 	if err != nil {

@@ -221,10 +221,10 @@ func TestTheFileIsSafetensors(t *testing.T) {
 	assert.Equal(t, record(t, c, "1.png", 1), x.Select(0, 3).Clone().Data())
 	offset, _, _ := f.Place("tokens")
 	assert.Zero(t, offset%8)
-	list, _, err := f.Ints("records")
+	list, err := f.Tensor("records")
 	require.NoError(t, err)
 	var text []byte
-	for _, b := range list {
+	for _, b := range list.Data() {
 		text = append(text, byte(b))
 	}
 	assert.Equal(t, "0,1 a folder/0.png\x000,1 1.png", strings.TrimRight(string(text), "\x00"))

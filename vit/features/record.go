@@ -119,6 +119,9 @@ func (c *Cache) write(row int, hash [32]byte, tokens []float32, buf []byte) erro
 	return c.put(row, hash, buf)
 }
 
+// Hash returns the SHA-256 of a photograph's file as the last complete Fill read it.
+func (c *Cache) Hash(path string) [32]byte { return c.hashes[path] }
+
 // Borrow copies from the file at path the records that were asked for and are not in c, as far as it has
 // them. A file that is not there, or whose tokens are made from something else, has none. Fill then
 // checks that they are of the same photographs. Errors are a file that is none of this package's and

@@ -23,7 +23,7 @@ func DefaultBootstrap() Bootstrap { return Bootstrap{Resamples: 2000, Confidence
 // Interval is a mean with its confidence interval. If all values are equal, Low and High equal the mean,
 // however few they are.
 type Interval struct {
-	Mean float64 `json:"mean"` // 0 for no values, as are
+	Mean float64 `json:"mean"` // 0, as are the bounds, if there are no values
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
 	N    int     `json:"images"` // values

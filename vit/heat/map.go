@@ -22,32 +22,13 @@ type Map struct {
 	Values []float32 `json:"values"`
 }
 
-// Max returns the largest value, 0 for an empty map.
-func (h Map) Max() float32 {
-	h.check("Max")
+// Range returns the smallest and the largest value, 0 for an empty map.
+func (h Map) Range() (low, high float32) {
+	h.check("Range")
 	if len(h.Values) == 0 {
-		return 0
+		return 0, 0
 	}
-	return slices.Max(h.Values)
-}
-
-// Min returns the smallest value, 0 for an empty map.
-func (h Map) Min() float32 {
-	h.check("Min")
-	if len(h.Values) == 0 {
-		return 0
-	}
-	return slices.Min(h.Values)
-}
-
-// Sum returns the sum of the values, added in float64.
-func (h Map) Sum() float32 {
-	h.check("Sum")
-	var sum float64
-	for _, v := range h.Values {
-		sum += float64(v)
-	}
-	return float32(sum)
+	return slices.Min(h.Values), slices.Max(h.Values)
 }
 
 // Resize samples the map on height rows of w points by cubic interpolation ([tensor.Cubic]), with half-pixel
