@@ -95,7 +95,7 @@ func BenchmarkExplain(b *testing.B) {
 
 	b.Run("ViT-Ti_C200", func(b *testing.B) {
 		run := func() {
-			cmd := exec.Command(cub, "-load", model, "-weights", weights, "-explain", photo, "-out", dir)
+			cmd := exec.Command(cub, "explain", "--model", model, "--weights", weights, "--out", dir, photo)
 			cmd.Env = append(os.Environ(), fmt.Sprintf("GOMAXPROCS=%d", runtime.GOMAXPROCS(0)))
 			out, err := cmd.CombinedOutput()
 			require.NoError(b, err, "%s", out)

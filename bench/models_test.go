@@ -20,8 +20,12 @@ import (
 
 var presets = map[string]string{"ViT-Ti": "deit-vitti16", "ViT-S": "deit-vits16", "ViT-B": "deit-vitb16"}
 
-// backbone returns a vision transformer of random weights, for images of 224x224 pixels.
+// backbone returns a vision transformer of random weights, for images of 224x224 pixels. With -short it skips
+// the rest of a benchmark at ViT-B, which all of them have last.
 func backbone(b *testing.B, name string) *vit.Model {
+	if testing.Short() && name == "ViT-B" {
+		b.Skip("ViT-B takes long")
+	}
 	c, err := vit.Preset(presets[name])
 	require.NoError(b, err)
 	c.Labels = 0

@@ -96,6 +96,7 @@ func TestBadInput(t *testing.T) {
 			for _, word := range c.words {
 				assert.Contains(t, err.Error()+"\n"+stderr, word)
 			}
+			assert.NotContains(t, console.Line(err), "\n")
 			assert.NotContains(t, stdout, "epoch 1/1")
 			for _, name := range files(t, out) {
 				assert.Equal(t, "features.safetensors", name, "those of good images are kept")

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/csv"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -21,7 +23,7 @@ func TestSpelling(t *testing.T) {
 		"train -epochs 3":            "train --epochs 3",
 		"-h":                         "-h",
 		"--version":                  "--version",
-		"train -mode deep -h all":    "train --mode deep --help-all",
+		"train -mode deep -h all":    "train --mode deep -h --help-all --help",
 		"explain -model m -- -a.jpg": "explain --model m -- -a.jpg",
 	} {
 		assert.Equal(t, want, strings.Join(spelling(strings.Fields(given)), " "), given)
@@ -52,6 +54,25 @@ func TestPredict(t *testing.T) {
 	assert.NotContains(t, stdout, "torn.jpg")
 	assert.Contains(t, stderr, "1 of 8 photographs cannot be read")
 	fails(t, []string{"predict", "--model", model, "--weights", weights, t.TempDir()}, "no photographs in this folder")
+}
+
+// Whatever is said on the way, the table is alone on stdout.
+func TestPredictPrintsTheTableAlone(t *testing.T) {
+	data := drawPhotographs(t, t.TempDir(), 6)
+	model, weights := trainedModel(t, data)
+	var stdout, stderr strings.Builder
+	c := console.New(&stdout, &stderr)
+	c.Every = 0
+	root := commands(c)
+	root.SetArgs([]string{"predict", "--model", model, "--weights", weights, data})
+	require.NoError(t, root.ExecuteContext(t.Context()))
+	rows, err := csv.NewReader(strings.NewReader(stdout.String())).ReadAll()
+	require.NoError(t, err, stdout.String())
+	require.Len(t, rows, 1+18)
+	for _, row := range rows[1:] {
+		assert.FileExists(t, row[0])
+	}
+	assert.Equal(t, 18, strings.Count(stderr.String(), "photographs  "), stderr.String())
 }
 
 func TestTraitsCommand(t *testing.T) {

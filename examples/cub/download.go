@@ -59,10 +59,7 @@ func (s *source) fetchWeights(ctx context.Context, name string) error {
 		return console.Usagef("--weights %s: no such file, and --download knows %s", s.Weights, names())
 	case s.Weights != "" && s.Data != "" && name != "":
 		return console.Usagef("--download has nothing to fetch: CUB-200-2011 in the place of --data, and the weights %s by their names in --weights", names())
-	case s.Weights != "":
-		name = ""
-	}
-	if name == "" {
+	case s.Weights != "" || name == "":
 		return nil
 	}
 	return s.fetch(ctx, func(folder string) error {

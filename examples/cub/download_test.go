@@ -140,8 +140,14 @@ func TestDownloadForTrainedModel(t *testing.T) {
 
 	must(t, "explain", "-download", "--model", model, photo, "-out", t.TempDir())
 	assert.Equal(t, []string{"/dino/tiny.pth ", "/dino/tiny.pth "}, p.requests)
+	require.NoError(t, os.RemoveAll(p.cache))
+	stdout, stderr, err := cub(t, t.Context(), "predict", "-download", "--model", model, photo)
+	require.NoError(t, err)
+	assert.True(t, strings.HasPrefix(stdout, "path,predicted,"), stdout)
+	assert.Equal(t, 2, strings.Count(stdout, "\n"))
+	assert.Contains(t, stderr, "downloading ")
 	must(t, "evaluate", "-download", "--model", model, "-out", t.TempDir())
-	assert.Len(t, p.requests, 3)
+	assert.Len(t, p.requests, 4)
 	assert.True(t, exists(p.cache, "CUB_200_2011", "attributes.txt"))
 	assert.True(t, exists(p.cache, "tiny.pth"))
 

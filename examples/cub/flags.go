@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,7 +13,11 @@ import (
 
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/nn/fit/knob"
+	"github.com/promptcam/promptcam/vit"
 )
+
+// helps says what a flag does in a command where that is not what it does in training.
+var helps = map[string]string{"predict --skip-bad": "leave photographs that cannot be read out of the table (default: a row with the error)"}
 
 // flagged gives a command the knobs of a struct and of the console as flags, or those with the given names
 // alone, divided by spaces. Its help shows the flags in common or, with -h all, every one. Before help is
@@ -26,15 +31,13 @@ func flagged(cmd *cobra.Command, c *console.Console, settings any, common, names
 		}
 	}
 	for _, k := range knobs {
+		k.Help = cmp.Or(helps[cmd.Name()+" --"+k.Flag], k.Help)
 		f := cmd.Flags().VarPF(k, k.Flag, "", k.Help)
 		if k.IsBoolFlag() {
 			f.NoOptDefVal = "true"
 		}
 		if len(k.Choices) > 0 {
-			completion := cobra.FixedCompletions(k.Choices, cobra.ShellCompDirectiveNoFileComp)
-			if err := cmd.RegisterFlagCompletionFunc(k.Flag, completion); err != nil {
-				panic(err) // two structs have the flag
-			}
+			cmd.RegisterFlagCompletionFunc(k.Flag, cobra.FixedCompletions(k.Choices, cobra.ShellCompDirectiveNoFileComp)) // a new flag has none
 		}
 	}
 	all := cmd.Flags().Bool("help-all", false, "")
@@ -47,23 +50,22 @@ func flagged(cmd *cobra.Command, c *console.Console, settings any, common, names
 		fmt.Fprintf(w, "%s\n\nUsage:\n  %s\n\n%s\n\n", cmd.Long, cmd.UseLine(), strings.TrimRight(cmd.Example, "\n"))
 		hidden := func(k *knob.Knob) bool { return !*all && !has(common, k.Flag) }
 		knob.Usage(w, slices.Values(slices.DeleteFunc(grouped(knobs), hidden)))
-		if !*all {
+		switch {
+		case !*all:
 			fmt.Fprintf(w, "\n%s -h all shows every flag.\n", cmd.CommandPath())
+		case cmd.Flags().Lookup("arch") != nil:
+			fmt.Fprintln(w, "\nArchitectures:")
+			for line := range slices.Chunk(vit.Presets(), 6) {
+				for _, c := range line {
+					fmt.Fprintf(w, "  %-17s", c.Name)
+				}
+				fmt.Fprintln(w)
+			}
 		}
 	})
-	work := cmd.RunE
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if *all {
-			return cmd.Help()
-		}
-		return work(cmd, args)
-	}
 	positional := cmd.Args
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if err := swallowed(cmd.Flags()); err != nil || *all {
-			return err
-		}
-		return positional(cmd, args)
+		return cmp.Or(swallowed(cmd.Flags()), positional(cmd, args))
 	}
 	return cmd
 }
@@ -72,13 +74,10 @@ func has(names, name string) bool { return slices.Contains(strings.Fields(names)
 
 // grouped brings the knobs of a group together, groups in the order of their first knobs.
 func grouped(knobs []*knob.Knob) []*knob.Knob {
-	first := map[string]int{}
-	for i, k := range knobs {
-		if _, ok := first[k.Group]; !ok {
-			first[k.Group] = i
-		}
+	first := func(k *knob.Knob) int {
+		return slices.IndexFunc(knobs, func(other *knob.Knob) bool { return other.Group == k.Group })
 	}
-	return slices.SortedStableFunc(slices.Values(knobs), func(a, b *knob.Knob) int { return first[a.Group] - first[b.Group] })
+	return slices.SortedStableFunc(slices.Values(knobs), func(a, b *knob.Knob) int { return first(a) - first(b) })
 }
 
 // swallowed returns an error for a flag that took the next one for its value, as after an empty variable of a

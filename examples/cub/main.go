@@ -80,7 +80,8 @@ func flagError(cmd *cobra.Command, err error) error {
 	}
 	var names []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	return fmt.Errorf("%s has no flag --%s, the nearest is --%s; %[1]s -h all lists them", cmd.CommandPath(), name, data.Nearest(names, name))
+	help := map[bool]string{true: "-h all", false: "-h"}[slices.Contains(names, "help-all")]
+	return fmt.Errorf("%s has no flag --%s, the nearest is --%s; %[1]s %[4]s lists them", cmd.CommandPath(), name, data.Nearest(names, name), help)
 }
 
 // spelling returns the arguments with two dashes before long flags, where earlier versions took one, and with
@@ -99,7 +100,10 @@ func spelling(args []string) []string {
 		args = append([]string{"train"}, args...)
 	}
 	if i := slices.Index(args, "-h"); i > 0 && i+1 < len(args) && args[i+1] == "all" {
-		args = append(slices.Delete(args, i, i+2), "--help-all")
+		args[i+1] = "--help-all"
+	}
+	if slices.Contains(args, "--help-all") {
+		args = append(args, "--help")
 	}
 	return args
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"image/png"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/promptcam/promptcam/nn/fit/knob"
 	"github.com/promptcam/promptcam/promptcam/run"
+	"github.com/promptcam/promptcam/vit"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -146,8 +148,35 @@ func TestHelp(t *testing.T) {
 	for k := range knob.Walk(&run.Job{}) {
 		assert.Contains(t, all, "\n  --"+k.Flag+" ", "every flag")
 	}
+	for _, c := range vit.Presets() {
+		assert.Contains(t, all, "  "+c.Name)
+		assert.NotContains(t, common, "  "+c.Name)
+	}
 	assert.NotContains(t, common, "--mix-until")
 	assert.Equal(t, 10, strings.Count(common, "\n  --"))
 	assert.Contains(t, all, "(default 20)", "epochs for the synthetic birds")
 	assert.Contains(t, deep, "(default 25)", "epochs of mode deep")
+}
+
+// A command has the flags that it uses.
+func TestFlags(t *testing.T) {
+	listed := regexp.MustCompile(`(?m)^  --(\S+)`)
+	for name, want := range map[string]string{
+		"explain":   "arch blur colormap compare download model out quiet scale size top weights",
+		"predict":   "arch blur download model quiet size skip-bad weights",
+		"add-class": "arch batch cache classes data download model out quiet seed size skip-bad test views weights workers",
+		"evaluate":  "arch batch blur cache classes colormap data download model out quiet samples scale seed size skip-bad test top traits weights workers",
+		"traits":    "arch batch blur cache classes colormap data download model out quiet samples scale seed size skip-bad test top traits weights workers",
+		"data":      "classes quiet seed test val",
+	} {
+		var all []string
+		for _, m := range listed.FindAllStringSubmatch(must(t, name, "-h", "all"), -1) {
+			all = append(all, m[1])
+		}
+		slices.Sort(all)
+		assert.Equal(t, want, strings.Join(all, " "), name)
+	}
+	assert.Contains(t, must(t, "predict", "-h"), "leave photographs that cannot be read out of the table")
+	fails(t, []string{"version", "--foo"}, "cub version has no flag --foo, the nearest is --help; cub version -h lists them")
+	fails(t, []string{"predict", "--data", "d", "photo.jpg"}, "cub predict has no flag --data", "cub predict -h all lists them")
 }

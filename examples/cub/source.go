@@ -29,7 +29,7 @@ var drawnBirds = birds.DefaultConfig()
 // source is what commands work with.
 type source struct {
 	Data     string `knob:"data" group:"Photographs" arg:"folder" help:"a folder with one sub-folder of photographs per class, CUB-200-2011 as published and unpacked, or {train,val|test}/CLASS/*; birds: synthetic birds, kept in the user's cache folder"`
-	Download bool   `knob:"download" help:"without --data use CUB-200-2011 (1.2 GB), without --weights DINO's ViT-S/16 (87 MB), downloaded from their publishers into the user's cache folder, verified, and resumed where interrupted"`
+	Download bool   `knob:"download" help:"without --weights use DINO's ViT-S/16 (87 MB) or what --model was trained on; without --data train, evaluate and traits use CUB-200-2011 (1.2 GB). They are downloaded from their publishers into the user's cache folder, verified, and resumed where interrupted"`
 	Classes  words  `knob:"classes" arg:"list" help:"use these classes alone, by name or number: 4,5,Scott_Oriole"`
 	Traits   string `knob:"traits" group:"Results" default:"auto" choices:"auto off" arg:"when" help:"measure where the maps of the test images point, if --data has annotations (CUB's parts and bounding_boxes.txt, or masks): auto or off"`
 	Weights  string `knob:"weights" group:"Model" arg:"file" help:"the pre-trained backbone: safetensors, or PyTorch's .pt, .pth, .bin; with --download also dino-vits16 or dino-vitb16 (343 MB; the paper's); birds: the small bundled one, for mode last, which knows synthetic birds alone"`
@@ -132,7 +132,7 @@ func (s *source) ended(ctx context.Context, err error, saved func() string) erro
 // saved says what an interrupted command has left and how to continue it.
 func (s *source) saved() string {
 	for _, dir := range []string{s.Out, s.Cache} {
-		if features := filepath.Join(dir, "features.safetensors"); exists(features) {
+		if features := filepath.Join(dir, run.FeaturesFile); exists(features) {
 			return "the same line starts again, with the features cached so far in " + features
 		}
 	}

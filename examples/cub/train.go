@@ -75,8 +75,8 @@ func (t *training) run(ctx context.Context, flags *pflag.FlagSet) error {
 		return console.Usagef("--arch is given, but the architecture of --weights %s is known", own)
 	case t.bundled() && t.Mode != promptcam.Last:
 		return console.Usagef("--mode is %s, but all blocks of --weights %s except the last see windows of patches, so prompts can only enter the last: want --mode last", t.Mode, own)
-	case !t.Continue && !exists(t.Out, "state.safetensors"):
-		if err := t.forgotten(flags, "metrics.json"); err != nil {
+	case !t.Continue && !exists(t.Out, run.StateFile):
+		if err := t.forgotten(flags, run.MetricsFile); err != nil {
 			return err
 		}
 	}
@@ -109,7 +109,7 @@ func (s *source) forgotten(flags *pflag.FlagSet, file string) error {
 
 // saved says what an interrupted training has left and how to continue it.
 func (t *training) saved() string {
-	state := filepath.Join(t.Out, "state.safetensors")
+	state := filepath.Join(t.Out, run.StateFile)
 	switch done, of := t.Unfinished(); {
 	case of > 0 && done < of:
 		return fmt.Sprintf("epoch %d of %d is on disk in %s: the same line with --resume continues", done, of, state)

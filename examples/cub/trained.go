@@ -26,10 +26,11 @@ type trained struct {
 	file    *checkpoint.File // the model's
 }
 
-// The flags of all of these commands, and of those that test a model.
+// The flags of all of these commands, of those that open a folder with classes, and of those that test a model.
 const (
-	shared = "model weights arch size data download classes traits workers skip-bad out blur "
-	tested = shared + "test seed batch cache samples top scale colormap"
+	loaded = "model weights arch size download "
+	opened = loaded + "data classes workers skip-bad test seed batch cache out "
+	tested = opened + "traits samples top blur scale colormap"
 )
 
 // command makes a command of t with these flags. Without --out it refuses a default folder that holds a file
@@ -46,7 +47,7 @@ func (t *trained) command(cmd *cobra.Command, common, flags, file string, work f
 			return console.Usagef("--model is missing: the trained model, such as out/model.safetensors")
 		}
 		path := t.Model
-		if inside := filepath.Join(path, "model.safetensors"); exists(inside) {
+		if inside := filepath.Join(path, run.ModelFile); exists(inside) {
 			path = inside
 		}
 		var err error
@@ -77,11 +78,7 @@ func (t *trained) load(ctx context.Context) (*promptcam.Model, error) {
 	if t.Arch != "auto" || t.Size != (pixels{}) {
 		return nil, console.Usagef("--arch and --size are stated by %s: %s at %dx%d pixels", path, arch.Name, arch.ImageSize[0], arch.ImageSize[1])
 	}
-	name, err := t.trainedOn(info.Backbone)
-	if err != nil {
-		return nil, err
-	}
-	if err := t.fetchWeights(ctx, name); err != nil {
+	if err := t.fetchBackbone(ctx, info.Backbone); err != nil {
 		return nil, err
 	}
 	w, err := t.weights()
@@ -100,22 +97,22 @@ func (t *trained) load(ctx context.Context) (*promptcam.Model, error) {
 	return m, nil
 }
 
-// trainedOn returns the name of the published weights to download for a model, or none; without --weights it
-// chooses the bundled ones where the model was trained on them.
-func (t *trained) trainedOn(b promptcam.BackboneInfo) (string, error) {
-	_, known := published.weights[b.Config.Name]
+// fetchBackbone downloads, with --download and without --weights, the published weights that a model was
+// trained on. Without either it chooses the bundled ones where the model was trained on them.
+func (t *trained) fetchBackbone(ctx context.Context, b promptcam.BackboneInfo) error {
+	name := b.Config.Name
+	_, known := published.weights[name]
 	switch {
 	case t.Weights != "":
-		return "", nil
+		name = ""
 	case b.SHA256 == pretrained.Birds().SHA256:
-		t.Weights = own
-		return "", nil
+		name, t.Weights = "", own
 	case !t.Download:
-		return "", console.Usagef("--weights is missing: %s was trained on the backbone %s with SHA-256 %s, which is not in it", t.file.Path(), b.Config.Name, b.SHA256)
+		return console.Usagef("--weights is missing: %s was trained on the backbone %s with SHA-256 %s, which is not in it", t.file.Path(), name, b.SHA256)
 	case !known:
-		return "", console.Usagef("--weights is missing: %s was trained on %s, and --download knows %s", t.file.Path(), b.Config.Name, names())
+		return console.Usagef("--weights is missing: %s was trained on %s, and --download knows %s", t.file.Path(), name, names())
 	}
-	return b.Config.Name, nil
+	return t.fetchWeights(ctx, name)
 }
 
 // official loads a checkpoint of the authors' code, which holds its own backbone and names no classes.
@@ -160,7 +157,7 @@ func evaluateCommand(c *console.Console) *cobra.Command {
 to --out. Where the folder has no test split, --test and --seed must be those of the training.`,
 		Example: "  cub evaluate --model out --weights vit_tiny.safetensors --data CUB_200_2011 --out test",
 	}
-	return t.command(cmd, "data out test seed", tested, "history.csv", func(ctx context.Context, _ []string) error {
+	return t.command(cmd, "data out test seed", tested, run.HistoryFile, func(ctx context.Context, _ []string) error {
 		_, err := t.test(ctx)
 		return err
 	})
@@ -175,7 +172,7 @@ falls on the trait that tells a class from its nearest look-alike, and prints a 
 traits.csv, with every head and region, and what cub evaluate writes.`,
 		Example: "  cub traits --model out --data birds --out traits",
 	}
-	return t.command(cmd, "data out test seed", tested, "history.csv", func(ctx context.Context, _ []string) error {
+	return t.command(cmd, "data out test seed", tested, run.HistoryFile, func(ctx context.Context, _ []string) error {
 		r, err := t.test(ctx)
 		if err != nil {
 			return err
@@ -219,7 +216,7 @@ func explainCommand(c *console.Console) *cobra.Command {
 		Long:    "Draws the attention maps of the predicted class, top-ranked head first, into one picture per photograph in --out, and describes them.",
 		Example: "  cub explain --model out --weights vit_tiny.safetensors oriole.jpg --compare Scott_Oriole --out maps",
 	}
-	return t.command(cmd, "compare out top", shared+"compare top scale colormap", "", func(ctx context.Context, args []string) error {
+	return t.command(cmd, "compare out top", loaded+"compare out top blur scale colormap", "", func(ctx context.Context, args []string) error {
 		m, photos, err := t.read(ctx, args)
 		if err != nil {
 			return err
@@ -242,12 +239,13 @@ func predictCommand(c *console.Console) *cobra.Command {
 row and column of its hottest patch. A photograph that cannot be read has an error in its row.`,
 		Example: "  cub predict --model out --weights vit_tiny.safetensors photographs > predictions.csv",
 	}
-	return t.command(cmd, "skip-bad", shared, "", func(ctx context.Context, args []string) error {
+	return t.command(cmd, "skip-bad", loaded+"blur skip-bad", "", func(ctx context.Context, args []string) error {
+		table := c.Table()
 		m, photos, err := t.read(ctx, args)
 		if err != nil {
 			return err
 		}
-		return run.WritePredictions(cmd.OutOrStdout(), t.Predict(ctx, m, photos))
+		return run.WritePredictions(table, t.Predict(ctx, m, photos))
 	})
 }
 
@@ -260,7 +258,7 @@ func addClassCommand(c *console.Console) *cobra.Command {
 where to stop; without, it takes some of theirs.`,
 		Example: "  cub add-class --model out --weights vit_tiny.safetensors Altamira_Oriole --data CUB_200_2011 --out more",
 	}
-	return t.command(cmd, "data out test seed", shared+"test seed batch views cache", "metrics.json", func(ctx context.Context, args []string) error {
+	return t.command(cmd, "data out test seed", opened+"views", run.MetricsFile, func(ctx context.Context, args []string) error {
 		if t.Data != "" {
 			if err := t.open(ctx); err != nil {
 				return err

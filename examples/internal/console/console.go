@@ -42,6 +42,9 @@ func Interrupted(ctx context.Context, err error, saved func() string) error {
 	return interruption{err, saved()}
 }
 
+// Line returns an error as one line; one that joins several faults has a line for each.
+func Line(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
 // Main runs a program and ends the process. The first interrupt or SIGTERM ends the context, the second the
 // process. The exit status is 0, 1 for an error, 2 for a UsageError, and 130 after an interrupt, as a shell
 // reports it.
@@ -52,8 +55,7 @@ func Main(name string, run func(ctx context.Context, args []string, stdout, stde
 	if err == nil {
 		return
 	}
-	// An error that lists several faults has a line for each.
-	fmt.Fprintln(os.Stderr, name+": "+strings.ReplaceAll(err.Error(), "\n", "; "))
+	fmt.Fprintln(os.Stderr, name+": "+Line(err))
 	switch {
 	case errors.As(err, new(UsageError)):
 		os.Exit(2)
@@ -66,16 +68,20 @@ func Main(name string, run func(ctx context.Context, args []string, stdout, stde
 // Console prints lines on stdout and, if stderr is a terminal, redraws a progress bar there.
 type Console struct {
 	stdout, stderr io.Writer
-	Quiet          bool       `knob:"quiet" group:"Results" help:"print results and warnings alone"`
-	width          func() int // of the terminal; nil if stderr is none
-	drawn          bool       // a bar is on the screen
-	last           time.Time  // of the last bar or line of progress
+	Quiet          bool          `knob:"quiet" group:"Results" help:"print results and warnings alone"`
+	Every          time.Duration // between lines of progress or, on a terminal, moves of the bar
+	width          func() int    // of the terminal; nil if stderr is none
+	drawn          bool          // a bar is on the screen
+	last           time.Time     // of the last bar or line of progress
 }
 
-// New returns a Console.
+const barEvery = 100 * time.Millisecond // often enough to look alive
+
+// New returns a Console. A log gets a line of progress every half a minute.
 func New(stdout, stderr io.Writer) *Console {
-	c := &Console{stdout: stdout, stderr: stderr, last: time.Now()}
+	c := &Console{stdout: stdout, stderr: stderr, Every: 30 * time.Second, last: time.Now()}
 	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		c.Every = barEvery
 		c.width = func() int {
 			w, _, err := term.GetSize(int(f.Fd()))
 			if err != nil || w < 40 {
@@ -85,6 +91,24 @@ func New(stdout, stderr io.Writer) *Console {
 		}
 	}
 	return c
+}
+
+// Table returns stdout for a command that prints a table there, and moves all lines to stderr.
+func (c *Console) Table() io.Writer {
+	t := table{c, c.stdout}
+	c.stdout = c.stderr
+	return t
+}
+
+type table struct {
+	console *Console
+	io.Writer
+}
+
+// Write writes after the bar is gone.
+func (t table) Write(p []byte) (int, error) {
+	t.console.Clear()
+	return t.Writer.Write(p)
 }
 
 // Say prints a line about progress, unless the Console is quiet.
@@ -123,20 +147,10 @@ type Progress struct {
 	Left        time.Duration
 }
 
-// A bar moves often enough to look alive; a log gets lines seldom enough to be read, the first one early
-// enough to show that something happens.
-const (
-	barEvery   = 100 * time.Millisecond
-	plainEvery = 30 * time.Second
-)
-
 // Show draws a bar or, where there is no terminal, prints a line from time to time.
 func (c *Console) Show(p Progress) {
-	now, every := time.Now(), plainEvery
-	if c.width != nil {
-		every = barEvery
-	}
-	if c.Quiet || now.Sub(c.last) < every {
+	now := time.Now()
+	if c.Quiet || now.Sub(c.last) < c.Every {
 		return
 	}
 	c.last = now

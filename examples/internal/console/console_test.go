@@ -2,6 +2,8 @@ package console
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -11,7 +13,7 @@ import (
 
 // terminal returns a console on a terminal of 90 columns that is due for a bar.
 func terminal(screen *bytes.Buffer) *Console {
-	return &Console{stdout: screen, stderr: screen, width: func() int { return 90 }}
+	return &Console{stdout: screen, stderr: screen, Every: barEvery, width: func() int { return 90 }}
 }
 
 func TestBar(t *testing.T) {
@@ -47,4 +49,31 @@ func TestTraffic(t *testing.T) {
 	screen.Reset()
 	show(60e6, 100e6)
 	assert.Empty(t, screen.String())
+}
+
+// Where a command prints a table, all lines and bars are on stderr.
+func TestTable(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	c := New(&stdout, &stderr)
+	c.Every = 0
+	w := c.Table()
+	c.Say("reading")
+	c.Result("read")
+	for i := range int64(3) {
+		c.Show(Progress{Part: "photographs", Done: i, Total: 3})
+		fmt.Fprintln(w, "row", i)
+	}
+	assert.Equal(t, "row 0\nrow 1\nrow 2\n", stdout.String())
+	assert.Equal(t, 5, strings.Count(stderr.String(), "\n"), stderr.String())
+
+	var screen bytes.Buffer
+	c = terminal(&screen)
+	w = c.Table()
+	c.Show(Progress{Part: "photographs", Done: 1, Total: 3})
+	fmt.Fprintln(w, "row")
+	assert.True(t, strings.HasSuffix(screen.String(), "\r\x1b[Krow\n"), "the bar is gone before a row is printed")
+}
+
+func TestLine(t *testing.T) {
+	assert.Equal(t, "one; two", Line(errors.Join(errors.New("one"), errors.New("two"))))
 }
