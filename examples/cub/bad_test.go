@@ -157,6 +157,7 @@ func TestUsage(t *testing.T) {
 		{append(base, "-size", "wide"), "want pixels such as 224"},
 		{append(base, "-dropout", "1"), "--dropout is 1, want at least 0 and less than 1"},
 		{append(base, "-top", "0"), "--top is 0"},
+		{append(base, "-traits", "yes"), `--traits is "yes", want auto or off`},
 		{append(base, "-out", ""), "--out is empty"},
 		{append(base, "-load", "m"), "name a trained model by --model"},
 		{append(base, "-weigths", "m"), "the nearest is --weights"},

@@ -65,7 +65,7 @@ func flagged(cmd *cobra.Command, c *console.Console, settings any, common, names
 	})
 	positional := cmd.Args
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		return cmp.Or(swallowed(cmd.Flags()), positional(cmd, args))
+		return cmp.Or(swallowed(cmd.Flags()), knob.Check(settings), positional(cmd, args))
 	}
 	return cmd
 }

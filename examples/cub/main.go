@@ -96,7 +96,7 @@ func spelling(args []string) []string {
 			args[i] = "-" + a
 		}
 	}
-	if len(args) == 0 || strings.HasPrefix(args[0], "-") && !slices.Contains([]string{"-h", "--help", "--version"}, args[0]) {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") && !slices.Contains([]string{"-h", "--help", "-v", "--version"}, args[0]) {
 		args = append([]string{"train"}, args...)
 	}
 	if i := slices.Index(args, "-h"); i > 0 && i+1 < len(args) && args[i+1] == "all" {

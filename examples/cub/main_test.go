@@ -154,7 +154,7 @@ func TestHelp(t *testing.T) {
 	}
 	assert.NotContains(t, common, "--mix-until")
 	assert.Equal(t, 10, strings.Count(common, "\n  --"))
-	assert.Contains(t, all, "(default 20)", "epochs for the synthetic birds")
+	assert.Contains(t, all, "(default 16)", "LoRA rank for photographs")
 	assert.Contains(t, deep, "(default 25)", "epochs of mode deep")
 }
 

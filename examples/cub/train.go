@@ -35,9 +35,9 @@ bundled backbone. Stop it at any time and continue with the same line and --resu
 --out then holds report/index.html, model.safetensors, metrics.json, predictions.csv, history.csv, curves.png,
 traits.csv (with annotations), features.safetensors (the cached output of the frozen layers) and, until the run
 ends, state.safetensors.`,
-		Example: `  cub train --data photographs --weights vit_tiny.safetensors --out out
+		Example: `  cub train --data photographs --weights vit_tiny_patch16_224.safetensors --out out
   cub train --download --out out           CUB-200-2011 and DINO's ViT-S/16, downloaded first
-  cub train --data CUB_200_2011 --weights vit_tiny.safetensors --classes 54,55,56,57 --out orioles
+  cub train --data CUB_200_2011 --weights vit_tiny_patch16_224.safetensors --classes 54,55,56,57 --out orioles
   cub train --mode deep -h                 the defaults of another mode`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return t.ended(cmd.Context(), t.run(cmd.Context(), cmd.Flags()), t.saved)
@@ -48,7 +48,8 @@ ends, state.safetensors.`,
 
 // settle resolves the settings whose defaults depend on others.
 func (t *training) settle(flags *pflag.FlagSet) (err error) {
-	if !flags.Changed("data") && !flags.Changed("weights") && !t.Download {
+	help := flags.Changed("help") || flags.Changed("help-all") // which shows the defaults for photographs
+	if !flags.Changed("data") && !flags.Changed("weights") && !t.Download && !help {
 		t.Data, t.Weights = own, own
 	}
 	given := map[string]string{}

@@ -139,9 +139,6 @@ func (t *trained) official() (*promptcam.Model, error) {
 
 // test evaluates the model on --data's test images.
 func (t *trained) test(ctx context.Context) (*run.Result, error) {
-	if err := t.open(ctx); err != nil {
-		return nil, err
-	}
 	m, err := t.load(ctx)
 	if err != nil {
 		return nil, err
@@ -154,10 +151,14 @@ func evaluateCommand(c *console.Console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "evaluate", Args: cobra.NoArgs, Short: "Test a trained model on a folder of photographs and report",
 		Long: `Tests a trained model on the test images of a folder and writes the report, metrics.json and predictions.csv
-to --out. Where the folder has no test split, --test and --seed must be those of the training.`,
-		Example: "  cub evaluate --model out --weights vit_tiny.safetensors --data CUB_200_2011 --out test",
+to --out. Where the folder has no test split, the share --test of each class is tested; for the folder that the
+model was trained on, --test and --seed must be those of the training.`,
+		Example: "  cub evaluate --model out --weights vit_tiny_patch16_224.safetensors --data CUB_200_2011 --out test",
 	}
 	return t.command(cmd, "data out test seed", tested, run.HistoryFile, func(ctx context.Context, _ []string) error {
+		if err := t.open(ctx); err != nil {
+			return err
+		}
 		_, err := t.test(ctx)
 		return err
 	})
@@ -173,12 +174,15 @@ traits.csv, with every head and region, and what cub evaluate writes.`,
 		Example: "  cub traits --model out --data birds --out traits",
 	}
 	return t.command(cmd, "data out test seed", tested, run.HistoryFile, func(ctx context.Context, _ []string) error {
+		if err := t.open(ctx); err != nil {
+			return err
+		}
+		if t.Notes == nil {
+			return fmt.Errorf("--data %s: no annotations of where things are: want CUB's parts and bounding_boxes.txt, or masks", t.Data)
+		}
 		r, err := t.test(ctx)
 		if err != nil {
 			return err
-		}
-		if r.Metrics.Traits == nil {
-			return fmt.Errorf("--data %s: no annotations of where things are: want CUB's parts and bounding_boxes.txt, or masks", t.Data)
 		}
 		var b strings.Builder
 		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
@@ -214,7 +218,7 @@ func explainCommand(c *console.Console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "explain PHOTO|FOLDER...", Args: cobra.MinimumNArgs(1), Short: "Show what a trained model attends to in photographs",
 		Long:    "Draws the attention maps of the predicted class, top-ranked head first, into one picture per photograph in --out, and describes them.",
-		Example: "  cub explain --model out --weights vit_tiny.safetensors oriole.jpg --compare Scott_Oriole --out maps",
+		Example: "  cub explain --model out --weights vit_tiny_patch16_224.safetensors oriole.jpg --compare Scott_Oriole --out maps",
 	}
 	return t.command(cmd, "compare out top", loaded+"compare out top blur scale colormap", "", func(ctx context.Context, args []string) error {
 		m, photos, err := t.read(ctx, args)
@@ -237,7 +241,7 @@ func predictCommand(c *console.Console) *cobra.Command {
 		Use: "predict PHOTO|FOLDER...", Args: cobra.MinimumNArgs(1), Short: "Classify unlabelled photographs into a CSV table",
 		Long: `Prints one row per photograph: path, predicted class and probability, the runner-up, the top-ranked head and the
 row and column of its hottest patch. A photograph that cannot be read has an error in its row.`,
-		Example: "  cub predict --model out --weights vit_tiny.safetensors photographs > predictions.csv",
+		Example: "  cub predict --model out --weights vit_tiny_patch16_224.safetensors photographs > predictions.csv",
 	}
 	return t.command(cmd, "skip-bad", loaded+"blur skip-bad", "", func(ctx context.Context, args []string) error {
 		table := c.Table()
@@ -256,7 +260,7 @@ func addClassCommand(c *console.Console) *cobra.Command {
 		Long: `Trains the prompt of one new class, named after the folder of its photographs, and writes the model with it to
 --out. The other prompts stay as they are. With --data, photographs of the other classes teach the new prompt
 where to stop; without, it takes some of theirs.`,
-		Example: "  cub add-class --model out --weights vit_tiny.safetensors Altamira_Oriole --data CUB_200_2011 --out more",
+		Example: "  cub add-class --model out --weights vit_tiny_patch16_224.safetensors Altamira_Oriole --data CUB_200_2011 --out more",
 	}
 	return t.command(cmd, "data out test seed", opened+"views", run.MetricsFile, func(ctx context.Context, args []string) error {
 		if t.Data != "" {

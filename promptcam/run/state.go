@@ -27,6 +27,7 @@ type state struct {
 // identity distinguishes training runs: what a run must have in common with the one that it resumes.
 type identity struct {
 	Recipe   Recipe
+	Lists    string // SHA-256 of the lists of images and classes, as the folder has them
 	Data     string // SHA-256 of the lists of images and classes and, with cached features, of the images
 	Backbone string // SHA-256 of the weights
 	Arch     vit.Config
@@ -131,7 +132,7 @@ func (began identity) same(now identity, path string) error {
 	x.Name, x.ImageSize = y.Name, is
 	add(x != y, "the architecture was %+v, now %+v", began.Arch, now.Arch)
 	add(began.Backbone != now.Backbone, "the backbone had SHA-256 %s, now %s", began.Backbone, now.Backbone)
-	add(began.Data != now.Data, "the images or classes are not the same")
+	add(began.Data != now.Data || began.Lists != now.Lists, "the images or classes are not the same")
 	if len(differ) > 0 {
 		return fmt.Errorf("resume: %s was begun otherwise: %s", path, strings.Join(differ, "; "))
 	}

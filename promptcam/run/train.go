@@ -86,7 +86,7 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 	if err := j.makeOut(j.Set, "report"); err != nil {
 		return nil, err
 	}
-	now := identity{Recipe: j.Recipe, Backbone: backbone.SHA256, Arch: backbone.Config}
+	now := identity{Recipe: j.Recipe, Lists: (&images{}).fingerprint(j.Set), Backbone: backbone.SHA256, Arch: backbone.Config}
 	if began != nil {
 		if now.Data = began.Data; now.Recipe.Epochs == 0 { // not known yet
 			now.Recipe.Epochs = began.Recipe.Epochs
