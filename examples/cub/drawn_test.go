@@ -115,6 +115,7 @@ func TestRecipeOfTheDrawnBirds(t *testing.T) {
 	require.NoError(t, os.Mkdir("birds", 0o755))
 	assert.False(t, parsed("-data", "birds", "-weights", "birds").drawn(), "the folder")
 	assert.True(t, parsed("-data", "birds", "-weights", "birds").bundled(), "a folder is no file of weights")
+	assert.True(t, parsed().drawn(), "the folder was not asked for")
 
 	require.NoError(t, os.Remove("birds"))
 	require.NoError(t, os.WriteFile("birds", nil, 0o644))

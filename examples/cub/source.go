@@ -37,13 +37,14 @@ type source struct {
 	Size     pixels `knob:"size" default:"0" arg:"pixels" help:"image size: 224, or height x width such as 224x320; 0: the architecture's own"`
 	run.Job
 	console *console.Console
+	bare    bool // nothing is named: own is meant, whatever files there are
 }
 
 // drawn reports whether the photographs are the synthetic birds.
-func (s *source) drawn() bool { return s.Data == own && !exists(own) }
+func (s *source) drawn() bool { return s.Data == own && (s.bare || !exists(own)) }
 
 // bundled reports whether the weights are those of the bundled backbone.
-func (s *source) bundled() bool { return s.Weights == own && !isFile(own) }
+func (s *source) bundled() bool { return s.Weights == own && (s.bare || !isFile(own)) }
 
 // check returns an error if the photographs are not named or one of the folders is a file.
 func (s *source) check() error {

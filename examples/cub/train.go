@@ -50,7 +50,7 @@ ends, state.safetensors.`,
 func (t *training) settle(flags *pflag.FlagSet) (err error) {
 	help := flags.Changed("help") || flags.Changed("help-all") // which shows the defaults for photographs
 	if !flags.Changed("data") && !flags.Changed("weights") && !t.Download && !help {
-		t.Data, t.Weights = own, own
+		t.Data, t.Weights, t.bare = own, own, true
 	}
 	given := map[string]string{}
 	for k := range knob.Walk(&t.Recipe) {
