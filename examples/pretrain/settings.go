@@ -117,7 +117,11 @@ func (s *settings) test(ctx context.Context) (*pretrain.Test, error) {
 	c := s.Backbone()
 	switch {
 	case s.KNN != "":
-		return pretrain.OpenTest(ctx, s.KNN, c, s.KNNMost, s.Seed)
+		set, err := data.Open(s.KNN, data.Options{TestShare: 0.5, Seed: s.Seed})
+		if err != nil {
+			return nil, err
+		}
+		return pretrain.OpenTest(ctx, set, c, s.KNNMost)
 	case s.Birds == 0:
 		return nil, nil
 	}

@@ -24,8 +24,8 @@ type Explained struct {
 }
 
 // Explain draws, for each photograph, the maps of the predicted class and of those to compare it with, by
-// name or number, into a picture in Out, and describes them. Of Job it uses Out, Top, Blur, Scale and
-// Colormap. The first error ends it.
+// name or number, into a picture in Out, and describes them. Of Job it uses Photos, Out, Top, Blur,
+// Scale and Colormap. The first error ends it.
 func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, compare ...string) iter.Seq2[*Explained, error] {
 	return func(yield func(*Explained, error) bool) {
 		j, err := j.forPhotos()
@@ -51,7 +51,7 @@ func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, 
 }
 
 func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture string, compare []int) (*Explained, error) {
-	photo, err := data.ReadImage(path)
+	photo, err := data.ReadImageFS(j.Photos, path)
 	if err = cmp.Or(ctx.Err(), err); err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -21,6 +22,8 @@ type Job struct {
 	Set   *data.Set         // images of a folder
 	Notes *data.Annotations // where things are in them; nil: the maps of test images are not measured
 	Title string            // of the report; empty: the name of the set's folder
+
+	Photos fs.FS // of the photographs named to Explain and Predict; nil: plain paths
 
 	// ModelDir is the folder of a trained model; may be empty. Its cached features are read where they fit.
 	ModelDir string
@@ -61,7 +64,7 @@ func (j *Job) Validate() error {
 func (j *Job) forPhotos() (*Job, error) {
 	p := NewJob(Quick(), nil, j.Out)
 	p.Top, p.Blur, p.Scale, p.Colormap = cmp.Or(j.Top, p.Top), cmp.Or(j.Blur, p.Blur), cmp.Or(j.Scale, p.Scale), cmp.Or(j.Colormap, p.Colormap)
-	p.SkipBad, p.Observer = j.SkipBad, j.Observer
+	p.SkipBad, p.Observer, p.Photos = j.SkipBad, j.Observer, j.Photos
 	return p, knob.Check(p)
 }
 

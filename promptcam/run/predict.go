@@ -27,7 +27,7 @@ type Prediction struct {
 }
 
 // Predict predicts the class of each photograph. Those that cannot be read have an Err or, with SkipBad, are
-// left out and counted at the end. Of Job it uses SkipBad and Blur.
+// left out and counted at the end. Of Job it uses Photos, SkipBad and Blur.
 func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) iter.Seq2[Prediction, error] {
 	return func(yield func(Prediction, error) bool) {
 		j, err := j.forPhotos()
@@ -56,7 +56,7 @@ func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) 
 }
 
 func (j *Job) predict(m *promptcam.Model, path string) (Prediction, error) {
-	photo, err := data.ReadImage(path)
+	photo, err := data.ReadImageFS(j.Photos, path)
 	if err != nil {
 		return Prediction{Path: path, Err: err}, nil
 	}

@@ -1,12 +1,16 @@
 package run_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"image/png"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,6 +22,7 @@ import (
 	"github.com/promptcam/promptcam/promptcam/run"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
+	"github.com/promptcam/promptcam/vit/pretrained"
 )
 
 // README begins
@@ -75,4 +80,22 @@ func TestReadme(t *testing.T) {
 	assert.FileExists(t, filepath.Join(dir, "trait.png"))
 	_, err = promptcam.Open(filepath.Join(dir, "out", "model.safetensors"), weights)
 	assert.NoError(t, err)
+}
+
+// Photographs need not be files of the system's.
+func TestPhotosOfAFileSystem(t *testing.T) {
+	var file bytes.Buffer
+	require.NoError(t, png.Encode(&file, birds.Draw(birds.AllSpecies()[0].Traits, birds.NewScene(1), 96).RGB))
+	model, err := promptcam.New(pretrained.Birds(), promptcam.Config{Mode: promptcam.Last, Classes: 2}, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	job := &run.Job{Photos: fstest.MapFS{"a/bird.png": {Data: file.Bytes()}}, Out: t.TempDir()}
+	for p, err := range job.Predict(t.Context(), model, []string{"a/bird.png"}) {
+		require.NoError(t, err)
+		assert.NoError(t, p.Err)
+		assert.Contains(t, model.Classes, p.Predicted)
+	}
+	for e, err := range job.Explain(t.Context(), model, []string{"a/bird.png"}) {
+		require.NoError(t, err)
+		assert.FileExists(t, e.Picture)
+	}
 }

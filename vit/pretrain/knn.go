@@ -19,13 +19,9 @@ type Labelled struct {
 	Labels []int
 }
 
-// OpenTest reads a folder of class folders, or CUB's layout, for a backbone of c. Without a test split in the
-// folder, it asks about half of each class. It uses the first `most` images of each class and split; 0: all.
-func OpenTest(ctx context.Context, dir string, c vit.Config, most int, seed int64) (*Test, error) {
-	set, err := data.Open(dir, data.Options{TestShare: 0.5, Seed: seed})
-	if err != nil {
-		return nil, err
-	}
+// OpenTest reads the images of a set for a backbone of c: its training images are the bank, and its test
+// images are asked about. It uses the first `most` images of each class and split; 0: all.
+func OpenTest(ctx context.Context, set *data.Set, c vit.Config, most int) (*Test, error) {
 	t := &Test{}
 	transform := data.EvalTransform(c.ImageSize, c.Mean, c.Std)
 	for to, items := range map[*Labelled][]data.Item{&t.Bank: set.Train, &t.Asked: set.Test} {
@@ -45,7 +41,7 @@ func OpenTest(ctx context.Context, dir string, c vit.Config, most int, seed int6
 		}
 	}
 	if len(t.Asked.Images) == 0 {
-		return nil, fmt.Errorf("%s: no test images", dir)
+		return nil, fmt.Errorf("%s: no test images", set.Root)
 	}
 	return t, nil
 }

@@ -21,7 +21,7 @@ func TestTrainingRaisesAccuracy(t *testing.T) {
 		t.Run("contrast "+contrast, func(t *testing.T) {
 			s := smallConfig(t, "-epochs", "12", "-batch", "15", "-piece", "15", "-lr", "0.004", "-momentum", "0.98",
 				"-head-bottleneck", "64", "-local-area", "0.2", "-contrast", contrast)
-			test, err := OpenTest(t.Context(), images, s.Backbone(), 0, 1)
+			test, err := OpenTest(t.Context(), halves(t, images), s.Backbone(), 0)
 			require.NoError(t, err)
 			run, err := New(*s, textures{180, 3, -1})
 			require.NoError(t, err)
