@@ -66,6 +66,7 @@ type BackboneError struct {
 	Got  BackboneInfo // what it was given; zero if nothing
 }
 
+// Error names the model's file, the backbone that it needs and what it was given.
 func (e *BackboneError) Error() string {
 	want, got := e.Want.Config, e.Got.Config
 	problem := fmt.Sprintf("was trained on backbone %+v, got %+v", want, got)

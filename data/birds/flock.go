@@ -28,7 +28,10 @@ type Flock struct {
 	Seed         int64
 }
 
-func (f *Flock) Len() int    { return f.Birds }
+// Len returns the number of birds in an epoch.
+func (f *Flock) Len() int { return f.Birds }
+
+// Scenes returns the number of pictures of each bird.
 func (f *Flock) Scenes() int { return f.Pictures }
 
 // Shuffled is false: each epoch has new birds, and kin belong together.

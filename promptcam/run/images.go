@@ -170,6 +170,7 @@ type BadImagesError struct {
 	All int // images in all
 }
 
+// Error counts the images and gives the first one's error, which names its file.
 func (e *BadImagesError) Error() string {
 	return fmt.Sprintf("%d of %d images cannot be read, the first: %v: --skip-bad goes on without them", len(e.Bad), e.All, e.Bad[0].Err)
 }

@@ -43,8 +43,13 @@ func (f *Folder) Check(ctx context.Context, progress func(done, total int)) ([]d
 	return bad, ctx.Err()
 }
 
-func (f *Folder) Len() int       { return len(f.Items) }
-func (f *Folder) Scenes() int    { return 1 }
+// Len returns the number of images.
+func (f *Folder) Len() int { return len(f.Items) }
+
+// Scenes is 1: all views of an image are cut from the one picture of it.
+func (f *Folder) Scenes() int { return 1 }
+
+// Shuffled is true: neighbours in a folder are of one class.
 func (f *Folder) Shuffled() bool { return true }
 
 func (f *Folder) At(_ context.Context, i, _, _ int) (*data.RGB, error) {

@@ -9,6 +9,8 @@ import (
 	"github.com/promptcam/promptcam/vit"
 )
 
+// 2.8 MB, so that a fresh machine runs the main job without a download.
+//
 //go:embed birds.safetensors
 var birds []byte
 
