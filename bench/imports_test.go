@@ -34,6 +34,7 @@ vit: tensor tensor/checkpoint autograd nn
 vit/pretrained: tensor/checkpoint vit
 data: tensor
 data/birds: data
+data/datatest:
 data/download:
 vit/heat: tensor data
 promptcam/figure: promptcam tensor/checkpoint vit/heat data

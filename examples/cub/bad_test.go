@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/promptcam/promptcam/data/datatest"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/stretchr/testify/assert"
@@ -18,11 +19,11 @@ import (
 // Whatever is wrong is said in one line, before training, and nothing is left in -out but the folders.
 func TestBadInput(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
-	good := drawPhotographs(t, t.TempDir(), 6)
+	good := datatest.Photographs(t, t.TempDir(), 6)
 	dir := t.TempDir()
 	// changed is good with one file more or less.
 	changed := func(change func(dir string)) string {
-		data := drawPhotographs(t, t.TempDir(), 6)
+		data := datatest.Photographs(t, t.TempDir(), 6)
 		change(data)
 		return data
 	}
@@ -171,7 +172,7 @@ func TestUsage(t *testing.T) {
 
 func TestSkipBad(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
-	data, out := drawPhotographs(t, t.TempDir(), 6), t.TempDir()
+	data, out := datatest.Photographs(t, t.TempDir(), 6), t.TempDir()
 	write(t, filepath.Join(data, "red", "text.jpg"), "no photograph")
 	write(t, filepath.Join(data, "blue", "empty.png"), "")
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out}
@@ -195,7 +196,7 @@ func TestSkipBad(t *testing.T) {
 
 func TestDiverging(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
-	data, out := drawPhotographs(t, t.TempDir(), 6), t.TempDir()
+	data, out := datatest.Photographs(t, t.TempDir(), 6), t.TempDir()
 	fails(t, []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "3", "-batch", "4", "-lr", "1e38", "-optimizer", "sgd", "-warmup", "0", "-out", out},
 		"loss of epoch", "learning rate below")
 }

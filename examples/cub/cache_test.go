@@ -8,13 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/promptcam/promptcam/data/datatest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
 func TestFeaturesAreReused(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
-	data, cache, first := drawPhotographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
+	data, cache, first := datatest.Photographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
 	args := func(out string, more ...string) []string {
 		return append([]string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "2", "-batch", "4", "-out", out}, more...)
 	}
@@ -41,7 +42,7 @@ func TestFeaturesAreReused(t *testing.T) {
 		assert.Contains(t, must(t, args(t.TempDir(), more...)...), "features of layer 1")
 	})
 	t.Run("not of a photograph that changed", func(t *testing.T) {
-		photograph(t, filepath.Join(data, "red", "0.jpg"), 2, 99)
+		datatest.Photograph(t, filepath.Join(data, "red", "0.jpg"), 2, 99)
 		stdout := must(t, args(t.TempDir(), "-cache", cache)...)
 		assert.Contains(t, stdout, "because photographs have changed")
 	})
@@ -83,7 +84,7 @@ func TestFeaturesAreReused(t *testing.T) {
 // What -augment draws is what is trained on, from photographs and from features.
 func TestAugmentation(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
-	args := []string{"-data", drawPhotographs(t, t.TempDir(), 6), "-weights", weights, "-arch", arch, "-epochs", "1", "-samples", "0"}
+	args := []string{"-data", datatest.Photographs(t, t.TempDir(), 6), "-weights", weights, "-arch", arch, "-epochs", "1", "-samples", "0"}
 	for name, more := range map[string][]string{"photographs": {"-cache", "off"}, "features": {"-views", "4"}} {
 		seen := map[string]string{}
 		for _, augment := range []string{"none", "crop", "rrc"} {
@@ -102,7 +103,7 @@ func TestAugmentation(t *testing.T) {
 
 func TestFeaturesOfUnreadablePhotographs(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
-	data, out := drawPhotographs(t, t.TempDir(), 10), t.TempDir()
+	data, out := datatest.Photographs(t, t.TempDir(), 10), t.TempDir()
 	write(t, filepath.Join(data, "red", "3.png"), "not a picture")
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out}
 	fails(t, args, "3.png", "1 of 30 images cannot be read", "-skip-bad")
@@ -113,7 +114,7 @@ func TestFeaturesOfUnreadablePhotographs(t *testing.T) {
 
 func TestWhereFeaturesCannotBe(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
-	data, out, file := drawPhotographs(t, t.TempDir(), 3), t.TempDir(), filepath.Join(t.TempDir(), "file")
+	data, out, file := datatest.Photographs(t, t.TempDir(), 3), t.TempDir(), filepath.Join(t.TempDir(), "file")
 	write(t, file, "text")
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out}
 	fails(t, append(args, "-cache", file), "--cache "+file+" is a file, want a folder")
@@ -125,7 +126,7 @@ func TestWhereFeaturesCannotBe(t *testing.T) {
 // Interrupted while features are made, a run goes on with those that are there.
 func TestInterruptedFeatures(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
-	data, want, out := drawPhotographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
+	data, want, out := datatest.Photographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "2", "-average", "0.9", "-out"}
 	must(t, append(args, want)...)
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/promptcam/promptcam/data/datatest"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -31,7 +32,7 @@ func TestSpelling(t *testing.T) {
 }
 
 func TestPredict(t *testing.T) {
-	data := drawPhotographs(t, t.TempDir(), 6)
+	data := datatest.Photographs(t, t.TempDir(), 6)
 	model, weights := trainedModel(t, data)
 	write(t, filepath.Join(data, "red", "torn.jpg"), "no photograph")
 	write(t, filepath.Join(data, "red", "IMG.HEIC"), "no photograph either")
@@ -58,7 +59,7 @@ func TestPredict(t *testing.T) {
 
 // Whatever is said on the way, the table is alone on stdout.
 func TestPredictPrintsTheTableAlone(t *testing.T) {
-	data := drawPhotographs(t, t.TempDir(), 6)
+	data := datatest.Photographs(t, t.TempDir(), 6)
 	model, weights := trainedModel(t, data)
 	var stdout, stderr strings.Builder
 	c := console.New(&stdout, &stderr)
@@ -84,13 +85,13 @@ func TestTraitsCommand(t *testing.T) {
 	for _, row := range []string{"001.Plain_Leafling ", "002.Spectacled_Leafling ", "003.Capped_Leafling "} {
 		assert.Contains(t, stdout, row)
 	}
-	plain := drawPhotographs(t, t.TempDir(), 6)
+	plain := datatest.Photographs(t, t.TempDir(), 6)
 	model, weights := trainedModel(t, plain)
 	fails(t, []string{"traits", "--model", model, "--weights", weights, "--data", plain, "--out", t.TempDir()}, plain, "no annotations")
 }
 
 func TestDataAndInspect(t *testing.T) {
-	data := drawPhotographs(t, t.TempDir(), 6)
+	data := datatest.Photographs(t, t.TempDir(), 6)
 	write(t, filepath.Join(data, "red", "torn.jpg"), "no photograph")
 	stdout := must(t, "data", data)
 	for _, want := range []string{data + ": 3 classes", "  red: 6 training, 0 validation, 1 test", "red/torn.jpg", "19 images: 16 training, 0 validation, 3 test; 1 cannot be read"} {
@@ -112,7 +113,7 @@ func TestDataAndInspect(t *testing.T) {
 
 // Interrupted, add-class says where its features are.
 func TestAddClassInterrupted(t *testing.T) {
-	data, more, out := drawPhotographs(t, t.TempDir(), 6), t.TempDir(), t.TempDir()
+	data, more, out := datatest.Photographs(t, t.TempDir(), 6), t.TempDir(), t.TempDir()
 	require.NoError(t, os.Rename(filepath.Join(data, "red"), filepath.Join(more, "red")))
 	model, weights := trainedModel(t, data, "-mode", "last")
 	ctx, cancel := context.WithCancel(t.Context())

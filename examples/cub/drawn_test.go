@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/promptcam/promptcam/data/birds"
+	"github.com/promptcam/promptcam/data/datatest"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -50,7 +51,7 @@ func TestWithoutDataAndWeights(t *testing.T) {
 	// The drawn birds go with other weights, and these with other images.
 	weights, arch := tinyBackbone(t, nil)
 	must(t, "-data", "birds", "-weights", weights, "-arch", arch, "-rank", "8", "-epochs", "1", "-out", "other")
-	must(t, "-data", drawPhotographs(t, t.TempDir(), 6), "-weights", "birds", "-epochs", "1", "-out", "others")
+	must(t, "-data", datatest.Photographs(t, t.TempDir(), 6), "-weights", "birds", "-epochs", "1", "-out", "others")
 	fails(t, []string{"-weights", weights}, "--data is missing", "birds are synthetic ones")
 	fails(t, []string{"-data", "somewhere"}, "--weights is missing", "birds is a small one")
 
@@ -126,7 +127,7 @@ func TestFolderNamedAsTheDrawnBirds(t *testing.T) {
 	fewBirds(t)
 	weights, arch := tinyBackbone(t, nil)
 	t.Chdir(t.TempDir())
-	drawPhotographs(t, "birds", 6)
+	datatest.Photographs(t, "birds", 6)
 	stdout := must(t, "-data", "birds", "-weights", weights, "-arch", arch, "-epochs", "1")
 	assert.NotContains(t, stdout, "drawing")
 	assert.Contains(t, stdout, "3 classes; 15 images to train on")

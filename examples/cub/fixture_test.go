@@ -5,16 +5,13 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
-	"image"
-	"image/color"
-	"image/jpeg"
-	"image/png"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/promptcam/promptcam/data/datatest"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
@@ -84,53 +81,17 @@ func write(t *testing.T, path, text string) {
 	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
 }
 
-var classNames = []string{"blue", "green", "red"}
-
-// photograph draws a noisy picture of a class's colour, as JPEG or PNG by path.
-func photograph(t *testing.T, path string, class, number int) {
-	t.Helper()
-	rng := rand.New(rand.NewPCG(uint64(class), uint64(number)))
-	m := image.NewRGBA(image.Rect(0, 0, 40, 36))
-	for y := range 36 {
-		for x := range 40 {
-			v := [3]uint8{uint8(rng.IntN(90)), uint8(rng.IntN(90)), uint8(rng.IntN(90))}
-			v[2-class] += 150
-			m.SetRGBA(x, y, color.RGBA{v[0], v[1], v[2], 255})
-		}
-	}
-	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	f, err := os.Create(path)
-	require.NoError(t, err)
-	if strings.HasSuffix(path, ".png") {
-		require.NoError(t, png.Encode(f, m))
-	} else {
-		require.NoError(t, jpeg.Encode(f, m, nil))
-	}
-	require.NoError(t, f.Close())
-}
-
-// drawPhotographs draws n pictures of each class in dir/CLASS.
-func drawPhotographs(t *testing.T, dir string, n int) string {
-	t.Helper()
-	for class, name := range classNames {
-		for i := range n {
-			photograph(t, filepath.Join(dir, name, fmt.Sprintf("%d%s", i, []string{".jpg", ".png"}[i%2])), class, i)
-		}
-	}
-	return dir
-}
-
 // lists draws n training and m test pictures of each class in CUB's layout.
 func lists(t *testing.T, dir string, n, m int) string {
 	t.Helper()
 	var images, classes, labels, split strings.Builder
 	id := 0
-	for class, name := range classNames {
+	for class, name := range datatest.Classes {
 		folder := fmt.Sprintf("%03d.%s", class+1, name)
 		fmt.Fprintf(&classes, "%d %s\n", class+1, folder)
 		for i := range n + m {
 			id++
-			photograph(t, filepath.Join(dir, "images", folder, fmt.Sprintf("%d.jpg", i)), class, i)
+			datatest.Photograph(t, filepath.Join(dir, "images", folder, fmt.Sprintf("%d.jpg", i)), class, i)
 			fmt.Fprintf(&images, "%d %s/%d.jpg\n", id, folder, i)
 			fmt.Fprintf(&labels, "%d %d\n", id, class+1)
 			fmt.Fprintf(&split, "%d %d\n", id, map[bool]int{true: 1, false: 0}[i < n])

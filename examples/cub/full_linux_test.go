@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/promptcam/promptcam/data/datatest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -43,7 +44,7 @@ func program(limit int, args ...string) *exec.Cmd {
 
 func TestExitCodes(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
-	data, out := drawPhotographs(t, t.TempDir(), 20), t.TempDir()
+	data, out := datatest.Photographs(t, t.TempDir(), 20), t.TempDir()
 	exit := func(c *exec.Cmd, code int) string {
 		var stderr strings.Builder
 		c.Stderr = &stderr
@@ -72,7 +73,7 @@ func TestExitCodes(t *testing.T) {
 // no temporary one, and what was saved before can be resumed.
 func TestFullDisk(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
-	data, out, want := drawPhotographs(t, t.TempDir(), 6), t.TempDir(), t.TempDir()
+	data, out, want := datatest.Photographs(t, t.TempDir(), 6), t.TempDir(), t.TempDir()
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-mode", "deep", "-epochs", "2", "-out"}
 	must(t, append(args, want)...)
 

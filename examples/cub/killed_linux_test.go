@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/promptcam/promptcam/data/datatest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -15,7 +16,7 @@ import (
 // trains and while it writes results, a run ends with the same bits.
 func TestKilledRunEndsWithTheSameBits(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
-	data, want, out := drawPhotographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
+	data, want, out := datatest.Photographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "40", "-batch", "4", "-average", "0.9", "-mix", "0.5", "-samples", "1", "-out"}
 	began := time.Now()
 	require.NoError(t, program(1<<30, append(args, want)...).Run())

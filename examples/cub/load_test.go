@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/promptcam/promptcam/data/datatest"
 	"github.com/promptcam/promptcam/vit"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -25,7 +26,7 @@ func trainedModel(t *testing.T, data string, more ...string) (out, weights strin
 }
 
 func TestLoadGivesTheRunsNumbersAgain(t *testing.T) {
-	data := drawPhotographs(t, t.TempDir(), 10)
+	data := datatest.Photographs(t, t.TempDir(), 10)
 	out, weights := trainedModel(t, data)
 	again := t.TempDir()
 	stdout := must(t, "evaluate", "--model", filepath.Join(out, "model.safetensors"), "-weights", weights, "-data", data, "-out", again)
@@ -44,7 +45,7 @@ func TestLoadGivesTheRunsNumbersAgain(t *testing.T) {
 
 // With features kept in 16 bits, the run's scores are those of -load but for their rounding.
 func TestLoadAfterTrainingOnFeatures(t *testing.T) {
-	data := drawPhotographs(t, t.TempDir(), 10)
+	data := datatest.Photographs(t, t.TempDir(), 10)
 	out, weights := trainedModel(t, data, "-mode", "last")
 	again := t.TempDir()
 	must(t, "evaluate", "--model", filepath.Join(out, "model.safetensors"), "-weights", weights, "-data", data, "-out", again)
@@ -63,17 +64,17 @@ func TestLoadAfterTrainingOnFeatures(t *testing.T) {
 }
 
 func TestLoadMatchesClassesByName(t *testing.T) {
-	data := drawPhotographs(t, t.TempDir(), 10)
+	data := datatest.Photographs(t, t.TempDir(), 10)
 	out, weights := trainedModel(t, data)
 	model := filepath.Join(out, "model.safetensors")
 
 	fewer := t.TempDir() // without blue, so that all numbers differ
-	drawPhotographs(t, fewer, 10)
+	datatest.Photographs(t, fewer, 10)
 	require.NoError(t, os.RemoveAll(filepath.Join(fewer, "blue")))
 	again := t.TempDir()
 	must(t, "evaluate", "--model", model, "-weights", weights, "-data", fewer, "-out", again)
 	rows := table(t, again, "predictions.csv")
-	assert.Equal(t, classNames, rows[0][4:])
+	assert.Equal(t, datatest.Classes, rows[0][4:])
 	whole := map[string][]string{}
 	for _, row := range table(t, out, "predictions.csv")[1:] {
 		whole[row[0]] = row
@@ -87,13 +88,13 @@ func TestLoadMatchesClassesByName(t *testing.T) {
 	}
 	assert.Positive(t, shared)
 
-	photograph(t, filepath.Join(fewer, "mauve", "1.png"), 0, 0)
-	photograph(t, filepath.Join(fewer, "mauve", "2.png"), 0, 1)
+	datatest.Photograph(t, filepath.Join(fewer, "mauve", "1.png"), 0, 0)
+	datatest.Photograph(t, filepath.Join(fewer, "mauve", "2.png"), 0, 1)
 	fails(t, []string{"evaluate", "--model", model, "-weights", weights, "-data", fewer, "-out", again}, "1 of the folder's 3 are not among them", "mauve")
 }
 
 func TestLoadRefuses(t *testing.T) {
-	data := drawPhotographs(t, t.TempDir(), 6)
+	data := datatest.Photographs(t, t.TempDir(), 6)
 	out, weights := trainedModel(t, data)
 	model := filepath.Join(out, "model.safetensors")
 	other, _ := tinyBackbone(t, func(w tensors) { w["cls_token"].Data()[0]++ })
@@ -129,13 +130,13 @@ func TestOfficialCheckpoint(t *testing.T) {
 	require.NoError(t, err)
 	arch := filepath.Join(t.TempDir(), "clip.json")
 	write(t, arch, string(text))
-	data, out := drawPhotographs(t, t.TempDir(), 5), t.TempDir()
+	data, out := datatest.Photographs(t, t.TempDir(), 5), t.TempDir()
 
 	must(t, "evaluate", "--model", model, "-arch", arch, "-data", data, "-out", out)
 	m := readMetrics(t, out)
 	assert.Equal(t, "deep", m["mode"])
 	assert.Equal(t, "golden-clip", m["arch"])
-	assert.Equal(t, classNames, table(t, out, "predictions.csv")[0][4:])
+	assert.Equal(t, datatest.Classes, table(t, out, "predictions.csv")[0][4:])
 
 	stdout := must(t, "explain", "--model", model, "-arch", arch, filepath.Join(data, "red", "0.jpg"), "--compare", "2", "-out", out)
 	assert.Contains(t, stdout, "heads of the prompt of 2,")
@@ -147,7 +148,7 @@ func TestOfficialCheckpoint(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
-	data := drawPhotographs(t, t.TempDir(), 6)
+	data := datatest.Photographs(t, t.TempDir(), 6)
 	model, weights := trainedModel(t, data)
 	out := t.TempDir()
 	red, blue := filepath.Join(data, "red", "0.jpg"), filepath.Join(data, "blue", "0.jpg")
@@ -174,8 +175,8 @@ func TestExplain(t *testing.T) {
 
 	// Photographs in -out stay what they are, whatever they are called.
 	photo, other := filepath.Join(out, "1.png"), filepath.Join(out, "1-maps.png")
-	photograph(t, photo, 0, 0)
-	photograph(t, other, 1, 0)
+	datatest.Photograph(t, photo, 0, 0)
+	datatest.Photograph(t, other, 1, 0)
 	before := read(t, photo) + read(t, other)
 	must(t, append(load, photo, other)...)
 	assert.Equal(t, before, read(t, photo)+read(t, other))

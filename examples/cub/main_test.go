@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/promptcam/promptcam/data/datatest"
 	"github.com/promptcam/promptcam/nn/fit/knob"
 	"github.com/promptcam/promptcam/promptcam/run"
 	"github.com/promptcam/promptcam/vit"
@@ -22,7 +23,7 @@ var withFeatures = slices.Sorted(slices.Values(append([]string{"features.safeten
 
 func TestEveryModeLeavesAllResults(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
-	data := drawPhotographs(t, t.TempDir(), 10)
+	data := datatest.Photographs(t, t.TempDir(), 10)
 	for _, mode := range []string{"deep", "shallow", "last", "from:2"} {
 		t.Run(mode, func(t *testing.T) {
 			out := filepath.Join(t.TempDir(), "a", "b")
@@ -55,7 +56,7 @@ func TestEveryModeLeavesAllResults(t *testing.T) {
 
 			predictions := table(t, out, "predictions.csv")
 			require.Len(t, predictions, 7)
-			assert.Equal(t, append([]string{"path", "true", "predicted", "probability"}, classNames...), predictions[0])
+			assert.Equal(t, append([]string{"path", "true", "predicted", "probability"}, datatest.Classes...), predictions[0])
 			right := 0.0
 			for _, row := range predictions[1:] {
 				if row[1] == row[2] {
@@ -77,7 +78,7 @@ func TestEveryModeLeavesAllResults(t *testing.T) {
 // The colours are told apart after a few epochs, or nothing was learned at all.
 func TestLearns(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
-	data, out := drawPhotographs(t, t.TempDir(), 16), t.TempDir()
+	data, out := datatest.Photographs(t, t.TempDir(), 16), t.TempDir()
 	stdout := must(t, "-data", data, "-weights", weights, "-arch", arch, "-mode", "deep", "-epochs", "15", "-lr", "0.02", "-agnostic", "2", "-val", "0", "-quiet", "-out", out)
 	assert.Len(t, strings.Split(strings.TrimSpace(stdout), "\n"), 2, stdout)
 	m := readMetrics(t, out)
@@ -108,8 +109,8 @@ func TestLayouts(t *testing.T) {
 	for _, test := range []string{"val", "test"} {
 		t.Run("train and "+test, func(t *testing.T) {
 			data, out := t.TempDir(), t.TempDir()
-			drawPhotographs(t, filepath.Join(data, "train"), 6)
-			drawPhotographs(t, filepath.Join(data, test), 2)
+			datatest.Photographs(t, filepath.Join(data, "train"), 6)
+			datatest.Photographs(t, filepath.Join(data, test), 2)
 			must(t, append(common, "-data", data, "-out", out, "-augment", "none", "-dropout", "0.1", "-drop-path", "0.1", "-patches-only")...)
 			m := readMetrics(t, out)
 			assert.EqualValues(t, 15, m["train_images"])
@@ -119,9 +120,9 @@ func TestLayouts(t *testing.T) {
 	}
 	t.Run("train, val and test", func(t *testing.T) {
 		data, out := t.TempDir(), t.TempDir()
-		drawPhotographs(t, filepath.Join(data, "train"), 4)
-		drawPhotographs(t, filepath.Join(data, "val"), 3)
-		drawPhotographs(t, filepath.Join(data, "test"), 2)
+		datatest.Photographs(t, filepath.Join(data, "train"), 4)
+		datatest.Photographs(t, filepath.Join(data, "val"), 3)
+		datatest.Photographs(t, filepath.Join(data, "test"), 2)
 		must(t, append(common, "-data", data, "-out", out, "-val", "0")...)
 		m := readMetrics(t, out)
 		assert.EqualValues(t, 12, m["train_images"])
@@ -129,8 +130,8 @@ func TestLayouts(t *testing.T) {
 	})
 	t.Run("one class without a test image", func(t *testing.T) {
 		data, out := t.TempDir(), t.TempDir()
-		drawPhotographs(t, filepath.Join(data, "train"), 3)
-		photograph(t, filepath.Join(data, "test", "red", "0.png"), 2, 0)
+		datatest.Photographs(t, filepath.Join(data, "train"), 3)
+		datatest.Photograph(t, filepath.Join(data, "test", "red", "0.png"), 2, 0)
 		must(t, append(common, "-data", data, "-out", out)...)
 		classes := readMetrics(t, out)["per_class"].([]any)
 		require.Len(t, classes, 3)

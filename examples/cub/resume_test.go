@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/promptcam/promptcam/data/datatest"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -38,7 +39,7 @@ func sameResults(t *testing.T, want, out string) {
 
 func TestResumeEndsWithTheSameBits(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
-	data := drawPhotographs(t, t.TempDir(), 10)
+	data := datatest.Photographs(t, t.TempDir(), 10)
 	for _, optimizer := range []string{"adamw", "sgd"} {
 		t.Run(optimizer, func(t *testing.T) {
 			args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "5", "-batch", "4", "-dropout", "0.1",
@@ -114,7 +115,7 @@ func TestResumeEndsWithTheSameBits(t *testing.T) {
 func TestInterruptedBeforeTheEpochsAreKnown(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
 	out := t.TempDir()
-	args := []string{"-data", drawPhotographs(t, t.TempDir(), 6), "-weights", weights, "-arch", arch, "-out", out}
+	args := []string{"-data", datatest.Photographs(t, t.TempDir(), 6), "-weights", weights, "-arch", arch, "-out", out}
 	for _, line := range []string{"epoch 1/900", "features of layer"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		err := command(ctx, args, watcher{func(printed string) {
@@ -130,7 +131,7 @@ func TestInterruptedBeforeTheEpochsAreKnown(t *testing.T) {
 
 func TestResumeRefuses(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
-	data, out := drawPhotographs(t, t.TempDir(), 6), t.TempDir()
+	data, out := datatest.Photographs(t, t.TempDir(), 6), t.TempDir()
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "3", "-out", out}
 	ctx, cancel := context.WithCancel(t.Context())
 	err := command(ctx, args, watcher{func(line string) {

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/promptcam/promptcam/data/datatest"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
@@ -141,7 +142,7 @@ func TestAddClassRefuses(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), name)
 		require.NoError(t, os.MkdirAll(dir, 0o755))
 		for i := range photos {
-			photograph(t, filepath.Join(dir, string(rune('a'+i))+".png"), 2, i)
+			datatest.Photograph(t, filepath.Join(dir, string(rune('a'+i))+".png"), 2, i)
 		}
 		for _, path := range more {
 			write(t, filepath.Join(dir, path), "no photograph")

@@ -2,20 +2,15 @@ package run
 
 import (
 	"encoding/json"
-	"fmt"
-	"image"
-	"image/color"
-	"image/jpeg"
-	"image/png"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/promptcam/promptcam/data/datatest"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
@@ -32,40 +27,8 @@ func backbone(t *testing.T) *vit.Model {
 	return b
 }
 
-// photograph draws a noisy picture of a class's colour, as JPEG or PNG by path.
-func photograph(t *testing.T, path string, class, number int) {
-	t.Helper()
-	rng := rand.New(rand.NewPCG(uint64(class), uint64(number)))
-	m := image.NewRGBA(image.Rect(0, 0, 40, 36))
-	for y := range 36 {
-		for x := range 40 {
-			v := [3]uint8{uint8(rng.IntN(90)), uint8(rng.IntN(90)), uint8(rng.IntN(90))}
-			v[2-class] += 150
-			m.SetRGBA(x, y, color.RGBA{v[0], v[1], v[2], 255})
-		}
-	}
-	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
-	f, err := os.Create(path)
-	require.NoError(t, err)
-	if strings.HasSuffix(path, ".png") {
-		require.NoError(t, png.Encode(f, m))
-	} else {
-		require.NoError(t, jpeg.Encode(f, m, nil))
-	}
-	require.NoError(t, f.Close())
-}
-
 // photographs draws n pictures of each class in a new folder.
-func photographs(t *testing.T, n int) string {
-	t.Helper()
-	dir := t.TempDir()
-	for class, name := range []string{"blue", "green", "red"} {
-		for i := range n {
-			photograph(t, filepath.Join(dir, name, fmt.Sprintf("%d%s", i, []string{".jpg", ".png"}[i%2])), class, i)
-		}
-	}
-	return dir
-}
+func photographs(t *testing.T, n int) string { return datatest.Photographs(t, t.TempDir(), n) }
 
 // job returns a job on a folder of photographs, in a new folder.
 func job(t *testing.T, dir string, r Recipe) *Job {

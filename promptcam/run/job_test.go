@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/data/datatest"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/tensor"
 )
@@ -58,7 +59,7 @@ func TestPredictSaysThatTheModelIsWrong(t *testing.T) {
 	require.NoError(t, err)
 	m.Classes, m.Transform.Height = []string{"blue", "green", "red"}, 7
 	photo := filepath.Join(t.TempDir(), "0.png")
-	photograph(t, photo, 0, 0)
+	datatest.Photograph(t, photo, 0, 0)
 	for _, skip := range []bool{false, true} {
 		var text strings.Builder
 		assert.Error(t, WritePredictions(&text, (&Job{SkipBad: skip}).Predict(t.Context(), m, []string{photo})))
@@ -83,7 +84,7 @@ func TestResumeRefusesReplacedPhotographs(t *testing.T) {
 	assert.PanicsWithValue(t, stop, func() { stopped.Train(t.Context(), b) })
 	path := filepath.Join(dir, j.Set.Train[0].Path)
 	was := read(t, path)
-	photograph(t, path, 2, 99)
+	datatest.Photograph(t, path, 2, 99)
 	for _, want := range []string{"the images or classes are not the same: 2 features were of photographs that have changed", "the images or classes are not the same"} {
 		_, err := j.Resume(t.Context(), b)
 		assert.ErrorContains(t, err, want)
@@ -109,7 +110,7 @@ func TestEvaluateChangesNoFeaturesOfAnotherRun(t *testing.T) {
 	trained, err := j.Train(t.Context(), b)
 	require.NoError(t, err)
 	before := read(t, j.path(FeaturesFile))
-	photograph(t, filepath.Join(dir, j.Set.Test[0].Path), 1, 99)
+	datatest.Photograph(t, filepath.Join(dir, j.Set.Test[0].Path), 1, 99)
 	evaluate := func(modelDir string) string {
 		test := job(t, dir, Quick())
 		test.ModelDir = modelDir
@@ -135,7 +136,7 @@ func TestExplainWithAZeroJob(t *testing.T) {
 	require.NoError(t, err)
 	m.Classes = []string{"blue", "green", "red"}
 	photo := filepath.Join(t.TempDir(), "0.png")
-	photograph(t, photo, 0, 0)
+	datatest.Photograph(t, photo, 0, 0)
 	out := t.TempDir()
 	var pictures []string
 	for e, err := range (&Job{Out: out}).Explain(t.Context(), m, []string{photo}, "red") {
