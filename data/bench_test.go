@@ -61,7 +61,7 @@ func BenchmarkPipeline(b *testing.B) {
 	b.Run("whole", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			photo, err := d.decode(file, "a.jpg")
+			photo, err := d.decode(b.Context(), file, "a.jpg")
 			require.NoError(b, err)
 			t.apply(img, photo, nil, &s)
 			t.Normalise(dst, img)

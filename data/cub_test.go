@@ -105,5 +105,7 @@ func TestOpenCUB100(t *testing.T) {
 	assert.Len(t, s.Test, 2999)
 	ten, err := s.Select([]int{3, 4, 34})
 	require.NoError(t, err)
-	assert.Empty(t, Check(t.Context(), ten.FS, ten.Train, 0, nil))
+	bad, err := Check(t.Context(), ten.FS, ten.Train, 0, nil)
+	require.NoError(t, err)
+	assert.Empty(t, bad)
 }

@@ -2,78 +2,45 @@ package data
 
 import (
 	"bytes"
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"image"
-	"image/color"
-	"image/gif"
 	"image/jpeg"
-	"image/png"
 	"io"
 	"io/fs"
 	"slices"
 	"strings"
 
-	"golang.org/x/image/bmp"
-	"golang.org/x/image/tiff"
-	"golang.org/x/image/webp"
-)
-
-// MaxPixels is the largest image that is decoded, about 13,377 x 13,377: beyond it Pillow, too, refuses an
-// image as a decompression bomb.
-const MaxPixels = 178_956_970
-
-// maxSide is the longest side that is decoded. Only JPEG, at 65,535, and WebP have limits of their own; the
-// weights that resize a line take memory in proportion to its length.
-const maxSide = 1 << 20
-
-// maxFile is the longest file that is read into memory: MaxPixels of 16-bit RGB fit.
-const maxFile = 6*MaxPixels + 1<<20
-
-// A header may promise pixelsPerByte pixels per byte of the file and freePixels more. Except for WebP on flat
-// colour, Deflate is the densest compression of these formats and yields no more one-bit samples; no
-// photograph comes near.
-const (
-	pixelsPerByte = 8192
-	freePixels    = 1 << 20
+	"github.com/promptcam/promptcam/data/internal/tiff"
 )
 
 // A format is one kind of image file, recognised by its first bytes.
 type format struct {
 	name, magic string
-	config      func(io.Reader) (image.Config, error)
+	config      func(*source) (image.Config, error) // the size that decode returns
 	decode      func(*source, image.Config) (image.Image, error)
 	exif        func([]byte) []byte // finds the TIFF structure with the orientation; nil: it begins the file
 }
 
 var formats = []format{
-	{"JPEG", "\xff\xd8", jpeg.DecodeConfig, decodeJPEG, jpegExif},
-	{"PNG", "\x89PNG\r\n\x1a\n", png.DecodeConfig, with(png.Decode), pngExif},
-	{"GIF", "GIF87a", gif.DecodeConfig, decodeGIF, nil},
-	{"GIF", "GIF89a", gif.DecodeConfig, decodeGIF, nil},
-	{"BMP", "BM", bmp.DecodeConfig, with(bmp.Decode), nil},
-	{"TIFF", "II*\x00", tiff.DecodeConfig, with(tiff.Decode), nil},
-	{"TIFF", "MM\x00*", tiff.DecodeConfig, with(tiff.Decode), nil},
-	{"WebP", "RIFF????WEBP", webp.DecodeConfig, decodeWebP, webpExif},
-}
-
-// matches reports whether a file begins with magic, where ? is any byte.
-func (f *format) matches(data []byte) bool {
-	for i, c := range []byte(f.magic) {
-		if i >= len(data) || c != '?' && c != data[i] {
-			return false
-		}
-	}
-	return true
-}
-
-func with(decode func(io.Reader) (image.Image, error)) func(*source, image.Config) (image.Image, error) {
-	return func(s *source, _ image.Config) (image.Image, error) { return decode(s.open()) }
+	{"JPEG", "\xff\xd8", jpegConfig, decodeJPEG, jpegExif},
+	{"PNG", pngMagic, pngConfig, decodePNG, pngExif},
+	{"GIF", "GIF87a", gifConfig, decodeGIF, nil},
+	{"GIF", "GIF89a", gifConfig, decodeGIF, nil},
+	{"BMP", "BM", bmpConfig, decodeBMP, nil},
+	{"TIFF", "II*\x00", tiffConfig, decodeTIFF, nil},
+	{"TIFF", "MM\x00*", tiffConfig, decodeTIFF, nil},
+	{"BigTIFF", "II+\x00", tiffConfig, decodeTIFF, nil},
+	{"BigTIFF", "MM\x00+", tiffConfig, decodeTIFF, nil},
+	{"WebP", "RIFF????WEBP", webpConfig, decodeWebP, webpExif},
 }
 
 // A source is a file's contents. It notes whether a decoder read past the end, because not every decoder's
-// error says so.
+// error says so, and ends the reading when its context does.
 type source struct {
+	ctx  context.Context
 	data []byte
 	r    bytes.Reader // of data
 	over bool
@@ -87,14 +54,10 @@ func (s *source) open() io.Reader {
 }
 
 func (s *source) Read(p []byte) (int, error) {
+	if err := s.ctx.Err(); err != nil {
+		return 0, err
+	}
 	n, err := s.r.Read(p)
-	s.over = s.over || err != nil
-	return n, err
-}
-
-// ReadAt spares package tiff a copy of the file.
-func (s *source) ReadAt(p []byte, off int64) (int, error) {
-	n, err := s.r.ReadAt(p, off)
 	s.over = s.over || err != nil
 	return n, err
 }
@@ -102,13 +65,18 @@ func (s *source) ReadAt(p []byte, off int64) (int, error) {
 // ReadImage reads the image file at path, as ReadImageFS does.
 func ReadImage(path string) (*RGB, error) { return ReadImageFS(nil, path) }
 
-// ReadImageFS reads an image file: JPEG, PNG, GIF (its first picture), BMP, TIFF or WebP, recognised by its
-// content, not its name, and turned upright by its Exif orientation. It refuses, with an error that names the
-// file, what is not an image, is damaged or promises more than MaxPixels.
-func ReadImageFS(fsys fs.FS, name string) (*RGB, error) { return new(decoder).read(fsys, name) }
+// ReadImageFS reads an image file: JPEG, PNG, GIF, BMP, TIFF or WebP, recognised by its content, not its name,
+// and turned upright by its Exif orientation. Of several pictures the first counts. It refuses, with an error
+// that names the file, what is not an image, is damaged or beyond the default Limits; errors.Is tells which.
+func ReadImageFS(fsys fs.FS, name string) (*RGB, error) {
+	return Limits{}.Read(context.Background(), fsys, name)
+}
 
-// DecodeImage is ReadImageFS for a file's contents; errors call them name.
-func DecodeImage(data []byte, name string) (*RGB, error) { return new(decoder).decode(data, name) }
+// DecodeImage is ReadImageFS for a file's contents; errors call them name. Limits.Decode has lower limits and
+// a context.
+func DecodeImage(data []byte, name string) (*RGB, error) {
+	return Limits{}.Decode(context.Background(), data, name)
+}
 
 // ReadSize returns the width and height of the image that ReadImageFS reads, from the file's header.
 func ReadSize(fsys fs.FS, name string) (image.Point, error) {
@@ -116,20 +84,21 @@ func ReadSize(fsys fs.FS, name string) (image.Point, error) {
 	if err != nil {
 		return image.Point{}, err
 	}
-	f, c, err := header(&source{data: data})
+	f, c, err := Limits{}.header(&source{ctx: context.Background(), data: data}, true)
 	if err != nil {
 		return image.Point{}, fmt.Errorf("data: %s: %w", PathOf(fsys, name), err)
 	}
-	if orientation(f, data) >= 5 { // upright turns it by a quarter
-		return image.Pt(c.Height, c.Width), nil
-	}
-	return image.Pt(c.Width, c.Height), nil
+	return uprightSize(c, orientation(f, data)), nil
 }
 
 // ReadFile returns the contents of an image file, for DecodeImage, in the memory of buf if that is enough. It
-// refuses, with an error that names the file, what is not a regular file or too long for an image of
-// MaxPixels.
+// refuses, with an error that names the file, what is not a regular file or longer than the default Limits
+// allow.
 func ReadFile(fsys fs.FS, name string, buf []byte) ([]byte, error) {
+	return Limits{}.readFile(context.Background(), fsys, name, buf)
+}
+
+func (l Limits) readFile(ctx context.Context, fsys fs.FS, name string, buf []byte) ([]byte, error) {
 	fsys = orDir(fsys)
 	fail := func(err error) error { return fmt.Errorf("data: %s: %w", PathOf(fsys, name), cause(err)) }
 	info, err := fs.Stat(fsys, name) // before Open, which waits for a pipe's other end
@@ -138,11 +107,11 @@ func ReadFile(fsys fs.FS, name string, buf []byte) ([]byte, error) {
 	}
 	switch n := info.Size(); {
 	case info.IsDir():
-		return nil, fail(errors.New("not a file, but a folder"))
+		return nil, fail(faultf(ErrNotImage, "not a file, but a folder"))
 	case !info.Mode().IsRegular():
-		return nil, fail(errors.New("not a file, but a device, pipe or socket"))
-	case n > maxFile:
-		return nil, fail(fmt.Errorf("%d bytes, more than any image of %d pixels needs", n, MaxPixels))
+		return nil, fail(faultf(ErrNotImage, "not a file, but a device, pipe or socket"))
+	case n > l.bytes():
+		return nil, fail(l.tooLong(n))
 	}
 	f, err := fsys.Open(name)
 	if err != nil {
@@ -150,33 +119,48 @@ func ReadFile(fsys fs.FS, name string, buf []byte) ([]byte, error) {
 	}
 	defer f.Close()
 	buf = slices.Grow(buf[:0], int(info.Size()))[:info.Size()]
-	if _, err := io.ReadFull(f, buf); err != nil {
-		return nil, fail(err)
+	const step = 16 << 20
+	for part := range slices.Chunk(buf, step) {
+		if err := ctx.Err(); err != nil {
+			return nil, fail(err)
+		}
+		switch _, err := io.ReadFull(f, part); {
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			return nil, fail(faultf(ErrDamaged, "the file became shorter than its %d bytes while it was read: %w", len(buf), io.ErrUnexpectedEOF))
+		case err != nil:
+			return nil, fail(err)
+		}
 	}
 	return buf, nil
 }
 
 // A decoder reads images, each into the memory of the one before.
 type decoder struct {
+	Limits
 	file []byte
 	pix  []uint8
 }
 
-// read is ReadImageFS; the image is valid until the next one is read.
-func (d *decoder) read(fsys fs.FS, name string) (*RGB, error) {
-	file, err := ReadFile(fsys, name, d.file)
+// read is Limits.Read; the image is valid until the next one is read.
+func (d *decoder) read(ctx context.Context, fsys fs.FS, name string) (*RGB, error) {
+	file, err := d.readFile(ctx, fsys, name, d.file)
 	if err != nil {
 		return nil, err
 	}
 	d.file = file
-	return d.decode(file, PathOf(fsys, name))
+	return d.decode(ctx, file, PathOf(fsys, name))
 }
 
-// decode is DecodeImage; the image is valid until the next one is decoded.
-func (d *decoder) decode(data []byte, name string) (*RGB, error) {
-	fail := func(err error) (*RGB, error) { return nil, fmt.Errorf("data: %s: %w", name, err) }
-	s := &source{data: data, pix: d.pix}
-	f, c, err := header(s)
+// decode is Limits.Decode; the image is valid until the next one is decoded.
+func (d *decoder) decode(ctx context.Context, data []byte, name string) (*RGB, error) {
+	fail := func(err error) (*RGB, error) {
+		return nil, fmt.Errorf("data: %s: %w", name, cmp.Or(ctx.Err(), err)) // a decoder may hide the context's
+	}
+	if n := int64(len(data)); n > d.bytes() {
+		return fail(d.tooLong(n))
+	}
+	s := &source{ctx: ctx, data: data, pix: d.pix}
+	f, c, err := d.header(s, true)
 	if err != nil {
 		return fail(err)
 	}
@@ -190,62 +174,42 @@ func (d *decoder) decode(data []byte, name string) (*RGB, error) {
 	return upright(m, orientation(f, data)), nil
 }
 
-// header returns a file's format and its image's size, within the limits.
-func header(s *source) (*format, image.Config, error) {
+// header returns a file's format and its image's size, within the limits. whole says whether s is all of the
+// file.
+func (l Limits) header(s *source, whole bool) (*format, image.Config, error) {
 	f, err := sniff(s.data)
 	if err != nil {
 		return nil, image.Config{}, err
 	}
-	c, err := f.config(s.open())
+	c, err := f.config(s)
 	if err != nil {
 		return nil, c, f.explain(err, s.over)
 	}
-	return f, c, checkSize(c.Width, c.Height, len(s.data))
-}
-
-// sniff returns the format of a file with these contents.
-func sniff(data []byte) (*format, error) {
-	if len(data) == 0 {
-		return nil, errors.New("empty file (0 bytes)")
+	bytes := 0
+	if whole {
+		bytes = len(s.data)
 	}
-	for i := range formats {
-		if formats[i].matches(data) {
-			return &formats[i], nil
-		}
-	}
-	if len(data) >= 12 && string(data[4:8]) == "ftyp" { // ISO/IEC 23008-12, table of brands
-		switch string(data[8:12]) {
-		case "heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1":
-			return nil, errors.New("it is an HEIC photograph, which cannot be read: save it as JPEG")
-		case "avif", "avis":
-			return nil, errors.New("it is an AVIF photograph, which cannot be read: save it as JPEG")
-		}
-	}
-	return nil, fmt.Errorf("not an image: starts with %q, want JPEG, PNG, GIF, BMP, TIFF or WebP", data[:min(9, len(data))])
-}
-
-// checkSize refuses an image by its header, before memory is taken for it.
-func checkSize(w, h, bytes int) error {
-	switch {
-	case w <= 0 || h <= 0:
-		return fmt.Errorf("empty image (%dx%d pixels)", w, h)
-	case w > maxSide || h > maxSide:
-		return fmt.Errorf("%dx%d pixels, more than the limit of %d for one side", w, h, maxSide)
-	case w > MaxPixels/h:
-		return fmt.Errorf("%dx%d pixels, more than the limit of %d", w, h, MaxPixels)
-	case w*h > freePixels+bytes*pixelsPerByte:
-		return fmt.Errorf("header promises %dx%d pixels, more than a file of %d bytes can hold", w, h, bytes)
-	}
-	return nil
+	return f, c, l.check(c.Width, c.Height, bytes)
 }
 
 // explain returns a decoder's error as one of the file; over says whether the decoder read past the end.
 func (f *format) explain(err error, over bool) error {
-	if over || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("truncated %s: %w", f.name, io.ErrUnexpectedEOF)
+	var known *fault
+	var unread tiff.Unsupported
+	var unreadJPEG jpeg.UnsupportedError
+	switch {
+	case errors.As(err, &known):
+		return err
+	case errors.As(err, &unread), errors.As(err, &unreadJPEG):
+		return faultf(ErrUnsupported, "%s that is not read: %w: save it as JPEG or PNG", f.name, err)
+	case over || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		return faultf(ErrDamaged, "truncated %s: %w", f.name, io.ErrUnexpectedEOF)
 	}
-	return fmt.Errorf("damaged or unsupported %s: %w", f.name, err)
+	return faultf(ErrDamaged, "damaged %s: %w", f.name, err)
 }
+
+// jpegConfig returns the size of a JPEG file's image.
+func jpegConfig(s *source) (image.Config, error) { return jpeg.DecodeConfig(s.open()) }
 
 // decodeJPEG decodes a JPEG file. As in libjpeg, a file that lacks only the end-of-image marker is complete.
 func decodeJPEG(s *source, _ image.Config) (image.Image, error) {
@@ -254,43 +218,6 @@ func decodeJPEG(s *source, _ image.Config) (image.Image, error) {
 		if ended, e := jpeg.Decode(io.MultiReader(s.open(), strings.NewReader("\xff\xd9"))); e == nil {
 			return ended, nil
 		}
-	}
-	return m, err
-}
-
-// decodeGIF returns the first picture of a GIF file on the file's whole canvas. Around it the canvas has the
-// palette's first colour, as in Pillow; transparent pixels are black, since package gif forgets their colour.
-func decodeGIF(s *source, c image.Config) (image.Image, error) {
-	m, err := gif.Decode(s.open())
-	if err != nil {
-		return nil, err
-	}
-	frame := toRGB(m, s.pix)
-	at := m.Bounds()
-	if at == image.Rect(0, 0, c.Width, c.Height) {
-		return frame, nil
-	}
-	out := NewRGB(c.Width, c.Height)
-	if p, ok := m.ColorModel().(color.Palette); ok && len(p) > 0 {
-		r, g, b := straight(p[0])
-		for i := 0; i < len(out.Pix); i += 3 {
-			put(out.Pix[i:], r, g, b)
-		}
-	}
-	for y := range frame.H {
-		copy(out.row(at.Min.Y + y)[3*at.Min.X:], frame.row(y))
-	}
-	return out, nil
-}
-
-// decodeWebP decodes the first picture of a WebP file.
-func decodeWebP(s *source, _ image.Config) (image.Image, error) {
-	m, err := webp.Decode(s.open())
-	switch m := m.(type) {
-	case *image.YCbCr:
-		return fromYCbCr(m, videoRange, s.pix), err
-	case *image.NYCbCrA:
-		return fromYCbCr(&m.YCbCr, videoRange, s.pix), err
 	}
 	return m, err
 }

@@ -48,7 +48,8 @@ func TestOpenFS(t *testing.T) {
 	assert.Equal(t, load(want), load(got))
 
 	delete(fsys, got.Train[1].Path)
-	bad := Check(t.Context(), fsys, got.Train, 0, nil)
+	bad, err := Check(t.Context(), fsys, got.Train, 0, nil)
+	require.NoError(t, err)
 	require.Len(t, bad, 1)
 	assert.EqualError(t, bad[0].Err, "data: "+got.Train[1].Path+": file does not exist")
 	_, err = OpenFS(fstest.MapFS{}, Options{TestShare: 0.2, Seed: 1})

@@ -3,6 +3,8 @@ package data
 import (
 	"bytes"
 	"encoding/binary"
+	"image"
+	"math"
 )
 
 // orientationTag is TIFF's and Exif's "Orientation": the place of stored rows and columns in the picture, 1
@@ -72,27 +74,47 @@ func webpExif(data []byte) []byte {
 	return nil
 }
 
-// tiffOrientation returns the orientation in the first directory of a TIFF structure, or 1.
+// tiffOrientation returns the orientation in the first directory of a TIFF or BigTIFF structure, or 1.
 func tiffOrientation(t []byte) int {
 	order := map[string]binary.ByteOrder{"II": binary.LittleEndian, "MM": binary.BigEndian}[string(t[:min(2, len(t))])]
 	if order == nil || len(t) < 8 {
 		return 1
 	}
-	p := int64(order.Uint32(t[4:]))
-	if p+2 > int64(len(t)) {
+	p, count, entry, value := uint64(order.Uint32(t[4:])), uint64(2), 12, 8
+	if order.Uint16(t[2:]) == 43 && len(t) >= 16 { // BigTIFF
+		p, count, entry, value = order.Uint64(t[8:]), 8, 20, 12
+	}
+	if n := uint64(len(t)); p > n || count > n-p {
 		return 1
 	}
-	entries, t := order.Uint16(t[p:]), t[p+2:]
-	for ; entries > 0 && len(t) >= 12; entries, t = entries-1, t[12:] {
+	entries := order.Uint16(t[p:])
+	if entry == 20 {
+		entries = uint16(min(order.Uint64(t[p:]), math.MaxUint16))
+	}
+	for t = t[p+count:]; entries > 0 && len(t) >= entry; entries, t = entries-1, t[entry:] {
 		if order.Uint16(t) == orientationTag {
 			const short = 3
-			if v := int(order.Uint16(t[8:])); order.Uint16(t[2:]) == short && v >= 1 && v <= 8 {
+			if v := int(order.Uint16(t[value:])); order.Uint16(t[2:]) == short && v >= 1 && v <= 8 {
 				return v
 			}
 			return 1
 		}
 	}
 	return 1
+}
+
+// exifFollows reports whether a file says in its header that Exif data stands behind the pixels (RFC 9649,
+// 2.7).
+func exifFollows(f *format, data []byte) bool {
+	return f.name == "WebP" && len(data) > 20 && string(data[12:16]) == "VP8X" && data[20]&(1<<3) != 0
+}
+
+// uprightSize returns the size of the picture that an image of size c stores with orientation o.
+func uprightSize(c image.Config, o int) image.Point {
+	if o >= 5 { // turned by a quarter
+		return image.Pt(c.Height, c.Width)
+	}
+	return image.Pt(c.Width, c.Height)
 }
 
 // upright returns the picture that m stores with orientation o.

@@ -27,9 +27,9 @@ type Loader struct {
 	// Picks returns the rows of an epoch, in order.
 	Picks func(Plan) ([]Pick, error)
 
-	// Reader returns a function that reads a row of an epoch into dst. Each worker calls it once, so the
-	// function may keep memory between rows.
-	Reader func(epoch int) func(dst []float32, p Pick) error
+	// Reader returns a function that reads a row of an epoch into dst; ctx ends with the epoch. Each worker
+	// calls it once, so the function may keep memory between rows.
+	Reader func(ctx context.Context, epoch int) func(dst []float32, p Pick) error
 }
 
 // Batch is a few images, or their tokens, and their labels.
@@ -113,7 +113,7 @@ func (l *Loader) Epoch(ctx context.Context, p Plan) iter.Seq2[*Batch, error] {
 					return ctx.Err()
 				}
 				if readers[worker] == nil {
-					readers[worker] = l.Reader(p.Epoch)
+					readers[worker] = l.Reader(ctx, p.Epoch)
 				}
 				s := &slots[n%ahead]
 				s.errs[at] = readers[worker](s.batch.Values.Select(0, at).Data(), picks[i])
@@ -178,6 +178,7 @@ type LoaderConfig struct {
 	Shuffle   bool  // new order each epoch
 	Seed      int64 // of the order and of the transform's randomness
 	Workers   int   // images decoded at a time; 0 means GOMAXPROCS
+	Limits    Limits
 }
 
 // NewLoader returns a loader that decodes and transforms the photographs of items, whose paths are names in
@@ -206,12 +207,12 @@ func NewLoader(fsys fs.FS, items []Item, c LoaderConfig) (*Loader, error) {
 			}
 			return p.Picks(newRand(uint64(c.Seed), uint64(p.Epoch)), items)
 		},
-		Reader: func(epoch int) func([]float32, Pick) error {
-			var d decoder
+		Reader: func(ctx context.Context, epoch int) func([]float32, Pick) error {
+			d := decoder{Limits: c.Limits}
 			var s scaler
 			var img RGB // each image takes the memory of the one before
 			return func(dst []float32, p Pick) error {
-				photo, err := d.read(fsys, items[p.At].Path)
+				photo, err := d.read(ctx, fsys, items[p.At].Path)
 				if err != nil {
 					return err
 				}

@@ -124,6 +124,18 @@ func convertRow(dst []uint8, m image.Image, x, y int) {
 		for i, v := range m.Pix[m.PixOffset(x, y):][:n] {
 			put(dst[3*i:], v, v, v)
 		}
+	case *image.Gray16:
+		src := m.Pix[m.PixOffset(x, y):][:2*n]
+		for i := range n {
+			v := src[2*i]
+			put(dst[3*i:], v, v, v)
+		}
+	case *image.NRGBA64:
+		src := m.Pix[m.PixOffset(x, y):][:8*n]
+		for i := range n {
+			p := src[8*i : 8*i+8 : 8*i+8]
+			put(dst[3*i:], p[0], p[2], p[4])
+		}
 	case *image.NRGBA:
 		src := m.Pix[m.PixOffset(x, y):][:4*n]
 		for i := range n {

@@ -161,16 +161,28 @@ type BadImage struct {
 	Err   error
 }
 
+// Check is Limits.Check with the default limits.
+func Check(ctx context.Context, fsys fs.FS, items []Item, workers int, progress func(done, total int)) ([]BadImage, error) {
+	return Limits{}.Check(ctx, fsys, items, workers, progress)
+}
+
 // Check decodes the images of items, names in fsys, so many at a time as there are workers, where 0 means
-// GOMAXPROCS, and returns those that fail, in order. It calls progress, unless nil, after each image, one call
-// at a time. When ctx ends, Check returns the bad images found so far.
-func Check(ctx context.Context, fsys fs.FS, items []Item, workers int, progress func(done, total int)) []BadImage {
+// GOMAXPROCS, and returns those that are bad, as IsBad says, in order. It calls progress, unless nil, after each
+// image, one call at a time. Any other error ends it, such as a failing disk or the end of ctx: it returns that
+// and the bad images found so far.
+func (l Limits) Check(ctx context.Context, fsys fs.FS, items []Item, workers int, progress func(done, total int)) ([]BadImage, error) {
 	var mu sync.Mutex
 	done := 0
 	errs := make([]error, len(items))
 	decoders := make([]decoder, cmp.Or(workers, runtime.GOMAXPROCS(0)))
-	Each(ctx, len(items), len(decoders), func(worker, i int) error {
-		_, errs[i] = decoders[worker].read(fsys, items[i].Path)
+	err := Each(ctx, len(items), len(decoders), func(worker, i int) error {
+		d := &decoders[worker]
+		d.Limits = l
+		_, err := d.read(ctx, fsys, items[i].Path)
+		if err != nil && !IsBad(err) {
+			return err
+		}
+		errs[i] = err
 		if progress != nil {
 			mu.Lock()
 			defer mu.Unlock()
@@ -185,5 +197,5 @@ func Check(ctx context.Context, fsys fs.FS, items []Item, workers int, progress 
 			bad = append(bad, BadImage{i, items[i], err})
 		}
 	}
-	return bad
+	return bad, err
 }

@@ -293,12 +293,13 @@ func TestCheck(t *testing.T) {
 	}
 	s.FS = Dir(write(t, files))
 	last, calls := 0, 0
-	bad := Check(t.Context(), s.FS, s.Train, 0, func(done, total int) {
+	bad, err := Check(t.Context(), s.FS, s.Train, 0, func(done, total int) {
 		calls++
 		assert.Equal(t, last+1, done)
 		assert.Equal(t, 30, total)
 		last = done
 	})
+	require.NoError(t, err)
 	assert.Equal(t, 30, calls)
 	require.Len(t, bad, 3)
 	for i, at := range []int{7, 20, 25} {
@@ -310,14 +311,18 @@ func TestCheck(t *testing.T) {
 	assert.ErrorContains(t, bad[1].Err, "not an image")
 	assert.ErrorIs(t, bad[2].Err, os.ErrNotExist)
 
-	assert.Empty(t, Check(t.Context(), s.FS, s.Train[:7], 0, nil))
-	assert.Empty(t, Check(t.Context(), s.FS, nil, 0, nil))
+	for _, items := range [][]Item{s.Train[:7], nil} {
+		bad, err := Check(t.Context(), s.FS, items, 0, nil)
+		require.NoError(t, err)
+		assert.Empty(t, bad)
+	}
 
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	Check(ctx, s.FS, s.Train, 0, func(done, total int) {
+	_, err = Check(ctx, s.FS, s.Train, 0, func(done, total int) {
 		calls = done
 		cancel()
 	})
+	assert.ErrorIs(t, err, context.Canceled)
 	assert.Less(t, calls, 30, "stops when the context ends")
 }

@@ -1,0 +1,116 @@
+package tiff
+
+import (
+	"bufio"
+	"bytes"
+	"compress/zlib"
+	"fmt"
+	"io"
+	"math/bits"
+
+	"golang.org/x/image/ccitt"
+	"golang.org/x/image/tiff/lzw"
+)
+
+const compressionJPEG = 7
+
+var compressions = map[uint64]string{
+	2: "CCITT run-length compression", 6: "old-style JPEG compression", 34661: "JBIG compression",
+	34712: "JPEG 2000 compression", 34887: "LERC compression", 34925: "LZMA compression", 50000: "Zstandard compression",
+	50001: "WebP compression", 50002: "JPEG XL compression", 52546: "JPEG XL compression",
+}
+
+// uncompress returns the samples of a block with so many rows.
+func (l *layout) uncompress(raw []byte, rows int) (io.Reader, error) {
+	if l.first(tagFillOrder, 1) == 2 { // as libtiff, whatever the compression
+		raw = bytes.Clone(raw)
+		for i, b := range raw {
+			raw[i] = bits.Reverse8(b)
+		}
+	}
+	r := &interruptible{l, bytes.NewReader(raw)}
+	switch l.compression {
+	case 0, 1:
+		return r, nil
+	case 3, 4:
+		format, options := ccitt.Group4, l.first(tagT6Options, 0)
+		if l.compression == 3 {
+			format, options = ccitt.Group3, l.first(tagT4Options, 0)
+			if options&1 != 0 {
+				return nil, Unsupported("two-dimensional Group 3 fax compression")
+			}
+		}
+		if options&2 != 0 {
+			return nil, Unsupported("fax compression's uncompressed mode")
+		}
+		if l.bits != 1 || l.samples != 1 {
+			return nil, fmt.Errorf("fax compression of %d samples of %d bits", l.samples, l.bits)
+		}
+		// White is 0 in the file, whatever the photometric interpretation makes of it.
+		return ccitt.NewReader(r, ccitt.MSB, format, l.bw, rows, &ccitt.Options{Invert: true}), nil
+	case 5:
+		if len(raw) > 1 && raw[0] == 0 && raw[1]&1 != 0 {
+			return nil, Unsupported("old-style LZW compression")
+		}
+		return lzw.NewReader(r, lzw.MSB, 8), nil
+	case 8, 32946:
+		return zlib.NewReader(r)
+	case 32773:
+		return &packBits{r: bufio.NewReader(r)}, nil
+	}
+	if name := compressions[l.compression]; name != "" {
+		return nil, Unsupported(name)
+	}
+	return nil, Unsupported(fmt.Sprintf("compression %d", l.compression))
+}
+
+// An interruptible reader ends with its context.
+type interruptible struct {
+	l *layout
+	r *bytes.Reader
+}
+
+func (i *interruptible) Read(p []byte) (int, error) {
+	if err := i.l.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return i.r.Read(p)
+}
+
+// packBits undoes run-length coding (TIFF 6.0, section 9): n and n+1 bytes as they are, or -n and a byte that
+// is repeated n+1 times.
+type packBits struct {
+	r      *bufio.Reader
+	n      int
+	repeat bool
+	value  byte
+}
+
+func (p *packBits) Read(b []byte) (int, error) {
+	for p.n == 0 {
+		code, err := p.r.ReadByte()
+		if err != nil {
+			return 0, err
+		}
+		switch n := int(int8(code)); {
+		case n >= 0:
+			p.n, p.repeat = n+1, false
+		case n > -128:
+			p.n, p.repeat = 1-n, true
+			if p.value, err = p.r.ReadByte(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	b = b[:min(len(b), p.n)]
+	if !p.repeat {
+		n, err := p.r.Read(b)
+		p.n -= n
+		return n, err
+	}
+	for i := range b {
+		b[i] = p.value
+	}
+	p.n -= len(b)
+	return len(b), nil
+}
