@@ -60,7 +60,7 @@ func Resize(img *RGB, w, h int, f Filter) *RGB {
 type scaler struct {
 	across, down taps
 	pair         [][3]uint64 // two rows of the image: see join
-	middle       RGB         // the rows that matter, scaled in width only
+	middle       RGB         // some rows of the image, scaled in width only
 }
 
 // resample scales the part from of img to the given size, as if that part were all there is, and writes the
@@ -82,17 +82,29 @@ func (s *scaler) resample(dst, img *RGB, from image.Rectangle, size image.Point,
 	left, width := s.across.span()
 	top, height := s.down.span()
 	left, top = left+from.Min.X, top+from.Min.Y
-	s.middle.resize(dst.W, height)
 	s.pair = slices.Grow(s.pair[:0], width)[:width]
-	for y := 0; y < height; y += 2 {
-		y2 := min(y+1, height-1) // an odd last row twice
-		join(s.pair, img.row(top + y)[3*left:], img.row(top + y2)[3*left:])
-		s.across.rows(s.middle.row(y), s.middle.row(y2), s.pair)
-	}
+	// The rows in between pass by in a window of those that a row of the result needs and as many more. All of
+	// them at once would be too many for a tall image: 700 MB for one of 1 x 1,048,576 pixels.
+	s.middle.resize(dst.W, min(height, max(2*s.down.count, leastRows)))
+	start, end := 0, 0 // rows in the window
 	for y := range dst.H {
-		s.down.column(dst.row(y), s.middle.Pix, 3*dst.W, y)
+		first := s.down.first[y] - s.down.first[0]
+		if first+s.down.count > end {
+			copy(s.middle.Pix, s.middle.Pix[3*dst.W*min(first-start, end-start):3*dst.W*(end-start)])
+			end, start = max(end, first), first
+			for stop := min(start+s.middle.H, height); end < stop; end += 2 {
+				next := min(end+1, stop-1) // an odd last row twice
+				join(s.pair, img.row(top + end)[3*left:], img.row(top + next)[3*left:])
+				s.across.rows(s.middle.row(end-start), s.middle.row(next-start), s.pair)
+			}
+			end = min(start+s.middle.H, height)
+		}
+		s.down.column(dst.row(y), s.middle.Pix[3*dst.W*(first-start):], 3*dst.W, y)
 	}
 }
+
+// leastRows are kept of an image that is scaled in width, so that few are moved.
+const leastRows = 64
 
 // taps are the source pixels and weights of each target pixel of a line.
 type taps struct {
@@ -205,10 +217,9 @@ func sumPixels(weights []int32, pair [][3]uint64) (red, green, blue uint64) {
 	return red, green, blue
 }
 
-// column computes row i of the scaled image from rows stride apart, from the first that any row needs.
+// column computes row i of the scaled image from rows stride apart, from the first that it needs.
 func (t *taps) column(dst, src []uint8, stride, i int) {
 	weights := t.weight[i*t.count:][:t.count]
-	src = src[(t.first[i]-t.first[0])*stride:]
 	x := 0
 	for ; x+8 <= len(dst); x += 8 {
 		s04, s15, s26, s37 := sumBytes(weights, src[x:], stride)
