@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"image/draw"
 	"math"
+	"slices"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/vit/heat"
@@ -71,6 +72,20 @@ func (s Style) shade(t float64) color.NRGBA {
 	return color.NRGBA{c.R, c.G, c.B, uint8(math.Round(255 * unit(opacity) * math.Sqrt(t)))}
 }
 
+// shades returns shade for so many points. For many it is a table in steps of 1/65535, by which a colour is at
+// most one level off.
+func (s Style) shades(points int) func(t float64) color.NRGBA {
+	const last = 1<<16 - 1
+	if points <= 4*last {
+		return s.shade
+	}
+	table := make([]color.NRGBA, last+1)
+	for i := range table {
+		table[i] = s.shade(float64(i) / last)
+	}
+	return func(t float64) color.NRGBA { return table[int(t*last+0.5)] }
+}
+
 // overGrey returns the colour of point t of the scale over a mid-grey photograph.
 func (s Style) overGrey(t float64) color.RGBA {
 	c := s.shade(t)
@@ -79,10 +94,14 @@ func (s Style) overGrey(t float64) color.RGBA {
 
 // level returns a function from values of h to the scale, 0 to 1. limit is the top of the Absolute scale.
 func (s Style) level(h heat.Map, limit float32) func(v float32) float64 {
-	low, high := float32(0), limit
 	if s.Scale == Relative {
-		low, high = h.Range()
+		return between(h.Range())
 	}
+	return between(0, limit)
+}
+
+// between returns a function from values to their places from low, 0, to high, 1.
+func between(low, high float32) func(v float32) float64 {
 	if high <= low {
 		return func(float32) float64 { return 0 } // a flat map has nothing to stretch
 	}
@@ -96,22 +115,50 @@ func Overlay(photo image.Image, h heat.Map, s Style) *image.RGBA {
 }
 
 func (s Style) overlay(photo image.Image, h heat.Map, limit float32) *image.RGBA {
-	size := photo.Bounds().Size()
-	picture := image.NewRGBA(image.Rectangle{Max: size})
-	draw.Draw(picture, picture.Rect, photo, photo.Bounds().Min, draw.Src)
+	picture := copyOf(photo)
+	size := picture.Rect.Size()
 	if size.X == 0 || size.Y == 0 || len(h.Values) == 0 {
 		return picture
 	}
 	// Values are resized, not colours: halfway between dark and bright is the colour of half the attention,
 	// not a blend.
-	large := h.Resize(size.X, size.Y)
-	level := s.level(large, limit)
-	for i, v := range large.Values {
-		c := s.shade(level(v))
-		at := picture.Pix[i*4:][:4]
-		at[0] = mix(at[0], c.R, c.A)
-		at[1] = mix(at[1], c.G, c.A)
-		at[2] = mix(at[2], c.B, c.A)
+	level := between(0, limit)
+	if s.Scale == Relative {
+		low, high := float32(math.Inf(1)), float32(math.Inf(-1))
+		for _, row := range h.Rows(size.X, size.Y) {
+			low, high = min(low, slices.Min(row)), max(high, slices.Max(row))
+		}
+		level = between(low, high)
+	}
+	shade := s.shades(size.X * size.Y)
+	for y, row := range h.Rows(size.X, size.Y) {
+		pixels := picture.Pix[y*picture.Stride:]
+		for x, v := range row {
+			t := level(v)
+			if t == 0 {
+				continue // without opacity
+			}
+			c := shade(t)
+			at := pixels[4*x : 4*x+4 : 4*x+4]
+			at[0] = mix(at[0], c.R, c.A)
+			at[1] = mix(at[1], c.G, c.A)
+			at[2] = mix(at[2], c.B, c.A)
+		}
+	}
+	return picture
+}
+
+// copyOf returns the pixels of photo with its origin at (0, 0).
+func copyOf(photo image.Image) *image.RGBA {
+	picture := image.NewRGBA(image.Rectangle{Max: photo.Bounds().Size()})
+	m, ok := photo.(*data.RGB)
+	if !ok {
+		draw.Draw(picture, picture.Rect, photo, photo.Bounds().Min, draw.Src)
+		return picture
+	}
+	for i := range m.W * m.H {
+		p, q := picture.Pix[4*i:4*i+4:4*i+4], m.Pix[3*i:3*i+3:3*i+3]
+		p[0], p[1], p[2], p[3] = q[0], q[1], q[2], 255
 	}
 	return picture
 }
@@ -125,10 +172,9 @@ func mix(a, b, alpha uint8) uint8 {
 func fit(photo image.Image, side int) *image.RGBA {
 	size := photo.Bounds().Size()
 	longest := max(size.X, size.Y, 1)
-	scaled := image.NewRGBA(image.Rect(0, 0, max(1, size.X*side/longest), max(1, size.Y*side/longest)))
-	if !photo.Bounds().Empty() {
-		small := data.Resize(data.ToRGB(photo), scaled.Rect.Dx(), scaled.Rect.Dy(), data.Bicubic)
-		draw.Draw(scaled, scaled.Rect, small, image.Point{}, draw.Src)
+	w, h := max(1, size.X*side/longest), max(1, size.Y*side/longest)
+	if photo.Bounds().Empty() {
+		return image.NewRGBA(image.Rect(0, 0, w, h))
 	}
-	return scaled
+	return copyOf(data.Resize(data.ToRGB(photo), w, h, data.Bicubic))
 }

@@ -5,11 +5,13 @@ import (
 	"image/color"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/vit/heat"
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 )
 
 func plain(w, h int, c color.Color) *image.RGBA {
@@ -103,11 +105,44 @@ func TestStrongerIsBrighter(t *testing.T) {
 	}
 }
 
-// A photograph has millions of pixels: none may cost an allocation.
+// A photograph has millions of pixels: none may cost an allocation, and a picture of it no more memory than its
+// own pixels.
 func TestDrawingDoesNotAllocatePerPixel(t *testing.T) {
-	photo := data.NewRGB(300, 200)
-	assert.Less(t, testing.AllocsPerRun(3, func() { Overlay(photo, spot(0.4), Style{}) }), 30.0)
+	photo := data.NewRGB(900, 600)
+	many := heatOf(14, 14, func(x, y int) float32 { return float32(1+(x*y)%7) / 100 })
+	for _, s := range []Style{{}, {Scale: Relative}} {
+		overlay := func() { Overlay(photo, many, s) }
+		assert.Less(t, testing.AllocsPerRun(3, overlay), 30.0)
+		assert.Less(t, allocated(overlay), 4*900*600+1<<19)
+	}
 	assert.Less(t, testing.AllocsPerRun(3, func() { fit(photo, 100) }), 30.0)
+	assert.Less(t, allocated(func() { fit(photo, 100) }), 1<<18)
+	row := Row{Title: "a", Panels: []Panel{{Heat: many}, {Heat: many}}}
+	small, large := data.NewRGB(90, 60), data.NewRGB(2700, 1800)
+	sheet := func(m *data.RGB) func() { return func() { Sheet(m, "title", []Row{row}, Style{Panel: 90}) } }
+	assert.InDelta(t, testing.AllocsPerRun(3, sheet(small)), testing.AllocsPerRun(3, sheet(large)), 60)
+}
+
+// allocated returns the bytes that do allocates.
+func allocated(do func()) int {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	return int(after.TotalAlloc - before.TotalAlloc)
+}
+
+// A large picture takes its colours from a table.
+func TestShadesOfManyPoints(t *testing.T) {
+	for _, s := range []Style{{}, {Map: Jet, Opacity: 1}} {
+		few, many := s.shades(1), s.shades(1<<24)
+		for i := range 100_001 {
+			a, b := few(float64(i)/1e5), many(float64(i)/1e5)
+			for c, v := range [4]uint8{a.R, a.G, a.B, a.A} {
+				require.InDelta(t, v, [4]uint8{b.R, b.G, b.B, b.A}[c], 1)
+			}
+		}
+	}
 }
 
 func TestFitKeepsShape(t *testing.T) {

@@ -8,6 +8,7 @@ package heat
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 
 	"github.com/promptcam/promptcam/tensor"
@@ -47,40 +48,51 @@ func (h Map) Peak() (x, y int) {
 // with the number of points. To shrink, the kernel is widened by the ratio. It panics if w or height is below
 // 1 or the map is empty.
 func (h Map) Resize(w, height int) Map {
-	h.check("Resize")
-	if w < 1 || height < 1 || len(h.Values) == 0 {
-		panic(fmt.Sprintf("heat: Map.Resize: cannot make %dx%d of %dx%d", w, height, h.W, h.H))
-	}
-	values := make([]float64, len(h.Values)) // [H, W]
-	for i, v := range h.Values {
-		values[i] = float64(v)
-	}
-	values = resample(values, h.W, w)      // [w, H]
-	values = resample(values, h.H, height) // [height, w]
-	out := Map{W: w, H: height, Values: make([]float32, w*height)}
-	for i, v := range values {
-		out.Values[i] = float32(max(0, v))
+	out := Map{W: w, H: height, Values: make([]float32, max(0, w)*max(0, height))}
+	for y, row := range h.Rows(w, height) {
+		copy(out.Values[y*w:], row)
 	}
 	return out
 }
 
-// resample resamples the rows of x [n, from] and returns the transpose of the result, [to, n].
-func resample(x []float64, from, to int) []float64 {
-	r := tensor.Resampling{In: from, Out: to, Kernel: tensor.Cubic, Edge: tensor.Repeat}
-	n := len(x) / from
-	out := make([]float64, to*n)
-	var weights []float64
-	for i := range to {
-		first, _ := r.Span(i)
-		weights = r.Weights(weights[:0], i)
-		for y := range n {
-			row := x[y*from:][:from]
+// Rows returns the rows of h.Resize(w, height), each valid until the next, in the memory of one.
+func (h Map) Rows(w, height int) iter.Seq2[int, []float32] {
+	h.check("Resize")
+	if w < 1 || height < 1 || len(h.Values) == 0 {
+		panic(fmt.Sprintf("heat: Map.Resize: cannot make %dx%d of %dx%d", w, height, h.W, h.H))
+	}
+	return func(yield func(int, []float32) bool) {
+		wide := make([]float64, h.H*w) // [H, w]
+		across := tensor.Resampling{In: h.W, Out: w, Kernel: tensor.Cubic, Edge: tensor.Repeat}
+		var weights []float64
+		for x := range w {
+			first, _ := across.Span(x)
+			weights = across.Weights(weights[:0], x)
+			for y := range h.H {
+				for j, k := range weights {
+					wide[y*w+x] += k * float64(h.Values[y*h.W+min(max(first+j, 0), h.W-1)])
+				}
+			}
+		}
+		down := tensor.Resampling{In: h.H, Out: height, Kernel: tensor.Cubic, Edge: tensor.Repeat}
+		sum, row := make([]float64, w), make([]float32, w)
+		for y := range height {
+			first, _ := down.Span(y)
+			weights = down.Weights(weights[:0], y)
+			clear(sum)
 			for j, k := range weights {
-				out[i*n+y] += k * row[min(max(first+j, 0), from-1)]
+				for x, v := range wide[min(max(first+j, 0), h.H-1)*w:][:w] {
+					sum[x] += k * v
+				}
+			}
+			for x, v := range sum {
+				row[x] = float32(max(0, v))
+			}
+			if !yield(y, row) {
+				return
 			}
 		}
 	}
-	return out
 }
 
 func (h Map) check(method string) {
