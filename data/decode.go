@@ -19,7 +19,7 @@ import (
 // A format is one kind of image file, recognised by its first bytes.
 type format struct {
 	name, magic string
-	config      func(*source) (image.Config, error) // the size that decode returns
+	config      func(*source) (image.Config, error) // the size that decode returns; with an error, as far as it is known
 	decode      func(*source, image.Config) (image.Image, error)
 	exif        func([]byte) []byte // finds the TIFF structure with the orientation; nil: it begins the file
 }
@@ -182,14 +182,19 @@ func (l Limits) header(s *source, whole bool) (*format, image.Config, error) {
 		return nil, image.Config{}, err
 	}
 	c, err := f.config(s)
-	if err != nil {
-		return nil, c, f.explain(err, s.over)
-	}
 	bytes := 0
 	if whole {
 		bytes = len(s.data)
 	}
-	return f, c, l.check(c.Width, c.Height, bytes)
+	if err == nil || c.Width > 0 && c.Height > 0 { // a bomb may be truncated too
+		if err := l.check(c.Width, c.Height, bytes); err != nil {
+			return nil, c, err
+		}
+	}
+	if err != nil {
+		return nil, c, f.explain(err, s.over)
+	}
+	return f, c, nil
 }
 
 // explain returns a decoder's error as one of the file; over says whether the decoder read past the end.

@@ -22,45 +22,44 @@ type pngHeader struct {
 
 // readPNGHeader reads the chunks before the pixels. Only the checksums of those that matter are verified; libpng
 // forgives the others' too.
-func readPNGHeader(data []byte) (*pngHeader, error) {
-	var h pngHeader
+func readPNGHeader(data []byte) (h pngHeader, err error) {
 	for p := len(pngMagic); ; {
 		if p+8 > len(data) {
-			return nil, io.ErrUnexpectedEOF
+			return h, io.ErrUnexpectedEOF
 		}
 		kind := string(data[p+4 : p+8])
 		if kind == "IDAT" {
 			if h.w == 0 {
-				return nil, faultf(ErrDamaged, "damaged PNG: pixels before the header")
+				return h, faultf(ErrDamaged, "damaged PNG: pixels before the header")
 			}
 			h.pixels = p
-			return &h, nil
+			return h, nil
 		}
 		n := int(binary.BigEndian.Uint32(data[p:]))
 		if p == len(pngMagic) && kind == "CgBI" {
-			return nil, faultf(ErrUnsupported, "PNG of Apple's own kind for apps (CgBI), which is not read: save it as JPEG or PNG")
+			return h, faultf(ErrUnsupported, "PNG of Apple's own kind for apps (CgBI), which is not read: save it as JPEG or PNG")
 		}
 		if p == len(pngMagic) && (kind != "IHDR" || n != 13) {
-			return nil, faultf(ErrDamaged, "damaged PNG: does not begin with a header")
+			return h, faultf(ErrDamaged, "damaged PNG: does not begin with a header")
 		}
 		if n > len(data)-p-12 {
-			return nil, io.ErrUnexpectedEOF
+			return h, io.ErrUnexpectedEOF
 		}
 		body, sum := data[p+8:p+8+n], data[p+8+n:]
 		if (kind == "IHDR" || kind == "PLTE") && crc32.ChecksumIEEE(data[p+4:p+8+n]) != binary.BigEndian.Uint32(sum) {
-			return nil, faultf(ErrDamaged, "damaged PNG: wrong checksum of the %s chunk", kind)
+			return h, faultf(ErrDamaged, "damaged PNG: wrong checksum of the %s chunk", kind)
 		}
 		switch kind {
 		case "IHDR":
 			if err := h.parse(body); err != nil {
-				return nil, err
+				return h, err
 			}
 		case "PLTE":
 			for i := 0; i+3 <= min(n, 3*256); i += 3 {
 				copy(h.palette[i/3][:], body[i:])
 			}
 		case "IEND":
-			return nil, faultf(ErrDamaged, "damaged PNG: no pixels")
+			return h, faultf(ErrDamaged, "damaged PNG: no pixels")
 		}
 		p += 12 + n
 	}
@@ -82,10 +81,7 @@ func (h *pngHeader) channels() int { return [...]int{0: 1, 2: 3, 3: 1, 4: 2, 6: 
 
 func pngConfig(s *source) (image.Config, error) {
 	h, err := readPNGHeader(s.data)
-	if err != nil {
-		return image.Config{}, err
-	}
-	return image.Config{Width: h.w, Height: h.h}, nil
+	return image.Config{Width: h.w, Height: h.h}, err
 }
 
 // pngPasses are the offsets and steps, in x and y, of the seven pictures of an interlaced PNG (8.1).

@@ -108,10 +108,10 @@ func describe(ctx context.Context, c *console.Console, set *data.Set) error {
 		fmt.Fprintf(&b, "  %s: %d training, %d validation, %d test\n", set.Classes[class], n[0], n[1], n[2])
 	}
 	all := slices.Concat(set.Train, set.Val, set.Test)
-	bad := data.Check(ctx, set.FS, all, 0, func(done, total int) {
+	bad, err := data.Check(ctx, set.FS, all, 0, func(done, total int) {
 		c.Show(console.Progress{Part: "checking images", Done: int64(done), Total: int64(total), Text: fmt.Sprintf("%d/%d", done, total)})
 	})
-	if err := ctx.Err(); err != nil {
+	if err != nil {
 		return err
 	}
 	for _, im := range bad {

@@ -83,7 +83,7 @@ func (im *images) open(ctx context.Context, m *promptcam.Model, s store, trainin
 	}
 	if im.cache == nil {
 		show := im.Observer.count("checking images", len(items))
-		bad, err = data.Check(ctx, im.fsys, items, im.Workers, func(done, _ int) { show(done) }), ctx.Err()
+		bad, err = data.Check(ctx, im.fsys, items, im.Workers, func(done, _ int) { show(done) })
 	}
 	if err != nil {
 		return err

@@ -36,11 +36,11 @@ func (c *Cache) Stats() Stats { return c.stats }
 
 // Fill makes the records that Open asked for and that are missing, torn or of a changed photograph. It reads
 // photographs from fsys. It may end at any moment, by ctx or by force; the next call continues, and the file
-// gets the same bytes. Photographs that cannot be read do not stop it: Fill returns them, each once, in the
-// order of the records, with the Index of their first record and without a class.
+// gets the same bytes. Bad photographs, as data.IsBad says, do not stop it: Fill returns them, each once, in
+// the order of the records, with the Index of their first record and without a class.
 //
 // b must be the backbone of the cache's Source. It is faster if frozen. Errors: another backbone, a fault of
-// the file, the end of ctx, a token that is not finite or too large for the file's type.
+// the file, a photograph that the system cannot read, the end of ctx, a token that is not finite or too large for the file's type.
 func (c *Cache) Fill(ctx context.Context, fsys fs.FS, b *vit.Model, config FillConfig) (bad []data.BadImage, err error) {
 	fail := func(err error) error { return fmt.Errorf("features: fill %s: %w", c.path, err) }
 	if config.Batch < 0 || config.Workers < 0 {
@@ -178,6 +178,9 @@ func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
 		})
 	}
 	file, err := data.ReadFile(f.fsys, p.path, w.file)
+	if err != nil && !data.IsBad(err) {
+		return err
+	}
 	if err != nil {
 		refuse(len(p.views), err)
 		return nil
@@ -210,7 +213,10 @@ func (f *filling) photo(ctx context.Context, w *worker, p *photo, n int) error {
 	if len(todo) == 0 {
 		return nil
 	}
-	decoded, err := data.DecodeImage(file, data.PathOf(f.fsys, p.path))
+	decoded, err := data.Limits{}.Decode(ctx, file, data.PathOf(f.fsys, p.path))
+	if ctx.Err() != nil {
+		return nil
+	}
 	if err != nil {
 		refuse(len(todo), err)
 		return nil

@@ -1,6 +1,7 @@
 package features
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -42,7 +43,7 @@ func (c *Cache) Loader(items []data.Item, config LoaderConfig) (*data.Loader, er
 	return &data.Loader{
 		Items: items, Kind: data.Tokens, Shape: []int{rows, dim}, Batch: config.Batch, Workers: 1,
 		Picks: func(p data.Plan) ([]data.Pick, error) { return config.picks(items, p) },
-		Reader: func(int) func([]float32, data.Pick) error {
+		Reader: func(context.Context, int) func([]float32, data.Pick) error {
 			buf := make([]byte, c.source.bytes())
 			return func(dst []float32, p data.Pick) error {
 				r := Record{items[p.At].Path, p.Nth}

@@ -36,11 +36,11 @@ func OpenFolder(fsys fs.FS) (*Folder, error) {
 // Check decodes all images, and takes those that cannot be read out of the folder and returns them. It calls
 // progress, unless nil, after each image, one call at a time.
 func (f *Folder) Check(ctx context.Context, progress func(done, total int)) ([]data.BadImage, error) {
-	bad := data.Check(ctx, f.FS, f.Items, 0, progress)
+	bad, err := data.Check(ctx, f.FS, f.Items, 0, progress)
 	for _, b := range slices.Backward(bad) {
 		f.Items = slices.Delete(f.Items, b.Index, b.Index+1)
 	}
-	return bad, ctx.Err()
+	return bad, err
 }
 
 // Len returns the number of images.
