@@ -8,20 +8,19 @@ import (
 	"io"
 	"math/bits"
 
-	"golang.org/x/image/ccitt"
 	"golang.org/x/image/tiff/lzw"
 )
 
 const compressionJPEG = 7
 
 var compressions = map[uint64]string{
-	2: "CCITT run-length compression", 6: "old-style JPEG compression", 34661: "JBIG compression",
+	6: "old-style JPEG compression", 34661: "JBIG compression",
 	34712: "JPEG 2000 compression", 34887: "LERC compression", 34925: "LZMA compression", 50000: "Zstandard compression",
 	50001: "WebP compression", 50002: "JPEG XL compression", 52546: "JPEG XL compression",
 }
 
-// uncompress returns the samples of a block with so many rows.
-func (l *layout) uncompress(raw []byte, rows int) (io.Reader, error) {
+// uncompress returns the samples of a block.
+func (l *layout) uncompress(raw []byte) (io.Reader, error) {
 	if l.first(tagFillOrder, 1) == 2 { // as libtiff, whatever the compression
 		raw = bytes.Clone(raw)
 		for i, b := range raw {
@@ -32,13 +31,10 @@ func (l *layout) uncompress(raw []byte, rows int) (io.Reader, error) {
 	switch l.compression {
 	case 0, 1:
 		return r, nil
-	case 3, 4:
-		format, options := ccitt.Group4, l.first(tagT6Options, 0)
-		if l.compression == 3 {
-			format, options = ccitt.Group3, l.first(tagT4Options, 0)
-			if options&1 != 0 {
-				return nil, Unsupported("two-dimensional Group 3 fax compression")
-			}
+	case faxRuns, faxGroup3, faxGroup4:
+		options := l.first(tagT4Options, 0)
+		if l.compression == faxGroup4 {
+			options = l.first(tagT6Options, 0)
 		}
 		if options&2 != 0 {
 			return nil, Unsupported("fax compression's uncompressed mode")
@@ -47,7 +43,7 @@ func (l *layout) uncompress(raw []byte, rows int) (io.Reader, error) {
 			return nil, fmt.Errorf("fax compression of %d samples of %d bits", l.samples, l.bits)
 		}
 		// White is 0 in the file, whatever the photometric interpretation makes of it.
-		return ccitt.NewReader(r, ccitt.MSB, format, l.bw, rows, &ccitt.Options{Invert: true}), nil
+		return &fax{data: raw, width: l.bw, compression: l.compression, mixed: l.compression == faxGroup3 && options&1 != 0}, nil
 	case 5:
 		if len(raw) > 1 && raw[0] == 0 && raw[1]&1 != 0 {
 			return nil, Unsupported("old-style LZW compression")

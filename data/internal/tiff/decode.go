@@ -251,7 +251,7 @@ func (l *layout) block(pix []uint8, plane, i int) error {
 	if l.planar {
 		samples = 1
 	}
-	r, err := l.uncompress(raw, rows)
+	r, err := l.uncompress(raw)
 	if err != nil {
 		return err
 	}
