@@ -52,11 +52,15 @@ func readGIF(data []byte) (*gifFrame, error) {
 					f.transparent = int(data[5])
 				}
 			}
-			blocks := gifBlocks{data: data[min(1, len(data)):]}
-			if _, err := io.Copy(io.Discard, &blocks); err != nil {
-				return nil, err
+			for data = data[min(1, len(data)):]; ; {
+				if len(data) == 0 || int(data[0]) >= len(data) {
+					return nil, io.ErrUnexpectedEOF
+				}
+				n := int(data[0])
+				if data = data[1+n:]; n == 0 {
+					break
+				}
 			}
-			data = blocks.data
 		case 0x2c: // a picture
 			if len(data) < 9 {
 				return nil, io.ErrUnexpectedEOF
@@ -147,14 +151,14 @@ func decodeGIF(s *source, _ image.Config) (image.Image, error) {
 // gifBlocks reads the contents of a chain of blocks, each with its length before it, until an empty one.
 type gifBlocks struct {
 	data  []byte  // what follows
-	s     *source // nil, or whose context ends the reading
+	s     *source // whose context ends the reading
 	left  int     // of the block
 	ended bool
 }
 
 func (b *gifBlocks) Read(p []byte) (int, error) {
-	if b.s != nil && b.s.ctx.Err() != nil {
-		return 0, b.s.ctx.Err()
+	if err := b.s.ctx.Err(); err != nil {
+		return 0, err
 	}
 	for !b.ended && b.left == 0 {
 		if len(b.data) == 0 {

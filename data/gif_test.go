@@ -22,7 +22,7 @@ func gifOf(t testing.TB, canvas image.Point, frames ...*image.Paletted) []byte {
 	return b.Bytes()
 }
 
-// numbered is a frame whose indices count up.
+// numberedFrame is a frame whose indices count up.
 func numberedFrame(r image.Rectangle, p color.Palette) *image.Paletted {
 	m := image.NewPaletted(r, p)
 	for i := range m.Pix {

@@ -207,6 +207,9 @@ func (l *layout) blocks() error {
 		return errors.New("strips without a row")
 	}
 	l.across, l.down = (l.Width+l.bw-1)/l.bw, (l.Height+l.bh-1)/l.bh
+	if l.compression <= 1 && len(l.data) < l.Width*l.Height*l.samples*l.bits/8 {
+		return io.ErrUnexpectedEOF
+	}
 	need := l.across * l.down
 	if need*l.bw*l.bh > 4*l.Width*l.Height+freePadding {
 		return fmt.Errorf("tiles of %dx%d pixels for a picture of %dx%d", l.bw, l.bh, l.Width, l.Height)
