@@ -156,6 +156,9 @@ func (d *decoder) decode(ctx context.Context, data []byte, name string) (*RGB, e
 	fail := func(err error) (*RGB, error) {
 		return nil, fmt.Errorf("data: %s: %w", name, cmp.Or(ctx.Err(), err)) // a decoder may hide the context's
 	}
+	if err := ctx.Err(); err != nil {
+		return fail(err)
+	}
 	if n := int64(len(data)); n > d.bytes() {
 		return fail(d.tooLong(n))
 	}

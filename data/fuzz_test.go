@@ -2,39 +2,48 @@ package data
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
+	"encoding/hex"
+	"image"
+	"image/color"
 	"image/gif"
-	"image/png"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/image/bmp"
-	"golang.org/x/image/tiff"
 )
 
-// fuzzFormat checks that no contents make the decoder of a format panic or
-// give an image that its header did not announce. Files that are not of the
-// format are passed over, so that each target spends its time on one decoder.
-func fuzzFormat(f *testing.F, name string) {
+// fuzzFormat checks that no contents make the decoder of a format panic, give an image that its header did not
+// announce or one beyond the limits, or fail with an error of no kind; and that a context ends it. Files that
+// are not of the format are passed over, so that each target spends its time on one decoder.
+func fuzzFormat(f *testing.F, names ...string) {
+	const pixels = 1 << 18 // the fuzzer's machine has little memory
 	f.Fuzz(func(t *testing.T, data []byte) {
 		kind, err := sniff(data)
-		if err != nil || kind.name != name {
+		if err != nil || !slices.Contains(names, kind.name) {
 			return
 		}
-		c, err := kind.config(&source{ctx: t.Context(), data: data})
-		if err == nil && c.Width*c.Height > 1<<21 {
-			return // the fuzzer's machine has little memory; checkSize has its own test
-		}
-		m, err := DecodeImage(data, "fuzz")
+		limits := Limits{Pixels: pixels}
+		m, err := limits.Decode(t.Context(), data, "fuzz")
+		size, sizeErr := limits.Size(bytes.NewReader(data), "fuzz")
 		if err != nil {
 			require.Nil(t, m)
+			require.True(t, IsBad(err), "%v", err)
 			return
 		}
+		require.NoError(t, sizeErr)
 		require.Len(t, m.Pix, 3*m.W*m.H)
-		require.True(t, m.W > 0 && m.H > 0)
-		require.Contains(t, [][2]int{{c.Width, c.Height}, {c.Height, c.Width}}, [2]int{m.W, m.H})
+		require.True(t, m.W > 0 && m.H > 0 && m.W*m.H <= pixels)
+		require.Contains(t, []image.Point{size, {size.Y, size.X}}, m.Bounds().Size())
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err = limits.Decode(ended, data, "fuzz")
+		require.ErrorIs(t, err, context.Canceled)
 	})
 }
 
@@ -59,9 +68,12 @@ func FuzzJPEG(f *testing.F) {
 
 func FuzzPNG(f *testing.F) {
 	seed(f, "6.png", "palette.gif.png")
-	var b bytes.Buffer
-	require.NoError(f, png.Encode(&b, picture(9, 7)))
-	f.Add(b.Bytes())
+	rng := rand.New(rand.NewPCG(4, 4))
+	for i, c := range [][3]byte{{8, 2, 0}, {16, 6, 1}, {1, 0, 1}, {4, 3, 0}, {16, 0, 0}, {8, 4, 1}} {
+		channels := [...]int{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[c[1]]
+		lines := deflated(scanlines(rng, 9+i, 7, int(c[0])*channels, c[2] == 1))
+		f.Add(pngOf(pngHeaderChunk(9+i, 7, c[0], c[1], c[2]), chunk("PLTE", make([]byte, 48)), chunk("IDAT", lines), chunk("IEND", nil)))
+	}
 	fuzzFormat(f, "PNG")
 }
 
@@ -70,6 +82,7 @@ func FuzzGIF(f *testing.F) {
 	var b bytes.Buffer
 	require.NoError(f, gif.Encode(&b, picture(9, 7), nil))
 	f.Add(b.Bytes())
+	f.Add(gifOf(f, image.Pt(12, 9), numberedFrame(image.Rect(2, 1, 9, 6), color.Palette{color.White, color.Black, color.Transparent})))
 	fuzzFormat(f, "GIF")
 }
 
@@ -77,21 +90,38 @@ func FuzzBMP(f *testing.F) {
 	var b bytes.Buffer
 	require.NoError(f, bmp.Encode(&b, picture(9, 7)))
 	f.Add(b.Bytes())
+	pixels := noise(32, 7, 1).Pix
+	f.Add(bmpFile(9, 7, 16, 3, 40, masks(0xf800, 0x7e0, 0x1f), nil, pixels))
+	f.Add(bmpFile(9, -7, 4, 0, 12, nil, make([]byte, 48), pixels))
+	f.Add(bmpFile(6, 2, 8, bmpRLE8, 40, nil, make([]byte, 1024), []byte("\x03\x05\x00\x03\x01\x02\x03\x00\x00\x00\x06\x07\x00\x02\x01\x00\x00\x01")))
+	f.Add(bmpFile(6, 2, 4, bmpRLE4, 40, nil, make([]byte, 64), []byte("\x05\x12\x01\x30\x00\x00\x00\x05\x12\x34\x50\x00\x01\x60\x00\x01")))
 	fuzzFormat(f, "BMP")
 }
 
 func FuzzTIFF(f *testing.F) {
 	seed(f, ".tif")
-	for _, c := range []tiff.CompressionType{tiff.Uncompressed, tiff.Deflate} {
-		var b bytes.Buffer
-		require.NoError(f, tiff.Encode(&b, picture(9, 7), &tiff.Options{Compression: c, Predictor: c == tiff.Deflate}))
-		f.Add(b.Bytes())
+	pixels := noise(9, 8, 1).Pix
+	for i, w := range tiffWriters {
+		size := []tiffTag{is(256, 24), is(257, 8)}
+		for name, s := range faxData {
+			raw, err := hex.DecodeString(s)
+			require.NoError(f, err)
+			f.Add(w.file([][]byte{raw}, append(size, is(259, int(name[0]-'0')), is(266, 1+i%2), is(292, int(name[2]-'0')))...))
+		}
+		f.Add(w.file([][]byte{deflated(pixels), deflated(pixels)}, is(256, 9), is(257, 8), is(258, 8, 8, 8), is(259, 8), is(262, 2), is(278, 4), is(317, 2)))
+		f.Add(w.file([][]byte{packBits(pixels), packBits(pixels)}, is(256, 20), is(257, 8), is(258, 4), is(259, 32773), is(262, 3), is(320, make([]int, 48)...), is(322, 16), is(323, 8)))
+		f.Add(w.file([][]byte{pixels, pixels, pixels, pixels}, is(256, 9), is(257, 8), is(258, 16, 16, 16, 16), is(262, 5), is(277, 4), is(284, 2)))
+		f.Add(w.file([][]byte{jpegOf(f, picture(9, 8))}, is(256, 9), is(257, 8), is(258, 8, 8, 8), is(259, 7), is(262, 6), is(277, 3)))
 	}
-	fuzzFormat(f, "TIFF")
+	fuzzFormat(f, "TIFF", "BigTIFF")
 }
 
 func FuzzWebP(f *testing.F) {
 	seed(f, ".webp")
+	for _, name := range []string{"lossy.webp", "lossless.webp"} {
+		frame := bytes.Join([][]byte{u24(1), u24(1), u24(9), u24(9), u24(100), {0}, vp8(f, name)}, nil)
+		f.Add(webpChunks(extended(2, 99, 99), webpChunk("ANIM", make([]byte, 6)), webpChunk("ANMF", frame)))
+	}
 	fuzzFormat(f, "WebP")
 }
 

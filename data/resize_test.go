@@ -269,3 +269,30 @@ func TestFilterText(t *testing.T) {
 	assert.EqualError(t, err, "data: filter 7 is unknown")
 	assert.Equal(t, "Filter(7)", Filter(7).String())
 }
+
+// Rows in between pass by in a window, which changes no bit: the result is that of scaling all rows in width
+// first, and then each column.
+func TestResizeWindow(t *testing.T) {
+	rng := rand.New(rand.NewPCG(3, 1))
+	for range 60 {
+		img := noise(1+rng.IntN(40), 1+rng.IntN(700), rng.Uint64())
+		w, h := 1+rng.IntN(50), 1+rng.IntN(300)
+		f := Filter(rng.IntN(2))
+		var down taps
+		down.set(img.H, h, 0, h, f)
+		wide, want := Resize(img, w, img.H, f), NewRGB(w, h)
+		for y := range h {
+			down.column(want.row(y), wide.Pix[3*w*down.first[y]:], 3*w, y)
+		}
+		require.Equal(t, want, Resize(img, w, h, f), "%dx%d to %dx%d, %v", img.W, img.H, w, h, f)
+	}
+}
+
+// A tall or wide image costs memory in proportion to its longest side, not to that times the result's.
+func TestResizeOfLongImages(t *testing.T) {
+	for _, size := range []image.Point{{1, 1 << 17}, {1 << 17, 1}, {3, 1 << 16}} {
+		img := NewRGB(size.X, size.Y)
+		got := allocated(func() { Resize(img, 224, 224, Bicubic) })
+		require.Less(t, got, 64*max(size.X, size.Y)+1<<20, "%v", size)
+	}
+}
