@@ -63,7 +63,7 @@ func readBMPHeader(data []byte) (*bmpHeader, error) {
 	after := size // offset of what follows the header
 	switch {
 	case h.coding == 4 || h.coding == 5:
-		return nil, faultf(ErrUnsupported, "BMP that holds a %s, which is not read: save it as JPEG or PNG", [2]string{"JPEG", "PNG"}[h.coding-4])
+		return nil, faultf(ErrUnsupported, "unsupported BMP (it holds a %s): save it as JPEG or PNG", [2]string{"JPEG", "PNG"}[h.coding-4])
 	case h.coding == bmpPlain && h.depth == 16:
 		h.masks = [3]uint32{0x7c00, 0x3e0, 0x1f}
 	case h.coding == bmpPlain && h.depth == 32:
@@ -79,7 +79,7 @@ func readBMPHeader(data []byte) (*bmpHeader, error) {
 	case h.coding == bmpPlain && (h.depth == 1 || h.depth == 2 || h.depth == 4 || h.depth == 8 || h.depth == 24):
 	case h.coding == bmpRLE8 && h.depth == 8 && !h.topDown, h.coding == bmpRLE4 && h.depth == 4 && !h.topDown:
 	default:
-		return nil, faultf(ErrUnsupported, "BMP of %d bits a pixel with compression %d, which is not read: save it as JPEG or PNG", h.depth, h.coding)
+		return nil, faultf(ErrUnsupported, "unsupported BMP (%d bits a pixel with compression %d): save it as JPEG or PNG", h.depth, h.coding)
 	}
 	if h.depth <= 8 {
 		if colours == 0 || colours > 1<<h.depth {

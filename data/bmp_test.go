@@ -157,11 +157,11 @@ func TestBMPRuns(t *testing.T) {
 
 func TestBMPRefused(t *testing.T) {
 	for want, file := range map[string][]byte{
-		"BMP that holds a JPEG, which is not read: save it as JPEG or PNG":                     bmpFile(6, 2, 0, 4, 40, nil, nil, make([]byte, 99)),
-		"BMP of 24 bits a pixel with compression 1, which is not read: save it as JPEG or PNG": bmpFile(6, 2, 24, 1, 40, nil, nil, make([]byte, 99)),
-		"truncated BMP: unexpected EOF":                                                        bmpFile(6, 2, 24, 0, 40, nil, nil, make([]byte, 37)),
-		"damaged BMP: header of 9999 bytes":                                                    bmpFile(6, 2, 24, 0, 9999, nil, nil, nil),
-		"damaged BMP: pixels at byte 9, in the header":                                         bytes.Replace(bmpFile(6, 2, 24, 0, 40, nil, nil, make([]byte, 99)), []byte{54, 0, 0, 0}, []byte{9, 0, 0, 0}, 1),
+		"unsupported BMP (it holds a JPEG): save it as JPEG or PNG":                    bmpFile(6, 2, 0, 4, 40, nil, nil, make([]byte, 99)),
+		"unsupported BMP (24 bits a pixel with compression 1): save it as JPEG or PNG": bmpFile(6, 2, 24, 1, 40, nil, nil, make([]byte, 99)),
+		"truncated BMP: unexpected EOF":                                                bmpFile(6, 2, 24, 0, 40, nil, nil, make([]byte, 37)),
+		"damaged BMP: header of 9999 bytes":                                            bmpFile(6, 2, 24, 0, 9999, nil, nil, nil),
+		"damaged BMP: pixels at byte 9, in the header":                                 bytes.Replace(bmpFile(6, 2, 24, 0, 40, nil, nil, make([]byte, 99)), []byte{54, 0, 0, 0}, []byte{9, 0, 0, 0}, 1),
 	} {
 		_, err := DecodeImage(file, "a.bmp")
 		assert.EqualError(t, err, "data: a.bmp: "+want)

@@ -209,7 +209,7 @@ func (f *format) explain(err error, over bool) error {
 	case errors.As(err, &known):
 		return err
 	case errors.As(err, &unread), errors.As(err, &unreadJPEG):
-		return faultf(ErrUnsupported, "%s that is not read: %w: save it as JPEG or PNG", f.name, err)
+		return faultf(ErrUnsupported, "unsupported %s (%w): save it as JPEG or PNG", f.name, err)
 	case over || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		return faultf(ErrDamaged, "truncated %s: %w", f.name, io.ErrUnexpectedEOF)
 	}

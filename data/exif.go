@@ -93,9 +93,17 @@ func tiffOrientation(t []byte) int {
 	}
 	for t = t[p+count:]; entries > 0 && len(t) >= entry; entries, t = entries-1, t[entry:] {
 		if order.Uint16(t) == orientationTag {
-			const short = 3
-			if v := int(order.Uint16(t[value:])); order.Uint16(t[2:]) == short && v >= 1 && v <= 8 {
-				return v
+			const short, long = 3, 4 // some writers, against the specification
+			v := uint32(order.Uint16(t[value:]))
+			switch order.Uint16(t[2:]) {
+			case long:
+				v = order.Uint32(t[value:])
+			case short:
+			default:
+				return 1
+			}
+			if v >= 1 && v <= 8 {
+				return int(v)
 			}
 			return 1
 		}

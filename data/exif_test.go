@@ -53,6 +53,24 @@ var placed = [9]func(x, y, w, h int) (int, int){
 	8: func(x, y, w, h int) (int, int) { return y, w - 1 - x },         // left, bottom
 }
 
+// Some writers give a long where the specification wants a short.
+func TestOrientationAsLong(t *testing.T) {
+	for _, order := range []binary.AppendByteOrder{binary.LittleEndian, binary.BigEndian} {
+		for o := uint32(0); o < 11; o++ {
+			b := exifBlock(order, 0)
+			entry := b[10+12:] // the second
+			value := order.AppendUint32(nil, o)
+			copy(entry[2:], order.AppendUint16(nil, 4))
+			copy(entry[8:], value)
+			want := 1
+			if o >= 1 && o <= 8 {
+				want = int(o)
+			}
+			assert.Equal(t, want, tiffOrientation(b))
+		}
+	}
+}
+
 func TestOrientation(t *testing.T) {
 	jpg := jpegOf(t, picture(40, 24))
 	stored, err := DecodeImage(jpg, "a.jpg")

@@ -37,7 +37,7 @@ func readPNGHeader(data []byte) (h pngHeader, err error) {
 		}
 		n := int(binary.BigEndian.Uint32(data[p:]))
 		if p == len(pngMagic) && kind == "CgBI" {
-			return h, faultf(ErrUnsupported, "PNG of Apple's own kind for apps (CgBI), which is not read: save it as JPEG or PNG")
+			return h, faultf(ErrUnsupported, "unsupported PNG (Apple's own kind for apps, CgBI): save it as JPEG or PNG")
 		}
 		if p == len(pngMagic) && (kind != "IHDR" || n != 13) {
 			return h, faultf(ErrDamaged, "damaged PNG: does not begin with a header")

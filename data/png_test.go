@@ -142,7 +142,7 @@ func TestPNGForgiven(t *testing.T) {
 		"depth":    {"damaged PNG: header says 24x15 pixels of kind 2 with 4 bits", ErrDamaged, pngOf(pngHeaderChunk(24, 15, 4, 2, 0), pixels, end)},
 		"no pixel": {"damaged PNG: no pixels", ErrDamaged, pngOf(header, end)},
 		"cut":      {"truncated PNG: unexpected EOF", ErrDamaged, pngOf(header, pixels)[:60]},
-		"iPhone":   {"PNG of Apple's own kind for apps (CgBI), which is not read: save it as JPEG or PNG", ErrUnsupported, pngOf(chunk("CgBI", make([]byte, 4)), header, pixels, end)},
+		"iPhone":   {"unsupported PNG (Apple's own kind for apps, CgBI): save it as JPEG or PNG", ErrUnsupported, pngOf(chunk("CgBI", make([]byte, 4)), header, pixels, end)},
 	} {
 		_, err := DecodeImage(c.file, "a.png")
 		assert.EqualError(t, err, "data: a.png: "+c.want, name)

@@ -40,12 +40,6 @@ var strangers = []stranger{
 	{"AT&TFORM", "a DjVu document", saveAs},
 	{"%PDF-", "a PDF document", saveAs},
 	{"%!PS", "a PostScript document", saveAs},
-	{"P1\n", "a PBM image", saveAs},
-	{"P2\n", "a PGM image", saveAs},
-	{"P3\n", "a PPM image", saveAs},
-	{"P4\n", "a PBM image", saveAs},
-	{"P5\n", "a PGM image", saveAs},
-	{"P6\n", "a PPM image", saveAs},
 	{"RIFF????AVI ", "an AVI video", notAn},
 	{"RIFF????WAVE", "a sound", notAn},
 	{"\x1aE\xdf\xa3", "a Matroska or WebM video", notAn},
@@ -94,6 +88,9 @@ func strange(data []byte) *stranger {
 		if matches(data, strangers[i].magic) {
 			return &strangers[i]
 		}
+	}
+	if len(data) >= 3 && data[0] == 'P' && data[1] >= '1' && data[1] <= '7' && bytes.IndexByte([]byte(" \t\r\n"), data[2]) >= 0 {
+		return &stranger{"", "a Netpbm image", saveAs}
 	}
 	if len(data) >= 132 && string(data[128:132]) == "DICM" {
 		return &stranger{"", "a DICOM image", saveAs}

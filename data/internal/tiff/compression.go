@@ -50,7 +50,12 @@ func (l *layout) uncompress(raw []byte) (io.Reader, error) {
 		}
 		return lzw.NewReader(r, lzw.MSB, 8), nil
 	case 8, 32946:
-		return zlib.NewReader(r)
+		if l.deflate == nil {
+			d, err := zlib.NewReader(r)
+			l.deflate = d
+			return d, err
+		}
+		return l.deflate, l.deflate.(zlib.Resetter).Reset(r, nil) // each new one takes 40 KB
 	case 32773:
 		return &packBits{r: bufio.NewReader(r)}, nil
 	}
@@ -71,6 +76,14 @@ func (i *interruptible) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	return i.r.Read(p)
+}
+
+// ReadByte spares decompressors a buffer of their own. To be fast it seldom looks at the context.
+func (i *interruptible) ReadByte() (byte, error) {
+	if i.r.Len()%4096 == 0 && i.l.ctx.Err() != nil {
+		return 0, i.l.ctx.Err()
+	}
+	return i.r.ReadByte()
 }
 
 // packBits undoes run-length coding (TIFF 6.0, section 9): n and n+1 bytes as they are, or -n and a byte that

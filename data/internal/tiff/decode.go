@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // Kind says what the samples of a picture are.
@@ -48,6 +49,8 @@ type layout struct {
 	offsets     uint16 // tags
 	counts      uint16
 	scale       [256]uint8 // what a sample of at most 8 bits becomes
+	row         []uint8    // of a block
+	deflate     io.ReadCloser
 }
 
 // Decode decodes the picture, if it is RGB in the memory of pix where that is enough. It ends with ctx.
@@ -258,7 +261,9 @@ func (l *layout) block(pix []uint8, plane, i int) error {
 	if err != nil {
 		return err
 	}
-	row := make([]uint8, (l.bw*samples*l.bits+7)/8)
+	n := (l.bw*samples*l.bits + 7) / 8
+	l.row = slices.Grow(l.row[:0], n)[:n]
+	row := l.row
 	for y := range rows {
 		if y%64 == 63 && l.ctx.Err() != nil {
 			return l.ctx.Err()
