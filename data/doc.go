@@ -11,6 +11,9 @@
 //	})
 //	for batch, err := range l.Epoch(ctx, data.Plan{}) { ... } // batch.Values is [B, 3, 224, 224]
 //
+// Limits bound what an image may cost, for a service that decodes uploads; IsBad tells a bad image from a
+// system that cannot read it.
+//
 // OpenAnnotations reads parts, boxes and masks. OpenFS and the other FS forms read embedded files, archives
 // and object stores.
 //
@@ -21,7 +24,7 @@
 // Pixels equal those of Pillow and torchvision, on which the published weights were trained: the resize is
 // Pillow's antialiased one, bit for bit; chroma is interpolated as in libjpeg and libwebp.
 //
-// Reading order: set.go, folder.go, cub.go; decode.go, resize.go, transform.go; sample.go, loader.go.
+// Reading order: set.go, folder.go, cub.go; decode.go, limits.go, resize.go, transform.go; sample.go, loader.go.
 //
 // Bugs in the caller panic; whatever a file, a folder or a setting can cause is an error that names it.
 package data

@@ -3,6 +3,7 @@ package data_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"image"
 	"image/png"
@@ -12,6 +13,33 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 )
+
+// A service tells by an upload's error whose fault it is.
+func ExampleLimits() {
+	limits := data.Limits{Pixels: 50_000_000, Bytes: 20 << 20}
+	var photo bytes.Buffer
+	if err := png.Encode(&photo, image.NewGray(image.Rect(0, 0, 60, 40))); err != nil {
+		log.Fatal(err)
+	}
+	for _, upload := range [][]byte{photo.Bytes(), photo.Bytes()[:50], []byte("%PDF-1.7"), []byte("hello")} {
+		m, err := limits.Decode(context.Background(), upload, "upload")
+		switch {
+		case err == nil:
+			fmt.Println(m.W, "x", m.H)
+		case errors.Is(err, data.ErrTooLarge):
+			fmt.Println(413, err)
+		case errors.Is(err, data.ErrUnsupported), errors.Is(err, data.ErrNotImage):
+			fmt.Println(415, err)
+		case errors.Is(err, data.ErrDamaged):
+			fmt.Println(422, err)
+		}
+	}
+	// Output:
+	// 60 x 40
+	// 422 data: upload: truncated PNG: unexpected EOF
+	// 415 data: upload: it is a PDF document, which cannot be read: save it as JPEG
+	// 415 data: upload: not an image: starts with "hello", want JPEG, PNG, GIF, BMP, TIFF or WebP
+}
 
 // draw makes a folder of two classes, ten pictures each.
 func draw() (dir string, err error) {

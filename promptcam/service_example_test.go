@@ -3,6 +3,7 @@ package promptcam_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"image/png"
@@ -30,17 +31,12 @@ func explainer(model *promptcam.Model) http.Handler {
 			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 			return
 		}
-		size, _, err := image.DecodeConfig(bytes.NewReader(body)) // package data registers its formats
-		if err != nil {
-			http.Error(w, err.Error(), http.StatusUnsupportedMediaType)
+		photo, err := data.Limits{Pixels: mostPixels}.Decode(r.Context(), body, "upload")
+		if errors.Is(err, data.ErrTooLarge) {
+			http.Error(w, err.Error(), http.StatusRequestEntityTooLarge)
 			return
 		}
-		if int64(size.Width)*int64(size.Height) > mostPixels {
-			http.Error(w, "too many pixels", http.StatusRequestEntityTooLarge)
-			return
-		}
-		photo, err := data.DecodeImage(body, "upload")
-		if err != nil {
+		if err != nil { // data.ErrNotImage, ErrUnsupported, ErrDamaged, or the client has gone
 			http.Error(w, err.Error(), http.StatusUnsupportedMediaType)
 			return
 		}

@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -224,6 +226,36 @@ func TestUnreadablePhotographsAreReturned(t *testing.T) {
 	paint(t, root, "1.png", 1)
 	paint(t, root, "3.png", 3)
 	assert.Equal(t, Stats{Reused: 6, Made: 4}, fill(t, c, root, b))
+}
+
+// An error of the system is not the photograph's: Fill ends, and goes on where it was once the system is well.
+func TestFillEndsWithTheSystemsError(t *testing.T) {
+	b := backbone(t, 1)
+	root, items := photographs(t, 5)
+	c := open(t, filepath.Join(t.TempDir(), "cache"), source(b, ""), Records(2, items))
+	for _, cause := range []error{syscall.EMFILE, syscall.EIO, syscall.EACCES} {
+		bad, err := c.Fill(t.Context(), failing{data.Dir(root), "3.png", cause}, b, FillConfig{Workers: 1})
+		require.ErrorIs(t, err, cause)
+		assert.ErrorContains(t, err, "3.png")
+		assert.Empty(t, bad)
+	}
+	bad, err := c.Fill(t.Context(), data.Dir(root), b, FillConfig{})
+	require.NoError(t, err)
+	assert.Empty(t, bad)
+}
+
+// failing is a folder of which one file cannot be opened.
+type failing struct {
+	data.Dir
+	name string
+	err  error
+}
+
+func (f failing) Open(name string) (fs.File, error) {
+	if name == f.name {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: f.err}
+	}
+	return f.Dir.Open(name)
 }
 
 func TestFillRefuses(t *testing.T) {
