@@ -92,8 +92,8 @@ func ReadSize(fsys fs.FS, name string) (image.Point, error) {
 }
 
 // ReadFile returns the contents of an image file, for DecodeImage, in the memory of buf if that is enough. It
-// refuses, with an error that names the file, what is not a regular file or longer than the default Limits
-// allow.
+// refuses, with an error that names the file, what is not a regular file, does not begin as an image that is read,
+// or is longer than the default Limits allow.
 func ReadFile(fsys fs.FS, name string, buf []byte) ([]byte, error) {
 	return Limits{}.readFile(context.Background(), fsys, name, buf)
 }
@@ -118,20 +118,33 @@ func (l Limits) readFile(ctx context.Context, fsys fs.FS, name string, buf []byt
 		return nil, fail(err)
 	}
 	defer f.Close()
-	buf = slices.Grow(buf[:0], int(info.Size()))[:info.Size()]
-	const step = 16 << 20
-	for part := range slices.Chunk(buf, step) {
+	const head, step = 4096, 16 << 20
+	size := int(info.Size())
+	buf = buf[:0]
+	for end := min(head, size); ; end = min(end+step, size) {
 		if err := ctx.Err(); err != nil {
 			return nil, fail(err)
 		}
-		switch _, err := io.ReadFull(f, part); {
+		if end > head { // memory for all of it, now that it begins as an image
+			buf = slices.Grow(buf, size-len(buf))
+		}
+		at := len(buf)
+		buf = slices.Grow(buf, end-at)[:end]
+		switch _, err := io.ReadFull(f, buf[at:]); {
 		case err == io.EOF || err == io.ErrUnexpectedEOF:
-			return nil, fail(faultf(ErrDamaged, "the file became shorter than its %d bytes while it was read: %w", len(buf), io.ErrUnexpectedEOF))
+			return nil, fail(faultf(ErrDamaged, "the file became shorter than its %d bytes while it was read: %w", size, io.ErrUnexpectedEOF))
 		case err != nil:
 			return nil, fail(err)
 		}
+		if at == 0 {
+			if _, err := sniff(buf); err != nil {
+				return nil, fail(err)
+			}
+		}
+		if end == size {
+			return buf, nil
+		}
 	}
-	return buf, nil
 }
 
 // A decoder reads images, each into the memory of the one before.

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/gif"
 	"image/png"
 	"io"
@@ -173,6 +174,30 @@ func TestYCbCr(t *testing.T) {
 	for x := 1; x < 39; x++ {
 		cr := 100 + float64(x) - 0.5 // sample i lies between the pixels 2i and 2i+1
 		assert.InDelta(t, 128+1.402*(cr-128), float64(m.row(0)[3*x]), 1.3)
+	}
+}
+
+// image/draw reads and writes an RGB without an allocation for each pixel, and its colours are those of Set.
+func TestDrawOnRGB(t *testing.T) {
+	m, src := noise(40, 30, 5), image.NewNRGBA(image.Rect(0, 0, 40, 30))
+	for i := range src.Pix {
+		src.Pix[i] = uint8(i * 7)
+	}
+	for x := range 40 {
+		for y := range 30 {
+			c := color.RGBA64Model.Convert(src.At(x, y)).(color.RGBA64)
+			m.Set(x, y, c)
+			want := m.At(x, y)
+			m.Set(x, y, color.Black)
+			m.SetRGBA64(x, y, c)
+			require.Equal(t, want, m.At(x, y))
+		}
+	}
+	m.SetRGBA64(40, 0, color.RGBA64{})
+	for _, op := range []draw.Op{draw.Src, draw.Over} {
+		assert.Less(t, testing.AllocsPerRun(3, func() { draw.Draw(m, m.Bounds(), src, image.Point{}, op) }), 10.0)
+		assert.Less(t, testing.AllocsPerRun(3, func() { draw.Draw(m, m.Bounds(), noise(1, 1, 1), image.Point{}, op) }), 10.0)
+		assert.Less(t, testing.AllocsPerRun(3, func() { draw.Draw(image.NewRGBA(m.Bounds()), m.Bounds(), m, image.Point{}, op) }), 10.0)
 	}
 }
 

@@ -424,6 +424,18 @@ func TestSmallFilesCostLittle(t *testing.T) {
 	}
 }
 
+// A file that does not begin as an image is not read to its end.
+func TestStrangersAreNotReadWhole(t *testing.T) {
+	const size = 64 << 20
+	path := filepath.Join(t.TempDir(), "video.jpg")
+	require.NoError(t, os.WriteFile(path, []byte("\x00\x00\x00\x14ftypisom\x00\x00\x02\x00"), 0o600))
+	require.NoError(t, os.Truncate(path, size))
+	var err error
+	got := allocated(func() { _, err = Limits{Bytes: size}.Read(t.Context(), nil, path) })
+	assert.EqualError(t, err, "data: "+path+": not an image, but a video")
+	assert.Less(t, got, 1<<20)
+}
+
 // manyChunks are small chunks of no meaning.
 func manyChunks(n int) (out [][]byte) {
 	for range n {

@@ -8,7 +8,7 @@ import (
 )
 
 // RGB is an 8-bit colour image without alpha: H rows of W interleaved
-// R, G, B triples. It implements image.Image, image.RGBA64Image and draw.Image.
+// R, G, B triples. It implements image.Image and draw.RGBA64Image.
 type RGB struct {
 	Pix  []uint8 // [H, W, 3]
 	W, H int
@@ -50,6 +50,21 @@ func (m *RGB) Set(x, y int, c color.Color) {
 		p := m.Pix[3*(y*m.W+x):]
 		p[0], p[1], p[2] = r, g, b
 	}
+}
+
+// SetRGBA64 implements draw.RGBA64Image, through which image/draw writes pixels without an allocation for each. It
+// is Set for one type of colour.
+func (m *RGB) SetRGBA64(x, y int, c color.RGBA64) {
+	if !(image.Point{x, y}).In(m.Bounds()) {
+		return
+	}
+	r, g, b := uint32(c.R), uint32(c.G), uint32(c.B)
+	if a := uint32(c.A); a != 0xffff && a != 0 { // as color.NRGBA64Model
+		r, g, b = r*0xffff/a, g*0xffff/a, b*0xffff/a
+	} else if a == 0 {
+		r, g, b = 0, 0, 0
+	}
+	put(m.Pix[3*(y*m.W+x):], uint8(r>>8), uint8(g>>8), uint8(b>>8))
 }
 
 // reuseRGB returns an image of any content in the memory pix if that is enough.
