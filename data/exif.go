@@ -147,9 +147,13 @@ func upright(m *RGB, o int) *RGB {
 		w, h = h, w
 	}
 	out := NewRGB(w, h)
+	// at is linear: steps to the right and down are the same everywhere.
+	right, down := 3*(at(1, 0)-at(0, 0)), 3*(at(0, 1)-at(0, 0))
 	for y := range h {
-		for x := range w {
-			copy(out.row(y)[3*x:][:3], m.Pix[3*at(x, y):])
+		from := 3*at(0, 0) + y*down
+		for row := out.row(y); len(row) > 0; row, from = row[3:], from+right {
+			p := m.Pix[from : from+3 : from+3]
+			row[0], row[1], row[2] = p[0], p[1], p[2]
 		}
 	}
 	return out

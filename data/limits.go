@@ -73,7 +73,8 @@ func faultf(kind error, format string, args ...any) error {
 	return &fault{kind, fmt.Errorf(format, args...)}
 }
 
-// Decode is DecodeImage within these limits and until ctx ends.
+// Decode is DecodeImage within these limits and until ctx ends. Of a lossy WebP picture only the reading ends;
+// to decode it takes about a second for 2^24 pixels.
 func (l Limits) Decode(ctx context.Context, data []byte, name string) (*RGB, error) {
 	return (&decoder{Limits: l}).decode(ctx, data, name)
 }

@@ -10,13 +10,11 @@ type stranger struct{ magic, name, advice string }
 
 const (
 	saveAs  = "save it as JPEG"
-	notAn   = "not an image"
-	anew    = "download it anew"
 	convert = "develop it to JPEG or TIFF"
 )
 
-// strangers are told by their first bytes, where ? is any byte. Those whose advice begins with saveAs or convert
-// are photographs. HEIC, AVIF and other kinds in ISO boxes are told by their brand.
+// strangers are told by their first bytes, where ? is any byte. Those with the advice saveAs or convert are
+// pictures. HEIC, AVIF and other kinds in ISO boxes are told by their brand.
 var strangers = []stranger{
 	{"FUJIFILMCCD-RAW", "a camera RAW photograph (Fujifilm RAF)", convert},
 	{"IIRO", "a camera RAW photograph (Olympus ORF)", convert},
@@ -40,20 +38,20 @@ var strangers = []stranger{
 	{"AT&TFORM", "a DjVu document", saveAs},
 	{"%PDF-", "a PDF document", saveAs},
 	{"%!PS", "a PostScript document", saveAs},
-	{"RIFF????AVI ", "an AVI video", notAn},
-	{"RIFF????WAVE", "a sound", notAn},
-	{"\x1aE\xdf\xa3", "a Matroska or WebM video", notAn},
+	{"RIFF????AVI ", "an AVI video", ""},
+	{"RIFF????WAVE", "a sound", ""},
+	{"\x1aE\xdf\xa3", "a Matroska or WebM video", ""},
 	{"PK\x03\x04", "a ZIP archive", "unpack it"},
 	{"Rar!", "a RAR archive", "unpack it"},
 	{"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it"},
 	{"\x1f\x8b", "a gzip file", "unpack it"},
-	{"\x93NUMPY", "a NumPy array", notAn},
-	{"\x89HDF", "an HDF5 file", notAn},
-	{"SQLite format 3\x00", "an SQLite database", notAn},
-	{"\x00\x05\x16\x07", "macOS metadata (AppleDouble), of which the photograph is the file without ._ in its name", notAn},
-	{"L\x00\x00\x00\x01\x14\x02\x00", "a Windows shortcut", notAn},
-	{"version https://git-lfs", "a Git LFS pointer, not the photograph", "run git lfs pull"},
-	{"{", "JSON text", notAn},
+	{"\x93NUMPY", "a NumPy array", ""},
+	{"\x89HDF", "an HDF5 file", ""},
+	{"SQLite format 3\x00", "an SQLite database", ""},
+	{"\x00\x05\x16\x07", "macOS metadata (AppleDouble), of which the photograph is the file without ._ in its name", ""},
+	{"L\x00\x00\x00\x01\x14\x02\x00", "a Windows shortcut", ""},
+	{"version https://git-lfs", "a Git LFS pointer", "run git lfs pull"},
+	{"{", "JSON text", ""},
 }
 
 // sniff returns the format of a file with these contents.
@@ -67,14 +65,13 @@ func sniff(data []byte) (*format, error) {
 		}
 	}
 	if s := strange(data); s != nil {
-		kind := ErrNotImage
-		if s.advice == saveAs || s.advice == convert {
-			kind = ErrUnsupported
+		switch s.advice {
+		case saveAs, convert:
+			return nil, faultf(ErrUnsupported, "it is %s, which cannot be read: %s", s.name, s.advice)
+		case "":
+			return nil, faultf(ErrNotImage, "not an image, but %s", s.name)
 		}
-		if s.advice == notAn {
-			return nil, faultf(kind, "not an image, but %s", s.name)
-		}
-		return nil, faultf(kind, "it is %s, which cannot be read: %s", s.name, s.advice)
+		return nil, faultf(ErrNotImage, "not an image, but %s: %s", s.name, s.advice)
 	}
 	return nil, faultf(ErrNotImage, "not an image: starts with %q, want JPEG, PNG, GIF, BMP, TIFF or WebP", data[:min(9, len(data))])
 }
@@ -96,7 +93,7 @@ func strange(data []byte) *stranger {
 		return &stranger{"", "a DICOM image", saveAs}
 	}
 	if len(bytes.Trim(data[:min(512, len(data))], "\x00")) == 0 {
-		return &stranger{"", "zero bytes, as an interrupted copy or a failing disk leaves them", notAn}
+		return &stranger{"", "zero bytes, as an interrupted copy or a failing disk leaves them", ""}
 	}
 	text := bytes.ToLower(bytes.TrimSpace(bytes.TrimPrefix(data[:min(1024, len(data))], []byte("\xef\xbb\xbf"))))
 	markup := bytes.HasPrefix(text, []byte("<?xml")) || bytes.HasPrefix(text, []byte("<!--")) || bytes.HasPrefix(text, []byte("<!doctype svg"))
@@ -104,9 +101,9 @@ func strange(data []byte) *stranger {
 	case bytes.HasPrefix(text, []byte("<svg")), markup && bytes.Contains(text, []byte("<svg")):
 		return &stranger{"", "an SVG drawing", saveAs}
 	case bytes.HasPrefix(text, []byte("<!doctype html")), bytes.HasPrefix(text, []byte("<html")), markup && bytes.Contains(text, []byte("<html")):
-		return &stranger{"", "a web page in place of the photograph", anew}
+		return &stranger{"", "a web page", "download the photograph anew"}
 	case bytes.HasPrefix(text, []byte("<?xml")):
-		return &stranger{"", "XML text", notAn}
+		return &stranger{"", "XML text", ""}
 	}
 	return nil
 }
@@ -134,7 +131,7 @@ func boxed(data []byte) *stranger {
 			return &stranger{"", known.name, known.advice}
 		}
 	}
-	return &stranger{"", "a video", notAn}
+	return &stranger{"", "a video", ""}
 }
 
 // matches reports whether a file begins with magic, where ? is any byte.

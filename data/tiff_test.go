@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math/bits"
+	"slices"
 	"strings"
 	"testing"
 
@@ -60,7 +61,7 @@ func (w tiffWriter) file(blocks [][]byte, tags ...tiffTag) []byte {
 			offsets, counts = 324, 325
 		}
 	}
-	if blocks != nil {
+	if !slices.ContainsFunc(tags, func(t tiffTag) bool { return t.tag == offsets }) && blocks != nil {
 		tags = append(tags, tiffTag{offsets, at, true}, tiffTag{counts, length, true})
 	}
 	var dir []byte
@@ -419,6 +420,24 @@ func TestTIFFRefused(t *testing.T) {
 	}
 	_, err := DecodeImage([]byte("II*\x00\x10\x00\x00\x00CR\x02\x00\x00\x00\x00\x00\x00\x00\x00\x00"), "a.cr2")
 	assert.ErrorContains(t, err, "a.cr2: it is a camera RAW photograph")
+}
+
+// Lengths of strips may be missing, zero or too large.
+func TestTIFFForgiven(t *testing.T) {
+	m := picture(9, 6)
+	base := []tiffTag{is(256, 9), is(257, 6), is(258, 8, 8, 8), is(262, 2)}
+	for name, more := range map[string][]tiffTag{
+		"missing":   {{273, []int{16}, true}},
+		"zero":      {{273, []int{16}, true}, {279, []int{0}, true}},
+		"too large": {{273, []int{16}, true}, {279, []int{1 << 30}, true}},
+	} {
+		for _, w := range tiffWriters[2:] { // whose header takes 16 bytes
+			file := w.file([][]byte{m.Pix}, append(base, more...)...)
+			got, err := DecodeImage(file, name)
+			require.NoError(t, err, name)
+			require.Equal(t, m, got, name)
+		}
+	}
 }
 
 // A BigTIFF file is turned upright too.

@@ -132,7 +132,7 @@ func (l *layout) read() error {
 
 // colours takes what the directory says of colours.
 func (l *layout) colours() error {
-	photometric := l.first(tagPhotometric, 1)
+	photometric := l.first(tagPhotometric, 0)
 	switch photometric {
 	case 0, 1:
 		l.kind, l.keep, l.invert = Grey, 1, photometric == 0
@@ -232,14 +232,11 @@ func (l *layout) block(pix []uint8, plane, i int) error {
 		return err
 	}
 	at := plane*l.across*l.down + i
-	offset := l.dir.at(l.order, l.offsets, at)
-	count := uint64(len(l.data)) - min(offset, uint64(len(l.data)))
+	raw := l.data[min(l.dir.at(l.order, l.offsets, at), uint64(len(l.data))):]
 	if l.dir.len(l.counts) > at {
-		count = l.dir.at(l.order, l.counts, at)
-	}
-	raw, err := l.within(offset, count)
-	if err != nil {
-		return err
+		if n := l.dir.at(l.order, l.counts, at); n > 0 { // some writers say 0, or more than there is
+			raw = raw[:min(n, uint64(len(raw)))]
+		}
 	}
 	x0, y0 := i%l.across*l.bw, i/l.across*l.bh
 	cols, rows := min(l.bw, l.Width-x0), min(l.bh, l.Height-y0)

@@ -166,7 +166,13 @@ func (f *File) directory(at uint64) (dir directory, next uint64, err error) {
 
 // wanted reports whether a picture cannot be read without the tag's values.
 func wanted(tag uint16) bool {
-	return tag >= tagWidth && tag <= tagTileCounts || tag == tagExtra || tag == tagFormat || tag == tagJPEGTables
+	switch tag {
+	case tagWidth, tagHeight, tagBits, tagCompression, tagPhotometric, tagFillOrder, tagStripOffsets, tagSamples, tagRowsPerStrip,
+		tagStripCounts, tagPlanar, tagT4Options, tagT6Options, tagPredictor, tagColourMap, tagTileWidth, tagTileHeight,
+		tagTileOffsets, tagTileCounts, tagInkSet, tagExtra, tagFormat, tagJPEGTables:
+		return true
+	}
+	return false
 }
 
 func uintOf(order binary.ByteOrder, b []byte) uint64 {
