@@ -147,13 +147,17 @@ func upright(m *RGB, o int) *RGB {
 		w, h = h, w
 	}
 	out := NewRGB(w, h)
-	// at is linear: steps to the right and down are the same everywhere.
+	// at is linear: steps to the right and down are the same everywhere. In strips of columns, the stored rows
+	// that a turned row takes its pixels from stay in the processor's cache.
+	const strip = 64
 	right, down := 3*(at(1, 0)-at(0, 0)), 3*(at(0, 1)-at(0, 0))
-	for y := range h {
-		from := 3*at(0, 0) + y*down
-		for row := out.row(y); len(row) > 0; row, from = row[3:], from+right {
-			p := m.Pix[from : from+3 : from+3]
-			row[0], row[1], row[2] = p[0], p[1], p[2]
+	for x := 0; x < w; x += strip {
+		for y := range h {
+			from := 3*at(0, 0) + x*right + y*down
+			for row := out.row(y)[3*x : 3*min(x+strip, w)]; len(row) > 0; row, from = row[3:], from+right {
+				p := m.Pix[from : from+3 : from+3]
+				row[0], row[1], row[2] = p[0], p[1], p[2]
+			}
 		}
 	}
 	return out

@@ -72,7 +72,7 @@ func TestOrientationAsLong(t *testing.T) {
 }
 
 func TestOrientation(t *testing.T) {
-	jpg := jpegOf(t, picture(40, 24))
+	jpg := jpegOf(t, picture(140, 84)) // more than a strip
 	stored, err := DecodeImage(jpg, "a.jpg")
 	require.NoError(t, err)
 	for o := 1; o <= 8; o++ {
