@@ -178,7 +178,7 @@ type LoaderConfig struct {
 	Shuffle   bool  // new order each epoch
 	Seed      int64 // of the order and of the transform's randomness
 	Workers   int   // images decoded at a time; 0 means GOMAXPROCS
-	Limits    Limits
+	Limits    Limits // of a photograph
 }
 
 // NewLoader returns a loader that decodes and transforms the photographs of items, whose paths are names in
