@@ -174,10 +174,10 @@ func (s *slot) reset(picks []Pick, l *Loader) {
 // LoaderConfig configures NewLoader.
 type LoaderConfig struct {
 	Transform Transform
-	Batch     int   // images per batch
-	Shuffle   bool  // new order each epoch
-	Seed      int64 // of the order and of the transform's randomness
-	Workers   int   // images decoded at a time; 0 means GOMAXPROCS
+	Batch     int    // images per batch
+	Shuffle   bool   // new order each epoch
+	Seed      int64  // of the order and of the transform's randomness
+	Workers   int    // images decoded at a time; 0 means GOMAXPROCS
 	Limits    Limits // of a photograph
 }
 
