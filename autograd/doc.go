@@ -21,9 +21,10 @@
 // Params at once as long as nobody changes them.
 //
 // Each operation stands beside its adjoint: a function that computes, a struct of what the adjoint reads, and
-// its method back. Losses that compute their gradient at once share the adjoint in loss.go. Operands
-// whose shapes do not match are a bug of the caller: the operation panics with a *tensor.ShapeError. It also
-// does so for a view with gaps, such as Slice and Split return; only those two, Add, Mul, Concat, Dropout,
-// DropPath, Linear's weight and, if the last dimension has no gaps, Attention accept one. Reading order:
-// tape.go, frame.go, linear.go, then any other.
+// its method back. Losses that compute their gradient at once share the adjoint in loss.go. Op makes an
+// operation that the package does not have. Operands whose shapes do not match are a bug of the caller: the
+// operation panics with a *tensor.ShapeError. Operands may be views with gaps, such as Slice and Split return.
+// Slice, Split, Add, Mul, Concat, Dropout, DropPath, Combine, Linear's weight and, if the last dimension has no
+// gaps, Gather and Attention read them as they are; Gather and Attention panic for others, and the rest copy
+// them first. Reading order: tape.go, frame.go, linear.go, then any other.
 package autograd

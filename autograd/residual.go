@@ -26,6 +26,9 @@ func (r Residual) result(x *Var, params ...*Var) *Var {
 	return y
 }
 
+// contig returns r with contiguous operands.
+func (r Residual) contig() Residual { return Residual{contig(r.X), contig(r.Scale)} }
+
 // linearTo writes r.X + r.Scale∘(x·wᵀ + b) to y.
 func (r Residual) linearTo(y, x *tensor.Tensor, w, b *Var) {
 	after := tensor.After{Bias: b.valueOrNil(), Scale: r.Scale.valueOrNil(), Residual: r.X.valueOrNil()}

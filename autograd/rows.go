@@ -58,7 +58,7 @@ type gather struct {
 }
 
 func (n *gather) back(dy *tensor.Tensor) {
-	n.x.addGrad(func(g *tensor.Tensor) { tensor.GatherBackwardTo(g, dy, n.rows) })
+	n.x.AddGrad(func(g *tensor.Tensor) { tensor.GatherBackwardTo(g, dy, n.rows) })
 }
 
 // Combine returns weights·x, [..., n, D], for weights [n, M] without gradient and x [..., M, D]: n fixed
@@ -84,13 +84,13 @@ type combine struct {
 }
 
 func (n *combine) back(dy *tensor.Tensor) {
-	n.x.addGrad(func(g *tensor.Tensor) { tensor.MatMulTo(g, n.weights.Transpose(), dy) })
+	n.x.AddGrad(func(g *tensor.Tensor) { tensor.MatMulTo(g, n.weights.Transpose(), dy) })
 }
 
 // Patches cuts images [B, C, H, W] into squares of p by p pixels and returns them as rows [B, H/p·W/p,
-// C·p·p], see tensor.PatchesTo: Linear with the weight of a convolution is then the patch embedding. images
-// must be contiguous.
+// C·p·p], see tensor.PatchesTo: Linear with the weight of a convolution is then the patch embedding.
 func Patches(images *Var, p int) *Var {
+	images = contig(images)
 	x := images.Value()
 	y := images.tape.result(tensor.PatchesShape(x, p), images)
 	tensor.PatchesTo(y.value, x, p)
@@ -106,5 +106,5 @@ type patches struct {
 }
 
 func (n *patches) back(dy *tensor.Tensor) {
-	n.images.addGrad(func(g *tensor.Tensor) { tensor.PatchesBackwardTo(g, dy, n.p) })
+	n.images.AddGrad(func(g *tensor.Tensor) { tensor.PatchesBackwardTo(g, dy, n.p) })
 }
