@@ -84,6 +84,7 @@ func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
 	if s := after.Scale; s != nil && !slices.Equal(s.shape, w.shape[:1]) {
 		panic(&ShapeError{op, [][]int{s.shape}, fmt.Sprintf("want a scale [%d]", w.shape[0])})
 	}
+	separate(op, dst, x, w, after.Residual)
 	if dst.Len() == 0 {
 		return
 	}
@@ -117,6 +118,7 @@ func LinearBackwardTo(dx, dw, dy, x, w *Tensor, packed *Packed) {
 	}
 	if dw != nil {
 		linearShapes("LinearBackwardTo", dy, x, dw, nil)
+		separate("LinearBackwardTo", dw, dy, x)
 		if dw.Len() > 0 {
 			gemm(dw.matrix(), dy.flat().T(), x.flat())
 		}
@@ -135,6 +137,7 @@ func LinearBackwardActTo(dx, dy, w *Tensor, packed *Packed, pre *Tensor, act Act
 // inputGrad computes dy·w, applies after and writes the result to dx.
 func inputGrad(op string, dx, dy, w *Tensor, packed *Packed, after kernel.After) {
 	linearShapes(op, dy, dx, w, nil)
+	separate(op, dx, dy, w)
 	if dx.Len() == 0 {
 		return
 	}
