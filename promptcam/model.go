@@ -195,10 +195,10 @@ func New(b *vit.Model, c Config, rng *rand.Rand) (*Model, error) {
 	p, d := float64(b.Config.PatchSize), float64(b.Config.Dim)
 	limit := math.Sqrt(6 / (3*p*p + d))
 	for _, a := range m.Agnostic {
-		nn.Uniform(rng, a.Value, limit)
+		nn.Uniform(rng, a, limit)
 	}
-	nn.Uniform(rng, m.Class.Value, limit)
-	nn.KaimingUniform(rng, m.Head.Weight.Value, m.Head.Bias.Value)
+	nn.Uniform(rng, m.Class, limit)
+	nn.KaimingUniform(rng, m.Head.Weight, m.Head.Bias)
 	if m.Adapters != nil {
 		m.Adapters.initialize(rng)
 	}

@@ -52,7 +52,7 @@ func move(m *Model) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for name, p := range nn.Params(m.Adapters) {
 		if strings.HasSuffix(name, "lora_B") {
-			nn.Normal(rng, p.Value, 0.2*gain(newScale)) // as 0.2 in ordinary adapters
+			nn.Normal(rng, p, 0.2*gain(newScale)) // as 0.2 in ordinary adapters
 		}
 	}
 }
@@ -137,7 +137,7 @@ func TestModelsWithRegisters(t *testing.T) {
 		b := m.Backbone
 		b.Config.Registers = 2
 		b.Registers = nn.NewParam(1, 2, b.Config.Dim)
-		nn.Uniform(rand.New(rand.NewPCG(3, 4)), b.Registers.Value, 1)
+		nn.Uniform(rand.New(rand.NewPCG(3, 4)), b.Registers, 1)
 		nn.Freeze(b)
 		scores, attn := forward(m, g.images.Value)
 		assert.Equal(t, m.patches(), attn.Dim(3))

@@ -165,18 +165,14 @@ func New(c Config, rng *rand.Rand) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	normal := func(p *autograd.Param, deviation float64) { nn.Normal(rng, p.Value, deviation) }
+	normal := func(p *autograd.Param, deviation float64) { nn.Normal(rng, p, deviation) }
 	m := newModel(c)
 	normal(m.ClassToken, 1e-6)
 	if m.Registers != nil {
 		normal(m.Registers, 1e-6)
 	}
 	normal(m.Position, 0.02)
-	var bias *tensor.Tensor
-	if m.Patch.Bias != nil {
-		bias = m.Patch.Bias.Value
-	}
-	nn.KaimingUniform(rng, m.Patch.Weight.Value.Reshape(c.Dim, -1), bias) // [D, 3·P·P]
+	nn.KaimingUniform(rng, m.Patch.Weight, m.Patch.Bias)
 	for _, b := range m.Blocks {
 		for _, l := range []*nn.Linear{b.Attn.QKV, b.Attn.Proj, b.MLP.FC1, b.MLP.FC2} {
 			normal(l.Weight, math.Sqrt(2/float64(l.Weight.Value.Dim(0)+l.Weight.Value.Dim(1))))
