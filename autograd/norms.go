@@ -1,6 +1,7 @@
 package autograd
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -8,8 +9,9 @@ import (
 )
 
 // LayerNorm returns the rows of x [..., D], each normalised to mean 0 and variance 1, times weight [D], plus
-// bias [D]. eps is added to the variance.
+// bias [D]. eps, at least 0, is added to the variance.
 func LayerNorm(x, weight, bias *Var, eps float32) *Var {
+	notNegative("LayerNorm", eps)
 	x, weight, bias = contig(x), contig(weight), contig(bias)
 	y := x.tape.result(x.Shape(), x, weight, bias)
 	stats := x.tape.scratch(x.Value().Len()/x.Dim(-1), 2)
@@ -39,6 +41,13 @@ func (n *layerNorm) back(dy *tensor.Tensor) {
 	n.x.AddGrad(func(g *tensor.Tensor) {
 		tensor.LayerNormBackwardTo(g, nil, nil, dy, n.x.value, n.weight.value, n.stats)
 	})
+}
+
+// notNegative panics unless eps is at least 0.
+func notNegative(op string, eps float32) {
+	if !(eps >= 0) {
+		panic(fmt.Sprintf("autograd: %s with eps %v, want at least 0", op, eps))
+	}
 }
 
 // Normalize returns the rows of x [..., D], each divided by its length, or by 1e-12 if that is more, like
@@ -98,8 +107,9 @@ func dot(a, b []float32) (sum float64) {
 
 // Standardize returns the columns of x [..., D], each shifted and scaled to mean 0 and variance 1 over all
 // rows: batch normalisation with the statistics of the batch (Ioffe and Szegedy, arXiv 1502.03167), without
-// weight and bias. eps is added to the variance.
+// weight and bias. eps, at least 0, is added to the variance.
 func Standardize(x *Var, eps float32) *Var {
+	notNegative("Standardize", eps)
 	x = contig(x)
 	y := x.tape.result(x.Shape(), x)
 	d := x.Dim(-1)

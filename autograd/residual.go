@@ -18,6 +18,7 @@ func (r Residual) result(x *Var, params ...*Var) *Var {
 	if r.Scale != nil && r.Scale.needs {
 		panic("autograd: the scale of a Residual has no gradient: use Mul and Add")
 	}
+	x.Dim(-1)       // panics for a scalar
 	var room [8]int // on the stack
 	shape := append(room[:0], x.Shape()...)
 	shape[len(shape)-1] = params[len(params)-2].Dim(0)

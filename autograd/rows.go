@@ -3,8 +3,11 @@ package autograd
 import "github.com/promptcam/promptcam/tensor"
 
 // Concat returns the rows of all xs in order, [B, R1+R2+..., D]. Each x is [B, R, D], or [1, R, D] if all
-// images share it.
+// images share it. It panics without xs.
 func Concat(xs ...*Var) *Var {
+	if len(xs) == 0 {
+		panic("autograd: Concat of nothing")
+	}
 	shape := [3]int{1, 0, xs[0].Dim(-1)}
 	for _, x := range xs {
 		if s := x.Shape(); len(s) != 3 || s[2] != shape[2] {

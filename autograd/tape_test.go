@@ -71,6 +71,10 @@ func TestMisuse(t *testing.T) {
 	})
 
 	assert.PanicsWithValue(t, "autograd: Const of a nil tensor", func() { tp.Const(nil) })
+	assert.PanicsWithValue(t, "autograd: Concat of nothing", func() { autograd.Concat() })
+	assert.PanicsWithValue(t, "tensor: activation 7 does not exist", func() {
+		autograd.MLP(autograd.Residual{}, tp.Const(tensor.New(3, 3)), tp.Const(tensor.New(2, 3)), nil, tp.Const(tensor.New(3, 2)), nil, 7)
+	})
 	assert.PanicsWithValue(t, "autograd: Param without a Value", func() { tp.Param(&autograd.Param{}) })
 
 	y := autograd.GELU(x)
@@ -85,6 +89,9 @@ func TestMisuse(t *testing.T) {
 		"Patches": func() { autograd.Patches(tp.Const(tensor.New(1, 3, 4, 5)), 2) },
 		"LinearAdd": func() {
 			autograd.LinearAdd(autograd.Residual{X: tp.Const(tensor.New(4, 2))}, tp.Const(tensor.New(3, 3)), tp.Const(tensor.New(2, 3)), nil)
+		},
+		"Linear of a number": func() {
+			autograd.Linear(tp.Const(tensor.New()), tp.Const(tensor.New(1, 1)), nil)
 		},
 		"Gather along gaps": func() { autograd.Gather(tp.Const(tensor.New(1, 3, 4).Transpose()), []int{0}) },
 		"Reshape":           func() { autograd.Reshape(tp.Const(tensor.New(4, 8).Transpose()), 31) },
@@ -249,8 +256,11 @@ func TestDropoutPanics(t *testing.T) {
 	assert.Equal(t, make([]float32, 6), autograd.DropPath(x, 1).Value().Data())
 }
 
-func TestTemperaturesPanic(t *testing.T) {
+func TestNumbersThatWouldGiveNaNPanic(t *testing.T) {
 	tp := &autograd.Tape{}
+	x, w := tp.Const(tensor.New(2, 3)), tp.Const(tensor.New(3))
+	assert.PanicsWithValue(t, "autograd: LayerNorm with eps -1, want at least 0", func() { autograd.LayerNorm(x, w, w, -1) })
+	assert.PanicsWithValue(t, "autograd: Standardize with eps NaN, want at least 0", func() { autograd.Standardize(x, float32(math.NaN())) })
 	for _, temperature := range []float32{0, -1, float32(math.NaN())} {
 		assert.PanicsWithValue(t, fmt.Sprintf("autograd: Distill at temperature %v, want a positive number", temperature), func() {
 			autograd.Distill(tp.Const(tensor.New(2, 3)), tensor.New(2, 3), temperature)

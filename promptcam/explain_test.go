@@ -16,6 +16,17 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
+// explain runs the model on normalised pixels [1, 3, H, W].
+func (m *Model) explain(pixels *tensor.Tensor) *Explanation {
+	tape := m.tape(context.Background())
+	defer m.done(tape)
+	all, err := m.explainAll(tape, &data.Batch{Values: pixels})
+	if err != nil {
+		panic(err)
+	}
+	return all[0]
+}
+
 func TestExplainAgreesWithForward(t *testing.T) {
 	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
 		scores, attn := forward(m, g.images.Value)

@@ -1,9 +1,12 @@
 package promptcam
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -13,6 +16,7 @@ import (
 	"github.com/promptcam/promptcam/autograd/gradcheck"
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/tensor/tensortest"
 	"github.com/promptcam/promptcam/vit"
 )
@@ -311,6 +315,57 @@ func TestModelsShareABackbone(t *testing.T) {
 	for _, block := range b.Blocks {
 		assert.Zero(t, block.DropPath, "the caller's backbone stays as it was")
 	}
+}
+
+// A service loads a model while others explain on the same backbone (under -race: without a data race), from a
+// backbone that no model was ever made on.
+func TestReloadWhileInUse(t *testing.T) {
+	g := openGolden(t, "dino")
+	b, err := vit.LoadFrom(nn.Tensors(nn.State(g.model().Backbone)), g.config)
+	require.NoError(t, err)
+	for name, p := range nn.Params(b) {
+		assert.True(t, p.Frozen, name)
+	}
+	images := g.images.Value
+	features := func() []float32 {
+		return b.Features((&autograd.Tape{NoGrad: true}).Const(images)).Value().Data()
+	}
+	want := slices.Clone(features())
+	config := configs()["deep"]
+	config.DropPath = 0.5
+
+	var saved bytes.Buffer
+	first, err := New(b, config, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	require.NoError(t, first.Save(&saved))
+	image := images.Slice(0, 0, 1).Contig()
+	scores := first.explain(image).Scores
+
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() { assert.Equal(t, want, features()) })
+		wg.Go(func() { assert.Equal(t, scores, first.explain(image).Scores) })
+		wg.Go(func() {
+			f, err := checkpoint.Decode(bytes.NewReader(saved.Bytes()), int64(saved.Len()), "saved")
+			if !assert.NoError(t, err) {
+				return
+			}
+			again, err := Load(f, b)
+			if assert.NoError(t, err) {
+				assert.Equal(t, scores, again.explain(image).Scores)
+			}
+		})
+		wg.Go(func() {
+			_, err := New(b, Config{Mode: Last, Classes: 3, Rank: 2}, rand.New(rand.NewPCG(1, 2)))
+			assert.NoError(t, err)
+		})
+	}
+	wg.Wait()
+}
+
+func TestNewWithoutRandomNumbers(t *testing.T) {
+	b := openGolden(t, "dino").model().Backbone
+	assert.PanicsWithValue(t, "nn: no random numbers to initialise with: rng is nil", func() { New(b, Config{Mode: Last, Classes: 3}, nil) })
 }
 
 func TestPatchesOnlySeesNothingElse(t *testing.T) {

@@ -1,6 +1,7 @@
 package promptcam
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -99,7 +100,7 @@ func (e *Explanation) blurred(class int, heads headOutputs, choices [][]bool) []
 			}
 		}
 	}
-	tape := m.tape()
+	tape := m.tape(context.Background())
 	defer m.done(tape)
 	z := tape.Const(e.z.Slice(0, class, class+1))           // [1, D]
 	scores := m.score(m.last.Complete(z, tape.Const(rows))) // [1, choices]

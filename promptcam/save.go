@@ -58,6 +58,10 @@ func (i Info) Validate() error {
 // ErrFormat is wrapped by the errors for a checkpoint that holds no Prompt-CAM.
 var ErrFormat = errors.New("not a saved Prompt-CAM")
 
+// ErrWrongBackbone is wrapped by the errors of [Load] and [Open] about a backbone: a [*BackboneError], or that of
+// weights which do not fit the architecture that the model was trained on.
+var ErrWrongBackbone = errors.New("wrong backbone")
+
 // BackboneError is the error of [Load] and [Open] for a missing backbone, or for another than the model was
 // trained on.
 type BackboneError struct {
@@ -80,6 +84,9 @@ func (e *BackboneError) Error() string {
 	}
 	return "promptcam: " + e.Path + " " + problem
 }
+
+// Unwrap returns [ErrWrongBackbone].
+func (e *BackboneError) Unwrap() error { return ErrWrongBackbone }
 
 // format marks our files. It changes when older ones can no longer be read.
 const format = "promptcam 1"
@@ -146,9 +153,15 @@ func Open(path, weights string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := vit.Load(weights, info.Backbone.Config)
+	backbone, err := checkpoint.Open(weights)
 	if err != nil {
-		return nil, fmt.Errorf("promptcam: %s is not the %s that %s was trained on: %w", weights, info.Backbone.Config.Name, path, err)
+		return nil, fmt.Errorf("promptcam: %w", err)
+	}
+	defer backbone.Close()
+	b, err := vit.LoadFrom(backbone, info.Backbone.Config)
+	if err != nil {
+		return nil, fmt.Errorf("promptcam: %w: %s is not the %s with SHA-256 %s that %s was trained on: %w",
+			ErrWrongBackbone, weights, info.Backbone.Config.Name, info.Backbone.SHA256, path, err)
 	}
 	return Load(f, b)
 }

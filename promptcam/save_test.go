@@ -51,7 +51,7 @@ func TestSaveAndLoad(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, m.Info(), opened.Info())
 		_, err = Open(path, path)
-		assert.ErrorContains(t, err, path+" is not the dino that "+path+" was trained on: ")
+		assert.ErrorContains(t, err, path+" is not the dino with SHA-256 "+m.Backbone.SHA256+" that "+path+" was trained on: ")
 	})
 }
 
@@ -67,6 +67,7 @@ func TestLoadRefusesAnotherBackbone(t *testing.T) {
 		assert.ErrorContains(t, err, path+" "+words)
 		var wrong *BackboneError
 		require.ErrorAs(t, err, &wrong)
+		assert.ErrorIs(t, err, ErrWrongBackbone)
 		assert.Equal(t, m.Info().Backbone, wrong.Want)
 	}
 
@@ -99,6 +100,25 @@ func TestLoadRefusesAnotherBackbone(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, m.Backbone.SHA256, resized.Backbone.SHA256, "the image size is no part of the identity")
 	refuses(resized.Backbone, "was trained at 32x32 pixels, the backbone is set to 64x64")
+
+	shallow := g.config
+	shallow.Depth = 2
+	wrong, err := vit.New(shallow, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	weights := filepath.Join(t.TempDir(), "vit.safetensors")
+	require.NoError(t, checkpoint.Save(weights, nn.State(wrong), nil))
+	_, err = Open(path, weights)
+	assert.ErrorIs(t, err, ErrWrongBackbone)
+	assert.ErrorContains(t, err, "promptcam: wrong backbone: "+weights+" is not the dino with SHA-256 "+m.Backbone.SHA256+" that "+path+" was trained on: vit: load: ")
+	same, err := vit.New(g.config, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	require.NoError(t, checkpoint.Save(weights, nn.State(same), nil))
+	_, err = Open(path, weights)
+	assert.ErrorIs(t, err, ErrWrongBackbone)
+	assert.ErrorContains(t, err, m.Backbone.SHA256+", got dino with "+same.SHA256)
+	_, err = Open(path, filepath.Join(t.TempDir(), "none"))
+	assert.ErrorIs(t, err, os.ErrNotExist)
+	assert.NotErrorIs(t, err, ErrWrongBackbone)
 }
 
 func TestLoadRefusesWhatIsNoModel(t *testing.T) {

@@ -91,7 +91,7 @@ func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
 	p := products.Get()
 	p.c, p.a, p.b = dst.flat(), x.flat(), w.matrix().T()
 	p.packed = packed.of(op, w.shape[0], w.shape[1])
-	p.after = kernel.After{Act: kernel.Activation(after.Act)}
+	p.after = kernel.After{Act: kernel.Activation(after.Act.known())}
 	if after.Bias != nil {
 		p.after.Bias = after.Bias.Data()
 	}
@@ -131,7 +131,7 @@ func LinearBackwardTo(dx, dw, dy, x, w *Tensor, packed *Packed) {
 func LinearBackwardActTo(dx, dy, w *Tensor, packed *Packed, pre *Tensor, act Activation) {
 	const op = "LinearBackwardActTo"
 	same(op, dx, pre)
-	inputGrad(op, dx, dy, w, packed, kernel.After{Pre: pre.flat(), Act: kernel.Activation(act), Derivative: true})
+	inputGrad(op, dx, dy, w, packed, kernel.After{Pre: pre.flat(), Act: kernel.Activation(act.known()), Derivative: true})
 }
 
 // inputGrad computes dy·w, applies after and writes the result to dx.

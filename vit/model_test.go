@@ -1,6 +1,7 @@
 package vit
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -96,6 +97,12 @@ func TestTokensEnterTheirBlock(t *testing.T) {
 	assert.Equal(t, x.Value().Data(), last.Value().Data())
 	assert.Equal(t, m.Norm.Forward(last).Value().Data(), m.Features(tp.Const(images)).Value().Data())
 	assert.PanicsWithValue(t, "vit: Tokens: block 3 of 2", func() { m.Tokens(tp.Const(images), 3) })
+	for _, blocks := range [][2]int{{-1, 1}, {0, 3}, {2, 1}} {
+		assert.PanicsWithValue(t, fmt.Sprintf("vit: Run: blocks [%d, %d) of 2", blocks[0], blocks[1]), func() {
+			h, w := m.Config.Grid()
+			m.Run(m.Embed(tp.Const(images)), h, w, blocks[0], blocks[1])
+		})
+	}
 	assert.PanicsWithValue(t, "vit: Tokens: block -1 of 2", func() { m.Tokens(tp.Const(images), -1) })
 }
 
