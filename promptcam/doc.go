@@ -16,6 +16,22 @@
 // The tokens that enter block [Model.Layer] depend on nothing learned. [Train], [Model.Evaluate] and
 // [Model.Explanations] take such tokens in place of images, so they can be cached.
 //
+// # Concurrency
+//
+// Any number of goroutines may call the methods of one [Model] and of its [Explanation]s at once, [Model.Forward],
+// [Model.Scores] and [Model.ScoresOf] each with its own tape, while nobody trains the model or sets its fields.
+// [Train] changes its model, and no other; it must be the only one to use it, but for the loop that it yields
+// to. [Extend] reads the old model and makes a new one.
+//
+// Any number of models may share a backbone, and be made, loaded, trained and used at once: the parameters of a
+// loaded backbone are frozen, and nothing here writes to them; what a Config sets, such as DropPath, is the
+// model's own. Only a backbone from vit.New must not be in use while [New] makes the first model on it, and
+// freezes it.
+//
+// A service passes the request's context to [Model.ExplainContext], which ends between two blocks of the
+// backbone once nobody waits for the answer. Ranking heads takes less time than one block. errors.Is tells
+// [ErrWrongBackbone] and [ErrFormat] from other errors.
+//
 // # Differences from the authors' code
 //
 // Class prompts are rows of their own, not prepended to the tokens and cut off again, and class-agnostic

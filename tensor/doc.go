@@ -8,7 +8,7 @@
 // Reshape, Transpose, Permute, Slice, Select and Expand return views, which share elements with their tensor.
 // Elementwise operations broadcast as NumPy does: shapes are aligned at the last dimension, and a size of one
 // fits any other. Operands whose shapes do not match are a bug of the caller: the operation panics with a
-// *ShapeError. NaN and Inf propagate. Results have the same bits at any GOMAXPROCS: work is split over rows,
+// [*ShapeError]. NaN and Inf propagate. Results have the same bits at any GOMAXPROCS: work is split over rows,
 // columns, images and heads, and sums only into blocks that the shapes alone determine.
 //
 // Reading order: tensor.go, view.go, arith.go, run.go, reduce.go, matmul.go, then the fused operations
