@@ -14,7 +14,9 @@ import (
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/autograd/gradcheck"
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/optim"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/tensor/tensortest"
@@ -361,6 +363,34 @@ func TestReloadWhileInUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// Models train at once on one backbone, each to the bits that it reaches alone.
+func TestTrainAtOnceOnOneBackbone(t *testing.T) {
+	g := openGolden(t, "dino")
+	l := batches{kind: data.Images, values: g.images.Value, labels: []int{0, 1, 2, 3, 0, 1}}
+	train := func(b *vit.Model, dropPath float32) map[string]*tensor.Tensor {
+		config := Config{Mode: Deep, Classes: 4, Agnostic: 2, DropPath: dropPath, Rank: 2}
+		m, err := New(b, config, rand.New(rand.NewPCG(1, 2)))
+		assert.NoError(t, err)
+		for _, err := range Train(t.Context(), m, l, TrainConfig{Epochs: 2, Optimizer: optim.AdamW{}, Schedule: optim.Schedule{Base: 0.01}}) {
+			assert.NoError(t, err)
+		}
+		return nn.State(m)
+	}
+	rates := []float32{0.5, 0, 0.9}
+	want, got := make([]map[string]*tensor.Tensor, len(rates)), make([]map[string]*tensor.Tensor, len(rates))
+	for i, rate := range rates {
+		want[i] = train(g.model().Backbone, rate)
+	}
+	shared := g.model().Backbone
+	var wg sync.WaitGroup
+	for i, rate := range rates {
+		wg.Go(func() { got[i] = train(shared, rate) })
+	}
+	wg.Wait()
+	assert.Equal(t, want, got)
+	assert.NotEqual(t, want[0], want[1])
 }
 
 func TestNewWithoutRandomNumbers(t *testing.T) {
