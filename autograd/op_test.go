@@ -33,14 +33,14 @@ func Tanh(x *autograd.Var) *autograd.Var {
 func ExampleOp() {
 	x := &autograd.Param{Value: tensor.FromSlice([]float32{-1, 0, 0.5, 2}, 2, 2)}
 	tape := &autograd.Tape{}
-	fmt.Printf("%.3f\n", Tanh(tape.Param(x)).Value().Data())
+	fmt.Printf("%.3f\n", Tanh(tape.Param(x)).Value())
 
 	// Package gradcheck compares its adjoint with finite differences.
 	f := func(tape *autograd.Tape) *autograd.Var { return Tanh(tape.Param(x)) }
 	off, err := gradcheck.Error(rand.New(rand.NewPCG(1, 2)), f, x)
 	fmt.Println(off < 1e-3, err)
 	// Output:
-	// [-0.762 0.000 0.462 0.964]
+	// [2 2] [[-0.762 0.000] [0.462 0.964]]
 	// true <nil>
 }
 
@@ -112,6 +112,7 @@ func TestOpWithoutGradient(t *testing.T) {
 	}, tp.Param(a), tp.Param(b))
 	assert.Equal(t, []float32{3, 4}, tp.Backward(total(product))[a].Data())
 	assert.Panics(t, func() { tp.Backward(total(y)) })
+	assert.PanicsWithValue(t, "autograd: AddGrad outside of Backward", func() { tp.Param(a).AddGrad(never) })
 	assert.PanicsWithValue(t, "autograd: Op without inputs: use Const", func() { autograd.Op(a.Value, never) })
 	assert.PanicsWithValue(t, "autograd: Const of a nil tensor", func() { autograd.Op(nil, never, tp.Param(a)) })
 	assert.PanicsWithValue(t, "autograd: operands on different tapes", func() {

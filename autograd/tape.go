@@ -123,6 +123,9 @@ func (v *Var) Value() *tensor.Tensor {
 	return v.value
 }
 
+// String returns the shape and the elements of v's value: see tensor.Tensor.String.
+func (v *Var) String() string { return v.Value().String() }
+
 // Shape returns the sizes of v's dimensions.
 func (v *Var) Shape() []int { return v.Value().Shape() }
 
@@ -144,9 +147,9 @@ func (tp *Tape) Backward(loss *Var) Grads {
 	if tp.grads == nil {
 		tp.grads = Grads{}
 	}
-	loss.AddGrad(func(g *tensor.Tensor) { g.Fill(1) })
 	tp.backward = true
 	defer func() { tp.backward = false }()
+	loss.AddGrad(func(g *tensor.Tensor) { g.Fill(1) })
 	for i := len(tp.recorded) - 1; i >= 0; i-- {
 		v := tp.recorded[i]
 		dy := v.grad
@@ -281,8 +284,11 @@ func (tp *Tape) slice(t *tensor.Tensor, dim, from, to int) *tensor.Tensor {
 
 // AddGrad adds to v's gradient what write writes: for adjoints, see Op. It does not call write if no gradient
 // is wanted. g has v's shape, undefined values, all of which write must set, and gaps if v is a part that
-// Split returned.
+// Split returned. AddGrad panics outside of Backward.
 func (v *Var) AddGrad(write func(g *tensor.Tensor)) {
+	if v.tape == nil || !v.tape.backward {
+		panic("autograd: AddGrad outside of Backward")
+	}
 	if g := v.firstGrad(); g != nil {
 		write(g)
 		v.passGrad(g)

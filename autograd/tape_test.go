@@ -58,6 +58,7 @@ func TestMisuse(t *testing.T) {
 	a := param(2, 3)
 	tp, other := &autograd.Tape{}, &autograd.Tape{}
 	x := tp.Param(a)
+	assert.Equal(t, "[2] [2 3]", fmt.Sprint(x))
 	assert.PanicsWithValue(t, "autograd: Backward of a loss of shape [2]; want one number that depends on a Param", func() { tp.Backward(x) })
 	assert.Panics(t, func() { tp.Backward(total(tp.Const(a.Value))) }, "no gradient wanted")
 	assert.PanicsWithValue(t, "autograd: Backward of a loss on another tape", func() { other.Backward(total(x)) })
@@ -451,8 +452,7 @@ func TestSameBits(t *testing.T) {
 	images := tensortest.Random(rand.New(rand.NewPCG(1, 1)), 16, netRows, netDim)
 	run := func(tp *autograd.Tape, procs int) (bits []uint32) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-		var loss float32
-		loss = n.step(tp, images, func(grads autograd.Grads) {
+		loss := n.step(tp, images, func(grads autograd.Grads) {
 			for _, p := range n.params {
 				require.NotNil(t, grads[p])
 				for _, g := range grads[p].Data() {
