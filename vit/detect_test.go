@@ -3,6 +3,7 @@ package vit
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,6 +42,7 @@ func published(t *testing.T, path, preset string, v convention) header {
 	h := header{path, map[string][]int{}}
 	for ours, shape := range shapesOf(c, c.posRows()) {
 		names := v.names(ours)
+		shape = slices.Clone(shape) // a bias shares its weight's
 		shape[0] /= len(names)
 		for _, name := range names {
 			h.shapes[name] = shape
@@ -114,7 +116,7 @@ func TestDetectDoesNotGuess(t *testing.T) {
 		{"vit_base_patch16_224_miil.pth", "augreg-vitb16", timm, "augreg-vitb16, deit-vitb16 and others"},
 		{"dino_or_mae.pth", "dino-vitb16", timm, "dino-vitb16, mae-vitb16"},
 		{"open_clip_pytorch_model.bin", "clip-vitb16", clip, "bioclip-vitb16, clip-vitb16 and others that differ in the activation"},
-		{"vit_base_patch16_clip_224.laion2b.bin", "clip-vitb16", clip, "state which it is (-arch)"},
+		{"vit_base_patch16_clip_224.laion2b.bin", "clip-vitb16", clip, "state which it is (--arch NAME or FILE.json)"},
 	} {
 		_, err := Detect(published(t, f.path, f.preset, f.v))
 		assert.ErrorContains(t, err, f.want)
@@ -166,7 +168,7 @@ func TestDetectWhatTheFileStates(t *testing.T) {
 func TestDetectOfUnknownShapes(t *testing.T) {
 	small := header{"golden.safetensors", shapesOf(tiny, 10)}
 	_, err := Detect(small)
-	assert.EqualError(t, err, "vit: detect architecture of golden.safetensors: no preset has 2 blocks of width 8 (hidden 12), patches of 4 pixels and 0 registers (layer scale: false, norm before the blocks: false): state the architecture (-arch)")
+	assert.EqualError(t, err, "vit: detect architecture of golden.safetensors: no preset has 2 blocks of width 8 (hidden 12), patches of 4 pixels and 0 registers (layer scale: false, norm before the blocks: false): state the architecture in a file (--arch FILE.json)")
 	for want, shapes := range map[string]map[string][]int{
 		"not those of any known vision transformer": {"fc.weight": {3, 4}},
 		"no patch embedding or no blocks":           {"cls_token": {}, "pos_embed": {0}, "patch_embed.proj.weight": {}, "head.weight": {}},

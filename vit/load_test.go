@@ -1,6 +1,8 @@
 package vit
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"math"
 	"os"
@@ -78,7 +80,7 @@ func TestPositionsAreResizedAndTheIdentityStays(t *testing.T) {
 	weights := weightsOf(tiny, 1+9, 3)
 	same, err := LoadFrom(weights, tiny)
 	require.NoError(t, err)
-	for _, size := range [][2]int{{16, 16}, {8, 20}, {4, 36}} {
+	for _, size := range [][2]int{{16, 16}, {8, 20}, {4, 32}} {
 		c := tiny
 		c.ImageSize = size
 		h, w := c.Grid()
@@ -95,6 +97,60 @@ func TestPositionsAreResizedAndTheIdentityStays(t *testing.T) {
 	m, err := LoadFrom(oblong, c)
 	require.NoError(t, err)
 	assertState(t, oblong, m)
+}
+
+// The number of rows alone does not tell 4x9 patches from 6x6.
+func TestPositionsOfAnOblongImageWithASquareNumberOfPatches(t *testing.T) {
+	oblong := with(tiny, func(c *Config) { c.ImageSize = [2]int{16, 36} })
+	square := with(tiny, func(c *Config) { c.ImageSize = [2]int{24, 24} })
+	weights := weightsOf(oblong, 1+36, 11)
+	resized := func(from, to [2]int) []float32 { return resizePosEmbed(weights["pos_embed"], 1, from, to).Data() }
+	for _, c := range []struct {
+		file  nn.Source
+		want  Config
+		grids [2][2]int
+	}{
+		{weights, oblong, [2][2]int{}}, // as in timm, the rows stay where their number is right
+		{weights, square, [2][2]int{}},
+		{stateOf(t, weights, oblong), oblong, [2][2]int{}},
+		{stateOf(t, weights, oblong), square, [2][2]int{{4, 9}, {6, 6}}},
+		{stateOf(t, weights, square), oblong, [2][2]int{{6, 6}, {4, 9}}},
+		{stateOf(t, weights, oblong), with(tiny, func(c *Config) { c.ImageSize = [2]int{8, 16} }), [2][2]int{{4, 9}, {2, 4}}},
+		{weights, with(tiny, func(c *Config) { c.ImageSize = [2]int{8, 16} }), [2][2]int{{6, 6}, {2, 4}}},
+		{Without(stateOf(t, weights, oblong), "vpt."), square, [2][2]int{{4, 9}, {6, 6}}},
+	} {
+		m, err := LoadFrom(c.file, c.want)
+		require.NoError(t, err)
+		want := weights["pos_embed"].Data()
+		if c.grids != [2][2]int{} {
+			want = resized(c.grids[0], c.grids[1])
+		}
+		assert.Equal(t, want, m.Position.Value.Data(), "%v", c.grids)
+	}
+	// 10 rows are 3x3 patches and a class, or 2x5 patches without.
+	reg := weightsOf(tinyReg, 10, 12)
+	m, err := LoadFrom(stateOf(t, reg, with(tinyReg, func(c *Config) { c.ImageSize = [2]int{8, 20} })), tinyReg)
+	require.NoError(t, err)
+	assert.Equal(t, resizePosEmbed(reg["pos_embed"], 0, [2]int{2, 5}, [2]int{3, 3}).Data(), m.Position.Value.Data())
+	assert.Equal(t, reg["cls_token"].Data(), m.ClassToken.Value.Data())
+}
+
+// stateOf returns weights as a file that states its architecture.
+func stateOf(t *testing.T, weights nn.Tensors, c Config) *checkpoint.File {
+	t.Helper()
+	text, err := json.Marshal(c)
+	require.NoError(t, err)
+	return encoded(t, "backbone.safetensors", weights, map[string]string{"config": string(text)})
+}
+
+// encoded returns weights as a safetensors file of that name.
+func encoded(t *testing.T, name string, weights nn.Tensors, metadata map[string]string) *checkpoint.File {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, checkpoint.Write(&b, weights, metadata))
+	f, err := checkpoint.Decode(bytes.NewReader(b.Bytes()), int64(b.Len()), name)
+	require.NoError(t, err)
+	return f
 }
 
 func TestIdentityTellsWeightsApart(t *testing.T) {
@@ -191,11 +247,13 @@ func TestWithoutHidesThePromptsOfAnOfficialCheckpoint(t *testing.T) {
 	file := convention{rename: asTimm}.file(weights)
 	file["vpt.prompt_embeddings"] = tensor.New(2, 3, 8)
 	file["head.weight"], file["head.bias"] = tensor.New(1, 8), tensor.New(1)
-	_, err := LoadFrom(file, tiny)
-	assert.ErrorContains(t, err, "vpt.prompt_embeddings")
-	m, err := LoadFrom(Without(file, "vpt."), tiny)
-	require.NoError(t, err)
-	assertState(t, weights, m)
+	assert.Equal(t, []string{"vpt.prompt_embeddings"}, Aside(file))
+	assert.Empty(t, Aside(Without(file, "vpt.")))
+	for _, src := range []nn.Source{file, Without(file, "vpt."), Without(file, "vpt.", "head.")} {
+		m, err := LoadFrom(src, tiny)
+		require.NoError(t, err)
+		assertState(t, weights, m)
+	}
 }
 
 func TestLoadReadsAFileAndNamesIt(t *testing.T) {

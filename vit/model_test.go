@@ -139,5 +139,5 @@ func TestLoadTakesNoMemoryForWeightsThatAreNotThere(t *testing.T) {
 	huge := with(tiny, func(c *Config) { c.Dim, c.Hidden, c.Depth = 1<<14, 1<<14, 5 })
 	require.NoError(t, huge.Validate())
 	_, err := LoadFrom(weightsOf(tiny, 10, 13), huge)
-	assert.ErrorContains(t, err, `architecture "tiny" needs more than 8`)
+	assert.ErrorContains(t, err, `the weights are a ViT of 2 blocks of width 8 with patches of 4 pixels, architecture "tiny" is a ViT of 5 blocks of width 16384`)
 }
