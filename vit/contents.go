@@ -1,6 +1,7 @@
 package vit
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -151,11 +152,8 @@ func (t contents) affords(c Config) error {
 // layout recognises the names. Its error says what the file is instead, as far as that is known.
 func (t contents) layout() (layout, error) {
 	l, err := recognise(t.names)
-	if err == nil {
-		return l, nil
-	}
-	if foreign := t.foreign(t.names); foreign != nil {
-		return l, foreign
+	if err != nil {
+		err = cmp.Or(t.foreign(t.names), err)
 	}
 	return l, err
 }
@@ -212,8 +210,9 @@ func (t contents) originals(bare []string) (names []string) {
 	return names
 }
 
-// A misfit says in what a file differs from an architecture.
-type misfit struct{ missing, unknown, wrong []string }
+// A misfit says in what a file differs from an architecture: what of it is missing, what the backbone in the file
+// has that it has not, what has other shapes, and, of interest if something is missing, what lies beside.
+type misfit struct{ missing, unknown, wrong, aside []string }
 
 // compare returns in what the file differs from architecture c.
 func (t contents) compare(l layout, c Config) (m misfit) {
@@ -236,10 +235,7 @@ func (t contents) compare(l layout, c Config) (m misfit) {
 		}
 	}
 	m.unknown = append(m.unknown, t.originals(l.unknown)...)
-	if len(m.missing) > 0 { // they may be there by other names
-		m.unknown = append(m.unknown, t.originals(l.aside)...)
-	}
-	slices.Sort(m.unknown)
+	m.aside = t.originals(l.aside)
 	return m
 }
 
@@ -275,8 +271,13 @@ func (m misfit) text(few int) string {
 	if n := len(m.missing); n > 0 {
 		parts = append(parts, fmt.Sprintf("%s missing (%s)", count(n), some(m.missing, ", ")))
 	}
-	if n := len(m.unknown); n > 0 {
-		parts = append(parts, fmt.Sprintf("%s unknown (%s)", count(n), some(m.unknown, ", ")))
+	unknown := slices.Clone(m.unknown)
+	if len(m.missing) > 0 { // it may lie there by another name
+		unknown = append(unknown, m.aside...)
+	}
+	slices.Sort(unknown)
+	if n := len(unknown); n > 0 {
+		parts = append(parts, fmt.Sprintf("%s unknown (%s)", count(n), some(unknown, ", ")))
 	}
 	if len(m.wrong) > 0 {
 		parts = append(parts, some(m.wrong, "; "))
@@ -297,9 +298,9 @@ func (t contents) reason(m misfit) error {
 	case slices.ContainsFunc(m.unknown, func(s string) bool { return strings.Contains("."+s, ".fc_norm.") }) && is("norm.weight"):
 		return fmt.Errorf("%w: fine-tuned with mean pooling (fc_norm in place of norm): the weights from before the fine-tuning have a norm", ErrUnsupported)
 	case is("cls_token"):
-		return fmt.Errorf("%w: a vision transformer without class token", ErrUnsupported)
+		return fmt.Errorf("%w: a vision transformer without class token, as SigLIP's", ErrUnsupported)
 	case is("pos_embed"):
-		return fmt.Errorf("%w: a vision transformer without table of position embeddings", ErrUnsupported)
+		return fmt.Errorf("%w: a vision transformer without a table of position embeddings (DINOv3's are rotary, BEiT's relative)", ErrUnsupported)
 	}
 	return nil
 }

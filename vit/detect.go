@@ -1,6 +1,7 @@
 package vit
 
 import (
+	"cmp"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -58,7 +59,7 @@ func Kind(h Header) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("vit: %s: %w", h.Path(), err)
 	}
-	return c.kind(), nil
+	return c.Kind(), nil
 }
 
 // backbone returns the fields of a Config that names and shapes determine, of a file with a whole backbone.
@@ -69,10 +70,7 @@ func (t contents) backbone() (Config, error) {
 	}
 	seen, err := t.seen(l)
 	if err != nil {
-		if reason := t.reason(misfit{unknown: l.unknown}); reason != nil {
-			return seen, reason
-		}
-		return seen, err
+		return seen, cmp.Or(t.foreign(l.unknown), err)
 	}
 	want := seen
 	want.Labels = 0
@@ -80,10 +78,7 @@ func (t contents) backbone() (Config, error) {
 		want.ImageSize = [2]int{want.PatchSize, max(1, rows[1]-1) * want.PatchSize}
 	}
 	if m := t.compare(l, want); !m.none() {
-		if reason := t.reason(m); reason != nil {
-			return seen, reason
-		}
-		return seen, fmt.Errorf("it is no whole vision transformer: %s", m.text(6))
+		return seen, cmp.Or(t.reason(m), fmt.Errorf("it is no whole vision transformer: %s", m.text(6)))
 	}
 	return seen, nil
 }

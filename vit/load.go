@@ -102,11 +102,11 @@ func load(ctx context.Context, src nn.Source, c Config) (*Model, error) {
 
 // mismatch returns the error for a file that is not of architecture c.
 func (t contents) mismatch(l layout, m misfit, c Config) error {
-	if err := t.reason(m); err != nil {
-		return err
+	if reason := t.reason(m); reason != nil {
+		return reason
 	}
 	seen, err := t.seen(l)
-	if got, want := seen.kind(), c.kind(); err == nil && got != want {
+	if got, want := seen.Kind(), c.Kind(); err == nil && got != want {
 		return fmt.Errorf("the weights are a %s, architecture %q is a %s: %s", got, c.Name, want, m.text(1))
 	}
 	return errors.New(m.text(6))

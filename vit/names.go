@@ -175,7 +175,7 @@ var partStems = strings.Fields("attn block blocks class cls conv1 dist distillat
 // isPart reports whether a tensor, named without the backbone's prefix, may belong to the backbone.
 func isPart(name string) bool {
 	first := strings.FieldsFunc(name, func(r rune) bool { return r == '.' || r == '_' })
-	return len(first) == 0 || slices.Contains(partStems, first[0]) || strings.HasPrefix(name, "fc_norm.")
+	return len(first) == 0 || slices.Contains(partStems, first[0]) || strings.HasPrefix(name, "fc_norm.") || name == "head.probe"
 }
 
 // A layout maps each of our tensors to the file's.

@@ -13,8 +13,8 @@ var sizes = []struct {
 	dim, depth    int
 }{{"tiny", "ti", 192, 12}, {"small", "s", 384, 12}, {"base", "b", 768, 12}, {"large", "l", 1024, 24}, {"huge", "h", 1280, 32}, {"giant", "g", 1408, 40}, {"giant", "g", 1536, 40}}
 
-// kind returns size and patches of c, such as ViT-Ti/16.
-func (c Config) kind() string {
+// Kind returns size and patches of c, such as ViT-Ti/16.
+func (c Config) Kind() string {
 	for _, s := range sizes {
 		if s.dim == c.Dim && s.depth == c.Depth {
 			return fmt.Sprintf("ViT-%s%s/%d", strings.ToUpper(s.letters[:1]), s.letters[1:], c.PatchSize)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -15,8 +16,8 @@ var ErrUnsupported = errors.New("unsupported architecture")
 // counts. Sources: timm/models; open_clip; in transformers, the modeling_*.py; torchvision/models; mmpretrain.
 var signs = []struct{ what, words string }{
 	{"LoRA adapters that are not merged (PEFT's merge_and_unload does so)", "base_layer lora_A"},
-	{"an EVA, with rotary position embeddings", "rope.freqs_cos attn.rope.freqs_cos attn.inner_attn_ln mlp.ffn_ln attn.q_norm.weight_g"},
-	{"a DINOv3, with rotary position embeddings", "storage_tokens rope_embed rope_embeddings bias_mask"},
+	{"an EVA, with rotary position embeddings", "rope.freqs_cos attn.rope.freqs_cos attn.inner_attn_ln mlp.ffn_ln"},
+	{"a DINOv3, with rotary position embeddings", "storage_tokens rope_embed rope_embeddings bias_mask embeddings.patch_embeddings.weight"},
 	{"a Swin transformer", "layers.#.blocks.#.attn layers.#.blocks.#.attention layers.#.downsample stages.#.blocks.#.attn.w_msa features.#.#.attn"},
 	{"a BEiT, with relative position embeddings", "relative_position_bias_table relative_position_bias rel_pos_bias"},
 	{"relative position embeddings, as in SAM", "rel_pos_h"},
@@ -30,8 +31,8 @@ var signs = []struct{ what, words string }{
 	{"a ResNet", "layer1.#.conv1 layer1.#.bn1 layers.#.layer.#.convolution stages.#.#.conv1"},
 	{"an EfficientNet or MobileNet", "conv_dw conv_pw _expand_conv"},
 	{"a vision transformer with a convolutional stem", "patch_embed.backbone patch_embed.conv conv_stem"},
-	{"a vision transformer under torchvision's names, which are not known: timm has such weights too,", "encoder.pos_embedding conv_proj"},
-	{"a vision transformer under mmpretrain's names, which are not known,", "patch_embed.projection layers.#.ffn.layers"},
+	{"a vision transformer under torchvision's names, which are not among those known", "encoder.pos_embedding conv_proj"},
+	{"a vision transformer under mmpretrain's names, which are not among those known", "patch_embed.projection layers.#.ffn.layers"},
 	{"a language model", "word_embeddings embed_tokens wte"},
 }
 
@@ -55,16 +56,14 @@ func (t contents) foreign(names []string) error {
 	}
 	for _, sign := range signs {
 		var found []string
-		for i, pattern := range patterns {
-			for _, word := range strings.Fields(sign.words) {
-				if strings.Contains(pattern, "."+word+".") {
-					found = append(found, names[i])
-					break
-				}
+		for _, word := range strings.Fields(sign.words) {
+			i := slices.IndexFunc(patterns, func(p string) bool { return strings.Contains(p, "."+word+".") })
+			if i >= 0 {
+				found = append(found, names[i])
 			}
 		}
-		if len(found) > 0 {
-			return fmt.Errorf("%w: %s (%s)", ErrUnsupported, sign.what, abridge(found[:min(2, len(found))]))
+		if found != nil {
+			return fmt.Errorf("%w: %s (%s)", ErrUnsupported, sign.what, strings.Join(found, ", "))
 		}
 	}
 	return nil
