@@ -3,6 +3,7 @@ package vit
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -90,6 +91,15 @@ func TestDetectPublishedFiles(t *testing.T) {
 		{"vit_base_patch16_clip_quickgelu_224.openai.safetensors", "timm CLIP", "clip-vitb16"},
 		{"openai/clip-vit-base-patch16/model.safetensors", "CLIPModel", "clip-vitb16"},
 		{"ViT-B-16.pt", "OpenAI CLIP", "clip-vitb16"},
+		{"hub/models--google--vit-base-patch16-224/snapshots/3f49326eb077/model.safetensors", "ViTForImageClassification", "augreg-vitb16"},
+		{"hub/models--google--vit-base-patch16-224-in21k/snapshots/3f49326eb077/pytorch_model.bin", "ViTForImageClassification of transformers 5", "augreg-vitb16"},
+		{"hub/models--facebook--dino-vits16/snapshots/12345/model.safetensors", "ViTModel", "dino-vits16"},
+		{"hub/models--timm--vit_small_patch16_224.augreg_in21k/snapshots/a/model.safetensors", "timm", "augreg-vits16"},
+		{"hub/models--openai--clip-vit-base-patch16/snapshots/57c2/pytorch_model.bin", "CLIPModel", "clip-vitb16"},
+		{"hub/models--imageomics--bioclip/snapshots/1/open_clip_pytorch_model.bin", "open_clip with a text tower of its own", "bioclip-vitb16"},
+		{"vit_base_patch16_clip_224.openai/model.safetensors", "timm CLIP", "clip-vitb16"},
+		{"dinov2_teacher_checkpoint.pth", "DINOv2, training", "dinov2-vitl14"},
+		{"teacher_checkpoint.pth", "DINOv2, blocks in chunks", "dinov2-vits14"},
 		{"bioclip/open_clip_pytorch_model.bin", "open_clip with a text tower of its own", "bioclip-vitb16"},
 	} {
 		if f.preset == "" { // DINO's authors call their own ViT-S deitsmall
@@ -121,7 +131,35 @@ func TestDetectDoesNotGuess(t *testing.T) {
 		_, err := Detect(published(t, f.path, f.preset, f.v))
 		assert.ErrorContains(t, err, f.want)
 		assert.ErrorContains(t, err, "vit: detect architecture of "+f.path)
+		var several *AmbiguousError
+		if assert.ErrorAs(t, err, &several) {
+			assert.Contains(t, f.want+several.Error(), several.Fit[0].Name)
+			assert.Equal(t, several.Fit[0].Dim, several.Fit[1].Dim)
+		}
 	}
+}
+
+// timm's CLIPs that were fine-tuned on ImageNet have GELU, whoever trained them before.
+func TestDetectDoesNotTakeFineTunedCLIPsForOpenAIs(t *testing.T) {
+	timm := convention{rename: asTimm}
+	for _, path := range []string{
+		"vit_base_patch16_clip_224.openai_ft_in1k/model.safetensors",
+		"vit_base_patch16_clip_384.openai_ft_in12k_in1k.bin",
+		"hub/models--timm--vit_base_patch16_clip_224.openai_ft_in12k/snapshots/0/model.safetensors",
+		"openai-clip-finetuned.pth",
+	} {
+		_, err := Detect(published(t, path, "clip-vitb16", timm))
+		assert.ErrorContains(t, err, "bioclip-vitb16, clip-vitb16 and others that differ in the activation", path)
+	}
+	for _, labels := range []int{1000, 11821} { // whatever it is called
+		h := published(t, "clip_openai.pth", "clip-vitb16", timm)
+		h.shapes["head.weight"], h.shapes["head.bias"] = []int{labels, 768}, []int{labels}
+		_, err := Detect(h)
+		assert.ErrorContains(t, err, "differ in the activation")
+	}
+	c, err := Detect(published(t, "vit_base_patch16_clip_quickgelu_224.openai_ft.pth", "clip-vitb16", timm))
+	require.NoError(t, err)
+	assert.True(t, c.QuickGELU)
 }
 
 func TestDetectKeepsTheFilesOwnLabels(t *testing.T) {
@@ -162,6 +200,30 @@ func TestDetectWhatTheFileStates(t *testing.T) {
 		got, err := Detect(stating{plain, config})
 		require.NoError(t, err)
 		assert.Equal(t, want, got, config)
+	}
+}
+
+// What the metadata state must not decide how much memory is taken.
+func TestDetectRefusesAnArchitectureOutOfProportion(t *testing.T) {
+	weights := weightsOf(tiny, 10, 1)
+	for patches, fits := range map[int]bool{3: true, 8: true, 64: false, 256: false} {
+		huge := with(tiny, func(c *Config) { c.ImageSize = [2]int{4 * patches, 4 * patches} })
+		f := stateOf(t, weights, huge)
+		c, err := Detect(f)
+		if fits {
+			require.NoError(t, err)
+			assert.Equal(t, huge, c)
+			_, err = LoadFrom(f, c)
+			assert.NoError(t, err)
+			continue
+		}
+		want := fmt.Sprintf("and an architecture of images of %dx%[1]d pixels has", 4*patches)
+		assert.ErrorContains(t, err, want)
+		_, err = LoadFrom(f, huge) // by who reads the metadata itself
+		assert.ErrorContains(t, err, want)
+		m, err := LoadFrom(weights, huge) // by who wants it
+		require.NoError(t, err)
+		assert.Equal(t, 1+patches*patches, m.Position.Value.Dim(1))
 	}
 }
 

@@ -2,6 +2,7 @@ package vit
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"math"
@@ -228,6 +229,106 @@ func TestLoadFromPassesOnTheSourcesError(t *testing.T) {
 	broken := errors.New("disk on fire")
 	_, err := LoadFrom(failing{weightsOf(tiny, 10, 8), broken}, tiny)
 	assert.ErrorIs(t, err, broken)
+}
+
+// A second copy of the backbone in one file: the one that is published is taken, the other left aside.
+func TestTheTeacherIsTaken(t *testing.T) {
+	for _, roots := range [][2]string{{"teacher.backbone.", "student.backbone."}, {"base_encoder.", "momentum_encoder."}, {"module.base_encoder.", "module.momentum_encoder."}, {"model.teacher.", "model.student."}} {
+		weights, other := weightsOf(tiny, 10, 13), weightsOf(tiny, 10, 14)
+		file := nn.Tensors{"step": tensor.New(1)}
+		var aside []string
+		for name := range weights {
+			file[roots[0]+name], file[roots[1]+name] = weights[name], other[name]
+			aside = append(aside, roots[1]+name)
+		}
+		m, err := LoadFrom(file, tiny)
+		require.NoError(t, err)
+		assertState(t, weights, m)
+		assert.ElementsMatch(t, append(aside, "step"), Aside(file))
+	}
+}
+
+func TestModulesBesideTheBackboneAreLeftAside(t *testing.T) {
+	weights := weightsOf(tiny, 10, 15)
+	for _, prefix := range []string{"", "model.", "net.backbone.", "encoder.", "timm_model.", "visual.trunk."} {
+		file := convention{prefix: prefix, rename: asTimm}.file(weights)
+		beside := []string{"classifier.weight", "criterion.weight", "fc.bias", "logit_scale", "loss_fn.center", "n_averaged", "projector.0.weight", "text.ln_final.weight", "train_acc.total"}
+		for _, name := range beside {
+			file[name] = tensor.New(2)
+		}
+		m, err := LoadFrom(file, tiny)
+		require.NoError(t, err, prefix)
+		assertState(t, weights, m)
+		assert.Equal(t, beside, Aside(file))
+
+		file[prefix+"blocks.0.adapter.weight"] = tensor.New(2) // a part of the backbone
+		_, err = LoadFrom(file, tiny)
+		assert.EqualError(t, err, "vit: load: 1 tensor unknown ("+prefix+"blocks.0.adapter.weight)")
+	}
+	assert.Nil(t, Aside(nn.Tensors{"fc.weight": tensor.New(1)}))
+}
+
+// safetensors' save_model writes one of the tensors that share memory, and the others' names.
+func TestTiedTensorsAreReadOnceMore(t *testing.T) {
+	weights := weightsOf(tiny, 10, 16)
+	weights["blocks.1.norm1.bias"] = weights["blocks.0.norm1.bias"]
+	file := nn.Tensors{}
+	for name, w := range weights {
+		if name != "blocks.1.norm1.bias" {
+			file["model."+name] = w
+		}
+	}
+	m, err := LoadFrom(encoded(t, "a", file, map[string]string{"model.blocks.1.norm1.bias": "model.blocks.0.norm1.bias"}), tiny)
+	require.NoError(t, err)
+	assertState(t, weights, m)
+	_, err = LoadFrom(encoded(t, "a", file, map[string]string{"model.blocks.1.norm1.bias": "model.gone"}), tiny)
+	assert.EqualError(t, err, "vit: load: 1 tensor missing (blocks.1.norm1.bias)")
+}
+
+func TestLoadEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	src := &counting{Tensors: weightsOf(tiny, 10, 17)}
+	src.after = func() {
+		if src.read == 5 {
+			cancel()
+		}
+	}
+	_, err := LoadFromContext(ctx, src, tiny)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, 5, src.read)
+	path := filepath.Join(t.TempDir(), "tiny.safetensors")
+	require.NoError(t, checkpoint.Save(path, src.Tensors, nil))
+	_, err = LoadContext(ctx, path, tiny)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.ErrorContains(t, err, path)
+}
+
+// A source that does not tell shapes is read up to the first tensor that does not fit, and what is unknown never.
+func TestReadingStopsAtTheFirstMisfit(t *testing.T) {
+	src := &counting{Tensors: weightsOf(tiny, 10, 18)}
+	src.Tensors["blocks.0.attn.qkv.bias"] = tensor.New(7)
+	_, err := LoadFrom(src, tiny)
+	assert.EqualError(t, err, "vit: load: blocks.0.attn.qkv.bias is [7], want [24]")
+	assert.Equal(t, 3, src.read)
+	src = &counting{Tensors: weightsOf(tiny, 10, 18)}
+	src.Tensors["blocks.0.attn.foo"] = tensor.New(7)
+	_, err = LoadFrom(src, tiny)
+	assert.EqualError(t, err, "vit: load: 1 tensor unknown (blocks.0.attn.foo)")
+	assert.Zero(t, src.read)
+}
+
+// counting counts what is read. It does not tell shapes.
+type counting struct {
+	nn.Tensors
+	read  int
+	after func()
+}
+
+func (c *counting) Tensor(name string) (*tensor.Tensor, error) {
+	if c.read++; c.after != nil {
+		c.after()
+	}
+	return c.Tensors.Tensor(name)
 }
 
 type failing struct {

@@ -119,7 +119,9 @@ func TestForeignTensorsBesideABackboneAreNoReason(t *testing.T) {
 func TestPartsOfACheckpointAreNamed(t *testing.T) {
 	whole := variant("", "", nil)
 	first, second := maps.Clone(whole), maps.Clone(whole)
-	maps.DeleteFunc(first, func(name string, _ []int) bool { return strings.HasPrefix(name, "blocks.9") || strings.HasPrefix(name, "norm") })
+	maps.DeleteFunc(first, func(name string, _ []int) bool {
+		return strings.HasPrefix(name, "blocks.9") || strings.HasPrefix(name, "norm")
+	})
 	maps.DeleteFunc(second, func(name string, _ []int) bool { return first[name] != nil })
 	const name = "dino/pytorch_model-0000%d-of-00002.bin"
 	for i, shapes := range []map[string][]int{first, second} {
