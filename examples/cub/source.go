@@ -161,33 +161,47 @@ func (s *source) weights() (*checkpoint.File, error) {
 }
 
 // loadBackbone loads the backbone.
-func (s *source) loadBackbone() (*vit.Model, error) {
+func (s *source) loadBackbone(ctx context.Context) (*vit.Model, error) {
 	f, err := s.weights()
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() // it is only read
-	c, err := s.architecture(f)
+	c, err := s.architecture(f, vit.Detect)
 	if err != nil {
 		return nil, err
 	}
-	m, err := vit.LoadFrom(f, c)
-	if err == nil {
-		return m, nil
+	m, err := vit.LoadFromContext(ctx, f, c)
+	if err != nil {
+		return nil, s.misfit(f, c, err)
 	}
-	if found, wrong := vit.Detect(f); wrong == nil && s.Arch != "auto" && found.Name != c.Name {
-		return nil, fmt.Errorf("--weights %s are a %s, and --arch is %s: leave --arch out", s.Weights, found.Name, s.Arch)
+	if aside := vit.Aside(f); len(aside) > 0 {
+		some := strings.Join(aside[:min(3, len(aside))], ", ")
+		s.console.Warn(fmt.Sprintf("--weights %s: tensors beside the backbone, left aside: %d (%s ...)", s.Weights, len(aside), some))
 	}
-	return nil, fmt.Errorf("--weights %s, --arch %s: %w", s.Weights, s.Arch, err)
+	return m, nil
 }
 
-// architecture returns what --arch and --size ask for.
-func (s *source) architecture(weights *checkpoint.File) (vit.Config, error) {
-	named := vit.Named
-	if strings.HasSuffix(s.Arch, ".json") {
-		named = readArchitecture
+// misfit says more about the error of loading weights as architecture c.
+func (s *source) misfit(weights *checkpoint.File, c vit.Config, err error) error {
+	if found, wrong := vit.Detect(weights); wrong == nil && s.Arch != "auto" && found.Name != c.Name {
+		return fmt.Errorf("--weights %s: these weights are a %s, %s; --arch %s is a %s: leave --arch out", s.Weights, found.Kind(), found.Name, s.Arch, c.Kind())
 	}
-	c, err := named(s.Arch, weights)
+	return fmt.Errorf("--weights %s, --arch %s: %w", s.Weights, s.Arch, err)
+}
+
+// architecture returns what --arch and --size ask for; for auto, what detect finds.
+func (s *source) architecture(weights *checkpoint.File, detect func(vit.Header) (vit.Config, error)) (c vit.Config, err error) {
+	switch {
+	case s.Arch == "auto":
+		if c, err = detect(weights); err != nil {
+			return c, err // which --arch may not help
+		}
+	case strings.HasSuffix(s.Arch, ".json"):
+		c, err = readArchitecture(s.Arch)
+	default:
+		c, err = vit.Named(s.Arch, weights)
+	}
 	if err != nil {
 		return c, fmt.Errorf("--arch: %w", err)
 	}
@@ -202,7 +216,7 @@ func (s *source) architecture(weights *checkpoint.File) (vit.Config, error) {
 }
 
 // readArchitecture reads a file as examples/pretrain writes it.
-func readArchitecture(path string, _ vit.Header) (c vit.Config, err error) {
+func readArchitecture(path string) (c vit.Config, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return c, err

@@ -87,7 +87,7 @@ func (t *training) run(ctx context.Context, flags *pflag.FlagSet) error {
 	if err := t.open(ctx); err != nil {
 		return err
 	}
-	b, err := t.loadBackbone()
+	b, err := t.loadBackbone(ctx)
 	if err != nil {
 		return err
 	}

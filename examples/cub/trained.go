@@ -69,8 +69,8 @@ func (t *trained) load(ctx context.Context) (*promptcam.Model, error) {
 	}
 	info, err := promptcam.ReadInfo(t.file)
 	if err != nil {
-		if _, wrong := vit.Detect(t.file); wrong == nil {
-			return nil, fmt.Errorf("--model %s is a backbone: want the model.safetensors that training left, and this file in --weights", path)
+		if kind, wrong := vit.Kind(t.file); wrong == nil {
+			return nil, fmt.Errorf("--model %s is a backbone, a %s: --model wants the model.safetensors of a training, and --weights the backbone that it was trained on", path, kind)
 		}
 		return nil, fmt.Errorf("--model: %w", err)
 	}
@@ -86,7 +86,7 @@ func (t *trained) load(ctx context.Context) (*promptcam.Model, error) {
 		return nil, err
 	}
 	defer w.Close() // it is only read
-	b, err := vit.LoadFrom(w, arch)
+	b, err := vit.LoadFromContext(ctx, w, arch)
 	if err != nil {
 		return nil, fmt.Errorf("--weights %s is not the %s that %s was trained on: %w", t.Weights, arch.Name, path, err)
 	}
@@ -120,7 +120,7 @@ func (t *trained) official() (*promptcam.Model, error) {
 	if t.Weights != "" {
 		return nil, console.Usagef("--weights is not needed: %s, a checkpoint of the authors' code, holds its own backbone", t.file.Path())
 	}
-	c, err := t.architecture(t.file)
+	c, err := t.architecture(t.file, func(vit.Header) (vit.Config, error) { return promptcam.DetectOfficial(t.file) })
 	if err != nil {
 		return nil, err
 	}
