@@ -22,10 +22,8 @@ type contents struct {
 	path     string             // may be ""
 }
 
-// named is what Header and nn.Source have in common.
-type named interface{ Names() []string }
-
-func contentsOf(src named) contents {
+// contentsOf returns the contents of a Header or nn.Source.
+func contentsOf(src interface{ Names() []string }) contents {
 	if w, ok := src.(without); ok {
 		t := contentsOf(w.Source)
 		maps.DeleteFunc(t.original, func(name, _ string) bool { return w.hides(name) })
@@ -64,7 +62,7 @@ func contentsOf(src named) contents {
 	if p, ok := src.(interface{ Path() string }); ok {
 		t.path = p.Path()
 	}
-	// Of tensors that share memory safetensors' save_model writes one, and notes under the others' names which.
+	// Of tensors that share memory, safetensors' save_model writes one, and notes under the others' names which.
 	tied := map[string]string{}
 	for left, kept := range metadata {
 		if from, ok := t.original[Bare(kept)]; ok && t.original[Bare(left)] == "" {

@@ -146,20 +146,23 @@ func familyHint(t contents) string {
 			return "clip"
 		}
 	}
-	path := filepath.ToSlash(strings.ToLower(t.path))
-	words := wordsOf(path[strings.LastIndex(path, "/")+1:])
-	if slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(commonWords, w) }) {
-		return namedFamily(words)
+	path := strings.Split(filepath.ToSlash(strings.ToLower(t.path)), "/")
+	name, folders := path[len(path)-1], path[:len(path)-1]
+	words := wordsOf(name)
+	telling := slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(commonWords, w) })
+	if family := namedFamily(words); telling && family != "" {
+		return family
 	}
-	folders := strings.Split(strings.TrimSuffix(path, "/"), "/")
-	folders = folders[:len(folders)-1]
 	for _, folder := range slices.Backward(folders) { // models--OWNER--NAME/snapshots/HASH/model.safetensors
-		if name, ok := strings.CutPrefix(folder, "models--"); ok {
-			_, name, _ = strings.Cut(name, "--")
-			return namedFamily(wordsOf(name))
+		if repository, ok := strings.CutPrefix(folder, "models--"); ok {
+			_, repository, _ = strings.Cut(repository, "--")
+			return namedFamily(wordsOf(repository))
 		}
 	}
-	return namedFamily(wordsOf(filepath.Base(filepath.Dir(path))))
+	if telling || len(folders) == 0 {
+		return ""
+	}
+	return namedFamily(wordsOf(folders[len(folders)-1]))
 }
 
 // commonWords occur in uninformative file names, such as open_clip_pytorch_model.bin.

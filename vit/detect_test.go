@@ -94,6 +94,7 @@ func TestDetectPublishedFiles(t *testing.T) {
 		{"hub/models--google--vit-base-patch16-224/snapshots/3f49326eb077/model.safetensors", "ViTForImageClassification", "augreg-vitb16"},
 		{"hub/models--google--vit-base-patch16-224-in21k/snapshots/3f49326eb077/pytorch_model.bin", "ViTForImageClassification of transformers 5", "augreg-vitb16"},
 		{"hub/models--facebook--dino-vits16/snapshots/12345/model.safetensors", "ViTModel", "dino-vits16"},
+		{"hub/models--facebook--deit-tiny-patch16-224/blobs/e3b0c44298fc", "ViTForImageClassification", "deit-vitti16"},
 		{"hub/models--timm--vit_small_patch16_224.augreg_in21k/snapshots/a/model.safetensors", "timm", "augreg-vits16"},
 		{"hub/models--openai--clip-vit-base-patch16/snapshots/57c2/pytorch_model.bin", "CLIPModel", "clip-vitb16"},
 		{"hub/models--imageomics--bioclip/snapshots/1/open_clip_pytorch_model.bin", "open_clip with a text tower of its own", "bioclip-vitb16"},

@@ -115,7 +115,7 @@ func (t contents) mismatch(l layout, m misfit, c Config) error {
 // Aside returns the names of the tensors, sorted, that LoadFrom leaves aside although it does not know what
 // they are for: those of other modules beside the backbone, such as a classifier, a loss or a second copy. It
 // returns nil if src holds no backbone.
-func Aside(src named) []string {
+func Aside(src interface{ Names() []string }) []string {
 	t := contentsOf(src)
 	l, err := recognise(t.names)
 	if err != nil {

@@ -138,7 +138,7 @@ func (n *naming) find(name string) (r rule, ok bool) {
 	for _, word := range strings.Split(name, ".") {
 		if isNumber(word) {
 			number, word = word, "#"
-			if strings.Join(words, ".") == "blocks.#" { // dinov2's block_chunks: blocks.CHUNK.BLOCK
+			if slices.Equal(words, []string{"blocks", "#"}) { // dinov2's block_chunks: blocks.CHUNK.BLOCK
 				continue
 			}
 		}
@@ -289,10 +289,14 @@ var copies = [][2]string{{"teacher", "student"}, {"base_encoder", "momentum_enco
 
 // firstCopies returns roots, which are prefixes, without the second of copies.
 func firstCopies(roots []string) []string {
-	return slices.DeleteFunc(slices.Clone(roots), func(root string) bool {
+	there := map[string]bool{}
+	for _, root := range roots {
+		there[root] = true
+	}
+	return slices.DeleteFunc(roots, func(root string) bool {
 		return slices.ContainsFunc(copies, func(c [2]string) bool {
-			other := strings.Replace("."+root, "."+c[1]+".", "."+c[0]+".", 1)[1:]
-			return other != root && slices.Contains(roots, other)
+			first := strings.Replace("."+root, "."+c[1]+".", "."+c[0]+".", 1)[1:]
+			return first != root && there[first]
 		})
 	})
 }

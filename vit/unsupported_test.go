@@ -56,6 +56,7 @@ func TestUnsupportedArchitecturesAreNamed(t *testing.T) {
 		{"dinov2_vitg14.pth", "SwiGLU in place of the MLP, as in DINOv2's ViT-g (blocks.0.mlp.w12.weight", variant("", ".mlp.", map[string][]int{"blocks.#.mlp.w12.weight": {2048, 384}, "blocks.#.mlp.w3.weight": {384, 1024}})},
 		{"compiled ViT-g", "SwiGLU in place of the MLP", variant("_orig_mod.backbone.", ".mlp.", map[string][]int{"_orig_mod.backbone.blocks.#.mlp.w12.weight": {2048, 384}})},
 		{"deit_small_distilled.pth", "a DeiT with distillation token (dist_token)", variant("", "", map[string][]int{"dist_token": {1, 1, 384}, "pos_embed": {1, 198, 384}, "head_dist.weight": {1000, 384}})},
+		{"deit in transformers", "a DeiT with distillation token (deit.embeddings.distillation_token)", blocks("deit.embeddings.cls_token deit.embeddings.distillation_token deit.embeddings.position_embeddings deit.embeddings.patch_embeddings.projection.weight deit.encoder.layer.#.layernorm_before.weight")},
 		{"siglip in open_clip", "without class token", variant("visual.trunk.", "cls_token", map[string][]int{"logit_scale": {1}, "text.token_embedding.weight": {99, 8}})},
 		{"siglip in timm", "a SigLIP or another with attention pooling (attn_pool.latent)", variant("", "cls_token", map[string][]int{"attn_pool.latent": {1, 1, 384}})},
 		{"siglip in transformers", "attention pooling (vision_model.head.probe)", blocks("vision_model.embeddings.patch_embedding.weight vision_model.embeddings.position_embedding.weight vision_model.encoder.layers.#.layer_norm1.weight vision_model.head.probe")},
