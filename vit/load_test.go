@@ -233,7 +233,8 @@ func TestLoadFromPassesOnTheSourcesError(t *testing.T) {
 
 // A second copy of the backbone in one file: the one that is published is taken, the other left aside.
 func TestTheTeacherIsTaken(t *testing.T) {
-	for _, roots := range [][2]string{{"teacher.backbone.", "student.backbone."}, {"base_encoder.", "momentum_encoder."}, {"module.base_encoder.", "module.momentum_encoder."}, {"model.teacher.", "model.student."}} {
+	for _, roots := range [][2]string{{"teacher.backbone.", "student.backbone."}, {"base_encoder.", "momentum_encoder."}, {"module.base_encoder.", "module.momentum_encoder."}, {"model.teacher.", "model.student."},
+		{"teacher_backbone.", "student_backbone."}, {"backbone.", "backbone_momentum."}, {"model_ema.module.", "model."}, {"ema_model.", "model."}} {
 		weights, other := weightsOf(tiny, 10, 13), weightsOf(tiny, 10, 14)
 		file := nn.Tensors{"step": tensor.New(1)}
 		var aside []string

@@ -3,6 +3,7 @@ package vit
 import (
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -138,6 +139,11 @@ func TestBlockInPartsEqualsTheWhole(t *testing.T) {
 func TestLoadTakesNoMemoryForWeightsThatAreNotThere(t *testing.T) {
 	huge := with(tiny, func(c *Config) { c.Dim, c.Hidden, c.Depth = 1<<14, 1<<14, 5 })
 	require.NoError(t, huge.Validate())
-	_, err := LoadFrom(weightsOf(tiny, 10, 13), huge)
+	weights := weightsOf(tiny, 10, 13)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := LoadFrom(weights, huge)
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
 	assert.ErrorContains(t, err, `the weights are a ViT of 2 blocks of width 8 with patches of 4 pixels, architecture "tiny" is a ViT of 5 blocks of width 16384`)
 }

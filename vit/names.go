@@ -283,9 +283,14 @@ func family(names []string) (*naming, string, error) {
 	return nil, "", fmt.Errorf("it holds more than one backbone: under %s", abridge(quoted))
 }
 
-// copies are pairs of the words in the prefixes of two copies of one backbone that a training program keeps, the
-// one that its authors publish first: self-distillation (dino, dinov2), and moco-v3.
-var copies = [][2]string{{"teacher", "student"}, {"base_encoder", "momentum_encoder"}}
+// copies are pairs of words in the prefixes of two copies of one backbone that a training program keeps, first the
+// one that is used afterwards: in self-distillation the teacher (dino, dinov2; lightly's examples), in MoCo the
+// encoder that is trained, otherwise, as in timm, the moving average.
+var copies = [][2]string{
+	{"teacher", "student"}, {"teacher_backbone", "student_backbone"},
+	{"base_encoder", "momentum_encoder"}, {"backbone", "backbone_momentum"},
+	{"ema", "model"}, {"model_ema", "model"}, {"ema_model", "model"},
+}
 
 // firstCopies returns roots, which are prefixes, without the second of copies.
 func firstCopies(roots []string) []string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -72,6 +73,12 @@ func kind(f *checkpoint.File) string {
 	}
 	if c, err := vit.Detect(f); err == nil {
 		return fmt.Sprintf("a backbone, %s: patches of %d pixels, width %d, %d blocks, %d heads", c.Name, c.PatchSize, c.Dim, c.Depth, c.Heads)
+	}
+	switch size, err := vit.Kind(f); {
+	case err == nil:
+		return "a backbone, a " + size
+	case errors.Is(err, vit.ErrUnsupported):
+		return "a backbone that cannot be used: " + err.Error()
 	}
 	return "a checkpoint"
 }
