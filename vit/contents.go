@@ -299,6 +299,8 @@ func (t contents) reason(m misfit) error {
 		return fmt.Errorf("%w: a vision transformer without class token, as SigLIP's", ErrUnsupported)
 	case is("pos_embed"):
 		return fmt.Errorf("%w: a vision transformer without a table of position embeddings (DINOv3's are rotary, BEiT's relative)", ErrUnsupported)
+	case is("blocks.0.attn.qkv.bias") && is("blocks.1.attn.qkv.bias") && !is("blocks.0.attn.qkv.weight"):
+		return fmt.Errorf("%w: queries, keys or values without bias", ErrUnsupported)
 	}
 	return nil
 }

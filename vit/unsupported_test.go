@@ -74,6 +74,7 @@ func TestUnsupportedArchitecturesAreNamed(t *testing.T) {
 		{"vit-base_mmpretrain.pth", "under mmpretrain's names", blocks("backbone.cls_token backbone.pos_embed backbone.patch_embed.projection.weight backbone.layers.#.ln1.weight backbone.layers.#.ffn.layers.0.0.weight")},
 		{"vit_h.pth", "relative position embeddings, as in SAM", variant("image_encoder.", "cls_token", map[string][]int{"image_encoder.blocks.#.attn.rel_pos_h": {27, 64}})},
 		{"mae_finetuned.pth", "fine-tuned with mean pooling (fc_norm in place of norm)", variant("", "norm.weight norm.bias", map[string][]int{"fc_norm.weight": d, "fc_norm.bias": d, "blocks.#.norm1.weight": d})},
+		{"vit_bias_free.pth", "queries, keys or values without bias", variant("", "qkv.bias", nil)},
 		{"adapter_model.safetensors", "LoRA adapters that are not merged", variant("base_model.model.", "qkv", map[string][]int{
 			"base_model.model.blocks.#.attn.qkv.base_layer.weight": {1152, 384}, "base_model.model.blocks.#.attn.qkv.lora_A.default.weight": {8, 384}})},
 	} {
