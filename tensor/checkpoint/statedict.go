@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,102 +9,250 @@ import (
 	"strings"
 )
 
-// stateDictKeys are the keys of state dicts in checkpoints of training programs, best first. In
-// self-distillation the teacher is the published model (DINO, DINOv2).
-var stateDictKeys = []string{"model_state_dict", "state_dict", "model", "teacher", "student", "module", "net"}
+// stateDictKeys are the keys of state dicts in checkpoints of training programs, best first. A moving average
+// of the weights (EMA) is better than the weights, as for timm's load_state_dict(use_ema=True); in
+// self-distillation the teacher is the published model (DINO, DINOv2). Any other key with the word ema comes
+// after timm's two.
+var stateDictKeys = []string{
+	"state_dict_ema", "model_ema", anyEMA, "swa_state_dict", "swa_model",
+	"model_state_dict", "state_dict", "model_state", "model", "teacher", "student", "module", "net", "params", "shadow",
+}
+
+const anyEMA = "*_ema"
+
+// keyRank returns the place of a key among stateDictKeys, or, if it is not known, false and a place behind.
+func keyRank(key string) (int, bool) {
+	if i := slices.Index(stateDictKeys, key); i >= 0 {
+		return i, true
+	}
+	words := strings.FieldsFunc(strings.ToLower(key), func(r rune) bool { return r == '_' || r == '-' || r == '.' || r == ' ' })
+	if slices.Contains(words, "ema") {
+		return slices.Index(stateDictKeys, anyEMA), true
+	}
+	return len(stateDictKeys), false
+}
 
 // maxNesting bounds the search for the state dict; a dict may contain itself under every key.
 const maxNesting = 4
 
-// prefixes are added to a model's names by DistributedDataParallel (module.) and DINO's multi-crop wrapper
-// (backbone.).
-var prefixes = []string{"module.", "backbone."}
+// candidate is a dict that holds tensors.
+type candidate struct {
+	path  []*dict // from the top to the dict
+	keys  []string
+	ranks []int // of keys, as far as they are all known
+}
+
+func (c *candidate) dict() *dict  { return c.path[len(c.path)-1] }
+func (c *candidate) key() string  { return strings.Join(c.keys, ".") }
+func (c *candidate) known() bool  { return len(c.ranks) == len(c.keys) }
+func (c *candidate) tensors() int { return c.dict().tensors }
+
+// candidates returns the dicts within top that hold tensors, but for an optimizer's, each once.
+func candidates(top *dict) []*candidate {
+	var found []*candidate
+	seen := map[*dict]bool{top: true}
+	level := []*candidate{{path: []*dict{top}}}
+	for range maxNesting {
+		var next []*candidate
+		for _, c := range level {
+			if c.tensors() > 0 {
+				found = append(found, c)
+			}
+			var inner []string
+			for key, v := range c.dict().items {
+				if d, ok := asDict(v); ok && len(d.items) > 0 && !seen[d] && !strings.Contains(strings.ToLower(key), "optim") {
+					inner = append(inner, key)
+				}
+			}
+			slices.SortFunc(inner, func(a, b string) int {
+				x, _ := keyRank(a)
+				y, _ := keyRank(b)
+				return cmp.Or(cmp.Compare(x, y), cmp.Compare(a, b))
+			})
+			for _, key := range inner {
+				d, _ := asDict(c.dict().items[key])
+				if seen[d] {
+					continue // also under a better key
+				}
+				seen[d] = true
+				n := &candidate{path: append(slices.Clip(c.path), d), keys: append(slices.Clip(c.keys), key), ranks: c.ranks}
+				if r, ok := keyRank(key); ok && c.known() {
+					n.ranks = append(slices.Clip(c.ranks), r)
+				}
+				next = append(next, n)
+			}
+		}
+		level = next
+	}
+	return found
+}
+
+// choose returns the state dict among the candidates, or nil.
+//
+// Known keys decide, the top coming last, but for dicts with less than half as many tensors as another of
+// them. Failing those, the dict with the most tensors is taken, and of equals the less nested one. If that
+// does not decide, nothing is taken.
+func choose(found []*candidate) *candidate {
+	most := 0
+	for _, c := range found {
+		if c.known() {
+			most = max(most, c.tensors())
+		}
+	}
+	var best *candidate
+	for _, c := range found {
+		if c.known() && len(c.keys) > 0 && 2*c.tensors() >= most && (best == nil || better(c, best)) {
+			best = c
+		}
+	}
+	if best != nil {
+		return best
+	}
+	tied := false
+	for _, c := range found {
+		switch {
+		case best == nil || c.tensors() > best.tensors():
+			best, tied = c, false
+		case c.tensors() == best.tensors() && len(c.keys) == len(best.keys):
+			tied = true
+		}
+	}
+	if tied {
+		return nil
+	}
+	return best
+}
+
+// better compares known keys; within one, a nested dict comes first.
+func better(a, b *candidate) bool {
+	for i := range min(len(a.ranks), len(b.ranks)) {
+		if c := cmp.Or(cmp.Compare(a.ranks[i], b.ranks[i]), cmp.Compare(a.keys[i], b.keys[i])); c != 0 {
+			return c < 0
+		}
+	}
+	return len(a.ranks) > len(b.ranks)
+}
 
 // collect enters the tensors and scalars of a PyTorch file's object in f.
 func (f *File) collect(v any) error {
-	var path []*dict
-	switch v := v.(type) {
-	case *dict:
-		path = stateDict(v)
-		if path == nil {
-			return fmt.Errorf("no state dict: tensors neither at the top nor under %s; keys are %s",
-				strings.Join(stateDictKeys, ", "), firstKeys(v))
-		}
-	case *module:
-		d, err := v.flat(f.size)
+	if m, ok := v.(*module); ok {
+		d, err := m.flat(f.table)
 		if err != nil {
 			return err
 		}
-		path = []*dict{d}
-	default:
-		return fmt.Errorf("the file holds %s, want a dict of tensors", kind(v))
+		v = d
 	}
-	for _, d := range path {
+	top, ok := asDict(v)
+	if !ok {
+		return noStateDict(v)
+	}
+	found := candidates(top)
+	chosen := choose(found)
+	if f.want != "" {
+		i := slices.IndexFunc(found, func(c *candidate) bool { return c.key() == f.want })
+		if i < 0 {
+			return fmt.Errorf("no tensors under the key %s: %s", clean(f.want), listKeys(found))
+		}
+		chosen = found[i]
+	}
+	switch {
+	case chosen == nil && len(found) > 0:
+		return fmt.Errorf("no state dict: tensors neither at the top nor under %s; %s: state one of them as FILE#KEY",
+			strings.Join(stateDictKeys, ", "), listKeys(found))
+	case chosen == nil:
+		return emptyDict(top)
+	}
+	f.key = chosen.key()
+	for _, c := range found {
+		if c != chosen && len(c.keys) > 0 {
+			f.others = append(f.others, c.key())
+		}
+	}
+	slices.Sort(f.others)
+	for _, d := range chosen.path {
 		for key, v := range d.items {
 			if s, ok := scalar(v); ok {
 				f.meta[key] = s
 			}
 		}
 	}
-	found := path[len(path)-1]
-	names := map[string]bool{} // without prefixes
-	for name, v := range found.items {
-		if _, ok := v.(*entry); ok {
-			names[bare(name)] = true
+	f.enter(chosen.dict())
+	return nil
+}
+
+// enter enters the tensors of the state dict, without prefixes if none would then have another's name.
+func (f *File) enter(d *dict) {
+	averaged := "" // the counter of torch.optim.swa_utils.AveragedModel, beside module.
+	if _, ok := d.items["n_averaged"].(*entry); ok && d.tensors > 1 {
+		averaged = "n_averaged"
+		for name, v := range d.items {
+			if _, ok := v.(*entry); ok && name != averaged && !strings.HasPrefix(name, "module.") {
+				averaged = ""
+				break
+			}
 		}
 	}
-	cut := len(names) == found.tensors // otherwise two would get the same name
-	for name, v := range found.items {
-		if e, ok := v.(*entry); ok {
-			if cut {
+	names := map[string]bool{} // without prefixes
+	tensors := 0
+	for name, v := range d.items {
+		if _, ok := v.(*entry); ok && (averaged == "" || name != averaged) {
+			names[bare(name)] = true
+			tensors++
+		}
+	}
+	for name, v := range d.items {
+		if e, ok := v.(*entry); ok && (averaged == "" || name != averaged) {
+			if len(names) == tensors {
 				name = bare(name)
 			}
 			f.entries[name] = e
 		}
 	}
-	return nil
 }
 
-// stateDict returns the dicts that lead from d to the state dict, or nil.
-func stateDict(d *dict) []*dict {
-	if path := nested(d, maxNesting); path != nil {
-		return path
+// noStateDict is the error for a file that holds something else than a dict.
+func noStateDict(v any) error {
+	if o, ok := v.(*object); ok && (o.model || strings.HasPrefix(string(o.of), "torch.nn.")) {
+		return fmt.Errorf("a whole model (class %s) saved by torch.save(model), which only its Python code can read: %s", o.of, remedy)
 	}
-	var only *dict
-	for _, v := range d.items {
-		if inner, ok := v.(*dict); ok && inner.tensors > 0 {
-			if only != nil {
-				return nil
-			}
-			only = inner
+	if o, ok := v.(*object); ok {
+		return fmt.Errorf("the file holds an object of class %s, want a dict of tensors: if it is a model, %s", o.of, remedy)
+	}
+	return fmt.Errorf("the file holds %s, want a dict of tensors", kind(v))
+}
+
+const remedy = "save model.state_dict() instead, with torch.save(model.state_dict(), path)"
+
+// emptyDict is the error for a dict without tensors.
+func emptyDict(top *dict) error {
+	for _, key := range slices.Sorted(maps.Keys(top.items)) {
+		if o, ok := top.items[key].(*object); ok && o.model {
+			return fmt.Errorf("no state dict: under %s is a whole model (class %s), which only its Python code can read: %s", clean(key), o.of, remedy)
 		}
 	}
-	if only == nil {
-		return nil
-	}
-	return []*dict{d, only}
+	return fmt.Errorf("no state dict: tensors neither at the top nor under %s; keys are %s", strings.Join(stateDictKeys, ", "), firstKeys(top))
 }
 
-// nested is stateDict by the known keys alone.
-func nested(d *dict, depth int) []*dict {
-	if depth == 0 {
-		return nil
-	}
-	for _, key := range stateDictKeys {
-		if inner, ok := d.items[key].(*dict); ok {
-			if path := nested(inner, depth-1); path != nil {
-				return append([]*dict{d}, path...)
-			}
-		}
-	}
-	if d.tensors > 0 {
-		return []*dict{d}
-	}
-	return nil
+// prefixes are added to a model's names by DistributedDataParallel (module.) and DINO's multi-crop wrapper
+// (backbone.).
+var prefixes = []string{"module.", "backbone."}
+
+// wrappers are parts of names that wrap a model or a part of it: DistributedDataParallel, torch.compile, FSDP
+// and activation checkpointing of PyTorch, FSDP of fairscale, Lightning's Fabric.
+var wrappers = []string{
+	"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_fpw_module", "_forward_module",
 }
 
-// bare returns a name without its prefixes.
+// bare returns a name without its prefixes and wrappers.
 func bare(name string) string {
+	if strings.Contains(name, "module.") || strings.Contains(name, "_mod.") {
+		parts := strings.Split(name, ".")
+		last := len(parts) - 1
+		kept := slices.DeleteFunc(parts[:last:last], func(p string) bool { return slices.Contains(wrappers, p) })
+		if short := strings.Join(append(kept, parts[last]), "."); short != "" {
+			name = short
+		}
+	}
 	for {
 		rest := name
 		for _, p := range prefixes {
@@ -119,7 +268,9 @@ func bare(name string) string {
 // scalar returns a string, integer, float or bool as text.
 func scalar(v any) (s string, ok bool) {
 	switch v := v.(type) {
-	case string, int64, bool:
+	case string:
+		return v, true // not a copy: many keys may have it
+	case int64, bool:
 		return fmt.Sprint(v), true
 	case float64:
 		return strconv.FormatFloat(v, 'g', -1, 64), true
@@ -127,15 +278,31 @@ func scalar(v any) (s string, ok bool) {
 	return "", false
 }
 
-// firstKeys lists up to ten keys of a dict.
+// listKeys lists the keys of candidates, and how many tensors they hold.
+func listKeys(found []*candidate) string {
+	var keys []string
+	for _, c := range found {
+		key := cmp.Or(clean(c.key()), "the top")
+		keys = append(keys, fmt.Sprintf("%s: %d", key, c.tensors()))
+	}
+	return "the numbers of tensors are " + firstOf(keys)
+}
+
+// firstKeys lists the keys of a dict.
 func firstKeys(d *dict) string {
 	keys := slices.Sorted(maps.Keys(d.items))
-	more := ""
-	if len(keys) > 10 {
-		keys, more = keys[:10], ", ..."
-	}
-	for i, k := range keys {
+	for i, k := range keys[:min(len(keys), most)] {
 		keys[i] = clean(k)
 	}
-	return "[" + strings.Join(keys, ", ") + more + "]"
+	return firstOf(keys)
+}
+
+const most = 10 // in a list within a message
+
+func firstOf(list []string) string {
+	more := ""
+	if len(list) > most {
+		list, more = list[:most], ", ..."
+	}
+	return "[" + strings.Join(list, ", ") + more + "]"
 }
