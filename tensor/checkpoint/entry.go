@@ -71,13 +71,13 @@ func (e *entry) read(ctx context.Context) ([]float32, error) {
 		return nil, err
 	}
 	out := make([]float32, n)
-	buf := make([]byte, min(chunk, spanned*e.dtype.Size()))
+	buffer := func(elements int) []byte { return make([]byte, min(chunk, elements*e.dtype.Size())) }
 	switch {
 	case e.contiguous():
-		return out, e.readRun(from, out, 0, buf)
+		return out, e.readRun(from, out, 0, buffer(n))
 	case spanned/sparse <= n:
 		run := make([]float32, spanned)
-		if err := e.readRun(from, run, 0, buf); err != nil {
+		if err := e.readRun(from, run, 0, buffer(spanned)); err != nil {
 			return nil, err
 		}
 		return out, e.rows(ctx, 1, func(i, at int) error { out[i] = run[at]; return nil })
@@ -86,6 +86,7 @@ func (e *entry) read(ctx context.Context) ([]float32, error) {
 	if last := len(e.shape) - 1; e.stride[last] == 1 {
 		row = e.shape[last]
 	}
+	buf := buffer(row)
 	return out, e.rows(ctx, row, func(i, at int) error { return e.readRun(from, out[i:i+row], at, buf) })
 }
 

@@ -44,7 +44,8 @@ type File struct {
 // package comment for which tensors of it) and reads its table of contents. The file stays open until Close.
 //
 // If path is a folder, Open takes its model.safetensors or pytorch_model.bin, or else its only weights file.
-// PATH#KEY asks for the state dict under a dotted key of a PyTorch file, such as checkpoint.pth#teacher.
+// PATH#KEY asks for the state dict under a dotted key of a PyTorch file, such as checkpoint.pth#teacher, or for
+// the tensors whose names begin with the key and a dot, which are cut off.
 func Open(path string) (*File, error) {
 	return OpenContext(context.Background(), path, Limits{})
 }
@@ -95,14 +96,17 @@ func (f *File) decode(r io.ReaderAt) error {
 	if n, err := r.ReadAt(head, 0); n < len(head) {
 		return fmt.Errorf("read: %w", err)
 	}
-	safetensors := len(head) >= 9 && head[8] == '{'
 	switch {
 	case len(head) == 0:
 		return errors.New("empty file")
-	case f.want != "" && safetensors:
-		return fmt.Errorf("a safetensors file has no state dicts by key, such as %s", clean(f.want))
-	case safetensors:
-		return f.decodeSafetensors(r, binary.LittleEndian.Uint64(head))
+	case len(head) >= 9 && head[8] == '{':
+		if err := f.decodeSafetensors(r, binary.LittleEndian.Uint64(head)); err != nil {
+			return err
+		}
+		if f.want != "" && f.under(f.want+".") == 0 {
+			return fmt.Errorf("no tensors whose names begin with %s.", clean(f.want))
+		}
+		return nil
 	case strings.HasPrefix(string(head), zipMagic):
 		return f.decodeZip(r)
 	case isLegacy(head):
@@ -126,8 +130,8 @@ func (f *File) Close() error {
 // Decode.
 func (f *File) Path() string { return f.path }
 
-// Key returns the dotted key under which the state dict was found in a PyTorch file, such as state_dict_ema;
-// it is empty if the tensors are at the top.
+// Key returns the dotted key under which the state dict was found in a PyTorch file, such as state_dict_ema,
+// or that which Open was asked for. It is empty if the tensors are at the top.
 func (f *File) Key() string { return f.key }
 
 // Others returns the dotted keys, sorted, of further dicts of a PyTorch file that hold tensors, but for those

@@ -132,9 +132,6 @@ func TestTrainingCheckpoint(t *testing.T) {
 }
 
 func TestStateDictIsFound(t *testing.T) {
-	one := func(name string) string {
-		return dict(str(name), view(storage("Float", "0", 2), 0, []int{2}, []int{1}))
-	}
 	two := func(a, b string) string {
 		x := view(storage("Float", "0", 2), 0, []int{2}, []int{1})
 		return dict(str(a), x, str(b), x)
@@ -150,7 +147,7 @@ func TestStateDictIsFound(t *testing.T) {
 		{dict(str("best"), view(storage("Float", "0", 2), 0, []int{}, []int{}), str("state_dict"), one("w")), "w", ""},
 		{dict(str("teacher"), one("t"), str("student"), one("s")), "t", ""},
 		{dict(str("weights"), one("w"), str("args"), dict()), "w", ""},
-		{dict(str("a"), one("w"), str("b"), one("w")), "", "no state dict: "},
+		{dict(str("a"), one("w"), str("b"), one("w")), "", "no state dict by a known key such as state_dict_ema; the numbers of tensors are [a: 1, b: 1]: state one of them as FILE#KEY"},
 		{dict(str("epoch"), num(3)), "", "keys are [epoch]"},
 		{self, "", "keys are [model, net, teacher]"},
 		{list(), "", "the file holds a list, want a dict of tensors"},

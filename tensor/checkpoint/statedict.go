@@ -20,16 +20,16 @@ var stateDictKeys = []string{
 
 const anyEMA = "*_ema"
 
-// keyRank returns the place of a key among stateDictKeys, or, if it is not known, false and a place behind.
-func keyRank(key string) (int, bool) {
+// keyRank returns the place of a key among stateDictKeys, or their number if it is not known.
+func keyRank(key string) int {
 	if i := slices.Index(stateDictKeys, key); i >= 0 {
-		return i, true
+		return i
 	}
 	words := strings.FieldsFunc(strings.ToLower(key), func(r rune) bool { return r == '_' || r == '-' || r == '.' || r == ' ' })
 	if slices.Contains(words, "ema") {
-		return slices.Index(stateDictKeys, anyEMA), true
+		return slices.Index(stateDictKeys, anyEMA)
 	}
-	return len(stateDictKeys), false
+	return len(stateDictKeys)
 }
 
 // maxNesting bounds the search for the state dict; a dict may contain itself under every key.
@@ -39,13 +39,18 @@ const maxNesting = 4
 type candidate struct {
 	path  []*dict // from the top to the dict
 	keys  []string
-	ranks []int // of keys, as far as they are all known
+	ranks []int // of keys
 }
 
 func (c *candidate) dict() *dict  { return c.path[len(c.path)-1] }
 func (c *candidate) key() string  { return strings.Join(c.keys, ".") }
-func (c *candidate) known() bool  { return len(c.ranks) == len(c.keys) }
 func (c *candidate) tensors() int { return c.dict().tensors }
+
+// known reports whether all keys are known, and ends whether the last is.
+func (c *candidate) known() bool { return c.ends() && slices.Max(c.ranks) < len(stateDictKeys) }
+func (c *candidate) ends() bool {
+	return len(c.ranks) > 0 && c.ranks[len(c.ranks)-1] < len(stateDictKeys)
+}
 
 // candidates returns the dicts within top that hold tensors, but for an optimizer's, each once.
 func candidates(top *dict) []*candidate {
@@ -65,9 +70,7 @@ func candidates(top *dict) []*candidate {
 				}
 			}
 			slices.SortFunc(inner, func(a, b string) int {
-				x, _ := keyRank(a)
-				y, _ := keyRank(b)
-				return cmp.Or(cmp.Compare(x, y), cmp.Compare(a, b))
+				return cmp.Or(cmp.Compare(keyRank(a), keyRank(b)), cmp.Compare(a, b))
 			})
 			for _, key := range inner {
 				d, _ := asDict(c.dict().items[key])
@@ -75,10 +78,7 @@ func candidates(top *dict) []*candidate {
 					continue // also under a better key
 				}
 				seen[d] = true
-				n := &candidate{path: append(slices.Clip(c.path), d), keys: append(slices.Clip(c.keys), key), ranks: c.ranks}
-				if r, ok := keyRank(key); ok && c.known() {
-					n.ranks = append(slices.Clip(c.ranks), r)
-				}
+				n := &candidate{path: append(slices.Clip(c.path), d), keys: append(slices.Clip(c.keys), key), ranks: append(slices.Clip(c.ranks), keyRank(key))}
 				next = append(next, n)
 			}
 		}
@@ -90,20 +90,14 @@ func candidates(top *dict) []*candidate {
 // choose returns the state dict among the candidates, or nil.
 //
 // Known keys decide, the top coming last, but for dicts with less than half as many tensors as another of
-// them. Failing those, the dict with the most tensors is taken, and of equals the less nested one. If that
-// does not decide, nothing is taken.
+// them. Failing those, known keys within unknown ones decide, but for dicts with less than half as many tensors
+// as any other. Failing those too, the dict with the most tensors is taken, and of equals the less nested one.
+// If that does not decide, nothing is taken.
 func choose(found []*candidate) *candidate {
-	most := 0
-	for _, c := range found {
-		if c.known() {
-			most = max(most, c.tensors())
-		}
-	}
-	var best *candidate
-	for _, c := range found {
-		if c.known() && len(c.keys) > 0 && 2*c.tensors() >= most && (best == nil || better(c, best)) {
-			best = c
-		}
+	top := func(c *candidate) bool { return len(c.keys) == 0 }
+	best := byKey(found, (*candidate).known, func(c *candidate) bool { return c.known() || top(c) })
+	if best == nil {
+		best = byKey(found, (*candidate).ends, func(*candidate) bool { return true })
 	}
 	if best != nil {
 		return best
@@ -119,6 +113,23 @@ func choose(found []*candidate) *candidate {
 	}
 	if tied {
 		return nil
+	}
+	return best
+}
+
+// byKey returns the best of the candidates that are eligible, by key, unless one of the rivals has more than
+// twice as many tensors.
+func byKey(found []*candidate, eligible, rival func(*candidate) bool) (best *candidate) {
+	most := 0
+	for _, c := range found {
+		if rival(c) {
+			most = max(most, c.tensors())
+		}
+	}
+	for _, c := range found {
+		if eligible(c) && 2*c.tensors() >= most && (best == nil || better(c, best)) {
+			best = c
+		}
 	}
 	return best
 }
@@ -148,17 +159,13 @@ func (f *File) collect(v any) error {
 	}
 	found := candidates(top)
 	chosen := choose(found)
+	prefix := ""
 	if f.want != "" {
-		i := slices.IndexFunc(found, func(c *candidate) bool { return c.key() == f.want })
-		if i < 0 {
-			return fmt.Errorf("no tensors under the key %s: %s", clean(f.want), listKeys(found))
-		}
-		chosen = found[i]
+		chosen, prefix = pick(found, chosen, f.want)
 	}
 	switch {
 	case chosen == nil && len(found) > 0:
-		return fmt.Errorf("no state dict: tensors neither at the top nor under %s; %s: state one of them as FILE#KEY",
-			strings.Join(stateDictKeys, ", "), listKeys(found))
+		return fmt.Errorf("no state dict by a known key such as %s; %s: state one of them as FILE#KEY", stateDictKeys[0], listKeys(found))
 	case chosen == nil:
 		return emptyDict(top)
 	}
@@ -177,7 +184,35 @@ func (f *File) collect(v any) error {
 		}
 	}
 	f.enter(chosen.dict())
+	if prefix != "" && f.under(prefix) == 0 {
+		return fmt.Errorf("no tensors under the key %s: %s", clean(f.want), listKeys(found))
+	}
 	return nil
+}
+
+// pick returns the candidate with the longest key that begins the one asked for, or the one chosen, and how
+// the names of its tensors must go on.
+func pick(found []*candidate, chosen *candidate, want string) (*candidate, string) {
+	prefix := want + "."
+	for _, c := range found {
+		if rest, ok := strings.CutPrefix(want+".", c.key()+"."); ok && len(c.keys) > 0 && len(rest) < len(prefix) {
+			chosen, prefix = c, rest
+		}
+	}
+	return chosen, prefix
+}
+
+// under keeps the tensors whose names begin with prefix, without it, and returns how many there are.
+func (f *File) under(prefix string) int {
+	all := f.entries
+	f.entries = map[string]*entry{}
+	for name, e := range all {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			f.entries[rest] = e
+		}
+	}
+	f.key = f.want
+	return len(f.entries)
 }
 
 // enter enters the tensors of the state dict, without prefixes if none would then have another's name.
@@ -230,7 +265,7 @@ func emptyDict(top *dict) error {
 			return fmt.Errorf("no state dict: under %s is a whole model (class %s), which only its Python code can read: %s", clean(key), o.of, remedy)
 		}
 	}
-	return fmt.Errorf("no state dict: tensors neither at the top nor under %s; keys are %s", strings.Join(stateDictKeys, ", "), firstKeys(top))
+	return fmt.Errorf("no state dict: no tensors at the top nor in a dict within it; keys are %s", firstKeys(top))
 }
 
 // prefixes are added to a model's names by DistributedDataParallel (module.) and DINO's multi-crop wrapper

@@ -114,7 +114,7 @@ func (st *storages) view(dtype DType, args tuple) (*entry, error) {
 			brief(shape), brief(stride), offset, clean(s.key), held)
 	}
 	if used := last - offset + 1; int64(n) > used && int64(n) > expansion*min(used, st.fileSize) {
-		return nil, fmt.Errorf("shape %s, strides %s expand %d elements to more than %d times as many", brief(shape), brief(stride), used, expansion)
+		return nil, fmt.Errorf("%w: shape %s, strides %s expand %d elements to more than %d times as many", ErrTooLarge, brief(shape), brief(stride), used, expansion)
 	}
 	e.offset = offset * size
 	return e, nil
