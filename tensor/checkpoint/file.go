@@ -178,11 +178,12 @@ func (f *File) Tensor(name string) (*tensor.Tensor, error) {
 	err := fmt.Errorf("not there: the file holds %d others", len(f.entries))
 	if ok {
 		if err = e.dtype.check(); err == nil {
-			if err = f.pay(name, e); err == nil {
-				data, err = e.read(f.ctx)
-				err = blame(err)
-			}
+			err = f.pay(name, e)
 		}
+		if err == nil {
+			data, err = e.read(f.ctx)
+		}
+		err = blame(err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("checkpoint: %s: tensor %s: %w", f.path, clean(name), err)

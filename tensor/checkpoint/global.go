@@ -83,7 +83,23 @@ var dtypes = map[string]DType{
 var functions = []string{
 	"collections.OrderedDict", "collections.defaultdict", "torch.Size",
 	"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3",
-	"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state",
+	"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state", typed,
+}
+
+// typed makes a tensor of a class derived from Tensor, or with attributes of its own.
+const typed = "torch._tensor._rebuild_from_type_v2"
+
+// typed returns which function makes the tensor's elements, and its arguments, of (function, class, arguments,
+// attributes).
+func (t tuple) typed() (global, tuple) {
+	if len(t) > 2 {
+		g, _ := t[0].(global)
+		args, ok := t[2].(tuple)
+		if ok && g != typed {
+			return g, args
+		}
+	}
+	return "", nil
 }
 
 // makers begin the names of functions that make tensors, sparse and quantised ones among them.
@@ -126,7 +142,11 @@ func (u unknown) call(args tuple) (*object, error) {
 
 // cost returns the memory that a call of callee with args may take.
 func (st *storages) cost(callee any, args tuple) int64 {
-	if g, ok := callee.(global); ok && len(args) > 3 && strings.HasPrefix(string(g), "torch._utils._rebuild_tensor") {
+	g, ok := callee.(global)
+	if g == typed {
+		g, args = args.typed()
+	}
+	if ok && len(args) > 3 && strings.HasPrefix(string(g), "torch._utils._rebuild_tensor") {
 		size, _ := args[2].(tuple)
 		stride, _ := args[3].(tuple)
 		return tensorBytes + 8*int64(min(len(size), maxRank)+min(len(stride), maxRank))
@@ -169,6 +189,11 @@ func (g global) call(st *storages, args tuple) (any, error) {
 			}
 		}
 		return nil, errors.New("want a tensor")
+	case typed:
+		if g, args := args.typed(); g != "" {
+			return g.call(st, args)
+		}
+		return nil, errors.New("want a function and its arguments")
 	}
 	return nil, fmt.Errorf("calls %s, which is no function", g)
 }

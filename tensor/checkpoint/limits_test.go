@@ -88,6 +88,7 @@ func TestPicklesTakeMemoryInProportion(t *testing.T) {
 		"a million laughs in lists":        laughs(20, "](", "e"),
 		"views of 64 dimensions":           rebuild + "}" + str("a") + "](" + strings.Repeat("h\x02(h\x00K\x00h\x01h\x01tR", 100_000) + "es",
 		"persistent ids of a long key":     "}" + tup(str("storage"), glob("torch", "FloatStorage"), str(long[:4096]), str("cpu"), num(4)) + "q\x000" + strings.Repeat("h\x00Q0", 200_000),
+		"views by way of a type":           rebuild + glob("torch._tensor", "_rebuild_from_type_v2") + "q\x030}" + str("a") + "](" + strings.Repeat("h\x03(h\x02N(h\x00K\x00h\x01h\x01ttR", 100_000) + "es",
 		"long integers":                    "}" + strings.Repeat("\x8b\x00\x10\x00\x00"+long[:4096]+"0", 500),
 		"lengths of what is not there":     "}\x8b\xff\xff\xff\x7f",
 		"bytes that are not there":         "}\x8e\xff\xff\xff\xff\xff\xff\xff\x7f",

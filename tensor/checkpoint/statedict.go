@@ -11,11 +11,10 @@ import (
 
 // stateDictKeys are the keys of state dicts in checkpoints of training programs, best first. A moving average
 // of the weights (EMA) is better than the weights, as for timm's load_state_dict(use_ema=True); in
-// self-distillation the teacher is the published model (DINO, DINOv2). Any other key with the word ema comes
-// after timm's two.
+// self-distillation the teacher is the published model (DINO, DINOv2). Any other key with one of the words
+// ema, swa and averaged comes after timm's two.
 var stateDictKeys = []string{
-	"state_dict_ema", "model_ema", anyEMA, "swa_state_dict", "swa_model",
-	"model_state_dict", "state_dict", "model_state", "model", "teacher", "student", "module", "net", "params", "shadow",
+	"state_dict_ema", "model_ema", anyEMA, "model_state_dict", "state_dict", "model_state", "model", "teacher", "student", "module", "net", "params", "shadow",
 }
 
 const anyEMA = "*_ema"
@@ -25,9 +24,10 @@ func keyRank(key string) int {
 	if i := slices.Index(stateDictKeys, key); i >= 0 {
 		return i
 	}
-	words := strings.FieldsFunc(strings.ToLower(key), func(r rune) bool { return r == '_' || r == '-' || r == '.' || r == ' ' })
-	if slices.Contains(words, "ema") {
-		return slices.Index(stateDictKeys, anyEMA)
+	for word := range strings.FieldsFuncSeq(strings.ToLower(key), func(r rune) bool { return strings.ContainsRune("_-. ", r) }) {
+		if word == "ema" || word == "swa" || word == "averaged" {
+			return slices.Index(stateDictKeys, anyEMA)
+		}
 	}
 	return len(stateDictKeys)
 }
@@ -171,11 +171,12 @@ func (f *File) collect(v any) error {
 	}
 	f.key = chosen.key()
 	for _, c := range found {
-		if c != chosen && len(c.keys) > 0 {
-			f.others = append(f.others, c.key())
+		if key := c.key(); key != "" && key != f.key { // keys with dots in them may give one twice
+			f.others = append(f.others, key)
 		}
 	}
 	slices.Sort(f.others)
+	f.others = slices.Compact(f.others)
 	for _, d := range chosen.path {
 		for key, v := range d.items {
 			if s, ok := scalar(v); ok {
@@ -278,16 +279,25 @@ var wrappers = []string{
 	"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_fpw_module", "_forward_module",
 }
 
+// CutWrappers returns a tensor's name without the parts that whatever wraps a model, or a part of it, adds:
+// module, _orig_mod, _fsdp_wrapped_module, _checkpoint_wrapped_module, _fpw_module and _forward_module. The
+// last part of a name always stays. Open does it for PyTorch files.
+func CutWrappers(name string) string {
+	if !strings.Contains(name, "module.") && !strings.Contains(name, "_mod.") {
+		return name
+	}
+	parts := strings.Split(name, ".")
+	last := len(parts) - 1
+	kept := slices.DeleteFunc(parts[:last:last], func(p string) bool { return slices.Contains(wrappers, p) })
+	if short := strings.Join(append(kept, parts[last]), "."); short != "" {
+		return short
+	}
+	return name
+}
+
 // bare returns a name without its prefixes and wrappers.
 func bare(name string) string {
-	if strings.Contains(name, "module.") || strings.Contains(name, "_mod.") {
-		parts := strings.Split(name, ".")
-		last := len(parts) - 1
-		kept := slices.DeleteFunc(parts[:last:last], func(p string) bool { return slices.Contains(wrappers, p) })
-		if short := strings.Join(append(kept, parts[last]), "."); short != "" {
-			name = short
-		}
-	}
+	name = CutWrappers(name)
 	for {
 		rest := name
 		for _, p := range prefixes {

@@ -39,6 +39,8 @@ func TestStateDictIsChosen(t *testing.T) {
 		{dict(str("model"), with("raw."), str("model_ema_state_dict"), with("ema.")), "model_ema_state_dict", "model", "ema."},
 		{dict(str("params"), with("raw."), str("params_ema"), with("ema.")), "params_ema", "params", "ema."},
 		{dict(str("state_dict"), with("raw."), str("EMA-weights"), with("ema.")), "EMA-weights", "state_dict", "ema."},
+		{dict(str("model"), with("raw."), str("averaged_model"), with("ema.")), "averaged_model", "model", "ema."},
+		{dict(str("model"), with("raw."), str("swa_state_dict"), with("ema.")), "swa_state_dict", "model", "ema."},
 		{dict(str("model"), with("raw."), str("ema"), dict(str("decay"), num(1), str("shadow"), with("ema."))), "ema.shadow", "model", "ema."},
 		{dict(str("checkpoint"), dict(str("model"), with("raw."), str("model_ema"), with("ema."))), "checkpoint.model_ema", "checkpoint.model", "ema."},
 		// But not if it is empty, a few numbers, or an optimizer's.
