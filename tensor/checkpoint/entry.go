@@ -53,41 +53,64 @@ const chunk = 1 << 16 // bytes read at once, a multiple of every element size
 // sparse is how many times more elements than its own a view may span to be read in one run.
 const sparse = 4
 
+// scatteredBytes is what each of many small reads costs, as memory that takes as long.
+const scatteredBytes = 64
+
+// extent returns how many elements of the storage lie between the first and the last of e, and in runs of how
+// many they are read: as many, or if they lie far apart those of the last dimension or one.
+func (e *entry) extent() (all, run int) {
+	n, _ := elements(e.shape)
+	if n == 0 || e.contiguous() {
+		return n, n
+	}
+	all = 1
+	for i, s := range e.shape {
+		all += (s - 1) * e.stride[i]
+	}
+	last := len(e.shape) - 1
+	switch {
+	case all/sparse <= n:
+		return all, all
+	case e.stride[last] == 1:
+		return all, e.shape[last]
+	}
+	return all, 1
+}
+
+// cost returns the bytes that the elements of e take as float32, and what reading them costs beside.
+func (e *entry) cost() int64 {
+	n, _ := elements(e.shape)
+	all, run := e.extent()
+	if run == all {
+		return 4 * int64(n)
+	}
+	return 4*int64(n) + scatteredBytes*int64(n/run)
+}
+
 // read reads all elements of e, row by row.
 func (e *entry) read(ctx context.Context) ([]float32, error) {
 	n, _ := elements(e.shape)
 	if n == 0 {
 		return []float32{}, nil
 	}
-	spanned := n
-	if !e.contiguous() {
-		spanned = 1
-		for i, s := range e.shape {
-			spanned += (s - 1) * e.stride[i]
-		}
-	}
-	from, err := e.storage.open(e.offset + int64(spanned)*int64(e.dtype.Size()))
+	all, run := e.extent()
+	from, err := e.storage.open(e.offset + int64(all)*int64(e.dtype.Size()))
 	if err != nil {
 		return nil, err
 	}
 	out := make([]float32, n)
-	buffer := func(elements int) []byte { return make([]byte, min(chunk, elements*e.dtype.Size())) }
+	buf := make([]byte, min(chunk, run*e.dtype.Size()))
 	switch {
 	case e.contiguous():
-		return out, e.readRun(from, out, 0, buffer(n))
-	case spanned/sparse <= n:
-		run := make([]float32, spanned)
-		if err := e.readRun(from, run, 0, buffer(spanned)); err != nil {
-			return nil, err
-		}
-		return out, e.rows(ctx, 1, func(i, at int) error { out[i] = run[at]; return nil })
+		return out, e.readRun(from, out, 0, buf)
+	case run < all:
+		return out, e.rows(ctx, run, func(i, at int) error { return e.readRun(from, out[i:i+run], at, buf) })
 	}
-	row := 1 // elements that lie side by side
-	if last := len(e.shape) - 1; e.stride[last] == 1 {
-		row = e.shape[last]
+	held := make([]float32, all)
+	if err := e.readRun(from, held, 0, buf); err != nil {
+		return nil, err
 	}
-	buf := buffer(row)
-	return out, e.rows(ctx, row, func(i, at int) error { return e.readRun(from, out[i:i+row], at, buf) })
+	return out, e.rows(ctx, 1, func(i, at int) error { out[i] = held[at]; return nil })
 }
 
 // rows calls visit for each run of elements of length row, 1 or that of the last dimension, with the index of

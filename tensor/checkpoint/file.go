@@ -198,8 +198,7 @@ func (f *File) pay(name string, e *entry) error {
 	if f.paid[name] {
 		return nil
 	}
-	n, _ := elements(e.shape)
-	if err := f.tensors.spend(4 * int64(n)); err != nil {
+	if err := f.tensors.spend(e.cost()); err != nil {
 		return err
 	}
 	f.paid[name] = true

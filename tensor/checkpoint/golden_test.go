@@ -131,7 +131,9 @@ func TestFolderOfWeights(t *testing.T) {
 		{"pytorch_model.bin README.md", "pytorch_model.bin"},
 		{"Best.PTH.tar .hidden.pth", "Best.PTH.tar"},
 		{"model.safetensors last.ckpt", "several weights files: state one of [last.ckpt, model.safetensors]"},
-		{"model-00001-of-00002.safetensors model-00002-of-00002.safetensors model.safetensors.index.json", "state one of [model-00001-of-00002.safetensors, "},
+		{"model-00001-of-00002.safetensors model-00002-of-00002.safetensors model.safetensors.index.json", "weights in 2 files (model-00001-of-00002.safetensors, ...), which cannot be read together: merge them"},
+		{"model-00001-of-00002.safetensors model-00002-of-00002.safetensors a.pth", "state one of [a.pth, model-00001-of-00002.safetensors, "},
+		{"__0_0.distcp .metadata", "a distributed checkpoint: make it one file"},
 		{"config.json", "no weights (.safetensors, .pth, .pt, .bin, .ckpt) are in it"},
 		{"", "not a regular file but a folder"},
 	} {

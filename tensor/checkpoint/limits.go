@@ -28,7 +28,7 @@ type Limits struct {
 	Table int64
 
 	// Tensors is the most bytes that all tensors may take which Tensor returns for different names, as
-	// float32. 0 means 64 GiB.
+	// float32. Elements that lie far apart in the file count more, for the time. 0 means 64 GiB.
 	Tensors int64
 
 	// Ratio is how many times the file's size, plus 16 MiB, each of the two may be, whatever they are. Elements

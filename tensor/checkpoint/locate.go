@@ -39,17 +39,25 @@ func inFolder(folder string) (string, error) {
 		return "", err
 	}
 	var files []string
+	distributed := false
 	for _, e := range list {
 		if !e.IsDir() && isWeights(e.Name()) {
 			files = append(files, e.Name())
 		}
+		distributed = distributed || strings.HasSuffix(e.Name(), ".distcp")
 	}
+	isShard := shardName.MatchString
 	if slices.Contains(files, "model.safetensors") {
 		files = slices.DeleteFunc(files, func(f string) bool { return f == "pytorch_model.bin" })
 	}
 	switch {
 	case len(files) == 1:
 		return filepath.Join(folder, files[0]), nil
+	case len(files) > 1 && !slices.ContainsFunc(files, func(f string) bool { return !isShard(f) }):
+		return "", unreadable{fmt.Errorf("%s: not a regular file but a folder of weights in %d files (%s, ...), which cannot be read together: merge them into one, with save_pretrained(folder, max_shard_size=...)",
+			folder, len(files), clean(files[0]))}
+	case len(files) == 0 && distributed:
+		return "", unreadable{fmt.Errorf("%s: not a regular file but a distributed checkpoint: make it one file, with torch.distributed.checkpoint.format_utils.dcp_to_torch_save", folder)}
 	case len(files) == 0:
 		return "", unreadable{fmt.Errorf("%s: not a regular file but a folder, and no weights (.safetensors, .pth, .pt, .bin, .ckpt) are in it", folder)}
 	}
