@@ -28,7 +28,8 @@ type Limits struct {
 	Table int64
 
 	// Tensors is the most bytes that all tensors may take which Tensor returns for different names, as
-	// float32. Elements that lie far apart in the file count more, for the time. 0 means 64 GiB.
+	// float32. Elements that lie far apart in the file count more, for the time that they take, and so does a
+	// compressed storage that several tensors share, which is kept in memory. 0 means 64 GiB.
 	Tensors int64
 
 	// Ratio is how many times the file's size, plus 16 MiB, each of the two may be, whatever they are. Elements
@@ -57,11 +58,11 @@ func (l Limits) budgets(fileSize int64) (table, tensors *budget) {
 	if fileSize < (math.MaxInt64-small)/max(1, ratio) {
 		justified = small + ratio*fileSize
 	}
-	make := func(what string, limit int64) *budget {
+	of := func(what string, limit int64) *budget {
 		limit = min(limit, justified)
 		return &budget{what: what, fileSize: fileSize, limit: limit, left: limit}
 	}
-	return make("the table of contents", cmp.Or(l.Table, 256<<20)), make("the tensors", cmp.Or(l.Tensors, 64<<30))
+	return of("the table of contents", cmp.Or(l.Table, 256<<20)), of("the tensors", cmp.Or(l.Tensors, 64<<30))
 }
 
 // spend takes n bytes, or returns an error if they are not left.
