@@ -90,14 +90,14 @@ func TestOtherFilesAreNamed(t *testing.T) {
 	assert.ErrorContains(t, err, "not a regular file")
 	for content, want := range map[string]string{
 		"":                                      "empty file",
-		"<!DOCTYPE html>\n":                     `not weights but an HTML page: the download gave a page of the web site, such as a log-in or an error; it begins with "<!DOCTYPE html>`,
+		"<!DOCTYPE html>\n":                     `neither safetensors nor a PyTorch file but an HTML page: the download gave a page of the web site, such as a log-in or an error; it begins with "<!DOCTYPE html>`,
 		"\n <html lang=de>":                     "an HTML page",
-		"<?xml version='1.0'?><Error>NoSuchKey": "not weights but XML or HTML, as a failed download leaves",
+		"<?xml version='1.0'?><Error>NoSuchKey": "neither safetensors nor a PyTorch file but XML or HTML, as a failed download leaves",
 		"version https://git-lfs.github.com/spec/v1\noid sha256:0": "a Git LFS pointer in place of the weights: fetch them with git lfs pull",
 		"\x80\x04\x95":                 "a Python pickle, but not one of torch.save",
 		"PK\x03\x04":                   "zip archive cut short or damaged: zip: not a valid zip file",
 		"PK\x05\x06" + le(0, 8):        "an empty zip archive",
-		"\xff\xd8\xff\xe0JFIF":         "not weights but a JPEG image",
+		"\xff\xd8\xff\xe0JFIF":         "neither safetensors nor a PyTorch file but a JPEG image",
 		"\x89PNG\r\n\x1a\n\x00":        "a PNG image",
 		"RIFF\x00\x00\x00\x00WEBPVP8 ": "a WebP image",
 		"\x00\x00\x00\x18ftypheic":     "a HEIC or AVIF image",

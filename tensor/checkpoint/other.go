@@ -29,41 +29,49 @@ var others = []struct{ begins, what string }{
 	{"\x89HDF\r\n\x1a\n", "an HDF5 file, as Keras and TensorFlow save: convert it to safetensors"},
 	{"\x93NUMPY", "a NumPy array: convert the weights to safetensors"},
 	{"GGUF", "a GGUF file of llama.cpp: use the safetensors that it was made of"},
-	{"\x80", "a Python pickle, but not one of torch.save"},
+	{"\x80", "a Python pickle, but not one of torch.save: read it in Python and torch.save its weights"},
 }
 
 // other is the error for a file that begins with head, at most 512 bytes, and is neither safetensors nor
 // PyTorch's.
 func other(head []byte, name string) error {
+	if what := whatIs(head, name); what != "" {
+		return fmt.Errorf("neither safetensors nor a PyTorch file but %s", what)
+	}
+	return fmt.Errorf("neither safetensors nor a PyTorch file: it begins with %s", beginning(head))
+}
+
+// whatIs names a kind of file and what to do, or returns "".
+func whatIs(head []byte, name string) string {
 	text := string(head)
 	for _, o := range others {
 		if strings.HasPrefix(text, o.begins) {
-			return fmt.Errorf("not weights but %s", o.what)
+			return o.what
 		}
 	}
 	switch trimmed := strings.ToLower(strings.TrimLeft(strings.TrimPrefix(text, "\ufeff"), " \t\r\n")); {
 	case strings.HasPrefix(text, "RIFF") && len(text) >= 12 && text[8:12] == "WEBP":
-		return errors.New("not weights but a WebP image")
+		return "a WebP image"
 	case len(text) >= 12 && text[4:8] == "ftyp":
-		return errors.New("not weights but a HEIC or AVIF image, or a video")
+		return "a HEIC or AVIF image, or a video"
 	case len(text) >= 8 && text[4:8] == "TFL3":
-		return errors.New("not weights but a TensorFlow Lite model: use the PyTorch weights or safetensors that it was made of")
+		return "a TensorFlow Lite model: use the PyTorch weights or safetensors that it was made of"
 	case len(text) > 262 && text[257:262] == "ustar":
-		return errors.New("not weights but a tar archive: unpack it, with tar -xf")
+		return "a tar archive: unpack it, with tar -xf"
 	case strings.HasPrefix(trimmed, "<!doctype html") || strings.HasPrefix(trimmed, "<html") || strings.HasPrefix(trimmed, "<head"):
-		return errors.New("not weights but an HTML page: the download gave a page of the web site, such as a log-in or an error; it begins with " + beginning(head))
+		return "an HTML page: the download gave a page of the web site, such as a log-in or an error; it begins with " + beginning(head)
 	case strings.HasPrefix(trimmed, "<"):
-		return errors.New("not weights but XML or HTML, as a failed download leaves; it begins with " + beginning(head))
+		return "XML or HTML, as a failed download leaves; it begins with " + beginning(head)
 	case strings.HasSuffix(name, ".index.json") || strings.HasPrefix(trimmed, "{") && (strings.Contains(trimmed, `"weight_map"`) || strings.Contains(trimmed, `"total_size"`)):
-		return errors.New("not weights but the index of weights in several files, which cannot be read: merge them into one, with save_pretrained(folder, max_shard_size=...)")
+		return "the index of weights in several files, which cannot be read: merge them into one, with save_pretrained(folder, max_shard_size=...)"
 	case strings.HasPrefix(trimmed, "{"):
-		return errors.New("not weights but JSON, such as a model's config: state the weights file beside it; it begins with " + beginning(head))
+		return "JSON, such as a model's config: state the weights file beside it; it begins with " + beginning(head)
 	case isONNX(head):
-		return errors.New("not weights but an ONNX model: use the PyTorch weights or safetensors that it was made of")
+		return "an ONNX model: use the PyTorch weights or safetensors that it was made of"
 	case !bytes.ContainsFunc(head, func(r rune) bool { return r < ' ' && r != '\n' && r != '\r' && r != '\t' || r == '\ufffd' }):
-		return errors.New("neither safetensors nor a PyTorch file but text: it begins with " + beginning(head))
+		return "text: it begins with " + beginning(head)
 	}
-	return errors.New("neither safetensors nor a PyTorch file: it begins with " + beginning(head))
+	return ""
 }
 
 func beginning(head []byte) string { return fmt.Sprintf("%q", head[:min(32, len(head))]) }
@@ -81,11 +89,11 @@ func otherZip(members []*zip.File) error {
 	}
 	switch {
 	case has(".npy"):
-		return errors.New("not weights of PyTorch but NumPy's .npz (a zip archive without data.pkl), as JAX's ViTs are published: use a conversion to safetensors, such as timm's")
+		return errors.New("neither safetensors nor a PyTorch file but NumPy's .npz (a zip archive without data.pkl), as JAX's ViTs are published: use a conversion to safetensors, such as timm's")
 	case has("model.weights.h5"):
-		return errors.New("not weights of PyTorch but a Keras model (a zip archive without data.pkl): convert it to safetensors")
+		return errors.New("neither safetensors nor a PyTorch file but a Keras model (a zip archive without data.pkl): convert it to safetensors")
 	case has("[Content_Types].xml"):
-		return errors.New("not weights but an Office document")
+		return errors.New("neither safetensors nor a PyTorch file but an Office document")
 	}
 	for _, m := range members {
 		if isWeights(path.Base(m.Name)) {
