@@ -99,7 +99,7 @@ func (f *File) decode(r io.ReaderAt) error {
 	switch {
 	case len(head) == 0:
 		return errors.New("empty file")
-	case len(head) >= 9 && head[8] == '{':
+	case len(head) >= 9 && head[8] == '{' && (binary.LittleEndian.Uint64(head) <= maxHeader || whatIs(head, f.path) == ""): // not {"meta":{
 		if err := f.decodeSafetensors(r, binary.LittleEndian.Uint64(head)); err != nil {
 			return err
 		}
