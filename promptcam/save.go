@@ -243,7 +243,7 @@ func officialName(f *checkpoint.File, bare string) string {
 		return bare
 	}
 	names := f.Names()
-	if i := slices.IndexFunc(names, func(name string) bool { return vit.Bare(name) == bare }); i >= 0 {
+	if i := slices.IndexFunc(names, func(name string) bool { return checkpoint.CutWrappers(name) == bare }); i >= 0 {
 		return names[i]
 	}
 	return ""

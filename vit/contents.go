@@ -13,7 +13,7 @@ import (
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
-// contents is a file's table of contents under the names that Bare returns. Nothing of it reads a tensor.
+// contents is a file's table of contents under the names that checkpoint.CutWrappers returns. Nothing of it reads a tensor.
 type contents struct {
 	names    []string           // sorted
 	original map[string]string  // the file's name
@@ -33,7 +33,7 @@ func contentsOf(src interface{ Names() []string }) contents {
 	all := src.Names()
 	t := contents{original: map[string]string{}}
 	for _, name := range all {
-		t.original[Bare(name)] = name
+		t.original[checkpoint.CutWrappers(name)] = name
 	}
 	if len(t.original) != len(all) { // two would get one name
 		clear(t.original)
@@ -65,8 +65,8 @@ func contentsOf(src interface{ Names() []string }) contents {
 	// Of tensors that share memory, safetensors' save_model writes one, and notes under the others' names which.
 	tied := map[string]string{}
 	for left, kept := range metadata {
-		if from, ok := t.original[Bare(kept)]; ok && t.original[Bare(left)] == "" {
-			tied[Bare(left)] = from
+		if from, ok := t.original[checkpoint.CutWrappers(kept)]; ok && t.original[checkpoint.CutWrappers(left)] == "" {
+			tied[checkpoint.CutWrappers(left)] = from
 		}
 	}
 	maps.Copy(t.original, tied)
@@ -106,7 +106,7 @@ func padded(ours string, shape []int) []int {
 // held returns the number of numbers in the file, as far as it tells.
 func (t contents) held() (sum float64) {
 	for name, from := range t.original {
-		if t.info == nil || name != from && name != Bare(from) { // a second name
+		if t.info == nil || name != from && name != checkpoint.CutWrappers(from) { // a second name
 			continue
 		}
 		n := 1.0

@@ -124,8 +124,8 @@ func Aside(src interface{ Names() []string }) []string {
 	return t.originals(l.aside)
 }
 
-// Without returns src without the tensors whose names, as Bare returns them, begin with one of prefixes. An
-// official Prompt-CAM checkpoint without "vpt." is a backbone.
+// Without returns src without the tensors whose names, as [checkpoint.CutWrappers] returns them, begin with one
+// of prefixes. An official Prompt-CAM checkpoint without "vpt." is a backbone.
 func Without(src nn.Source, prefixes ...string) nn.Source { return without{src, prefixes} }
 
 type without struct {
@@ -138,7 +138,7 @@ func (w without) Names() []string {
 }
 
 func (w without) hides(name string) bool {
-	return slices.ContainsFunc(w.prefixes, func(p string) bool { return strings.HasPrefix(Bare(name), p) })
+	return slices.ContainsFunc(w.prefixes, func(p string) bool { return strings.HasPrefix(checkpoint.CutWrappers(name), p) })
 }
 
 // read reads what architecture c needs under this package's names and in its shapes, with position embeddings

@@ -8,21 +8,6 @@ import (
 	"strings"
 )
 
-// wrappers are the words that training programs put into the names of a model's tensors, wherever it was wrapped:
-// data-parallel training, torch.compile, fully sharded data-parallel training and activation checkpointing.
-var wrappers = []string{"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
-
-// Bare returns a tensor's name without the words that wrappers of PyTorch modules put into it, wherever they
-// stand: module, _orig_mod (torch.compile), _fsdp_wrapped_module and _checkpoint_wrapped_module.
-func Bare(name string) string {
-	words := strings.Split(name, ".")
-	bare := slices.DeleteFunc(words[:len(words):len(words)], func(w string) bool { return slices.Contains(wrappers, w) })
-	if len(bare) == 0 {
-		return name
-	}
-	return strings.Join(bare, ".")
-}
-
 // A naming maps one convention for the names of a vision transformer's tensors to this package's names, which
 // are timm's.
 type naming struct {

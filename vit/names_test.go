@@ -251,21 +251,6 @@ func FuzzRecognise(f *testing.F) {
 	})
 }
 
-func TestBareCutsWrappersAlone(t *testing.T) {
-	for name, want := range map[string]string{
-		"cls_token":                                           "cls_token",
-		"module.cls_token":                                    "cls_token",
-		"_orig_mod.module.norm.bias":                          "norm.bias",
-		"blocks._orig_mod.0.module.norm1.bias":                "blocks.0.norm1.bias",
-		"a._fsdp_wrapped_module._checkpoint_wrapped_module.b": "a.b",
-		"modules.my_module.x":                                 "modules.my_module.x",
-		"module":                                              "module",
-		"":                                                    "",
-	} {
-		assert.Equal(t, want, Bare(name))
-	}
-}
-
 func TestNamesMustFitWhole(t *testing.T) {
 	n := namings[0]
 	r, ok := n.find("blocks.11.norm1.bias")

@@ -3,9 +3,10 @@ package vit
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
 // ErrUnsupported is wrapped by the errors for weights of an architecture that this package cannot run, whatever
@@ -36,17 +37,14 @@ var signs = []struct{ what, words string }{
 	{"a language model", "word_embeddings embed_tokens wte"},
 }
 
-// shard matches the end of the name of one of several files that hold a checkpoint together.
-var shard = regexp.MustCompile(`-0*(\d+)-of-0*(\d+)\.\w+$`)
-
 // foreign returns an error that says of which other architecture the given names are, or nil.
 func (t contents) foreign(names []string) error {
-	if part := shard.FindStringSubmatch(t.path); part != nil && part[2] != "1" {
-		return fmt.Errorf("it is part %s of a checkpoint in %s files: join them, as transformers' save_pretrained(max_shard_size=\"100GB\") does", part[1], part[2])
+	if i, of := checkpoint.Shard(t.path); of > 1 {
+		return fmt.Errorf("it is part %d of a checkpoint in %d files: join them, as transformers' save_pretrained(max_shard_size=\"100GB\") does", i, of)
 	}
 	patterns := make([]string, len(names))
 	for i, name := range names {
-		words := strings.Split(Bare(name), ".")
+		words := strings.Split(checkpoint.CutWrappers(name), ".")
 		for j, word := range words {
 			if isNumber(word) {
 				words[j] = "#"

@@ -1,7 +1,6 @@
 package checkpoint_test
 
 import (
-	"bytes"
 	"math"
 	"os"
 	"path/filepath"
@@ -154,17 +153,5 @@ func TestFolderOfWeights(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, filepath.Join(folder, test.want), f.Path())
 		assert.NoError(t, f.Close())
-	}
-}
-
-func TestShard(t *testing.T) {
-	weights := safe(`{}`, 0)
-	for name, want := range map[string][2]int{
-		"model-00002-of-00003.safetensors": {2, 3}, "pytorch_model-00001-of-00001.bin": {1, 1}, "model.safetensors": {1, 1}, "a-00002-of-00003": {1, 1},
-	} {
-		f, err := checkpoint.Decode(bytes.NewReader(weights), int64(len(weights)), name)
-		require.NoError(t, err)
-		i, of := f.Shard()
-		assert.Equal(t, want, [2]int{i, of}, name)
 	}
 }

@@ -74,12 +74,12 @@ func isWeights(name string) bool {
 		slices.ContainsFunc([]string{".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".pth.tar"}, func(end string) bool { return strings.HasSuffix(name, end) })
 }
 
-var shardName = regexp.MustCompile(`-(\d{5})-of-(\d{5})\.[a-z]+$`)
+var shardName = regexp.MustCompile(`-0*(\d+)-of-0*(\d+)\.\w+$`)
 
 // Shard returns which of how many files a file is, counted from 1, if its name is that of one of several that
 // hold one model's weights together, such as model-00001-of-00003.safetensors. Otherwise it is 1 of 1.
-func (f *File) Shard() (i, of int) {
-	if m := shardName.FindStringSubmatch(f.path); m != nil {
+func Shard(path string) (i, of int) {
+	if m := shardName.FindStringSubmatch(path); m != nil {
 		i, _ = strconv.Atoi(m[1])
 		of, _ = strconv.Atoi(m[2])
 		return i, of
