@@ -2,8 +2,9 @@
 //
 // Prompt-CAM (Chowdhury et al., CVPR 2025, arXiv 2501.09333) gives a frozen transformer one learned prompt
 // per class. In the last block each class prompt attends to the image with several heads, and one score
-// vector, shared by all classes, reads the prompt's output. A class can only win by where its prompt looks,
-// so the attention maps of its heads show its traits.
+// vector, shared by all classes, reads the prompt's output. The attention maps of the heads show where the
+// class's prompt looks, and ranking them how much each matters. What the heads read is added to the prompt
+// itself, which can be enough for the prediction: [Explanation.Survives] says whether it is.
 //
 //	model, err := promptcam.Open("model.safetensors", "vit.safetensors")
 //	explanation, err := model.Explain(photo)

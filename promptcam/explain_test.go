@@ -220,7 +220,9 @@ func TestRankStopsAtTheSufficientTraits(t *testing.T) {
 					assert.Equal(t, -1, r.Sufficient)
 					continue
 				}
-				for keep := len(order); keep >= r.Sufficient; keep-- {
+				assert.Equal(t, wins(0), e.Survives(class, BlurPatches))
+				assert.Equal(t, wins(0), r.Sufficient == 0)
+				for keep := len(order); keep >= r.Sufficient && r.Sufficient > 0; keep-- {
 					assert.True(t, wins(keep))
 				}
 				if r.Sufficient > 0 {

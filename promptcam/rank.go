@@ -72,7 +72,18 @@ func (e *Explanation) Rank(class int, blur Blur) Ranking {
 		all[class] = score
 		r.Heads[left-1] = HeadScore{head, score, softmax(all)[class]}
 	}
+	if e.wins(class, r.Heads[0].Score) {
+		r.Sufficient = min(r.Sufficient, 0) // also where it lost in between
+	}
 	return r
+}
+
+// Survives reports whether class is predicted even with every head of its prompt blurred, each of its maps
+// replaced by an even one. No map explains such a prediction: the prompt's own vector, which is added to what
+// the heads read, is enough for it. It takes no forward pass and panics if class or blur does not exist.
+func (e *Explanation) Survives(class int, blur Blur) bool {
+	every := slices.Repeat([]bool{true}, e.Heads())
+	return e.wins(class, e.blurred(class, e.headOutputs(class, blur), [][]bool{every})[0])
 }
 
 // wins reports whether class would be predicted with this score; as in Predicted, the first of equals is.
