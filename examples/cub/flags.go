@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,6 +69,22 @@ func flagged(cmd *cobra.Command, c *console.Console, settings any, common, names
 		return cmp.Or(swallowed(cmd.Flags()), knob.Check(settings), positional(cmd, args))
 	}
 	return cmd
+}
+
+// commandLine is what a command was called with, in the order of the flags' names. Of paths it keeps the last
+// name, since reports are shown to others.
+func commandLine(cmd *cobra.Command, args []string) string {
+	words := []string{cmd.CommandPath()}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		words = append(words, "--"+f.Name)
+		if value := f.Value.String(); value != f.NoOptDefVal {
+			words = append(words, filepath.Base(value))
+		}
+	})
+	for _, a := range args {
+		words = append(words, filepath.Base(a))
+	}
+	return strings.Join(words, " ")
 }
 
 func has(names, name string) bool { return slices.Contains(strings.Fields(names), name) }

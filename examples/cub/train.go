@@ -39,7 +39,8 @@ ends, state.safetensors.`,
   cub train --download --out out           CUB-200-2011 and DINO's ViT-S/16, downloaded first
   cub train --data CUB_200_2011 --weights vit_tiny_patch16_224.safetensors --classes 54,55,56,57 --out orioles
   cub train --mode deep -h                 the defaults of another mode`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t.Command = commandLine(cmd, args)
 			return t.ended(cmd.Context(), t.run(cmd.Context(), cmd.Flags()), t.saved)
 		},
 	}

@@ -37,6 +37,7 @@ const (
 // of another run; the file's name may be empty.
 func (t *trained) command(cmd *cobra.Command, common, flags, file string, work func(ctx context.Context, args []string) error) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		t.Command = commandLine(cmd, args)
 		if err := t.Validate(); err != nil {
 			return console.UsageError{Err: err}
 		}

@@ -23,6 +23,9 @@ type Job struct {
 	Notes *data.Annotations // where things are in them; nil: the maps of test images are not measured
 	Title string            // of the report; empty: the name of the set's folder
 
+	Program string // name and version of the program, and
+	Command string // the command line, without paths of folders: both are shown in the report
+
 	Photos fs.FS // of the photographs named to Explain and Predict; nil: plain paths
 
 	// ModelDir is the folder of a trained model; may be empty. Its cached features are read where they fit.

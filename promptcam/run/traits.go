@@ -17,7 +17,7 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// evaluate evaluates the test images, keeps the report's samples and, if the folder says where things are,
+// evaluate evaluates the test images, counts the predictions that no map explains and, if the folder says where things are,
 // measures where the maps point, all in one pass.
 func (r *results) evaluate(ctx context.Context) (err error) {
 	if r.Notes == nil {
@@ -46,15 +46,15 @@ func (r *results) evaluate(ctx context.Context) (err error) {
 	return r.writeCSV(TraitsFile, r.traitTable())
 }
 
-// explanations explains the test images, and adds each to Test and samples.
+// explanations explains the test images, and adds each to Test and Survival.
 func (r *results) explanations(ctx context.Context) iter.Seq2[*promptcam.Explanation, error] {
 	return func(yield func(*promptcam.Explanation, error) bool) {
 		show := r.Observer.count("test", r.test.Len())
-		r.Test = promptcam.NewEvaluation(r.Model.Config.Classes)
+		r.Test, r.correct, r.blind = promptcam.NewEvaluation(r.Model.Config.Classes), 0, 0
 		for e, err := range r.Model.Explanations(ctx, r.test) {
 			if err == nil {
 				r.Test.Add(e)
-				r.sample(e)
+				r.survived(e)
 				show(len(r.Test.Predictions))
 			}
 			if !yield(e, err) {
