@@ -17,7 +17,7 @@ import (
 )
 
 // Model is a Prompt-CAM (Chowdhury et al., CVPR 2025, arXiv 2501.09333): a frozen vision transformer, learned
-// prompts, and one score vector for all classes. A class can only win by where its prompt looks.
+// prompts, and one score vector for all classes.
 type Model struct {
 	Config    Config
 	Backbone  *vit.Model     // frozen, not saved with the model; has Config.DropPath

@@ -79,7 +79,7 @@ func (e *Explanation) Rank(class int, blur Blur) Ranking {
 }
 
 // Survives reports whether class is predicted even with every head of its prompt blurred, each of its maps
-// replaced by an even one. No map explains such a prediction: the prompt's own vector, which is added to what
+// replaced by a uniform one. No map explains such a prediction: the prompt's own vector, which is added to what
 // the heads read, is enough for it. It takes no forward pass and panics if class or blur does not exist.
 func (e *Explanation) Survives(class int, blur Blur) bool {
 	every := slices.Repeat([]bool{true}, e.Heads())

@@ -120,7 +120,7 @@ type regionScore struct {
 	Points   interval `json:"points"`        // images whose hottest patch is on the region
 	Chance   float64  `json:"points_chance"` // for any patch
 	Mass     interval `json:"mass"`          // attention to patches that falls on it
-	EvenMass float64  `json:"mass_even"`     // of an even map
+	EvenMass float64  `json:"mass_even"`     // of a uniform map
 }
 
 // interval is a heat.Interval over images.
@@ -242,12 +242,12 @@ func (r *results) sentences() (all []string) {
 	if len(r.Swaps) > 0 {
 		swaps := r.swapScores()
 		moved, known, off := swaps["all"].Moved, swaps["recognised"].Moved, swaps["mark_switched_off"].Moved
-		line := fmt.Sprintf("The one trait exchanged that tells two species apart moves the prediction to the other in %v of %d pairs", moved, moved.N)
+		line := fmt.Sprintf("Counterfactual: swapping only the trait that tells two species apart moves the prediction to the other in %v of %d pairs", moved, moved.N)
 		if known.N > 0 {
-			line += fmt.Sprintf(", and in %v of the %d whose first image is recognised", known, known.N)
+			line += fmt.Sprintf(", and in %v of the %d whose first image is classified correctly", known, known.N)
 		}
 		if off.N > 0 {
-			line += fmt.Sprintf("; where the exchange switches a mark off, in %v of %d", off, off.N)
+			line += fmt.Sprintf("; where the swap switches a mark off, in %v of %d", off, off.N)
 		}
 		add("%s.", line)
 	}
