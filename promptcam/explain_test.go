@@ -218,6 +218,7 @@ func TestRankStopsAtTheSufficientTraits(t *testing.T) {
 				}
 				if class != e.Predicted() {
 					assert.Equal(t, -1, r.Sufficient)
+					assert.False(t, e.Survives(class, BlurPatches), "it is not predicted at all")
 					continue
 				}
 				assert.Equal(t, wins(0), e.Survives(class, BlurPatches))

@@ -78,12 +78,13 @@ func (e *Explanation) Rank(class int, blur Blur) Ranking {
 	return r
 }
 
-// Survives reports whether class is predicted even with every head of its prompt blurred, each of its maps
+// Survives reports whether class is predicted, and is so even with every head of its prompt blurred, each of its maps
 // replaced by a uniform one. No map explains such a prediction: the prompt's own vector, which is added to what
 // the heads read, is enough for it. It takes no forward pass and panics if class or blur does not exist.
 func (e *Explanation) Survives(class int, blur Blur) bool {
 	every := slices.Repeat([]bool{true}, e.Heads())
-	return e.wins(class, e.blurred(class, e.headOutputs(class, blur), [][]bool{every})[0])
+	score := e.blurred(class, e.headOutputs(class, blur), [][]bool{every})[0]
+	return e.wins(class, e.Scores[class]) && e.wins(class, score)
 }
 
 // wins reports whether class would be predicted with this score; as in Predicted, the first of equals is.

@@ -241,7 +241,8 @@ func predictCommand(c *console.Console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "predict PHOTO|FOLDER...", Args: cobra.MinimumNArgs(1), Short: "Classify unlabelled photographs into a CSV table",
 		Long: `Prints one row per photograph: path, predicted class and probability, the runner-up, the top-ranked head and the
-row and column of its hottest patch. A photograph that cannot be read has an error in its row.`,
+row and column of its hottest patch, all counted from 0. A photograph that cannot be read has an error in its
+row. cub explain says whether the prediction needs its maps.`,
 		Example: "  cub predict --model out --weights vit_tiny_patch16_224.safetensors photographs > predictions.csv",
 	}
 	return t.command(cmd, "skip-bad", loaded+"blur skip-bad", "", func(ctx context.Context, args []string) error {

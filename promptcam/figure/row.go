@@ -19,7 +19,7 @@ type Row struct {
 	Panels []Panel
 
 	Blurred   float64 // the class's probability with every map blurred; 0 means unknown
-	StillWins bool    // the class is predicted even then, so no map explains the prediction
+	StillWins bool    // the class is predicted, and is so even then: no map explains the prediction
 }
 
 // Panel is one head's map with what its caption says.

@@ -168,6 +168,7 @@ func TestRowsSayWhichClassIsWhich(t *testing.T) {
 				}
 				assert.Equal(t, strings.Contains(row.Title, "鳥"), strings.Contains(row.Plain, "class 2"))
 				assert.Positive(t, row.Blurred)
+				assert.False(t, i > 0 && row.StillWins, "only what is predicted can still be")
 			}
 		}
 	}
