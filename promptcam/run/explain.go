@@ -59,7 +59,11 @@ func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture str
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	sheet := figure.Sheet(e.Seen, filepath.Base(path), j.rows(e, m.Classes, nil, "compared with", compare...), j.style())
+	title := filepath.Base(path)
+	if model := folderName(j.ModelDir); model != "" {
+		title += ", model " + model
+	}
+	sheet := figure.Sheet(e.Seen, title, j.rows(e, m.Classes, nil, "compared with", compare...), j.style())
 	if err := figure.WritePNG(picture, sheet); err != nil {
 		return nil, err
 	}

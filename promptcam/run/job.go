@@ -41,7 +41,7 @@ type Job struct {
 	Top      int    `knob:"top" json:"-" default:"4" range:"[1,)" help:"heads shown, top-ranked first"`
 	Blur     string `knob:"blur" json:"-" default:"patches" choices:"patches all" arg:"columns" help:"heads are ranked by spreading their attention evenly over patches (the paper) or over all tokens (the authors' code)"`
 	Scale    string `knob:"scale" json:"-" default:"absolute" choices:"absolute relative" arg:"kind" help:"colour scale of the maps: absolute (one for all maps of a photograph) or relative (each map's own)"`
-	Colormap string `knob:"colormap" json:"-" default:"inferno" choices:"inferno viridis jet" arg:"name" help:"colours of the maps: inferno, viridis or jet"`
+	Colormap string `knob:"colormap" json:"-" default:"inferno" choices:"inferno viridis jet" arg:"name" help:"colours of the maps: inferno, viridis or, to compare with other figures, jet, whose uneven lightness misleads"`
 
 	Observer Observer
 }
@@ -67,7 +67,7 @@ func (j *Job) Validate() error {
 func (j *Job) forPhotos() (*Job, error) {
 	p := NewJob(Quick(), nil, j.Out)
 	p.Top, p.Blur, p.Scale, p.Colormap = cmp.Or(j.Top, p.Top), cmp.Or(j.Blur, p.Blur), cmp.Or(j.Scale, p.Scale), cmp.Or(j.Colormap, p.Colormap)
-	p.SkipBad, p.Observer, p.Photos = j.SkipBad, j.Observer, j.Photos
+	p.SkipBad, p.Observer, p.Photos, p.ModelDir = j.SkipBad, j.Observer, j.Photos, j.ModelDir
 	return p, knob.Check(p)
 }
 

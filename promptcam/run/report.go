@@ -119,10 +119,11 @@ func (r *results) facts() (facts []figure.Fact) {
 	if r.best == 0 {
 		add("mode", "%s", r.Model.Config.Mode)
 	} else {
-		add("images", "%d to train on, %d to choose the epoch, %d to test", r.trained, r.validated, len(r.Set.Test))
 		if r.validated > 0 {
-			add("epoch used", "%d of %d, by accuracy on the validation images", r.best, len(r.History))
+			add("images", "%d training, %d validation, %d test", r.trained, r.validated, len(r.Set.Test))
+			add("epoch used", "%d of %d, the best by validation accuracy", r.best, len(r.History))
 		} else {
+			add("images", "%d training, %d test; no validation images", r.trained, len(r.Set.Test))
 			add("epoch used", "%d, the last", r.best)
 		}
 		for _, group := range []string{"Photographs", "Model", "Training"} {
