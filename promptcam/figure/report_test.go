@@ -126,6 +126,7 @@ func requireWellFormed(t *testing.T, html string) {
 			require.NotEmpty(t, label, "every picture has a text")
 		}
 	}
+	require.NotRegexp(t, `<(th|td|a|b|h\d)[^>]*href[^>]*></|<th[^>]*></th>`, html, "a heading or a link without a text")
 	for link := range targets {
 		require.True(t, ids[link], "nothing is called %s", link)
 	}

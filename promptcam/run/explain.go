@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure"
@@ -114,10 +116,11 @@ func pictureName(out, path string, photos []string, taken map[string]bool) strin
 	}
 	base := filepath.Join(out, stem+"-maps")
 	name := base + ".png"
-	for i := 2; taken[name] || slices.ContainsFunc(photos, func(p string) bool { return sameFile(p, name) }); i++ {
+	folded := func() string { return strings.ToLower(norm.NFC.String(name)) } // which some file systems take for one name
+	for i := 2; taken[folded()] || slices.ContainsFunc(photos, func(p string) bool { return sameFile(p, name) }); i++ {
 		name = fmt.Sprintf("%s-%d.png", base, i)
 	}
-	taken[name] = true
+	taken[folded()] = true
 	return name
 }
 

@@ -216,6 +216,9 @@ func TestPictureNames(t *testing.T) {
 	name := func(photo string) string { return filepath.Base(pictureName(out, photo, nil, taken)) }
 	assert.Equal(t, "oriole-maps.png", name("a/oriole.jpg"))
 	assert.Equal(t, "oriole-maps-2.png", name("b/oriole.png"))
+	assert.Equal(t, "Oriole-maps-3.png", name("c/Oriole.jpg"), "other letters, but to some file systems one name")
+	assert.Equal(t, "\u00e9-maps.png", name("\u00e9.jpg"))
+	assert.Equal(t, "e\u0301-maps-2.png", name("e\u0301.jpg"))
 	assert.Equal(t, "鳥-maps.png", name("鳥.jpg"))
 	assert.Equal(t, "a_-maps.png", name("a\xff.jpg"))
 	for _, long := range []string{strings.Repeat("x", 247), strings.Repeat("鳥", 82), "é" + strings.Repeat("🐦", 61)} {
