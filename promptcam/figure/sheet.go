@@ -33,7 +33,7 @@ const (
 	margin = 16
 	line   = 20   // from one line of text to the next
 	barH   = 52   // height of a colour bar with its ticks and label
-	widest = 1600 // to which a sheet grows for the sake of its text
+	widest = 1000 // to which a sheet grows for the sake of its text
 )
 
 // Sheet draws one figure: the photograph, beside it one row of overlays per class with captions, and below
@@ -78,7 +78,11 @@ func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 	for i, row := range rows {
 		top := head + i*cell.Y
 		t.write(margin+cell.X, top+line-7, width-2*margin-cell.X, row.heading(), t.bold, ink)
-		t.write(margin+cell.X, top+2*line-7, width-2*margin-cell.X, row.note(), t.small, faded)
+		noted := faded
+		if row.StillWins {
+			noted = ink
+		}
+		t.write(margin+cell.X, top+2*line-7, width-2*margin-cell.X, row.note(), t.small, noted)
 		for j, p := range row.Panels {
 			at := image.Pt(margin+(j+1)*cell.X, top+above)
 			box := small.Rect.Add(at)
