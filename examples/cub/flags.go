@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -78,13 +79,21 @@ func commandLine(cmd *cobra.Command, args []string) string {
 	cmd.Flags().Visit(func(f *pflag.Flag) {
 		words = append(words, "--"+f.Name)
 		if value := f.Value.String(); value != f.NoOptDefVal {
-			words = append(words, filepath.Base(value))
+			words = append(words, quoted(filepath.Base(value)))
 		}
 	})
 	for _, a := range args {
-		words = append(words, filepath.Base(a))
+		words = append(words, quoted(filepath.Base(a)))
 	}
 	return strings.Join(words, " ")
+}
+
+// quoted quotes a word that a shell would not take for one.
+func quoted(word string) string {
+	if word == "" || strings.ContainsFunc(word, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`"'\$&;|<>*?()`, r) }) {
+		return strconv.Quote(word)
+	}
+	return word
 }
 
 func has(names, name string) bool { return slices.Contains(strings.Fields(names), name) }

@@ -71,6 +71,10 @@ func TestEveryModeLeavesAllResults(t *testing.T) {
 			page := read(t, out, "report", "index.html")
 			assert.Contains(t, page, "data:image/png;base64,")
 			assert.Contains(t, page, "predicted: ")
+			assert.Contains(t, page, "<td>cub train --")
+			assert.Contains(t, page, " --data "+filepath.Base(data)+" ")
+			assert.NotContains(t, page, filepath.Dir(data), "reports are shown to others")
+			assert.NotContains(t, page, out)
 		})
 	}
 }

@@ -286,6 +286,11 @@ func TestWriteEqualsWriteFile(t *testing.T) {
 func TestEmptyReport(t *testing.T) {
 	requireWellFormed(t, written(t, &Report{Title: "nothing yet"}))
 	requireWellFormed(t, written(t, &Report{Classes: []ClassResult{{"empty", 0, 0}}, Style: Style{Scale: Relative}}))
+	r := testReport(3)
+	r.Samples, r.Mistakes = nil, []Mistake{{"x.jpg", 0, 1, 1}}
+	html := written(t, r)
+	requireWellFormed(t, html)
+	assert.Equal(t, 3, strings.Count(html, `<div class="way"><span></span>`), "confusions without photographs")
 }
 
 func TestReportEscapes(t *testing.T) {
@@ -346,6 +351,7 @@ func TestReportFailsWhole(t *testing.T) {
 		}, `sample "x.jpg": class 7, want 0 to 2`, nil},
 		"confusion": {func(r *Report, _ context.CancelFunc) { r.Confusions[1].True = -1 }, "confusion 1: class -1, want 0 to 2", nil},
 		"curves":    {func(r *Report, _ context.CancelFunc) { r.Curves = []byte("GIF89a") }, `curves: a file that starts with "GIF89a"`, nil},
+		"mistake":   {func(r *Report, _ context.CancelFunc) { r.Mistakes = []Mistake{{"x.jpg", 0, 3, 1}} }, "mistake 0: class 3, want 0 to 2", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "index.html")
