@@ -3,6 +3,8 @@ package figure
 import (
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/vit/heat"
@@ -90,4 +92,24 @@ func TestSpelled(t *testing.T) {
 	assert.Equal(t, "class 7", Row{Title: "鳥", Plain: "class 7"}.heading())
 	assert.Equal(t, "Chim sẻ", Row{Title: "Chim sẻ", Plain: "class 7"}.heading())
 	assert.Equal(t, "鳥", Row{Title: "鳥"}.heading())
+}
+
+// Whatever a folder is called, what is shown of it is short, valid and without control characters, and what is
+// drawn has a glyph for each letter.
+func FuzzDisplayName(f *testing.F) {
+	for _, name := range []string{"036.Ruby_throated_Hummingbird", "鳥\u202e\x1b[31m\x00", "\xff_\u0301", "Chim_sẻ", "🐦\u200d🐦\ufe0f", strings.Repeat("x", 300)} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		shown := DisplayName(name)
+		assert.True(t, utf8.ValidString(shown))
+		assert.LessOrEqual(t, utf8.RuneCountInString(shown), longest)
+		for _, r := range shown {
+			assert.False(t, r != '\n' && r != '\t' && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r)), "%U", r)
+		}
+		drawn, _ := spelled(name, covers)
+		for _, r := range drawn {
+			assert.True(t, covers(r) && unicode.IsPrint(r), "%U", r)
+		}
+	})
 }
