@@ -219,7 +219,9 @@ func (r *results) survived(e *promptcam.Explanation) {
 
 // survival says how many correct predictions no map explains.
 func (r *results) survival() string {
-	s := r.Survival
-	return fmt.Sprintf("%s of the %d correct predictions stay the same with all maps of the class blurred: no map explains those",
-		Accuracy{Top1: 100 * s.Mean, Low: 100 * s.Low, High: 100 * s.High}, s.N)
+	s, so := r.Survival, "no map explains those"
+	if s.Mean == 0 {
+		so = "each needs its maps"
+	}
+	return fmt.Sprintf("%v of the %d correct predictions stay the same with all maps of the class blurred: %s", s, s.N, so)
 }
