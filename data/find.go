@@ -112,11 +112,11 @@ func numbered(class string) (digits, rest string) {
 // Nearest returns the first of the words with the smallest Levenshtein distance from the typed one, ignoring
 // case and CUB's numbers. It panics without words.
 func Nearest(words []string, typed string) string {
-	return slices.MinFunc(words, func(a, b string) int { return distance(a, typed) - distance(b, typed) })
+	return slices.MinFunc(words, func(a, b string) int { return Distance(a, typed) - Distance(b, typed) })
 }
 
-// distance is the Levenshtein distance of a typed name from the class's, ignoring case and CUB's number.
-func distance(class, typed string) int {
+// Distance is the Levenshtein distance of a typed name from the class's, ignoring case and CUB's number.
+func Distance(class, typed string) int {
 	_, rest := numbered(class)
 	return min(levenshtein(strings.ToLower(class), strings.ToLower(typed)), levenshtein(strings.ToLower(rest), strings.ToLower(typed)))
 }

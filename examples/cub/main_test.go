@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var complete = []string{"curves.png", "history.csv", "metrics.json", "model.safetensors", "predictions.csv", "report/index.html"}
+var complete = []string{"curves.png", "history.csv", "images.csv", "metrics.json", "model.safetensors", "predictions.csv", "report/index.html"}
 
 var withFeatures = slices.Sorted(slices.Values(append([]string{"features.safetensors"}, complete...)))
 

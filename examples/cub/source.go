@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/data/birds"
 	"github.com/promptcam/promptcam/data/download"
 	"github.com/promptcam/promptcam/examples/internal/console"
@@ -38,6 +40,9 @@ type source struct {
 	run.Job
 	console *console.Console
 	bare    bool // nothing is named: own is meant, whatever files there are
+
+	tested bool    // a trained model is tested on the photographs
+	share  float64 // which of them is, in a folder without a test split; 0: all
 }
 
 // drawn reports whether the photographs are the synthetic birds.
@@ -79,22 +84,54 @@ func (s *source) open(ctx context.Context) error {
 		s.console.Warn(fmt.Sprintf("--data %s: read as class folders, of which --test are held out; --data %s has the published test images", dir, parent))
 	}
 	if !exists(dir) {
-		return fmt.Errorf("--data %s: no such folder", dir)
+		return noFolder(dir)
 	}
-	set, err := run.OpenSet(dir, s.Recipe, s.Classes...)
-	if err != nil {
+	if err := s.openSet(ctx, dir); err != nil {
 		return fmt.Errorf("--data, --classes: %w", err)
 	}
-	s.Set = set
-	for _, skipped := range set.Skipped {
-		s.console.Warn(fmt.Sprintf("--data %s: %s", dir, skipped))
+	if left := data.LeftOut(s.Set.Skipped); left != "" {
+		s.console.Warn(fmt.Sprintf("--data %s: %s", dir, left))
+	}
+	for _, remark := range s.Set.Remarks {
+		s.console.Warn(fmt.Sprintf("--data %s: %s", dir, remark))
 	}
 	if s.Traits == "auto" {
+		var err error
 		if s.Notes, err = run.OpenNotes(dir); err != nil {
 			return fmt.Errorf("--data: %w: --traits off goes without", err)
 		}
 	}
 	return nil
+}
+
+// openSet opens the folder of photographs.
+func (s *source) openSet(ctx context.Context, dir string) (err error) {
+	if s.tested {
+		return s.OpenTest(ctx, dir, s.share, s.Classes...)
+	}
+	s.Set, err = run.OpenSet(dir, s.Recipe, s.Classes...)
+	return err
+}
+
+// noFolder is the error of a folder that is not there.
+func noFolder(dir string) error {
+	hint := ""
+	if filepath.Separator == '/' && strings.Contains(dir, `\`) {
+		hint = `, and here folders are divided by /, not \`
+	}
+	entries, _ := os.ReadDir(filepath.Dir(dir)) // without them there is no hint
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	if base := filepath.Base(dir); len(names) > 0 && hint == "" {
+		if near := data.Nearest(names, base); data.Distance(near, base) <= 2 {
+			hint = ", the nearest is " + filepath.Join(filepath.Dir(dir), near)
+		}
+	}
+	return fmt.Errorf("--data %s: no such folder%s", dir, hint)
 }
 
 // draw renders the synthetic birds into the user's cache folder, unless they are there.
@@ -217,12 +254,11 @@ func (s *source) architecture(weights *checkpoint.File, detect func(vit.Header) 
 
 // readArchitecture reads a file as examples/pretrain writes it.
 func readArchitecture(path string) (c vit.Config, err error) {
-	f, err := os.Open(path)
+	text, err := data.ReadText(nil, path)
 	if err != nil {
 		return c, err
 	}
-	defer f.Close() // it is only read
-	if c, err = vit.ReadConfig(f); err != nil {
+	if c, err = vit.ReadConfig(bytes.NewReader(text)); err != nil {
 		return c, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil

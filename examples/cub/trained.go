@@ -57,6 +57,9 @@ func (t *trained) command(cmd *cobra.Command, common, flags, file string, work f
 		}
 		defer t.file.Close() // it is only read
 		t.ModelDir = filepath.Dir(path)
+		if cmd.Flags().Changed("test") {
+			t.share = t.Test
+		}
 		return t.ended(cmd.Context(), work(cmd.Context(), args), t.saved)
 	}
 	return flagged(cmd, t.console, t, "model weights quiet "+common, flags, nil)
@@ -149,11 +152,12 @@ func (t *trained) test(ctx context.Context) (*run.Result, error) {
 
 func evaluateCommand(c *console.Console) *cobra.Command {
 	t := &trained{source: newSource(c)}
+	t.tested = true
 	cmd := &cobra.Command{
 		Use: "evaluate", Args: cobra.NoArgs, Short: "Test a trained model on a folder of photographs and report",
 		Long: `Tests a trained model on the test images of a folder and writes the report, metrics.json and predictions.csv
-to --out. Where the folder has no test split, the share --test of each class is tested; for the folder that the
-model was trained on, --test and --seed must be those of the training.`,
+to --out: the folder's own test split or, where it has none, all images but those that the model was trained on,
+which images.csv beside the model lists. --test 0.2 tests that share of each class, chosen by --seed.`,
 		Example: "  cub evaluate --model out --weights vit_tiny_patch16_224.safetensors --data CUB_200_2011 --out test",
 	}
 	return t.command(cmd, "data out test seed", tested, run.HistoryFile, func(ctx context.Context, _ []string) error {
@@ -167,6 +171,7 @@ model was trained on, --test and --seed must be those of the training.`,
 
 func traitsCommand(c *console.Console) *cobra.Command {
 	t := &trained{source: newSource(c)}
+	t.tested = true
 	cmd := &cobra.Command{
 		Use: "traits", Args: cobra.NoArgs, Short: "Measure whether the maps of a trained model point at the traits",
 		Long: `Measures, on an annotated folder (CUB's parts and bounding boxes, or masks), how much of each head's attention

@@ -31,7 +31,7 @@ type Explained struct {
 func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, compare ...string) iter.Seq2[*Explained, error] {
 	return func(yield func(*Explained, error) bool) {
 		j, err := j.forPhotos()
-		others, unknown := find(&data.Set{Classes: m.Classes}, compare)
+		others, unknown := (&data.Set{Classes: m.Classes}).FindAll(compare)
 		if unknown != nil {
 			unknown = fmt.Errorf("compare: %w", unknown)
 		}

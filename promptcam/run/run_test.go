@@ -182,7 +182,7 @@ func TestPredict(t *testing.T) {
 	photos, err := Photographs(j.Observer, folder, filepath.Join(dir, "blue", "0.jpg"))
 	require.NoError(t, err)
 	require.Len(t, photos, 12)
-	assert.Equal(t, []string{"! " + folder + ": raw.HEIC cannot be read: save as JPEG"}, *said)
+	assert.Equal(t, []string{"! " + folder + ": 1 file left out: 1 .heic, raw.HEIC (cannot be read: save as JPEG)"}, *said)
 
 	var text strings.Builder
 	require.NoError(t, WritePredictions(&text, j.Predict(t.Context(), trained.Model, photos)))
