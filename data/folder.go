@@ -43,8 +43,13 @@ func (s *Set) readTree(t *tree, root *folder, o Options) error {
 			return fmt.Errorf("CUB's lists are in %s: open %s", sub.name(), PathOf(t.fsys, sub.path))
 		}
 	}
+	known := o.Tested || len(o.Classes) > 0 // the model or the caller knows what the classes are
 	if splits := splitFolders(root); splits != nil {
-		return s.readSplits(t, root, splits)
+		train, err := s.readSplits(t, root, splits)
+		if err != nil || train == nil || known {
+			return err
+		}
+		return s.noGroups(train)
 	}
 	if slices.ContainsFunc(all, holdsSplits) {
 		return s.readSplitClasses(root)
@@ -53,7 +58,7 @@ func (s *Set) readTree(t *tree, root *folder, o Options) error {
 		s.Classes = append(s.Classes, sub.name())
 		s.Train = sub.items(s.Train, class)
 	}
-	if o.Tested || len(o.Classes) > 0 { // the model or the caller knows what the classes are
+	if known {
 		return nil
 	}
 	if err := noSplitNames(root); err != nil {

@@ -89,6 +89,8 @@ func TestFoldersOfNoClass(t *testing.T) {
 		assert.Len(t, s.Classes, len(strings.Fields(c.classes)))
 	}
 	for _, c := range []struct{ folders, want string }{
+		{"train_val2019/Aves/1 train_val2019/Aves/2 train_val2019/Fungi/3 train_val2019/Fungi/4", "Aves holds the folders 1, 2, Fungi holds 3, 4"},
+		{"train/cat train/dog test/unknown", "test/unknown holds 3 images but no class folders"},
 		{"train/cat train/dog test", "test holds 3 images but no class folders: want test/CLASS/IMAGE; without it a share of the training images is held out"},
 		{"Train/cat Train/dog VAL", "VAL holds 3 images but no class folders: want VAL/CLASS/IMAGE"},
 		{"train/cat/images train/dog/images val/images", "val/images holds 3 images but no class folders: want val/CLASS/IMAGE"},

@@ -19,6 +19,7 @@ type Skipped struct {
 // Why files and folders are left out.
 const (
 	unreadable   = "cannot be read: save as JPEG"
+	notHere      = "in iCloud alone: download it"
 	outside      = "outside the class folders"
 	besideSplits = "folder beside the splits"
 	systemFolder = "system folder"

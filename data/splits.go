@@ -27,7 +27,10 @@ var roles = map[string]role{
 }
 
 // holders are the names of folders that hold images of any class, in lower case.
-var holders = []string{"images", "image", "imgs", "img", "photos", "photographs", "pictures", "jpegimages", "jpeg", "jpg", "data"}
+var holders = []string{
+	"images", "image", "imgs", "img", "photos", "photographs", "pictures", "jpegimages", "jpeg", "jpg", "data",
+	"all", "dummy", "unknown", "unlabelled", "unlabeled",
+}
 
 // roleOf returns what a folder is for by its name, such as Train, TESTING, train_set, val2017.
 func roleOf(name string) role {
@@ -67,13 +70,13 @@ func splitFolders(root *folder) map[role][]*folder {
 }
 
 // readSplits reads the folders of splits. A class is the same in all of them if its name is, be it in another
-// case or Unicode form.
-func (s *Set) readSplits(t *tree, root *folder, splits map[role][]*folder) error {
+// case or Unicode form. It returns the folder of the training split, nil if there is none.
+func (s *Set) readSplits(t *tree, root *folder, splits map[role][]*folder) (*folder, error) {
 	one := map[role]*folder{}
 	for _, r := range []role{trainRole, valRole, testRole} {
 		of := slices.DeleteFunc(slices.Clone(splits[r]), func(f *folder) bool { return f.all() == 0 })
 		if len(of) > 1 {
-			return fmt.Errorf("%s and %s are names of one split: want one of them", of[0].name(), of[1].name())
+			return nil, fmt.Errorf("%s and %s are names of one split: want one of them", of[0].name(), of[1].name())
 		}
 		if len(of) == 0 {
 			of = splits[r]
@@ -94,7 +97,7 @@ func (s *Set) readSplits(t *tree, root *folder, splits map[role][]*folder) error
 			continue
 		}
 		if err := split.labelled(s.Classes, r); err != nil {
-			return err
+			return nil, err
 		}
 		t.noteImages(split)
 		known := slices.Clone(s.Classes)
@@ -129,7 +132,7 @@ func (s *Set) readSplits(t *tree, root *folder, splits map[role][]*folder) error
 	case val != nil: // without a folder test, val is the test split
 		s.Val, s.Test, s.TestFrom = nil, s.Val, val.name()
 	}
-	return nil
+	return one[trainRole], nil
 }
 
 // loose says that a folder's images are in no class folders.

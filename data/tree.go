@@ -50,6 +50,8 @@ type folder struct {
 	entries []entry  // images and folders, sorted by name
 	links   []string // names of links to folders, which are not followed
 	own     int      // images in the folder itself
+	below   int      // images in the folders in it, if counted
+	counted bool
 }
 
 // An entry is an image or, with a sub, a folder.
@@ -60,13 +62,15 @@ type entry struct {
 
 func (f *folder) name() string { return path.Base(f.path) }
 
-// all counts the images at any depth.
+// all returns how many images there are at any depth, once the links are followed.
 func (f *folder) all() int {
-	n := f.own
-	for _, sub := range f.folders() {
-		n += sub.all()
+	if !f.counted {
+		f.counted = true
+		for _, sub := range f.folders() {
+			f.below += sub.all()
+		}
 	}
-	return n
+	return f.own + f.below
 }
 
 // folders returns the folders in f.
@@ -132,6 +136,8 @@ func (t *tree) read(dir string) (*folder, error) {
 			}
 		}
 		switch {
+		case hidden(e.Name()) && extension(e.Name()) == ".icloud": // what macOS leaves of a file
+			t.skip(p, ".icloud", notHere)
 		case hidden(e.Name()):
 		case mode.IsDir() && system(e.Name()):
 			t.skip(p, "", systemFolder)

@@ -1,6 +1,8 @@
 package data
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,7 +28,7 @@ func TestImagesByContents(t *testing.T) {
 	others := map[string][]byte{
 		"g.heic": heic, "h.AVIF": []byte("x"), "i.nef": tif, "j": heic, "k.bin": []byte("\x00\x00\x00\x0cJXL \r\n\x87\n"), "l.CR2": nil,
 		"Thumbs.db": []byte("\xd0\xcf\x11\xe0"), "desktop.ini": []byte("[.ShellClassInfo]"), "LICENSE.txt": []byte("BMW and others"), "empty": nil,
-		"two": []byte("\xff\xd8"), "x.jpg_original": jpg, "x.jpg~": jpg, "y.jpg.part": jpg, ".hidden": jpg, "z.xmp": []byte("<?xml"),
+		".p.jpg.icloud": nil, "two": []byte("\xff\xd8"), "x.jpg_original": jpg, "x.jpg~": jpg, "y.jpg.part": jpg, ".hidden": jpg, "z.xmp": []byte("<?xml"),
 	}
 	for name, contents := range images {
 		fsys["cat/"+name] = &fstest.MapFile{Data: contents}
@@ -46,9 +48,9 @@ func TestImagesByContents(t *testing.T) {
 	assert.Len(t, names, len(images))
 	assert.ElementsMatch(t, []Skipped{
 		{".heic", 1, "cat/g.heic", unreadable}, {".avif", 1, "cat/h.AVIF", unreadable}, {".nef", 1, "cat/i.nef", unreadable}, {".cr2", 1, "cat/l.CR2", unreadable},
-		{"HEIC", 1, "cat/j", unreadable}, {"JPEG XL", 1, "cat/k.bin", unreadable},
+		{".icloud", 1, "cat/.p.jpg.icloud", notHere}, {"HEIC", 1, "cat/j", unreadable}, {"JPEG XL", 1, "cat/k.bin", unreadable},
 	}, skipped)
-	assert.Contains(t, LeftOut(skipped), "6 files left out: ")
+	assert.Contains(t, LeftOut(skipped), "7 files left out: ")
 	assert.Equal(t, "", LeftOut(nil))
 	assert.Equal(t, "left out: 2 system folders, such as @eaDir; 1 link to a folder, x", LeftOut([]Skipped{{"", 2, "@eaDir", systemFolder}, {"", 1, "x", linkedFolder}}))
 }
@@ -89,6 +91,24 @@ func TestLinks(t *testing.T) {
 	assert.Equal(t, []string{"a", "b"}, s.Classes)
 	assert.Equal(t, [3]int{2, 0, 2}, counts(s))
 	assert.Equal(t, "left out: 3 links to a folder that it is in, such as all; 1 link to a folder, train/b/up", LeftOut(s.Skipped))
+}
+
+// exhausted is a process that can open no more files.
+type exhausted struct{ fstest.MapFS }
+
+func (f exhausted) Open(name string) (fs.File, error) {
+	if strings.HasSuffix(name, "noext") {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: errors.New("too many open files")}
+	}
+	return f.MapFS.Open(name)
+}
+
+// What hinders the process is no reason to leave a file out.
+func TestOpenFailsWithTheProcess(t *testing.T) {
+	fsys := imagesIn(2, "a b")
+	fsys["a/noext"] = &fstest.MapFile{}
+	_, err := OpenFS(exhausted{fsys}, Options{})
+	assert.EqualError(t, err, "data: open: open a/noext: too many open files")
 }
 
 func TestDuplicates(t *testing.T) {
