@@ -52,6 +52,18 @@ func TestFoldersAreDescribed(t *testing.T) {
 	}
 }
 
+// A description of an architecture that never ends is refused.
+func TestArchIsAFile(t *testing.T) {
+	if _, err := os.Stat("/dev/zero"); err != nil {
+		t.Skip("no /dev/zero here")
+	}
+	dir := datatest.Photographs(t, t.TempDir(), 3)
+	weights, _ := tinyBackbone(t, nil)
+	arch := filepath.Join(t.TempDir(), "x.json")
+	require.NoError(t, os.Symlink("/dev/zero", arch))
+	fails(t, []string{"train", "--data", dir, "--weights", weights, "--arch", arch, "--out", t.TempDir()}, arch+": not a file, but a device, pipe or socket")
+}
+
 // Names with commas can be listed.
 func TestWords(t *testing.T) {
 	for text, want := range map[string]words{

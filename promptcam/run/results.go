@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"time"
 
@@ -120,6 +121,9 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 	for _, line := range r.sentences() {
 		r.Observer.say(Note, "%s", line)
 	}
+	if m := r.Metrics; math.Abs(m.ClassMean-m.Test.Top1) >= 1 { // points
+		r.Observer.say(Note, "mean of the classes: top-1 %.1f %%, since they have test images in different numbers", m.ClassMean)
+	}
 	r.Observer.say(Outcome, "report: %s", r.Report)
 	return &r.Result, nil
 }
@@ -143,6 +147,7 @@ type Metrics struct {
 	Recipe      *Recipe             `json:"recipe"`
 	Baselines   map[string]Accuracy `json:"baselines,omitempty"` // on the test images
 	PerClass    []ClassAccuracy     `json:"per_class"`
+	ClassMean   float64             `json:"class_mean"` // of the classes' top-1, so that a class of few images counts like others
 	Traits      *traitMetrics       `json:"traits,omitempty"`
 }
 
@@ -215,7 +220,19 @@ func (r *results) metrics(seconds float64) *Metrics {
 		}
 		m.PerClass = append(m.PerClass, a)
 	}
+	m.ClassMean = classMean(m.PerClass)
 	return m
+}
+
+// classMean returns the mean top-1 of the classes with images.
+func classMean(classes []ClassAccuracy) float64 {
+	sum, n := 0.0, 0
+	for _, c := range classes {
+		if c.Top1 != nil {
+			sum, n = sum+*c.Top1, n+1
+		}
+	}
+	return sum / float64(max(n, 1))
 }
 
 // predictions is the table of the test images: true and predicted class, and every class's score.

@@ -232,5 +232,5 @@ func TestMetricsHaveTheirEntries(t *testing.T) {
 	before, rest, _ := strings.Cut(strings.Join(names, " "), " recipe ")
 	_, after, _ := strings.Cut(rest, " seed ")
 	assert.Equal(t, "test top1 top5 top1_low top1_high survive_blur survive_blur_low survive_blur_high val top1 top5 top1_low top1_high train_images test_images epochs seconds mode arch seed val_images best_epoch skipped_images backbone_sha256", before)
-	assert.Equal(t, "baselines linear_probe nearest_mean per_class", after)
+	assert.Equal(t, "baselines linear_probe nearest_mean per_class class_mean", after)
 }

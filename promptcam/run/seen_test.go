@@ -3,6 +3,7 @@ package run
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -155,6 +156,36 @@ func TestDuplicatesAreWarnedOf(t *testing.T) {
 	_, err = j.Train(t.Context(), backbone(t))
 	require.NoError(t, err)
 	assert.Contains(t, strings.Join(*said, "\n"), "! "+got[0])
+}
+
+// A rare class counts like others in the mean over classes.
+func TestClassMean(t *testing.T) {
+	dir := t.TempDir()
+	for i, class := range datatest.Classes[:2] {
+		for k := range []int{40, 4}[i] {
+			datatest.Photograph(t, filepath.Join(dir, class, fmt.Sprintf("%d.jpg", k)), i, k)
+		}
+	}
+	datatest.Photograph(t, filepath.Join(dir, "red", "0.jpg"), 2, 0)
+	datatest.Photograph(t, filepath.Join(dir, "red", "1.jpg"), 2, 1)
+	r := short()
+	r.Epochs, r.Test = 1, 0.5
+	j := job(t, dir, r)
+	j.Samples = 0
+	var said *[]string
+	j.Observer, said = lines()
+	done, err := j.Train(t.Context(), backbone(t))
+	require.NoError(t, err)
+	sum := 0.0
+	for _, c := range done.Metrics.PerClass {
+		sum += *c.Top1
+	}
+	assert.InDelta(t, sum/3, done.Metrics.ClassMean, 1e-9)
+	line := fmt.Sprintf("mean of the classes: top-1 %.1f %%", sum/3)
+	differ := math.Abs(done.Metrics.Test.Top1-sum/3) >= 1
+	assert.Equal(t, differ, strings.Contains(strings.Join(*said, "\n"), line))
+	zero, all := 0.0, 100.0
+	assert.Equal(t, 50.0, classMean([]ClassAccuracy{{Top1: &zero}, {}, {Top1: &all}}))
 }
 
 // A test of one class of a set with the name in another Unicode form is of that class.
