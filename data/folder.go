@@ -77,14 +77,22 @@ func isFolder(fsys fs.FS, name string) bool {
 // train, too, as one of vehicles is.
 func noSplitNames(root *folder) error {
 	classes := slices.ContainsFunc(root.filled(), func(f *folder) bool { return roleOf(f.name()) == noRole })
+	var deep *folder
 	for _, f := range root.filled() {
 		switch r := roleOf(f.name()); {
 		case r == noRole || r == trainRole && f.own > 0 && classes:
 		case f.own > 0:
-			return fmt.Errorf("%s: want %s/CLASS/IMAGE beside train/CLASS/IMAGE, or to have it moved away; if it is a class, choose the classes by name", f.loose(), f.name())
+			want := f.name() + "/CLASS/IMAGE"
+			if r != trainRole {
+				want += " beside train/CLASS/IMAGE"
+			}
+			return fmt.Errorf("%s: want %s, or to have it moved away; if it is a class, choose the classes by name", f.loose(), want)
 		default:
-			return fmt.Errorf("%s is named like a split, but the folders beside it are not: want train/CLASS/IMAGE and test/CLASS/IMAGE; if it is a class, choose the classes by name", f.name())
+			deep = f
 		}
+	}
+	if deep != nil {
+		return fmt.Errorf("%s is named like a split, but the folders beside it are not: want train/CLASS/IMAGE and test/CLASS/IMAGE; if it is a class, choose the classes by name", deep.name())
 	}
 	return nil
 }

@@ -77,6 +77,8 @@ func TestFoldersOfNoClass(t *testing.T) {
 		{"cat dog Validation", "Validation holds 3 images but no class folders", "cat dog Validation"},
 		{"cat dog test/cat test/dog", "test is named like a split, but the folders beside it are not", "cat dog"},
 		{"cat dog train/cat train/dog", "train is named like a split", "cat dog"},
+		{"train test/cat", "train holds 3 images but no class folders: want train/CLASS/IMAGE, or", "train test"},
+		{"train valid", "train holds 3 images but no class folders: want train/CLASS/IMAGE, or to have it moved away", "train valid"},
 		{"train test1", "test1 holds 3 images but no class folders", "train test1"},
 		{"Birds/crow Birds/jay Plants/rose Plants/oak", "Birds holds the folders crow, jay, Plants holds oak, rose, and no image is in Birds, Plants themselves", "Birds Plants"},
 		{"Aves/1 Aves/2 Mammalia/3", "Aves holds the folders 1, 2, Mammalia holds 3", "Aves Mammalia"},
@@ -184,7 +186,10 @@ func TestClassNames(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, []string{"Cat", "dog"}, s.Classes)
 	assert.Equal(t, [3]int{4, 0, 4}, counts(s))
-	assert.Equal(t, []string{"test/cat is read as the class Cat of train, which differs in case"}, s.Remarks)
+	assert.Equal(t, []string{"test/cat is read as the class Cat, which differs in case"}, s.Remarks)
+	s, err = OpenFS(imagesIn(2, "val/Cat test/cat"), Options{Tested: true})
+	require.NoError(t, err)
+	assert.Equal(t, [3]int{0, 2, 2}, counts(s))
 	_, err = OpenFS(imagesIn(2, "train/Cat train/CAT train/dog test/cat"), Options{})
 	assert.ErrorContains(t, err, "no training image in class cat")
 	s, err = OpenFS(imagesIn(2, "Cat cat CAT"), Options{})

@@ -106,7 +106,7 @@ func (s *Set) readSplits(t *tree, root *folder, splits map[role][]*folder) (*fol
 			if i := Same(known, sub.name()); i >= 0 {
 				name[sub] = known[i]
 				if !sameForm(known[i], sub.name()) {
-					s.Remarks = append(s.Remarks, fmt.Sprintf("%s is read as the class %s of %s, which differs in case", sub.path, known[i], one[trainRole].name()))
+					s.Remarks = append(s.Remarks, fmt.Sprintf("%s is read as the class %s, which differs in case", sub.path, known[i]))
 				}
 			} else {
 				s.Classes = append(s.Classes, sub.name())
