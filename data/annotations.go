@@ -66,8 +66,8 @@ func OpenAnnotations(dir string) (*Annotations, error) { return OpenAnnotationsF
 //	scenes.txt           image, the seed from which it was drawn
 //
 // Masks reads masks/parts and masks/places. CUB has none of masks, differences.csv and scenes.txt; package
-// data/birds writes them. A folder without images.txt, or with that alone, has no annotations, which is not an error. Errors name
-// the file and line, the contents and what was expected.
+// data/birds writes them. A folder without images.txt, or with that alone, has no annotations, which is not an
+// error. Errors name the file and line, the contents and what was expected.
 func OpenAnnotationsFS(fsys fs.FS) (*Annotations, error) {
 	a := &Annotations{fsys: fsys}
 	if err := a.read(); err != nil {

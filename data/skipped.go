@@ -48,7 +48,8 @@ func (s Skipped) String() string {
 }
 
 // LeftOut says in one line what is left out, empty if that is nothing: "215 files left out: 214 .heic, such as
-// A/1.heic (cannot be read: save as JPEG), 1 .jpg, top.jpg (outside the class folders); 2 system folders, such as A/@eaDir".
+// A/1.heic (cannot be read: save as JPEG); 1 .jpg, top.jpg (outside the class folders); 2 system folders, such
+// as A/@eaDir".
 func LeftOut(all []Skipped) string {
 	var files, folders []string
 	n := 0
