@@ -1,6 +1,6 @@
 // Package data turns folders of photographs into batches for a network.
 //
-// Open reads a folder in one of three layouts and numbers its classes once, over all splits. A Transform, a
+// Open reads a folder in one of four layouts and numbers its classes once, over all splits. A Transform, a
 // plain value, turns a photograph into the network's input; a Loader decodes, transforms and batches in
 // parallel.
 //
@@ -11,8 +11,8 @@
 //	})
 //	for batch, err := range l.Epoch(ctx, data.Plan{}) { ... } // batch.Values is [B, 3, 224, 224]
 //
-// OpenAnnotations reads parts, boxes and masks. Duplicates finds files of the same contents. OpenFS and the other FS forms read embedded files, archives
-// and object stores.
+// OpenAnnotations reads parts, boxes and masks. Duplicates finds files of the same contents. OpenFS and the
+// other FS forms read embedded files, archives and object stores.
 //
 // Everything random follows from a seed: the order of an epoch from the seed and the Plan,
 // the augmentation of an image from the seed, the epoch, its index and how often the epoch
@@ -21,7 +21,8 @@
 // Pixels equal those of Pillow and torchvision, on which the published weights were trained: the resize is
 // Pillow's antialiased one, bit for bit; chroma is interpolated as in libjpeg and libwebp.
 //
-// Reading order: set.go, tree.go, folder.go, splits.go, cub.go; decode.go, resize.go, transform.go; sample.go, loader.go.
+// Reading order: set.go, tree.go, folder.go, splits.go, cub.go; decode.go, resize.go, transform.go; sample.go,
+// loader.go.
 //
 // Bugs in the caller panic; whatever a file, a folder or a setting can cause is an error that names it.
 package data
