@@ -50,6 +50,16 @@ func TestSplitNames(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, [3]int{8, 0, 2}, counts(s))
 	assert.Empty(t, s.TestFrom)
+	for folders, want := range map[string]string{
+		"train/cat train/dog val/cat val/dog test":        "test holds 2 images but no class folders: val is the test split",
+		"train/cat train/dog val/cat val/dog test/images": "test holds 2 images but no class folders: val is the test split",
+		"train/cat train/dog val test/cat test/dog":       "val holds 2 images but no class folders: they are not used",
+	} {
+		s, err = OpenFS(imagesIn(2, folders), Options{})
+		require.NoError(t, err)
+		assert.Equal(t, []string{want}, s.Remarks)
+		assert.Equal(t, [3]int{4, 0, 4}, counts(s), folders)
+	}
 	_, err = OpenFS(imagesIn(2, "train/cat train/dog test/cat test/dog eval/cat eval/dog"), Options{})
 	assert.EqualError(t, err, "data: open: eval and test are names of one split: want one of them")
 }

@@ -90,6 +90,22 @@ func (s *Set) readSplits(t *tree, root *folder, splits map[role][]*folder) (*fol
 			t.skip(sub.path, "", besideSplits)
 		}
 	}
+	// ImageNet's test images have no labels: its val is the test split.
+	if train, val, test := one[trainRole], one[valRole], one[testRole]; train != nil && val != nil && test != nil {
+		var known []string
+		for _, sub := range train.folders() {
+			known = append(known, sub.name())
+		}
+		noVal, noTest := val.labelled(known, valRole) != nil, test.labelled(known, testRole) != nil
+		switch {
+		case noTest && !noVal:
+			s.Remarks = append(s.Remarks, fmt.Sprintf("%s: %s is the test split", test.loose(), val.name()))
+			delete(one, testRole)
+		case noVal && !noTest:
+			s.Remarks = append(s.Remarks, val.loose()+": they are not used")
+			delete(one, valRole)
+		}
+	}
 	name := map[*folder]string{} // of a class, by its folders
 	for _, r := range []role{trainRole, valRole, testRole} {
 		split := one[r]
