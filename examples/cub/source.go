@@ -87,6 +87,9 @@ func (s *source) open(ctx context.Context) error {
 		return noFolder(dir)
 	}
 	if err := s.openSet(ctx, dir); err != nil {
+		if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "data: open ") {
+			err = fmt.Errorf("%s: %w", dir, inner)
+		}
 		return fmt.Errorf("--data, --classes: %w", err)
 	}
 	if left := data.LeftOut(s.Set.Skipped); left != "" {
