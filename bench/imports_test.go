@@ -32,7 +32,8 @@ nn/fit/knob:
 nn/fit: tensor tensor/checkpoint nn nn/optim
 vit: tensor tensor/checkpoint autograd nn
 vit/pretrained: tensor/checkpoint vit
-data: tensor
+data: tensor data/internal/jpeg
+data/internal/jpeg:
 data/birds: data
 data/datatest:
 data/download:

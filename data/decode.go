@@ -2,21 +2,22 @@ package data
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/gif"
-	"image/jpeg"
 	"image/png"
 	"io"
 	"io/fs"
 	"slices"
-	"strings"
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 	"golang.org/x/image/webp"
+
+	"github.com/promptcam/promptcam/data/internal/jpeg"
 )
 
 // MaxPixels is the largest image that is decoded, about 13,377 x 13,377: beyond it Pillow, too, refuses an
@@ -41,20 +42,20 @@ const (
 // A format is one kind of image file, recognised by its first bytes.
 type format struct {
 	name, magic string
-	config      func(io.Reader) (image.Config, error)
+	config      func(*source) (image.Config, error)
 	decode      func(*source, image.Config) (image.Image, error)
 	exif        func([]byte) []byte // finds the TIFF structure with the orientation; nil: it begins the file
 }
 
 var formats = []format{
-	{"JPEG", "\xff\xd8", jpeg.DecodeConfig, decodeJPEG, jpegExif},
-	{"PNG", "\x89PNG\r\n\x1a\n", png.DecodeConfig, with(png.Decode), pngExif},
-	{"GIF", "GIF87a", gif.DecodeConfig, decodeGIF, nil},
-	{"GIF", "GIF89a", gif.DecodeConfig, decodeGIF, nil},
-	{"BMP", "BM", bmp.DecodeConfig, with(bmp.Decode), nil},
-	{"TIFF", "II*\x00", tiff.DecodeConfig, with(tiff.Decode), nil},
-	{"TIFF", "MM\x00*", tiff.DecodeConfig, with(tiff.Decode), nil},
-	{"WebP", "RIFF????WEBP", webp.DecodeConfig, decodeWebP, webpExif},
+	{"JPEG", "\xff\xd8", jpegConfig, decodeJPEG, jpegExif},
+	{"PNG", "\x89PNG\r\n\x1a\n", sizeBy(png.DecodeConfig), with(png.Decode), pngExif},
+	{"GIF", "GIF87a", sizeBy(gif.DecodeConfig), decodeGIF, nil},
+	{"GIF", "GIF89a", sizeBy(gif.DecodeConfig), decodeGIF, nil},
+	{"BMP", "BM", sizeBy(bmp.DecodeConfig), with(bmp.Decode), nil},
+	{"TIFF", "II*\x00", sizeBy(tiff.DecodeConfig), with(tiff.Decode), nil},
+	{"TIFF", "MM\x00*", sizeBy(tiff.DecodeConfig), with(tiff.Decode), nil},
+	{"WebP", "RIFF????WEBP", sizeBy(webp.DecodeConfig), decodeWebP, webpExif},
 }
 
 // matches reports whether a file begins with magic, where ? is any byte.
@@ -67,6 +68,10 @@ func (f *format) matches(data []byte) bool {
 	return true
 }
 
+func sizeBy(config func(io.Reader) (image.Config, error)) func(*source) (image.Config, error) {
+	return func(s *source) (image.Config, error) { return config(s.open()) }
+}
+
 func with(decode func(io.Reader) (image.Image, error)) func(*source, image.Config) (image.Image, error) {
 	return func(s *source, _ image.Config) (image.Image, error) { return decode(s.open()) }
 }
@@ -74,10 +79,12 @@ func with(decode func(io.Reader) (image.Image, error)) func(*source, image.Confi
 // A source is a file's contents. It notes whether a decoder read past the end, because not every decoder's
 // error says so.
 type source struct {
+	ctx  context.Context
 	data []byte
 	r    bytes.Reader // of data
 	over bool
 	pix  []uint8 // memory for the image
+	jpeg *jpeg.Decoder
 }
 
 // open returns s at its start.
@@ -116,7 +123,7 @@ func ReadSize(fsys fs.FS, name string) (image.Point, error) {
 	if err != nil {
 		return image.Point{}, err
 	}
-	f, c, err := header(&source{data: data})
+	f, c, err := header(&source{ctx: context.Background(), data: data})
 	if err != nil {
 		return image.Point{}, fmt.Errorf("data: %s: %w", PathOf(fsys, name), err)
 	}
@@ -160,6 +167,7 @@ func ReadFile(fsys fs.FS, name string, buf []byte) ([]byte, error) {
 type decoder struct {
 	file []byte
 	pix  []uint8
+	jpeg jpeg.Decoder
 }
 
 // read is ReadImageFS; the image is valid until the next one is read.
@@ -175,7 +183,7 @@ func (d *decoder) read(fsys fs.FS, name string) (*RGB, error) {
 // decode is DecodeImage; the image is valid until the next one is decoded.
 func (d *decoder) decode(data []byte, name string) (*RGB, error) {
 	fail := func(err error) (*RGB, error) { return nil, fmt.Errorf("data: %s: %w", name, err) }
-	s := &source{data: data, pix: d.pix}
+	s := &source{ctx: context.Background(), data: data, pix: d.pix, jpeg: &d.jpeg}
 	f, c, err := header(s)
 	if err != nil {
 		return fail(err)
@@ -196,7 +204,7 @@ func header(s *source) (*format, image.Config, error) {
 	if err != nil {
 		return nil, image.Config{}, err
 	}
-	c, err := f.config(s.open())
+	c, err := f.config(s)
 	if err != nil {
 		return nil, c, f.explain(err, s.over)
 	}
@@ -244,18 +252,15 @@ func (f *format) explain(err error, over bool) error {
 	if over || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("truncated %s: %w", f.name, io.ErrUnexpectedEOF)
 	}
-	return fmt.Errorf("damaged or unsupported %s: %w", f.name, err)
-}
-
-// decodeJPEG decodes a JPEG file. As in libjpeg, a file that lacks only the end-of-image marker is complete.
-func decodeJPEG(s *source, _ image.Config) (image.Image, error) {
-	m, err := jpeg.Decode(s.open())
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		if ended, e := jpeg.Decode(io.MultiReader(s.open(), strings.NewReader("\xff\xd9"))); e == nil {
-			return ended, nil
-		}
+	var damaged jpeg.FormatError
+	var unsupported jpeg.UnsupportedError
+	switch {
+	case errors.As(err, &damaged):
+		return fmt.Errorf("damaged %s: %w", f.name, err)
+	case errors.As(err, &unsupported):
+		return fmt.Errorf("unsupported %s: %w", f.name, err)
 	}
-	return m, err
+	return fmt.Errorf("damaged or unsupported %s: %w", f.name, err)
 }
 
 // decodeGIF returns the first picture of a GIF file on the file's whole canvas. Around it the canvas has the

@@ -28,7 +28,7 @@ func fuzzFormat(f *testing.F, name string) {
 		if err != nil || kind.name != name {
 			return
 		}
-		c, err := kind.config(bytes.NewReader(data))
+		c, err := kind.config(&source{ctx: t.Context(), data: data})
 		if err == nil && c.Width*c.Height > 1<<21 {
 			return // the fuzzer's machine has little memory; checkSize has its own test
 		}

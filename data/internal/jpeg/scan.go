@@ -1,0 +1,222 @@
+package jpeg
+
+import "io"
+
+// A scan is one pass over the blocks of some components (T.81, B.2.3). It goes over units: the MCUs of several
+// components, the blocks of an only one (T.81, A.2).
+type scan struct {
+	*file
+	in         reader
+	parts      []part
+	across     int // units in a row
+	units      int
+	start, end int  // the first and last coefficient
+	low        uint // the lowest bit that the scan sends
+	eobRun     int  // blocks to come that have no further coefficients (T.81, G.1.2.2)
+}
+
+// A part is a component's part in a scan.
+type part struct {
+	*component
+	h, v     int // blocks in a unit
+	dcs, acs *huffman
+	last     int32     // DC coefficient
+	steps    [64]int32 // quantisation table
+}
+
+// scan reads a scan header and decodes the scan.
+func (f *file) scan(p []byte) error {
+	if f.frame == nil {
+		return FormatError("scan before the frame header")
+	}
+	if len(p) < 1 || len(p) != 4+2*int(p[0]) || p[0] < 1 || int(p[0]) > len(f.frame.components) {
+		return FormatError("bad length of a scan header")
+	}
+	n := int(p[0])
+	s := &scan{file: f, in: reader{data: f.data, pos: f.pos}, parts: make([]part, n), end: 63}
+	refine := false
+	if tail := p[1+2*n:]; f.frame.progressive { // sequential files may have anything there
+		s.start, s.end, s.low = int(tail[0]), int(tail[1]), uint(tail[2]&15)
+		high := uint(tail[2] >> 4)
+		refine = high != 0
+		// T.81, G.1.1.1 and table B.3.
+		if s.end > 63 || s.start > s.end || s.start == 0 && s.end > 0 || s.start > 0 && n > 1 || s.low > 13 || refine && high != s.low+1 {
+			return FormatError("bad parameters of a progressive scan")
+		}
+	}
+	for i := range s.parts {
+		if err := s.join(&s.parts[i], p[1+2*i], p[2+2*i], refine); err != nil {
+			return err
+		}
+	}
+	s.across, s.units = f.frame.mcuX, f.frame.mcuX*f.frame.mcuY
+	if n == 1 {
+		c := &s.parts[0]
+		c.h, c.v = 1, 1
+		s.across, s.units = c.blocksX, c.blocksX*c.blocksY
+	}
+	decode := s.acRefine
+	switch {
+	case !f.frame.progressive:
+		decode = s.sequential
+		if f.frame.components[0].pix == nil {
+			f.allocate()
+		}
+	case s.start == 0 && refine:
+		decode = s.dcRefine
+	case s.start == 0:
+		decode = s.dcFirst
+	case !refine:
+		decode = s.acFirst
+	}
+	err := s.run(decode)
+	f.pos = s.in.pos
+	return err
+}
+
+// join makes the component called id part of s.
+func (s *scan) join(p *part, id, tables uint8, refine bool) error {
+	fr := s.frame
+	for i := range fr.components {
+		if fr.components[i].id == id {
+			p.component = &fr.components[i]
+		}
+	}
+	c := p.component
+	if c == nil {
+		return FormatError("scan of a component that the frame lacks")
+	}
+	p.h, p.v = c.h, c.v
+	if c.quant == nil {
+		if c.quant = s.quant[c.table]; c.quant == nil {
+			return FormatError("no quantisation table")
+		}
+		if fr.progressive {
+			c.dc, c.ac = make([]int16, c.across*c.down), make([]uint32, c.across*c.down)
+		}
+	}
+	for k, v := range c.quant {
+		p.steps[k] = int32(v)
+	}
+
+	// Each coefficient comes once, and then bit by bit (T.81, G.1.1.1.2).
+	last, want := int8(s.low), int8(uncoded)
+	if refine {
+		want = last + 1
+	}
+	for k := s.start; k <= s.end; k++ {
+		if c.precision[k] != want {
+			return FormatError("scan of coefficients out of turn")
+		}
+		c.precision[k] = last
+	}
+
+	dc, ac := tables>>4, tables&15
+	if dc > 3 || ac > 3 {
+		return FormatError("bad number of a Huffman table")
+	}
+	p.dcs, p.acs = s.huff[0][dc], s.huff[1][ac]
+	if p.dcs == nil && s.start == 0 && !refine || p.acs == nil && s.end > 0 {
+		return FormatError("no Huffman table")
+	}
+	return nil
+}
+
+// atOnce is how many units are decoded before the context is asked again.
+const atOnce = 1024
+
+// run decodes the units of s. decode does those from one to another and returns the first that is left, because
+// the data are short.
+func (s *scan) run(decode func(from, to int) (int, error)) error {
+	next := uint8(0) // number of the next restart marker
+	for at := 0; ; {
+		end := s.units
+		if s.interval > 0 {
+			end = min(end, at+s.interval)
+		}
+		for at < end && !s.in.short() {
+			if err := s.ctx.Err(); err != nil {
+				return err
+			}
+			var err error
+			if at, err = decode(at, min(end, at+atOnce)); err != nil && !s.in.short() {
+				return err
+			}
+		}
+		if s.in.short() && s.in.ended() {
+			return io.ErrUnexpectedEOF
+		}
+		if end == s.units {
+			return s.lose(at, end, false)
+		}
+		s.lose(at, end, true)
+		at = end
+		skipped, err := s.restart(next)
+		if err == errScanOver {
+			return s.lose(at, s.units, skipped)
+		}
+		if err != nil {
+			return err
+		}
+		next = (next + 1) & 7
+	}
+}
+
+// lose makes units grey whose data are lost. Without their data somewhere in the file, a row of them is too much.
+func (s *scan) lose(from, to int, present bool) error {
+	if to-from >= s.across && !present {
+		return io.ErrUnexpectedEOF
+	}
+	if s.frame.progressive {
+		return nil // all coefficients are zero, or as precise as before
+	}
+	for u := from; u < to; u++ {
+		for i := range s.parts {
+			p := &s.parts[i]
+			for y := range p.v {
+				for x := range p.h {
+					flat(0, p.samples(u%s.across*p.h+x, u/s.across*p.v+y), p.stride())
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// errScanOver means that another segment begins where a restart marker should.
+const errScanOver = FormatError("no restart marker")
+
+// restart begins a restart interval behind the marker with this number. What to make of another one is what
+// libjpeg does (jpeg_resync_to_restart in jdmarker.c): one or two too far, the interval is lost and the marker
+// waits; one or two too early, it is passed over; else it is taken for the right one. skipped says whether data
+// stood before the marker.
+func (s *scan) restart(number uint8) (skipped bool, err error) {
+	skipped = s.in.left() > 0
+	s.eobRun = 0
+	for i := range s.parts {
+		s.parts[i].last = 0
+	}
+	for s.pos = s.in.pos; ; {
+		from := s.pos
+		marker, ok := s.marker()
+		at := s.pos - 2
+		skipped = skipped || at > from
+		early := (marker - rst0 - number) & 7
+		switch {
+		case !ok:
+			return skipped, io.ErrUnexpectedEOF
+		case marker < sof0:
+			continue
+		case marker < rst0 || marker > rst7:
+			s.in.lack(at)
+			return skipped, errScanOver
+		case early == 1 || early == 2:
+			s.in.lack(at)
+			return skipped, nil
+		case early == 6 || early == 7:
+			continue
+		}
+		s.in.reset(s.pos)
+		return skipped, nil
+	}
+}
