@@ -15,6 +15,7 @@
 package jpeg
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -97,7 +98,7 @@ func (d *Decoder) Decode(ctx context.Context, data []byte) (*Image, error) {
 
 // Size returns the width and height in pixels of a file's first image, from its frame header.
 func Size(data []byte) (image.Point, error) {
-	f := &file{data: data, adobe: -1}
+	f := &file{ctx: context.Background(), data: data, adobe: -1}
 	if err := f.read(true); err != nil {
 		return image.Point{}, err
 	}
@@ -133,6 +134,9 @@ func (f *file) read(onlyFrame bool) error {
 	}
 	f.pos = 2
 	for {
+		if err := f.ctx.Err(); err != nil {
+			return err
+		}
 		marker, ok := f.marker()
 		switch {
 		case !ok && f.frame != nil && f.frame.complete():
@@ -191,10 +195,16 @@ func (f *file) read(onlyFrame bool) error {
 // marker moves behind the next marker, over any bytes before it, and returns it. FF 00 is data; any number of FF
 // may stand before a marker (T.81, B.1.1.2).
 func (f *file) marker() (byte, bool) {
-	for ; f.pos+1 < len(f.data); f.pos++ {
-		if c := f.data[f.pos+1]; f.data[f.pos] == 0xff && c != 0 && c != 0xff {
-			f.pos += 2
-			return c, true
+	for f.pos < len(f.data) {
+		n := bytes.IndexByte(f.data[f.pos:], 0xff)
+		if n < 0 {
+			break
+		}
+		for f.pos += n + 1; f.pos < len(f.data) && f.data[f.pos] == 0xff; f.pos++ {
+		}
+		if f.pos < len(f.data) && f.data[f.pos] != 0 {
+			f.pos++
+			return f.data[f.pos-1], true
 		}
 	}
 	f.pos = len(f.data)
@@ -271,14 +281,18 @@ func (f *file) huffmanTables(p []byte) error {
 		if n > 256 || len(p) < 17+n {
 			return FormatError("bad Huffman table")
 		}
-		t, err := newHuffman(counts, p[17:17+n])
-		if err != nil {
-			return err
-		}
-		if class == 0 && slices.Max(append(t.symbols[:n:n], 0)) > 15 { // T.81, F.1.2.1: categories of differences
+		symbols := p[17 : 17+n]
+		if class == 0 && n > 0 && slices.Max(symbols) > 15 { // T.81, F.1.2.1: the size of a difference
 			return FormatError("bad Huffman table")
 		}
-		f.huff[class][id], p = t, p[17+n:]
+		t := &f.huff[class][id]
+		if *t == nil {
+			*t = new(huffman)
+		}
+		if err := (*t).build(counts, symbols); err != nil {
+			return err
+		}
+		p = p[17+n:]
 	}
 	return nil
 }

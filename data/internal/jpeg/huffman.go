@@ -10,16 +10,16 @@ type huffman struct {
 	symbols [256]uint8
 }
 
-// newHuffman returns the table with counts[l-1] codes of length l, for symbols in this order.
-func newHuffman(counts [16]uint8, symbols []byte) (*huffman, error) {
-	h := new(huffman)
+// build makes h the table with counts[l-1] codes of length l, for symbols in this order.
+func (h *huffman) build(counts [16]uint8, symbols []byte) error {
+	*h = huffman{}
 	copy(h.symbols[:], symbols)
 	code, first := uint32(0), 0 // the next code, its symbol
 	for l := 1; l <= 16; l++ {
 		h.offset[l] = int32(first) - int32(code)
 		for range counts[l-1] {
 			if code >= 1<<l {
-				return nil, FormatError("bad Huffman table: more codes than there are bits for")
+				return FormatError("bad Huffman table: more codes than there are bits for")
 			}
 			if l <= 8 {
 				for i := code << (8 - l); i < (code+1)<<(8-l); i++ {
@@ -32,7 +32,7 @@ func newHuffman(counts [16]uint8, symbols []byte) (*huffman, error) {
 		h.limit[l] = code << (16 - l)
 		code <<= 1
 	}
-	return h, nil
+	return nil
 }
 
 // long returns the symbol whose code of 9 bits or more acc begins with, and the code's length; 0: there is none.

@@ -102,9 +102,6 @@ func (s *scan) acFirst(from, to int) (int, error) {
 			if k += run; size == 0 {
 				continue
 			}
-			if k > s.end {
-				return u, badRun
-			}
 			if b == nil {
 				b, p.ac[i] = s.sparse.add()
 			}
@@ -117,9 +114,10 @@ func (s *scan) acFirst(from, to int) (int, error) {
 	return to, nil
 }
 
-// set sets a coefficient, which is zero before.
+// set sets a coefficient. Damaged data, as in libjpeg, may have one too many.
 func (b *sparse) set(k int, v int16) {
-	if v != 0 { // unless it overflows
+	k = min(k, 63)
+	if v != 0 { // it overflows in damaged data
 		b.coefficients[k] = v
 		b.mask |= 1 << k
 	}
@@ -142,9 +140,7 @@ func (s *scan) acRefine(from, to int) (int, error) {
 				run, size := int(symbol>>4), int(symbol&15)
 				var v int16
 				switch {
-				case size > 1:
-					return u, FormatError("bad code in a refining scan")
-				case size == 1:
+				case size > 0:
 					v = int16(2*s.in.take(1)-1) << s.low
 				case run < 15:
 					s.eobRun = 1<<run + int(s.in.take(run))
@@ -161,9 +157,6 @@ func (s *scan) acRefine(from, to int) (int, error) {
 					}
 				}
 				if v != 0 {
-					if k > s.end {
-						return u, badRun
-					}
 					if b == nil {
 						b, p.ac[i] = s.sparse.add()
 					}

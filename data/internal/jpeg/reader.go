@@ -18,6 +18,11 @@ func (r *reader) left() int { return max(0, r.n-r.pad) / 8 }
 // ended reports whether there is nothing more in the file, not even a marker.
 func (r *reader) ended() bool { return r.pos+1 >= len(r.data) }
 
+// restarts reports whether the data end at a restart marker.
+func (r *reader) restarts() bool {
+	return !r.ended() && r.data[r.pos] == 0xff && rst0 <= r.data[r.pos+1] && r.data[r.pos+1] <= rst7
+}
+
 // short reports whether bits from behind the end were taken.
 func (r *reader) short() bool { return r.n < r.pad }
 
@@ -115,5 +120,12 @@ func (r *reader) signed(size int) int32 {
 	return v
 }
 
-// lack makes the data short, up to the marker at pos.
-func (r *reader) lack(pos int) { r.pos, r.acc, r.n, r.pad = pos, 0, 0, 1 }
+// wait begins anew before the marker at pos, where there are no data: zeros follow unless the data were short
+// before. So libjpeg has one MCU of zeros before grey.
+func (r *reader) wait(pos int) {
+	short := r.short()
+	r.reset(pos)
+	if short {
+		r.pad = 1
+	}
+}

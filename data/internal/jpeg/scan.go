@@ -128,11 +128,13 @@ const atOnce = 1024
 // run decodes the units of s. decode does those from one to another and returns the first that is left, because
 // the data are short.
 func (s *scan) run(decode func(from, to int) (int, error)) error {
+	interval := s.interval
 	next := uint8(0) // number of the next restart marker
+	present := false // the data behind a restart marker that is missing are somewhere in the file
 	for at := 0; ; {
 		end := s.units
-		if s.interval > 0 {
-			end = min(end, at+s.interval)
+		if interval > 0 {
+			end = min(end, at+interval)
 		}
 		for at < end && !s.in.short() {
 			if err := s.ctx.Err(); err != nil {
@@ -143,33 +145,29 @@ func (s *scan) run(decode func(from, to int) (int, error)) error {
 				return err
 			}
 		}
-		if s.in.short() && s.in.ended() {
-			return io.ErrUnexpectedEOF
+		if s.in.short() && s.in.ended() || end == s.units && end-at >= s.across && !present && !s.in.restarts() {
+			return io.ErrUnexpectedEOF // rows are missing
+		}
+		if !s.frame.progressive { // else the coefficients stay as they are
+			s.grey(at, end)
 		}
 		if end == s.units {
-			return s.lose(at, end, false)
+			return nil
 		}
-		s.lose(at, end, true)
-		at = end
-		skipped, err := s.restart(next)
-		if err == errScanOver {
-			return s.lose(at, s.units, skipped)
-		}
-		if err != nil {
+		var follows bool
+		var err error
+		if follows, present, err = s.restart(next); err != nil {
 			return err
 		}
-		next = (next + 1) & 7
+		if !follows {
+			interval = 0
+		}
+		at, next = end, (next+1)&7
 	}
 }
 
-// lose makes units grey whose data are lost. Without their data somewhere in the file, a row of them is too much.
-func (s *scan) lose(from, to int, present bool) error {
-	if to-from >= s.across && !present {
-		return io.ErrUnexpectedEOF
-	}
-	if s.frame.progressive {
-		return nil // all coefficients are zero, or as precise as before
-	}
+// grey makes units grey.
+func (s *scan) grey(from, to int) {
 	for u := from; u < to; u++ {
 		for i := range s.parts {
 			p := &s.parts[i]
@@ -180,18 +178,14 @@ func (s *scan) lose(from, to int, present bool) error {
 			}
 		}
 	}
-	return nil
 }
-
-// errScanOver means that another segment begins where a restart marker should.
-const errScanOver = FormatError("no restart marker")
 
 // restart begins a restart interval behind the marker with this number. What to make of another one is what
 // libjpeg does (jpeg_resync_to_restart in jdmarker.c): one or two too far, the interval is lost and the marker
-// waits; one or two too early, it is passed over; else it is taken for the right one. skipped says whether data
-// stood before the marker.
-func (s *scan) restart(number uint8) (skipped bool, err error) {
-	skipped = s.in.left() > 0
+// waits; one or two too early, it is passed over; else it is taken for the right one. Before any other segment
+// no interval follows. present says whether data were passed over or wait.
+func (s *scan) restart(number uint8) (follows, present bool, err error) {
+	present = s.in.left() > 0
 	s.eobRun = 0
 	for i := range s.parts {
 		s.parts[i].last = 0
@@ -199,24 +193,21 @@ func (s *scan) restart(number uint8) (skipped bool, err error) {
 	for s.pos = s.in.pos; ; {
 		from := s.pos
 		marker, ok := s.marker()
-		at := s.pos - 2
-		skipped = skipped || at > from
-		early := (marker - rst0 - number) & 7
-		switch {
-		case !ok:
-			return skipped, io.ErrUnexpectedEOF
-		case marker < sof0:
-			continue
-		case marker < rst0 || marker > rst7:
-			s.in.lack(at)
-			return skipped, errScanOver
-		case early == 1 || early == 2:
-			s.in.lack(at)
-			return skipped, nil
-		case early == 6 || early == 7:
-			continue
+		if !ok {
+			return false, false, io.ErrUnexpectedEOF
 		}
-		s.in.reset(s.pos)
-		return skipped, nil
+		at := s.pos - 2
+		present = present || at > from
+		follows = rst0 <= marker && marker <= rst7
+		switch ahead := (marker - rst0 - number) & 7; {
+		case marker < sof0, follows && ahead >= 6:
+			present = true
+		case !follows, ahead == 1, ahead == 2:
+			s.in.wait(at)
+			return follows, present || follows, nil
+		default:
+			s.in.reset(s.pos)
+			return true, false, nil
+		}
 	}
 }

@@ -69,10 +69,7 @@ func (r *reader) block(b *block, p *part) (last int, err error) {
 			}
 			break // end of block
 		}
-		if k > 63 {
-			r.acc, r.n = acc, n
-			return last, badRun
-		}
+		k = min(k, 63) // in damaged data, as in libjpeg
 		acc <<= length & 63
 		// The first bit says whether the value is positive (T.81, table F.1).
 		negative := ^int64(acc) >> 63
@@ -85,5 +82,3 @@ func (r *reader) block(b *block, p *part) (last int, err error) {
 	r.acc, r.n = acc, n
 	return last, nil
 }
-
-const badRun = FormatError("more than 64 coefficients in a block")
