@@ -19,7 +19,7 @@ func photograph(w, h int) *image.RGBA {
 	for y := range h {
 		for x := range w {
 			fx, fy := float64(x), float64(y)
-			v := 128 + 40*math.Sin(fx/211+fy/97) + 30*math.Sin(fx/13)*math.Cos(fy/17) + 9*float64(rng.Float32()-0.5)
+			v := 128 + 40*math.Sin(fx/211+fy/97) + 30*math.Sin(fx/13)*math.Cos(fy/17) + 24*float64(rng.Float32()-0.5)
 			m.SetRGBA(x, y, color.RGBA{uint8(v), uint8(v + 20*math.Sin(fx/50)), uint8(v + 20*math.Cos(fy/70)), 255})
 		}
 	}
