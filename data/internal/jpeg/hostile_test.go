@@ -23,7 +23,7 @@ func allocated(do func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// A counted is a context that counts how often it is asked: once for each segment and for at most atOnce units.
+// A counted is a context that counts how often it is asked: once for each segment and for at most atOnce blocks.
 type counted struct {
 	context.Context
 	n int
@@ -90,7 +90,7 @@ func TestHostileFiles(t *testing.T) {
 		data  []byte
 		want  error
 		bytes int // at most this much memory
-		polls int // and at most so many segments and times 1024 units
+		polls int // and at most so many segments and times atOnce blocks
 	}{
 		{"large frame", resize(flat.baseline(evenCodes(), 0, true), sof0, 65535, 65535), FormatError("header promises 65535x65535 pixels"), 100_000, 2},
 		{"large frame of empty scans", resize(emptyScans(flat, 9000), sof2, 13376, 13376), FormatError("header promises 13376x13376 pixels"), 100_000, 2},

@@ -116,20 +116,31 @@ func (s *scan) join(p *part, id, tables uint8, refine bool) error {
 		return FormatError("bad number of a Huffman table")
 	}
 	p.dcs, p.acs = s.huff[0][dc], s.huff[1][ac]
+	if !fr.progressive && p.dcs == nil {
+		p.dcs = standard(0, dc)
+	}
+	if !fr.progressive && p.acs == nil {
+		p.acs = standard(1, ac)
+	}
 	if p.dcs == nil && s.start == 0 && !refine || p.acs == nil && s.end > 0 {
 		return FormatError("no Huffman table")
 	}
 	return nil
 }
 
-// atOnce is how many units are decoded before the context is asked again.
-const atOnce = 1024
+// atOnce is how many blocks are decoded before the context is asked again.
+const atOnce = 4096
 
 // run decodes the units of s. decode does those from one to another and returns the first that is left, because
 // the data are short.
 func (s *scan) run(decode func(from, to int) (int, error)) error {
 	interval := s.interval
 	next := uint8(0) // number of the next restart marker
+	step := 0        // units at once
+	for i := range s.parts {
+		step += s.parts[i].h * s.parts[i].v
+	}
+	step = atOnce / step
 	present := false // the data behind a restart marker that is missing are somewhere in the file
 	for at := 0; ; {
 		end := s.units
@@ -141,7 +152,7 @@ func (s *scan) run(decode func(from, to int) (int, error)) error {
 				return err
 			}
 			var err error
-			if at, err = decode(at, min(end, at+atOnce)); err != nil && !s.in.short() {
+			if at, err = decode(at, min(end, at+step)); err != nil && !s.in.short() {
 				return err
 			}
 		}
