@@ -18,11 +18,12 @@
 // the augmentation of an image from the seed, the epoch, its index and how often the epoch
 // has picked it before. The number of workers and GOMAXPROCS change no bit of the result.
 //
-// Pixels equal those of Pillow and torchvision, on which the published weights were trained: the resize is
-// Pillow's antialiased one, bit for bit; chroma is interpolated as in libjpeg and libwebp.
+// Pixels equal those of Pillow and torchvision, on which the published weights were trained: JPEG files decode
+// to libjpeg's and the resize is Pillow's antialiased one, bit for bit; chroma of WebP is interpolated as in
+// libwebp.
 //
-// Reading order: set.go, tree.go, folder.go, splits.go, cub.go; decode.go, resize.go, transform.go; sample.go,
-// loader.go.
+// Reading order: set.go, tree.go, folder.go, splits.go, cub.go; decode.go, jpeg.go, resize.go, transform.go;
+// sample.go, loader.go.
 //
 // Bugs in the caller panic; whatever a file, a folder or a setting can cause is an error that names it.
 package data

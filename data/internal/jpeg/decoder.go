@@ -81,18 +81,18 @@ type Decoder struct {
 //
 // As in libjpeg, a restart marker may be missing or wrong and bytes may stand between segments; blocks that are
 // lost by it are grey, and so is the end of a scan that lacks less than a row of blocks. A file may lack the
-// end-of-image marker.
+// end-of-image marker. Unlike libjpeg, a wrong Huffman code is an error, and a progressive file that ends, with its
+// marker, before the last scan is not smoothed.
 func (d *Decoder) Decode(ctx context.Context, data []byte) (*Image, error) {
 	f := &file{ctx: ctx, data: data, adobe: -1, pix: d.pix}
-	if err := f.read(false); err != nil {
-		return nil, err
-	}
-	if f.frame.progressive {
-		if err := f.transform(); err != nil {
-			return nil, err
-		}
+	err := f.read(false)
+	if err == nil && f.frame.progressive {
+		err = f.transform()
 	}
 	d.pix = f.pix
+	if err != nil {
+		return nil, err
+	}
 	return f.image(), nil
 }
 
@@ -175,8 +175,8 @@ func (f *file) read(onlyFrame bool) error {
 				return FormatError("bad length of a restart interval")
 			}
 			f.interval = int(binary.BigEndian.Uint16(segment))
-		case app0:
-			f.jfif = f.jfif || len(segment) >= 12 && string(segment[:5]) == "JFIF\x00"
+		case app0: // T.871, 10.1
+			f.jfif = f.jfif || len(segment) >= 14 && string(segment[:5]) == "JFIF\x00"
 		case appE: // Adobe technical note 5116, section 18
 			if len(segment) >= 12 && string(segment[:5]) == "Adobe" {
 				f.adobe = int(segment[11])

@@ -134,7 +134,8 @@ func (f *file) justify() error {
 		least *= 2
 	}
 	if have := len(f.data) - f.pos; least > 8*have {
-		return FormatError(fmt.Sprintf("header promises %dx%d pixels, more than %d bytes can hold", f.frame.width, f.frame.height, have))
+		w, h := f.frame.width, f.frame.height
+		return FormatError(fmt.Sprintf("header promises %dx%d pixels, more than %d bytes can hold", w, h, have))
 	}
 	return nil
 }

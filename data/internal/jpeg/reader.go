@@ -2,8 +2,8 @@ package jpeg
 
 import "encoding/binary"
 
-// A reader reads the bits of entropy-coded data: bytes from the top bit on, FF written as FF 00 (T.81, F.1.2.3), up to
-// a marker or the end of the file. Behind that it gives zeros, as libjpeg does.
+// A reader reads the bits of entropy-coded data: bytes from the top bit on, FF written as FF 00 (T.81, F.1.2.3),
+// up to a marker or the end of the file. Behind that it gives zeros, as libjpeg does.
 type reader struct {
 	data []byte
 	pos  int    // in data; at most at the next marker

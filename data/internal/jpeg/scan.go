@@ -40,7 +40,8 @@ func (f *file) scan(p []byte) error {
 		high := uint(tail[2] >> 4)
 		refine = high != 0
 		// T.81, G.1.1.1 and table B.3.
-		if s.end > 63 || s.start > s.end || s.start == 0 && s.end > 0 || s.start > 0 && n > 1 || s.low > 13 || refine && high != s.low+1 {
+		band := s.start <= s.end && s.end <= 63 && (s.end == 0 || s.start > 0 && n == 1)
+		if !band || s.low > 13 || refine && high != s.low+1 {
 			return FormatError("bad parameters of a progressive scan")
 		}
 	}
