@@ -1,6 +1,7 @@
 package data
 
 import (
+	"cmp"
 	"image"
 
 	"github.com/promptcam/promptcam/data/internal/jpeg"
@@ -14,7 +15,7 @@ func jpegConfig(s *source) (image.Config, error) {
 
 // decodeJPEG decodes a JPEG file.
 func decodeJPEG(s *source, _ image.Config) (image.Image, error) {
-	m, err := s.jpeg.Decode(s.ctx, s.data)
+	m, err := cmp.Or(s.jpeg, new(jpeg.Decoder)).Decode(s.ctx, s.data)
 	if err != nil {
 		return nil, err
 	}
