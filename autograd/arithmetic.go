@@ -1,6 +1,7 @@
 package autograd
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/promptcam/promptcam/tensor"
@@ -62,7 +63,7 @@ func (n *mul) back(dy *tensor.Tensor) {
 // mulGrad adds to v's gradient dy times other, summed over the dimensions along which v was broadcast.
 func mulGrad(v, other *Var, dy *tensor.Tensor) {
 	if slices.Equal(v.value.Shape(), dy.Shape()) {
-		v.addGrad(func(g *tensor.Tensor) { tensor.MulTo(g, dy, other.value) })
+		v.AddGrad(func(g *tensor.Tensor) { tensor.MulTo(g, dy, other.value) })
 		return
 	}
 	g := v.gradSum()
@@ -76,24 +77,28 @@ func mulGrad(v, other *Var, dy *tensor.Tensor) {
 }
 
 // Dropout sets each element of x to zero with probability p and scales the others by 1/(1-p) (Srivastava et
-// al., JMLR 2014). On a tape without Rand, and for p = 0, it returns x itself.
-func Dropout(x *Var, p float32) *Var { return drop(x, p, x.Shape()...) }
+// al., JMLR 2014). On a tape without Rand, and for p = 0, it returns x itself. It panics unless p is from 0 to
+// 1.
+func Dropout(x *Var, p float32) *Var { return drop("Dropout", x, p, x.Shape()...) }
 
 // DropPath sets all of x [B, ...] to zero for an image with probability p and scales the other images by
 // 1/(1-p): stochastic depth (Huang et al., arXiv 1603.09382), applied to a branch before its residual is
-// added. On a tape without Rand, and for p = 0, it returns x itself.
+// added. On a tape without Rand, and for p = 0, it returns x itself. It panics unless p is from 0 to 1.
 func DropPath(x *Var, p float32) *Var {
 	var room [8]int // on the stack
 	shape := append(room[:0], x.Shape()...)
-	for i := range shape[1:] {
-		shape[1+i] = 1
+	for i := 1; i < len(shape); i++ {
+		shape[i] = 1
 	}
-	return drop(x, p, shape...)
+	return drop("DropPath", x, p, shape...)
 }
 
 // drop multiplies x by a random mask of the given shape, on a tape with Rand.
-func drop(x *Var, p float32, shape ...int) *Var {
-	if p <= 0 || x.tape.Rand == nil {
+func drop(op string, x *Var, p float32, shape ...int) *Var {
+	if !(p >= 0 && p <= 1) {
+		panic(fmt.Sprintf("autograd: %s with probability %v, want 0 to 1", op, p))
+	}
+	if p == 0 || x.tape.Rand == nil {
 		return x
 	}
 	mask := x.tape.scratch(shape...)

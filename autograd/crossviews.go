@@ -1,6 +1,7 @@
 package autograd
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/promptcam/promptcam/tensor"
@@ -13,12 +14,14 @@ import (
 //
 //	-Σ targets[g] · log softmax(scores[v] / temperature)
 //
-// Each row of targets must sum to 1. Both must be contiguous.
+// Each row of targets must sum to 1, and the temperature be positive.
 func CrossViews(scores *Var, targets *tensor.Tensor, temperature float32) *Var {
 	s, t := scores.Shape(), targets.Shape()
 	if len(s) != 3 || len(t) != 3 || t[0] > s[0] || t[1] != s[1] || t[2] != s[2] || t[0] < 1 || s[0] < 2 || s[1]*s[2] == 0 {
 		panic(&tensor.ShapeError{Op: "CrossViews", Shapes: [][]int{s, t}, Reason: "want [V, B, K] and [G, B, K], G at most V and V at least 2"})
 	}
+	positive("CrossViews", temperature)
+	scores, targets = contig(scores), targets.Contig()
 	tp, v, b, k, g := scores.tape, s[0], s[1], s[2], t[0]
 	grad, sum := tp.scratch(scores.Shape()...), tp.room(k)
 	tensor.ScaleTo(grad, 1/temperature, scores.value)
@@ -38,6 +41,13 @@ func CrossViews(scores *Var, targets *tensor.Tensor, temperature float32) *Var {
 	tp.memory.put(z.Data())
 	tp.memory.put(sum.Data())
 	return lossOf(scores, grad, loss/pairs/float64(b))
+}
+
+// positive panics unless a temperature is.
+func positive(op string, temperature float32) {
+	if !(temperature > 0) {
+		panic(fmt.Sprintf("autograd: %s at temperature %v, want a positive number", op, temperature))
+	}
 }
 
 // othersTo writes to sum the sum of image i's targets for the views other than view, and returns their

@@ -12,12 +12,14 @@ import (
 //
 //	T² · KL(softmax(z(teacher)/T) ‖ softmax(z(scores)/T)),  z(x) = (x - mean(x)) / sqrt(variance(x) + 1e-6)
 //
-// over the classes, where T is the temperature: the higher, the softer. Both must be contiguous. The paper's
+// over the classes, where T is the temperature, which must be positive: the higher, the softer. The paper's
 // code instead divides by the deviation with C-1 in the denominator, plus 1e-7.
 func Distill(scores *Var, teacher *tensor.Tensor, temperature float32) *Var {
 	if !slices.Equal(scores.Shape(), teacher.Shape()) || teacher.Rank() != 2 || teacher.Len() == 0 {
 		panic(&tensor.ShapeError{Op: "Distill", Shapes: [][]int{scores.Shape(), teacher.Shape()}, Reason: "want [B, C] twice"})
 	}
+	positive("Distill", temperature)
+	scores, teacher = contig(scores), teacher.Contig()
 	grad, room := scores.tape.scratch(scores.Shape()...), scores.tape.room(scores.Dim(1))
 	b, c, t := scores.Dim(0), scores.Dim(1), float64(temperature)
 	var loss float64

@@ -7,6 +7,7 @@ func Linear(x, w, b *Var) *Var { return LinearAdd(Residual{}, x, w, b) }
 
 // LinearAdd returns r.X + r.Scale∘(x·wᵀ + b), see Linear, in one operation.
 func LinearAdd(r Residual, x, w, b *Var) *Var {
+	r, x, b = r.contig(), contig(x), contig(b)
 	y := r.result(x, w, b)
 	r.linearTo(y.value, x.Value(), w, b)
 	if y.needs {
@@ -29,7 +30,7 @@ func (n *linear) back(dy *tensor.Tensor) {
 // linearGrad passes dy, the gradient of x·wᵀ + b, on to x, w and b.
 func linearGrad(dy *tensor.Tensor, x, w, b *Var) {
 	paramGrad(dy, x.value, w, b)
-	x.addGrad(func(g *tensor.Tensor) { tensor.LinearBackwardTo(g, nil, dy, nil, w.value, w.frozen.turn()) })
+	x.AddGrad(func(g *tensor.Tensor) { tensor.LinearBackwardTo(g, nil, dy, nil, w.value, w.frozen.turn()) })
 }
 
 // paramGrad passes dy, the gradient of x·wᵀ + b, on to w and b; x may be nil if w wants no gradient.
@@ -37,7 +38,7 @@ func paramGrad(dy, x *tensor.Tensor, w, b *Var) {
 	if w.change != nil {
 		w.change.backOf(dy, x)
 	} else {
-		w.addGrad(func(g *tensor.Tensor) { tensor.LinearBackwardTo(nil, g, dy, x, w.value, nil) })
+		w.AddGrad(func(g *tensor.Tensor) { tensor.LinearBackwardTo(nil, g, dy, x, w.value, nil) })
 	}
 	if db := b.gradSum(); db != nil {
 		tensor.AddSumTo(db, dy)

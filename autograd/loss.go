@@ -23,12 +23,13 @@ type knownGrad struct {
 }
 
 func (n *knownGrad) back(dy *tensor.Tensor) {
-	n.scores.addGrad(func(g *tensor.Tensor) { tensor.ScaleTo(g, dy.At(), n.grad) })
+	n.scores.AddGrad(func(g *tensor.Tensor) { tensor.ScaleTo(g, dy.At(), n.grad) })
 }
 
 // CrossEntropy returns the mean over the images of -log softmax(scores)[label], one number, for scores [B, C]
 // and labels in [0, C).
 func CrossEntropy(scores *Var, labels []int) *Var {
+	scores = contig(scores)
 	y := scores.tape.result(nil, scores)
 	probs := scores.tape.scratch(scores.Shape()...)
 	y.value.Fill(tensor.CrossEntropyTo(probs, scores.Value(), labels))
@@ -45,7 +46,7 @@ type crossEntropy struct {
 }
 
 func (n *crossEntropy) back(dy *tensor.Tensor) {
-	n.scores.addGrad(func(g *tensor.Tensor) { tensor.CrossEntropyBackwardTo(g, n.probs, n.labels, dy.At()) })
+	n.scores.AddGrad(func(g *tensor.Tensor) { tensor.CrossEntropyBackwardTo(g, n.probs, n.labels, dy.At()) })
 }
 
 // BinaryCrossEntropy returns the mean over the images of the sum over the classes of the binary
@@ -58,6 +59,7 @@ func BinaryCrossEntropy(scores *Var, labels []int) *Var {
 	if s := scores.Shape(); len(s) != 2 || s[0] != len(labels) || scores.Value().Len() == 0 {
 		panic(&tensor.ShapeError{Op: "BinaryCrossEntropy", Shapes: [][]int{s, {len(labels)}}, Reason: "want [B, C] and B labels"})
 	}
+	scores = contig(scores)
 	grad := scores.tape.scratch(scores.Shape()...)
 	b, c := scores.Dim(0), scores.Dim(1)
 	prior := math.Log(float64(max(c-1, 1)))

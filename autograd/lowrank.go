@@ -5,13 +5,15 @@ import "github.com/promptcam/promptcam/tensor"
 // LowRank returns w + scale·b·a, [out, in]: LoRA's update of rank r, a [r, in] and b [out, r], of a weight w
 // [out, in] (Hu et al., arXiv 2106.09685, equation 3). As the weight of Linear or MLP it makes x·wᵀ +
 // scale·(x·aᵀ)·bᵀ one product. If w needs no gradient, neither does the sum: a and b receive theirs by
-// products of r rows or columns. Until Reset, the same operands give the same Var, which no Frame frees.
+// products of r rows or columns. Until Reset, the same operands give the same Var, which no Frame frees,
+// unless the first was made with NoGrad and a gradient is wanted now.
 func LowRank(w, a, b *Var, scale float32) *Var {
 	tp := w.tape
 	key := lowRank{w, a, b, scale}
-	if y := tp.lowRanks[key]; y != nil {
+	if y := tp.lowRanks[key]; y != nil && (y.needs || tp.NoGrad || !w.needs && !a.needs && !b.needs) {
 		return y
 	}
+	w, a, b = contig(w), contig(a), contig(b)
 	y := tp.result(w.Shape(), w, a, b)
 	s := tp.room(w.Dim(1)).Fill(scale)
 	tensor.LinearTo(y.value, b.Value(), a.Value().Transpose(), nil, tensor.After{Scale: s, Residual: w.Value()})
@@ -20,7 +22,7 @@ func LowRank(w, a, b *Var, scale float32) *Var {
 	tensor.PackTo(y.packed, y.value)
 	if y.needs {
 		n := record[lowRank](y, keepIf(b.needs, a), keepIf(a.needs, b))
-		*n = key
+		*n = lowRank{w, a, b, scale}
 		if !w.needs {
 			y.change = n
 		}
@@ -38,11 +40,11 @@ type lowRank struct {
 }
 
 func (n *lowRank) back(dy *tensor.Tensor) {
-	n.a.addGrad(func(g *tensor.Tensor) {
+	n.a.AddGrad(func(g *tensor.Tensor) {
 		tensor.MatMulTo(g, n.b.value.Transpose(), dy)
 		tensor.ScaleTo(g, n.scale, g)
 	})
-	n.b.addGrad(func(g *tensor.Tensor) {
+	n.b.AddGrad(func(g *tensor.Tensor) {
 		tensor.LinearTo(g, dy, n.a.value, nil, tensor.After{})
 		tensor.ScaleTo(g, n.scale, g)
 	})
@@ -57,12 +59,12 @@ func (n *lowRank) backOf(dy, x *tensor.Tensor) {
 	shape := append(room[:0], x.Shape()...)
 	shape[len(shape)-1] = n.a.value.Dim(0)
 	thin := tp.room(shape...) // [..., r]
-	n.a.addGrad(func(g *tensor.Tensor) {
+	n.a.AddGrad(func(g *tensor.Tensor) {
 		tensor.LinearBackwardTo(thin, nil, dy, nil, n.b.value, nil)
 		tensor.ScaleTo(thin, n.scale, thin)
 		tensor.LinearBackwardTo(nil, g, thin, x, n.a.value, nil)
 	})
-	n.b.addGrad(func(g *tensor.Tensor) {
+	n.b.AddGrad(func(g *tensor.Tensor) {
 		tensor.LinearTo(thin, x, n.a.value, nil, tensor.After{})
 		tensor.ScaleTo(thin, n.scale, thin)
 		turned := tp.room(n.b.value.Dim(1), n.b.value.Dim(0)) // [r, out]: r rows cost a third of r columns

@@ -6,6 +6,7 @@ import "github.com/promptcam/promptcam/tensor"
 // [out, hidden] and biases, which may be nil. It keeps the input of act if x, w1 or b1 needs a gradient, and
 // its output if w2 does.
 func MLP(r Residual, x, w1, b1, w2, b2 *Var, act tensor.Activation) *Var {
+	r, x, b1, b2 = r.contig(), contig(x), contig(b1), contig(b2)
 	y := r.result(x, w1, b1, w2, b2)
 	tp := y.tape
 	n := mlp{r: r, x: x, w1: w1, b1: b1, w2: w2, b2: b2, act: act}

@@ -1,6 +1,7 @@
 package autograd
 
 import (
+	"fmt"
 	"math"
 	"slices"
 
@@ -8,8 +9,10 @@ import (
 )
 
 // LayerNorm returns the rows of x [..., D], each normalised to mean 0 and variance 1, times weight [D], plus
-// bias [D]. eps is added to the variance.
+// bias [D]. eps, at least 0, is added to the variance.
 func LayerNorm(x, weight, bias *Var, eps float32) *Var {
+	notNegative("LayerNorm", eps)
+	x, weight, bias = contig(x), contig(weight), contig(bias)
 	y := x.tape.result(x.Shape(), x, weight, bias)
 	stats := x.tape.scratch(x.Value().Len()/x.Dim(-1), 2)
 	tensor.LayerNormTo(y.value, stats, x.Value(), weight.Value(), bias.Value(), eps)
@@ -35,15 +38,23 @@ func (n *layerNorm) back(dy *tensor.Tensor) {
 		}
 		tensor.LayerNormBackwardTo(nil, dw, db, dy, n.x.value, n.weight.value, n.stats)
 	}
-	n.x.addGrad(func(g *tensor.Tensor) {
+	n.x.AddGrad(func(g *tensor.Tensor) {
 		tensor.LayerNormBackwardTo(g, nil, nil, dy, n.x.value, n.weight.value, n.stats)
 	})
+}
+
+// notNegative panics unless eps is at least 0.
+func notNegative(op string, eps float32) {
+	if !(eps >= 0) {
+		panic(fmt.Sprintf("autograd: %s with eps %v, want at least 0", op, eps))
+	}
 }
 
 // Normalize returns the rows of x [..., D], each divided by its length, or by 1e-12 if that is more, like
 // PyTorch's F.normalize. Applied to the weight [out, D] of a Linear it is weight normalisation with all
 // lengths fixed at 1 (Salimans and Kingma, arXiv 1602.07868).
 func Normalize(x *Var) *Var {
+	x = contig(x)
 	y := x.tape.result(x.Shape(), x)
 	d := x.Dim(-1)
 	lengths := x.tape.scratch(x.Value().Len() / d)
@@ -71,7 +82,7 @@ type normalize struct {
 }
 
 func (n *normalize) back(dy *tensor.Tensor) {
-	n.x.addGrad(func(g *tensor.Tensor) {
+	n.x.AddGrad(func(g *tensor.Tensor) {
 		d, dx, dy, y := g.Dim(-1), g.Data(), dy.Data(), n.y.value.Data()
 		for i, length := range n.lengths.Data() {
 			from, to := i*d, i*d+d
@@ -96,8 +107,10 @@ func dot(a, b []float32) (sum float64) {
 
 // Standardize returns the columns of x [..., D], each shifted and scaled to mean 0 and variance 1 over all
 // rows: batch normalisation with the statistics of the batch (Ioffe and Szegedy, arXiv 1502.03167), without
-// weight and bias. eps is added to the variance.
+// weight and bias. eps, at least 0, is added to the variance.
 func Standardize(x *Var, eps float32) *Var {
+	notNegative("Standardize", eps)
+	x = contig(x)
 	y := x.tape.result(x.Shape(), x)
 	d := x.Dim(-1)
 	deviations := x.tape.scratch(d)
@@ -135,7 +148,7 @@ type standardize struct {
 }
 
 func (n *standardize) back(dy *tensor.Tensor) {
-	n.x.addGrad(func(g *tensor.Tensor) {
+	n.x.AddGrad(func(g *tensor.Tensor) {
 		d := g.Dim(-1)
 		share := float64(d) / float64(g.Len())
 		mean, along := make([]float64, d), make([]float64, d) // of dy, and of its product with y

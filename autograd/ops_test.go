@@ -276,6 +276,12 @@ var operations = []operation{
 	{"Standardize", s(5, 4), func(x []*autograd.Var) *autograd.Var { return autograd.Standardize(x[0], 0.1) }, refStandardize},
 	{"Standardize rows of images", s(2, 3, 4), func(x []*autograd.Var) *autograd.Var { return autograd.Standardize(x[0], 0.1) }, refStandardize},
 
+	{"Op of two operands", s(3, 4).s(4, 5), binary(matmul), func(x []array) array {
+		return refLinear(x[0], each([]int{5, 4}, func(i []int) float64 { return x[1].at(i[1], i[0]) }), nil)
+	}},
+	{"Op that gives a view", s(3, 4).s(5, 4), func(x []*autograd.Var) *autograd.Var { return matmul(x[0], transpose(x[1])) },
+		func(x []array) array { return refLinear(x[0], x[1], nil) }},
+
 	{"Combine", s(3, 4), func(x []*autograd.Var) *autograd.Var { return autograd.Combine(weights, x[0]) }, refCombine},
 	{"Combine rows of images", s(2, 3, 4), func(x []*autograd.Var) *autograd.Var { return autograd.Combine(weights, x[0]) }, refCombine},
 	{"Combine a slice", s(1, 4, 4), func(x []*autograd.Var) *autograd.Var {
@@ -429,6 +435,25 @@ func (op operation) freed(tp *autograd.Tape, ps []*autograd.Param) *autograd.Var
 	return y
 }
 
+// viewed runs the operation on views with gaps that have the Params' values.
+func (op operation) viewed(tp *autograd.Tape, ps []*autograd.Param) *autograd.Var {
+	var x []*autograd.Var
+	for i, p := range ps {
+		n := p.Value.Dim(-1)
+		twice := tensor.New(2*n, n)
+		for j := range 2 * n {
+			twice.Set(1, j, j%n)
+		}
+		both := autograd.Linear(tp.Param(p), tp.Const(twice), nil) // [..., 2n]
+		if i%2 == 0 {
+			x = append(x, autograd.Slice(both, -1, n, 2*n))
+		} else {
+			x = append(x, autograd.Split(both, 2)[1])
+		}
+	}
+	return op.do(x)
+}
+
 // total adds up all elements of v.
 func total(v *autograd.Var) *autograd.Var {
 	n := v.Value().Len()
@@ -451,6 +476,7 @@ func TestOperations(t *testing.T) {
 					got := op.leaves(tp, op.params(all)).Value()
 					assert.Equal(t, fmt.Sprint(want.shape), fmt.Sprint(got.Shape()))
 					tensortest.Close(t, want.data, got, 1e-5)
+					assert.Equal(t, got.Contig().Data(), op.viewed(tp, op.params(all)).Value().Contig().Data())
 				}
 			})
 			t.Run("all wanted", func(t *testing.T) { op.check(t, all) })
@@ -474,7 +500,7 @@ func TestOperations(t *testing.T) {
 // check compares the gradients of the wanted operands with differences of the function.
 func (op operation) check(t *testing.T, wanted func(i int) bool) {
 	for name, run := range map[string]func(*autograd.Tape, []*autograd.Param) *autograd.Var{
-		"of leaves": op.leaves, "of freed": op.freed,
+		"of leaves": op.leaves, "of freed": op.freed, "of views": op.viewed,
 	} {
 		ps := op.params(wanted)
 		var learned []*autograd.Param

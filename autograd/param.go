@@ -22,7 +22,8 @@ type Param struct {
 }
 
 // Grads holds the gradient of a loss with respect to each parameter that it depends on, of the parameter's
-// own shape. Frozen parameters have none.
+// own shape. Frozen parameters have none. A map is ranged over in random order: where order changes the bits, as
+// in a sum over parameters, range over nn.Params and look each up.
 type Grads map[*Param]*tensor.Tensor
 
 // Changed drops cached copies of Value after a write to it. Only a Param that is, or ever was, frozen needs

@@ -18,6 +18,7 @@ func (r Residual) result(x *Var, params ...*Var) *Var {
 	if r.Scale != nil && r.Scale.needs {
 		panic("autograd: the scale of a Residual has no gradient: use Mul and Add")
 	}
+	x.Dim(-1)       // panics for a scalar
 	var room [8]int // on the stack
 	shape := append(room[:0], x.Shape()...)
 	shape[len(shape)-1] = params[len(params)-2].Dim(0)
@@ -25,6 +26,9 @@ func (r Residual) result(x *Var, params ...*Var) *Var {
 	y.operands(params...)
 	return y
 }
+
+// contig returns r with contiguous operands.
+func (r Residual) contig() Residual { return Residual{contig(r.X), contig(r.Scale)} }
 
 // linearTo writes r.X + r.Scale∘(x·wᵀ + b) to y.
 func (r Residual) linearTo(y, x *tensor.Tensor, w, b *Var) {

@@ -3,8 +3,11 @@ package autograd
 import "github.com/promptcam/promptcam/tensor"
 
 // Concat returns the rows of all xs in order, [B, R1+R2+..., D]. Each x is [B, R, D], or [1, R, D] if all
-// images share it.
+// images share it. It panics without xs.
 func Concat(xs ...*Var) *Var {
+	if len(xs) == 0 {
+		panic("autograd: Concat of nothing")
+	}
 	shape := [3]int{1, 0, xs[0].Dim(-1)}
 	for _, x := range xs {
 		if s := x.Shape(); len(s) != 3 || s[2] != shape[2] {
@@ -58,7 +61,7 @@ type gather struct {
 }
 
 func (n *gather) back(dy *tensor.Tensor) {
-	n.x.addGrad(func(g *tensor.Tensor) { tensor.GatherBackwardTo(g, dy, n.rows) })
+	n.x.AddGrad(func(g *tensor.Tensor) { tensor.GatherBackwardTo(g, dy, n.rows) })
 }
 
 // Combine returns weights·x, [..., n, D], for weights [n, M] without gradient and x [..., M, D]: n fixed
@@ -84,13 +87,13 @@ type combine struct {
 }
 
 func (n *combine) back(dy *tensor.Tensor) {
-	n.x.addGrad(func(g *tensor.Tensor) { tensor.MatMulTo(g, n.weights.Transpose(), dy) })
+	n.x.AddGrad(func(g *tensor.Tensor) { tensor.MatMulTo(g, n.weights.Transpose(), dy) })
 }
 
 // Patches cuts images [B, C, H, W] into squares of p by p pixels and returns them as rows [B, H/p·W/p,
-// C·p·p], see tensor.PatchesTo: Linear with the weight of a convolution is then the patch embedding. images
-// must be contiguous.
+// C·p·p], see tensor.PatchesTo: Linear with the weight of a convolution is then the patch embedding.
 func Patches(images *Var, p int) *Var {
+	images = contig(images)
 	x := images.Value()
 	y := images.tape.result(tensor.PatchesShape(x, p), images)
 	tensor.PatchesTo(y.value, x, p)
@@ -106,5 +109,5 @@ type patches struct {
 }
 
 func (n *patches) back(dy *tensor.Tensor) {
-	n.images.addGrad(func(g *tensor.Tensor) { tensor.PatchesBackwardTo(g, dy, n.p) })
+	n.images.AddGrad(func(g *tensor.Tensor) { tensor.PatchesBackwardTo(g, dy, n.p) })
 }

@@ -1,6 +1,7 @@
 package autograd
 
 import (
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -13,6 +14,10 @@ type Tape struct {
 	NoGrad bool       // record nothing: results have no gradient
 	Rand   *rand.Rand // for Dropout and DropPath; nil means evaluation, which drops nothing
 
+	// Context, if not nil, ends a long computation early: once it is done, models skip the blocks that are left.
+	// Their results then mean nothing, so whoever sets it checks Err before using them.
+	Context context.Context
+
 	recorded []*Var    // results that have an adjoint, in order of computation
 	adjoints []adjoint // their adjoints, then those left from the last step
 	vars     slab[Var]
@@ -23,6 +28,7 @@ type Tape struct {
 	params   map[paramKey]*Var
 	lowRanks map[lowRank]*Var
 	grads    Grads
+	backward bool // adjoints are running
 	taken    bool // the running adjoint passed its dy on
 }
 
@@ -58,16 +64,37 @@ type Var struct {
 // It may overwrite dy.
 type adjoint interface{ back(dy *tensor.Tensor) }
 
-// Const returns a Var of t that has no gradient.
+// Err returns the error of Context, nil if there is none or it is not done.
+func (tp *Tape) Err() error {
+	if tp.Context == nil {
+		return nil
+	}
+	return tp.Context.Err()
+}
+
+// Const returns a Var of t that has no gradient. It panics if t is nil.
 func (tp *Tape) Const(t *tensor.Tensor) *Var {
+	if t == nil {
+		panic("autograd: Const of a nil tensor")
+	}
+	v := tp.next()
+	v.value = t
+	return v
+}
+
+// next returns a Var without a value or gradient.
+func (tp *Tape) next() *Var {
 	v := tp.vars.next()
-	*v = Var{tape: tp, value: t, header: v.header}
+	*v = Var{tape: tp, header: v.header}
 	return v
 }
 
 // Param returns a Var of p's value. Backward computes its gradient unless p is frozen or the tape has NoGrad.
-// Until Reset, calls return the same Var as long as neither changes.
+// Until Reset, calls return the same Var as long as neither changes. It panics if p has no Value.
 func (tp *Tape) Param(p *Param) *Var {
+	if p.Value == nil {
+		panic("autograd: Param without a Value")
+	}
 	key := paramKey{p, !p.Frozen && !tp.NoGrad}
 	if v := tp.params[key]; v != nil {
 		return v
@@ -87,13 +114,17 @@ func (tp *Tape) Param(p *Param) *Var {
 	return v
 }
 
-// Value returns v's tensor. The caller must not change it. Value panics if Frame.Keep or Reset freed v.
+// Value returns v's tensor. The caller must not change it. Value panics if Frame.Keep or Reset freed v, except
+// in the adjoint of an Op with the input v.
 func (v *Var) Value() *tensor.Tensor {
-	if v.value == nil || v.freed {
+	if v.value == nil || v.freed && !(v.tape.backward && v.owner.buffer != nil) {
 		panic("autograd: Var used after Keep or Reset freed it")
 	}
 	return v.value
 }
+
+// String returns the shape and the elements of v's value: see tensor.Tensor.String.
+func (v *Var) String() string { return v.Value().String() }
 
 // Shape returns the sizes of v's dimensions.
 func (v *Var) Shape() []int { return v.Value().Shape() }
@@ -116,7 +147,9 @@ func (tp *Tape) Backward(loss *Var) Grads {
 	if tp.grads == nil {
 		tp.grads = Grads{}
 	}
-	loss.addGrad(func(g *tensor.Tensor) { g.Fill(1) })
+	tp.backward = true
+	defer func() { tp.backward = false }()
+	loss.AddGrad(func(g *tensor.Tensor) { g.Fill(1) })
 	for i := len(tp.recorded) - 1; i >= 0; i-- {
 		v := tp.recorded[i]
 		dy := v.grad
@@ -162,7 +195,7 @@ func (tp *Tape) Reset() {
 // result returns a Var for an operation to fill in. It needs a gradient if an operand does; only then should
 // the operation record its adjoint.
 func (tp *Tape) result(shape []int, operands ...*Var) *Var {
-	v := tp.Const(nil)
+	v := tp.next()
 	v.buffer = tp.memory.get(tensor.Size("result", shape))
 	v.value = v.header.FromSlice(v.buffer, shape...)
 	v.owner, v.users = v, 1
@@ -173,7 +206,7 @@ func (tp *Tape) result(shape []int, operands ...*Var) *Var {
 // viewOf returns a Var that shares v's memory, for an operation to set its value.
 func (tp *Tape) viewOf(v *Var) *Var {
 	v.Value() // panics if it is freed
-	y := tp.Const(nil)
+	y := tp.next()
 	if y.owner = v.owner; y.owner != nil {
 		y.owner.users++
 	}
@@ -249,8 +282,13 @@ func (tp *Tape) slice(t *tensor.Tensor, dim, from, to int) *tensor.Tensor {
 	return tp.headers.next().Slice(t, dim, from, to)
 }
 
-// addGrad adds to v's gradient what write writes, if a gradient is wanted.
-func (v *Var) addGrad(write func(g *tensor.Tensor)) {
+// AddGrad adds to v's gradient what write writes: for adjoints, see Op. It does not call write if no gradient
+// is wanted. g has v's shape, undefined values, all of which write must set, and gaps if v is a part that
+// Split returned. AddGrad panics outside of Backward.
+func (v *Var) AddGrad(write func(g *tensor.Tensor)) {
+	if v.tape == nil || !v.tape.backward {
+		panic("autograd: AddGrad outside of Backward")
+	}
 	if g := v.firstGrad(); g != nil {
 		write(g)
 		v.passGrad(g)

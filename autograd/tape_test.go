@@ -1,6 +1,7 @@
 package autograd_test
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"runtime"
@@ -57,6 +58,7 @@ func TestMisuse(t *testing.T) {
 	a := param(2, 3)
 	tp, other := &autograd.Tape{}, &autograd.Tape{}
 	x := tp.Param(a)
+	assert.Equal(t, "[2] [2 3]", fmt.Sprint(x))
 	assert.PanicsWithValue(t, "autograd: Backward of a loss of shape [2]; want one number that depends on a Param", func() { tp.Backward(x) })
 	assert.Panics(t, func() { tp.Backward(total(tp.Const(a.Value))) }, "no gradient wanted")
 	assert.PanicsWithValue(t, "autograd: Backward of a loss on another tape", func() { other.Backward(total(x)) })
@@ -68,6 +70,13 @@ func TestMisuse(t *testing.T) {
 	assert.PanicsWithValue(t, "autograd: the scale of a Residual has no gradient: use Mul and Add", func() {
 		autograd.LinearAdd(autograd.Residual{Scale: x}, tp.Const(tensor.New(3, 3)), tp.Const(tensor.New(2, 3)), nil)
 	})
+
+	assert.PanicsWithValue(t, "autograd: Const of a nil tensor", func() { tp.Const(nil) })
+	assert.PanicsWithValue(t, "autograd: Concat of nothing", func() { autograd.Concat() })
+	assert.PanicsWithValue(t, "tensor: activation 7 does not exist", func() {
+		autograd.MLP(autograd.Residual{}, tp.Const(tensor.New(3, 3)), tp.Const(tensor.New(2, 3)), nil, tp.Const(tensor.New(3, 2)), nil, 7)
+	})
+	assert.PanicsWithValue(t, "autograd: Param without a Value", func() { tp.Param(&autograd.Param{}) })
 
 	y := autograd.GELU(x)
 	tp.Reset()
@@ -82,8 +91,11 @@ func TestMisuse(t *testing.T) {
 		"LinearAdd": func() {
 			autograd.LinearAdd(autograd.Residual{X: tp.Const(tensor.New(4, 2))}, tp.Const(tensor.New(3, 3)), tp.Const(tensor.New(2, 3)), nil)
 		},
-		"gaps":    func() { autograd.Patches(tp.Const(tensor.New(1, 3, 4, 8).Slice(3, 0, 4)), 2) },
-		"Reshape": func() { autograd.Reshape(tp.Const(tensor.New(4, 8).Transpose()), 32) },
+		"Linear of a number": func() {
+			autograd.Linear(tp.Const(tensor.New()), tp.Const(tensor.New(1, 1)), nil)
+		},
+		"Gather along gaps": func() { autograd.Gather(tp.Const(tensor.New(1, 3, 4).Transpose()), []int{0}) },
+		"Reshape":           func() { autograd.Reshape(tp.Const(tensor.New(4, 8).Transpose()), 31) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() { assert.IsType(t, &tensor.ShapeError{}, recover()) }()
@@ -173,6 +185,91 @@ func TestParamsAfterNoGrad(t *testing.T) {
 	tp.NoGrad = true
 	autograd.Add(once, product())
 	assert.Equal(t, recorded, autograd.Recorded(tp), "NoGrad records nothing of what has a gradient either")
+}
+
+// What LowRank remembers without gradients does not take them from those who want them later, whether its
+// operands are Params or computed.
+func TestLowRankAfterNoGrad(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	w, a, b := &autograd.Param{Value: tensortest.Random(rng, 4, 6), Frozen: true}, &autograd.Param{Value: tensortest.Random(rng, 2, 6)}, &autograd.Param{Value: tensortest.Random(rng, 4, 2)}
+	for name, operand := range map[string]func(*autograd.Var) *autograd.Var{
+		"Params":   func(v *autograd.Var) *autograd.Var { return v },
+		"computed": func(v *autograd.Var) *autograd.Var { return autograd.GELU(v) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			tp := &autograd.Tape{}
+			vw, va, vb := operand(tp.Param(w)), operand(tp.Param(a)), operand(tp.Param(b))
+			tp.NoGrad = true
+			without := autograd.LowRank(vw, va, vb, 1)
+			assert.Same(t, without, autograd.LowRank(vw, va, vb, 1))
+			tp.NoGrad = false
+			with := autograd.LowRank(vw, va, vb, 1)
+			assert.Same(t, with, autograd.LowRank(vw, va, vb, 1))
+			assert.Equal(t, without.Value().Data(), with.Value().Data())
+			tp.NoGrad = true
+			autograd.LowRank(vw, va, vb, 1)
+			tp.NoGrad = false
+			grads := tp.Backward(total(autograd.Reshape(autograd.Add(autograd.LowRank(vw, va, vb, 1), with), 24)))
+			assert.Len(t, grads, 2)
+		})
+	}
+}
+
+// A weight may be unfrozen in mid-tape, and freezing it again.
+func TestParamsFrozenInBetween(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	w, v := &autograd.Param{Value: tensortest.Random(rng, 4, 6), Frozen: true}, &autograd.Param{Value: tensortest.Random(rng, 4, 4)}
+	tp := &autograd.Tape{}
+	x := tp.Const(tensortest.Random(rng, 3, 6))
+	loss := func() *autograd.Var {
+		h := autograd.MLP(autograd.Residual{}, x, tp.Param(w), nil, tp.Param(v), nil, tensor.GELU)
+		return total(autograd.Reshape(autograd.Add(h, autograd.Linear(x, autograd.Slice(tp.Param(w), 0, 0, 4), nil)), 12))
+	}
+	first := loss()
+	w.Frozen = false
+	w.Changed()
+	second := loss()
+	w.Frozen = true
+	third := loss()
+	grads := tp.Backward(autograd.Add(autograd.Add(first, second), third))
+	assert.Len(t, grads, 2)
+	both := [2][]float32{grads[w].Clone().Data(), grads[v].Scale(1. / 3).Data()}
+	w.Frozen = false
+	images := x.Value()
+	tp.Reset()
+	x = tp.Const(images)
+	grads = tp.Backward(loss())
+	tensortest.Close(t, grads[w], tensor.FromSlice(both[0], 4, 6), 1e-5)
+	tensortest.Close(t, grads[v], tensor.FromSlice(both[1], 4, 4), 1e-5)
+}
+
+func TestDropoutPanics(t *testing.T) {
+	for _, tp := range []*autograd.Tape{{}, {Rand: rand.New(rand.NewPCG(1, 2))}} {
+		x := tp.Const(tensor.New(2, 3).Fill(1))
+		for _, p := range []float32{-0.1, 1.1, 2, float32(math.NaN()), float32(math.Inf(1))} {
+			assert.PanicsWithValue(t, fmt.Sprintf("autograd: Dropout with probability %v, want 0 to 1", p), func() { autograd.Dropout(x, p) })
+			assert.PanicsWithValue(t, fmt.Sprintf("autograd: DropPath with probability %v, want 0 to 1", p), func() { autograd.DropPath(x, p) })
+		}
+		assert.Same(t, x, autograd.Dropout(x, 0))
+	}
+	x := (&autograd.Tape{Rand: rand.New(rand.NewPCG(1, 2))}).Const(tensor.New(2, 3).Fill(1))
+	assert.Equal(t, make([]float32, 6), autograd.Dropout(x, 1).Value().Data())
+	assert.Equal(t, make([]float32, 6), autograd.DropPath(x, 1).Value().Data())
+}
+
+func TestNumbersThatWouldGiveNaNPanic(t *testing.T) {
+	tp := &autograd.Tape{}
+	x, w := tp.Const(tensor.New(2, 3)), tp.Const(tensor.New(3))
+	assert.PanicsWithValue(t, "autograd: LayerNorm with eps -1, want at least 0", func() { autograd.LayerNorm(x, w, w, -1) })
+	assert.PanicsWithValue(t, "autograd: Standardize with eps NaN, want at least 0", func() { autograd.Standardize(x, float32(math.NaN())) })
+	for _, temperature := range []float32{0, -1, float32(math.NaN())} {
+		assert.PanicsWithValue(t, fmt.Sprintf("autograd: Distill at temperature %v, want a positive number", temperature), func() {
+			autograd.Distill(tp.Const(tensor.New(2, 3)), tensor.New(2, 3), temperature)
+		})
+		assert.PanicsWithValue(t, fmt.Sprintf("autograd: CrossViews at temperature %v, want a positive number", temperature), func() {
+			autograd.CrossViews(tp.Const(tensor.New(2, 2, 3)), tensor.New(2, 2, 3), temperature)
+		})
+	}
 }
 
 func TestAttentionWeights(t *testing.T) {
@@ -355,8 +452,7 @@ func TestSameBits(t *testing.T) {
 	images := tensortest.Random(rand.New(rand.NewPCG(1, 1)), 16, netRows, netDim)
 	run := func(tp *autograd.Tape, procs int) (bits []uint32) {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-		var loss float32
-		loss = n.step(tp, images, func(grads autograd.Grads) {
+		loss := n.step(tp, images, func(grads autograd.Grads) {
 			for _, p := range n.params {
 				require.NotNil(t, grads[p])
 				for _, g := range grads[p].Data() {

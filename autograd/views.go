@@ -6,11 +6,12 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// Reshape returns x, which must be contiguous, with another shape of as many elements. It shares x's memory.
-// One size may be -1: it is inferred from the others.
+// Reshape returns x with another shape of as many elements. It shares x's memory, unless x has gaps. One size
+// may be -1: it is inferred from the others.
 func Reshape(x *Var, shape ...int) *Var {
+	x = contig(x)
 	y := x.tape.viewOf(x)
-	y.value = y.header.Reshape(x.Value(), shape...) // panics if a copy would be needed
+	y.value = y.header.Reshape(x.Value(), shape...)
 	if len(shape) > 0 && x.value.Rank() > 0 && shape[0] == x.value.Dim(0) {
 		y.frozen = x.frozen
 	}
@@ -23,6 +24,23 @@ func Reshape(x *Var, shape ...int) *Var {
 type reshape struct{ x *Var }
 
 func (n *reshape) back(dy *tensor.Tensor) { n.x.giveGrad(dy) }
+
+// contig returns x itself if it is contiguous or nil, and a copy otherwise.
+func contig(x *Var) *Var {
+	if x == nil || x.Value().Contiguous() {
+		return x
+	}
+	y := x.tape.result(x.Shape(), x)
+	tensor.CopyTo(y.value, x.value)
+	if y.needs {
+		*record[copied](y) = copied{x}
+	}
+	return y
+}
+
+type copied struct{ x *Var }
+
+func (n *copied) back(dy *tensor.Tensor) { n.x.giveGrad(dy) }
 
 // Slice returns the elements [from, to) of x along dimension dim, which may count from the last. It shares
 // x's memory.

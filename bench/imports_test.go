@@ -32,8 +32,9 @@ nn/fit/knob:
 nn/fit: tensor tensor/checkpoint nn nn/optim
 vit: tensor tensor/checkpoint autograd nn
 vit/pretrained: tensor/checkpoint vit
+data/internal/jpeg:
 data/internal/tiff:
-data: tensor data/internal/tiff
+data: tensor data/internal/jpeg data/internal/tiff
 data/birds: data
 data/datatest:
 data/download:

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 const (
 	imageList      = "images.txt"
 	classList      = "classes.txt"
+	splitList      = "train_test_split.txt"
 	partList       = "parts/parts.txt"
 	pointList      = "parts/part_locs.txt"
 	boxList        = "bounding_boxes.txt"
@@ -35,14 +35,18 @@ func (a *Annotations) parse(text map[string][]byte) error {
 		return err
 	}
 	a.images = make(map[string]int, len(files))
+	first := make(map[string]int, len(files)) // line
 	for _, id := range sortedKeys(files) {
-		name := path.Join("images", files[id].value)
-		if first, ok := a.images[name]; ok {
-			return fmt.Errorf("%s:%d: %s was given on line %d already", imageList, files[id].line, files[id].value, files[first].line)
+		name, err := imagePath(files[id])
+		if err != nil {
+			return err
 		}
-		a.images[name] = id
+		if line, ok := first[name]; ok {
+			return fmt.Errorf("%s:%d: %s was given on line %d already", imageList, files[id].line, files[id].value, line)
+		}
+		a.images[name], first[name] = files[id].number, files[id].line
 	}
-	var parts map[int]entry
+	var parts map[string]listed
 	if names, ok := text[partList]; ok {
 		if parts, err = a.parseParts(names); err != nil {
 			return err
@@ -57,9 +61,10 @@ func (a *Annotations) parse(text map[string][]byte) error {
 		id, part := r.id(0, "image", imageList, files), r.id(1, "part", partList, parts)
 		p := Point{r.pixels(2), r.pixels(3), r.field[4] == "1"}
 		r.require(p.Visible || r.field[4] == "0", "%q: want 1 (visible) or 0", r.field[4])
-		_, ok := a.points[[2]int{id, part}]
-		r.require(!ok, "part %d of image %d was given already", part, id)
-		a.points[[2]int{id, part}] = p
+		at := [2]int{files[id].number, parts[part].number}
+		_, ok := a.points[at]
+		r.require(!ok, "part %s of image %s was given already", part, id)
+		a.points[at] = p
 	})
 	if err != nil {
 		return err
@@ -104,15 +109,15 @@ func (a *Annotations) parse(text map[string][]byte) error {
 }
 
 // parseParts sorts the names into those of parts and of places.
-func (a *Annotations) parseParts(text []byte) (map[int]entry, error) {
+func (a *Annotations) parseParts(text []byte) (map[string]listed, error) {
 	names, err := parseList(partList, text)
 	var places []int
 	for _, id := range sortedKeys(names) {
 		name := names[id].value
 		if kind, ok := strings.CutPrefix(name, placeOf); ok {
-			a.Places, places = append(a.Places, kind), append(places, id)
+			a.Places, places = append(a.Places, kind), append(places, names[id].number)
 		} else {
-			a.Parts, a.numbers = append(a.Parts, name), append(a.numbers, id)
+			a.Parts, a.numbers = append(a.Parts, name), append(a.numbers, names[id].number)
 		}
 	}
 	a.numbers = append(a.numbers, places...)
@@ -144,16 +149,17 @@ func (r *row) require(ok bool, format string, args ...any) {
 }
 
 // id returns the number in field i, which must be a key of the list of a file.
-func (r *row) id(i int, what, file string, list map[int]entry) int {
-	id, err := strconv.Atoi(r.field[i])
+func (r *row) id(i int, what, file string, list map[string]listed) string {
+	id := idOf(r.field[i])
 	_, ok := list[id]
-	r.require(err == nil && ok, "%s %q is not in %s", what, r.field[i], file)
+	r.require(ok, "%s %q is not in %s", what, r.field[i], file)
 	return id
 }
 
 // image returns the Item.Path of the image in the first field.
-func (r *row) image(files map[int]entry) string {
-	return path.Join("images", files[r.id(0, "image", imageList, files)].value)
+func (r *row) image(files map[string]listed) string {
+	name, _ := imagePath(files[r.id(0, "image", imageList, files)]) // all of them are checked
+	return name
 }
 
 func (r *row) pixels(i int) float64 {
@@ -162,8 +168,8 @@ func (r *row) pixels(i int) float64 {
 	return v
 }
 
-func (a *Annotations) parseDifferences(text []byte, classes map[int]entry) error {
-	c := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(text, []byte("\ufeff"))))
+func (a *Annotations) parseDifferences(text []byte, classes map[string]listed) error {
+	c := csv.NewReader(bytes.NewReader(text))
 	c.FieldsPerRecord = len(differencesHeader)
 	want := strings.Join(differencesHeader, ",")
 	header, err := c.Read()

@@ -66,8 +66,8 @@ func OpenAnnotations(dir string) (*Annotations, error) { return OpenAnnotationsF
 //	scenes.txt           image, the seed from which it was drawn
 //
 // Masks reads masks/parts and masks/places. CUB has none of masks, differences.csv and scenes.txt; package
-// data/birds writes them. A folder without images.txt has no annotations, which is not an error. Errors name
-// the file and line, the contents and what was expected.
+// data/birds writes them. A folder without images.txt, or with that alone, has no annotations, which is not an
+// error. Errors name the file and line, the contents and what was expected.
 func OpenAnnotationsFS(fsys fs.FS) (*Annotations, error) {
 	a := &Annotations{fsys: fsys}
 	if err := a.read(); err != nil {
@@ -79,7 +79,7 @@ func OpenAnnotationsFS(fsys fs.FS) (*Annotations, error) {
 func (a *Annotations) read() error {
 	text := map[string][]byte{}
 	for _, name := range annotationLists {
-		b, err := fs.ReadFile(a.fsys, name)
+		b, err := ReadText(a.fsys, name)
 		switch {
 		case err == nil:
 			text[name] = b
@@ -92,6 +92,9 @@ func (a *Annotations) read() error {
 	for i, kind := range [2]string{"parts", "places"} {
 		info, err := fs.Stat(a.fsys, path.Join("masks", kind))
 		a.masks[i] = err == nil && info.IsDir()
+	}
+	if len(text) == 1 && a.masks == [2]bool{} { // class folders may lie beside an images.txt
+		return nil
 	}
 	return a.parse(text)
 }

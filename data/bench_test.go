@@ -1,12 +1,12 @@
 package data
 
 import (
-	"bytes"
-	"image/jpeg"
 	"math/rand/v2"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/data/internal/jpeg"
 )
 
 // photograph is a picture of 500x375 pixels with some grain: about 60 KB as a
@@ -24,9 +24,10 @@ func photograph() *RGB {
 // as a loader's worker does it.
 func BenchmarkPipeline(b *testing.B) {
 	file := jpegOf(b, photograph())
-	planes, err := jpeg.Decode(bytes.NewReader(file))
+	var jpegs jpeg.Decoder
+	planes, err := jpegs.Decode(b.Context(), file)
 	require.NoError(b, err)
-	photo := ToRGB(planes)
+	photo := fromJPEG(planes, nil)
 	t := EvalTransform([2]int{224, 224}, half, half)
 	img, dst := NewRGB(224, 224), make([]float32, 3*224*224)
 	var s scaler
@@ -35,7 +36,7 @@ func BenchmarkPipeline(b *testing.B) {
 	b.Run("decode", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			_, err := jpeg.Decode(bytes.NewReader(file))
+			_, err := jpegs.Decode(b.Context(), file)
 			require.NoError(b, err)
 		}
 	})
@@ -43,7 +44,7 @@ func BenchmarkPipeline(b *testing.B) {
 		b.ReportAllocs()
 		pix := make([]uint8, 3*500*375)
 		for b.Loop() {
-			toRGB(planes, pix)
+			fromJPEG(planes, pix)
 		}
 	})
 	b.Run("resize", func(b *testing.B) {

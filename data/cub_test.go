@@ -30,6 +30,8 @@ func TestOpenCUB(t *testing.T) {
 		Classes: []string{"001.Auk", "002.Coot"},
 		Train:   []Item{{"images/001.Auk/a.jpg", 0}, {"images/002.Coot/c.jpg", 1}},
 		Test:    []Item{{"images/001.Auk/b.jpg", 0}, {"images/002.Coot/d e.jpg", 1}},
+
+		TestFrom: "train_test_split.txt",
 	}
 	windows := cubText
 	for i := range windows {

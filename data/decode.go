@@ -7,12 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"image"
-	"image/jpeg"
 	"io"
 	"io/fs"
 	"slices"
-	"strings"
 
+	"github.com/promptcam/promptcam/data/internal/jpeg"
 	"github.com/promptcam/promptcam/data/internal/tiff"
 )
 
@@ -45,6 +44,7 @@ type source struct {
 	r    bytes.Reader // of data
 	over bool
 	pix  []uint8 // memory for the image
+	jpeg *jpeg.Decoder
 }
 
 // open returns s at its start.
@@ -152,6 +152,7 @@ type decoder struct {
 	Limits
 	file []byte
 	pix  []uint8
+	jpeg jpeg.Decoder
 }
 
 // read is Limits.Read; the image is valid until the next one is read.
@@ -175,7 +176,7 @@ func (d *decoder) decode(ctx context.Context, data []byte, name string) (*RGB, e
 	if n := int64(len(data)); n > d.bytes() {
 		return fail(d.tooLong(n))
 	}
-	s := &source{ctx: ctx, data: data, pix: d.pix}
+	s := &source{ctx: ctx, data: data, pix: d.pix, jpeg: &d.jpeg}
 	f, c, err := d.header(s, true)
 	if err != nil {
 		return fail(err)
@@ -227,18 +228,4 @@ func (f *format) explain(err error, over bool) error {
 		return faultf(ErrDamaged, "truncated %s: %w", f.name, io.ErrUnexpectedEOF)
 	}
 	return faultf(ErrDamaged, "damaged %s: %w", f.name, err)
-}
-
-// jpegConfig returns the size of a JPEG file's image.
-func jpegConfig(s *source) (image.Config, error) { return jpeg.DecodeConfig(s.open()) }
-
-// decodeJPEG decodes a JPEG file. As in libjpeg, a file that lacks only the end-of-image marker is complete.
-func decodeJPEG(s *source, _ image.Config) (image.Image, error) {
-	m, err := jpeg.Decode(s.open())
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		if ended, e := jpeg.Decode(io.MultiReader(s.open(), strings.NewReader("\xff\xd9"))); e == nil {
-			return ended, nil
-		}
-	}
-	return m, err
 }

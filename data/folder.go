@@ -9,222 +9,155 @@ import (
 	"strings"
 )
 
-var imageExtensions = []string{".jpg", ".jpeg", ".png", ".gif", ".bmp", ".tif", ".tiff", ".webp"}
+// wantFolders says which folders can be read.
+const wantFolders = "want CLASS/IMAGE, or train/CLASS/IMAGE and test/CLASS/IMAGE, or CUB's images.txt"
 
-// otherExtensions are those of photographs that cannot be read.
-var otherExtensions = []string{
-	".heic", ".heif", ".avif", ".jxl", ".jp2", ".jfif", ".jpe", ".jif",
-	".arw", ".cr2", ".cr3", ".dng", ".nef", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw",
-}
-
-// Skipped is photographs of one extension that Open left out.
-type Skipped struct {
-	Ext     string // in lower case
-	Count   int
-	Example string // the first one's path in the set's FS
-}
-
-// String says how many, why, and what to do: "214 .heic files, such as A/1.heic, cannot be read: save as
-// JPEG".
-func (s Skipped) String() string {
-	files, are := fmt.Sprintf("%d %s files, such as %s,", s.Count, s.Ext, s.Example), "are"
-	if s.Count == 1 {
-		files, are = s.Example, "is"
+// readFolders reads the layouts with a folder per class: all images, in the folder's own splits. The root is
+// for deeper.
+func (s *Set) readFolders(t *tree, o Options) (root *folder, err error) {
+	if root, err = t.read("."); err == nil {
+		err = t.follow(root)
 	}
-	if slices.Contains(imageExtensions, s.Ext) {
-		return fmt.Sprintf("%s %s outside the class folders", files, are)
-	}
-	return files + " cannot be read: save as JPEG"
-}
-
-// openFolders reads the layouts with a folder per class.
-func openFolders(fsys fs.FS, o Options) (*Set, error) {
-	folders, err := subfolders(fsys, ".")
 	if err != nil {
 		return nil, err
 	}
-	if len(folders) == 0 {
-		return nil, errors.New("no class folders in it: want CLASS/IMAGE, or train/CLASS/IMAGE and test/CLASS/IMAGE, or CUB's images.txt")
-	}
-	first := func(names ...string) string {
-		for _, name := range names {
-			if slices.Contains(folders, name) {
-				return name
+	return root, s.readTree(t, root, o)
+}
+
+func (s *Set) readTree(t *tree, root *folder, o Options) error {
+	all := root.folders()
+	for _, sub := range all {
+		if roleOf(sub.name()) != noRole { // where links are classes, too
+			if err := t.follow(sub); err != nil {
+				return err
 			}
 		}
-		return ""
 	}
-	val, test := first("val", "valid", "validation"), first("test")
-	if slices.Contains(folders, "train") && (val != "" || test != "" || len(folders) == 1) {
-		// A class may be called "train", too: then it holds images, not folders.
-		classes, err := subfolders(fsys, "train")
-		if err != nil {
-			return nil, err
-		}
-		if len(classes) > 0 {
-			return openSplits(fsys, val, test, o)
+	t.noteLinks(root)
+	t.noteImages(root)
+	if len(all) == 0 {
+		return errors.New("no class folders in it: " + wantFolders)
+	}
+	for _, sub := range all {
+		if _, err := fs.Stat(t.fsys, path.Join(sub.path, imageList)); err == nil && isFolder(t.fsys, path.Join(sub.path, "images")) {
+			return fmt.Errorf("CUB's lists are in %s: open %s", sub.name(), PathOf(t.fsys, sub.path))
 		}
 	}
-	s := &Set{FS: fsys, Classes: folders}
-	if s.Train, err = s.scan("", folders); err != nil {
-		return nil, err
-	}
-	flat := func(it Item) bool { return strings.Count(it.Path, "/") <= 1 }
-	if err = s.divide(o); err != nil && len(s.Train) > 0 && !slices.ContainsFunc(s.Train, flat) {
-		class := path.Dir(s.Train[0].Path)
-		err = fmt.Errorf("%w; images are found at %s: open %s", err, class, PathOf(fsys, path.Dir(class)))
-	}
-	return s, err
-}
-
-// openSplits reads the folder train and, where they are named, the other splits.
-func openSplits(fsys fs.FS, val, test string, o Options) (*Set, error) {
-	s := &Set{FS: fsys}
-	splits := slices.DeleteFunc([]string{"train", val, test}, func(name string) bool { return name == "" })
-	own := make(map[string][]string)
-	for _, split := range splits {
-		names, err := subfolders(fsys, split)
-		if err != nil {
-			return nil, err
+	known := o.Tested || len(o.Classes) > 0 // the model or the caller knows what the classes are
+	if splits := splitFolders(root); splits != nil {
+		train, err := s.readSplits(t, root, splits)
+		if err != nil || train == nil || known {
+			return err
 		}
-		own[split] = names
-		s.Classes = append(s.Classes, names...)
+		return s.noGroups(train)
 	}
-	slices.Sort(s.Classes)
-	s.Classes = slices.Compact(s.Classes)
-
-	items := make(map[string][]Item)
-	for _, split := range splits {
-		var err error
-		if items[split], err = s.scan(split, own[split]); err != nil {
-			return nil, err
-		}
+	if slices.ContainsFunc(all, holdsSplits) {
+		return s.readSplitClasses(root)
 	}
-	if err := s.stray("."); err != nil {
-		return nil, err
+	for class, sub := range all {
+		s.Classes = append(s.Classes, sub.name())
+		s.Train = sub.items(s.Train, class)
 	}
-	s.Train, s.Val, s.Test = items["train"], items[val], items[test] // without a folder test, val is the test split
-	switch {
-	case val == "" && test == "":
-		return s, s.divide(o)
-	case test == "":
-		s.Val, s.Test = nil, s.Val
-	}
-	return s, s.check()
-}
-
-// divide holds out a test split of s.Train.
-func (s *Set) divide(o Options) error {
-	if err := s.check(); err != nil {
-		return err
-	}
-	if o.TestShare == 0 {
+	if known {
 		return nil
 	}
-	if single := s.withTraining(1); len(single) > 0 {
-		return fmt.Errorf("only one image in %s: it cannot be divided into training and test images", list(single))
+	if err := noSplitNames(root); err != nil {
+		return err
 	}
-	s.Train, s.Test = Split(s.Train, o.TestShare, o.Seed)
+	return s.noGroups(root)
+}
+
+func isFolder(fsys fs.FS, name string) bool {
+	info, err := fs.Stat(fsys, name)
+	return err == nil && info.IsDir()
+}
+
+// noSplitNames returns an error if a class is named like a split and cannot be told from one: a folder of
+// unlabelled test images beside the classes, or all images in folders train and test. A class may be called
+// train, too, as one of vehicles is.
+func noSplitNames(root *folder) error {
+	classes := slices.ContainsFunc(root.filled(), func(f *folder) bool { return roleOf(f.name()) == noRole })
+	var deep *folder
+	for _, f := range root.filled() {
+		switch r := roleOf(f.name()); {
+		case r == noRole || r == trainRole && f.own > 0 && classes:
+		case f.own > 0:
+			want := f.name() + "/CLASS/IMAGE"
+			if r != trainRole {
+				want += " beside train/CLASS/IMAGE"
+			}
+			return fmt.Errorf("%s: want %s, or to have it moved away; if it is a class, choose the classes by name", f.loose(), want)
+		default:
+			deep = f
+		}
+	}
+	if deep != nil {
+		return fmt.Errorf("%s is named like a split, but the folders beside it are not: want train/CLASS/IMAGE and test/CLASS/IMAGE; if it is a class, choose the classes by name", deep.name())
+	}
 	return nil
 }
 
-// subfolders returns the sorted names of the visible folders in dir, and of links to folders.
-func subfolders(fsys fs.FS, dir string) ([]string, error) {
-	entries, err := fs.ReadDir(fsys, dir)
-	if err != nil {
-		return nil, err
+// noGroups returns an error if what look like classes are groups of classes, such as Birds and Plants: none
+// holds an image itself, some hold several folders, and these have names of their own. Where they share their
+// names, they may be groups or not: the set gets a remark.
+func (s *Set) noGroups(root *folder) error {
+	groups := root.filled()
+	if len(groups) < 2 || slices.ContainsFunc(groups, func(f *folder) bool { return f.own > 0 }) {
+		return nil
 	}
-	var names []string
-	for _, e := range entries {
-		if hidden(e.Name()) {
-			continue
-		}
-		info, err := fs.Stat(fsys, path.Join(dir, e.Name()))
-		if err == nil && info.IsDir() {
-			names = append(names, e.Name())
-		}
-	}
-	return names, nil
-}
-
-// scan lists the images of the classes of these names, folders in split.
-func (s *Set) scan(split string, names []string) ([]Item, error) {
-	var items []Item
-	for _, name := range names {
-		class, _ := slices.BinarySearch(s.Classes, name)
-		of, err := s.images(path.Join(split, name), class)
-		if err != nil {
-			return nil, err
-		}
-		items = append(items, of...)
-	}
-	return items, s.stray(path.Join(".", split))
-}
-
-// ImageFiles lists the image files at any depth, sorted, as items of class 0, and counts the photographs
-// that cannot be read. Hidden files and folders are left out; links to files are followed.
-func ImageFiles(fsys fs.FS) ([]Item, []Skipped, error) {
-	s := &Set{FS: fsys}
-	items, err := s.images(".", 0)
-	return items, s.Skipped, err
-}
-
-// images lists the image files of a class at any depth below a folder, sorted.
-func (s *Set) images(dir string, class int) ([]Item, error) {
-	entries, err := fs.ReadDir(s.FS, dir)
-	if err != nil {
-		return nil, err
-	}
-	var items []Item
-	for _, e := range entries {
-		p := path.Join(dir, e.Name())
-		switch ext := extension(p); {
-		case hidden(e.Name()):
-		case e.IsDir():
-			below, err := s.images(p, class)
-			if err != nil {
-				return nil, err
-			}
-			items = append(items, below...)
-		case slices.Contains(imageExtensions, ext):
-			if e.Type()&fs.ModeSymlink != 0 {
-				// A broken link stays in the list: reading it reports the fault.
-				if info, err := fs.Stat(s.FS, p); err == nil && info.IsDir() {
-					continue
-				}
-			}
-			items = append(items, Item{p, class})
-		case slices.Contains(otherExtensions, ext):
-			s.skip(p)
+	count := map[string]int{}
+	most := 0
+	for _, f := range groups {
+		within := f.filled()
+		most = max(most, len(within))
+		for _, sub := range within {
+			count[sub.name()]++
 		}
 	}
-	return items, nil
-}
-
-// stray counts the photographs in a folder that should have folders alone.
-func (s *Set) stray(dir string) error {
-	entries, err := fs.ReadDir(s.FS, dir)
-	for _, e := range entries {
-		ext := extension(e.Name())
-		if !e.IsDir() && !hidden(e.Name()) && (slices.Contains(imageExtensions, ext) || slices.Contains(otherExtensions, ext)) {
-			s.skip(path.Join(dir, e.Name()))
+	if most < 2 {
+		return nil
+	}
+	names := func(of []*folder) string {
+		var names []string
+		for _, f := range of {
+			names = append(names, f.name())
+		}
+		return few(names)
+	}
+	for _, n := range count {
+		if n > 1 {
+			s.Remarks = append(s.Remarks, fmt.Sprintf("read as the classes %s, though all images are in folders within them, such as %s of %s: if those are the classes, want them side by side",
+				names(groups), names(groups[0].filled()), groups[0].name()))
+			return nil
 		}
 	}
-	return err
+	return fmt.Errorf("%s holds the folders %s, %s holds %s, and no image is in %s themselves: want the folders of all classes side by side; if %[5]s are the classes, choose them by name",
+		groups[0].name(), names(groups[0].filled()), groups[1].name(), names(groups[1].filled()), names(groups))
 }
 
-// skip counts a photograph that is left out.
-func (s *Set) skip(name string) {
-	ext := extension(name)
-	i := slices.IndexFunc(s.Skipped, func(of Skipped) bool { return of.Ext == ext })
-	if i < 0 {
-		i = len(s.Skipped)
-		s.Skipped = append(s.Skipped, Skipped{Ext: ext, Example: name})
+// few names at most five.
+func few(names []string) string {
+	s := strings.Join(names[:min(5, len(names))], ", ")
+	if len(names) > 5 {
+		s += ", ..."
 	}
-	s.Skipped[i].Count++
+	return s
 }
 
-func extension(name string) string { return strings.ToLower(path.Ext(name)) }
-
-// hidden reports whether a file or folder is the system's, not the user's: .DS_Store, ._x.jpg, __MACOSX.
-func hidden(name string) bool { return strings.HasPrefix(name, ".") || name == "__MACOSX" }
+// deeper returns where else the class folders may be: "; images are found at A/B/C: open A/B", empty if images
+// or splits are in the folders of root.
+func deeper(fsys fs.FS, root *folder) string {
+	filled := root.filled()
+	if len(filled) == 0 || slices.ContainsFunc(filled, func(f *folder) bool { return f.own > 0 || roleOf(f.name()) != noRole }) {
+		return ""
+	}
+	f := filled[0]
+	for f.own == 0 {
+		f = f.filled()[0]
+	}
+	dir := path.Dir(f.path)
+	if roleOf(path.Base(dir)) != noRole && path.Dir(dir) != "." {
+		dir = path.Dir(dir)
+	}
+	return fmt.Sprintf("; images are found at %s: open %s", f.path, PathOf(fsys, dir))
+}

@@ -8,11 +8,15 @@ import (
 	"image"
 	"image/color"
 	"image/gif"
+	"io/fs"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/image/bmp"
@@ -147,12 +151,54 @@ func FuzzEXIF(f *testing.F) {
 	})
 }
 
+// Whatever a folder's tree is, it is read with all classes numbered, or refused in one line.
+func FuzzFolders(f *testing.F) {
+	f.Add("train/a/1.jpg train/b/1.jpg Test/A/2.jpg val/images/3.jpg", true)
+	f.Add("cat/train/1.jpg cat/test/2.jpg dog/train/1 dog/val/x.heic @eaDir/cat/1.jpg", false)
+	f.Add("Birds/crow/1.jpg Birds/jay/1.jpg Plants/rose/1.jpg test/1.jpg a/images.txt a/images/1.jpg", false)
+	f.Fuzz(func(t *testing.T, names string, tested bool) {
+		if len(names) > 2000 { // MapFS is slow
+			return
+		}
+		fsys := fstest.MapFS{}
+		for name := range strings.FieldsSeq(names) {
+			if !fs.ValidPath(name) || name == "." {
+				return
+			}
+			for dir := path.Dir(name); dir != "."; dir = path.Dir(dir) {
+				if fsys[dir] != nil {
+					return
+				}
+			}
+			fsys[name] = &fstest.MapFile{}
+		}
+		s, err := OpenFS(fsys, Options{TestShare: 0.3, Tested: tested})
+		if err != nil {
+			require.NotContains(t, err.Error(), "\n")
+			return
+		}
+		seen := map[string]bool{}
+		for _, it := range slices.Concat(s.Train, s.Val, s.Test) {
+			require.True(t, it.Class >= 0 && it.Class < len(s.Classes))
+			require.NotNil(t, fsys[it.Path], it.Path)
+			require.False(t, seen[it.Path], "twice")
+			seen[it.Path] = true
+		}
+		require.True(t, slices.IsSorted(s.Classes))
+		LeftOut(s.Skipped)
+	})
+}
+
 func FuzzCUBLists(f *testing.F) {
 	f.Add([]byte(cubText[0]), []byte(cubText[1]), []byte(cubText[2]), []byte(cubText[3]))
 	f.Fuzz(func(t *testing.T, images, classes, labels, split []byte) {
-		s, err := parseCUB([4][]byte{images, classes, labels, split})
+		s := new(Set)
+		err := s.parseCUB([4][]byte{images, classes, labels, split})
+		if err == nil {
+			err = s.settle(Options{})
+		}
 		if err != nil {
-			require.Nil(t, s)
+			require.NotEmpty(t, err.Error())
 			return
 		}
 		require.GreaterOrEqual(t, len(s.Classes), 2)

@@ -30,7 +30,7 @@ func TestOpenClassFolders(t *testing.T) {
 	assert.Len(t, s.Train, 8+9)
 	assert.Len(t, s.Test, 2+2)
 	assert.Empty(t, s.Val)
-	assert.Equal(t, []Skipped{{".jpg", 1, "top.jpg"}}, s.Skipped)
+	assert.Equal(t, []Skipped{{"", 1, "__MACOSX", systemFolder}, {".jpg", 1, "top.jpg", outside}}, s.Skipped)
 	all := append(slices.Clone(s.Train), s.Test...)
 	assert.Contains(t, all, Item{"wren/more/deep.PNG", 1})
 	assert.Contains(t, all, Item{"auk/00.JPEG", 0})
@@ -79,8 +79,11 @@ func TestOpenSplitFolders(t *testing.T) {
 	assert.Len(t, s.Train, 2)
 	assert.Len(t, s.Test, 2)
 
-	// Classes that are called train and test.
-	s, err = Open(write(t, map[string][]byte{"train/1.jpg": nil, "train/2.jpg": nil, "test/1.jpg": nil, "test/2.jpg": nil}), Options{TestShare: 0.2, Seed: 1})
+	// Classes that are called train and test: to be sure, they must be named.
+	dir := write(t, map[string][]byte{"train/1.jpg": nil, "train/2.jpg": nil, "test/1.jpg": nil, "test/2.jpg": nil})
+	_, err = Open(dir, Options{TestShare: 0.2, Seed: 1})
+	assert.ErrorContains(t, err, "test holds 2 images but no class folders: want test/CLASS/IMAGE")
+	s, err = Open(dir, Options{TestShare: 0.2, Seed: 1, Classes: []string{"train", "test"}})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"test", "train"}, s.Classes)
 }
@@ -91,13 +94,11 @@ func TestOpenNotesWhatItSkips(t *testing.T) {
 		"a/1.jpg": nil, "a/2.jpg": nil, "b/1.jpg": nil, "b/2.jpg": nil, "a/3.HEIC": nil, "b/deep/4.heic": nil, "b/5.NEF": nil,
 		"top.jpg": nil, "top.heic": nil, "b/notes.txt": nil, "b/._5.heic": nil,
 	}
-	want := []Skipped{{".heic", 3, "a/3.HEIC"}, {".nef", 1, "b/5.NEF"}, {".jpg", 1, "top.jpg"}}
+	want := []Skipped{{".heic", 3, "a/3.HEIC", unreadable}, {".nef", 1, "b/5.NEF", unreadable}, {".jpg", 1, "top.jpg", outside}}
 	s, err := Open(write(t, files), Options{TestShare: 0.2, Seed: 1})
 	require.NoError(t, err)
 	assert.Equal(t, want, s.Skipped)
-	assert.Equal(t, "3 .heic files, such as a/3.HEIC, cannot be read: save as JPEG", s.Skipped[0].String())
-	assert.Equal(t, "b/5.NEF cannot be read: save as JPEG", s.Skipped[1].String())
-	assert.Equal(t, "top.jpg is outside the class folders", s.Skipped[2].String())
+	assert.Equal(t, "5 files left out: 3 .heic, such as a/3.HEIC (cannot be read: save as JPEG); 1 .nef, b/5.NEF (cannot be read: save as JPEG); 1 .jpg, top.jpg (outside the class folders)", LeftOut(s.Skipped))
 
 	split := map[string][]byte{"test/a/1.jpg": nil, "test/x.png": nil, "readme.png": nil}
 	for name := range files {
@@ -105,7 +106,9 @@ func TestOpenNotesWhatItSkips(t *testing.T) {
 	}
 	s, err = Open(write(t, split), Options{TestShare: 0.2, Seed: 1})
 	require.NoError(t, err)
-	assert.Equal(t, []Skipped{{".heic", 3, "train/a/3.HEIC"}, {".nef", 1, "train/b/5.NEF"}, {".jpg", 1, "train/top.jpg"}, {".png", 2, "test/x.png"}}, s.Skipped)
+	assert.Equal(t, []Skipped{
+		{".heic", 3, "train/a/3.HEIC", unreadable}, {".nef", 1, "train/b/5.NEF", unreadable}, {".png", 2, "readme.png", outside}, {".jpg", 1, "train/top.jpg", outside},
+	}, s.Skipped)
 }
 
 func TestOpenFollowsLinks(t *testing.T) {
@@ -128,13 +131,13 @@ func TestOpenErrors(t *testing.T) {
 		share      float64
 	}{
 		{"empty", ": no class folders in it: want CLASS/IMAGE, or train/CLASS/IMAGE and test/CLASS/IMAGE, or CUB's images.txt", nil, 0.2},
-		{"only images", ": no class folders in it: want CLASS/IMAGE, or train/CLASS/IMAGE and test/CLASS/IMAGE, or CUB's images.txt", []string{"a.jpg"}, 0.2},
+		{"only images", ": no class folders in it: want CLASS/IMAGE, or train/CLASS/IMAGE and test/CLASS/IMAGE, or CUB's images.txt; 1 file left out: 1 .jpg, a.jpg (outside the class folders)", []string{"a.jpg"}, 0.2},
 		{"one class", ": 1 class found (x), need at least 2", []string{"x/a.jpg"}, 0.2},
 		{"one training class", ": 1 class found (x), need at least 2", []string{"train/x/a.jpg", "val/x/b.jpg"}, 0.2},
 		{"no images", ": no training image in class y", []string{"x/a.jpg", "x/b.jpg", "y/a.txt"}, 0.2},
 		{"many without", ": no training image in 6 classes (a, b, c, d, e, ...)", []string{"a/1.md", "b/1.md", "c/1.md", "d/1.md", "e/1.md", "f/1.md", "g/1.png"}, 0.2},
 		{"single", ": only one image in class y: it cannot be divided into training and test images", []string{"x/a.jpg", "x/b.jpg", "y/a.jpg"}, 0.2},
-		{"HEIC", ": no training image in 2 classes (x, y); 2 .heic files, such as x/a.HEIC, cannot be read: save as JPEG; top.jpg is outside the class folders", []string{"x/a.HEIC", "y/b.heic", "top.jpg"}, 0.2},
+		{"HEIC", ": no training image in 2 classes (x, y); 3 files left out: 2 .heic, such as x/a.HEIC (cannot be read: save as JPEG); 1 .jpg, top.jpg (outside the class folders)", []string{"x/a.HEIC", "y/b.heic", "top.jpg"}, 0.2},
 		{"one too deep", ": 1 class found (2024), need at least 2; images are found at 2024/site1/speciesA: open DIR/2024/site1", []string{"2024/site1/speciesA/a.jpg", "2024/site1/speciesB/a.jpg"}, 0.2},
 		{"deep and empty", ": no training image in class y; images are found at x/a: open DIR/x", []string{"x/a/1.jpg", "x/b/1.jpg", "y/a.txt"}, 0.2},
 		{"share", ": test share 1: want 0 <= share < 1", []string{"x/a.jpg", "y/b.jpg"}, 1},
@@ -175,9 +178,9 @@ func TestSelect(t *testing.T) {
 	_, err = s.Select([]int{2})
 	assert.EqualError(t, err, "data: select: 1 classes of birds, need at least 2")
 	_, err = s.Select([]int{2, 5})
-	assert.EqualError(t, err, "data: select: class 5 of birds: want 0 to 4")
+	assert.EqualError(t, err, "data: select of birds: class 5: want 0 to 4")
 	_, err = s.Select([]int{2, 1, 2})
-	assert.EqualError(t, err, "data: select: class 2 (005.Dove) of birds is listed twice")
+	assert.EqualError(t, err, "data: select of birds: class 2 (005.Dove) is listed twice")
 }
 
 func TestFind(t *testing.T) {

@@ -1,9 +1,6 @@
 package data
 
-import (
-	"encoding/binary"
-	"image"
-)
+import "image"
 
 // A ycc is a conversion from Y, Cb, Cr to R, G, B.
 type ycc struct {
@@ -58,13 +55,9 @@ func videoRow(dst, ys, cbs, crs []uint8) {
 // clip limits v to 0..255.
 func clip(v int32) uint8 { return uint8(min(max(v, 0), 255)) }
 
-// fromYCbCr converts m, interpolating chroma planes of half width or half height between their samples, three
-// parts of the nearer to one of the farther (libjpeg's "fancy upsampling", jdsample.c); other ratios repeat
-// the nearest sample. On 150 photographs of CUB 97.9 % of the values are then libjpeg's, none more than 3
-// levels off; repeating samples, as the image package does, 58 % and up to 67 levels. The result takes the
-// memory pix if it is large enough.
+// fromYCbCr converts m, with its chroma planes interpolated as an upsampler does it. The result takes the memory
+// pix if it is large enough.
 func fromYCbCr(m *image.YCbCr, c ycc, pix []uint8) *RGB {
-	x0, y0 := m.Rect.Min.X, m.Rect.Min.Y
 	out := reuseRGB(pix, m.Rect.Dx(), m.Rect.Dy())
 	if out.W == 0 || out.H == 0 {
 		return out
@@ -77,85 +70,23 @@ func fromYCbCr(m *image.YCbCr, c ycc, pix []uint8) *RGB {
 		wide, high = 2, 2
 	case image.YCbCrSubsampleRatio440:
 		high = 2
-	case image.YCbCrSubsampleRatio411, image.YCbCrSubsampleRatio410:
-		wide = 0
+	case image.YCbCrSubsampleRatio411:
+		wide = 4
+	case image.YCbCrSubsampleRatio410:
+		wide, high = 4, 2
 	}
-	// libjpeg does not interpolate planes of at most two columns either. A
-	// sub-image may start between two chroma samples; no decoder's does.
-	width, height := (out.W+1)/2, (out.H+1)/2
-	if wide == 2 && (width <= 2 || x0&1 != 0) || high == 2 && y0&1 != 0 {
-		wide = 0
+	x0, y0 := m.Rect.Min.X, m.Rect.Min.Y
+	dx, dy := x0-x0/wide*wide, y0-y0/high*high // where in a chroma sample the image begins
+	first := m.COffset(x0, y0)
+	chroma := plane{
+		stride: m.CStride, width: (dx + out.W + wide - 1) / wide, height: (dy + out.H + high - 1) / high,
+		h: 1, maxH: wide, v: 1, maxV: high, dx: dx, dy: dy, odd: c.odd,
 	}
-	var rows [2][]uint8  // of Cb and Cr
-	room := 2*width + 10 // what widen needs
-	scratch := make([]uint8, 3*room)
-	rows[0], rows[1], scratch = scratch[:room:room], scratch[room:2*room:2*room], scratch[2*room:]
+	cb, cr := chroma, chroma
+	cb.pix, cr.pix = m.Cb[first:], m.Cr[first:]
+	b, r := newUpsampler(cb, out.W), newUpsampler(cr, out.W)
 	for y := range out.H {
-		ys := m.Y[m.YOffset(x0, y0+y):]
-		near := m.COffset(x0, y0+y)
-		// The other row that counts is the one this row of pixels is closer to.
-		far := near
-		if high == 2 && y&1 == 0 && y > 0 {
-			far -= m.CStride
-		} else if high == 2 && y&1 == 1 && y/2+1 < height {
-			far += m.CStride
-		}
-		for i, plane := range [2][]uint8{m.Cb, m.Cr} {
-			switch {
-			case wide == 0:
-				for x := range out.W {
-					rows[i][x] = plane[m.COffset(x0+x, y0+y)]
-				}
-			case wide == 2 && high == 1:
-				widen(rows[i], plane[near:][:width], plane[near:][:width], scratch, 4, 8)
-			case wide == 2:
-				widen(rows[i], plane[near:][:width], plane[far:][:width], scratch, 8, c.odd)
-			case high == 2:
-				b := plane[far:][:out.W]
-				for x, v := range plane[near:][:out.W] {
-					rows[i][x] = uint8((3*int32(v) + int32(b[x]) + 1 + int32(y&1)) >> 2)
-				}
-			default:
-				rows[i] = plane[near:]
-			}
-		}
-		c.row(out.row(y), ys, rows[0], rows[1])
+		c.row(out.row(y), m.Y[m.YOffset(x0, y0+y):], b.row(y), r.row(y))
 	}
 	return out
-}
-
-// widen writes two values for each sample of a row of chroma. With the sum s = 3 near + far of a sample and t
-// of its neighbour on the value's side, it is (3 s + t + even or odd) / 16. The arithmetic is done on four
-// 16-bit numbers in a word. dst and scratch have room for 2 len(near) + 10 bytes.
-func widen(dst, near, far, scratch []uint8, even, odd uint64) {
-	n := len(near)
-	far = far[:n]
-	// scratch has the sums from its second number on, between copies of the first and last.
-	i := 0
-	for ; i+4 <= n; i += 4 {
-		a, b := binary.LittleEndian.Uint32(near[i:i+4]), binary.LittleEndian.Uint32(far[i:i+4])
-		binary.LittleEndian.PutUint64(scratch[2*i+2:], 3*spread(a)+spread(b))
-	}
-	for ; i < n; i++ {
-		binary.LittleEndian.PutUint16(scratch[2*i+2:], 3*uint16(near[i])+uint16(far[i]))
-	}
-	copy(scratch[:2], scratch[2:4])
-	copy(scratch[2*n+2:2*n+4], scratch[2*n:])
-	const (
-		each = 1<<48 + 1<<32 + 1<<16 + 1
-		low  = 0xff * each
-	)
-	even, odd = even*each, odd*each
-	for i := 0; i < 2*n; i += 8 {
-		sums := scratch[i : i+12]
-		last, s, next := binary.LittleEndian.Uint64(sums), 3*binary.LittleEndian.Uint64(sums[2:]), binary.LittleEndian.Uint64(sums[4:])
-		binary.LittleEndian.PutUint64(dst[i:i+8], (s+last+even)>>4&low|(s+next+odd)>>4&low<<8)
-	}
-}
-
-// spread moves four bytes apart, into 16 bits each.
-func spread(v uint32) uint64 {
-	x := uint64(v)
-	x = (x | x<<16) & 0x0000ffff0000ffff
-	return (x | x<<8) & 0x00ff00ff00ff00ff
 }

@@ -6,8 +6,8 @@
 //		Head *nn.Linear    `state:"head"`
 //	}
 //
-// Params lists all Params of such a struct by their full names, such as norm.weight; Load fills them from a
-// Source, such as a checkpoint.
+// [Params] lists all Params of such a struct by their full names, such as norm.weight; [Load] fills them from a
+// [Source], such as a checkpoint. New layers are zeros: see [KaimingUniform].
 //
 // Reading order: linear.go, module.go, layers.go.
 package nn

@@ -2,6 +2,7 @@ package nn_test
 
 import (
 	"fmt"
+	"math/rand/v2"
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/nn"
@@ -43,4 +44,26 @@ func ExampleLoad() {
 	})
 	fmt.Println(err)
 	// Output: 1 tensor missing (head.bias); 1 tensor unknown (foo); head.weight is [3 4], want [2 4]
+}
+
+// A network of more than one layer must be initialised: from zeros it would learn only its last bias.
+func ExampleKaimingUniform() {
+	rng := rand.New(rand.NewPCG(1, 2))
+	m := nn.NewMLP(2, 16, tensor.GELU)
+	for _, l := range []*nn.Linear{m.FC1, m.FC2} {
+		nn.KaimingUniform(rng, l.Weight, l.Bias)
+	}
+
+	// Whether just one of two numbers is 1.
+	x, labels := tensor.FromSlice([]float32{0, 0, 0, 1, 1, 0, 1, 1}, 4, 2), []int{0, 1, 1, 0}
+	tape := &autograd.Tape{}
+	for range 500 {
+		loss := autograd.CrossEntropy(m.Forward(tape.Const(x)), labels)
+		for p, g := range tape.Backward(loss) {
+			tensor.Axpy(p.Value, -0.5, g)
+		}
+		tape.Reset()
+	}
+	fmt.Println(m.Forward(tape.Const(x)).Value().ArgMax())
+	// Output: [0 1 1 0]
 }

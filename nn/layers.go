@@ -33,7 +33,7 @@ type MLP struct {
 	Act tensor.Activation
 }
 
-// NewMLP returns an MLP of zeros.
+// NewMLP returns an MLP of zeros, for an initialiser or Load to fill: from zeros it learns only its last bias.
 func NewMLP(dim, hidden int, act tensor.Activation) *MLP {
 	return &MLP{NewLinear(dim, hidden), NewLinear(hidden, dim), act}
 }

@@ -114,6 +114,12 @@ func TestFrozenLinear(t *testing.T) {
 	check("frozen again without a use in between")
 	l.Weight.Value = tensortest.Random(rng, 96, 64)
 	check("another tensor")
+	nn.Uniform(rng, l.Weight, 1)
+	check("drawn uniformly")
+	nn.Normal(rng, l.Weight, 0.5)
+	check("drawn normally")
+	nn.KaimingUniform(rng, l.Weight, l.Bias)
+	check("drawn as PyTorch does")
 }
 
 // adapted returns a frozen Linear of random parameters with an Adapter, and the Linear

@@ -12,7 +12,8 @@ type Linear struct {
 	Adapter *Adapter        `state:""`       // adapts W; may be nil
 }
 
-// NewLinear returns a Linear of zeros, for an initialiser or Load to fill.
+// NewLinear returns a Linear of zeros, for an initialiser such as KaimingUniform or Load to fill. Alone it
+// learns from zeros too; of two in a row neither weight does, only the last bias.
 func NewLinear(in, out int) *Linear {
 	return &Linear{Weight: NewParam(out, in), Bias: NewParam(out)}
 }

@@ -16,7 +16,8 @@ import (
 
 // Params yields the name and the Param of each field of m that has a `state:"name"` tag, in the order of the
 // fields. m is a pointer to a struct. A field may be a Param; a layer, whose names are prefixed with "name."
-// unless the name is empty; or a slice of layers, with their index in between. Params skips nil fields.
+// unless the name is empty; or a slice of layers, with their index in between. Params skips nil fields. It
+// panics for a tag on a field that is not exported or holds anything else.
 func Params(m any) iter.Seq2[string, *autograd.Param] {
 	return func(yield func(string, *autograd.Param) bool) {
 		walk("", reflect.ValueOf(m), yield)
@@ -41,12 +42,18 @@ func walk(name string, v reflect.Value, yield func(string, *autograd.Param) bool
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
-			if tag, ok := v.Type().Field(i).Tag.Lookup("state"); ok {
+			field := v.Type().Field(i)
+			if tag, ok := field.Tag.Lookup("state"); ok {
+				if !field.IsExported() && !field.Anonymous {
+					panic(fmt.Sprintf("nn: field %s of %v, state %q, is not exported", field.Name, v.Type(), tag))
+				}
 				if !walk(join(name, tag), v.Field(i), yield) {
 					return false
 				}
 			}
 		}
+	case reflect.Invalid:
+		panic("nn: no model: nil")
 	default:
 		panic(fmt.Sprintf("nn: field %s of kind %s cannot hold parameters", name, v.Kind()))
 	}

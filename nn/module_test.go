@@ -50,6 +50,11 @@ var names = []string{
 	"mlp.fc1.weight", "mlp.fc1.bias", "mlp.fc2.weight", "mlp.fc2.bias", "gamma",
 }
 
+// hidden has a tag on a field that nobody outside its package can read.
+type hidden struct {
+	weight *autograd.Param `state:"w"`
+}
+
 func TestParams(t *testing.T) {
 	var got []string
 	m := newModel()
@@ -70,6 +75,15 @@ func TestParams(t *testing.T) {
 			Width int `state:"width"`
 		}{})
 	})
+	for want, m := range map[string]any{
+		`nn: field weight of nn_test.hidden, state "w", is not exported`: &hidden{nn.NewParam(1)},
+		"nn: no model: nil": nil,
+		"nn: field m of kind map cannot hold parameters": &struct {
+			M map[string]*nn.Linear `state:"m"`
+		}{},
+	} {
+		assert.PanicsWithValue(t, want, func() { nn.State(m) })
+	}
 	assert.PanicsWithValue(t, "nn: two parameters named w", func() {
 		nn.State(&struct {
 			A *autograd.Param `state:"w"`
@@ -93,7 +107,7 @@ func TestFreeze(t *testing.T) {
 func TestStateSurvivesAFile(t *testing.T) {
 	m, rng := newModel(), rand.New(rand.NewPCG(1, 2))
 	for _, p := range nn.Params(m) {
-		nn.Uniform(rng, p.Value, 3)
+		nn.Uniform(rng, p, 3)
 	}
 	path := filepath.Join(t.TempDir(), "m.safetensors")
 	require.NoError(t, checkpoint.Save(path, nn.State(m), nil))
@@ -165,15 +179,16 @@ func (f failing) Tensor(string) (*tensor.Tensor, error) { return nil, f.err }
 
 func TestInitialisers(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
-	moments := func(v *tensor.Tensor) (mean, std, most float64) {
-		for _, x := range v.Data() {
-			mean += float64(x) / float64(v.Len())
-			std += float64(x) * float64(x) / float64(v.Len())
+	moments := func(p *autograd.Param) (mean, std, most float64) {
+		n := float64(p.Value.Len())
+		for _, x := range p.Value.Data() {
+			mean += float64(x) / n
+			std += float64(x) * float64(x) / n
 			most = max(most, math.Abs(float64(x)))
 		}
 		return mean, math.Sqrt(std), most
 	}
-	v := tensor.New(100, 1000)
+	v, bias := nn.NewParam(100, 1000), nn.NewParam(1000)
 
 	nn.Uniform(rng, v, 0.5)
 	mean, std, most := moments(v)
@@ -181,7 +196,6 @@ func TestInitialisers(t *testing.T) {
 	assert.InDelta(t, 0.5/math.Sqrt(3), std, 0.003)
 	assert.InDelta(t, 0.5, most, 0.001)
 
-	bias := tensor.New(1000)
 	nn.KaimingUniform(rng, v, bias)
 	_, std, most = moments(v)
 	assert.InDelta(t, 1/math.Sqrt(3*1000), std, 3e-4)
@@ -190,8 +204,19 @@ func TestInitialisers(t *testing.T) {
 	assert.InDelta(t, 1/math.Sqrt(1000), most, 1e-3)
 	nn.KaimingUniform(rng, v, nil)
 
-	a, b := tensor.New(5), tensor.New(5)
+	images := nn.NewParam(20, 10, 5, 5)
+	nn.KaimingUniform(rng, images, nil)
+	_, _, most = moments(images)
+	assert.InDelta(t, 1/math.Sqrt(250), most, 1e-3, "a convolution")
+
+	a, b := nn.NewParam(5), nn.NewParam(5)
 	nn.Uniform(rand.New(rand.NewPCG(1, 1)), a, 1)
 	nn.Uniform(rand.New(rand.NewPCG(1, 1)), b, 1)
-	tensortest.Close(t, a, b, 0)
+	tensortest.Close(t, a.Value, b.Value, 0)
+
+	for _, do := range []func(){
+		func() { nn.Uniform(nil, v, 1) }, func() { nn.Normal(nil, v, 1) }, func() { nn.KaimingUniform(nil, v, nil) },
+	} {
+		assert.PanicsWithValue(t, "nn: no random numbers to initialise with: rng is nil", do)
+	}
 }

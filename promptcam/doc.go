@@ -2,8 +2,9 @@
 //
 // Prompt-CAM (Chowdhury et al., CVPR 2025, arXiv 2501.09333) gives a frozen transformer one learned prompt
 // per class. In the last block each class prompt attends to the image with several heads, and one score
-// vector, shared by all classes, reads the prompt's output. A class can only win by where its prompt looks,
-// so the attention maps of its heads show its traits.
+// vector, shared by all classes, reads the prompt's output. The attention maps of the heads show where the
+// class's prompt looks, and ranking them how much each matters. What the heads read is added to the prompt
+// itself, which can be enough for the prediction: [Explanation.Survives] says whether it is.
 //
 //	model, err := promptcam.Open("model.safetensors", "vit.safetensors")
 //	explanation, err := model.Explain(photo)
@@ -15,6 +16,22 @@
 //
 // The tokens that enter block [Model.Layer] depend on nothing learned. [Train], [Model.Evaluate] and
 // [Model.Explanations] take such tokens in place of images, so they can be cached.
+//
+// # Concurrency
+//
+// Any number of goroutines may call the methods of one [Model] and of its [Explanation]s at once, [Model.Forward],
+// [Model.Scores] and [Model.ScoresOf] each with its own tape, while nobody trains the model or sets its fields.
+// [Train] changes its model, and no other; it must be the only one to use it, but for the loop that it yields
+// to. [Extend] reads the old model and makes a new one.
+//
+// Any number of models may share a backbone, and be made, loaded, trained and used at once: the parameters of a
+// loaded backbone are frozen, and nothing here writes to them; what a Config sets, such as DropPath, is the
+// model's own. Only a backbone from vit.New must not be in use while [New] makes the first model on it, and
+// freezes it.
+//
+// A service passes the request's context to [Model.ExplainContext], which ends between two blocks of the
+// backbone once nobody waits for the answer. Ranking heads takes less time than one block. errors.Is tells
+// [ErrWrongBackbone] and [ErrFormat] from other errors.
 //
 // # Differences from the authors' code
 //

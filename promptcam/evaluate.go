@@ -133,17 +133,21 @@ func (e *Evaluation) add(index, labels []int, scores *tensor.Tensor) {
 }
 
 // Evaluate runs the model on all images of l, or their tokens. progress, if not nil, is called after each
-// batch with the number of images done. The error is ctx's or l's, or about images of the wrong size, tokens
+// batch with the number of images done. The error is ctx's, which is heard between blocks, or l's, or about images of the wrong size, tokens
 // that do not enter m's Layer, or classes that m does not have.
 func (m *Model) Evaluate(ctx context.Context, l Batches, progress func(done int)) (*Evaluation, error) {
-	tape := m.tape()
+	tape := m.tape(ctx)
 	defer m.done(tape)
 	e := NewEvaluation(m.Config.Classes)
 	for batch, err := range m.accepted(ctx, l, data.Plan{}) {
 		if err != nil {
 			return nil, err
 		}
-		e.add(batch.Index, batch.Labels, m.scoresOf(tape, batch).Value())
+		scores := m.scoresOf(tape, batch).Value()
+		if err := tape.Err(); err != nil {
+			return nil, err
+		}
+		e.add(batch.Index, batch.Labels, scores)
 		tape.Reset()
 		if progress != nil {
 			progress(len(e.Predictions))

@@ -233,8 +233,10 @@ func ExampleBackboneError() {
 	_, err := promptcam.Load(saved(), nil) // where is the backbone?
 	var missing *promptcam.BackboneError
 	fmt.Println(errors.As(err, &missing), missing.Want.Config.Name)
+	fmt.Println(errors.Is(err, promptcam.ErrWrongBackbone))
 	// Output:
 	// true tiny
+	// true
 }
 
 // Rank can also blur as the authors' code does.

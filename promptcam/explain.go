@@ -43,17 +43,32 @@ type Explanation struct {
 // Explain transforms a photograph of any size by m.Transform and runs the model on it. It returns an error
 // for an empty image, or if m.Info is invalid. It is safe for concurrent use.
 func (m *Model) Explain(img image.Image) (*Explanation, error) {
+	return m.ExplainContext(context.Background(), img)
+}
+
+// ExplainContext is Explain for a service: it ends with ctx's error, wrapped, before the next block of the
+// backbone, once ctx is done.
+func (m *Model) ExplainContext(ctx context.Context, img image.Image) (*Explanation, error) {
 	if err := m.Info().Validate(); err != nil {
 		return nil, fmt.Errorf("promptcam: explain: %w", err)
 	}
 	if img.Bounds().Empty() {
 		return nil, errors.New("promptcam: explain: the image is empty")
 	}
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("promptcam: explain: %w", err)
+	}
 	t := m.Transform
 	input := t.Apply(data.ToRGB(img), nil)
 	pixels := tensor.New(1, 3, t.Height, t.Width)
 	t.Normalise(pixels.Data(), input)
-	e := m.explain(pixels)
+	tape := m.tape(ctx)
+	defer m.done(tape)
+	explained, err := m.explainAll(tape, &data.Batch{Values: pixels})
+	if err != nil {
+		return nil, fmt.Errorf("promptcam: explain: %w", err)
+	}
+	e := explained[0]
 	if e.Seen = input; t.ShortSide == 0 && t.ResizeWidth == 0 {
 		e.Seen = img
 	}
@@ -65,7 +80,7 @@ func (m *Model) Explain(img image.Image) (*Explanation, error) {
 // about images of the wrong size, tokens that do not enter m's Layer, or classes that m does not have.
 func (m *Model) Explanations(ctx context.Context, l Batches) iter.Seq2[*Explanation, error] {
 	return func(yield func(*Explanation, error) bool) {
-		tape := m.tape()
+		tape := m.tape(ctx)
 		defer m.done(tape)
 		for batch, err := range m.accepted(ctx, l, data.Plan{}) {
 			if err != nil {
@@ -73,8 +88,12 @@ func (m *Model) Explanations(ctx context.Context, l Batches) iter.Seq2[*Explanat
 				return
 			}
 			labels, index := slices.Clone(batch.Labels), slices.Clone(batch.Index)
-			explained := m.explainAll(tape, batch)
+			explained, err := m.explainAll(tape, batch)
 			tape.Reset()
+			if err != nil {
+				yield(nil, err)
+				return
+			}
 			for i, e := range explained {
 				e.Index, e.Label = index[i], labels[i]
 				if !yield(e, nil) {
@@ -85,15 +104,8 @@ func (m *Model) Explanations(ctx context.Context, l Batches) iter.Seq2[*Explanat
 	}
 }
 
-// explain runs the model on normalised pixels [1, 3, H, W].
-func (m *Model) explain(pixels *tensor.Tensor) *Explanation {
-	tape := m.tape()
-	defer m.done(tape)
-	return m.explainAll(tape, &data.Batch{Values: pixels})[0]
-}
-
-// explainAll explains each image of a batch that m accepts.
-func (m *Model) explainAll(tape *autograd.Tape, b *data.Batch) []*Explanation {
+// explainAll explains each image of a batch that m accepts. The error is that of the tape's Context.
+func (m *Model) explainAll(tape *autograd.Tape, b *data.Batch) ([]*Explanation, error) {
 	x := m.tokensOf(tape, b) // [B, prefix+M, D]
 	input := x.Value()
 	if len(m.Agnostic) > 0 { // which these tokens attended to; the class token's maps must not
@@ -101,6 +113,9 @@ func (m *Model) explainAll(tape *autograd.Tape, b *data.Batch) []*Explanation {
 	}
 	last := m.enter(m.joint(x, m.prompts(tape, m.Class)))
 	scores, attn := last.explained() // [B, C], [B, H, C, columns]
+	if err := tape.Err(); err != nil {
+		return nil, err
+	}
 	all := make([]*Explanation, b.Values.Dim(0))
 	for i := range all {
 		values := tensor.New(attn.Dim(3), m.Backbone.Config.Dim)
@@ -116,7 +131,7 @@ func (m *Model) explainAll(tape *autograd.Tape, b *data.Batch) []*Explanation {
 		}
 		e.Probabilities, all[i] = softmax(e.Scores), e
 	}
-	return all
+	return all, nil
 }
 
 // ofImage returns image i's rows of [B, R, D]; rows [R, D] are the same for every image.
@@ -179,7 +194,7 @@ func (m *Model) heat(row []float32) heat.Map {
 func (e *Explanation) ClassToken() []heat.Map {
 	m := e.model
 	b, last := m.Backbone, len(m.Backbone.Blocks)-1
-	tape := m.tape()
+	tape := m.tape(context.Background())
 	defer m.done(tape)
 	x := tape.Const(e.input)
 	if len(m.Agnostic) > 0 {

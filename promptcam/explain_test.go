@@ -16,6 +16,17 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
+// explain runs the model on normalised pixels [1, 3, H, W].
+func (m *Model) explain(pixels *tensor.Tensor) *Explanation {
+	tape := m.tape(context.Background())
+	defer m.done(tape)
+	all, err := m.explainAll(tape, &data.Batch{Values: pixels})
+	if err != nil {
+		panic(err)
+	}
+	return all[0]
+}
+
 func TestExplainAgreesWithForward(t *testing.T) {
 	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
 		scores, attn := forward(m, g.images.Value)
@@ -207,9 +218,12 @@ func TestRankStopsAtTheSufficientTraits(t *testing.T) {
 				}
 				if class != e.Predicted() {
 					assert.Equal(t, -1, r.Sufficient)
+					assert.False(t, e.Survives(class, BlurPatches), "it is not predicted at all")
 					continue
 				}
-				for keep := len(order); keep >= r.Sufficient; keep-- {
+				assert.Equal(t, wins(0), e.Survives(class, BlurPatches))
+				assert.Equal(t, wins(0), r.Sufficient == 0)
+				for keep := len(order); keep >= r.Sufficient && r.Sufficient > 0; keep-- {
 					assert.True(t, wins(keep))
 				}
 				if r.Sufficient > 0 {

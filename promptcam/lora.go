@@ -45,7 +45,7 @@ func adapt(b *vit.Block, c Config) (*vit.Block, *Adapters) {
 // initialize draws A. B stays zero, so a new model scores as it would without adapters.
 func (a *Adapters) initialize(rng *rand.Rand) {
 	for _, l := range []*nn.Adapter{a.QKV, a.Proj, a.FC1, a.FC2} {
-		nn.Normal(rng, l.A.Value, gain(l.Scale)/math.Sqrt(float64(l.A.Value.Dim(1))))
+		nn.Normal(rng, l.A, gain(l.Scale)/math.Sqrt(float64(l.A.Value.Dim(1))))
 	}
 }
 

@@ -112,7 +112,7 @@ func TestAdaptersLearnAtAThirtiethOfTheRate(t *testing.T) {
 	labels := []int{0, 3, 5, 1, 2}
 	ordinary, ours := nn.NewLinear(8, 6), nn.NewLinear(8, 6)
 	ordinary.Adapter, ours.Adapter = nn.NewAdapter(ordinary, 2, 1), nn.NewAdapter(ours, 2, newScale)
-	nn.Normal(rng, ordinary.Adapter.A.Value, 1/math.Sqrt(8))
+	nn.Normal(rng, ordinary.Adapter.A, 1/math.Sqrt(8))
 	tensor.ScaleTo(ours.Adapter.A.Value, float32(gain(newScale)), ordinary.Adapter.A.Value)
 	var after []*tensor.Tensor
 	for l, rate := range map[*nn.Linear]float32{ordinary: 0.002, ours: 0.06} {

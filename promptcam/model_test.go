@@ -1,9 +1,12 @@
 package promptcam
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,8 +14,11 @@ import (
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/autograd/gradcheck"
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/optim"
 	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/tensor/tensortest"
 	"github.com/promptcam/promptcam/vit"
 )
@@ -52,7 +58,7 @@ func move(m *Model) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	for name, p := range nn.Params(m.Adapters) {
 		if strings.HasSuffix(name, "lora_B") {
-			nn.Normal(rng, p.Value, 0.2*gain(newScale)) // as 0.2 in ordinary adapters
+			nn.Normal(rng, p, 0.2*gain(newScale)) // as 0.2 in ordinary adapters
 		}
 	}
 }
@@ -137,7 +143,7 @@ func TestModelsWithRegisters(t *testing.T) {
 		b := m.Backbone
 		b.Config.Registers = 2
 		b.Registers = nn.NewParam(1, 2, b.Config.Dim)
-		nn.Uniform(rand.New(rand.NewPCG(3, 4)), b.Registers.Value, 1)
+		nn.Uniform(rand.New(rand.NewPCG(3, 4)), b.Registers, 1)
 		nn.Freeze(b)
 		scores, attn := forward(m, g.images.Value)
 		assert.Equal(t, m.patches(), attn.Dim(3))
@@ -311,6 +317,85 @@ func TestModelsShareABackbone(t *testing.T) {
 	for _, block := range b.Blocks {
 		assert.Zero(t, block.DropPath, "the caller's backbone stays as it was")
 	}
+}
+
+// A service loads a model while others explain on the same backbone (under -race: without a data race), from a
+// backbone that no model was ever made on.
+func TestReloadWhileInUse(t *testing.T) {
+	g := openGolden(t, "dino")
+	b, err := vit.LoadFrom(nn.Tensors(nn.State(g.model().Backbone)), g.config)
+	require.NoError(t, err)
+	for name, p := range nn.Params(b) {
+		assert.True(t, p.Frozen, name)
+	}
+	images := g.images.Value
+	features := func() []float32 {
+		return b.Features((&autograd.Tape{NoGrad: true}).Const(images)).Value().Data()
+	}
+	want := slices.Clone(features())
+	config := configs()["deep"]
+	config.DropPath = 0.5
+
+	var saved bytes.Buffer
+	first, err := New(b, config, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	require.NoError(t, first.Save(&saved))
+	image := images.Slice(0, 0, 1).Contig()
+	scores := first.explain(image).Scores
+
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() { assert.Equal(t, want, features()) })
+		wg.Go(func() { assert.Equal(t, scores, first.explain(image).Scores) })
+		wg.Go(func() {
+			f, err := checkpoint.Decode(bytes.NewReader(saved.Bytes()), int64(saved.Len()), "saved")
+			if !assert.NoError(t, err) {
+				return
+			}
+			again, err := Load(f, b)
+			if assert.NoError(t, err) {
+				assert.Equal(t, scores, again.explain(image).Scores)
+			}
+		})
+		wg.Go(func() {
+			_, err := New(b, Config{Mode: Last, Classes: 3, Rank: 2}, rand.New(rand.NewPCG(1, 2)))
+			assert.NoError(t, err)
+		})
+	}
+	wg.Wait()
+}
+
+// Models train at once on one backbone, each to the bits that it reaches alone.
+func TestTrainAtOnceOnOneBackbone(t *testing.T) {
+	g := openGolden(t, "dino")
+	l := batches{kind: data.Images, values: g.images.Value, labels: []int{0, 1, 2, 3, 0, 1}}
+	train := func(b *vit.Model, dropPath float32) map[string]*tensor.Tensor {
+		config := Config{Mode: Deep, Classes: 4, Agnostic: 2, DropPath: dropPath, Rank: 2}
+		m, err := New(b, config, rand.New(rand.NewPCG(1, 2)))
+		assert.NoError(t, err)
+		for _, err := range Train(t.Context(), m, l, TrainConfig{Epochs: 2, Optimizer: optim.AdamW{}, Schedule: optim.Schedule{Base: 0.01}}) {
+			assert.NoError(t, err)
+		}
+		return nn.State(m)
+	}
+	rates := []float32{0.5, 0, 0.9}
+	want, got := make([]map[string]*tensor.Tensor, len(rates)), make([]map[string]*tensor.Tensor, len(rates))
+	for i, rate := range rates {
+		want[i] = train(g.model().Backbone, rate)
+	}
+	shared := g.model().Backbone
+	var wg sync.WaitGroup
+	for i, rate := range rates {
+		wg.Go(func() { got[i] = train(shared, rate) })
+	}
+	wg.Wait()
+	assert.Equal(t, want, got)
+	assert.NotEqual(t, want[0], want[1])
+}
+
+func TestNewWithoutRandomNumbers(t *testing.T) {
+	b := openGolden(t, "dino").model().Backbone
+	assert.PanicsWithValue(t, "nn: no random numbers to initialise with: rng is nil", func() { New(b, Config{Mode: Last, Classes: 3}, nil) })
 }
 
 func TestPatchesOnlySeesNothingElse(t *testing.T) {

@@ -1,6 +1,7 @@
 package promptcam
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
@@ -71,7 +72,19 @@ func (e *Explanation) Rank(class int, blur Blur) Ranking {
 		all[class] = score
 		r.Heads[left-1] = HeadScore{head, score, softmax(all)[class]}
 	}
+	if e.wins(class, r.Heads[0].Score) {
+		r.Sufficient = min(r.Sufficient, 0) // also where it lost in between
+	}
 	return r
+}
+
+// Survives reports whether class is predicted, and is so even with every head of its prompt blurred, each of its maps
+// replaced by a uniform one. No map explains such a prediction: the prompt's own vector, which is added to what
+// the heads read, is enough for it. It takes no forward pass and panics if class or blur does not exist.
+func (e *Explanation) Survives(class int, blur Blur) bool {
+	every := slices.Repeat([]bool{true}, e.Heads())
+	score := e.blurred(class, e.headOutputs(class, blur), [][]bool{every})[0]
+	return e.wins(class, e.Scores[class]) && e.wins(class, score)
 }
 
 // wins reports whether class would be predicted with this score; as in Predicted, the first of equals is.
@@ -99,7 +112,7 @@ func (e *Explanation) blurred(class int, heads headOutputs, choices [][]bool) []
 			}
 		}
 	}
-	tape := m.tape()
+	tape := m.tape(context.Background())
 	defer m.done(tape)
 	z := tape.Const(e.z.Slice(0, class, class+1))           // [1, D]
 	scores := m.score(m.last.Complete(z, tape.Const(rows))) // [1, choices]

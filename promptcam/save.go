@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn"
@@ -58,6 +60,10 @@ func (i Info) Validate() error {
 // ErrFormat is wrapped by the errors for a checkpoint that holds no Prompt-CAM.
 var ErrFormat = errors.New("not a saved Prompt-CAM")
 
+// ErrWrongBackbone is wrapped by the errors of [Load] and [Open] about a backbone: a [*BackboneError], or that of
+// weights which do not fit the architecture that the model was trained on.
+var ErrWrongBackbone = errors.New("wrong backbone")
+
 // BackboneError is the error of [Load] and [Open] for a missing backbone, or for another than the model was
 // trained on.
 type BackboneError struct {
@@ -80,6 +86,9 @@ func (e *BackboneError) Error() string {
 	}
 	return "promptcam: " + e.Path + " " + problem
 }
+
+// Unwrap returns [ErrWrongBackbone].
+func (e *BackboneError) Unwrap() error { return ErrWrongBackbone }
 
 // format marks our files. It changes when older ones can no longer be read.
 const format = "promptcam 1"
@@ -146,9 +155,15 @@ func Open(path, weights string) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := vit.Load(weights, info.Backbone.Config)
+	backbone, err := checkpoint.Open(weights)
 	if err != nil {
-		return nil, fmt.Errorf("promptcam: %s is not the %s that %s was trained on: %w", weights, info.Backbone.Config.Name, path, err)
+		return nil, fmt.Errorf("promptcam: %w", err)
+	}
+	defer backbone.Close()
+	b, err := vit.LoadFrom(backbone, info.Backbone.Config)
+	if err != nil {
+		return nil, fmt.Errorf("promptcam: %w: %s is not the %s with SHA-256 %s that %s was trained on: %w",
+			ErrWrongBackbone, weights, info.Backbone.Config.Name, info.Backbone.SHA256, path, err)
 	}
 	return Load(f, b)
 }
@@ -157,16 +172,16 @@ func Open(path, weights string) (*Model, error) {
 // weights, architecture, image size and normalisation, under any name. For another the error is a
 // [*BackboneError]. Several models may share b.
 //
-// A checkpoint of the authors' code holds its own backbone, so b must be nil. vit.Detect finds its
+// A checkpoint of the authors' code holds its own backbone, so b must be nil. [DetectOfficial] finds its
 // architecture; where it cannot, use [LoadOfficial].
 func Load(f *checkpoint.File, b *vit.Model) (*Model, error) {
 	if IsOfficial(f) {
 		if b != nil {
 			return nil, fmt.Errorf("promptcam: load %s: an official checkpoint holds its own backbone, got %s too", f.Path(), b.Config.Name)
 		}
-		c, err := vit.Detect(f)
+		c, err := DetectOfficial(f)
 		if err != nil {
-			return nil, fmt.Errorf("promptcam: load %s: %w", f.Path(), err)
+			return nil, err
 		}
 		return LoadOfficial(f, c)
 	}
@@ -220,10 +235,44 @@ const officialPrompts = "vpt.prompt_embeddings" // [N, C, D]
 
 // IsOfficial reports whether f is a checkpoint of the authors' code, with prompts under
 // vpt.prompt_embeddings.
-func IsOfficial(f *checkpoint.File) bool {
-	_, ok := f.Info(officialPrompts)
-	return ok
+func IsOfficial(f *checkpoint.File) bool { return officialName(f, officialPrompts) != "" }
+
+// officialName returns the file's name of a tensor, which wrappers of the model may have lengthened, or "".
+func officialName(f *checkpoint.File, bare string) string {
+	if _, ok := f.Info(bare); ok {
+		return bare
+	}
+	names := f.Names()
+	if i := slices.IndexFunc(names, func(name string) bool { return checkpoint.CutWrappers(name) == bare }); i >= 0 {
+		return names[i]
+	}
+	return ""
 }
+
+// DetectOfficial returns the architecture of the backbone in a checkpoint of the authors' code. Presets that
+// differ only in what LoadOfficial sets itself are alike to it: it then names the size alone, such as vitb16.
+func DetectOfficial(f *checkpoint.File) (vit.Config, error) {
+	c, err := vit.Detect(f)
+	var several *vit.AmbiguousError
+	if errors.As(err, &several) {
+		for i, fit := range several.Fit {
+			_, fit.Name, _ = strings.Cut(fit.Name, "-")
+			fit.Mean, fit.Std, fit.Labels = officialMean, officialStd, 0
+			if i > 0 && fit != c {
+				return vit.Config{}, fmt.Errorf("promptcam: %w", err)
+			}
+			c = fit
+		}
+		return c, nil
+	}
+	if err != nil {
+		return vit.Config{}, fmt.Errorf("promptcam: %w", err)
+	}
+	return c, nil
+}
+
+// officialMean and officialStd are what the authors' code normalises pixels with, for every backbone.
+var officialMean, officialStd = [3]float32{0.5, 0.5, 0.5}, [3]float32{0.5, 0.5, 0.5}
 
 // LoadOfficial reads a checkpoint of the authors' code, which holds backbone, prompts and head. c is the
 // backbone's architecture. Classes are numbered from "1", since the file does not name them. Mean and Std
@@ -238,22 +287,23 @@ func LoadOfficial(f *checkpoint.File, c vit.Config) (m *Model, err error) {
 	if !IsOfficial(f) {
 		return nil, fmt.Errorf("%w of the authors' code: no tensor %s", ErrFormat, officialPrompts)
 	}
-	half := [3]float32{0.5, 0.5, 0.5}
-	c.Mean, c.Std, c.Labels = half, half, 0
+	c.Mean, c.Std, c.Labels = officialMean, officialStd, 0
 	b, err := vit.LoadFrom(vit.Without(f, "vpt.", "head."), c)
 	if err != nil {
 		return nil, err
 	}
+	info, _ := f.Info(officialName(f, officialPrompts))
+	if shape := info.Shape; len(shape) != 3 || shape[0] != c.Depth || shape[2] != c.Dim {
+		return nil, fmt.Errorf("%s is %v, want [%d, C, %d]", officialPrompts, shape, c.Depth, c.Dim)
+	}
 	state := nn.Tensors{}
 	for name, from := range map[string]string{"class": officialPrompts, "head.weight": "head.weight", "head.bias": "head.bias"} {
-		if state[name], err = f.Tensor(from); err != nil {
+		in := cmp.Or(officialName(f, from), from)
+		if state[name], err = f.Tensor(in); err != nil {
 			return nil, err
 		}
 	}
 	prompts := state["class"]
-	if prompts.Rank() != 3 || prompts.Dim(0) != c.Depth || prompts.Dim(2) != c.Dim {
-		return nil, fmt.Errorf("%s is %v, want [%d, C, %d]", officialPrompts, prompts.Shape(), c.Depth, c.Dim)
-	}
 	official := Config{Mode: Deep, Classes: prompts.Dim(1)}
 	if c.Depth > 1 { // in every block but the last
 		official.Agnostic = official.Classes

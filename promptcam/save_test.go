@@ -17,6 +17,7 @@ import (
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
+	"github.com/promptcam/promptcam/tensor/tensortest"
 	"github.com/promptcam/promptcam/vit"
 )
 
@@ -51,7 +52,7 @@ func TestSaveAndLoad(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, m.Info(), opened.Info())
 		_, err = Open(path, path)
-		assert.ErrorContains(t, err, path+" is not the dino that "+path+" was trained on: ")
+		assert.ErrorContains(t, err, path+" is not the dino with SHA-256 "+m.Backbone.SHA256+" that "+path+" was trained on: ")
 	})
 }
 
@@ -67,6 +68,7 @@ func TestLoadRefusesAnotherBackbone(t *testing.T) {
 		assert.ErrorContains(t, err, path+" "+words)
 		var wrong *BackboneError
 		require.ErrorAs(t, err, &wrong)
+		assert.ErrorIs(t, err, ErrWrongBackbone)
 		assert.Equal(t, m.Info().Backbone, wrong.Want)
 	}
 
@@ -99,6 +101,25 @@ func TestLoadRefusesAnotherBackbone(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, m.Backbone.SHA256, resized.Backbone.SHA256, "the image size is no part of the identity")
 	refuses(resized.Backbone, "was trained at 32x32 pixels, the backbone is set to 64x64")
+
+	shallow := g.config
+	shallow.Depth = 2
+	wrong, err := vit.New(shallow, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	weights := filepath.Join(t.TempDir(), "vit.safetensors")
+	require.NoError(t, checkpoint.Save(weights, nn.State(wrong), nil))
+	_, err = Open(path, weights)
+	assert.ErrorIs(t, err, ErrWrongBackbone)
+	assert.ErrorContains(t, err, "promptcam: wrong backbone: "+weights+" is not the dino with SHA-256 "+m.Backbone.SHA256+" that "+path+" was trained on: vit: load: ")
+	same, err := vit.New(g.config, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	require.NoError(t, checkpoint.Save(weights, nn.State(same), nil))
+	_, err = Open(path, weights)
+	assert.ErrorIs(t, err, ErrWrongBackbone)
+	assert.ErrorContains(t, err, m.Backbone.SHA256+", got dino with "+same.SHA256)
+	_, err = Open(path, filepath.Join(t.TempDir(), "none"))
+	assert.ErrorIs(t, err, os.ErrNotExist)
+	assert.NotErrorIs(t, err, ErrWrongBackbone)
 }
 
 func TestLoadRefusesWhatIsNoModel(t *testing.T) {
@@ -188,4 +209,38 @@ func TestOpenAnOfficialCheckpoint(t *testing.T) {
 	golden := openGolden(t, "dino")
 	_, err = Open(golden.path("model.safetensors"), "")
 	assert.ErrorContains(t, err, "no preset has 3 blocks")
+}
+
+// A checkpoint of the authors' code needs no architecture where presets differ only in what their code replaces,
+// whatever it and its folder are called and however the model was wrapped.
+func TestOpenAnOfficialCheckpointOfSeveralPresets(t *testing.T) {
+	c, err := vit.Preset("deit-vitti16")
+	require.NoError(t, err)
+	c.ImageSize, c.Labels = [2]int{32, 32}, 0
+	b, err := vit.New(c, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	prompts := tensortest.Random(rand.New(rand.NewPCG(3, 4)), c.Depth, 3, c.Dim)
+	var first *Model
+	for _, prefix := range []string{"", "_orig_mod.", "module._fsdp_wrapped_module."} {
+		file := nn.Tensors{}
+		for name, w := range nn.State(b) {
+			file[prefix+strings.Replace(name, "blocks.1.", "blocks.1._checkpoint_wrapped_module.", 1)] = w
+		}
+		file[prefix+"vpt.prompt_embeddings"] = prompts
+		file[prefix+"head.weight"], file[prefix+"head.bias"] = tensor.New(1, c.Dim).Fill(0.1), tensor.New(1)
+		path := filepath.Join(t.TempDir(), "model.safetensors")
+		require.NoError(t, checkpoint.Save(path, file, nil))
+		f := open(t, path)
+		_, err := vit.Detect(f)
+		require.ErrorContains(t, err, "augreg-vitti16, deit-vitti16 and others")
+		m, err := Load(f, nil)
+		require.NoError(t, err, prefix)
+		assert.Equal(t, b.SHA256, m.Backbone.SHA256)
+		assert.Equal(t, "vitti16", m.Backbone.Config.Name, "no family is claimed")
+		if first == nil {
+			first = m
+		}
+		assert.Equal(t, first.Tensors(), m.Tensors())
+		assert.Equal(t, first.Info(), m.Info())
+	}
 }

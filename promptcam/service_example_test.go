@@ -40,7 +40,7 @@ func explainer(model *promptcam.Model) http.Handler {
 			http.Error(w, err.Error(), http.StatusUnsupportedMediaType)
 			return
 		}
-		e, err := model.Explain(photo)
+		e, err := model.ExplainContext(r.Context(), photo) // which ends if the client goes
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return

@@ -1,6 +1,10 @@
 package tensor
 
-import "github.com/promptcam/promptcam/tensor/internal/kernel"
+import (
+	"fmt"
+
+	"github.com/promptcam/promptcam/tensor/internal/kernel"
+)
 
 // activations are the Activations and their adjoints, on pieces.
 var activations = [...]struct{ to, backward func(dst, x, dy []float32) }{
@@ -17,12 +21,22 @@ var activations = [...]struct{ to, backward func(dst, x, dy []float32) }{
 // Results and derivatives have an absolute error of about one unit in the last place of max(1, |x|) (times
 // |dy|). The relative error is not small: below about x = -5.2, results may be exactly 0, and derivatives
 // -2^-64.
-func (a Activation) To(dst, x *Tensor) { activate("Activation.To", dst, x, x, activations[a].to) }
+func (a Activation) To(dst, x *Tensor) {
+	activate("Activation.To", dst, x, x, activations[a.known()].to)
+}
 
 // BackwardTo writes to dx the gradient of To's x, given that of its result. All must be contiguous; dx may be
 // x or dy.
 func (a Activation) BackwardTo(dx, x, dy *Tensor) {
-	activate("Activation.BackwardTo", dx, x, dy, activations[a].backward)
+	activate("Activation.BackwardTo", dx, x, dy, activations[a.known()].backward)
+}
+
+// known returns a. It panics unless a is one of the constants.
+func (a Activation) known() Activation {
+	if a < 0 || int(a) >= len(activations) {
+		panic(fmt.Sprintf("tensor: activation %d does not exist", a))
+	}
+	return a
 }
 
 // geluGrain is smaller than grain: an exponential costs several times an addition.

@@ -1,9 +1,11 @@
 package tensor_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"github.com/promptcam/promptcam/tensor"
@@ -56,5 +58,19 @@ func TestGELU(t *testing.T) {
 				f.BackwardTo(tensor.New(2), tensor.New(2), tensor.New(3))
 			})
 		})
+	}
+}
+
+func TestUnknownActivationsPanic(t *testing.T) {
+	x, w := tensor.New(2, 2), tensor.New(2, 2)
+	for _, act := range []tensor.Activation{-1, 3, 99} {
+		for _, do := range []func(){
+			func() { act.To(tensor.New(2, 2), x) },
+			func() { act.BackwardTo(tensor.New(2, 2), x, x) },
+			func() { tensor.LinearTo(tensor.New(2, 2), x, w, nil, tensor.After{Act: act}) },
+			func() { tensor.LinearBackwardActTo(tensor.New(2, 2), x, w, nil, x, act) },
+		} {
+			assert.PanicsWithValue(t, fmt.Sprintf("tensor: activation %d does not exist", act), do)
+		}
 	}
 }

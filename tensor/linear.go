@@ -84,13 +84,14 @@ func LinearTo(dst, x, w *Tensor, packed *Packed, after After) {
 	if s := after.Scale; s != nil && !slices.Equal(s.shape, w.shape[:1]) {
 		panic(&ShapeError{op, [][]int{s.shape}, fmt.Sprintf("want a scale [%d]", w.shape[0])})
 	}
+	separate(op, dst, x, w, after.Residual)
 	if dst.Len() == 0 {
 		return
 	}
 	p := products.Get()
 	p.c, p.a, p.b = dst.flat(), x.flat(), w.matrix().T()
 	p.packed = packed.of(op, w.shape[0], w.shape[1])
-	p.after = kernel.After{Act: kernel.Activation(after.Act)}
+	p.after = kernel.After{Act: kernel.Activation(after.Act.known())}
 	if after.Bias != nil {
 		p.after.Bias = after.Bias.Data()
 	}
@@ -117,6 +118,7 @@ func LinearBackwardTo(dx, dw, dy, x, w *Tensor, packed *Packed) {
 	}
 	if dw != nil {
 		linearShapes("LinearBackwardTo", dy, x, dw, nil)
+		separate("LinearBackwardTo", dw, dy, x)
 		if dw.Len() > 0 {
 			gemm(dw.matrix(), dy.flat().T(), x.flat())
 		}
@@ -129,12 +131,13 @@ func LinearBackwardTo(dx, dw, dy, x, w *Tensor, packed *Packed) {
 func LinearBackwardActTo(dx, dy, w *Tensor, packed *Packed, pre *Tensor, act Activation) {
 	const op = "LinearBackwardActTo"
 	same(op, dx, pre)
-	inputGrad(op, dx, dy, w, packed, kernel.After{Pre: pre.flat(), Act: kernel.Activation(act), Derivative: true})
+	inputGrad(op, dx, dy, w, packed, kernel.After{Pre: pre.flat(), Act: kernel.Activation(act.known()), Derivative: true})
 }
 
 // inputGrad computes dy·w, applies after and writes the result to dx.
 func inputGrad(op string, dx, dy, w *Tensor, packed *Packed, after kernel.After) {
 	linearShapes(op, dy, dx, w, nil)
+	separate(op, dx, dy, w)
 	if dx.Len() == 0 {
 		return
 	}

@@ -42,6 +42,7 @@ func MatMulTo(dst, a, b *Tensor) {
 		panic(&ShapeError{op, [][]int{dst.shape}, fmt.Sprintf("rows of the result have stride %d, want 1", dst.stride[r-1])})
 	}
 	dst.writable(op)
+	separate(op, dst, a, b)
 	if dst.Len() == 0 {
 		return
 	}

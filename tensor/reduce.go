@@ -33,6 +33,7 @@ func (t *Tensor) Sum(dims ...int) *Tensor {
 func SumTo(dst, src *Tensor) {
 	dst.writable("SumTo")
 	dst.expand("SumTo", src.shape) // panics before anything is written
+	separate("SumTo", dst, src)
 	dst.Fill(0)
 	addSum("SumTo", dst, src)
 }
@@ -40,6 +41,7 @@ func SumTo(dst, src *Tensor) {
 // AddSumTo adds to dst what SumTo would write.
 func AddSumTo(dst, src *Tensor) {
 	dst.writable("AddSumTo")
+	separate("AddSumTo", dst, src)
 	addSum("AddSumTo", dst, src)
 }
 

@@ -49,7 +49,7 @@ type runs struct {
 var runsTasks tasks[runs, *runs]
 
 // eachRun calls do, on several cores, with matching runs that cover a, to which do writes, and b and c,
-// broadcast to a's shape.
+// broadcast to a's shape. It reads a copy of b or c if writing to a would change elements that are read later.
 func eachRun(op string, alpha float32, a, b, c *Tensor, do func(alpha float32, a, b, c run)) {
 	a.writable(op)
 	n := a.Len()
@@ -60,6 +60,9 @@ func eachRun(op string, alpha float32, a, b, c *Tensor, do func(alpha float32, a
 	r.alpha, r.do, r.flat = alpha, do, true
 	for i, t := range [...]*Tensor{a, b, c} {
 		r.t[i].expandOf(op, t, a.shape)
+		if i > 0 && r.t[0].tangled(&r.t[i]) {
+			r.t[i].expandOf(op, t.Clone(), a.shape)
+		}
 		r.flat = r.flat && r.t[i].Contiguous()
 	}
 	if r.flat {
@@ -93,7 +96,7 @@ func (t *Tensor) rows(do func(r run)) {
 // lines returns the number of runs along t's last dimension; 1 for a scalar.
 func (t *Tensor) lines() int {
 	if len(t.shape) == 0 {
-		return 1
+		return t.Len()
 	}
 	return t.Len() / max(1, t.shape[len(t.shape)-1])
 }

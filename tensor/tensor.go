@@ -12,7 +12,7 @@ import (
 //
 // A tensor made by New or FromSlice is row-major and contiguous. Reshape, Transpose, Permute, Slice, Select
 // and Expand return views: they share elements with the tensor they came from. A tensor with no dimensions is
-// a scalar.
+// a scalar. The zero Tensor is not ready for use: its elements are missing, and what needs them panics.
 type Tensor struct {
 	shape  []int
 	stride []int     // elements to skip per step along each dimension; 0 where broadcast
@@ -76,8 +76,11 @@ func (t *Tensor) Rank() int { return len(t.shape) }
 // Dim returns the size of dimension i; negative i count from the last.
 func (t *Tensor) Dim(i int) int { return t.shape[t.axis("Dim", i)] }
 
-// Len returns the number of elements.
+// Len returns the number of elements. It panics for the zero Tensor.
 func (t *Tensor) Len() int {
+	if len(t.shape) == 0 && len(t.data) == 0 {
+		panic("tensor: the zero Tensor has no elements: use New or FromSlice")
+	}
 	n := 1
 	for _, s := range t.shape {
 		n *= s
@@ -135,10 +138,14 @@ func (t *Tensor) Clone() *Tensor {
 // At returns one element.
 func (t *Tensor) At(index ...int) float32 { return t.data[t.offset("At", index)] }
 
-// Set changes one element.
-func (t *Tensor) Set(v float32, index ...int) { t.data[t.offset("Set", index)] = v }
+// Set changes one element. It panics with a *ShapeError if t repeats elements, as views that Expand returns do.
+func (t *Tensor) Set(v float32, index ...int) {
+	t.writable("Set")
+	t.data[t.offset("Set", index)] = v
+}
 
 func (t *Tensor) offset(op string, index []int) int {
+	t.Len() // panics for the zero Tensor
 	if len(index) != len(t.shape) {
 		panic(&ShapeError{op, [][]int{t.shape}, fmt.Sprintf("%d indices for %d dimensions", len(index), len(t.shape))})
 	}

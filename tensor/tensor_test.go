@@ -132,6 +132,37 @@ func TestAt(t *testing.T) {
 	requirePanic(t, "tensor: Dim: shape [2 3]: no dimension -3", func() { x.Dim(-3) })
 }
 
+func TestZeroTensorPanics(t *testing.T) {
+	var zero tensor.Tensor
+	for name, do := range map[string]func(){
+		"Len":     func() { zero.Len() },
+		"Data":    func() { zero.Data() },
+		"At":      func() { zero.At() },
+		"Set":     func() { zero.Set(1) },
+		"Fill":    func() { zero.Fill(1) },
+		"Clone":   func() { zero.Clone() },
+		"Add":     func() { zero.Add(tensor.New()) },
+		"AddTo":   func() { tensor.AddTo(tensor.New(2), tensor.New(2), &zero) },
+		"Scale":   func() { zero.Scale(2) },
+		"Expand":  func() { zero.Expand(2, 3) },
+		"Sum":     func() { zero.Sum() },
+		"SumTo":   func() { tensor.SumTo(tensor.New(), &zero) },
+		"Reshape": func() { zero.Reshape(1) },
+	} {
+		assert.PanicsWithValue(t, "tensor: the zero Tensor has no elements: use New or FromSlice", do, name)
+	}
+	for name, do := range map[string]func(){
+		"MatMul":    func() { zero.MatMul(tensor.New(1, 1)) },
+		"Transpose": func() { zero.Transpose() },
+		"Slice":     func() { zero.Slice(0, 0, 1) },
+		"Softmax":   func() { zero.Softmax() },
+		"ArgMax":    func() { zero.ArgMax() },
+	} {
+		assert.Panics(t, do, name)
+	}
+	assert.Empty(t, zero.Shape())
+}
+
 func TestShapeError(t *testing.T) {
 	assert.EqualError(t, &tensor.ShapeError{Op: "X", Reason: "why"}, "tensor: X: why")
 	requirePanic(t, "tensor: MatMul: shapes [16 397 768] and [512 768]: inner sizes 768 and 512 differ", func() {

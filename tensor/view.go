@@ -92,7 +92,7 @@ func (t *Tensor) Select(dim, i int) *Tensor {
 }
 
 // Expand returns a view of the given shape that repeats t along the dimensions that t lacks or has with size
-// one, without copying. Operations panic rather than write to such a view; Set does not check.
+// one, without copying. Operations and Set panic rather than write to such a view.
 func (t *Tensor) Expand(shape ...int) *Tensor {
 	Size("Expand", shape)
 	return t.expand("Expand", shape).view()
@@ -108,6 +108,7 @@ func (t *Tensor) expand(op string, shape []int) *Tensor {
 
 // expandOf makes v the view of t that expand returns. It reuses v's strides and keeps shape.
 func (v *Tensor) expandOf(op string, t *Tensor, shape []int) *Tensor {
+	t.Len() // panics for the zero Tensor
 	lead := len(shape) - len(t.shape)
 	stride := v.stride[:0]
 	for range lead {
@@ -127,7 +128,7 @@ func (v *Tensor) expandOf(op string, t *Tensor, shape []int) *Tensor {
 	return v
 }
 
-// writable panics if t repeats elements, so that writing to it on several cores would race.
+// writable panics if t repeats elements: writing to one would change others, and race on several cores.
 func (t *Tensor) writable(op string) {
 	for i, s := range t.shape {
 		if s > 1 && t.stride[i] == 0 && t.Len() > 0 {

@@ -144,6 +144,7 @@ func TestExpandedViewsAreNotWritten(t *testing.T) {
 		"Axpy":        func() { tensor.Axpy(all, 2, x) },
 		"CopyTo":      func() { tensor.CopyTo(all, x) },
 		"Fill":        func() { all.Fill(1) },
+		"Set":         func() { all.Set(1, 0, 0, 0) },
 		"SumTo":       func() { tensor.SumTo(all, x) },
 		"MatMulTo":    func() { tensor.MatMulTo(all, x, row) },
 		"AttentionTo": func() { tensor.AttentionTo(all, nil, nil, x, 1, tensor.KV{K: x, V: x}) },

@@ -118,7 +118,7 @@ type branch interface {
 // add returns x + scale∘f(y), with DropPath in training.
 func (b *Block) add(x *autograd.Var, scale *LayerScale, f branch, y *autograd.Var) *autograd.Var {
 	tp := x.Tape()
-	drops := b.DropPath > 0 && tp.Rand != nil
+	drops := b.DropPath != 0 && tp.Rand != nil // DropPath panics for what is no probability
 	switch {
 	case !drops && scale == nil:
 		return f.ForwardAdd(autograd.Residual{X: x}, y)

@@ -1,14 +1,12 @@
 package vit
 
 import (
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"math"
 	"slices"
-	"strings"
 )
 
 // Config describes a vision transformer: its shape, and the few choices in which the published families
@@ -49,6 +47,41 @@ func (c Config) posRows() int {
 		return h * w
 	}
 	return 1 + h*w
+}
+
+// shapes returns the shapes of the parameters of architecture c, by name.
+func (c Config) shapes() map[string][]int {
+	d := c.Dim
+	s := map[string][]int{
+		"cls_token": {1, 1, d}, "pos_embed": {1, c.posRows(), d}, "patch_embed.proj.weight": {d, 3, c.PatchSize, c.PatchSize},
+		"norm.weight": {d}, "norm.bias": {d},
+	}
+	linear := func(name string, out, in int) { s[name+".weight"], s[name+".bias"] = []int{out, in}, []int{out} }
+	norm := func(name string) { s[name+".weight"], s[name+".bias"] = []int{d}, []int{d} }
+	if c.PreNorm {
+		norm("norm_pre")
+	} else {
+		s["patch_embed.proj.bias"] = []int{d}
+	}
+	if c.Registers > 0 {
+		s["reg_token"] = []int{1, c.Registers, d}
+	}
+	if c.Labels > 0 {
+		linear("head", c.Labels, d)
+	}
+	for i := range c.Depth {
+		block := fmt.Sprintf("blocks.%d.", i)
+		norm(block + "norm1")
+		norm(block + "norm2")
+		linear(block+"attn.qkv", 3*d, d)
+		linear(block+"attn.proj", d, d)
+		linear(block+"mlp.fc1", c.Hidden, d)
+		linear(block+"mlp.fc2", d, c.Hidden)
+		if c.LayerScale {
+			s[block+"ls1.gamma"], s[block+"ls2.gamma"] = []int{d}, []int{d}
+		}
+	}
+	return s
 }
 
 // size returns the number of parameters without biases, norms and the like.
@@ -128,104 +161,4 @@ func ReadConfig(r io.Reader) (c Config, err error) {
 		return c, fmt.Errorf("vit: config: want a JSON object with the fields of Config: %w", err)
 	}
 	return c, c.Validate()
-}
-
-// Statistics for normalising pixels: ImageNet's from torchvision, CLIP's from OpenAI's clip.load; AugReg's
-// map [0, 1] to [-1, 1] (big_vision).
-var (
-	imagenetMean = [3]float32{0.485, 0.456, 0.406}
-	imagenetStd  = [3]float32{0.229, 0.224, 0.225}
-	clipMean     = [3]float32{0.48145466, 0.4578275, 0.40821073}
-	clipStd      = [3]float32{0.26862954, 0.26130258, 0.27577711}
-	half         = [3]float32{0.5, 0.5, 0.5}
-)
-
-// Presets returns the known published backbones, sorted by name. A name is the family and the size:
-// "dino-vits16" is DINO's ViT-S with patches of 16 pixels.
-//
-//	augreg-vitti16, augreg-vits16, augreg-vitb16  Steiner et al. 2021, timm's vit_{tiny,small,base}_patch16_224
-//	bioclip-vitb16                                Stevens et al. 2023, image tower
-//	clip-vitb16                                   Radford et al. 2021 (OpenAI's weights), image tower
-//	deit-vitti16, deit-vits16, deit-vitb16        Touvron et al. 2020, without distillation token
-//	dino-vits16, dino-vits8, dino-vitb16, -vitb8  Caron et al. 2021
-//	dinov2-vits14, dinov2-vitb14, dinov2-vitl14   Oquab et al. 2023; each also with 4 registers, such as dinov2-vits14-reg
-//	mae-vitb16                                    He et al. 2021
-//
-// DINOv2's weights were last trained at 518 pixels and have 37x37 position embeddings; its presets use 224,
-// as its authors' evaluation and Prompt-CAM do, since 518 costs more than five times as much. Load resizes
-// position embeddings to ImageSize.
-//
-// AugReg and DeiT have a classifier of 1,000 labels; with Labels set to 0, Load ignores it.
-func Presets() []Config {
-	shapes := map[string][2]int{"ti": {192, 12}, "s": {384, 12}, "b": {768, 12}, "l": {1024, 24}}
-	var all []Config
-	add := func(family string, common Config, patch int, sizes ...string) {
-		for _, size := range sizes {
-			c := common
-			c.PatchSize = patch
-			c.ImageSize = [2]int{224, 224}
-			c.Dim, c.Depth = shapes[size][0], shapes[size][1]
-			c.Heads, c.Hidden = c.Dim/64, 4*c.Dim // as in every published family here
-			c.Name = fmt.Sprintf("%s-vit%s%d", family, size, patch)
-			if c.Registers > 0 {
-				c.Name += "-reg"
-			}
-			all = append(all, c)
-		}
-	}
-	imagenet := Config{Eps: 1e-6, Mean: imagenetMean, Std: imagenetStd}
-	add("dino", imagenet, 16, "s", "b")
-	add("dino", imagenet, 8, "s", "b")
-	add("mae", imagenet, 16, "b")
-
-	dinov2 := imagenet
-	dinov2.LayerScale = true
-	add("dinov2", dinov2, 14, "s", "b", "l")
-	dinov2.Registers = 4
-	dinov2.NoClassPos = true // as in timm's files; Meta's, which have a class position, load too
-	add("dinov2", dinov2, 14, "s", "b", "l")
-
-	deit := imagenet
-	deit.Labels = 1000
-	add("deit", deit, 16, "ti", "s", "b")
-	add("augreg", Config{Eps: 1e-6, Mean: half, Std: half, Labels: 1000}, 16, "ti", "s", "b")
-
-	// BioCLIP was trained from OpenAI's weights with open_clip's --pretrained openai (slurm/train.sh in
-	// Imageomics/bioclip), which implies quick GELU. Its published open_clip_config.json omits that, so
-	// open_clip runs it with plain GELU: mlfoundations/open_clip issue 771.
-	clip := Config{Eps: 1e-5, Mean: clipMean, Std: clipStd, PreNorm: true, QuickGELU: true}
-	add("clip", clip, 16, "b")
-	add("bioclip", clip, 16, "b")
-
-	slices.SortFunc(all, func(a, b Config) int { return cmp.Compare(a.Name, b.Name) })
-	return all
-}
-
-// Preset returns the preset of that name. The error for an unknown name lists the presets that contain it or
-// share the longest beginning with it, or all if none does.
-func Preset(name string) (Config, error) {
-	var near []string
-	most := 0
-	typed := strings.ToLower(name)
-	for _, c := range Presets() {
-		if c.Name == name {
-			return c, nil
-		}
-		n := len(typed)
-		if !strings.Contains(c.Name, typed) {
-			for !strings.HasPrefix(c.Name, typed[:n]) {
-				n--
-			}
-		}
-		if n > most {
-			near, most = nil, n
-		}
-		if n == most {
-			near = append(near, c.Name)
-		}
-	}
-	if most > 0 {
-		return Config{}, fmt.Errorf("vit: no preset %q; near it: %s", name, strings.Join(near, ", "))
-	}
-	return Config{}, fmt.Errorf("vit: no preset %q; there are %s", name, strings.Join(near, ", "))
 }

@@ -2,12 +2,15 @@ package vit
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/promptcam/promptcam/nn"
 )
 
 func TestPresetsAreValidAndSurviveJSON(t *testing.T) {
@@ -34,6 +37,16 @@ func TestPresetsAreValidAndSurviveJSON(t *testing.T) {
 	}, names)
 }
 
+func TestShapesAreThoseOfTheModel(t *testing.T) {
+	for _, c := range []Config{tiny, tinyHead, tinyClip, tinyDINO, tinyReg} {
+		got := map[string][]int{}
+		for name, value := range nn.State(newModel(c)) {
+			got[name] = value.Shape()
+		}
+		assert.Equal(t, got, c.shapes())
+	}
+}
+
 func TestPresetsCarryTheirOwnNormalisation(t *testing.T) {
 	for name, want := range map[string]Config{
 		"dino-vits8":        {PatchSize: 8, Dim: 384, Heads: 6, Eps: 1e-6, Mean: imagenetMean, Std: imagenetStd},
@@ -53,6 +66,22 @@ func TestPresetNamesWhatIsNear(t *testing.T) {
 	assert.EqualError(t, err, `vit: no preset "dino-vit16"; near it: dino-vitb16, dino-vitb8, dino-vits16, dino-vits8`)
 	_, err = Preset("DINOv2")
 	assert.ErrorContains(t, err, "near it: dinov2-vitb14, dinov2-vitb14-reg,")
+	for typed, want := range map[string]string{
+		"vit_tiny":                        "augreg-vitti16",
+		"vit_tiny_patch16_224":            "augreg-vitti16",
+		"ViT-Small":                       "augreg-vits16",
+		"deit_base":                       "deit-vitb16",
+		"dino_deitsmall8_pretrain":        "dino-vits8",
+		"dino_vitbase":                    "dino-vitb16, dino-vitb8",
+		"facebook/dinov2-large":           "dinov2-vitl14, dinov2-vitl14-reg",
+		"mae_vit_base_patch16":            "mae-vitb16",
+		"vit_base_patch16_clip_quickgelu": "clip-vitb16",
+		"augreg-vit":                      "augreg-vitb16, augreg-vits16, augreg-vitti16",
+		"dinov2_vits14":                   "dinov2-vitb14, dinov2-vitb14-reg, dinov2-vitl14, dinov2-vitl14-reg, dinov2-vits14, dinov2-vits14-reg",
+	} {
+		_, err = Preset(typed)
+		assert.EqualError(t, err, fmt.Sprintf("vit: no preset %q; near it: %s", typed, want))
+	}
 	_, err = Preset("resnet50")
 	assert.ErrorContains(t, err, "there are augreg-vitb16, augreg-vits16,")
 }

@@ -3,6 +3,8 @@ package vit
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,6 +43,7 @@ func published(t *testing.T, path, preset string, v convention) header {
 	h := header{path, map[string][]int{}}
 	for ours, shape := range shapesOf(c, c.posRows()) {
 		names := v.names(ours)
+		shape = slices.Clone(shape) // a bias shares its weight's
 		shape[0] /= len(names)
 		for _, name := range names {
 			h.shapes[name] = shape
@@ -88,6 +91,16 @@ func TestDetectPublishedFiles(t *testing.T) {
 		{"vit_base_patch16_clip_quickgelu_224.openai.safetensors", "timm CLIP", "clip-vitb16"},
 		{"openai/clip-vit-base-patch16/model.safetensors", "CLIPModel", "clip-vitb16"},
 		{"ViT-B-16.pt", "OpenAI CLIP", "clip-vitb16"},
+		{"hub/models--google--vit-base-patch16-224/snapshots/3f49326eb077/model.safetensors", "ViTForImageClassification", "augreg-vitb16"},
+		{"hub/models--google--vit-base-patch16-224-in21k/snapshots/3f49326eb077/pytorch_model.bin", "ViTForImageClassification of transformers 5", "augreg-vitb16"},
+		{"hub/models--facebook--dino-vits16/snapshots/12345/model.safetensors", "ViTModel", "dino-vits16"},
+		{"hub/models--facebook--deit-tiny-patch16-224/blobs/e3b0c44298fc", "ViTForImageClassification", "deit-vitti16"},
+		{"hub/models--timm--vit_small_patch16_224.augreg_in21k/snapshots/a/model.safetensors", "timm", "augreg-vits16"},
+		{"hub/models--openai--clip-vit-base-patch16/snapshots/57c2/pytorch_model.bin", "CLIPModel", "clip-vitb16"},
+		{"hub/models--imageomics--bioclip/snapshots/1/open_clip_pytorch_model.bin", "open_clip with a text tower of its own", "bioclip-vitb16"},
+		{"vit_base_patch16_clip_224.openai/model.safetensors", "timm CLIP", "clip-vitb16"},
+		{"dinov2_teacher_checkpoint.pth", "DINOv2, training", "dinov2-vitl14"},
+		{"teacher_checkpoint.pth", "DINOv2, blocks in chunks", "dinov2-vits14"},
 		{"bioclip/open_clip_pytorch_model.bin", "open_clip with a text tower of its own", "bioclip-vitb16"},
 	} {
 		if f.preset == "" { // DINO's authors call their own ViT-S deitsmall
@@ -114,12 +127,40 @@ func TestDetectDoesNotGuess(t *testing.T) {
 		{"vit_base_patch16_224_miil.pth", "augreg-vitb16", timm, "augreg-vitb16, deit-vitb16 and others"},
 		{"dino_or_mae.pth", "dino-vitb16", timm, "dino-vitb16, mae-vitb16"},
 		{"open_clip_pytorch_model.bin", "clip-vitb16", clip, "bioclip-vitb16, clip-vitb16 and others that differ in the activation"},
-		{"vit_base_patch16_clip_224.laion2b.bin", "clip-vitb16", clip, "state which it is (-arch)"},
+		{"vit_base_patch16_clip_224.laion2b.bin", "clip-vitb16", clip, "state which it is (--arch NAME or FILE.json)"},
 	} {
 		_, err := Detect(published(t, f.path, f.preset, f.v))
 		assert.ErrorContains(t, err, f.want)
 		assert.ErrorContains(t, err, "vit: detect architecture of "+f.path)
+		var several *AmbiguousError
+		if assert.ErrorAs(t, err, &several) {
+			assert.Contains(t, f.want+several.Error(), several.Fit[0].Name)
+			assert.Equal(t, several.Fit[0].Dim, several.Fit[1].Dim)
+		}
 	}
+}
+
+// timm's CLIPs that were fine-tuned on ImageNet have GELU, whoever trained them before.
+func TestDetectDoesNotTakeFineTunedCLIPsForOpenAIs(t *testing.T) {
+	timm := convention{rename: asTimm}
+	for _, path := range []string{
+		"vit_base_patch16_clip_224.openai_ft_in1k/model.safetensors",
+		"vit_base_patch16_clip_384.openai_ft_in12k_in1k.bin",
+		"hub/models--timm--vit_base_patch16_clip_224.openai_ft_in12k/snapshots/0/model.safetensors",
+		"openai-clip-finetuned.pth",
+	} {
+		_, err := Detect(published(t, path, "clip-vitb16", timm))
+		assert.ErrorContains(t, err, "bioclip-vitb16, clip-vitb16 and others that differ in the activation", path)
+	}
+	for _, labels := range []int{1000, 11821} { // whatever it is called
+		h := published(t, "clip_openai.pth", "clip-vitb16", timm)
+		h.shapes["head.weight"], h.shapes["head.bias"] = []int{labels, 768}, []int{labels}
+		_, err := Detect(h)
+		assert.ErrorContains(t, err, "differ in the activation")
+	}
+	c, err := Detect(published(t, "vit_base_patch16_clip_quickgelu_224.openai_ft.pth", "clip-vitb16", timm))
+	require.NoError(t, err)
+	assert.True(t, c.QuickGELU)
 }
 
 func TestDetectKeepsTheFilesOwnLabels(t *testing.T) {
@@ -163,10 +204,34 @@ func TestDetectWhatTheFileStates(t *testing.T) {
 	}
 }
 
+// What the metadata state must not decide how much memory is taken.
+func TestDetectRefusesAnArchitectureOutOfProportion(t *testing.T) {
+	weights := weightsOf(tiny, 10, 1)
+	for patches, fits := range map[int]bool{3: true, 8: true, 64: false, 256: false} {
+		huge := with(tiny, func(c *Config) { c.ImageSize = [2]int{4 * patches, 4 * patches} })
+		f := stateOf(t, weights, huge)
+		c, err := Detect(f)
+		if fits {
+			require.NoError(t, err)
+			assert.Equal(t, huge, c)
+			_, err = LoadFrom(f, c)
+			assert.NoError(t, err)
+			continue
+		}
+		want := fmt.Sprintf("and an architecture of images of %dx%[1]d pixels has", 4*patches)
+		assert.ErrorContains(t, err, want)
+		_, err = LoadFrom(f, huge) // by who reads the metadata itself
+		assert.ErrorContains(t, err, want)
+		m, err := LoadFrom(weights, huge) // by who wants it
+		require.NoError(t, err)
+		assert.Equal(t, 1+patches*patches, m.Position.Value.Dim(1))
+	}
+}
+
 func TestDetectOfUnknownShapes(t *testing.T) {
 	small := header{"golden.safetensors", shapesOf(tiny, 10)}
 	_, err := Detect(small)
-	assert.EqualError(t, err, "vit: detect architecture of golden.safetensors: no preset has 2 blocks of width 8 (hidden 12), patches of 4 pixels and 0 registers (layer scale: false, norm before the blocks: false): state the architecture (-arch)")
+	assert.EqualError(t, err, "vit: detect architecture of golden.safetensors: no preset has 2 blocks of width 8 (hidden 12), patches of 4 pixels and 0 registers (layer scale: false, norm before the blocks: false): state the architecture in a file (--arch FILE.json)")
 	for want, shapes := range map[string]map[string][]int{
 		"not those of any known vision transformer": {"fc.weight": {3, 4}},
 		"no patch embedding or no blocks":           {"cls_token": {}, "pos_embed": {0}, "patch_embed.proj.weight": {}, "head.weight": {}},

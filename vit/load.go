@@ -1,9 +1,11 @@
 package vit
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -18,7 +20,10 @@ import (
 // Load reads a backbone of architecture c from a safetensors or PyTorch file with the names of timm, of
 // Meta's DINO, DINOv2, MAE and DeiT, of OpenAI's CLIP and open_clip, or of Hugging Face's transformers. See
 // LoadFrom.
-func Load(path string, c Config) (*Model, error) {
+func Load(path string, c Config) (*Model, error) { return LoadContext(context.Background(), path, c) }
+
+// LoadContext is Load until ctx is cancelled, which is noticed between two tensors.
+func LoadContext(ctx context.Context, path string, c Config) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -27,7 +32,7 @@ func Load(path string, c Config) (*Model, error) {
 		return nil, fmt.Errorf("vit: load: %w", err)
 	}
 	defer f.Close()
-	m, err := load(f, c)
+	m, err := load(ctx, f, c)
 	if err != nil {
 		return nil, fmt.Errorf("vit: load %s: %w", path, err)
 	}
@@ -37,37 +42,55 @@ func Load(path string, c Config) (*Model, error) {
 // LoadFrom makes a backbone of architecture c from the tensors of src, under any of the names that Load
 // knows.
 //
-// Position embeddings are resized to c.ImageSize as in timm; those of the file must be for a square image or,
-// if their number is not a square, for one of c.ImageSize. LoadFrom ignores a classifier if c.Labels is 0,
-// and tensors that only training needs (decoders, projection heads, mask tokens, the text tower). Any other
-// mismatch is an error that counts the missing, unknown and misshapen tensors and names the first of each;
-// NaN and infinite weights are errors too.
+// Position embeddings are resized to c.ImageSize as in timm, up to 1<<26 numbers or 4 times those of src, or up
+// to the latter alone if c.ImageSize is what the metadata of src states. Their grid is that of the Config that the
+// metadata of src states, if any; otherwise c's, if their number is right for it; otherwise a square.
+// LoadFrom ignores a classifier if c.Labels is 0, what only training needs (decoders, projection heads, mask
+// tokens, the text tower), and, beside a complete backbone, other modules, which Aside lists. Any other
+// mismatch is an error that counts the missing, unknown and misshapen tensors and names the first of each. It
+// wraps ErrUnsupported if no Config could run the weights. NaN and infinite weights are errors too.
+//
+// If src has a method Info, as *checkpoint.File does, shapes are compared before any tensor is read or memory
+// is allocated; otherwise reading stops at the first tensor that does not fit. Other tensors are never read.
 func LoadFrom(src nn.Source, c Config) (*Model, error) {
+	return LoadFromContext(context.Background(), src, c)
+}
+
+// LoadFromContext is LoadFrom until ctx is cancelled, which is noticed between two tensors.
+func LoadFromContext(ctx context.Context, src nn.Source, c Config) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	m, err := load(src, c)
+	m, err := load(ctx, src, c)
 	if err != nil {
 		return nil, fmt.Errorf("vit: load: %w", err)
 	}
 	return m, nil
 }
 
-func load(src nn.Source, c Config) (*Model, error) {
-	weights, err := canonical(src, c)
+func load(ctx context.Context, src nn.Source, c Config) (*Model, error) {
+	t := contentsOf(src)
+	l, err := t.layout()
 	if err != nil {
 		return nil, err
 	}
-	sum := identity(weights)
-	fitPosEmbed(weights, c)
-	// nn.Load reports all mismatches, but needs the model, which must not be huge.
-	const affordable = 1 << 28
-	held := 0
-	for _, t := range weights {
-		held += t.Len()
+	if m := t.compare(l, c); !m.none() {
+		return nil, t.mismatch(l, m, c)
 	}
-	if c.size() > held+affordable {
-		return nil, fmt.Errorf("the file holds %d numbers, architecture %q needs more than %d", held, c.Name, c.size())
+	if err := t.affords(c); err != nil {
+		return nil, err
+	}
+	weights, err := t.read(ctx, src, l, c)
+	if err != nil {
+		return nil, err
+	}
+	from, hasClass, _ := c.positions(weights["pos_embed"].Dim(1), t.grid(c.PatchSize))
+	if hasClass && c.NoClassPos {
+		foldClassPos(weights)
+	}
+	sum := identity(weights)
+	if h, w := c.Grid(); from != [2]int{h, w} {
+		weights["pos_embed"] = resizePosEmbed(weights["pos_embed"], c.posRows()-h*w, from, [2]int{h, w})
 	}
 	m := newModel(c)
 	if err := nn.Load(m, weights); err != nil {
@@ -77,8 +100,32 @@ func load(src nn.Source, c Config) (*Model, error) {
 	return m, nil
 }
 
-// Without returns src without the tensors whose names begin with one of prefixes. An official Prompt-CAM
-// checkpoint without "vpt." is a backbone.
+// mismatch returns the error for a file that is not of architecture c.
+func (t contents) mismatch(l layout, m misfit, c Config) error {
+	if reason := t.reason(m); reason != nil {
+		return reason
+	}
+	seen, err := t.seen(l)
+	if got, want := seen.Kind(), c.Kind(); err == nil && got != want {
+		return fmt.Errorf("the weights are a %s, architecture %q is a %s: %s", got, c.Name, want, m.text(1))
+	}
+	return errors.New(m.text(6))
+}
+
+// Aside returns the names of the tensors, sorted, that LoadFrom leaves aside although it does not know what
+// they are for: those of other modules beside the backbone, such as a classifier, a loss or a second copy. It
+// returns nil if src holds no backbone.
+func Aside(src interface{ Names() []string }) []string {
+	t := contentsOf(src)
+	l, err := recognise(t.names)
+	if err != nil {
+		return nil
+	}
+	return t.originals(l.aside)
+}
+
+// Without returns src without the tensors whose names, as [checkpoint.CutWrappers] returns them, begin with one
+// of prefixes. An official Prompt-CAM checkpoint without "vpt." is a backbone.
 func Without(src nn.Source, prefixes ...string) nn.Source { return without{src, prefixes} }
 
 type without struct {
@@ -87,51 +134,49 @@ type without struct {
 }
 
 func (w without) Names() []string {
-	return slices.DeleteFunc(slices.Clone(w.Source.Names()), func(name string) bool {
-		return slices.ContainsFunc(w.prefixes, func(p string) bool { return strings.HasPrefix(name, p) })
-	})
+	return slices.DeleteFunc(slices.Clone(w.Source.Names()), w.hides)
 }
 
-// canonical reads src under this package's names and in its shapes, with position embeddings of the file's
-// grid. Unknown tensors keep their names, for nn.Load to report.
-func canonical(src nn.Source, c Config) (nn.Tensors, error) {
-	l, err := recognise(slices.Sorted(slices.Values(src.Names())))
-	if err != nil {
-		return nil, err
-	}
-	weights := nn.Tensors{}
-	for _, ours := range slices.Sorted(maps.Keys(l.from)) {
-		if isClassifier(ours) && c.Labels == 0 {
-			continue
-		}
+func (w without) hides(name string) bool {
+	return slices.ContainsFunc(w.prefixes, func(p string) bool { return strings.HasPrefix(checkpoint.CutWrappers(name), p) })
+}
+
+// read reads what architecture c needs under this package's names and in its shapes, with position embeddings
+// of the file's grid.
+func (t contents) read(ctx context.Context, src nn.Source, l layout, c Config) (nn.Tensors, error) {
+	weights, want := nn.Tensors{}, c.shapes()
+	for _, ours := range slices.Sorted(maps.Keys(want)) {
 		parts := make([]*tensor.Tensor, len(l.from[ours]))
 		for i, name := range l.from[ours] {
-			if parts[i], err = src.Tensor(name); err != nil {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
+			var err error
+			if parts[i], err = src.Tensor(t.original[name]); err != nil {
 				return nil, err
 			}
 		}
-		if weights[ours], err = join(parts, l.from[ours]); err != nil {
+		w, err := join(parts, l.from[ours])
+		if err != nil {
 			return nil, err
 		}
-	}
-	for _, name := range l.unknown {
-		if weights[name] != nil {
-			return nil, fmt.Errorf("%s is there twice: also as %s", name, strings.Join(l.from[name], ", "))
+		if shape := padded(ours, w.Shape()); len(shape) != w.Rank() {
+			w = w.Contig().Reshape(shape...)
 		}
-		if weights[name], err = src.Tensor(name); err != nil {
-			return nil, err
+		if !fits(c, ours, w.Shape(), want[ours], t.grid(c.PatchSize)) {
+			return nil, fmt.Errorf("%s is %v, want %v", ours, w.Shape(), want[ours])
 		}
-	}
-	for _, name := range []string{"cls_token", "pos_embed"} { // CLIP: [D] and [T, D]
-		if t := weights[name]; t != nil && t.Rank() < 3 {
-			shape := append(slices.Repeat([]int{1}, 3-t.Rank()), t.Shape()...)
-			weights[name] = t.Contig().Reshape(shape...) // [1, 1, D], [1, T, D]
-		}
-	}
-	if c.NoClassPos {
-		foldClassPos(weights)
+		weights[ours] = w
 	}
 	return weights, nil
+}
+
+// foldClassPos removes the class token's position embedding by adding it to the class token, as timm does for
+// DINOv2 with registers.
+func foldClassPos(weights nn.Tensors) {
+	pos := weights["pos_embed"]
+	weights["cls_token"] = weights["cls_token"].Add(pos.Slice(1, 0, 1))
+	weights["pos_embed"] = pos.Slice(1, 1, pos.Dim(1)).Contig()
 }
 
 func isClassifier(name string) bool { return strings.HasPrefix(name, "head.") }
@@ -153,41 +198,27 @@ func join(parts []*tensor.Tensor, names []string) (*tensor.Tensor, error) {
 	return tensor.FromSlice(data, append([]int{rows}, first[1:]...)...), nil
 }
 
-// foldClassPos removes the class token's position embedding by adding it to the class token, as timm does for
-// DINOv2 with registers.
-func foldClassPos(weights nn.Tensors) {
-	pos, class := weights["pos_embed"], weights["cls_token"]
-	if pos == nil || class == nil || pos.Rank() != 3 || pos.Dim(0) != 1 || pos.Dim(1) < 2 ||
-		!slices.Equal(class.Shape(), []int{1, 1, pos.Dim(2)}) {
-		return // misshapen: nn.Load reports it
-	}
-	if !isSquare(pos.Dim(1) - 1) {
-		return // already without the class, or for an image that is not square
-	}
-	weights["cls_token"] = class.Add(pos.Slice(1, 0, 1))
-	weights["pos_embed"] = pos.Slice(1, 1, pos.Dim(1)).Contig()
-}
-
-// fitPosEmbed resizes pos_embed to c's grid. If the file's grid is unknown, it leaves the wrong shape for
-// nn.Load to report.
-func fitPosEmbed(weights nn.Tensors, c Config) {
-	pos := weights["pos_embed"]
-	if pos == nil || pos.Rank() != 3 || pos.Dim(0) != 1 || pos.Dim(2) != c.Dim {
-		return
-	}
+// positions returns the grid of a table of position embeddings with that many rows, and whether the first is
+// the class token's. A stated grid comes first; then, as in timm's loading, c's own if the number of rows is
+// right for it; then a square. ok is false if none has that many rows.
+func (c Config) positions(rows int, stated [2]int) (grid [2]int, class, ok bool) {
 	h, w := c.Grid()
-	prefix := c.posRows() - h*w
-	// Like timm, assume a square grid if the number of rows is a square: 36 are 6x6, not c's 4x9.
-	if !isSquare(pos.Dim(1)-prefix) || h == w && pos.Dim(1) == c.posRows() {
-		return
+	for _, grid := range [][2]int{stated, {h, w}} {
+		switch n := grid[0] * grid[1]; {
+		case n > 0 && rows == n+1:
+			return grid, true, true
+		case n > 0 && rows == n && c.NoClassPos:
+			return grid, false, true
+		}
 	}
-	side := squareRoot(pos.Dim(1) - prefix)
-	weights["pos_embed"] = resizePosEmbed(pos, prefix, [2]int{side, side}, [2]int{h, w})
+	if n := squareRoot(rows - 1); n > 0 && n*n == rows-1 {
+		return [2]int{n, n}, true, true
+	}
+	n := squareRoot(rows)
+	return [2]int{n, n}, false, c.NoClassPos && n > 0 && n*n == rows
 }
 
-func isSquare(n int) bool { return n > 0 && squareRoot(n)*squareRoot(n) == n }
-
-func squareRoot(n int) int { return int(math.Sqrt(float64(n))) }
+func squareRoot(n int) int { return int(math.Sqrt(float64(max(n, 0)))) }
 
 // identity returns the SHA-256, in hexadecimal, of the backbone's names, shapes and float32 values, without
 // the classifier. It does not depend on the format and names in the file.

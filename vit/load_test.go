@@ -1,6 +1,9 @@
 package vit
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"os"
@@ -78,7 +81,7 @@ func TestPositionsAreResizedAndTheIdentityStays(t *testing.T) {
 	weights := weightsOf(tiny, 1+9, 3)
 	same, err := LoadFrom(weights, tiny)
 	require.NoError(t, err)
-	for _, size := range [][2]int{{16, 16}, {8, 20}, {4, 36}} {
+	for _, size := range [][2]int{{16, 16}, {8, 20}, {4, 32}} {
 		c := tiny
 		c.ImageSize = size
 		h, w := c.Grid()
@@ -95,6 +98,60 @@ func TestPositionsAreResizedAndTheIdentityStays(t *testing.T) {
 	m, err := LoadFrom(oblong, c)
 	require.NoError(t, err)
 	assertState(t, oblong, m)
+}
+
+// The number of rows alone does not tell 4x9 patches from 6x6.
+func TestPositionsOfAnOblongImageWithASquareNumberOfPatches(t *testing.T) {
+	oblong := with(tiny, func(c *Config) { c.ImageSize = [2]int{16, 36} })
+	square := with(tiny, func(c *Config) { c.ImageSize = [2]int{24, 24} })
+	weights := weightsOf(oblong, 1+36, 11)
+	resized := func(from, to [2]int) []float32 { return resizePosEmbed(weights["pos_embed"], 1, from, to).Data() }
+	for _, c := range []struct {
+		file  nn.Source
+		want  Config
+		grids [2][2]int
+	}{
+		{weights, oblong, [2][2]int{}}, // as in timm, the rows stay where their number is right
+		{weights, square, [2][2]int{}},
+		{stateOf(t, weights, oblong), oblong, [2][2]int{}},
+		{stateOf(t, weights, oblong), square, [2][2]int{{4, 9}, {6, 6}}},
+		{stateOf(t, weights, square), oblong, [2][2]int{{6, 6}, {4, 9}}},
+		{stateOf(t, weights, oblong), with(tiny, func(c *Config) { c.ImageSize = [2]int{8, 16} }), [2][2]int{{4, 9}, {2, 4}}},
+		{weights, with(tiny, func(c *Config) { c.ImageSize = [2]int{8, 16} }), [2][2]int{{6, 6}, {2, 4}}},
+		{Without(stateOf(t, weights, oblong), "vpt."), square, [2][2]int{{4, 9}, {6, 6}}},
+	} {
+		m, err := LoadFrom(c.file, c.want)
+		require.NoError(t, err)
+		want := weights["pos_embed"].Data()
+		if c.grids != [2][2]int{} {
+			want = resized(c.grids[0], c.grids[1])
+		}
+		assert.Equal(t, want, m.Position.Value.Data(), "%v", c.grids)
+	}
+	// 10 rows are 3x3 patches and a class, or 2x5 patches without.
+	reg := weightsOf(tinyReg, 10, 12)
+	m, err := LoadFrom(stateOf(t, reg, with(tinyReg, func(c *Config) { c.ImageSize = [2]int{8, 20} })), tinyReg)
+	require.NoError(t, err)
+	assert.Equal(t, resizePosEmbed(reg["pos_embed"], 0, [2]int{2, 5}, [2]int{3, 3}).Data(), m.Position.Value.Data())
+	assert.Equal(t, reg["cls_token"].Data(), m.ClassToken.Value.Data())
+}
+
+// stateOf returns weights as a file that states its architecture.
+func stateOf(t *testing.T, weights nn.Tensors, c Config) *checkpoint.File {
+	t.Helper()
+	text, err := json.Marshal(c)
+	require.NoError(t, err)
+	return encoded(t, "backbone.safetensors", weights, map[string]string{"config": string(text)})
+}
+
+// encoded returns weights as a safetensors file of that name.
+func encoded(t *testing.T, name string, weights nn.Tensors, metadata map[string]string) *checkpoint.File {
+	t.Helper()
+	var b bytes.Buffer
+	require.NoError(t, checkpoint.Write(&b, weights, metadata))
+	f, err := checkpoint.Decode(bytes.NewReader(b.Bytes()), int64(b.Len()), name)
+	require.NoError(t, err)
+	return f
 }
 
 func TestIdentityTellsWeightsApart(t *testing.T) {
@@ -174,6 +231,107 @@ func TestLoadFromPassesOnTheSourcesError(t *testing.T) {
 	assert.ErrorIs(t, err, broken)
 }
 
+// A second copy of the backbone in one file: the one that is published is taken, the other left aside.
+func TestTheTeacherIsTaken(t *testing.T) {
+	for _, roots := range [][2]string{{"teacher.backbone.", "student.backbone."}, {"base_encoder.", "momentum_encoder."}, {"module.base_encoder.", "module.momentum_encoder."}, {"model.teacher.", "model.student."},
+		{"teacher_backbone.", "student_backbone."}, {"backbone.", "backbone_momentum."}, {"model_ema.module.", "model."}, {"ema_model.", "model."}} {
+		weights, other := weightsOf(tiny, 10, 13), weightsOf(tiny, 10, 14)
+		file := nn.Tensors{"step": tensor.New(1)}
+		var aside []string
+		for name := range weights {
+			file[roots[0]+name], file[roots[1]+name] = weights[name], other[name]
+			aside = append(aside, roots[1]+name)
+		}
+		m, err := LoadFrom(file, tiny)
+		require.NoError(t, err)
+		assertState(t, weights, m)
+		assert.ElementsMatch(t, append(aside, "step"), Aside(file))
+	}
+}
+
+func TestModulesBesideTheBackboneAreLeftAside(t *testing.T) {
+	weights := weightsOf(tiny, 10, 15)
+	for _, prefix := range []string{"", "model.", "net.backbone.", "encoder.", "timm_model.", "visual.trunk."} {
+		file := convention{prefix: prefix, rename: asTimm}.file(weights)
+		beside := []string{"classifier.weight", "criterion.weight", "fc.bias", "logit_scale", "loss_fn.center", "n_averaged", "projector.0.weight", "text.ln_final.weight", "train_acc.total"}
+		for _, name := range beside {
+			file[name] = tensor.New(2)
+		}
+		m, err := LoadFrom(file, tiny)
+		require.NoError(t, err, prefix)
+		assertState(t, weights, m)
+		assert.Equal(t, beside, Aside(file))
+
+		file[prefix+"blocks.0.adapter.weight"] = tensor.New(2) // a part of the backbone
+		_, err = LoadFrom(file, tiny)
+		assert.EqualError(t, err, "vit: load: 1 tensor unknown ("+prefix+"blocks.0.adapter.weight)")
+	}
+	assert.Nil(t, Aside(nn.Tensors{"fc.weight": tensor.New(1)}))
+}
+
+// safetensors' save_model writes one of the tensors that share memory, and the others' names.
+func TestTiedTensorsAreReadOnceMore(t *testing.T) {
+	weights := weightsOf(tiny, 10, 16)
+	weights["blocks.1.norm1.bias"] = weights["blocks.0.norm1.bias"]
+	file := nn.Tensors{}
+	for name, w := range weights {
+		if name != "blocks.1.norm1.bias" {
+			file["model."+name] = w
+		}
+	}
+	m, err := LoadFrom(encoded(t, "a", file, map[string]string{"model.blocks.1.norm1.bias": "model.blocks.0.norm1.bias"}), tiny)
+	require.NoError(t, err)
+	assertState(t, weights, m)
+	_, err = LoadFrom(encoded(t, "a", file, map[string]string{"model.blocks.1.norm1.bias": "model.gone"}), tiny)
+	assert.EqualError(t, err, "vit: load: 1 tensor missing (blocks.1.norm1.bias)")
+}
+
+func TestLoadEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	src := &counting{Tensors: weightsOf(tiny, 10, 17)}
+	src.after = func() {
+		if src.read == 5 {
+			cancel()
+		}
+	}
+	_, err := LoadFromContext(ctx, src, tiny)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Equal(t, 5, src.read)
+	path := filepath.Join(t.TempDir(), "tiny.safetensors")
+	require.NoError(t, checkpoint.Save(path, src.Tensors, nil))
+	_, err = LoadContext(ctx, path, tiny)
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.ErrorContains(t, err, path)
+}
+
+// A source that does not tell shapes is read up to the first tensor that does not fit, and what is unknown never.
+func TestReadingStopsAtTheFirstMisfit(t *testing.T) {
+	src := &counting{Tensors: weightsOf(tiny, 10, 18)}
+	src.Tensors["blocks.0.attn.qkv.bias"] = tensor.New(7)
+	_, err := LoadFrom(src, tiny)
+	assert.EqualError(t, err, "vit: load: blocks.0.attn.qkv.bias is [7], want [24]")
+	assert.Equal(t, 3, src.read)
+	src = &counting{Tensors: weightsOf(tiny, 10, 18)}
+	src.Tensors["blocks.0.attn.foo"] = tensor.New(7)
+	_, err = LoadFrom(src, tiny)
+	assert.EqualError(t, err, "vit: load: 1 tensor unknown (blocks.0.attn.foo)")
+	assert.Zero(t, src.read)
+}
+
+// counting counts what is read. It does not tell shapes.
+type counting struct {
+	nn.Tensors
+	read  int
+	after func()
+}
+
+func (c *counting) Tensor(name string) (*tensor.Tensor, error) {
+	if c.read++; c.after != nil {
+		c.after()
+	}
+	return c.Tensors.Tensor(name)
+}
+
 type failing struct {
 	nn.Tensors
 	err error
@@ -191,11 +349,13 @@ func TestWithoutHidesThePromptsOfAnOfficialCheckpoint(t *testing.T) {
 	file := convention{rename: asTimm}.file(weights)
 	file["vpt.prompt_embeddings"] = tensor.New(2, 3, 8)
 	file["head.weight"], file["head.bias"] = tensor.New(1, 8), tensor.New(1)
-	_, err := LoadFrom(file, tiny)
-	assert.ErrorContains(t, err, "vpt.prompt_embeddings")
-	m, err := LoadFrom(Without(file, "vpt."), tiny)
-	require.NoError(t, err)
-	assertState(t, weights, m)
+	assert.Equal(t, []string{"vpt.prompt_embeddings"}, Aside(file))
+	assert.Empty(t, Aside(Without(file, "vpt.")))
+	for _, src := range []nn.Source{file, Without(file, "vpt."), Without(file, "vpt.", "head.")} {
+		m, err := LoadFrom(src, tiny)
+		require.NoError(t, err)
+		assertState(t, weights, m)
+	}
 }
 
 func TestLoadReadsAFileAndNamesIt(t *testing.T) {

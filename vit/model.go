@@ -11,7 +11,8 @@ import (
 )
 
 // Model is a vision transformer (Dosovitskiy et al., arXiv 2010.11929). Its methods do not change it: any
-// number of goroutines may use it, each with its own tape.
+// number of goroutines may use it, each with its own tape. The parameters of a loaded model are frozen, so that
+// packages built on it need not write to it; to train them, set their Frozen to false.
 type Model struct {
 	Config Config
 	SHA256 string // of the backbone's weights, in hex; independent of file format, names and image size
@@ -26,7 +27,7 @@ type Model struct {
 	Head       *nn.Linear      `state:"head"` // [labels, D]; nil means none
 }
 
-// newModel returns a model of a valid config with zero parameters.
+// newModel returns a model of a valid config with zero parameters, all frozen.
 func newModel(c Config) *Model {
 	m := &Model{
 		Config:     c,
@@ -47,6 +48,7 @@ func newModel(c Config) *Model {
 	if c.Labels > 0 {
 		m.Head = nn.NewLinear(c.Dim, c.Labels)
 	}
+	nn.Freeze(m)
 	return m
 }
 
@@ -165,18 +167,17 @@ func New(c Config, rng *rand.Rand) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	normal := func(p *autograd.Param, deviation float64) { nn.Normal(rng, p.Value, deviation) }
+	normal := func(p *autograd.Param, deviation float64) { nn.Normal(rng, p, deviation) }
 	m := newModel(c)
+	for _, p := range nn.Params(m) {
+		p.Frozen = false
+	}
 	normal(m.ClassToken, 1e-6)
 	if m.Registers != nil {
 		normal(m.Registers, 1e-6)
 	}
 	normal(m.Position, 0.02)
-	var bias *tensor.Tensor
-	if m.Patch.Bias != nil {
-		bias = m.Patch.Bias.Value
-	}
-	nn.KaimingUniform(rng, m.Patch.Weight.Value.Reshape(c.Dim, -1), bias) // [D, 3·P·P]
+	nn.KaimingUniform(rng, m.Patch.Weight, m.Patch.Bias)
 	for _, b := range m.Blocks {
 		for _, l := range []*nn.Linear{b.Attn.QKV, b.Attn.Proj, b.MLP.FC1, b.MLP.FC2} {
 			normal(l.Weight, math.Sqrt(2/float64(l.Weight.Value.Dim(0)+l.Weight.Value.Dim(1))))

@@ -1,7 +1,9 @@
 package vit
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -96,6 +98,12 @@ func TestTokensEnterTheirBlock(t *testing.T) {
 	assert.Equal(t, x.Value().Data(), last.Value().Data())
 	assert.Equal(t, m.Norm.Forward(last).Value().Data(), m.Features(tp.Const(images)).Value().Data())
 	assert.PanicsWithValue(t, "vit: Tokens: block 3 of 2", func() { m.Tokens(tp.Const(images), 3) })
+	for _, blocks := range [][2]int{{-1, 1}, {0, 3}, {2, 1}} {
+		assert.PanicsWithValue(t, fmt.Sprintf("vit: Run: blocks [%d, %d) of 2", blocks[0], blocks[1]), func() {
+			h, w := m.Config.Grid()
+			m.Run(m.Embed(tp.Const(images)), h, w, blocks[0], blocks[1])
+		})
+	}
 	assert.PanicsWithValue(t, "vit: Tokens: block -1 of 2", func() { m.Tokens(tp.Const(images), -1) })
 }
 
@@ -131,6 +139,11 @@ func TestBlockInPartsEqualsTheWhole(t *testing.T) {
 func TestLoadTakesNoMemoryForWeightsThatAreNotThere(t *testing.T) {
 	huge := with(tiny, func(c *Config) { c.Dim, c.Hidden, c.Depth = 1<<14, 1<<14, 5 })
 	require.NoError(t, huge.Validate())
-	_, err := LoadFrom(weightsOf(tiny, 10, 13), huge)
-	assert.ErrorContains(t, err, `architecture "tiny" needs more than 8`)
+	weights := weightsOf(tiny, 10, 13)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, err := LoadFrom(weights, huge)
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+	assert.ErrorContains(t, err, `the weights are a ViT of 2 blocks of width 8 with patches of 4 pixels, architecture "tiny" is a ViT of 5 blocks of width 16384`)
 }

@@ -24,7 +24,8 @@ type rule struct {
 
 // table has a row per tensor and a column per naming, the first also for our names; a bar separates
 // alternatives. # stands for a block's number and what precedes it, * for weight or bias, the same in all
-// columns, and {q,k,v} for the parts of ours.
+// columns, and {q,k,v} for the parts of ours. transformers 5 has other names in memory, from which
+// torch.save(model.state_dict()) makes files, than save_pretrained writes: q_proj, o_proj, mlp.fc1, layers.0.
 //
 // Sources: timm/models/vision_transformer.py, and facebookresearch dino, dinov2, mae and deit; openai/CLIP
 // clip/model.py and open_clip; in transformers, the modeling_*.py and convert_*.py of clip, and of vit, vit_mae,
@@ -37,8 +38,8 @@ patch_embed.proj.weight               conv1.weight          embeddings.patch_emb
 patch_embed.proj.bias                 -                     -                                     embeddings.patch_embeddings.projection.bias
 norm_pre.*                            ln_pre.*              pre_layrnorm.*                        -
 #.norm1.*                             #.ln_1.*              #.layer_norm1.*                       #.layernorm_before.*|#.norm1.*
-#.attn.qkv.*                          #.attn.in_proj_*      #.self_attn.{q_proj,k_proj,v_proj}.*  #.attention.attention.{query,key,value}.*
-#.attn.proj.*                         #.attn.out_proj.*     #.self_attn.out_proj.*                #.attention.output.dense.*
+#.attn.qkv.*                          #.attn.in_proj_*      #.self_attn.{q_proj,k_proj,v_proj}.*  #.attention.attention.{query,key,value}.*|#.attention.{q_proj,k_proj,v_proj}.*
+#.attn.proj.*                         #.attn.out_proj.*     #.self_attn.out_proj.*                #.attention.output.dense.*|#.attention.o_proj.*
 #.ls1.gamma                           -                     -                                     #.layer_scale1.lambda1
 #.norm2.*                             #.ln_2.*              #.layer_norm2.*                       #.layernorm_after.*|#.norm2.*
 #.mlp.fc1.*                           #.mlp.c_fc.*          #.mlp.fc1.*                           #.intermediate.dense.*|#.mlp.fc1.*
@@ -52,12 +53,12 @@ head.pre_logits.fc.*|pre_logits.fc.*  -                     -                   
 // namings are the columns of table. Our names for the classifier begin with head.
 var namings = []naming{
 	{ // timm, and all of Meta's code, which follows it
-		rules:  rules(0, "blocks.#"),
+		rules:  rules(0, "blocks.#"), // and blocks.CHUNK.#: see find
 		towers: []string{"backbone."},
 		ignore: []string{
 			"mask_token",                                                                               // mae, dinov2, for training
 			"decoder_embed.", "decoder_blocks.", "decoder_norm.", "decoder_pred.", "decoder_pos_embed", // mae
-			"head.mlp.", "head.last_layer.", // dino's projection, in training checkpoints
+			"head.", "dino_head.", "ibot_head.", // projections of dino and dinov2, and others' classifiers
 			"head_dist.", // deit
 		},
 	},
@@ -80,7 +81,7 @@ var namings = []naming{
 		},
 	},
 	{ // ViT, DeiT, MAE and DINOv2 in transformers
-		rules:  rules(3, "encoder.layer.#"),
+		rules:  rules(3, "encoder.layer.#", "layers.#", "encoder.layers.#"),
 		towers: []string{"vit.", "deit.", "dinov2.", "dinov2_with_registers."},
 		ignore: []string{
 			"embeddings.mask_token",
@@ -91,18 +92,20 @@ var namings = []naming{
 	},
 }
 
-// rules returns the rules of a column of table, whose blocks' names begin with block.
-func rules(column int, block string) map[string]rule {
+// rules returns the rules of a column of table, whose blocks' names begin with one of blocks.
+func rules(column int, blocks ...string) map[string]rule {
 	all := map[string]rule{}
 	for row := range strings.Lines(strings.TrimSpace(table)) {
 		cells := strings.Fields(row)
 		ours, _, _ := strings.Cut(cells[0], "|")
 		for _, name := range strings.Split(cells[column], "|") {
-			before, braced, _ := strings.Cut(strings.Replace(name, "#", block, 1), "{")
-			within, after, _ := strings.Cut(braced, "}")
-			parts := strings.Split(within, ",") // one, empty, without braces
-			for i, part := range parts {
-				all[before+part+after] = rule{strings.Replace(ours, "#", "blocks.#", 1), i, len(parts)}
+			for _, block := range blocks {
+				before, braced, _ := strings.Cut(strings.Replace(name, "#", block, 1), "{")
+				within, after, _ := strings.Cut(braced, "}")
+				parts := strings.Split(within, ",") // one, empty, without braces
+				for i, part := range parts {
+					all[before+part+after] = rule{strings.Replace(ours, "#", "blocks.#", 1), i, len(parts)}
+				}
 			}
 		}
 	}
@@ -116,11 +119,15 @@ func (n *naming) find(name string) (r rule, ok bool) {
 		return rule{}, false
 	}
 	number, leaf := "", ""
-	words := strings.Split(name, ".")
-	for i, word := range words {
+	var words []string
+	for _, word := range strings.Split(name, ".") {
 		if isNumber(word) {
-			number, words[i] = word, "#"
+			number, word = word, "#"
+			if slices.Equal(words, []string{"blocks", "#"}) { // dinov2's block_chunks: blocks.CHUNK.BLOCK
+				continue
+			}
 		}
+		words = append(words, word)
 	}
 	pattern := strings.Join(words, ".")
 	r, ok = n.rules[pattern]
@@ -145,10 +152,22 @@ func (n *naming) ignores(name string) bool {
 	})
 }
 
+// partStems are the first words, up to a dot or an underscore, of what belongs to a vision transformer itself,
+// in this package's architectures and in others. A module of any other name beside the patch embedding and the
+// blocks, such as a classifier or a loss, takes no part in what the backbone computes.
+var partStems = strings.Fields("attn block blocks class cls conv1 dist distillation embed embeddings encoder layer layernorm layers ln local mask norm patch pos position positional post pre reg register rel relative rope stem storage token tokens transformer")
+
+// isPart reports whether a tensor, named without the backbone's prefix, may belong to the backbone.
+func isPart(name string) bool {
+	first := strings.FieldsFunc(name, func(r rune) bool { return r == '.' || r == '_' })
+	return len(first) == 0 || slices.Contains(partStems, first[0]) || strings.HasPrefix(name, "fc_norm.") || name == "head.probe"
+}
+
 // A layout maps each of our tensors to the file's.
 type layout struct {
 	from    map[string][]string // our name to the file's: one, or query, key and value
-	unknown []string            // of the file, sorted
+	unknown []string            // of the backbone, sorted
+	aside   []string            // of other modules than the backbone, sorted, but for those that naming.ignore lists
 }
 
 // recognise finds the naming and the prefix (vit., dinov2., visual., or a training program's) of a file's
@@ -176,8 +195,10 @@ func recognise(names []string) (layout, error) {
 		switch {
 		case ok && l.add(r, name):
 		case isInside && n.ignores(inside), isBeside && n.ignores(beside):
-		default:
+		case isInside && isPart(inside):
 			l.unknown = append(l.unknown, name)
+		default:
+			l.aside = append(l.aside, name)
 		}
 	}
 	for ours, parts := range l.from {
@@ -222,24 +243,52 @@ func family(names []string) (*naming, string, error) {
 			}
 		}
 	}
-	var best, quoted []string // prefixes
+	var best []string // prefixes
 	most := 2
 	for _, root := range slices.Sorted(maps.Keys(marks)) {
 		n := slices.Max(marks[root])
 		if n > most {
-			best, quoted, most = nil, nil, n
+			best, most = nil, n
 		}
 		if n == most {
-			best, quoted = append(best, root), append(quoted, strconv.Quote(root))
+			best = append(best, root)
 		}
 	}
+	best = firstCopies(best)
 	switch len(best) {
 	case 0:
 		return nil, "", fmt.Errorf("its names are not those of any known vision transformer (%s)", abridge(names))
 	case 1:
 		return &namings[slices.Index(marks[best[0]], most)], best[0], nil
 	}
+	var quoted []string
+	for _, root := range best {
+		quoted = append(quoted, strconv.Quote(root))
+	}
 	return nil, "", fmt.Errorf("it holds more than one backbone: under %s", abridge(quoted))
+}
+
+// copies are pairs of words in the prefixes of two copies of one backbone that a training program keeps, first the
+// one that is used afterwards: in self-distillation the teacher (dino, dinov2; lightly's examples), in MoCo the
+// encoder that is trained, otherwise, as in timm, the moving average.
+var copies = [][2]string{
+	{"teacher", "student"}, {"teacher_backbone", "student_backbone"},
+	{"base_encoder", "momentum_encoder"}, {"backbone", "backbone_momentum"},
+	{"ema", "model"}, {"model_ema", "model"}, {"ema_model", "model"},
+}
+
+// firstCopies returns roots, which are prefixes, without the second of copies.
+func firstCopies(roots []string) []string {
+	there := map[string]bool{}
+	for _, root := range roots {
+		there[root] = true
+	}
+	return slices.DeleteFunc(roots, func(root string) bool {
+		return slices.ContainsFunc(copies, func(c [2]string) bool {
+			first := strings.Replace("."+root, "."+c[1]+".", "."+c[0]+".", 1)[1:]
+			return first != root && there[first]
+		})
+	})
 }
 
 // abridge lists the first few names and counts the rest.

@@ -150,8 +150,21 @@ var (
 		"^reg_token", "embeddings.register_tokens", "^patch_embed.proj", "embeddings.patch_embeddings.projection", "^norm.", "layernorm.",
 		"^blocks.", "encoder.layer.", "^head", "classifier", "attn.qkv", "attention.attention.@", "attn.proj", "attention.output.dense",
 		"ls1.gamma", "layer_scale1.lambda1", "ls2.gamma", "layer_scale2.lambda1")
-	qkv      = [3]string{"query", "key", "value"}
-	qkvProjs = [3]string{"q_proj", "k_proj", "v_proj"}
+	// What transformers 5 calls them in memory.
+	asTransformersViT5 = strings.NewReplacer("^cls_token", "embeddings.cls_token", "^pos_embed", "embeddings.position_embeddings",
+		"^patch_embed.proj", "embeddings.patch_embeddings.projection", "^norm.", "layernorm.", "^blocks.", "layers.", "^head", "classifier",
+		"norm1", "layernorm_before", "norm2", "layernorm_after", "attn.qkv", "attention.@", "attn.proj", "attention.o_proj")
+	asTransformersDINOv25 = strings.NewReplacer("^cls_token", "embeddings.cls_token", "^pos_embed", "embeddings.position_embeddings",
+		"^reg_token", "embeddings.register_tokens", "^patch_embed.proj", "embeddings.patch_embeddings.projection", "^norm.", "layernorm.",
+		"^blocks.", "encoder.layer.", "^head", "classifier", "attn.qkv", "attention.@", "attn.proj", "attention.o_proj",
+		"ls1.gamma", "layer_scale1.lambda1", "ls2.gamma", "layer_scale2.lambda1")
+	asChunks = strings.NewReplacer("^reg_token", "register_tokens", "^blocks.0.", "blocks.0.0.", "^blocks.1.", "blocks.1.1.")
+	asChunk  = strings.NewReplacer("^reg_token", "register_tokens", "^blocks.", "blocks.0.")
+	asFSDP   = strings.NewReplacer("^blocks.0.", "blocks.0._fsdp_wrapped_module._checkpoint_wrapped_module.",
+		"^blocks.1.", "blocks._fsdp_wrapped_module.1._fsdp_wrapped_module.", "^norm", "_fsdp_wrapped_module.norm")
+	asCompiledBlocks = strings.NewReplacer("^blocks.0.", "blocks.0._orig_mod.", "^blocks.1.attn.", "blocks.1.attn._orig_mod.")
+	qkv              = [3]string{"query", "key", "value"}
+	qkvProjs         = [3]string{"q_proj", "k_proj", "v_proj"}
 )
 
 var conventions = []convention{
@@ -191,6 +204,21 @@ var conventions = []convention{
 	{name: "Dinov2Model", config: tinyDINO, rename: asTransformersDINOv2, split: qkv, extra: map[string][]int{"embeddings.mask_token": {1, 8}}},
 	{name: "Dinov2ForImageClassification", config: tinyDINO, prefix: "dinov2.", rename: asTransformersDINOv2, split: qkv,
 		extra: map[string][]int{"dinov2.embeddings.mask_token": {1, 8}, "classifier.weight": {5, 16}, "classifier.bias": {5}}},
+	{name: "DINOv2, training", config: tinyDINO, prefix: "backbone.", rename: asMeta, extra: map[string][]int{"backbone.mask_token": {1, 8},
+		"dino_head.mlp.0.weight": {9, 8}, "dino_head.last_layer.weight_g": {9, 1}, "ibot_head.last_layer.weight_v": {9, 4}}},
+	{name: "DINOv2, training, as checkpoint cuts its names", config: tinyDINO, rename: asMeta, extra: map[string][]int{"mask_token": {1, 8},
+		"dino_head.mlp.0.weight": {9, 8}, "dino_head.last_layer.weight_g": {9, 1}, "ibot_head.last_layer.weight_v": {9, 4}}},
+	{name: "DINOv2, blocks in chunks", config: tinyDINO, rename: asChunks},
+	{name: "DINOv2, blocks in one chunk, wrapped", config: tinyReg, prefix: "teacher.backbone._fsdp_wrapped_module.", rename: asChunk},
+	{name: "compiled", config: tiny, prefix: "_orig_mod.", rename: asTimm},
+	{name: "compiled and parallel", config: tinyHead, prefix: "module._orig_mod.", rename: asTimm},
+	{name: "compiled block by block", config: tiny, rename: asCompiledBlocks},
+	{name: "fully sharded, with activation checkpoints", config: tiny, prefix: "_fsdp_wrapped_module.", rename: asFSDP},
+	{name: "wrapped CLIP", config: tinyClip, prefix: "visual._orig_mod.", rename: asCLIP, flat: true},
+	{name: "ViTModel of transformers 5", config: tiny, rename: asTransformersViT5, split: qkvProjs, extra: map[string][]int{"pooler.dense.weight": {8, 8}}},
+	{name: "ViTForImageClassification of transformers 5", config: tinyHead, prefix: "vit.", rename: asTransformersViT5, split: qkvProjs},
+	{name: "Dinov2Model of transformers 5", config: tinyDINO, rename: asTransformersDINOv25, split: qkvProjs, extra: map[string][]int{"embeddings.mask_token": {1, 8}}},
+	{name: "Dinov2WithRegistersForImageClassification of transformers 5", config: tinyReg, prefix: "dinov2_with_registers.", rename: asTransformersDINOv25, split: qkvProjs},
 	{name: "Dinov2WithRegistersModel", config: tinyReg, rename: asTransformersDINOv2, split: qkv, extra: map[string][]int{"embeddings.mask_token": {1, 8}}},
 }
 
@@ -208,7 +236,7 @@ func FuzzRecognise(f *testing.F) {
 			return
 		}
 		used := map[string]int{}
-		for _, name := range l.unknown {
+		for _, name := range slices.Concat(l.unknown, l.aside) {
 			used[name]++
 		}
 		for _, parts := range l.from {

@@ -14,24 +14,30 @@ import (
 func resizePosEmbed(pos *tensor.Tensor, prefix int, from, to [2]int) *tensor.Tensor {
 	d := pos.Dim(-1)
 	src := pos.Contig().Data()
-	rows := resample(src[prefix*d:], from[1], to[1], d) // [from[0], to[1], D]
-	patches := resample(rows, from[0], to[0], to[1]*d)  // [to[0], to[1], D]
+	patches := src[prefix*d:]
+	if from[0]*to[1] > 4*max(from[0]*from[1], to[0]*to[1]) { // from tall to wide: PyTorch's order would need far more memory than the result
+		patches = resample(patches, from[0], to[0], from[1]*d) // [to[0], from[1], D]
+		patches = resample(patches, from[1], to[1], d)         // [to[0], to[1], D]
+	} else {
+		patches = resample(patches, from[1], to[1], d)       // [from[0], to[1], D]
+		patches = resample(patches, from[0], to[0], to[1]*d) // [to[0], to[1], D]
+	}
 	return tensor.FromSlice(slices.Concat(src[:prefix*d], patches), 1, prefix+to[0]*to[1], d)
 }
 
 // resample turns each line of x, `from` samples of n numbers each, into one of `to` samples.
 func resample(x []float32, from, to, n int) []float32 {
-	var out []float32
+	out := make([]float32, 0, len(x)/from*to)
 	taps := bicubicTaps(from, to)
 	for line := range slices.Chunk(x, from*n) {
 		for _, t := range taps {
-			y := make([]float32, n)
+			out = out[:len(out)+n]
+			y := out[len(out)-n:]
 			for j, w := range t.weights {
 				for k, v := range line[(t.first+j)*n:][:n] {
 					y[k] += w * v
 				}
 			}
-			out = append(out, y...)
 		}
 	}
 	return out

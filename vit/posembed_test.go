@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -46,6 +47,19 @@ func TestResizePosEmbedToItsOwnGridChangesNothing(t *testing.T) {
 		pos.Data()[i] = float32(i*i) / 7
 	}
 	assert.Equal(t, pos.Data(), resizePosEmbed(pos, 1, [2]int{3, 5}, [2]int{3, 5}).Data())
+}
+
+// From tall to wide, PyTorch's order of the two passes would take from[0]·to[1] rows of memory.
+func TestResizePosEmbedTakesMemoryInProportion(t *testing.T) {
+	pos := tensortest.Random(rand.New(rand.NewPCG(1, 2)), 1, 4000, 1)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	got := resizePosEmbed(pos, 0, [2]int{4000, 1}, [2]int{1, 4000})
+	runtime.ReadMemStats(&after)
+	assert.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(4<<20))
+	mean := tensor.New(1, 1, 1)
+	mean.Fill(resizePosEmbed(pos, 0, [2]int{4000, 1}, [2]int{1, 1}).Data()[0])
+	tensortest.Close(t, resizePosEmbed(mean, 0, [2]int{1, 1}, [2]int{1, 4000}), got, 1e-6)
 }
 
 func TestBicubicTapsSumToOneAndMirror(t *testing.T) {

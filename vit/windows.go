@@ -9,7 +9,8 @@ import (
 
 // Run applies the blocks [from, to), counted from 0, to the tokens x [B, prefix+h·w, D] of images with h rows
 // and w columns of patches, which may differ from Config's. With Config.Window, it panics if x has another
-// number of rows or the window's side does not divide h and w.
+// number of rows or the window's side does not divide h and w, and always for blocks that do not exist. Once the tape's Context is done, it skips the
+// blocks that are left: see autograd.Tape.
 //
 // With Config.Window, patches in all blocks but the last attend only to patches in their window, and the
 // class token and registers skip these blocks (windows as in ViTDet, Li et al., arXiv 2203.16527, shifted by
@@ -22,17 +23,23 @@ func (m *Model) Run(x *autograd.Var, h, w, from, to int) *autograd.Var {
 	if m.Config.Window > 0 && (x.Dim(1) != m.Config.Prefix()+h*w || h%m.Config.Window != 0 || w%m.Config.Window != 0) {
 		panic(&tensor.ShapeError{Op: "Run", Shapes: [][]int{x.Shape()}, Reason: fmt.Sprintf("want %d rows and %dx%d patches in windows of %dx%[4]d", m.Config.Prefix()+h*w, h, w, m.Config.Window)})
 	}
+	if from < 0 || to < from || to > len(m.Blocks) {
+		panic(fmt.Sprintf("vit: Run: blocks [%d, %d) of %d", from, to, len(m.Blocks)))
+	}
 	f := x.Tape().Frame()
 	if windowed := min(to, len(m.Blocks)-1); m.Config.Window > 0 && from < windowed {
 		prefix := m.Config.Prefix()
 		waiting := autograd.Slice(x, 1, 0, prefix)          // [B, prefix, D]
 		patches := autograd.Slice(x, 1, prefix, prefix+h*w) // [B, h·w, D]
-		for ; from < windowed; from++ {
+		for ; from < windowed && x.Tape().Err() == nil; from++ {
 			patches = f.Keep(m.inWindows(patches, h, w, from), waiting)
 		}
 		x = f.Keep(autograd.Concat(waiting, patches)) // [B, prefix+h·w, D]
 	}
 	for _, block := range m.Blocks[from:to] {
+		if x.Tape().Err() != nil {
+			break
+		}
 		x = f.Keep(block.Forward(x, nil))
 	}
 	return x

@@ -76,10 +76,14 @@ func TestWindowsKeepThingsNear(t *testing.T) {
 
 func TestGradientThroughWindows(t *testing.T) {
 	m, images := random(t, windowed, 2)
+	learned := []*autograd.Param{m.Blocks[0].Attn.QKV.Weight, m.Blocks[1].MLP.FC1.Weight, m.Position, m.Registers}
+	for _, p := range learned {
+		p.Frozen = false
+	}
 	off, err := gradcheck.Error(rand.New(rand.NewPCG(5, 6)), func(tp *autograd.Tape) *autograd.Var {
 		tokens := m.Features(tp.Const(images))
 		return autograd.CrossEntropy(autograd.Reshape(tokens, -1, windowed.Dim), make([]int, 2*(windowed.Prefix()+24)))
-	}, m.Blocks[0].Attn.QKV.Weight, m.Blocks[1].MLP.FC1.Weight, m.Position, m.Registers)
+	}, learned...)
 	require.NoError(t, err)
 	assert.Less(t, off, 1e-3)
 }

@@ -39,7 +39,7 @@ func TestPredict(t *testing.T) {
 	args := []string{"predict", "--model", model, "--weights", weights, filepath.Join(data, "red"), filepath.Join(data, "blue", "0.jpg")}
 	stdout, stderr, err := cub(t, t.Context(), args...)
 	require.NoError(t, err)
-	assert.Contains(t, stderr, "IMG.HEIC cannot be read: save as JPEG")
+	assert.Contains(t, stderr, "1 file left out: 1 .heic, IMG.HEIC (cannot be read: save as JPEG)")
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
 	require.Len(t, lines, 1+6+1+1)
 	assert.Equal(t, "path,predicted,probability,second,second_probability,head,row,column,error", lines[0])

@@ -2,11 +2,14 @@ package main
 
 import (
 	"cmp"
+	"encoding/csv"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -17,7 +20,13 @@ import (
 )
 
 // helps says what a flag does in a command where that is not what it does in training.
-var helps = map[string]string{"predict --skip-bad": "leave photographs that cannot be read out of the table (default: a row with the error)"}
+var helps = map[string]string{
+	"predict --skip-bad": "leave photographs that cannot be read out of the table (default: a row with the error)",
+	"evaluate --test":    tests,
+	"traits --test":      tests,
+}
+
+const tests = "share of each class's images that is tested, where the folder has no test split; not given: all but those that the model was trained on"
 
 // flagged gives a command the knobs of a struct and of the console as flags, or those with the given names
 // alone, divided by spaces. Its help shows the flags in common or, with -h all, every one. Before help is
@@ -70,6 +79,30 @@ func flagged(cmd *cobra.Command, c *console.Console, settings any, common, names
 	return cmd
 }
 
+// commandLine is what a command was called with, in the order of the flags' names. Of paths it keeps the last
+// name, since reports are shown to others.
+func commandLine(cmd *cobra.Command, args []string) string {
+	words := []string{cmd.CommandPath()}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		words = append(words, "--"+f.Name)
+		if value := f.Value.String(); value != f.NoOptDefVal {
+			words = append(words, quoted(filepath.Base(value)))
+		}
+	})
+	for _, a := range args {
+		words = append(words, quoted(filepath.Base(a)))
+	}
+	return strings.Join(words, " ")
+}
+
+// quoted quotes a word that a shell would not take for one.
+func quoted(word string) string {
+	if word == "" || strings.ContainsFunc(word, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune(`"'\$&;|<>*?()`, r) }) {
+		return strconv.Quote(word)
+	}
+	return word
+}
+
 func has(names, name string) bool { return slices.Contains(strings.Fields(names), name) }
 
 // grouped brings the knobs of a group together, groups in the order of their first knobs.
@@ -91,20 +124,29 @@ func swallowed(flags *pflag.FlagSet) (err error) {
 	return err
 }
 
-// words is a list of names divided by commas.
+// words is a list of names divided by commas. Names that hold commas stand in double quotes, as in CSV.
 type words []string
 
-func (w *words) String() string { return strings.Join(*w, ",") }
+func (w *words) String() string {
+	var b strings.Builder
+	c := csv.NewWriter(&b)
+	c.Write(*w) // a strings.Builder takes everything
+	c.Flush()
+	return strings.TrimSuffix(b.String(), "\n")
+}
 
 // Set reads a list.
 func (w *words) Set(text string) error {
 	*w = nil
-	for word := range strings.SplitSeq(text, ",") {
+	c := csv.NewReader(strings.NewReader(text))
+	c.LazyQuotes, c.TrimLeadingSpace, c.FieldsPerRecord = true, true, -1
+	lines, err := c.ReadAll()
+	for _, word := range slices.Concat(lines...) {
 		if word = strings.TrimSpace(word); word != "" {
 			*w = append(*w, word)
 		}
 	}
-	return nil
+	return err
 }
 
 // pixels is the height and width of images; zero means the architecture's own.

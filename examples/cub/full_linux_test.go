@@ -92,7 +92,7 @@ func TestFullDisk(t *testing.T) {
 	page, err := os.Stat(filepath.Join(want, "report", "index.html"))
 	require.NoError(t, err)
 	assert.Contains(t, limited(int(page.Size())-1), "index.html")
-	assert.Equal(t, []string{"curves.png", "history.csv", "model.safetensors", "predictions.csv", "state.safetensors"}, files(t, out))
+	assert.Equal(t, []string{"curves.png", "history.csv", "images.csv", "model.safetensors", "predictions.csv", "state.safetensors"}, files(t, out))
 
 	must(t, append(args, out, "-resume")...)
 	sameResults(t, want, out)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/run"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
 )
@@ -73,6 +75,12 @@ func kind(f *checkpoint.File) string {
 	if c, err := vit.Detect(f); err == nil {
 		return fmt.Sprintf("a backbone, %s: patches of %d pixels, width %d, %d blocks, %d heads", c.Name, c.PatchSize, c.Dim, c.Depth, c.Heads)
 	}
+	switch size, err := vit.Kind(f); {
+	case err == nil:
+		return "a backbone, a " + size
+	case errors.Is(err, vit.ErrUnsupported):
+		return "a backbone that cannot be used: " + err.Error()
+	}
 	return "a checkpoint"
 }
 
@@ -80,14 +88,21 @@ func dataCommand(c *console.Console) *cobra.Command {
 	s := newSource(c)
 	cmd := &cobra.Command{
 		Use: "data FOLDER", Args: cobra.ExactArgs(1), Short: "Show how a folder of photographs is read",
-		Long: `Prints the classes and the images of each split as training would read them, what is skipped, and which
-images cannot be read. birds renders the synthetic birds and names their folder.`,
+		Long: `Prints the classes and the images of each split as training would read them, what is left out, copies of
+the same photograph, and which images cannot be read. birds renders the synthetic birds and names their folder.`,
 		Example: "  cub data photographs",
 	}
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s.Data = args[0]
 		if err := s.open(cmd.Context()); err != nil {
 			return err
+		}
+		copies, err := run.Duplicates(cmd.Context(), s.Set)
+		if err != nil {
+			return err
+		}
+		for _, line := range copies {
+			c.Warn(line)
 		}
 		return describe(cmd.Context(), c, s.Set)
 	}

@@ -106,7 +106,7 @@ func TestLoadRefuses(t *testing.T) {
 	fails(t, append(load, "-weights", model), "--weights "+model+" is not the tiny")
 	fails(t, append(load, "-weights", weights, "-epochs", "3"), "cub evaluate has no flag --epochs")
 	fails(t, append(load, "-weights", weights, "-size", "64"), "--arch and --size are stated by "+model)
-	fails(t, []string{"evaluate", "--model", weights, "-data", data, "-weights", weights, "-out", t.TempDir()}, weights, "not a saved Prompt-CAM")
+	fails(t, []string{"evaluate", "--model", weights, "-data", data, "-weights", weights, "-out", t.TempDir()}, weights, "is a backbone, a ViT of 3 blocks")
 	fails(t, []string{"evaluate", "--model", filepath.Join(out, "none"), "-data", data, "-out", t.TempDir()}, "--model "+filepath.Join(out, "none")+": no such file")
 	fails(t, []string{"evaluate", "--model", filepath.Join(out, "metrics.json"), "-data", data, "-out", t.TempDir()}, "metrics.json", "neither safetensors nor a PyTorch file")
 	short := filepath.Join(t.TempDir(), "short.safetensors")
@@ -145,6 +145,23 @@ func TestOfficialCheckpoint(t *testing.T) {
 	fails(t, []string{"evaluate", "--model", model, "-arch", "dino-vitb16", "-data", data, "-out", out}, "--model", model)
 	fails(t, []string{"evaluate", "--model", model, "-arch", arch, "-data", data, "-classes", "1,2", "-out", out}, "has 3 classes", "has 2")
 	fails(t, []string{"evaluate", "--model", model, "-data", data, "-out", out}, "clip", "-arch")
+}
+
+// What is said of the backbone's file, to who gave another or one with more in it.
+func TestWeightsAreDescribed(t *testing.T) {
+	data := datatest.Photographs(t, t.TempDir(), 4)
+	weights, arch := tinyBackbone(t, func(w tensors) { w["criterion.weight"], w["n_averaged"] = w["norm.bias"], w["norm.bias"] })
+	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-samples", "0", "-out", t.TempDir()}
+	_, stderr, err := cub(t, t.Context(), args...)
+	require.NoError(t, err)
+	assert.Contains(t, stderr, "--weights "+weights+": tensors beside the backbone, left aside: 2 (criterion.weight, n_averaged ...)")
+
+	fails(t, append(args, "-arch", "dino-vitb16"), `the weights are a ViT of 3 blocks of width 24 with patches of 8 pixels, architecture "dino-vitb16" is a ViT-B/16`)
+	fails(t, append(args, "-arch", "vit_tiny"), "--arch", `no preset "vit_tiny"; near it: augreg-vitti16`)
+	distilled, _ := tinyBackbone(t, func(w tensors) { w["dist_token"] = w["cls_token"] })
+	for _, arch := range []string{"auto", arch, "deit-vitti16"} {
+		fails(t, append(args, "-weights", distilled, "-arch", arch), distilled, "unsupported architecture: a DeiT with distillation token (dist_token)")
+	}
 }
 
 func TestExplain(t *testing.T) {

@@ -111,6 +111,7 @@ func spelling(args []string) []string {
 // newSource returns a source whose job has the default settings and shows its work on a console.
 func newSource(c *console.Console) source {
 	s := source{Job: *run.NewJob(run.Quick(), nil, "out"), console: c}
+	s.Program = "cub " + version()
 	s.Observer = run.Observer{
 		Line: func(kind run.LineKind, text string) {
 			map[run.LineKind]func(string){run.Note: c.Say, run.Outcome: c.Result, run.Warning: c.Warn}[kind](text)

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var complete = []string{"curves.png", "history.csv", "metrics.json", "model.safetensors", "predictions.csv", "report/index.html"}
+var complete = []string{"curves.png", "history.csv", "images.csv", "metrics.json", "model.safetensors", "predictions.csv", "report/index.html"}
 
 var withFeatures = slices.Sorted(slices.Values(append([]string{"features.safetensors"}, complete...)))
 
@@ -71,6 +71,10 @@ func TestEveryModeLeavesAllResults(t *testing.T) {
 			page := read(t, out, "report", "index.html")
 			assert.Contains(t, page, "data:image/png;base64,")
 			assert.Contains(t, page, "predicted: ")
+			assert.Contains(t, page, "<td>cub train --")
+			assert.Contains(t, page, " --data "+filepath.Base(data)+" ")
+			assert.NotContains(t, page, filepath.Dir(data), "reports are shown to others")
+			assert.NotContains(t, page, out)
 		})
 	}
 }

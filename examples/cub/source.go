@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/data/birds"
 	"github.com/promptcam/promptcam/data/download"
 	"github.com/promptcam/promptcam/examples/internal/console"
@@ -38,6 +40,9 @@ type source struct {
 	run.Job
 	console *console.Console
 	bare    bool // nothing is named: own is meant, whatever files there are
+
+	tested bool    // a trained model is tested on the photographs
+	share  float64 // which of them is, in a folder without a test split; 0: all
 }
 
 // drawn reports whether the photographs are the synthetic birds.
@@ -79,22 +84,57 @@ func (s *source) open(ctx context.Context) error {
 		s.console.Warn(fmt.Sprintf("--data %s: read as class folders, of which --test are held out; --data %s has the published test images", dir, parent))
 	}
 	if !exists(dir) {
-		return fmt.Errorf("--data %s: no such folder", dir)
+		return noFolder(dir)
 	}
-	set, err := run.OpenSet(dir, s.Recipe, s.Classes...)
-	if err != nil {
+	if err := s.openSet(ctx, dir); err != nil {
+		if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "data: open ") {
+			err = fmt.Errorf("%s: %w", dir, inner)
+		}
 		return fmt.Errorf("--data, --classes: %w", err)
 	}
-	s.Set = set
-	for _, skipped := range set.Skipped {
-		s.console.Warn(fmt.Sprintf("--data %s: %s", dir, skipped))
+	if left := data.LeftOut(s.Set.Skipped); left != "" {
+		s.console.Warn(fmt.Sprintf("--data %s: %s", dir, left))
+	}
+	for _, remark := range s.Set.Remarks {
+		s.console.Warn(fmt.Sprintf("--data %s: %s", dir, remark))
 	}
 	if s.Traits == "auto" {
+		var err error
 		if s.Notes, err = run.OpenNotes(dir); err != nil {
 			return fmt.Errorf("--data: %w: --traits off goes without", err)
 		}
 	}
 	return nil
+}
+
+// openSet opens the folder of photographs.
+func (s *source) openSet(ctx context.Context, dir string) (err error) {
+	if s.tested {
+		return s.OpenTest(ctx, dir, s.share, s.Classes...)
+	}
+	s.Set, err = run.OpenSet(dir, s.Recipe, s.Classes...)
+	return err
+}
+
+// noFolder is the error of a folder that is not there.
+func noFolder(dir string) error {
+	hint := ""
+	if filepath.Separator == '/' && strings.Contains(dir, `\`) {
+		hint = `, and here folders are divided by /, not \`
+	}
+	entries, _ := os.ReadDir(filepath.Dir(dir)) // without them there is no hint
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	if base := filepath.Base(dir); len(names) > 0 && hint == "" {
+		if near := data.Nearest(names, base); data.Distance(near, base) <= 2 {
+			hint = ", the nearest is " + filepath.Join(filepath.Dir(dir), near)
+		}
+	}
+	return fmt.Errorf("--data %s: no such folder%s", dir, hint)
 }
 
 // draw renders the synthetic birds into the user's cache folder, unless they are there.
@@ -161,33 +201,47 @@ func (s *source) weights() (*checkpoint.File, error) {
 }
 
 // loadBackbone loads the backbone.
-func (s *source) loadBackbone() (*vit.Model, error) {
+func (s *source) loadBackbone(ctx context.Context) (*vit.Model, error) {
 	f, err := s.weights()
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close() // it is only read
-	c, err := s.architecture(f)
+	c, err := s.architecture(f, vit.Detect)
 	if err != nil {
 		return nil, err
 	}
-	m, err := vit.LoadFrom(f, c)
-	if err == nil {
-		return m, nil
+	m, err := vit.LoadFromContext(ctx, f, c)
+	if err != nil {
+		return nil, s.misfit(f, c, err)
 	}
-	if found, wrong := vit.Detect(f); wrong == nil && s.Arch != "auto" && found.Name != c.Name {
-		return nil, fmt.Errorf("--weights %s are a %s, and --arch is %s: leave --arch out", s.Weights, found.Name, s.Arch)
+	if aside := vit.Aside(f); len(aside) > 0 {
+		some := strings.Join(aside[:min(3, len(aside))], ", ")
+		s.console.Warn(fmt.Sprintf("--weights %s: tensors beside the backbone, left aside: %d (%s ...)", s.Weights, len(aside), some))
 	}
-	return nil, fmt.Errorf("--weights %s, --arch %s: %w", s.Weights, s.Arch, err)
+	return m, nil
 }
 
-// architecture returns what --arch and --size ask for.
-func (s *source) architecture(weights *checkpoint.File) (vit.Config, error) {
-	named := vit.Named
-	if strings.HasSuffix(s.Arch, ".json") {
-		named = readArchitecture
+// misfit says more about the error of loading weights as architecture c.
+func (s *source) misfit(weights *checkpoint.File, c vit.Config, err error) error {
+	if found, wrong := vit.Detect(weights); wrong == nil && s.Arch != "auto" && found.Name != c.Name {
+		return fmt.Errorf("--weights %s: these weights are a %s, %s; --arch %s is a %s: leave --arch out", s.Weights, found.Kind(), found.Name, s.Arch, c.Kind())
 	}
-	c, err := named(s.Arch, weights)
+	return fmt.Errorf("--weights %s, --arch %s: %w", s.Weights, s.Arch, err)
+}
+
+// architecture returns what --arch and --size ask for; for auto, what detect finds.
+func (s *source) architecture(weights *checkpoint.File, detect func(vit.Header) (vit.Config, error)) (c vit.Config, err error) {
+	switch {
+	case s.Arch == "auto":
+		if c, err = detect(weights); err != nil {
+			return c, err // which --arch may not help
+		}
+	case strings.HasSuffix(s.Arch, ".json"):
+		c, err = readArchitecture(s.Arch)
+	default:
+		c, err = vit.Named(s.Arch, weights)
+	}
 	if err != nil {
 		return c, fmt.Errorf("--arch: %w", err)
 	}
@@ -202,13 +256,12 @@ func (s *source) architecture(weights *checkpoint.File) (vit.Config, error) {
 }
 
 // readArchitecture reads a file as examples/pretrain writes it.
-func readArchitecture(path string, _ vit.Header) (c vit.Config, err error) {
-	f, err := os.Open(path)
+func readArchitecture(path string) (c vit.Config, err error) {
+	text, err := data.ReadText(nil, path)
 	if err != nil {
 		return c, err
 	}
-	defer f.Close() // it is only read
-	if c, err = vit.ReadConfig(f); err != nil {
+	if c, err = vit.ReadConfig(bytes.NewReader(text)); err != nil {
 		return c, fmt.Errorf("%s: %w", path, err)
 	}
 	return c, nil

@@ -33,13 +33,14 @@ attention maps of sample photographs. Without --data and --weights it does so on
 bundled backbone. Stop it at any time and continue with the same line and --resume.
 
 --out then holds report/index.html, model.safetensors, metrics.json, predictions.csv, history.csv, curves.png,
-traits.csv (with annotations), features.safetensors (the cached output of the frozen layers) and, until the run
-ends, state.safetensors.`,
+images.csv (which photographs were trained on), traits.csv (with annotations), features.safetensors (the cached
+output of the frozen layers) and, until the run ends, state.safetensors.`,
 		Example: `  cub train --data photographs --weights vit_tiny_patch16_224.safetensors --out out
   cub train --download --out out           CUB-200-2011 and DINO's ViT-S/16, downloaded first
   cub train --data CUB_200_2011 --weights vit_tiny_patch16_224.safetensors --classes 54,55,56,57 --out orioles
   cub train --mode deep -h                 the defaults of another mode`,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			t.Command = commandLine(cmd, args)
 			return t.ended(cmd.Context(), t.run(cmd.Context(), cmd.Flags()), t.saved)
 		},
 	}
@@ -87,7 +88,7 @@ func (t *training) run(ctx context.Context, flags *pflag.FlagSet) error {
 	if err := t.open(ctx); err != nil {
 		return err
 	}
-	b, err := t.loadBackbone()
+	b, err := t.loadBackbone(ctx)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ const (
 // of another run; the file's name may be empty.
 func (t *trained) command(cmd *cobra.Command, common, flags, file string, work func(ctx context.Context, args []string) error) *cobra.Command {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		t.Command = commandLine(cmd, args)
 		if err := t.Validate(); err != nil {
 			return console.UsageError{Err: err}
 		}
@@ -56,6 +57,9 @@ func (t *trained) command(cmd *cobra.Command, common, flags, file string, work f
 		}
 		defer t.file.Close() // it is only read
 		t.ModelDir = filepath.Dir(path)
+		if cmd.Flags().Changed("test") {
+			t.share = t.Test
+		}
 		return t.ended(cmd.Context(), work(cmd.Context(), args), t.saved)
 	}
 	return flagged(cmd, t.console, t, "model weights quiet "+common, flags, nil)
@@ -69,8 +73,8 @@ func (t *trained) load(ctx context.Context) (*promptcam.Model, error) {
 	}
 	info, err := promptcam.ReadInfo(t.file)
 	if err != nil {
-		if _, wrong := vit.Detect(t.file); wrong == nil {
-			return nil, fmt.Errorf("--model %s is a backbone: want the model.safetensors that training left, and this file in --weights", path)
+		if kind, wrong := vit.Kind(t.file); wrong == nil {
+			return nil, fmt.Errorf("--model %s is a backbone, a %s: --model wants the model.safetensors of a training, and --weights the backbone that it was trained on", path, kind)
 		}
 		return nil, fmt.Errorf("--model: %w", err)
 	}
@@ -86,7 +90,7 @@ func (t *trained) load(ctx context.Context) (*promptcam.Model, error) {
 		return nil, err
 	}
 	defer w.Close() // it is only read
-	b, err := vit.LoadFrom(w, arch)
+	b, err := vit.LoadFromContext(ctx, w, arch)
 	if err != nil {
 		return nil, fmt.Errorf("--weights %s is not the %s that %s was trained on: %w", t.Weights, arch.Name, path, err)
 	}
@@ -120,7 +124,7 @@ func (t *trained) official() (*promptcam.Model, error) {
 	if t.Weights != "" {
 		return nil, console.Usagef("--weights is not needed: %s, a checkpoint of the authors' code, holds its own backbone", t.file.Path())
 	}
-	c, err := t.architecture(t.file)
+	c, err := t.architecture(t.file, func(vit.Header) (vit.Config, error) { return promptcam.DetectOfficial(t.file) })
 	if err != nil {
 		return nil, err
 	}
@@ -148,11 +152,12 @@ func (t *trained) test(ctx context.Context) (*run.Result, error) {
 
 func evaluateCommand(c *console.Console) *cobra.Command {
 	t := &trained{source: newSource(c)}
+	t.tested = true
 	cmd := &cobra.Command{
 		Use: "evaluate", Args: cobra.NoArgs, Short: "Test a trained model on a folder of photographs and report",
 		Long: `Tests a trained model on the test images of a folder and writes the report, metrics.json and predictions.csv
-to --out. Where the folder has no test split, the share --test of each class is tested; for the folder that the
-model was trained on, --test and --seed must be those of the training.`,
+to --out: the folder's own test split or, where it has none, all images but those that the model was trained on,
+which images.csv beside the model lists. --test 0.2 tests that share of each class, chosen by --seed.`,
 		Example: "  cub evaluate --model out --weights vit_tiny_patch16_224.safetensors --data CUB_200_2011 --out test",
 	}
 	return t.command(cmd, "data out test seed", tested, run.HistoryFile, func(ctx context.Context, _ []string) error {
@@ -166,6 +171,7 @@ model was trained on, --test and --seed must be those of the training.`,
 
 func traitsCommand(c *console.Console) *cobra.Command {
 	t := &trained{source: newSource(c)}
+	t.tested = true
 	cmd := &cobra.Command{
 		Use: "traits", Args: cobra.NoArgs, Short: "Measure whether the maps of a trained model point at the traits",
 		Long: `Measures, on an annotated folder (CUB's parts and bounding boxes, or masks), how much of each head's attention
@@ -240,7 +246,8 @@ func predictCommand(c *console.Console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "predict PHOTO|FOLDER...", Args: cobra.MinimumNArgs(1), Short: "Classify unlabelled photographs into a CSV table",
 		Long: `Prints one row per photograph: path, predicted class and probability, the runner-up, the top-ranked head and the
-row and column of its hottest patch. A photograph that cannot be read has an error in its row.`,
+row and column of its hottest patch, all counted from 0. A photograph that cannot be read has an error in its
+row. cub explain says whether the prediction needs its maps.`,
 		Example: "  cub predict --model out --weights vit_tiny_patch16_224.safetensors photographs > predictions.csv",
 	}
 	return t.command(cmd, "skip-bad", loaded+"blur skip-bad", "", func(ctx context.Context, args []string) error {

@@ -96,6 +96,9 @@ func (s *settings) images(ctx context.Context, c *console.Console) (pretrain.Ima
 	if err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}
+	if left := data.LeftOut(f.Skipped); left != "" {
+		c.Warn(fmt.Sprintf("--data %s: %s", s.Data, left))
+	}
 	bad, err := f.Check(ctx, func(done, total int) {
 		c.Show(console.Progress{Part: "checking images", Done: int64(done), Total: int64(total), Text: fmt.Sprintf("%d/%d", done, total)})
 	})

@@ -30,13 +30,13 @@ type points struct {
 func newPoints(n int) *points {
 	rng := rand.New(rand.NewPCG(1, 2))
 	p := &points{at: tensor.New(n, 2), labels: make([]int, n), model: nn.NewLinear(2, 2)}
-	nn.Normal(rng, p.at, 1)
+	nn.Normal(rng, &autograd.Param{Value: p.at}, 1)
 	for i := range p.labels {
 		if p.at.At(i, 0)+p.at.At(i, 1) > 0 {
 			p.labels[i] = 1
 		}
 	}
-	nn.KaimingUniform(rng, p.model.Weight.Value, p.model.Bias.Value)
+	nn.KaimingUniform(rng, p.model.Weight, p.model.Bias)
 	p.opt = optim.AdamW{WeightDecay: 0.01}.New(nn.Params(p.model))
 	return p
 }

@@ -242,7 +242,7 @@ func TestEMA(t *testing.T) {
 	for step := range 40 {
 		decay := min(0.7, float64(1+step)/float64(10+step))
 		for name, p := range params {
-			nn.Normal(rng, p, 1)
+			nn.Normal(rng, &autograd.Param{Value: p}, 1)
 			for i, v := range p.Data() {
 				want[name][i] = decay*want[name][i] + (1-decay)*float64(v)
 			}

@@ -37,7 +37,7 @@ func (c AdamW) Validate() error {
 // shape, and the scalar step, t, exact up to 2^24.
 func (c AdamW) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 	c.Beta1, c.Beta2, c.Eps = cmp.Or(c.Beta1, 0.9), cmp.Or(c.Beta2, 0.999), cmp.Or(c.Eps, 1e-8)
-	o := &adamW{c, tensor.New(), remember(params, "exp_avg", "exp_avg_sq")}
+	o := &adamW{c, tensor.New(), remember(c, params, "exp_avg", "exp_avg_sq")}
 	o.state["step"] = o.step
 	return o
 }
@@ -49,7 +49,7 @@ type adamW struct {
 }
 
 func (o *adamW) Step(lr float32, grads autograd.Grads) {
-	o.check(grads)
+	o.check(lr, grads)
 	o.step.Data()[0]++
 	t := float64(o.step.Data()[0])
 	// In float64: 1 - 0.999ᵗ would lose three of float32's seven digits at t = 1.

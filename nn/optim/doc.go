@@ -6,6 +6,6 @@
 //		opt.Step(rate.At(epoch), tape.Backward(loss))
 //	}
 //
-// An Optimizer's State, saved with the model and loaded again, resumes training to the same bits. Package fit
+// An [Optimizer]'s State, saved with the model and loaded again, resumes training to the same bits. Package fit
 // has the training loop.
 package optim

@@ -2,6 +2,7 @@ package optim_test
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/nn"
@@ -44,4 +45,34 @@ func ExampleSchedule() {
 	// 20: 0.005000
 	// 75: 0.002500
 	// 130: 0.000001
+}
+
+// To clip gradients, range over the parameters, whose order is fixed: a sum in the random order of a map would
+// have other bits each time.
+func Example_clip() {
+	model := nn.NewLinear(2, 2)
+	tape := &autograd.Tape{}
+	images := tape.Const(tensor.FromSlice([]float32{30, 40}, 1, 2))
+	grads := tape.Backward(autograd.CrossEntropy(model.Forward(images), []int{0}))
+
+	const longest = 1
+	var sum float64
+	for _, p := range nn.Params(model) {
+		if g := grads[p]; g != nil {
+			for _, v := range g.Data() {
+				sum += float64(v) * float64(v)
+			}
+		}
+	}
+	length := math.Sqrt(sum)
+	if length > longest {
+		for _, g := range grads {
+			tensor.ScaleTo(g, float32(longest/length), g)
+		}
+	}
+	optim.SGD{}.New(nn.Params(model)).Step(1, grads)
+	fmt.Printf("%.2f\n%.2f\n", length, model.Weight.Value)
+	// Output:
+	// 35.36
+	// [2 2] [[0.42 0.57] [-0.42 -0.57]]
 }

@@ -54,7 +54,8 @@ func (c Muon) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 			}
 		}
 	}
-	o := &muon{momentum: c.Momentum, others: c.Others.New(of(false)), memory: remember(of(true), "momentum")}
+	o := &muon{momentum: c.Momentum, memory: remember(c, of(true), "momentum")}
+	o.others = c.Others.New(of(false))
 	o.each = o.move
 	for _, s := range o.slots {
 		o.matrices = append(o.matrices, split(s, c.Matrices(s.name, s.param))...)
@@ -116,7 +117,7 @@ func split(s slot, count int) (all []*matrix) {
 }
 
 func (o *muon) Step(lr float32, grads autograd.Grads) {
-	o.check(grads)
+	o.check(lr, grads)
 	o.others.Step(lr, grads)
 	o.lr, o.grads = lr, grads
 	tensor.Each(len(o.matrices), o.each)

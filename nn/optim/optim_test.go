@@ -1,6 +1,7 @@
 package optim_test
 
 import (
+	"fmt"
 	"iter"
 	"maps"
 	"math"
@@ -221,6 +222,12 @@ func TestStepPanics(t *testing.T) {
 					opt.Step(0.1, grads)
 				}()
 			}
+			for _, lr := range []float32{-0.1, float32(math.NaN()), float32(math.Inf(1))} {
+				assert.PanicsWithValue(t, fmt.Sprintf("optim: Step at a learning rate of %v, want at least 0", lr), func() { opt.Step(lr, m.gradsAt(0)) })
+			}
+			gaps := m.gradsAt(0)
+			gaps[m.B] = tensor.New(2, 2).Slice(1, 0, 1)
+			assert.Panics(t, func() { opt.Step(0.1, gaps) })
 			tape := &autograd.Tape{}
 			ones := tape.Const(tensor.New(1, 4).Fill(1))
 			grads := tape.Backward(autograd.Reshape(autograd.Linear(ones, autograd.Reshape(tape.Param(m.A), 1, 4), nil)))
@@ -229,6 +236,68 @@ func TestStepPanics(t *testing.T) {
 			assert.Equal(t, start.A.Value, m.A.Value)
 			assert.Equal(t, start.B.Value, m.B.Value)
 		})
+	}
+}
+
+// What was frozen has no state: it is refused once it has gradients, not left where it is.
+func TestUnfreezingWantsANewOptimizer(t *testing.T) {
+	for _, c := range optimizers {
+		t.Run(c.name, func(t *testing.T) {
+			for name, p := range map[string]func(*pair) *autograd.Param{
+				"a": func(m *pair) *autograd.Param { return m.A }, "b": func(m *pair) *autograd.Param { return m.B },
+			} {
+				m, start := newPair(), newPair()
+				p(m).Frozen = true
+				opt := c.make(nn.Params(m))
+				p(m).Frozen = false
+				assert.PanicsWithValue(t, "optim: Step: "+name+" was frozen when the optimizer was made: make another after unfreezing it",
+					func() { opt.Step(c.lr, m.gradsAt(0)) })
+				assert.Equal(t, start, m)
+				c.make(nn.Params(m)).Step(c.lr, m.gradsAt(0))
+				assert.NotEqual(t, p(start), p(m))
+			}
+		})
+	}
+}
+
+func TestNewPanics(t *testing.T) {
+	of := func(models ...any) iter.Seq2[string, *autograd.Param] {
+		return func(yield func(string, *autograd.Param) bool) {
+			for _, m := range models {
+				for name, p := range nn.Params(m) {
+					if !yield(name, p) {
+						return
+					}
+				}
+			}
+		}
+	}
+	panics := func(want string, do func()) {
+		t.Helper()
+		defer func() { assert.Contains(t, recover(), want) }()
+		do()
+	}
+	first, second := newPair(), newPair()
+	for _, c := range optimizers {
+		panics(`": give them as fields of one struct, with a state tag each, to nn.Params`, func() { c.make(of(first, second)) })
+		both := &struct {
+			First  *pair `state:"first"`
+			Second *pair `state:"second"`
+		}{first, second}
+		var want []string
+		for _, key := range c.keys {
+			if key == "step" {
+				want = append(want, key)
+			} else {
+				want = append(want, "first."+key, "second."+key)
+			}
+		}
+		assert.ElementsMatch(t, want, c.make(nn.Params(both)).State().Names(), c.name)
+	}
+	for want, c := range map[string]optim.Config{
+		"momentum 1": optim.SGD{Momentum: 1}, "eps -1": optim.AdamW{Eps: -1}, "without Matrices": optim.Muon{}, "betas 0 and 2": optim.Muon{Others: optim.AdamW{Beta2: 2}, Matrices: func(string, *autograd.Param) int { return 0 }},
+	} {
+		panics(want, func() { c.New(nn.Params(first)) })
 	}
 }
 

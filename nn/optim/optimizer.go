@@ -1,6 +1,7 @@
 package optim
 
 import (
+	"fmt"
 	"iter"
 	"math"
 	"slices"
@@ -12,24 +13,33 @@ import (
 
 // Config makes an Optimizer: SGD, AdamW or Muon.
 type Config interface {
-	New(params iter.Seq2[string, *autograd.Param]) Optimizer // of those that are not frozen
-	Validate() error                                         // unless every number is in its range
+	// New returns an optimizer of those params that are not frozen. It panics if c is not valid, or two params
+	// have one name: give those of several models as fields of one struct, with a state tag each, to nn.Params.
+	New(params iter.Seq2[string, *autograd.Param]) Optimizer
+
+	Validate() error // unless every number is in its range
 }
 
 // Optimizer moves the parameters that it was made with.
 type Optimizer interface {
-	// Step moves each parameter against its gradient, if it has one; it ignores gradients of others, and
-	// allocates next to nothing. Before moving anything, it panics with a *tensor.ShapeError if a gradient does
-	// not have its parameter's shape, and if there are no gradients: Step must precede the tape's Reset.
+	// Step moves each parameter against its gradient, if it has one, and ignores gradients of parameters that
+	// it was not made with. It allocates next to nothing. Before moving anything, it panics
+	//   - if there are no gradients: Step must precede the tape's Reset;
+	//   - with a *tensor.ShapeError, if a gradient does not have its parameter's shape or has gaps;
+	//   - if a parameter has a gradient that was frozen when the optimizer was made, and is not any more;
+	//   - unless lr is at least 0 and finite.
 	Step(lr float32, grads autograd.Grads)
 
 	// State returns what Step keeps between calls, not copied, by names such as head.weight.momentum. To resume
-	// a training, Load it.
+	// a training, Load it. Two optimizers share names, such as step: save their States as two sets.
 	State() nn.Tensors
 }
 
-// check panics unless there are gradients, of the shapes of the parameters.
-func (m *memory) check(grads autograd.Grads) {
+// check panics if Step cannot use its arguments.
+func (m *memory) check(lr float32, grads autograd.Grads) {
+	if !proper(lr) {
+		panic(fmt.Sprintf("optim: Step at a learning rate of %v, want at least 0", lr))
+	}
 	if len(grads) == 0 {
 		panic("optim: Step without gradients: if their tape was reset, call Step before Reset")
 	}
@@ -37,6 +47,14 @@ func (m *memory) check(grads autograd.Grads) {
 		want, g := s.param.Value.Shape(), grads[s.param]
 		if g != nil && !slices.Equal(g.Shape(), want) {
 			panic(&tensor.ShapeError{Op: "Step", Shapes: [][]int{slices.Clone(want), slices.Clone(g.Shape())}, Reason: "a parameter and its gradient differ"})
+		}
+		if g != nil {
+			g.Data() // panics if it has gaps
+		}
+	}
+	for _, f := range m.frozen {
+		if grads[f.param] != nil && !f.param.Frozen {
+			panic(fmt.Sprintf("optim: Step: %s was frozen when the optimizer was made: make another after unfreezing it", f.name))
 		}
 	}
 }
@@ -53,18 +71,32 @@ type slot struct {
 
 // memory is what an optimizer keeps: a slot per parameter, and the slots' tensors by name.
 type memory struct {
-	slots []slot
-	state nn.Tensors
+	slots  []slot
+	frozen []slot // of the parameters that were frozen, without tensors
+	state  nn.Tensors
 }
 
 func (m *memory) State() nn.Tensors { return m.state }
 
-// remember returns a slot per parameter that is not frozen, whose tensors are named after it and the suffixes.
-func remember(params iter.Seq2[string, *autograd.Param], suffixes ...string) memory {
+// remember returns the memory of an optimizer of config c, with a slot per parameter that is not frozen, whose
+// tensors are named after it and the suffixes. It panics if c is not valid, or two parameters have one name.
+func remember(c Config, params iter.Seq2[string, *autograd.Param], suffixes ...string) memory {
+	if err := c.Validate(); err != nil {
+		panic(err.Error())
+	}
 	m := memory{state: nn.Tensors{}}
+	names := map[string]*autograd.Param{}
 	for name, p := range params {
+		if other := names[name]; other != nil && other != p {
+			panic(fmt.Sprintf("optim: two parameters named %q: give them as fields of one struct, with a state tag each, to nn.Params", name))
+		}
+		names[name] = p
+		if p.Frozen {
+			m.frozen = append(m.frozen, slot{name: name, param: p})
+			continue
+		}
 		// A parameter with two names is learned once.
-		if p.Frozen || slices.ContainsFunc(m.slots, func(s slot) bool { return s.param == p }) {
+		if slices.ContainsFunc(m.slots, func(s slot) bool { return s.param == p }) {
 			continue
 		}
 		var data [2][]float32

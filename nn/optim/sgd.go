@@ -26,9 +26,9 @@ func (c SGD) Validate() error {
 // is 0.
 func (c SGD) New(params iter.Seq2[string, *autograd.Param]) Optimizer {
 	if c.Momentum == 0 {
-		return &sgd{c, remember(params)}
+		return &sgd{c, remember(c, params)}
 	}
-	return &sgd{c, remember(params, "momentum")}
+	return &sgd{c, remember(c, params, "momentum")}
 }
 
 type sgd struct {
@@ -37,7 +37,7 @@ type sgd struct {
 }
 
 func (o *sgd) Step(lr float32, grads autograd.Grads) {
-	o.check(grads)
+	o.check(lr, grads)
 	for _, s := range o.slots {
 		grad := grads[s.param]
 		if grad == nil {

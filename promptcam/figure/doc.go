@@ -4,6 +4,9 @@
 //
 // Pictures are image.Image values: encode them with image/png, or write them with WritePNG.
 //
-// Reading order: colormap.go, overlay.go, row.go, sheet.go with colorbar.go, then report.go with page.go and
-// report.html.
+// Pictures have the letters of Go's own fonts, Latin, Greek and Cyrillic; others are escaped. Control
+// characters and marks that turn the direction of text are replaced, on pages too, and long names are cut.
+//
+// Reading order: colormap.go, overlay.go, row.go with name.go, sheet.go with colorbar.go, then report.go with
+// page.go and report.html.
 package figure

@@ -54,7 +54,7 @@ func ExampleSheet() {
 		Panels: []figure.Panel{{Heat: corner(0.3), Head: 7, Sufficient: true}, {Heat: corner(0.1), Head: 2}},
 	}
 	fmt.Println(figure.Sheet(yellow(), "0003.jpg", []figure.Row{row}, figure.Style{}).Bounds().Size())
-	// Output: (752,412)
+	// Output: (752,432)
 }
 
 func ExampleDisplayName() {
@@ -97,6 +97,6 @@ func ExampleReport() {
 	}
 	var page bytes.Buffer // WriteFile writes to a file
 	err := report.Write(context.Background(), &page)
-	fmt.Println(err, strings.Contains(page.String(), "<b>90.0 %</b> of 60 test images are classified correctly (95 % interval 79.9 % to 95.3 %)"))
+	fmt.Println(err, strings.Contains(page.String(), "<b>90.0 %</b> of 60 test images are classified correctly (95 % interval 79.9 to 95.3 %)"))
 	// Output: <nil> true
 }

@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
@@ -25,7 +26,7 @@ import (
 var reportHTML string
 
 var page = template.Must(template.New("report").Funcs(template.FuncMap{
-	"count": thousands, "note": Row.note, "caption": Panel.caption, "peak": Panel.peak, "shared": Panel.shared,
+	"count": thousands, "note": Row.note, "caption": Panel.caption, "peak": Panel.peak, "shared": Panel.shared, "class": Panel.class,
 	"percent": func(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) },
 	"mean": func(i heat.Interval) string {
 		if i.N == 0 {
@@ -33,8 +34,11 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 		}
 		return fmt.Sprintf("%.1f %%", 100*i.Mean)
 	},
-	"bounds": func(i heat.Interval) string { return fmt.Sprintf("%.0f to %.0f %%", 100*i.Low, 100*i.High) },
-	"width":  func(share float64) string { return fmt.Sprintf("%.1f%%", 100*unit(share)) }, // CSS allows no space
+	"bounds":  func(i heat.Interval) string { return fmt.Sprintf("%.0f to %.0f %%", 100*i.Low, 100*i.High) },
+	"between": func(i heat.Interval) string { return fmt.Sprintf("%.1f to %.1f %%", 100*i.Low, 100*i.High) },
+	"wilson":  func(share float64, images int) heat.Interval { return heat.Wilson(share, images) },
+	"brief":   func(name string) string { return brief(name, 2*longest) },
+	"width":   func(share float64) string { return fmt.Sprintf("%.1f%%", 100*unit(share)) }, // CSS allows no space
 }).Parse(reportHTML))
 
 // thousands writes n with commas.
@@ -56,14 +60,34 @@ type (
 		Legend    template.CSS
 		Low, High string // ends of the colour scale
 		Relative  bool
+		Pairs     []*pairView // the confusions
 
-		Examples                    template.HTML // a few samples that are classified correctly
-		Shown, Rest, Correct, Blind int           // samples; those below the tables; correct ones; correct even with every head blurred
+		Examples                  template.HTML // a few samples that are classified correctly
+		Shown, Rest, Wrong, Blind int           // samples; those below the tables; wrong ones; correct ones that no map explains
+		Shared, Marked            bool          // a head attends to more than patches; one is the best of its class
 
-		class   map[int]string    // by true class, the anchor of its first sample
-		mistake map[[2]int]string // by true and predicted class
+		class  map[int]string    // by true class, the anchor of its first sample
+		sample map[string]string // by name, the anchor of the sample
+		first  map[[2]int]photo  // by true and predicted class, the first sample
+		pair   map[[2]int]*pairView
+		trait  map[int]*TraitRow // by class
 	}
-	nameView   struct{ Text, Folder, Link string } // Link is the anchor of a sample, "" for none
+	nameView struct{ Text, Folder, Link string } // Link is an anchor, "" for none
+
+	// pairView is two classes that are taken for each other. ID is its anchor.
+	pairView struct {
+		ID   string
+		Ways []wayView
+	}
+	wayView struct {
+		promptcam.Confusion
+		page *pageView
+	}
+	// photo is a sample's, to draw again at another place.
+	photo struct {
+		Anchor string
+		Size   image.Point
+	}
 	sampleView struct {
 		Sample
 		Page           *pageView
@@ -75,11 +99,14 @@ type (
 	}
 )
 
+// Right is how many samples are classified correctly.
+func (v *pageView) Right() int { return v.Shown - v.Wrong }
+
 // view returns the page's view without samples.
 func (r *Report) view() (*pageView, error) {
 	v := &pageView{
 		Report: r, Legend: r.Style.gradient(), Relative: r.Style.Scale == Relative,
-		class: map[int]string{}, mistake: map[[2]int]string{},
+		class: map[int]string{}, sample: map[string]string{}, first: map[[2]int]photo{}, pair: map[[2]int]*pairView{}, trait: map[int]*TraitRow{},
 	}
 	if len(r.Curves) > 0 {
 		kind, err := pictureType(r.Curves)
@@ -97,12 +124,25 @@ func (r *Report) view() (*pageView, error) {
 		if err := r.known(c.True, c.Predicted); err != nil {
 			return nil, fmt.Errorf("confusion %d: %w", i, err)
 		}
+		key := [2]int{min(c.True, c.Predicted), max(c.True, c.Predicted)}
+		if v.pair[key] == nil {
+			v.pair[key] = &pairView{ID: fmt.Sprintf("pair-%d-%d", key[0], key[1])}
+			v.Pairs = append(v.Pairs, v.pair[key])
+		}
+		v.pair[key].Ways = append(v.pair[key].Ways, wayView{c, v})
+	}
+	for i, m := range r.Mistakes {
+		if err := r.known(m.True, m.Predicted); err != nil {
+			return nil, fmt.Errorf("mistake %d: %w", i, err)
+		}
 	}
 	if r.Traits != nil {
-		for i, row := range r.Traits.Rows {
+		for i := range r.Traits.Rows {
+			row := &r.Traits.Rows[i]
 			if err := r.known(row.Class); err != nil {
 				return nil, fmt.Errorf("row %d of traits: %w", i, err)
 			}
+			v.trait[row.Class] = row
 		}
 	}
 	switch {
@@ -125,25 +165,34 @@ func (r *Report) known(classes ...int) error {
 	return nil
 }
 
-// Name names a class, without a link.
+// Name names a class, with a link to its row of the table of classes.
 func (v *pageView) Name(class int) nameView {
 	folder := v.Classes[class].Name
-	return nameView{Text: DisplayName(folder), Folder: folder}
+	return nameView{DisplayName(folder), brief(folder, 2*longest), fmt.Sprintf("class-%d", class)}
 }
 
-// Class names a class, with a link to its first sample.
-func (v *pageView) Class(class int) nameView { return v.Mistaken(class, class) }
-
-// Mistaken names class, with a link to a sample of it that is predicted as another, if there is one.
-func (v *pageView) Mistaken(class, predicted int) nameView {
+// Class names a class, with a link to its first sample, if there is one.
+func (v *pageView) Class(class int) nameView {
 	name := v.Name(class)
-	if name.Link = v.class[class]; class != predicted {
-		name.Link = cmp.Or(v.mistake[[2]int{class, predicted}], name.Link)
-	}
+	name.Link = v.class[class]
 	return name
 }
 
-// examples is how many samples stand above the tables: the first correct ones, of as many classes.
+// Mistake is the anchor of a mistake's sample, if it is one.
+func (v *pageView) Mistake(m Mistake) string { return v.sample[m.Name] }
+
+// Incorrect counts the test images that are classified wrongly.
+func (v *pageView) Incorrect() int { return v.Total.Images - v.Total.Correct }
+
+// TrueName and PredictedName name the classes.
+func (w wayView) TrueName() nameView      { return w.page.Name(w.True) }
+func (w wayView) PredictedName() nameView { return w.page.Name(w.Predicted) }
+
+// Photo is the first sample of the confusion; its Anchor is empty if there is none.
+func (w wayView) Photo() photo { return w.page.first[[2]int{w.True, w.Predicted}] }
+
+// examples is how many samples stand above the tables: the first correct ones that need their maps, of as many
+// classes.
 const examples = 3
 
 // writeSamples writes each sample to spool as soon as it comes, and the examples to Examples.
@@ -158,12 +207,12 @@ func (v *pageView) writeSamples(ctx context.Context, spool io.Writer) error {
 		if err := errors.Join(ctx.Err(), err); err != nil {
 			return err
 		}
-		sample, err := v.sample(s)
+		sample, err := v.sampleOf(s)
 		if err != nil {
 			return fmt.Errorf("sample %q: %w", s.Name, err)
 		}
 		w := spool
-		if sample.Correct && v.Shown-v.Rest < examples && ofClass[s.True]*len(v.Classes) < examples {
+		if sample.Correct && !sample.Blind() && v.Shown-v.Rest < examples && ofClass[s.True]*len(v.Classes) < examples {
 			w, sample.First = &above, true
 			ofClass[s.True]++
 		} else {
@@ -176,20 +225,26 @@ func (v *pageView) writeSamples(ctx context.Context, spool io.Writer) error {
 		}
 		v.Shown++
 		v.class[s.True] = cmp.Or(v.class[s.True], sample.Anchor)
-		pair := [2]int{s.True, s.Predicted}
-		v.mistake[pair] = cmp.Or(v.mistake[pair], sample.Anchor)
-		if sample.Correct {
-			v.Correct++
-			if slices.ContainsFunc(s.Rows, func(r Row) bool { return r.StillWins }) {
-				v.Blind++
-			}
+		v.sample[s.Name] = cmp.Or(v.sample[s.Name], sample.Anchor)
+		if pair := [2]int{s.True, s.Predicted}; v.first[pair].Anchor == "" {
+			v.first[pair] = photo{sample.Anchor, sample.Size}
+		}
+		for _, row := range s.Rows {
+			v.Shared = v.Shared || slices.ContainsFunc(row.Panels, Panel.shared)
+			v.Marked = v.Marked || slices.ContainsFunc(row.Panels, func(p Panel) bool { return p.Best })
+		}
+		switch {
+		case !sample.Correct:
+			v.Wrong++
+		case sample.Blind():
+			v.Blind++
 		}
 	}
 	v.Examples = template.HTML(above.String())
 	return ctx.Err()
 }
 
-func (v *pageView) sample(s Sample) (*sampleView, error) {
+func (v *pageView) sampleOf(s Sample) (*sampleView, error) {
 	if err := v.known(s.True, s.Predicted); err != nil {
 		return nil, err
 	}
@@ -202,6 +257,28 @@ func (v *pageView) sample(s Sample) (*sampleView, error) {
 		Sample: s, Page: v, Anchor: fmt.Sprintf("sample-%d", v.Shown), Correct: s.True == s.Predicted,
 		Photo: dataURI("href", "image/jpeg", file.Bytes()), Size: photo.Rect.Size(), limit: v.Style.limit(maps(s.Rows)...),
 	}, nil
+}
+
+// Blind reports whether the prediction stays with every map blurred.
+func (s *sampleView) Blind() bool {
+	return slices.ContainsFunc(s.Rows, func(r Row) bool { return r.StillWins })
+}
+
+// Pair is the anchor of the confusion that the sample is one of, "" if that is not listed.
+func (s *sampleView) Pair() string {
+	if p := s.Page.pair[[2]int{min(s.True, s.Predicted), max(s.True, s.Predicted)}]; p != nil && !s.Correct {
+		return p.ID
+	}
+	return ""
+}
+
+// Trait says what tells the true class from its look-alikes, "" if unknown.
+func (s *sampleView) Trait() string {
+	row := s.Page.trait[s.True]
+	if row == nil || s.Page.Traits.Top == "" || row.Trait == "" {
+		return ""
+	}
+	return "told from its look-alikes by: " + row.Trait
 }
 
 // Limit is the top of the Absolute scale.

@@ -12,6 +12,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/text/runes"
+	"golang.org/x/text/transform"
+
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit/heat"
@@ -23,7 +26,11 @@ type Report struct {
 	Title   string
 	Classes []ClassResult // of the test images; the result at the top of the page is their sum
 
-	Confusions []promptcam.Confusion // shown in this order
+	// Survival is the share of the correctly classified test images that keep their class with every map
+	// blurred (promptcam.Explanation.Survives): no map explains those. Of no images it is unknown.
+	Survival heat.Interval
+
+	Confusions []promptcam.Confusion // shown in this order, each beside its reverse
 
 	Traits *TraitTable // nil means none
 
@@ -34,6 +41,10 @@ type Report struct {
 	Splits []SplitResult // scores to compare, such as those on validation images and of other methods
 	Facts  []Fact        // how the model was made: backbone, mode, epochs, seconds, seed...
 	Curves []byte        // a picture of the training curves, PNG, JPEG or SVG; nil means none
+	Course string        // the training in words, for readers who do not see the curves
+
+	// Mistakes are all test images that are classified wrongly, listed with links to those that are Samples.
+	Mistakes []Mistake
 
 	// Style draws the maps. Under the Absolute scale without a Limit, each sample has its own. Panel is the
 	// longest side of the stored photographs.
@@ -42,6 +53,13 @@ type Report struct {
 
 // Fact is one line of a report's table of settings.
 type Fact struct{ Name, Value string }
+
+// Mistake is an image of class True that is predicted as class Predicted, with that probability.
+type Mistake struct {
+	Name            string // as the Sample's
+	True, Predicted int
+	Probability     float64
+}
 
 // SplitResult is the accuracy on one set of images, from 0 to 1.
 type SplitResult struct {
@@ -131,14 +149,15 @@ func (r *Report) write(ctx context.Context, w, spool io.Writer, finished io.Read
 	if err := view.writeSamples(ctx, spool); err != nil {
 		return err
 	}
-	if err := page.ExecuteTemplate(w, "top", view); err != nil {
+	clean := transform.NewWriter(w, runes.Map(visible)) // whatever names hold
+	if err := page.ExecuteTemplate(clean, "top", view); err != nil {
 		return err
 	}
-	if _, err := io.Copy(w, finished); err != nil {
+	if _, err := io.Copy(clean, finished); err != nil {
 		return err
 	}
-	if err := page.ExecuteTemplate(w, "bottom", nil); err != nil {
+	if err := page.ExecuteTemplate(clean, "bottom", nil); err != nil {
 		return err
 	}
-	return ctx.Err()
+	return errors.Join(clean.Close(), ctx.Err())
 }

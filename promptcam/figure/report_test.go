@@ -17,6 +17,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/vit/heat"
@@ -124,6 +126,7 @@ func requireWellFormed(t *testing.T, html string) {
 			require.NotEmpty(t, label, "every picture has a text")
 		}
 	}
+	require.NotRegexp(t, `<(th|td|a|b|h\d)[^>]*href[^>]*></|<th[^>]*></th>`, html, "a heading or a link without a text")
 	for link := range targets {
 		require.True(t, ids[link], "nothing is called %s", link)
 	}
@@ -133,9 +136,12 @@ func TestReport(t *testing.T) {
 	html := written(t, testReport(3))
 	requireWellFormed(t, html)
 	for _, want := range []string{
-		"A &amp; B &lt;report&gt;", "81.2 %", "validation", "class 2", "predicted: class 1", "sufficient", "<td>deep</td>",
-		`<a href="#sample-1">class 0</a></th><td><a href="#sample-2">class 1</a>`, // the confusion of class 0 with 1
-		`<a href="#sample-4">class 2</a>`,                                         // the class itself
+		"A &amp; B &lt;report&gt;", "81.2 %", "validation", "class 2", "1. head 0 · needed</b>", "<td>deep</td>",
+		`<li class="pair" id="pair-0-1">`,
+		`<a href="#sample-1"><svg viewBox="0 0 224 186" role="img" aria-label="The first such photograph"><use href="#sample-1-photo"/></svg></a>`,
+		`<b>3</b> <a href="#class-0">class 0</a> predicted as <a href="#class-1">class 1</a>`,
+		`<tr id="class-2"><th scope="row" data-v="2"><a href="#sample-4">class 2</a>`,
+		`✗ predicted: <a href="#class-1">class 1</a></span><a class="up" href="#pair-0-1">`, // from the photograph back
 		`<details id="settings" class="card lower">`,
 		"color-scheme: light dark", "patches 50.0 %",
 	} {
@@ -162,24 +168,83 @@ func TestReportTellsTheResultFirst(t *testing.T) {
 			}
 		}
 	}
+	r.Mistakes = []Mistake{{"b_0.jpg", 0, 1, 0.9}, {"not shown.jpg", 1, 2, 0.512}}
 	html := written(t, r)
+	requireWellFormed(t, html)
+	assert.Contains(t, html, "3 of the 4 correctly classified images shown here keep their class with all maps blurred")
+	r.Survival = heat.Interval{Mean: 0.525, Low: 0.506, High: 0.544, N: 2688}
+	html = written(t, r)
 	requireWellFormed(t, html)
 	at := 0
 	for _, want := range []string{
-		"<b>89.6 %</b> of 2,999 test images are classified correctly (95 % interval 88.5 % to 90.7 %)",
-		"3 of the 4 correctly classified images shown here keep their class even with every head blurred",
-		`id="examples"`, `id="sample-0"`, `id="sample-2"`, `id="sample-4"`, `id="confusions"`, `title="001.Red_Bird">Red Bird</a>`,
-		`id="by-class"`, `id="settings"`, `id="samples"`, "5 further images", `id="sample-1"`, `id="sample-6"`,
+		"<b>89.6 %</b> of 2,999 test images are classified correctly (95 % interval 88.5 to 90.7 %)",
+		"<b>52.5 %</b> of the 2,688 correct predictions (95 % interval 50.6 to 54.4 %) stay the same with all maps of the class blurred: no map explains those.",
+		`id="examples"`, `id="sample-2"`, `id="confusions"`, `title="001.Red_Bird">Red Bird</a>`,
+		`id="by-class"`, "All 2 wrong predictions", `<a href="#sample-1">b_0.jpg</a>`, "not shown.jpg</th>", "51.2 %",
+		`id="settings"`, `<td class="n">65.7 to 82.5 %</td>`, `id="samples"`,
+		"8 images are on this page, 4 of them correct and 4 wrong; of all 2,999 test images 2,688 are correct and 311 wrong",
+		`id="sample-1"`, `id="sample-6"`,
 	} {
 		i := strings.Index(html[at:], want)
 		require.GreaterOrEqual(t, i, 0, "%s is not there, or too early", want)
 		at += i
 	}
-	assert.Equal(t, 6, strings.Count(html, "with every head blurred: 84.6 %, still predicted</span>"))
-	assert.Equal(t, 2, strings.Count(html, "with every head blurred: 84.6 %</span>"))
+	assert.Equal(t, 6, strings.Count(html, `<span class="blind">with all maps blurred: 84.6 %, still predicted: these maps do not explain it</span>`))
+	assert.Equal(t, 2, strings.Count(html, "<span>with all maps blurred: 84.6 %</span>"))
 	assert.Equal(t, 8*3+4*4, strings.Count(html, "patches 50.0 %"))
 	assert.NotContains(t, html, "patches 100.0 %", "that tells nothing")
-	assert.Contains(t, html, `<figure title="hottest patch: `)
+	assert.Contains(t, html, `<figure title="hottest at row `)
+	r.Survival.Mean = 0
+	assert.Contains(t, written(t, r), "all maps of the class blurred: each needs its maps.")
+}
+
+// The head that the table of traits names is marked where it is shown, and what tells the class apart is named.
+func TestReportMarksTheBestHead(t *testing.T) {
+	r := testReport(1)
+	assert.NotContains(t, written(t, r), "est head")
+	r.Traits = &TraitTable{Trait: "Trait", Head: "Best head", Top: "Top-ranked head", Rows: []TraitRow{{Class: 0, Trait: "eye ring", Head: "head 2"}}}
+	samples := r.Samples
+	r.Samples = func(yield func(Sample, error) bool) {
+		for s := range samples {
+			s.Rows[0].Panels[2].Best, s.Rows[0].Panels[2].Rank = true, 7
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+	html := written(t, r)
+	requireWellFormed(t, html)
+	for _, want := range []string{
+		"<dt>Best head</dt>", "<b>7. head 2 · best head</b>", ` class="best">`, "<td>eye ring</td><td>head 2</td>", "<span>told from its look-alikes by: eye ring</span>",
+	} {
+		assert.Contains(t, html, want)
+	}
+}
+
+// What a folder or a file may be called does no harm on the page: no control characters, no marks that turn
+// the text around them, nothing without end.
+func TestReportOfStrangeNames(t *testing.T) {
+	strange := "a\x1b[31m\x00\u202e\u2066\u200f\ufeff\x85\u2028\x7f\xff鳥\n" + strings.Repeat("x", 5000)
+	r := testReport(2)
+	r.Title, r.Classes[0].Name, r.Facts[0].Value, r.Course = strange, strange, strange, strange
+	r.Mistakes = []Mistake{{strange, 0, 1, 1}}
+	samples := r.Samples
+	r.Samples = func(yield func(Sample, error) bool) {
+		for s := range samples {
+			s.Name, s.Rows[0].Title = strange, DisplayName(strange)
+			if !yield(s, nil) {
+				return
+			}
+		}
+	}
+	html := written(t, r)
+	requireWellFormed(t, html)
+	require.True(t, utf8.ValidString(html))
+	for _, c := range html {
+		require.False(t, unicode.IsControl(c) && c != '\n' && c != '\t' || unicode.Is(unicode.Bidi_Control, c), "%U", c)
+	}
+	assert.Contains(t, html, "鳥")
+	assert.Equal(t, 2, strings.Count(html, strings.Repeat("x", 4000)), "the setting and the course are whole")
 }
 
 // The examples are of different classes where there are as many.
@@ -197,7 +262,7 @@ func TestExamplesOfDifferentClasses(t *testing.T) {
 		}
 		html := written(t, r)
 		requireWellFormed(t, html)
-		above, _, _ := strings.Cut(html, `<div class="columns lower">`)
+		above, _, _ := strings.Cut(html, `id="confusions"`)
 		var got []string
 		for _, id := range regexp.MustCompile(`id="(sample-\d+)"`).FindAllStringSubmatch(above, -1) {
 			got = append(got, id[1])
@@ -221,6 +286,11 @@ func TestWriteEqualsWriteFile(t *testing.T) {
 func TestEmptyReport(t *testing.T) {
 	requireWellFormed(t, written(t, &Report{Title: "nothing yet"}))
 	requireWellFormed(t, written(t, &Report{Classes: []ClassResult{{"empty", 0, 0}}, Style: Style{Scale: Relative}}))
+	r := testReport(3)
+	r.Samples, r.Mistakes = nil, []Mistake{{"x.jpg", 0, 1, 1}}
+	html := written(t, r)
+	requireWellFormed(t, html)
+	assert.Equal(t, 3, strings.Count(html, `<div class="way"><span></span>`), "confusions without photographs")
 }
 
 func TestReportEscapes(t *testing.T) {
@@ -281,6 +351,7 @@ func TestReportFailsWhole(t *testing.T) {
 		}, `sample "x.jpg": class 7, want 0 to 2`, nil},
 		"confusion": {func(r *Report, _ context.CancelFunc) { r.Confusions[1].True = -1 }, "confusion 1: class -1, want 0 to 2", nil},
 		"curves":    {func(r *Report, _ context.CancelFunc) { r.Curves = []byte("GIF89a") }, `curves: a file that starts with "GIF89a"`, nil},
+		"mistake":   {func(r *Report, _ context.CancelFunc) { r.Mistakes = []Mistake{{"x.jpg", 0, 3, 1}} }, "mistake 0: class 3, want 0 to 2", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "index.html")
@@ -344,7 +415,7 @@ func TestReportOfTraits(t *testing.T) {
 	} {
 		assert.Contains(t, page, want)
 	}
-	assert.NotContains(t, page, "Top-ranked")
+	assert.NotContains(t, page, "Top-ranked head</th>")
 	r.Traits.Top, r.Traits.Rows[0].Top, r.Traits.Rows[0].TopPoints = "Top-ranked head", "head 5", heat.Interval{Mean: 0.45, N: 20}
 	assert.Contains(t, written(t, r), "<td>head 5</td><td class=\"n\">45.0 %</td></tr>")
 	r.Traits.Rows[1].Class = 3

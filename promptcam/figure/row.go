@@ -3,52 +3,60 @@ package figure
 import (
 	"cmp"
 	"fmt"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// Row holds the maps of one class for one photograph, the most important head first. A misclassified
-// photograph has two rows: the true class's and the predicted one's.
+// Row holds the maps of one class for one photograph, top-ranked head first. A misclassified photograph has
+// two rows: the predicted class's and the true one's.
 type Row struct {
-	Title  string // such as "true: Scott Oriole, 12.3 %"
+	Title  string // such as "predicted: Scott Oriole, 12.3 %"
+	Plain  string // stands in pictures for a Title with letters that their fonts lack: "predicted: class 7, 12.3 %"; may be empty
 	Panels []Panel
 
-	Blurred   float64 // the class's probability with every head blurred; 0 means unknown
-	StillWins bool    // the class is predicted even then, so no map explains the prediction
+	Blurred   float64 // the class's probability with every map blurred; 0 means unknown
+	StillWins bool    // the class is predicted, and is so even then: no map explains the prediction
 }
 
 // Panel is one head's map with what its caption says.
 type Panel struct {
 	Heat       heat.Map
 	Head       int // the head's number, from 0 as in the model
+	Rank       int // its place in the class's ranking, from 1; 0 means the panel's place in the row
 	Share      promptcam.Share
-	Sufficient bool   // one of the sufficient traits: drawn in a frame
+	Sufficient bool   // one of the sufficient traits, which the prediction needs: drawn in a frame
+	Best       bool   // the class's best head, which points at its trait in most photographs
 	Name       string // replaces "head N"
 }
 
 // Explained returns the row of a class with the maps of the n heads that Rank puts first, or all if there are
-// fewer. Heads among the sufficient traits are marked.
-func Explained(title string, e *promptcam.Explanation, class, n int, blur promptcam.Blur) Row {
+// fewer. Heads among the sufficient traits are marked. The class's best heads, such as
+// measure.ClassTraits.BestHead, are marked too, and shown wherever they rank.
+func Explained(title string, e *promptcam.Explanation, class, n int, blur promptcam.Blur, best ...int) Row {
 	r := e.Rank(class, blur)
-	row := Row{Title: title, Blurred: r.Heads[0].Probability, StillWins: r.Sufficient == 0}
-	for i, h := range r.Heads[:min(n, len(r.Heads))] {
-		row.Panels = append(row.Panels, Panel{
-			Heat: e.Heat(class, h.Head), Head: h.Head, Share: e.Share(class, h.Head), Sufficient: i < r.Sufficient,
-		})
+	row := Row{
+		Title: title, Blurred: max(r.Heads[0].Probability, math.SmallestNonzeroFloat64), StillWins: e.Survives(class, blur),
+	}
+	for i, h := range r.Heads {
+		if marked := slices.Contains(best, h.Head); i < n || marked {
+			row.Panels = append(row.Panels, Panel{
+				Heat: e.Heat(class, h.Head), Head: h.Head, Rank: i + 1, Share: e.Share(class, h.Head), Sufficient: i < r.Sufficient, Best: marked,
+			})
+		}
 	}
 	return row
 }
 
-// DisplayName returns a class's name without CUB's number, and with spaces for underscores. CUB writes
-// hyphens as underscores too, so "036.Ruby_throated_Hummingbird" becomes "Ruby throated Hummingbird".
-func DisplayName(folder string) string {
-	name := folder
-	if number, rest, ok := strings.Cut(folder, "."); ok && len(number) == 3 && strings.Trim(number, "0123456789") == "" {
-		name = rest
+// heading is the title in pictures.
+func (r Row) heading() string {
+	if _, escaped := spelled(r.Title, covers); escaped && r.Plain != "" {
+		return r.Plain
 	}
-	return cmp.Or(strings.TrimSpace(strings.ReplaceAll(name, "_", " ")), folder)
+	return r.Title
 }
 
 // note says what is left of the class without its maps; "" if unknown.
@@ -56,16 +64,35 @@ func (r Row) note() string {
 	if r.Blurred == 0 {
 		return ""
 	}
-	note := fmt.Sprintf("with every head blurred: %.1f %%", 100*r.Blurred)
+	note := fmt.Sprintf("with all maps blurred: %.1f %%", 100*r.Blurred)
 	if r.StillWins {
-		note += ", still predicted"
+		note += ", still predicted: these maps do not explain it"
 	}
 	return note
 }
 
-// caption returns the panel's place in the ranking and its name.
+// caption returns the head's place in the ranking, its name and what it is; i is the panel's place in its row.
 func (p Panel) caption(i int) string {
-	return fmt.Sprintf("%d. %s", i+1, cmp.Or(p.Name, fmt.Sprintf("head %d", p.Head)))
+	caption := fmt.Sprintf("%d. %s", cmp.Or(p.Rank, i+1), cmp.Or(p.Name, fmt.Sprintf("head %d", p.Head)))
+	if p.Sufficient {
+		caption += " · needed"
+	}
+	if p.Best {
+		caption += " · best head"
+	}
+	return caption
+}
+
+// class is the panel's in the page's CSS.
+func (p Panel) class() string {
+	var all []string
+	if p.Sufficient {
+		all = append(all, "trait")
+	}
+	if p.Best {
+		all = append(all, "best")
+	}
+	return strings.Join(all, " ")
 }
 
 // shared reports whether the head attends to more than patches.
@@ -84,5 +111,5 @@ func (p Panel) peak() string {
 		{"centre left", "centre", "centre right"},
 		{"lower left", "lower centre", "lower right"},
 	}[(2*y+1)*3/(2*h.H)][(2*x+1)*3/(2*h.W)] // by the patch's centre
-	return fmt.Sprintf("hottest patch: %s, %s of the attention", place, percent(float64(high)))
+	return fmt.Sprintf("hottest at row %d of %d, column %d of %d: %s, %s of the attention", y+1, h.H, x+1, h.W, place, percent(float64(high)))
 }

@@ -8,7 +8,8 @@ import (
 	"image/png"
 	"io"
 	"math"
-	"strings"
+	"slices"
+	"sync"
 
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/gofont/gobold"
@@ -30,8 +31,9 @@ var (
 
 const (
 	margin = 16
-	line   = 20 // from one line of text to the next
-	barH   = 52 // height of a colour bar with its ticks and label
+	line   = 20   // from one line of text to the next
+	barH   = 52   // height of a colour bar with its ticks and label
+	widest = 1000 // to which a sheet grows for the sake of its text
 )
 
 // Sheet draws one figure: the photograph, beside it one row of overlays per class with captions, and below
@@ -47,35 +49,46 @@ func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 	}
 
 	size := small.Rect.Size()
-	cell := image.Pt(max(size.X, 180)+margin, line+size.Y+2*line+margin) // captions need 180 pixels
+	cell := image.Pt(max(size.X, 200)+margin, line+size.Y+2*line+margin) // captions need 200 pixels
+	above := line                                                        // what stands above the pictures
+	if slices.ContainsFunc(rows, func(r Row) bool { return r.note() != "" }) {
+		above += line
+		cell.Y += line
+	}
 	head := margin
 	if title != "" {
 		head += line + 8
 	}
+	t := newText(nil)
 	width := 2*margin + cell.X*(1+most)
+	for _, row := range rows {
+		for _, text := range []string{row.heading(), row.note()} {
+			width = max(width, min(widest, 2*margin+cell.X+t.width(text, t.bold)))
+		}
+	}
 	height := head + cell.Y*max(1, len(rows)) + barH + margin
 	page := image.NewRGBA(image.Rect(0, 0, width, height))
 	fill(page, page.Rect, color.White)
 
-	t := newText(page)
+	t.page = page
 	t.write(margin, margin+line-4, width-2*margin, title, t.large, ink)
-	draw.Draw(page, small.Rect.Add(image.Pt(margin, head+line)), small, image.Point{}, draw.Src)
-	t.write(margin, head+line-7, cell.X-margin, "photograph", t.bold, ink)
+	draw.Draw(page, small.Rect.Add(image.Pt(margin, head+above)), small, image.Point{}, draw.Src)
+	t.write(margin, head+above-7, cell.X-margin, "photograph", t.bold, ink)
 
 	for i, row := range rows {
 		top := head + i*cell.Y
-		heading := row.Title
-		if note := row.note(); note != "" {
-			heading += " (" + note + ")"
+		t.write(margin+cell.X, top+line-7, width-2*margin-cell.X, row.heading(), t.bold, ink)
+		noted := faded
+		if row.StillWins {
+			noted = ink
 		}
-		t.write(margin+cell.X, top+line-7, width-2*margin-cell.X, heading, t.bold, ink)
+		t.write(margin+cell.X, top+2*line-7, width-2*margin-cell.X, row.note(), t.small, noted)
 		for j, p := range row.Panels {
-			at := image.Pt(margin+(j+1)*cell.X, top+line)
+			at := image.Pt(margin+(j+1)*cell.X, top+above)
 			box := small.Rect.Add(at)
 			colour, caption := ink, p.caption(j)
 			if p.Sufficient {
 				colour = framed
-				caption += "  ● sufficient trait"
 				fill(page, box.Inset(-3), framed)
 			}
 			draw.Draw(page, box, s.overlay(small, p.Heat, limit), image.Point{}, draw.Src)
@@ -131,7 +144,7 @@ type text struct {
 	small, bold, large font.Face
 }
 
-// newText uses Go's own fonts, which cover Latin, Greek and Cyrillic.
+// newText uses Go's own fonts, which cover Latin, Greek and Cyrillic. Other letters are escaped.
 func newText(page *image.RGBA) *text {
 	face := func(ttf []byte, size float64) font.Face {
 		f, err := opentype.Parse(ttf)
@@ -147,9 +160,29 @@ func newText(page *image.RGBA) *text {
 	return &text{page, face(goregular.TTF, 11), face(gobold.TTF, 12), face(gobold.TTF, 16)}
 }
 
+// covers reports whether the fonts have a glyph for r.
+func covers(r rune) bool {
+	i, err := regular().GlyphIndex(nil, r)
+	return err == nil && i != 0
+}
+
+var regular = sync.OnceValue(func() *opentype.Font {
+	f, err := opentype.Parse(goregular.TTF)
+	if err != nil {
+		panic("figure: a compiled-in font does not parse: " + err.Error())
+	}
+	return f
+})
+
+// width returns how wide s is drawn, in pixels.
+func (t *text) width(s string, face font.Face) int {
+	s, _ = spelled(s, covers)
+	return font.MeasureString(face, s).Ceil()
+}
+
 // write draws s with its left end at x and its baseline at y, cut to width pixels.
 func (t *text) write(x, y, width int, s string, face font.Face, c color.Color) {
-	s = strings.ToValidUTF8(s, "\uFFFD")
+	s, _ = spelled(s, covers)
 	if font.MeasureString(face, s).Ceil() > width {
 		runes := []rune(s)
 		for len(runes) > 0 && font.MeasureString(face, string(runes)+"…").Ceil() > width {

@@ -82,7 +82,7 @@ func untrained(t *testing.T) (models map[string]*promptcam.Model, images *tensor
 		require.NoError(t, err)
 		for name, p := range nn.Params(m.Adapters) {
 			if strings.HasSuffix(name, "lora_B") {
-				nn.Normal(rng, p.Value, 6)
+				nn.Normal(rng, p, 6)
 			}
 		}
 		models[name] = m

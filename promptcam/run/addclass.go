@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
@@ -34,11 +34,23 @@ type twoFolders struct {
 	name       string
 }
 
+// Open opens a file.
 func (f twoFolders) Open(name string) (fs.File, error) {
+	in, name := f.of(name)
+	return in.Open(name)
+}
+
+// Stat describes a file without opening it, which for a pipe would wait.
+func (f twoFolders) Stat(name string) (fs.FileInfo, error) {
+	in, name := f.of(name)
+	return fs.Stat(in, name)
+}
+
+func (f twoFolders) of(name string) (fs.FS, string) {
 	if rest, ok := strings.CutPrefix(name, f.name+"/"); ok {
-		return f.class.Open(rest)
+		return f.class, rest
 	}
-	return f.set.Open(name)
+	return f.set, name
 }
 
 // AddClass learns the prompt of one more class, which folder holds photographs of and is named after, and
@@ -85,26 +97,29 @@ func (a *addition) list() error {
 	if err != nil {
 		return fmt.Errorf("add a class: %w", err)
 	}
-	a.name = filepath.Base(dir)
+	if a.name = filepath.Base(dir); !utf8.ValidString(a.name) {
+		return fmt.Errorf("the name of the folder %q is not UTF-8, and it is the class's: rename it", a.folder)
+	}
+	name := []string{a.name}
 	same := func(class string) bool { // also by CUB's number or without it
 		number, rest, _ := strings.Cut(class, ".")
-		return class == a.name || number == a.name || rest == a.name
+		return data.Same(name, class) == 0 || number == a.name || data.Same(name, rest) == 0
 	}
 	if i := slices.IndexFunc(a.old.Classes, same); i >= 0 {
 		return fmt.Errorf("%s: the model has a class %s already, and the folder's name is the new one's: rename it", a.folder, a.old.Classes[i])
 	}
-	entries, err := os.ReadDir(dir)
+	items, skipped, err := data.ImageFiles(data.Dir(dir))
 	if err != nil {
 		return fmt.Errorf("add a class: %w", err)
 	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") { // the system's, such as .DS_Store
-			continue
+	if left := data.LeftOut(skipped); left != "" {
+		a.Observer.say(Warning, "%s: %s", a.folder, left)
+	}
+	for _, it := range items {
+		if below, _, deep := strings.Cut(it.Path, "/"); deep {
+			return fmt.Errorf("%s holds the folder %s, want the photographs of one class: add one class after the other", a.folder, below)
 		}
-		if info, err := os.Stat(filepath.Join(dir, e.Name())); err == nil && info.IsDir() {
-			return fmt.Errorf("%s holds the folder %s, want the photographs of one class: add one class after the other", a.folder, e.Name())
-		}
-		a.photos = append(a.photos, data.Item{Path: a.name + "/" + e.Name(), Class: len(a.old.Classes)})
+		a.photos = append(a.photos, data.Item{Path: a.name + "/" + it.Path, Class: len(a.old.Classes)})
 	}
 	both := twoFolders{class: data.Dir(dir), name: a.name}
 	if a.Set != nil {
@@ -192,6 +207,9 @@ func (a *addition) publish(ctx context.Context, extended *promptcam.Model) (*Add
 	if err := extended.SaveFile(a.path(ModelFile)); err != nil {
 		return nil, err
 	}
+	if err := a.writeAll(ctx); err != nil {
+		return nil, err
+	}
 	last := len(a.old.Classes)
 	r := &Addition{
 		Model: extended, Class: a.name, Classes: len(extended.Classes), TrainImages: len(a.photos), HeldImages: len(a.held), Recognised: 100 * e.PerClass[last],
@@ -212,6 +230,24 @@ func (a *addition) publish(ctx context.Context, extended *promptcam.Model) (*Add
 	}
 	a.Observer.say(Outcome, "model: %s", a.path(ModelFile))
 	return r, nil
+}
+
+// writeAll writes the table of the images of the old model's training and of this one.
+func (a *addition) writeAll(ctx context.Context) error {
+	old, err := readImages(a.ModelDir)
+	if err != nil {
+		return err
+	}
+	rows, err := a.images.listImages(ctx, [3][]data.Item{slices.Concat(a.photos, a.negatives), nil, a.held})
+	if err != nil {
+		return err
+	}
+	listed := map[string]bool{}
+	for _, row := range old {
+		listed[row[3]] = true
+	}
+	rows = slices.DeleteFunc(rows, func(row []string) bool { return listed[row[3]] })
+	return a.writeImages(slices.Concat(old, rows))
 }
 
 // among returns how many images of the first old classes are recognised among the first classes.

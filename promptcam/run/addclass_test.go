@@ -65,7 +65,7 @@ func TestAddClass(t *testing.T) {
 			assert.Equal(t, name == "last", strings.Contains(all, "features.safetensors: 36 reused, 20 made"), all)
 			assert.Contains(t, all, "of 2 photographs that were held out are recognised")
 			assert.Contains(t, all, "model: "+add.path(ModelFile))
-			want := []string{"features.safetensors", "metrics.json", "model.safetensors"}
+			want := []string{"features.safetensors", "images.csv", "metrics.json", "model.safetensors"}
 			if name == "deep" {
 				want = want[1:]
 			}
@@ -91,7 +91,9 @@ func TestAddClass(t *testing.T) {
 			}
 
 			was, is := metrics(t, trained), metrics(t, add)
-			assert.Equal(t, was["test"], is["before"], "the same images, the same scores")
+			for name, value := range is["before"].(map[string]any) {
+				assert.Equal(t, was["test"].(map[string]any)[name], value, "the same images, the same scores")
+			}
 			assert.EqualValues(t, 4, is["test_images"])
 			assert.EqualValues(t, 2, is["held_images"])
 			assert.EqualValues(t, 100, is["recognised"])
@@ -171,7 +173,7 @@ func TestAddClassRefuses(t *testing.T) {
 		"empty":          {photos: folder("empty", 0, ".hidden"), want: "photographs that can be read: 0, need at least 2"},
 		"one":            {photos: folder("one", 1), want: "read: 1, need at least 2, one to train on and one to test"},
 		"folders":        {photos: filepath.Dir(red), want: "holds the folder red, want the photographs of one class"},
-		"unreadable":     {photos: folder("bad", 3, "notes.txt"), want: "1 of 24 images cannot be read, the first: data: bad/notes.txt: not an image"},
+		"unreadable":     {photos: folder("bad", 3, "bad.jpg", "notes.txt"), want: "1 of 24 images cannot be read, the first: data: bad/bad.jpg: not an image"},
 		"too few left":   {change: func(j *Job) { j.SkipBad = true }, photos: folder("bad", 1, "b.png"), want: "read: 1, need at least 2"},
 		"out is in it":   {change: func(j *Job) { j.Out = filepath.Join(red, "out") }, want: "want a folder outside"},
 		"the model's":    {change: func(j *Job) { j.Out = first.Out }, want: "is the folder of the model"},
@@ -210,7 +212,7 @@ func TestAddClassRefuses(t *testing.T) {
 
 	j := job(t, dir, Quick())
 	j.SkipBad = true
-	done, err := j.AddClass(t.Context(), m, folder("bad", 3, "notes.txt"))
+	done, err := j.AddClass(t.Context(), m, folder("bad", 3, "bad.jpg", "Thumbs.db"))
 	require.NoError(t, err)
 	assert.Equal(t, 1, done.Skipped)
 }

@@ -10,11 +10,12 @@
 //	}
 //
 // A Job holds the settings of all that can be done: Train, Resume, Evaluate, AddClass, Explain and Predict
-// say which they use. Whatever must be told on the way goes to its Observer; the package prints nothing.
+// say which they use. OpenTest opens the folder that Evaluate tests a trained model on. Whatever must be told on
+// the way goes to its Observer; the package prints nothing.
 //
 // Errors call a knob of Recipe or Job by its flag, such as --lr for Recipe.Schedule.Base, as its tag states it;
 // knob.Walk lists them.
 //
-// Reading order: recipe.go; job.go; set.go and images.go; train.go and state.go; results.go, report.go and
-// traits.go; then what a trained model is used for.
+// Reading order: recipe.go; job.go; set.go, seen.go and images.go; train.go and state.go; results.go, report.go
+// and traits.go; then what a trained model is used for.
 package run

@@ -62,6 +62,7 @@ func Example() {
 	// curves.png
 	// features.safetensors
 	// history.csv
+	// images.csv
 	// metrics.json
 	// model.safetensors
 	// predictions.csv

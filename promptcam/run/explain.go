@@ -10,6 +10,8 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure"
@@ -29,7 +31,7 @@ type Explained struct {
 func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, compare ...string) iter.Seq2[*Explained, error] {
 	return func(yield func(*Explained, error) bool) {
 		j, err := j.forPhotos()
-		others, unknown := find(&data.Set{Classes: m.Classes}, compare)
+		others, unknown := (&data.Set{Classes: m.Classes}).FindAll(compare)
 		if unknown != nil {
 			unknown = fmt.Errorf("compare: %w", unknown)
 		}
@@ -59,40 +61,66 @@ func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture str
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	sheet := figure.Sheet(e.Seen, filepath.Base(path), j.rows(e, m.Classes, "compared with", compare...), j.style())
+	title := filepath.Base(path)
+	if model := folderName(j.ModelDir); model != "" {
+		title += ", model " + model
+	}
+	sheet := figure.Sheet(e.Seen, title, j.rows(e, m.Classes, nil, "compared with", compare...), j.style())
 	if err := figure.WritePNG(picture, sheet); err != nil {
 		return nil, err
 	}
 	return &Explained{e, path, picture, j.description(path, photo, e, m.Classes, compare)}, nil
 }
 
-// shown returns the classes whose maps are shown: others and, last, the predicted one.
+// shown returns the classes whose maps are shown: the predicted one and then others, each once.
 func shown(e *promptcam.Explanation, others []int) []int {
-	return append(slices.DeleteFunc(slices.Clone(others), func(c int) bool { return c == e.Predicted() }), e.Predicted())
+	classes := []int{e.Predicted()}
+	for _, c := range others {
+		if !slices.Contains(classes, c) {
+			classes = append(classes, c)
+		}
+	}
+	return classes
 }
 
-// rows returns the maps of other classes, each of which is the "true" one or is to be "compared with" the
-// predicted one, and those of that.
-func (j *Job) rows(e *promptcam.Explanation, classes []string, what string, others ...int) (all []figure.Row) {
-	for _, class := range shown(e, others) {
-		if class == e.Predicted() {
+// rows returns the maps of the predicted class and those of others, each of which is the "true" one or is
+// "compared with" it. best returns a class's best head, if it is known; nil knows none.
+func (j *Job) rows(e *promptcam.Explanation, classes []string, best func(class int) []int, what string, others ...int) (all []figure.Row) {
+	for i, class := range shown(e, others) {
+		what := what
+		if i == 0 {
 			what = "predicted"
 		}
-		title := fmt.Sprintf("%s: %s, %.1f %%", what, figure.DisplayName(classes[class]), 100*e.Probabilities[class])
-		all = append(all, figure.Explained(title, e, class, j.Top, j.blur()))
+		var heads []int
+		if best != nil {
+			heads = best(class)
+		}
+		name, share := figure.DisplayName(classes[class]), 100*e.Probabilities[class]
+		row := figure.Explained(fmt.Sprintf("%s: %s, %.1f %%", what, name, share), e, class, j.Top, j.blur(), heads...)
+		row.Plain = fmt.Sprintf("%s: class %d, %.1f %% (%s)", what, class+1, share, name)
+		all = append(all, row)
 	}
 	return all
 }
 
+// longestPicture is how many bytes of a photograph's name go into its picture's: names of files have at most
+// 255, with what is put before and behind them while they are written.
+const longestPicture = 160
+
 // pictureName returns a name in out of its own for a photograph's picture, which is none of the photographs'
 // either: out may be their folder.
 func pictureName(out, path string, photos []string, taken map[string]bool) string {
-	base := filepath.Join(out, strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))+"-maps")
+	stem := strings.ToValidUTF8(strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)), "_")
+	if len(stem) > longestPicture {
+		stem = strings.ToValidUTF8(stem[:longestPicture], "") // a letter may be cut
+	}
+	base := filepath.Join(out, stem+"-maps")
 	name := base + ".png"
-	for i := 2; taken[name] || slices.ContainsFunc(photos, func(p string) bool { return sameFile(p, name) }); i++ {
+	folded := func() string { return strings.ToLower(norm.NFC.String(name)) } // which some file systems take for one name
+	for i := 2; taken[folded()] || slices.ContainsFunc(photos, func(p string) bool { return sameFile(p, name) }); i++ {
 		name = fmt.Sprintf("%s-%d.png", base, i)
 	}
-	taken[name] = true
+	taken[folded()] = true
 	return name
 }
 
@@ -115,21 +143,17 @@ func (j *Job) description(path string, photo *data.RGB, e *promptcam.Explanation
 
 // describeHeads lists the heads of a class's prompt.
 func describeHeads(b *strings.Builder, e *promptcam.Explanation, class string, r promptcam.Ranking) {
-	fmt.Fprintf(b, "\n  heads of the prompt of %s, the most important first; left: what remains\n  of its %.1f %% with this head and all below blurred\n",
+	fmt.Fprintf(b, "\n  heads of the prompt of %s, top-ranked first; score when blurred: its probability,\n  %.1f %% now, with this head and all below blurred\n",
 		class, 100*e.Probabilities[r.Class])
-	registers := e.Share(r.Class, 0).Registers > 0
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(w, "\trank\thead\tpatches\tprompts\tCLS\t")
-	if registers {
-		fmt.Fprint(w, "registers\t")
-	}
-	fmt.Fprintln(w, "left\t")
+	parts := sharedParts(e.Share(r.Class, 0))
+	fmt.Fprintf(w, "\trank\thead\t%sscore when blurred\t\n", strings.Join(append(parts, ""), "\t"))
 	var heads []string
 	for i, h := range r.Heads {
+		fmt.Fprintf(w, "\t%d\t%d\t", i+1, h.Head)
 		share := e.Share(r.Class, h.Head)
-		fmt.Fprintf(w, "\t%d\t%d\t%.1f %%\t%.1f %%\t%.1f %%\t", i+1, h.Head, 100*share.Patches, 100*share.Prompts, 100*share.CLS)
-		if registers {
-			fmt.Fprintf(w, "%.1f %%\t", 100*share.Registers)
+		for k := range parts {
+			fmt.Fprintf(w, "%.1f %%\t", 100*[]float64{share.Patches, share.Prompts, share.CLS, share.Registers}[k])
 		}
 		fmt.Fprintf(w, "%.1f %%\t\n", 100*h.Probability)
 		if i < r.Sufficient {
@@ -145,4 +169,15 @@ func describeHeads(b *strings.Builder, e *promptcam.Explanation, class string, r
 	default:
 		fmt.Fprintf(b, "  sufficient traits: %s; with all others blurred the class is still predicted\n", strings.Join(heads, ", "))
 	}
+}
+
+// sharedParts names what a head divides its attention over; none if it is patches alone.
+func sharedParts(s promptcam.Share) []string {
+	switch {
+	case s.Registers > 0:
+		return []string{"patches", "prompts", "CLS", "registers"}
+	case s.Prompts+s.CLS > 0:
+		return []string{"patches", "prompts", "CLS"}
+	}
+	return nil
 }

@@ -23,6 +23,9 @@ type Job struct {
 	Notes *data.Annotations // where things are in them; nil: the maps of test images are not measured
 	Title string            // of the report; empty: the name of the set's folder
 
+	Program string // name and version of the program, and
+	Command string // the command line, without paths of folders: both are shown in the report
+
 	Photos fs.FS // of the photographs named to Explain and Predict; nil: plain paths
 
 	// ModelDir is the folder of a trained model; may be empty. Its cached features are read where they fit.
@@ -35,10 +38,10 @@ type Job struct {
 	Out      string `knob:"out" json:"-" group:"Results" default:"out" arg:"folder" help:"folder of the results"`
 	Baseline bool   `knob:"baseline" json:"-" help:"also test a linear probe and the nearest class mean on the class token (needs cached features). With --distill they are tested anyway"`
 	Samples  int    `knob:"samples" json:"-" default:"2" range:"[0,)" help:"test images of each class explained in the report"`
-	Top      int    `knob:"top" json:"-" default:"4" range:"[1,)" help:"heads shown, the most important first"`
+	Top      int    `knob:"top" json:"-" default:"4" range:"[1,)" help:"heads shown, top-ranked first"`
 	Blur     string `knob:"blur" json:"-" default:"patches" choices:"patches all" arg:"columns" help:"heads are ranked by spreading their attention evenly over patches (the paper) or over all tokens (the authors' code)"`
 	Scale    string `knob:"scale" json:"-" default:"absolute" choices:"absolute relative" arg:"kind" help:"colour scale of the maps: absolute (one for all maps of a photograph) or relative (each map's own)"`
-	Colormap string `knob:"colormap" json:"-" default:"inferno" choices:"inferno viridis jet" arg:"name" help:"colours of the maps: inferno, viridis or jet"`
+	Colormap string `knob:"colormap" json:"-" default:"inferno" choices:"inferno viridis jet" arg:"name" help:"colours of the maps: inferno, viridis or, to compare with other figures, jet, whose uneven lightness misleads"`
 
 	Observer Observer
 }
@@ -64,7 +67,7 @@ func (j *Job) Validate() error {
 func (j *Job) forPhotos() (*Job, error) {
 	p := NewJob(Quick(), nil, j.Out)
 	p.Top, p.Blur, p.Scale, p.Colormap = cmp.Or(j.Top, p.Top), cmp.Or(j.Blur, p.Blur), cmp.Or(j.Scale, p.Scale), cmp.Or(j.Colormap, p.Colormap)
-	p.SkipBad, p.Observer, p.Photos = j.SkipBad, j.Observer, j.Photos
+	p.SkipBad, p.Observer, p.Photos, p.ModelDir = j.SkipBad, j.Observer, j.Photos, j.ModelDir
 	return p, knob.Check(p)
 }
 

@@ -112,11 +112,14 @@ func Photographs(o Observer, paths ...string) (all []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		for _, s := range skipped {
-			o.say(Warning, "%s: %v", path, s)
-		}
-		if len(items) == 0 {
+		left := data.LeftOut(skipped)
+		switch {
+		case len(items) == 0 && left != "":
+			return nil, fmt.Errorf("%s: no photographs in this folder that can be read; %s", path, left)
+		case len(items) == 0:
 			return nil, fmt.Errorf("%s: no photographs in this folder", path)
+		case left != "":
+			o.say(Warning, "%s: %s", path, left)
 		}
 		for _, it := range items {
 			all = append(all, filepath.Join(path, filepath.FromSlash(it.Path)))

@@ -21,7 +21,7 @@ import (
 // the recipe that it began with. The tags give each setting's flag, name in JSON, limits and help; the
 // defaults are those of Quick. Schedule.Epochs and Distill.Teacher are no settings and stay zero.
 type Recipe struct {
-	Test    float64 `knob:"test" group:"Photographs" default:"0.2" range:"(0,1)" arg:"share" help:"share of each class's images held out for testing, where the folder has no test split of its own"`
+	Test    float64 `knob:"test" group:"Photographs" default:"0.2" range:"(0,1]" arg:"share" help:"share of each class's images held out for testing, where the folder has no test split of its own"`
 	Val     float64 `knob:"val" range:"[0,1)" arg:"share" help:"share of the training images held out to choose the best epoch; 0: the last epoch is used. A folder with both val and test brings its own"`
 	Augment string  `knob:"augment" default:"crop" choices:"crop rrc none" arg:"kind" help:"augmentation of training images: crop (resize to 15/14, random crop, mirror: the authors'), rrc (random resized crop, mirror) or none"`
 	Views   int     `knob:"views" default:"2" range:"[1,)" help:"cached views of each training image: itself, its mirror image, then augmented ones and their mirror images; an epoch sees one of them"`

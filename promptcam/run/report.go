@@ -1,22 +1,34 @@
 package run
 
 import (
+	"bytes"
+	"cmp"
+	"context"
 	"fmt"
 	"iter"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure"
+	"github.com/promptcam/promptcam/promptcam/figure/curves"
+	"github.com/promptcam/promptcam/vit/heat"
 )
 
 // report is the page about the run.
-func (r *results) report(curves []byte) *figure.Report {
+func (r *results) report(ctx context.Context) (*figure.Report, error) {
 	p := &figure.Report{
-		Title: r.title(), Curves: curves, Style: r.style(),
-		Confusions: r.Test.Confusions(30), Facts: r.facts(),
+		Title: r.title(), Style: r.style(), Survival: r.Survival, Confusions: r.confusions(), Facts: r.facts(), Mistakes: r.mistakes(),
+	}
+	if r.best > 0 {
+		var picture bytes.Buffer
+		if err := drawCurves(curves.SVG, &picture, r.History); err != nil {
+			return nil, err
+		}
+		p.Curves, p.Course = picture.Bytes(), r.course()
 	}
 	for class, name := range r.Set.Classes {
 		p.Classes = append(p.Classes, figure.ClassResult{Name: name, Images: r.Test.Images[class], Correct: r.Test.Confusion[class][class]})
@@ -35,17 +47,59 @@ func (r *results) report(curves []byte) *figure.Report {
 		p.Traits = r.traitPage()
 	}
 	if r.Samples > 0 {
-		p.Samples = r.explained()
+		p.Samples = r.explained(ctx)
 	}
-	return p
+	return p, nil
+}
+
+// confusions are the most frequent ones, and their reverses.
+func (r *results) confusions() []promptcam.Confusion {
+	most := r.Test.Confusions(30)
+	for _, c := range most {
+		back := promptcam.Confusion{True: c.Predicted, Predicted: c.True, Count: r.Test.Confusion[c.Predicted][c.True]}
+		if back.Count > 0 && !slices.Contains(most, back) {
+			most = append(most, back)
+		}
+	}
+	return most
+}
+
+// mistakes are the test images that are classified wrongly, by class.
+func (r *results) mistakes() (all []figure.Mistake) {
+	for _, p := range r.Test.Predictions {
+		if p.Predicted != p.Class {
+			all = append(all, figure.Mistake{Name: r.Set.Test[p.Index].Path, True: p.Class, Predicted: p.Predicted, Probability: p.Probability()})
+		}
+	}
+	slices.SortStableFunc(all, func(a, b figure.Mistake) int { return cmp.Compare(a.True, b.True) })
+	return all
+}
+
+// course says in words what the curves show.
+func (r *results) course() string {
+	first, last := r.History[0], r.History[len(r.History)-1]
+	text := fmt.Sprintf("in %d epochs the training loss goes from %.3g to %.3g and the training accuracy from %.1f to %.1f %%",
+		len(r.History), first.Loss, last.Loss, 100*first.Accuracy, 100*last.Accuracy)
+	if r.validated > 0 {
+		text += fmt.Sprintf("; the validation accuracy from %.1f to %.1f %%", 100*first.Values[valTop1], 100*last.Values[valTop1])
+	}
+	return text
 }
 
 func (r *results) title() string {
 	name := r.Title
-	if name == "" && r.Set.Root != "" {
-		name = filepath.Base(r.Set.Root)
+	return strings.TrimSuffix("Prompt-CAM: "+cmp.Or(name, folderName(r.Set.Root)), ": ")
+}
+
+// folderName names a folder without the path to it, which is nobody's business on a page to show; "" is none.
+func folderName(path string) string {
+	if path == "" {
+		return ""
 	}
-	return strings.TrimSuffix("Prompt-CAM: "+name, ": ")
+	if whole, err := filepath.Abs(path); err == nil {
+		path = whole
+	}
+	return strings.Trim(filepath.Base(path), string(filepath.Separator))
 }
 
 func (r *results) facts() (facts []figure.Fact) {
@@ -53,15 +107,23 @@ func (r *results) facts() (facts []figure.Fact) {
 		facts = append(facts, figure.Fact{Name: name, Value: fmt.Sprintf(format, a...)})
 	}
 	b := r.Model.Backbone
-	add("data", "%s", strings.TrimPrefix(fmt.Sprintf("%s, %d classes", r.Set.Root, len(r.Set.Classes)), ", "))
+	add("date", "%s", time.Now().Format("2006-01-02 15:04 MST"))
+	if r.Program != "" {
+		add("program", "%s", r.Program)
+	}
+	if r.Command != "" {
+		add("command", "%s", r.Command)
+	}
+	add("data", "%s", strings.TrimPrefix(fmt.Sprintf("%s, %d classes", folderName(r.Set.Root), len(r.Set.Classes)), ", "))
 	add("backbone", "%s at %dx%d pixels, SHA-256 %.12s…", b.Config.Name, b.Config.ImageSize[0], b.Config.ImageSize[1], b.SHA256)
 	if r.best == 0 {
 		add("mode", "%s", r.Model.Config.Mode)
 	} else {
-		add("images", "%d to train on, %d to choose the epoch, %d to test", r.trained, r.validated, len(r.Set.Test))
 		if r.validated > 0 {
-			add("epoch used", "%d of %d, by accuracy on the validation images", r.best, len(r.History))
+			add("images", "%d training, %d validation, %d test", r.trained, r.validated, len(r.Set.Test))
+			add("epoch used", "%d of %d, the best by validation accuracy", r.best, len(r.History))
 		} else {
+			add("images", "%d training, %d test; no validation images", r.trained, len(r.Set.Test))
 			add("epoch used", "%d, the last", r.best)
 		}
 		for _, group := range []string{"Photographs", "Model", "Training"} {
@@ -75,23 +137,59 @@ func (r *results) facts() (facts []figure.Fact) {
 	return facts
 }
 
-// explained yields some test images of each class with their maps: as many that were recognised as not, where
-// there are both.
-func (r *results) explained() iter.Seq2[figure.Sample, error] {
-	return func(yield func(figure.Sample, error) bool) {
-		var chosen []figure.Sample
-		for class := range r.Set.Classes {
-			right, wrong := r.samples[true][class], r.samples[false][class]
-			right = right[:min(len(right), max((r.Samples+1)/2, r.Samples-len(wrong)))]
-			chosen = slices.Concat(chosen, right, wrong[:min(len(wrong), r.Samples-len(right))])
+// chosen returns the test images to show, by class: as many that are classified correctly as not, where there
+// are both, and the first of each confusion.
+func (r *results) chosen(confusions []promptcam.Confusion) (items []data.Item) {
+	right, wrong := map[int][]int{}, map[int][]int{} // by true class
+	first := map[[2]int]int{}
+	for _, p := range r.Test.Predictions {
+		of := map[bool]map[int][]int{true: right, false: wrong}[p.Predicted == p.Class]
+		of[p.Class] = append(of[p.Class], p.Index)
+		if pair := [2]int{p.Class, p.Predicted}; first[pair] == 0 {
+			first[pair] = p.Index + 1
 		}
-		show, t := r.Observer.count("report", len(chosen)), r.Model.Transform
-		for i, s := range chosen {
+	}
+	for class := range r.Set.Classes {
+		n := min(len(right[class]), max((r.Samples+1)/2, r.Samples-len(wrong[class])))
+		show := slices.Concat(right[class][:n], wrong[class][:min(len(wrong[class]), r.Samples-n)])
+		for _, c := range confusions {
+			if i := first[[2]int{class, c.Predicted}] - 1; c.True == class && i >= 0 && !slices.Contains(show, i) {
+				show = append(show, i)
+			}
+		}
+		for _, i := range show {
+			items = append(items, r.Set.Test[i])
+		}
+	}
+	return items
+}
+
+// explained yields the chosen test images with their maps.
+func (r *results) explained(ctx context.Context) iter.Seq2[figure.Sample, error] {
+	return func(yield func(figure.Sample, error) bool) {
+		chosen := r.chosen(r.confusions())
+		if len(chosen) == 0 {
+			return
+		}
+		l, err := r.asTheyAre(chosen)
+		if err != nil {
+			yield(figure.Sample{}, err)
+			return
+		}
+		show, t, done := r.Observer.count("report", len(chosen)), r.Model.Transform, 0
+		for e, err := range r.Model.Explanations(ctx, l) {
+			if err != nil {
+				yield(figure.Sample{}, err)
+				return
+			}
+			s := figure.Sample{Name: chosen[e.Index].Path, True: e.Label, Predicted: e.Predicted()}
+			s.Rows = r.rows(e, r.Set.Classes, r.bestHead, "true", e.Label)
 			photo, err := data.ReadImageFS(r.Set.FS, s.Name)
 			if s.Photo = photo; err == nil && (t.ShortSide != 0 || t.ResizeWidth != 0) {
 				s.Photo = t.Apply(photo, nil) // what the model saw
 			}
-			show(i + 1)
+			done++
+			show(done)
 			if !yield(s, err) || err != nil {
 				return
 			}
@@ -99,14 +197,31 @@ func (r *results) explained() iter.Seq2[figure.Sample, error] {
 	}
 }
 
-// sample keeps an explained image's maps for the report, unless there are enough of its class.
-func (r *results) sample(e *promptcam.Explanation) {
-	right := e.Predicted() == e.Label
-	if r.samples == nil {
-		r.samples = map[bool]map[int][]figure.Sample{true: {}, false: {}}
+// bestHead returns a class's best head, if it is known.
+func (r *results) bestHead(class int) []int {
+	if r.Traits == nil || r.Traits.Classes[class].BestHead < 0 {
+		return nil
 	}
-	if kept := r.samples[right][e.Label]; len(kept) < r.Samples {
-		s := figure.Sample{Name: r.Set.Test[e.Index].Path, True: e.Label, Predicted: e.Predicted(), Rows: r.rows(e, r.Set.Classes, "true", e.Label)}
-		r.samples[right][e.Label] = append(kept, s)
+	return []int{r.Traits.Classes[class].BestHead}
+}
+
+// survived counts an explained image that is classified correctly, and whether it is so with all maps blurred.
+func (r *results) survived(e *promptcam.Explanation) {
+	if e.Predicted() != e.Label {
+		return
 	}
+	r.correct++
+	if e.Survives(e.Label, r.blur()) {
+		r.blind++
+	}
+	r.Survival = heat.Wilson(float64(r.blind)/float64(r.correct), r.correct)
+}
+
+// survival says how many correct predictions no map explains.
+func (r *results) survival() string {
+	s, so := r.Survival, "no map explains those"
+	if s.Mean == 0 {
+		so = "each needs its maps"
+	}
+	return fmt.Sprintf("%v of the %d correct predictions stay the same with all maps of the class blurred: %s", s, s.N, so)
 }

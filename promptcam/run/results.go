@@ -1,19 +1,18 @@
 package run
 
 import (
-	"bytes"
 	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"time"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/promptcam"
-	"github.com/promptcam/promptcam/promptcam/figure"
 	"github.com/promptcam/promptcam/promptcam/figure/curves"
 	"github.com/promptcam/promptcam/promptcam/measure"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
@@ -63,6 +62,7 @@ type Result struct {
 	Test      *promptcam.Evaluation // Predictions[i].Index counts in Set.Test
 	Baselines []Baseline
 	History   fit.History          // nil after a test
+	Survival  heat.Interval        // share of correct predictions that no map explains: promptcam.Explanation.Survives
 	Traits    *measure.TraitScores // where the maps of the test images are; nil without Notes
 	Swaps     []measure.Outcome    // counterfactuals; nil unless these are drawn birds
 	Metrics   *Metrics
@@ -74,10 +74,10 @@ type results struct {
 	*images
 	Result
 	test               promptcam.Batches
-	trained, validated int                              // images
-	best               int                              // the best epoch, from 1; 0 if the model was not trained now
-	regions            *measure.Regions                 // nil without Notes
-	samples            map[bool]map[int][]figure.Sample // of images that are recognised and not, by class, without pictures
+	trained, validated int              // images
+	correct, blind     int              // test images, and those of them that are so with all maps blurred
+	best               int              // the best epoch, from 1; 0 if the model was not trained now
+	regions            *measure.Regions // nil without Notes
 }
 
 // publish evaluates the test images and writes all files.
@@ -90,19 +90,22 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	seconds := time.Since(began).Seconds()
-	var curves bytes.Buffer
 	if r.best > 0 {
 		seconds = r.History.Seconds()
 		if err := r.writeCSV(HistoryFile, r.history()); err != nil {
 			return nil, err
 		}
-		draw := func(w io.Writer) error { return drawCurves(io.MultiWriter(w, &curves), r.History) }
+		draw := func(w io.Writer) error { return drawCurves(curves.PNG, w, r.History) }
 		if err := r.write(CurvesFile, draw); err != nil {
 			return nil, err
 		}
 	}
 	r.Metrics, r.Report = r.metrics(seconds), r.path(ReportFile)
-	if err := r.report(curves.Bytes()).WriteFile(ctx, r.Report); err != nil {
+	page, err := r.report(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := page.WriteFile(ctx, r.Report); err != nil {
 		return nil, err
 	}
 	if err := r.writeJSON(r.Metrics); err != nil {
@@ -112,8 +115,14 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 	for _, b := range r.Baselines {
 		r.Observer.say(Note, "%s: top-1 %s", b.Title, b.Accuracy)
 	}
+	if r.Survival.N > 0 {
+		r.Observer.say(Note, "%s", r.survival())
+	}
 	for _, line := range r.sentences() {
 		r.Observer.say(Note, "%s", line)
+	}
+	if m := r.Metrics; math.Abs(m.ClassMean-m.Test.Top1) >= 1 { // points
+		r.Observer.say(Note, "mean of the classes: top-1 %.1f %%, since they have test images in different numbers", m.ClassMean)
 	}
 	r.Observer.say(Outcome, "report: %s", r.Report)
 	return &r.Result, nil
@@ -138,6 +147,7 @@ type Metrics struct {
 	Recipe      *Recipe             `json:"recipe"`
 	Baselines   map[string]Accuracy `json:"baselines,omitempty"` // on the test images
 	PerClass    []ClassAccuracy     `json:"per_class"`
+	ClassMean   float64             `json:"class_mean"` // of the classes' top-1, so that a class of few images counts like others
 	Traits      *traitMetrics       `json:"traits,omitempty"`
 }
 
@@ -148,6 +158,13 @@ type Accuracy struct {
 	Top5 float64 `json:"top5"`
 	Low  float64 `json:"top1_low"`
 	High float64 `json:"top1_high"`
+
+	// Survive is the share of the correct predictions that stay with all maps of the class blurred, in
+	// percent, and SurviveLow to SurviveHigh its 95 % interval: no map explains those. It is nil where it is
+	// not measured, which it is for the test images of a Prompt-CAM.
+	Survive     *float64 `json:"survive_blur,omitempty"`
+	SurviveLow  *float64 `json:"survive_blur_low,omitempty"`
+	SurviveHigh *float64 `json:"survive_blur_high,omitempty"`
 }
 
 // String returns the first, with its interval.
@@ -158,7 +175,7 @@ func (a Accuracy) String() string {
 // accuracy returns shares from 0 to 1 of n images in percent, with the interval of Wilson.
 func accuracy(top1, top5 float64, n int) Accuracy {
 	i := heat.Wilson(top1, n)
-	return Accuracy{100 * top1, 100 * top5, 100 * i.Low, 100 * i.High}
+	return Accuracy{Top1: 100 * top1, Top5: 100 * top5, Low: 100 * i.Low, High: 100 * i.High}
 }
 
 // ClassAccuracy is how many of a class's test images are recognised.
@@ -173,6 +190,9 @@ func (r *results) metrics(seconds float64) *Metrics {
 	m := &Metrics{
 		Test: accuracy(r.Test.Top1, r.Test.Top5, test), TestImages: test, Seconds: seconds, Mode: r.Model.Config.Mode, ValImages: r.validated,
 		Arch: r.Model.Backbone.Config.Name, Seed: r.Seed, Skipped: r.images.unreadable, Backbone: r.Model.Backbone.SHA256,
+	}
+	if s := percents(r.Survival); s.Images > 0 {
+		m.Test.Survive, m.Test.SurviveLow, m.Test.SurviveHigh = &s.Mean, &s.Low, &s.High
 	}
 	if r.best > 0 {
 		epochs := len(r.History)
@@ -200,7 +220,19 @@ func (r *results) metrics(seconds float64) *Metrics {
 		}
 		m.PerClass = append(m.PerClass, a)
 	}
+	m.ClassMean = classMean(m.PerClass)
 	return m
+}
+
+// classMean returns the mean top-1 of the classes with images.
+func classMean(classes []ClassAccuracy) float64 {
+	sum, n := 0.0, 0
+	for _, c := range classes {
+		if c.Top1 != nil {
+			sum, n = sum+*c.Top1, n+1
+		}
+	}
+	return sum / float64(max(n, 1))
 }
 
 // predictions is the table of the test images: true and predicted class, and every class's score.
@@ -231,8 +263,8 @@ func (r *results) history() [][]string {
 
 func number(x float64) string { return strconv.FormatFloat(x, 'g', 8, 64) }
 
-// drawCurves draws loss, accuracy and learning rate over the epochs, as PNG.
-func drawCurves(w io.Writer, h fit.History) error {
+// drawCurves draws loss, accuracy and learning rate over the epochs, as curves.PNG or curves.SVG.
+func drawCurves(draw func(io.Writer, ...curves.Panel) error, w io.Writer, h fit.History) error {
 	percent := func(shares []float64) []float64 {
 		for i := range shares {
 			shares[i] *= 100
@@ -246,7 +278,7 @@ func drawCurves(w io.Writer, h fit.History) error {
 		}
 		return both
 	}
-	return curves.PNG(w,
+	return draw(w,
 		curves.Panel{Title: "loss", Series: lines(h.Series("loss"), h.Series(valLoss))},
 		curves.Panel{Title: "accuracy, %", Max: 100, LegendAtBottom: true, Series: lines(percent(h.Series("accuracy")), percent(h.Series(valTop1)))},
 		curves.Panel{Title: "learning rate", Series: []curves.Series{{Points: h.Series("lr")}}},

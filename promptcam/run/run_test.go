@@ -182,7 +182,7 @@ func TestPredict(t *testing.T) {
 	photos, err := Photographs(j.Observer, folder, filepath.Join(dir, "blue", "0.jpg"))
 	require.NoError(t, err)
 	require.Len(t, photos, 12)
-	assert.Equal(t, []string{"! " + folder + ": raw.HEIC cannot be read: save as JPEG"}, *said)
+	assert.Equal(t, []string{"! " + folder + ": 1 file left out: 1 .heic, raw.HEIC (cannot be read: save as JPEG)"}, *said)
 
 	var text strings.Builder
 	require.NoError(t, WritePredictions(&text, j.Predict(t.Context(), trained.Model, photos)))
@@ -231,6 +231,6 @@ func TestMetricsHaveTheirEntries(t *testing.T) {
 	}
 	before, rest, _ := strings.Cut(strings.Join(names, " "), " recipe ")
 	_, after, _ := strings.Cut(rest, " seed ")
-	assert.Equal(t, "test top1 top5 top1_low top1_high val top1 top5 top1_low top1_high train_images test_images epochs seconds mode arch seed val_images best_epoch skipped_images backbone_sha256", before)
-	assert.Equal(t, "baselines linear_probe nearest_mean per_class", after)
+	assert.Equal(t, "test top1 top5 top1_low top1_high survive_blur survive_blur_low survive_blur_high val top1 top5 top1_low top1_high train_images test_images epochs seconds mode arch seed val_images best_epoch skipped_images backbone_sha256", before)
+	assert.Equal(t, "baselines linear_probe nearest_mean per_class class_mean", after)
 }

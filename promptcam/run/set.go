@@ -14,35 +14,17 @@ import (
 // OpenSet opens a folder of photographs with the recipe's hold-out, and keeps only the given classes, by name
 // or number; none means all.
 func OpenSet(dir string, r Recipe, classes ...string) (*data.Set, error) {
-	set, err := data.Open(dir, data.Options{TestShare: r.Test, Seed: r.Seed})
+	if r.Test == 1 {
+		return nil, errors.New("--test 1 leaves no images to train on")
+	}
+	set, err := data.Open(dir, data.Options{TestShare: r.Test, Seed: r.Seed, Classes: classes})
 	if err != nil {
 		return nil, err
-	}
-	if len(classes) > 0 {
-		chosen, err := find(set, classes)
-		if err == nil {
-			set, err = set.Select(chosen)
-		}
-		if err != nil {
-			return nil, err
-		}
 	}
 	if len(set.Test) == 0 {
 		return nil, fmt.Errorf("%s: no test images", dir)
 	}
 	return set, nil
-}
-
-// find returns the indices of classes, by name or number.
-func find(set *data.Set, names []string) ([]int, error) {
-	all := make([]int, len(names))
-	for i, name := range names {
-		var err error
-		if all[i], err = set.Find(name); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
 }
 
 // enough returns an error unless a set can be trained on and tested, which skipping images may have made
@@ -93,18 +75,23 @@ func (im *images) fingerprint(set *data.Set) string {
 	return fmt.Sprintf("%x", h.Sum(nil))
 }
 
-// renumber returns set with its classes numbered as a trained model numbers them, by name.
+// renumber returns set with its classes numbered as a trained model numbers them, by name, be it in another case
+// or Unicode form.
 func renumber(set *data.Set, classes []string) (*data.Set, error) {
 	number := make([]int, len(set.Classes))
 	var unknown []string
 	for i, name := range set.Classes {
-		if number[i] = slices.Index(classes, name); number[i] < 0 {
+		if number[i] = data.Same(classes, name); number[i] < 0 {
 			unknown = append(unknown, name)
 		}
 	}
 	if len(unknown) > 0 {
-		return nil, fmt.Errorf("the model knows %d classes, and %d of the folder's %d are not among them: %s",
-			len(classes), len(unknown), len(set.Classes), strings.Join(unknown, ", "))
+		names := strings.Join(unknown[:min(5, len(unknown))], ", ")
+		if len(unknown) > 5 {
+			names += ", ..."
+		}
+		return nil, fmt.Errorf("the model knows %d classes, and %d of the folder's %d are not among them: %s: --classes chooses others alone",
+			len(classes), len(unknown), len(set.Classes), names)
 	}
 	again := *set
 	again.Classes = classes

@@ -103,6 +103,9 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 		err = enough(&set)
 	}
 	if err == nil {
+		err = t.warnDuplicates(ctx, &set)
+	}
+	if err == nil {
 		err = t.loaders(ctx)
 	}
 	if err != nil {
@@ -152,9 +155,7 @@ func (t *training) epochs(ctx context.Context) error {
 	st := t.state
 	t.Observer.say(Note, "%d classes; %d images to train on, %d to choose the best epoch, %d to test; %s, mode %s",
 		len(t.Set.Classes), t.trained, t.validated, len(t.Set.Test), t.Model.Backbone.Config.Name, t.Mode)
-	if n := len(t.Set.Test); n < fewTest {
-		t.Observer.say(Warning, "%d test images are few: each is %.0f points of accuracy", n, 100/float64(n))
-	}
+	t.warnFew(len(t.Set.Test))
 	config := t.Recipe.train()
 	config.Resume = st.Checkpoint
 	if t.baselines != nil {
@@ -203,6 +204,19 @@ func (t *training) validate(ctx context.Context, e promptcam.Epoch, m meter) err
 	return nil
 }
 
+// writeSplits writes the table of the images.
+func (t *training) writeSplits(ctx context.Context) error {
+	train, val, err := t.holdOut(t.Set)
+	if err != nil {
+		return err
+	}
+	rows, err := t.listImages(ctx, [3][]data.Item{train, val, t.Set.Test})
+	if err != nil {
+		return err
+	}
+	return t.writeImages(rows)
+}
+
 // finish tests the best epoch's model, once, and writes all results. The state is removed last: until then
 // Resume can do this again.
 func (t *training) finish(ctx context.Context) (*Result, error) {
@@ -215,6 +229,9 @@ func (t *training) finish(ctx context.Context) (*Result, error) {
 		if t.Baselines, err = t.testBaselines(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if err := t.writeSplits(ctx); err != nil {
+		return nil, err
 	}
 	if err := t.Model.SaveFile(t.path(ModelFile)); err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// evaluate evaluates the test images, keeps the report's samples and, if the folder says where things are,
+// evaluate evaluates the test images, counts the predictions that no map explains and, if the folder says where things are,
 // measures where the maps point, all in one pass.
 func (r *results) evaluate(ctx context.Context) (err error) {
 	if r.Notes == nil {
@@ -46,15 +46,15 @@ func (r *results) evaluate(ctx context.Context) (err error) {
 	return r.writeCSV(TraitsFile, r.traitTable())
 }
 
-// explanations explains the test images, and adds each to Test and samples.
+// explanations explains the test images, and adds each to Test and Survival.
 func (r *results) explanations(ctx context.Context) iter.Seq2[*promptcam.Explanation, error] {
 	return func(yield func(*promptcam.Explanation, error) bool) {
 		show := r.Observer.count("test", r.test.Len())
-		r.Test = promptcam.NewEvaluation(r.Model.Config.Classes)
+		r.Test, r.correct, r.blind = promptcam.NewEvaluation(r.Model.Config.Classes), 0, 0
 		for e, err := range r.Model.Explanations(ctx, r.test) {
 			if err == nil {
 				r.Test.Add(e)
-				r.sample(e)
+				r.survived(e)
 				show(len(r.Test.Predictions))
 			}
 			if !yield(e, err) {
@@ -120,7 +120,7 @@ type regionScore struct {
 	Points   interval `json:"points"`        // images whose hottest patch is on the region
 	Chance   float64  `json:"points_chance"` // for any patch
 	Mass     interval `json:"mass"`          // attention to patches that falls on it
-	EvenMass float64  `json:"mass_even"`     // of an even map
+	EvenMass float64  `json:"mass_even"`     // of a uniform map
 }
 
 // interval is a heat.Interval over images.
@@ -242,12 +242,12 @@ func (r *results) sentences() (all []string) {
 	if len(r.Swaps) > 0 {
 		swaps := r.swapScores()
 		moved, known, off := swaps["all"].Moved, swaps["recognised"].Moved, swaps["mark_switched_off"].Moved
-		line := fmt.Sprintf("The one trait exchanged that tells two species apart moves the prediction to the other in %v of %d pairs", moved, moved.N)
+		line := fmt.Sprintf("Counterfactual: swapping only the trait that tells two species apart moves the prediction to the other in %v of %d pairs", moved, moved.N)
 		if known.N > 0 {
-			line += fmt.Sprintf(", and in %v of the %d whose first image is recognised", known, known.N)
+			line += fmt.Sprintf(", and in %v of the %d whose first image is classified correctly", known, known.N)
 		}
 		if off.N > 0 {
-			line += fmt.Sprintf("; where the exchange switches a mark off, in %v of %d", off, off.N)
+			line += fmt.Sprintf("; where the swap switches a mark off, in %v of %d", off, off.N)
 		}
 		add("%s.", line)
 	}

@@ -1,10 +1,13 @@
 package checkpoint_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
@@ -37,6 +40,24 @@ func ExampleOpen() {
 	// steps F32 [2 2]
 	// transposed F32 [6 4]
 	// [-1.5 -0.75 3 3.75 7.5 8.25 12 12.75]
+}
+
+// A program that opens what others send bounds memory and time.
+func ExampleOpenContext() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel() // ends the use of f, too
+	f, err := checkpoint.OpenContext(ctx, "testdata/full.pt", checkpoint.Limits{Tensors: 1 << 30})
+	switch {
+	case errors.Is(err, checkpoint.ErrFormat):
+		log.Fatal("no weights: ", err)
+	case errors.Is(err, checkpoint.ErrTooLarge):
+		log.Fatal("more than is allowed here: ", err)
+	case err != nil:
+		log.Fatal(err) // the disk's
+	}
+	defer f.Close()
+	fmt.Println("took", f.Key(), "and left", f.Others())
+	// Output: took teacher and left [dino_loss student]
 }
 
 func ExampleSave() {

@@ -23,7 +23,9 @@ func clean(s string) string {
 	return q[1 : len(q)-1]
 }
 
-// newGlobal returns the named global or class, or a refusal.
+// newGlobal returns the named global or class, or a refusal. A name that is not known here is harmless, since
+// it is never called. It is refused if it would make a tensor, which would then be missing, or if it is none
+// that weights have any use for.
 func newGlobal(module, name string) (any, error) {
 	full := module + "." + name
 	_, storage := storageTypes[full]
@@ -31,10 +33,18 @@ func newGlobal(module, name string) (any, error) {
 	switch {
 	case strings.HasPrefix(full, scriptPrefix):
 		return class(clean(full)), nil
-	case storage || dtype || slices.Contains(functions, full) || slices.Contains(inert, full):
+	case storage || dtype || slices.Contains(functions, full):
 		return global(full), nil
+	case slices.Contains(inert, full):
+		return unknown(full), nil
+	case slices.ContainsFunc(makers, func(m string) bool { return strings.HasPrefix(full, m) }):
+		return nil, refusal(clean(full))
 	}
-	return nil, refusal(clean(full))
+	top, _, _ := strings.Cut(module, ".")
+	if slices.Contains(attackers, top) || (top == "builtins" || top == "__builtin__") && slices.Contains(attacks, name) {
+		return nil, refusal(clean(full))
+	}
+	return unknown(clean(full)), nil
 }
 
 // storageTypes are the classes that name a storage's element type, and the bytes of one element.
@@ -73,22 +83,76 @@ var dtypes = map[string]DType{
 var functions = []string{
 	"collections.OrderedDict", "collections.defaultdict", "torch.Size",
 	"torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3",
-	"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state",
+	"torch._utils._rebuild_parameter", "torch._utils._rebuild_parameter_with_state", typed,
 }
 
-// inert are the functions and classes whose values no tensor depends on: attributes of TorchScript modules
-// (lists, and dicts with their type), command-line arguments, metrics and their containers. Python 2's
-// __builtin__ is kept by protocol 2; builtins.dict is an argument of defaultdict.
-var inert = strings.Fields(`
-	torch.jit._pickle.build_intlist torch.jit._pickle.build_doublelist torch.jit._pickle.build_boollist
-	torch.jit._pickle.build_tensorlist torch.jit._pickle.restore_type_tag
-	argparse.Namespace collections.Counter pathlib.PosixPath pathlib.WindowsPath torch.device _codecs.encode
-	numpy.dtype numpy.ndarray numpy.core.multiarray.scalar numpy._core.multiarray.scalar
-	numpy.core.multiarray._reconstruct numpy._core.multiarray._reconstruct
-	builtins.set builtins.frozenset builtins.slice builtins.complex builtins.bytearray
-	builtins.dict builtins.list builtins.int builtins.float
-	__builtin__.set __builtin__.frozenset __builtin__.slice __builtin__.complex __builtin__.bytearray
-	__builtin__.dict __builtin__.list __builtin__.int __builtin__.float`)
+// typed makes a tensor of a class derived from Tensor, or with attributes of its own.
+const typed = "torch._tensor._rebuild_from_type_v2"
+
+// typed returns which function makes the tensor's elements, and its arguments, of (function, class, arguments,
+// attributes).
+func (t tuple) typed() (global, tuple) {
+	if len(t) > 2 {
+		g, _ := t[0].(global)
+		args, ok := t[2].(tuple)
+		if ok && g != typed {
+			return g, args
+		}
+	}
+	return "", nil
+}
+
+// makers begin the names of functions that make tensors, sparse and quantised ones among them.
+var makers = []string{
+	"torch._utils._rebuild_", "torch._tensor._rebuild_", "torch.storage._load_from_bytes", "torch.jit._pickle.",
+}
+
+// inert begin as makers do, but make the attributes of TorchScript modules: lists, and dicts with their type.
+var inert = []string{
+	"torch.jit._pickle.build_intlist", "torch.jit._pickle.build_doublelist", "torch.jit._pickle.build_boollist",
+	"torch.jit._pickle.build_tensorlist", "torch.jit._pickle.restore_type_tag",
+}
+
+// attackers are modules, and attacks built-in functions, that only a pickle made to do harm asks for. Nothing
+// would come of it here, but whoever has the file should hear of it.
+var (
+	attackers = strings.Fields(`os posix nt subprocess commands popen2 sys shutil socket pty ctypes importlib imp
+		runpy code codeop timeit bdb pdb cProfile profile webbrowser pickle cPickle _pickle marshal`)
+	attacks = strings.Fields(`eval exec execfile compile open file input raw_input __import__ reload apply breakpoint
+		globals locals vars setattr delattr`)
+)
+
+// getattr makes enumerations of Python 3.11, and names methods.
+const getattr = "builtins.getattr"
+
+// call returns what a call would make: nothing that a tensor depends on.
+func (u unknown) call(args tuple) (*object, error) {
+	if u == getattr || u == "__builtin__.getattr" {
+		if len(args) == 0 {
+			return nil, refusal(u)
+		}
+		of, ok := args[0].(unknown)
+		if !ok {
+			return nil, refusal(u)
+		}
+		u = of
+	}
+	return &object{of: u}, nil
+}
+
+// cost returns the memory that a call of callee with args may take.
+func (st *storages) cost(callee any, args tuple) int64 {
+	g, ok := callee.(global)
+	if g == typed {
+		g, args = args.typed()
+	}
+	if ok && len(args) > 3 && strings.HasPrefix(string(g), "torch._utils._rebuild_tensor") {
+		size, _ := args[2].(tuple)
+		stride, _ := args[3].(tuple)
+		return tensorBytes + 8*int64(min(len(size), maxRank)+min(len(stride), maxRank))
+	}
+	return 2 * objectBytes
+}
 
 // call returns the value that a call of g with args describes.
 func (g global) call(st *storages, args tuple) (any, error) {
@@ -125,9 +189,11 @@ func (g global) call(st *storages, args tuple) (any, error) {
 			}
 		}
 		return nil, errors.New("want a tensor")
+	case typed:
+		if g, args := args.typed(); g != "" {
+			return g.call(st, args)
+		}
+		return nil, errors.New("want a function and its arguments")
 	}
-	if !slices.Contains(inert, string(g)) {
-		return nil, fmt.Errorf("calls %s, which is no function", g)
-	}
-	return opaque{}, nil
+	return nil, fmt.Errorf("calls %s, which is no function", g)
 }

@@ -19,12 +19,12 @@ const legacyProtocol = 1001 // in the second pickle
 // storages' keys; then, for each key, the number of elements in 8 bytes and the elements.
 func (f *File) decodeLegacy(r io.ReaderAt) error {
 	s := newSource(io.NewSectionReader(r, 0, f.size), f.size)
-	none := &storages{fileSize: f.size, byKey: map[string]*torchStorage{}}
-	st := &storages{fileSize: f.size, byKey: map[string]*torchStorage{}}
+	none := &storages{fileSize: f.size, table: f.table, byKey: map[string]*torchStorage{}}
+	st := &storages{fileSize: f.size, table: f.table, byKey: map[string]*torchStorage{}}
 	var err error
 	next := func(what string, in *storages) (v any) {
 		if err == nil {
-			if v, err = unpickle(s, in); err != nil {
+			if v, err = unpickle(f.ctx, s, in); err != nil {
 				err = fmt.Errorf("%s: %w", what, err)
 			}
 		}

@@ -46,17 +46,12 @@ func (m *module) build(state any) error {
 
 // A module may be an attribute of several others, each of which gives its tensors a name, and, in a hostile
 // file, of itself.
-const (
-	maxDepth  = 64
-	nameBytes = 16 // most that all names may take per byte of the file
-	attrBytes = 32 // of an attribute beside its name
-)
+const maxDepth = 64
 
 // flat returns a dict of the tensors of m and of the modules within it, by dotted names, and of m's own
-// scalars. fileSize limits the memory that it takes.
-func (m *module) flat(fileSize int64) (*dict, error) {
+// scalars, in memory of table.
+func (m *module) flat(table *budget) (*dict, error) {
 	out := &dict{}
-	left := nameBytes*fileSize + 1<<20
 	var walk func(m *module, prefix string, depth int) error
 	walk = func(m *module, prefix string, depth int) error {
 		if depth > maxDepth {
@@ -66,8 +61,8 @@ func (m *module) flat(fileSize int64) (*dict, error) {
 			return nil
 		}
 		for key, v := range m.attrs.items {
-			if left -= int64(len(prefix) + len(key) + attrBytes); left < 0 {
-				return fmt.Errorf("names of tensors take more than %d times the file's %d bytes", nameBytes, fileSize)
+			if err := table.spend(int64(len(prefix)+len(key)) + out.cost("")); err != nil {
+				return err
 			}
 			switch v := v.(type) {
 			case *entry, *module:

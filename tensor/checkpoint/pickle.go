@@ -1,26 +1,29 @@
 package checkpoint
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
 	"math/bits"
-	"slices"
 )
 
 // A pickle is a program for a stack machine: opcodes push values, gather them into containers, store them in
 // a memo and fetch them from it. The opcodes are those of protocols 2 to 5 (Python's Lib/pickletools.py
 // documents them). The two that could do harm, naming a global and calling it, lead to global.go, where there
 // is nothing to call.
+//
+// An opcode takes a bounded time. What it keeps in memory is first taken from the budget of the table of
+// contents.
 
-// Limits on one pickle. The pickle of a large model with its optimizer's state has some 100,000 opcodes; an
-// opcode costs at most about 100 bytes. A compressed pickle may have spareOpcodes more opcodes than the file
-// has bytes.
+// Limits on one pickle. The pickle of a large model with its optimizer's state has some 100,000 opcodes. A
+// compressed pickle may have spareOpcodes more opcodes than the file has bytes.
 const (
 	maxPickle    = 32 << 20 // bytes
 	maxOpcodes   = 4 << 20
 	spareOpcodes = 1 << 16
 	maxName      = 4096 // bytes of a key: every opcode could hash the same long string
+	maxGlobal    = 512  // bytes of the name of a class or function: every opcode could join the same two
 )
 
 // machine runs one pickle. After an error of its source it goes on with zero values until the opcode ends.
@@ -28,15 +31,19 @@ type machine struct {
 	*source
 	storages *storages
 	stack    []any
+	high     int   // length that the stack has had
 	marks    []int // lengths of the stack at each open MARK
 	memo     map[uint64]any
 }
 
 // unpickle runs the pickle that s is at and returns its value. It enters the storages that it finds in st.
-func unpickle(s *source, st *storages) (any, error) {
+func unpickle(ctx context.Context, s *source, st *storages) (any, error) {
 	m := &machine{source: s, storages: st, memo: map[uint64]any{}}
 	most := min(maxOpcodes, st.fileSize+spareOpcodes)
-	for range most {
+	for i := range most {
+		if i%(1<<12) == 0 && ctx.Err() != nil {
+			return nil, outside{ctx.Err()}
+		}
 		at := m.pos
 		op := byte(m.number(1))
 		if m.err != nil {
@@ -56,7 +63,7 @@ func unpickle(s *source, st *storages) (any, error) {
 			return nil, fmt.Errorf("pickle: opcode %#02x at byte %d: %w", op, at, m.err)
 		}
 	}
-	return nil, fmt.Errorf("pickle of more than %d opcodes", most)
+	return nil, fmt.Errorf("%w: pickle of more than %d opcodes", ErrTooLarge, most)
 }
 
 // operand is the size in bytes of the number that follows an opcode: a value, an index into the memo, or the
@@ -85,12 +92,15 @@ func (m *machine) step(op byte) {
 	case 0x89: // NEWFALSE
 		m.push(false)
 	case 'K', 'M': // BININT1, BININT2
+		m.spend(smallBytes)
 		m.push(int64(m.number(operand[op])))
 	case 'J': // BININT
+		m.spend(smallBytes)
 		m.push(int64(int32(m.number(4))))
 	case 0x8a, 0x8b: // LONG1, LONG4
 		m.push(integer(m.counted(operand[op])))
 	case 'G': // BINFLOAT is big-endian
+		m.spend(smallBytes)
 		m.push(math.Float64frombits(bits.ReverseBytes64(m.number(8))))
 	case 'X', 0x8c, 0x8d, 'U', 'T': // strings
 		m.push(string(m.counted(operand[op])))
@@ -99,6 +109,7 @@ func (m *machine) step(op byte) {
 		m.push(opaque{})
 
 	case '(': // MARK
+		m.spend(8)
 		m.marks = append(m.marks, len(m.stack))
 	case '0': // POP
 		if n := len(m.marks); n > 0 && m.marks[n-1] == len(m.stack) {
@@ -112,9 +123,9 @@ func (m *machine) step(op byte) {
 		m.push(m.top())
 
 	case 'q', 'r': // BINPUT, LONG_BINPUT
-		m.memo[m.number(operand[op])] = m.top()
+		m.memoize(m.number(operand[op]))
 	case 0x94: // MEMOIZE
-		m.memo[uint64(len(m.memo))] = m.top()
+		m.memoize(uint64(len(m.memo)))
 	case 'h', 'j': // BINGET, LONG_BINGET
 		i := m.number(operand[op])
 		v, ok := m.memo[i]
@@ -124,21 +135,23 @@ func (m *machine) step(op byte) {
 		m.push(v)
 
 	case ')': // EMPTY_TUPLE
-		m.push(tuple{})
+		m.pushTuple(nil)
 	case 0x85, 0x86, 0x87: // TUPLE1, TUPLE2, TUPLE3
-		m.push(m.popTuple(int(op) - 0x84))
+		m.pushTuple(m.popN(int(op) - 0x84))
 	case 't': // TUPLE
-		m.push(tuple(m.popMark()))
+		m.pushTuple(m.popMark())
 	case ']': // EMPTY_LIST
+		m.spend(objectBytes)
 		m.push(&list{})
 	case 'a': // APPEND
-		m.extend(m.popTuple(1))
+		m.extend(m.popN(1))
 	case 'e': // APPENDS
 		m.extend(m.popMark())
 	case '}': // EMPTY_DICT
+		m.spend(objectBytes)
 		m.push(&dict{})
 	case 's': // SETITEM
-		m.setItems(m.popTuple(2))
+		m.setItems(m.popN(2))
 	case 'u': // SETITEMS
 		m.setItems(m.popMark())
 	case 0x8f: // EMPTY_SET
@@ -150,12 +163,12 @@ func (m *machine) step(op byte) {
 		m.push(opaque{})
 
 	case 'c': // GLOBAL
-		m.global(m.line(), m.line())
+		m.global(m.line(maxGlobal), m.line(maxGlobal))
 	case 'i': // INST, of protocol 0
-		m.global(m.line(), m.line())
+		m.global(m.line(maxGlobal), m.line(maxGlobal))
 		m.fail(errUnknown)
 	case 0x93: // STACK_GLOBAL
-		t := m.popTuple(2)
+		t := m.popN(2)
 		module, ok := t[0].(string)
 		name, ok2 := t[1].(string)
 		if !ok || !ok2 {
@@ -163,13 +176,16 @@ func (m *machine) step(op byte) {
 		}
 		m.global(module, name)
 	case 'R', 0x81: // REDUCE, NEWOBJ
-		m.call(op, m.popTuple(2))
+		m.call(op, m.popN(2))
 	case 0x92: // NEWOBJ_EX, with keyword arguments
-		m.call(op, m.popTuple(3))
+		m.call(op, m.popN(3))
 	case 'b': // BUILD sets attributes: those of a dict, class or tensor change no tensor's elements
 		state := m.pop()
-		if inner, ok := m.top().(*module); ok {
+		switch inner := m.top().(type) {
+		case *module:
 			m.fail(inner.build(state))
+		case *object:
+			inner.build(state)
 		}
 	case 'Q': // BINPERSID
 		s, err := m.storages.find(m.pop())
@@ -182,7 +198,44 @@ func (m *machine) step(op byte) {
 
 var errUnknown = errors.New("torch.save does not write this one")
 
-func (m *machine) push(v any) { m.stack = append(m.stack, v) }
+// spend takes n bytes of memory from the budget.
+func (m *machine) spend(n int64) {
+	if m.err == nil {
+		m.fail(m.storages.table.spend(n))
+	}
+}
+
+// counted returns as many bytes as the number before them, of n bytes, says.
+func (m *machine) counted(n uint64) []byte {
+	size := m.number(n)
+	m.want(size)
+	m.spend(int64(size) + smallBytes)
+	return m.next(size)
+}
+
+func (m *machine) memoize(i uint64) {
+	v := m.top()
+	m.spend(objectBytes)
+	if m.err == nil {
+		m.memo[i] = v
+	}
+}
+
+func (m *machine) push(v any) {
+	if len(m.stack) == m.high {
+		m.high++
+		m.spend(itemBytes)
+	}
+	m.stack = append(m.stack, v)
+}
+
+// pushTuple pushes a tuple of items, which may lie on the stack.
+func (m *machine) pushTuple(items []any) {
+	m.spend(objectBytes + itemBytes*int64(len(items)))
+	if m.err == nil {
+		m.push(append(tuple{}, items...))
+	}
+}
 
 // top returns the value that pop would.
 func (m *machine) top() any {
@@ -201,23 +254,24 @@ func (m *machine) pop() any {
 	return v
 }
 
-// popTuple returns the last n values.
-func (m *machine) popTuple(n int) tuple {
-	t := make(tuple, n)
-	for i := n - 1; i >= 0; i-- {
-		t[i] = m.pop()
+// popN returns the last n values, which stay valid until the next push.
+func (m *machine) popN(n int) []any {
+	for range n {
+		if m.pop(); m.err != nil {
+			return make([]any, n)
+		}
 	}
-	return t
+	return m.stack[len(m.stack) : len(m.stack)+n]
 }
 
-// popMark returns all values above the last MARK.
+// popMark returns all values above the last MARK, which stay valid until the next push.
 func (m *machine) popMark() []any {
 	n := len(m.marks)
 	if n == 0 {
 		m.fail(errors.New("no mark on the stack"))
 		return nil
 	}
-	items := slices.Clone(m.stack[m.marks[n-1]:])
+	items := m.stack[m.marks[n-1]:]
 	m.stack = m.stack[:m.marks[n-1]]
 	m.marks = m.marks[:n-1]
 	return items
@@ -227,8 +281,10 @@ func (m *machine) popMark() []any {
 func (m *machine) extend(items []any) {
 	switch v := m.top().(type) {
 	case *list:
-		v.items = append(v.items, items...)
-	case opaque:
+		if m.spend(itemBytes * int64(len(items))); m.err == nil {
+			v.items = append(v.items, items...)
+		}
+	case opaque, *object:
 	default:
 		m.fail(fmt.Errorf("appends to %s", kind(v)))
 	}
@@ -241,48 +297,75 @@ func (m *machine) setItems(items []any) {
 		m.fail(errors.New("a key without a value"))
 		return
 	}
+	var d *dict
 	switch v := v.(type) {
 	case *dict:
-		for i := 0; i < len(items); i += 2 {
-			if k, ok := items[i].(string); ok {
-				if len(k) > maxName {
-					m.fail(fmt.Errorf("a key of %d bytes, want at most %d", len(k), maxName))
-					return
-				}
-				v.set(k, items[i+1])
-			}
-		}
+		d = v
+	case *object:
+		d = &v.items
 	case opaque:
+		return
 	default:
 		m.fail(fmt.Errorf("sets items of %s", kind(v)))
+		return
+	}
+	for i := 0; i < len(items); i += 2 {
+		k, ok := items[i].(string)
+		if !ok {
+			continue
+		}
+		if len(k) > maxName {
+			m.fail(fmt.Errorf("a key of %d bytes, want at most %d", len(k), maxName))
+		}
+		if m.spend(d.cost(k)); m.err != nil {
+			return
+		}
+		d.set(k, items[i+1])
 	}
 }
 
 // global pushes the named global.
 func (m *machine) global(module, name string) {
+	if n := len(module) + len(name); n > maxGlobal {
+		m.fail(refusal(fmt.Sprintf("%s: a name of %d bytes, more than %d", clean(module[:min(len(module), 60)]+"."+name[:min(len(name), 60)]), n, maxGlobal)))
+		return
+	}
+	if m.spend(objectBytes + 2*int64(len(module)+len(name))); m.err != nil {
+		return
+	}
 	g, err := newGlobal(module, name)
 	m.fail(err)
 	m.push(g)
 }
 
 // call pushes what op makes of a global or class, its arguments and perhaps its keyword arguments.
-func (m *machine) call(op byte, values tuple) {
-	c, isClass := values[0].(class)
-	g, isGlobal := values[0].(global)
+func (m *machine) call(op byte, values []any) {
+	callee := values[0]
 	args, ok := values[1].(tuple)
+	if m.spend(m.storages.cost(callee, args)); m.err != nil {
+		return
+	}
+	if !ok {
+		m.fail(fmt.Errorf("calls %s with %s, want a tuple", kind(callee), kind(values[1])))
+		return
+	}
 	var made any
 	var err error
-	switch {
-	case !isClass && !isGlobal:
-		err = fmt.Errorf("calls %s", kind(values[0]))
-	case !ok:
-		err = fmt.Errorf("calls %s with %s, want a tuple", kind(values[0]), kind(values[1]))
-	case isClass:
+	switch c := callee.(type) {
+	case class:
 		made, err = c.create(op, args)
-	default:
-		if made, err = g.call(m.storages, args); err != nil {
-			err = fmt.Errorf("%s: %w", g, err)
+	case global:
+		if made, err = c.call(m.storages, args); err != nil {
+			err = fmt.Errorf("%s: %w", c, err)
 		}
+	case unknown:
+		made, err = c.call(args)
+	case *object: // such as a method, looked up by name
+		made = &object{of: c.of}
+	case opaque:
+		made = c
+	default:
+		err = fmt.Errorf("calls %s", kind(callee))
 	}
 	m.fail(err)
 	m.push(made)

@@ -69,6 +69,21 @@ func TestTensorOfUntypedStorage(t *testing.T) {
 	assert.ErrorContains(t, err, "reach beyond storage 0 of 0 elements")
 }
 
+// A tensor with attributes of its own, or of a class derived from Tensor, is made by way of another function.
+func TestTensorWithAttributes(t *testing.T) {
+	v2 := glob("torch._utils", "_rebuild_tensor_v2")
+	args := tup(storage("Float", "0", 2), num(1), nums([]int{1}), nums([]int{1}), yes, none)
+	from := glob("torch._tensor", "_rebuild_from_type_v2")
+	f := decoded(t, torchZip(t, dict(str("w"), call(from, v2, glob("torch", "Tensor"), args, dict(str("note"), num(1)))), pair))
+	x, err := f.Tensor("w")
+	require.NoError(t, err)
+	assert.Equal(t, []float32{2}, x.Data())
+	for _, bad := range []string{call(from, v2, none), call(from, from, none, args), call(from, none, none, args), call(from, v2, none, none)} {
+		_, err := decode(torchZip(t, dict(str("w"), bad), pair))
+		assert.ErrorContains(t, err, "torch._tensor._rebuild_from_type_v2: want a function and its arguments")
+	}
+}
+
 func TestViewsOfOneStorage(t *testing.T) {
 	want := map[string]struct {
 		shape []int
@@ -132,9 +147,6 @@ func TestTrainingCheckpoint(t *testing.T) {
 }
 
 func TestStateDictIsFound(t *testing.T) {
-	one := func(name string) string {
-		return dict(str(name), view(storage("Float", "0", 2), 0, []int{2}, []int{1}))
-	}
 	two := func(a, b string) string {
 		x := view(storage("Float", "0", 2), 0, []int{2}, []int{1})
 		return dict(str(a), x, str(b), x)
@@ -150,7 +162,7 @@ func TestStateDictIsFound(t *testing.T) {
 		{dict(str("best"), view(storage("Float", "0", 2), 0, []int{}, []int{}), str("state_dict"), one("w")), "w", ""},
 		{dict(str("teacher"), one("t"), str("student"), one("s")), "t", ""},
 		{dict(str("weights"), one("w"), str("args"), dict()), "w", ""},
-		{dict(str("a"), one("w"), str("b"), one("w")), "", "no state dict: "},
+		{dict(str("a"), one("w"), str("b"), one("w")), "", "no state dict by a known key such as state_dict_ema; the numbers of tensors are [a: 1, b: 1]: state one of them as FILE#KEY"},
 		{dict(str("epoch"), num(3)), "", "keys are [epoch]"},
 		{self, "", "keys are [model, net, teacher]"},
 		{list(), "", "the file holds a list, want a dict of tensors"},

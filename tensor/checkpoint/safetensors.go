@@ -30,6 +30,9 @@ func (f *File) decodeSafetensors(r io.ReaderAt, length uint64) error {
 	if length > maxHeader || int64(length) > f.size-8 {
 		return fmt.Errorf("safetensors header of %d bytes: the file has %d, the limit is %d", length, f.size, maxHeader)
 	}
+	if err := f.table.spend(int64(length)); err != nil {
+		return fmt.Errorf("safetensors header: %w", err)
+	}
 	raw := make([]byte, length)
 	if err := readFull(io.NewSectionReader(r, 8, int64(length)), raw); err != nil {
 		return fmt.Errorf("safetensors header: %w", err)
@@ -94,21 +97,24 @@ func (f *File) parseHeader(raw []byte) (map[string]tensorHeader, error) {
 	if !utf8.Valid(raw) {
 		return nil, errors.New("not UTF-8")
 	}
-	d := json.NewDecoder(bytes.NewReader(raw))
+	d := json.NewDecoder(io.NewSectionReader(heard{f.ctx, bytes.NewReader(raw)}, 0, int64(len(raw))))
 	d.UseNumber()
 	headers := map[string]tensorHeader{}
 	sawMeta := false
-	err := object(d, func(key string) (err error) {
+	err := eachKey(d, func(key string) (err error) {
 		if key == "__metadata__" {
 			if sawMeta {
 				return errors.New("given twice")
 			}
 			sawMeta = true
-			return object(d, func(k string) error {
+			return eachKey(d, func(k string) error {
 				if _, ok := f.meta[k]; ok {
 					return errors.New("given twice")
 				}
 				s, err := token[string](d, "a string")
+				if err == nil {
+					err = f.table.spend(int64(len(k)+len(s)) + keyBytes)
+				}
 				f.meta[k] = s
 				return err
 			})
@@ -116,7 +122,10 @@ func (f *File) parseHeader(raw []byte) (map[string]tensorHeader, error) {
 		if _, ok := headers[key]; ok {
 			return errors.New("given twice")
 		}
-		headers[key], err = parseTensor(d)
+		if err := f.table.spend(int64(len(key)) + keyBytes + tensorBytes); err != nil {
+			return err
+		}
+		headers[key], err = parseTensor(d, f.table)
 		return err
 	})
 	if err != nil {
@@ -128,9 +137,9 @@ func (f *File) parseHeader(raw []byte) (map[string]tensorHeader, error) {
 	return headers, nil
 }
 
-func parseTensor(d *json.Decoder) (h tensorHeader, err error) {
+func parseTensor(d *json.Decoder, table *budget) (h tensorHeader, err error) {
 	seen := map[string]bool{}
-	err = object(d, func(key string) error {
+	err = eachKey(d, func(key string) error {
 		if seen[key] {
 			return errors.New("given twice")
 		}
@@ -141,10 +150,10 @@ func parseTensor(d *json.Decoder) (h tensorHeader, err error) {
 			h.dtype = DType(s)
 			return err
 		case "shape":
-			h.shape, err = integers(d)
+			h.shape, err = integers(d, table)
 			return err
 		case "data_offsets":
-			o, err := integers(d)
+			o, err := integers(d, table)
 			if err == nil && len(o) != 2 {
 				err = fmt.Errorf("want 2 numbers, got %d", len(o))
 			}
@@ -165,8 +174,8 @@ func parseTensor(d *json.Decoder) (h tensorHeader, err error) {
 	return h, err
 }
 
-// object reads a JSON object. It calls value to read each key's value.
-func object(d *json.Decoder, value func(key string) error) error {
+// eachKey reads a JSON object. It calls value to read each key's value.
+func eachKey(d *json.Decoder, value func(key string) error) error {
 	if err := opening(d, '{', "an object"); err != nil {
 		return err
 	}
@@ -183,8 +192,8 @@ func object(d *json.Decoder, value func(key string) error) error {
 	return err
 }
 
-// integers reads a JSON array of numbers from 0 to 2^63-1.
-func integers(d *json.Decoder) ([]int, error) {
+// integers reads a JSON array of numbers from 0 to 2^63-1, into memory of table.
+func integers(d *json.Decoder, table *budget) ([]int, error) {
 	if err := opening(d, '[', "an array"); err != nil {
 		return nil, err
 	}
@@ -197,6 +206,9 @@ func integers(d *json.Decoder) ([]int, error) {
 		n, err := strconv.ParseUint(s.String(), 10, 63)
 		if err != nil {
 			return nil, fmt.Errorf("want a whole number below 2^63, got %.40s", s)
+		}
+		if err := table.spend(smallBytes); err != nil {
+			return nil, err
 		}
 		out = append(out, int(n))
 	}

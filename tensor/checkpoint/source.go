@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"strings"
 )
 
 // source is where a pickle, or several in a row, are read from. Its first error stays: methods then return
@@ -14,6 +13,7 @@ type source struct {
 	r    *bufio.Reader
 	pos  int64 // bytes read
 	left int64 // bytes that may still be read
+	word [8]byte
 	err  error
 }
 
@@ -28,39 +28,51 @@ func (s *source) fail(err error) {
 	}
 }
 
-// next returns the next n bytes. It allocates nothing for bytes that are not there.
-func (s *source) next(n uint64) []byte {
+// take fills b with the next bytes.
+func (s *source) take(b []byte) {
+	if s.want(uint64(len(b))); s.err != nil {
+		return
+	}
+	s.pos += int64(len(b))
+	s.left -= int64(len(b))
+	s.fail(readFull(s.r, b))
+}
+
+// want fails if n bytes are not left.
+func (s *source) want(n uint64) {
 	if n > uint64(s.left) {
 		s.fail(fmt.Errorf("wants %d bytes of the %d left: %w", n, s.left, io.ErrUnexpectedEOF))
 	}
-	if s.err != nil {
+}
+
+// next returns the next n bytes. It allocates nothing for bytes that are not there.
+func (s *source) next(n uint64) []byte {
+	if s.want(n); s.err != nil {
 		return nil
 	}
-	s.pos += int64(n)
-	s.left -= int64(n)
 	b := make([]byte, n)
-	s.fail(readFull(s.r, b))
+	s.take(b)
 	return b
 }
 
 // number returns the next n bytes, at most 8, as a little-endian number.
 func (s *source) number(n uint64) uint64 {
-	var word [8]byte
-	copy(word[:], s.next(n))
-	return binary.LittleEndian.Uint64(word[:])
+	s.word = [8]byte{}
+	if s.take(s.word[:n]); s.err != nil {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(s.word[:])
 }
 
-// counted returns as many bytes as the number before them, of n bytes, says.
-func (s *source) counted(n uint64) []byte { return s.next(s.number(n)) }
-
-// line returns the text up to the next newline.
-func (s *source) line() string {
-	var b strings.Builder
-	for {
+// line returns the text up to the next newline, at most one byte longer than most.
+func (s *source) line(most int) string {
+	var b []byte
+	for len(b) <= most {
 		c := s.number(1)
 		if s.err != nil || c == '\n' {
-			return b.String()
+			break
 		}
-		b.WriteByte(byte(c))
+		b = append(b, byte(c))
 	}
+	return string(b)
 }

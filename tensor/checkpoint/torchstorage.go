@@ -3,7 +3,6 @@ package checkpoint
 import (
 	"errors"
 	"fmt"
-	"io"
 )
 
 // torchStorage is a storage of a PyTorch file. The pickle gives its key, type and size; its place is known
@@ -16,17 +15,24 @@ type torchStorage struct {
 	place storage
 }
 
-func (s *torchStorage) open(offset int64) (io.ReadCloser, error) { return s.place.open(offset) }
+func (s *torchStorage) open(end int64) (readable, error) { return s.place.open(end) }
 
 // storages are the storages that a pickle refers to, by key.
 type storages struct {
 	fileSize int64
+	table    *budget // for what the pickle makes
 	byKey    map[string]*torchStorage
 }
 
-// find returns the storage of a persistent id ("storage", type, key, device, elements[, view]).
-func (st *storages) find(id any) (*torchStorage, error) {
+// find returns the storage of a persistent id ("storage", type, key, device, elements[, view]), or the class of
+// ("module", class, file, source), which torch.save wrote for whole models before PyTorch 1.6.
+func (st *storages) find(id any) (any, error) {
 	t, ok := id.(tuple)
+	if ok && len(t) > 1 && t[0] == any("module") {
+		if c, ok := t[1].(unknown); ok {
+			return c, nil
+		}
+	}
 	if !ok || len(t) < 5 || t[0] != any("storage") {
 		return nil, fmt.Errorf("persistent id is %s, want (storage, type, key, device, size)", kind(id))
 	}
@@ -47,12 +53,18 @@ func (st *storages) find(id any) (*torchStorage, error) {
 	if len(t) > 5 && t[5] != nil {
 		return nil, fmt.Errorf("storage %s is a view of another: not supported", clean(key))
 	}
+	if err := st.table.spend(int64(len(key) / 8)); err != nil {
+		return nil, err
+	}
 	s := &torchStorage{key: key, dtype: typ.dtype, width: typ.size, bytes: n * typ.size}
 	if old, ok := st.byKey[key]; ok {
 		if old.dtype != s.dtype || old.bytes != s.bytes {
 			return nil, fmt.Errorf("storage %s is %s of %d bytes and %s of %d bytes", clean(key), old.dtype, old.bytes, s.dtype, s.bytes)
 		}
 		return old, nil
+	}
+	if err := st.table.spend(tensorBytes); err != nil {
+		return nil, err
 	}
 	st.byKey[key] = s
 	return s, nil
@@ -102,7 +114,7 @@ func (st *storages) view(dtype DType, args tuple) (*entry, error) {
 			brief(shape), brief(stride), offset, clean(s.key), held)
 	}
 	if used := last - offset + 1; int64(n) > used && int64(n) > expansion*min(used, st.fileSize) {
-		return nil, fmt.Errorf("shape %s, strides %s expand %d elements to more than %d times as many", brief(shape), brief(stride), used, expansion)
+		return nil, fmt.Errorf("%w: shape %s, strides %s expand %d elements to more than %d times as many", ErrTooLarge, brief(shape), brief(stride), used, expansion)
 	}
 	e.offset = offset * size
 	return e, nil

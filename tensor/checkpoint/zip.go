@@ -2,11 +2,13 @@ package checkpoint
 
 import (
 	"archive/zip"
+	"compress/flate"
 	"errors"
 	"fmt"
 	"io"
 	"path"
 	"strings"
+	"sync"
 )
 
 // zipMagic begins a zip archive's first member.
@@ -27,10 +29,10 @@ func (f *File) decodeZip(r io.ReaderAt) error {
 	}
 	members := make(map[string]*zip.File, len(z.File))
 	pickle := ""
-	most := uint64(unpacking*f.size) + 1<<20
+	most := uint64(unpacking)*uint64(f.size) + 1<<20
 	for _, m := range z.File {
 		if m.UncompressedSize64 > most {
-			return fmt.Errorf("zip archive: member %s: members take more than %d times the archive's %d bytes", clean(m.Name), unpacking, f.size)
+			return fmt.Errorf("%w: zip archive: member %s: members take more than %d times the archive's %d bytes", ErrTooLarge, clean(m.Name), unpacking, f.size)
 		}
 		most -= m.UncompressedSize64
 		if members[m.Name] != nil {
@@ -45,11 +47,15 @@ func (f *File) decodeZip(r io.ReaderAt) error {
 		}
 	}
 	if pickle == "" {
-		return errors.New("zip archive without data.pkl: not a PyTorch file")
+		return otherZip(z.File)
 	}
 	root := strings.TrimSuffix(pickle, "data.pkl")
 	if m, ok := members[root+"byteorder"]; ok {
-		order, err := fromMember(r, f.size, m, func(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, 16)) })
+		order := make([]byte, min(16, m.UncompressedSize64))
+		rc, err := f.member(r, m)
+		if err == nil {
+			err = readFull(rc, order)
+		}
 		if err == nil && string(order) != "little" {
 			err = fmt.Errorf("byte order %q, want little", order)
 		}
@@ -57,10 +63,12 @@ func (f *File) decodeZip(r io.ReaderAt) error {
 			return fmt.Errorf("%s: %w", clean(m.Name), err)
 		}
 	}
-	st := &storages{fileSize: f.size, byKey: map[string]*torchStorage{}}
-	v, err := fromMember(r, f.size, members[pickle], func(r io.Reader) (any, error) {
-		return unpickle(newSource(r, int64(members[pickle].UncompressedSize64)), st)
-	})
+	st := &storages{fileSize: f.size, table: f.table, byKey: map[string]*torchStorage{}}
+	rc, err := f.member(r, members[pickle])
+	if err != nil {
+		return fmt.Errorf("%s: %w", clean(pickle), err)
+	}
+	v, err := unpickle(f.ctx, newSource(rc, int64(members[pickle].UncompressedSize64)), st)
 	if err != nil {
 		return fmt.Errorf("%s: %w", clean(pickle), err)
 	}
@@ -72,61 +80,89 @@ func (f *File) decodeZip(r io.ReaderAt) error {
 		if m.UncompressedSize64 != uint64(s.bytes) {
 			return fmt.Errorf("zip archive: member %s holds %d bytes, its storage %d", clean(m.Name), m.UncompressedSize64, s.bytes)
 		}
-		if s.place, err = place(r, f.size, m); err != nil {
+		where, err := f.place(r, m)
+		if err != nil {
 			return fmt.Errorf("zip archive: member %s: %w", clean(m.Name), err)
+		}
+		if s.place = where; m.Method == zip.Deflate {
+			s.place = &packed{compressed: where, size: s.bytes, tensors: f.tensors}
 		}
 	}
 	return f.collect(v)
 }
 
-// fromMember reads a value from the beginning of a member.
-func fromMember[T any](r io.ReaderAt, size int64, m *zip.File, read func(io.Reader) (T, error)) (v T, err error) {
-	p, err := place(r, size, m)
-	if err != nil {
-		return v, err
-	}
-	rc, err := p.open(0)
-	if err != nil {
-		return v, err
-	}
-	defer rc.Close() // of a reader: nothing can be lost
-	return read(rc)
-}
-
-// place returns where a member's bytes are.
-func place(r io.ReaderAt, size int64, m *zip.File) (storage, error) {
-	if m.Flags&1 != 0 {
-		return nil, errors.New("encrypted")
-	}
-	switch m.Method {
-	case zip.Deflate:
-		return packed{m}, nil
-	case zip.Store:
-	default:
-		return nil, fmt.Errorf("packing method %d, want stored or deflated", m.Method)
-	}
-	at, err := m.DataOffset()
+// member returns a reader of a member's bytes.
+func (f *File) member(r io.ReaderAt, m *zip.File) (io.Reader, error) {
+	p, err := f.place(r, m)
 	if err != nil {
 		return nil, err
 	}
-	n := m.UncompressedSize64
-	if n != m.CompressedSize64 || at > size || n > uint64(size-at) {
-		return nil, fmt.Errorf("%d bytes, stored in %d at %d: the archive has %d", n, m.CompressedSize64, at, size)
+	if m.Method == zip.Deflate {
+		return flate.NewReader(p.reader()), nil
+	}
+	return p.reader(), nil
+}
+
+// place returns where a member's bytes are, as stored.
+func (f *File) place(r io.ReaderAt, m *zip.File) (span, error) {
+	if m.Flags&1 != 0 {
+		return span{}, errors.New("encrypted")
+	}
+	if m.Method != zip.Store && m.Method != zip.Deflate {
+		return span{}, fmt.Errorf("packing method %d, want stored or deflated", m.Method)
+	}
+	at, err := m.DataOffset()
+	if err != nil {
+		return span{}, err
+	}
+	n := m.CompressedSize64
+	if m.Method == zip.Store && n != m.UncompressedSize64 || at > f.size || n > uint64(f.size-at) {
+		return span{}, fmt.Errorf("%d bytes, stored in %d at %d: the archive has %d", m.UncompressedSize64, n, at, f.size)
 	}
 	return span{r, at, int64(n)}, nil
 }
 
-// packed is a compressed member, which can only be read from its beginning.
-type packed struct{ m *zip.File }
+// packed is a storage that is compressed, and so can only be read from its beginning. Once it has been read
+// again, for another tensor or name, it is kept in memory.
+type packed struct {
+	compressed span
+	size       int64
+	tensors    *budget
 
-func (p packed) open(offset int64) (io.ReadCloser, error) {
-	rc, err := p.m.Open()
+	mu   sync.Mutex
+	used bool
+	kept unpacked
+}
+
+func (p *packed) open(end int64) (readable, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.kept != nil {
+		return p.kept, nil
+	}
+	err := p.tensors.allows(end)
+	if p.used {
+		end = p.size
+		err = p.tensors.spend(end)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if _, err := io.CopyN(io.Discard, rc, offset); err != nil {
-		rc.Close()
+	raw := make(unpacked, end)
+	if err := readFull(flate.NewReader(p.compressed.reader()), raw); err != nil {
 		return nil, err
 	}
-	return rc, nil
+	if p.used {
+		p.kept = raw
+	}
+	p.used = true
+	return raw, nil
+}
+
+// unpacked is a storage in memory.
+type unpacked []byte
+
+func (u unpacked) readAt(p []byte, offset int64) error {
+	copy(p, u[offset:])
+	return nil
 }

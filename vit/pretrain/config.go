@@ -26,7 +26,7 @@ type Config struct {
 	LastDecay float64 `knob:"last-decay" default:"0.4" range:"[0,10]" help:"and at the end, along a cosine"`
 	Clip      float64 `knob:"clip" default:"3" range:"[0,3e38]" arg:"length" help:"greatest length of one parameter's gradient; 0: any"`
 	DropPath  float64 `knob:"drop-path" default:"0" range:"[0,0.9]" arg:"probability" help:"with which a student's last block is left out for a crop, or with --window for a window; less for earlier blocks (DINO: 0.1)"`
-	Seed      int64   `knob:"seed" default:"1" help:"of everything random"`
+	Seed      int64   `knob:"seed" default:"1" help:"random seed"`
 
 	Momentum float64 `knob:"momentum" group:"Objective" default:"0.99" range:"[0,1]" help:"of the teacher's EMA at the beginning; 1 at the end, along a cosine (DINO: 0.996, for thirty times the steps)"`
 	Contrast float64 `knob:"contrast" default:"0" range:"[0,10]" arg:"temperature" help:"of MoCo v3's objective, such as 0.2: to tell each image of a piece from all others, which learns sooner from several pictures of each; 0: DINO's"`

@@ -23,14 +23,15 @@ type Images interface {
 
 // Folder is image files at any depth of a file system, without classes.
 type Folder struct {
-	FS    fs.FS
-	Items []data.Item
+	FS      fs.FS
+	Items   []data.Item
+	Skipped []data.Skipped // what OpenFolder left out
 }
 
 // OpenFolder lists the images in fsys, such as data.Dir("photographs"), sorted.
 func OpenFolder(fsys fs.FS) (*Folder, error) {
-	items, _, err := data.ImageFiles(fsys)
-	return &Folder{fsys, items}, err
+	items, skipped, err := data.ImageFiles(fsys)
+	return &Folder{fsys, items, skipped}, err
 }
 
 // Check decodes all images, and takes those that cannot be read out of the folder and returns them. It calls

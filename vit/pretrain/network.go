@@ -90,8 +90,8 @@ func newHead(dim int, s Projection, rng *rand.Rand) *head {
 		nn.NewParam(s.Outputs, s.Bottleneck),
 	}
 	for _, l := range []*nn.Linear{h.FC1, h.FC2, h.FC3} {
-		nn.Normal(rng, l.Weight.Value, 1/math.Sqrt(float64(l.Weight.Value.Dim(1))))
+		nn.Normal(rng, l.Weight, 1/math.Sqrt(float64(l.Weight.Value.Dim(1))))
 	}
-	nn.KaimingUniform(rng, h.Directions.Value, nil)
+	nn.KaimingUniform(rng, h.Directions, nil)
 	return h
 }

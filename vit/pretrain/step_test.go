@@ -38,7 +38,7 @@ func begun(t *testing.T, s *Config) *trainer {
 			p.teacher.Value.Data()[i] += float32(0.02 * rng.NormFloat64())
 		}
 	}
-	nn.Normal(rng, d.centre, 0.1)
+	nn.Normal(rng, &autograd.Param{Value: d.centre}, 0.1)
 	return d
 }
 
@@ -317,7 +317,7 @@ func testClassToken(t *testing.T, s *Config) {
 	d := begun(t, s)
 	b := d.student.Backbone
 	rng := rand.New(rand.NewPCG(7, 8))
-	nn.Normal(rng, b.Position.Value, 1)
+	nn.Normal(rng, b.Position, 1)
 	for _, side := range []int{s.Image, s.Local, s.Early} {
 		c := b.Config
 		c.ImageSize = [2]int{side, side}

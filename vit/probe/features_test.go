@@ -27,7 +27,7 @@ func TestFeaturesAreTheClassRow(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 2))
 			b, err := vit.New(c, rng)
 			require.NoError(t, err)
-			nn.Uniform(rng, b.ClassToken.Value, 1)
+			nn.Uniform(rng, b.ClassToken, 1)
 			for _, block := range b.Blocks {
 				if block.LS1 != nil { // New's let tokens hardly change
 					block.LS1.Gamma.Value.Fill(0.7)
@@ -35,7 +35,7 @@ func TestFeaturesAreTheClassRow(t *testing.T) {
 			}
 			nn.Freeze(b)
 			images := tensor.New(5, 3, 12, 12)
-			nn.Uniform(rng, images, 1)
+			nn.Uniform(rng, &autograd.Param{Value: images}, 1)
 
 			tp := &autograd.Tape{NoGrad: true}
 			all := b.Features(tp.Const(images)).Value()

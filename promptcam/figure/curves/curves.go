@@ -3,12 +3,14 @@
 package curves
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"image/color"
 	"io"
 	"math"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
@@ -16,6 +18,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 // Panel is one pair of axes: epochs from 1, values from 0.
@@ -48,6 +51,44 @@ const (
 
 // PNG writes the panels side by side as one picture. No panels and an infinite point are errors.
 func PNG(w io.Writer, panels ...Panel) error {
+	width, height := size(panels)
+	picture := vgimg.NewWith(vgimg.UseWH(width, height), vgimg.UseDPI(96))
+	if err := drawPanels(picture, panels, color.White); err != nil {
+		return err
+	}
+	if _, err := (vgimg.PngCanvas{Canvas: picture}).WriteTo(w); err != nil {
+		return fmt.Errorf("curves: %w", err)
+	}
+	return nil
+}
+
+// SVG writes the panels as PNG does, as a drawing without a background. Its axes and text are black on bright
+// pages and light on dark ones.
+func SVG(w io.Writer, panels ...Panel) error {
+	width, height := size(panels)
+	picture := vgsvg.New(width, height)
+	if err := drawPanels(picture, panels, nil); err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	if _, err := picture.WriteTo(&text); err != nil {
+		return fmt.Errorf("curves: %w", err)
+	}
+	_, body, _ := strings.Cut(text.String(), "<svg ")
+	body = strings.Replace(body, ">", `><style>svg { color: #1d1d1f; } @media (prefers-color-scheme: dark) { svg { color: #ececea; } } text { fill: currentColor; }</style>`, 1)
+	// The library writes black and its fonts' own name.
+	body = strings.NewReplacer("#000000", "currentColor", "font-family:Liberation Sans", "font-family:Liberation Sans,Arial,sans-serif").Replace(body)
+	if _, err := io.WriteString(w, "<svg "+body); err != nil {
+		return fmt.Errorf("curves: %w", err)
+	}
+	return nil
+}
+
+func size(panels []Panel) (width, height vg.Length) {
+	return panelWidth * vg.Length(max(1, len(panels))), panelHeight
+}
+
+func drawPanels(canvas vg.CanvasSizer, panels []Panel, background color.Color) error {
 	if len(panels) == 0 {
 		return errors.New("curves: no panels")
 	}
@@ -57,18 +98,15 @@ func PNG(w io.Writer, panels ...Panel) error {
 		if err != nil {
 			return fmt.Errorf("curves: %s: %w", p.Title, err)
 		}
+		drawn.BackgroundColor = background
 		plots = append(plots, drawn)
 	}
-	picture := vgimg.NewWith(vgimg.UseWH(panelWidth*vg.Length(len(plots)), panelHeight), vgimg.UseDPI(96))
 	tiles := draw.Tiles{
 		Rows: 1, Cols: len(plots), PadX: vg.Points(2 * pad),
 		PadTop: vg.Points(pad), PadBottom: vg.Points(pad), PadLeft: vg.Points(pad), PadRight: vg.Points(pad),
 	}
-	for i, canvas := range plot.Align([][]*plot.Plot{plots}, tiles, draw.New(picture))[0] {
-		plots[i].Draw(canvas)
-	}
-	if _, err := (vgimg.PngCanvas{Canvas: picture}).WriteTo(w); err != nil {
-		return fmt.Errorf("curves: %w", err)
+	for i, c := range plot.Align([][]*plot.Plot{plots}, tiles, draw.New(canvas))[0] {
+		plots[i].Draw(c)
 	}
 	return nil
 }

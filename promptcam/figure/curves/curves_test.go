@@ -2,11 +2,13 @@ package curves
 
 import (
 	"bytes"
+	"encoding/xml"
 	"image"
 	"image/color"
 	"image/png"
 	"io"
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -64,4 +66,28 @@ func TestTicksAreWholeEpochs(t *testing.T) {
 func TestPNGErrors(t *testing.T) {
 	assert.EqualError(t, PNG(io.Discard), "curves: no panels")
 	assert.ErrorContains(t, PNG(io.Discard, Panel{Title: "loss", Series: []Series{{Points: []float64{math.Inf(1)}}}}), "curves: loss: ")
+}
+
+// A drawing has no background, and its text and axes have the page's colour.
+func TestSVG(t *testing.T) {
+	var file bytes.Buffer
+	require.NoError(t, SVG(&file, Panel{Title: "loss <1>", Series: []Series{{Name: "training", Points: []float64{3, 2, 1}}}}, Panel{Title: "accuracy"}))
+	d := xml.NewDecoder(bytes.NewReader(file.Bytes()))
+	for {
+		_, err := d.Token()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+	}
+	text := file.String()
+	assert.True(t, strings.HasPrefix(text, "<svg "))
+	for _, want := range []string{"loss &lt;1&gt;", ">accuracy<", ">epoch<", ">training<", "stroke:#0072B2", "stroke:currentColor", "prefers-color-scheme: dark"} {
+		assert.Contains(t, text, want)
+	}
+	for _, wrong := range []string{"#000000", "#FFFFFF", "#ffffff"} {
+		assert.NotContains(t, text, wrong)
+	}
+	assert.EqualError(t, SVG(&file), "curves: no panels")
+	assert.ErrorContains(t, SVG(&file, Panel{Title: "loss", Series: []Series{{Points: []float64{math.Inf(1)}}}}), "loss")
 }
