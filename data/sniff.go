@@ -3,6 +3,7 @@ package data
 import (
 	"bytes"
 	"slices"
+	"strings"
 )
 
 // A stranger is a kind of file that people have among their photographs and that is not read.
@@ -52,6 +53,13 @@ var strangers = []stranger{
 	{"L\x00\x00\x00\x01\x14\x02\x00", "a Windows shortcut", ""},
 	{"version https://git-lfs", "a Git LFS pointer", "run git lfs pull"},
 	{"{", "JSON text", ""},
+}
+
+// short returns the name without article and kind: "HEIC" of "an HEIC photograph".
+func (s *stranger) short() string {
+	name := strings.TrimPrefix(strings.TrimPrefix(s.name, "a "), "an ")
+	name, _, _ = strings.Cut(name, " (")
+	return strings.TrimSuffix(strings.TrimSuffix(name, " photograph"), " image")
 }
 
 // sniff returns the format of a file with these contents.

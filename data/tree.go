@@ -253,17 +253,6 @@ func (t *tree) start(name string, mode fs.FileMode) ([]byte, error) {
 	return buf[:n], err
 }
 
-// foreign are formats of photographs that cannot be read, and how their files begin.
-var foreign = []struct {
-	name  string
-	at    int
-	magic string
-}{
-	{"AVIF", 4, "ftypavi"}, {"RAW", 4, "ftypcrx "}, {"RAW", 0, "FUJIFILMCCD-RAW"},
-	{"HEIC", 4, "ftyphei"}, {"HEIC", 4, "ftyphev"}, {"HEIC", 4, "ftypmif1"}, {"HEIC", 4, "ftypmsf1"},
-	{"JPEG XL", 0, "\x00\x00\x00\x0cJXL "}, {"JPEG XL", 0, "\xff\x0a"}, {"JPEG 2000", 0, "\x00\x00\x00\x0cjP  "},
-}
-
 // recognise returns the format of a photograph that begins like this, empty if it is none. It asks for more
 // than the two letters by which a decoder knows JPEG and BMP, since a text may begin with them.
 func recognise(start []byte) (format string, readable bool) {
@@ -276,10 +265,8 @@ func recognise(start []byte) (format string, readable bool) {
 		}
 		return f.name, true
 	}
-	for _, f := range foreign {
-		if len(start) > f.at && bytes.HasPrefix(start[f.at:], []byte(f.magic)) {
-			return f.name, false
-		}
+	if s := strange(start); s != nil && (s.advice == saveAs || s.advice == convert) {
+		return s.short(), false
 	}
 	return "", false
 }
