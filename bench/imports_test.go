@@ -35,22 +35,23 @@ vit/pretrained: tensor/checkpoint vit
 data/internal/jpeg:
 data/internal/tiff:
 data: tensor data/internal/jpeg data/internal/tiff
-data/birds: data
+data/birds: data data/machine
 data/datatest:
-data/download:
+data/download: data/machine
+data/machine:
 vit/heat: tensor data
 promptcam/figure: promptcam tensor/checkpoint vit/heat data
 promptcam/figure/curves:
 promptcam: nn/fit vit/heat tensor tensor/checkpoint autograd nn nn/optim vit data
 vit/features: tensor tensor/checkpoint autograd vit data
 vit/probe: tensor autograd vit data
-vit/pretrain: tensor tensor/checkpoint autograd nn nn/optim nn/fit nn/fit/knob vit vit/probe data
+vit/pretrain: tensor tensor/checkpoint autograd nn nn/optim nn/fit nn/fit/knob vit vit/probe data data/machine
 promptcam/measure: promptcam vit/heat tensor data
 promptcam/measure/drawn: promptcam/measure data data/birds
-promptcam/run: promptcam promptcam/figure promptcam/figure/curves promptcam/measure promptcam/measure/drawn vit vit/features vit/heat vit/probe nn nn/fit nn/fit/knob nn/optim autograd tensor tensor/checkpoint data data/birds
-examples/cub: promptcam/run promptcam vit vit/pretrained nn/fit/knob tensor/checkpoint data data/birds data/download examples/internal/console
-examples/internal/console:
-examples/pretrain: examples/internal/console promptcam/figure/curves tensor/checkpoint nn nn/fit nn/fit/knob vit/pretrain data data/birds
+promptcam/run: promptcam promptcam/figure promptcam/figure/curves promptcam/measure promptcam/measure/drawn vit vit/features vit/heat vit/probe nn nn/fit nn/fit/knob nn/optim autograd tensor tensor/checkpoint data data/birds data/machine
+examples/cub: promptcam/run promptcam vit vit/pretrained nn/fit/knob tensor/checkpoint data data/birds data/download data/machine examples/internal/console
+examples/internal/console: data
+examples/pretrain: examples/internal/console promptcam/figure/curves tensor/checkpoint nn nn/fit nn/fit/knob vit/pretrain data data/birds data/machine
 bench:
 `
 

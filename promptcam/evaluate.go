@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 
 	"github.com/promptcam/promptcam/autograd"
@@ -81,6 +82,33 @@ func (p Prediction) Probabilities() []float64 { return softmax(p.Scores) }
 // Probability returns that of the predicted class.
 func (p Prediction) Probability() float64 { return p.Probabilities()[p.Predicted] }
 
+// A ScoreError is a score that is NaN or infinite, which predicts nothing. The parameters of the model or its
+// backbone are too large, as after a training at too high a learning rate.
+type ScoreError struct {
+	Index int // position in the loader's items; -1: an image on its own
+	Class int
+	Score float32
+}
+
+// Error names the image, the class and the score.
+func (e *ScoreError) Error() string {
+	image := "the image"
+	if e.Index >= 0 {
+		image = fmt.Sprintf("image %d", e.Index)
+	}
+	return fmt.Sprintf("promptcam: %s has the score %v for class %d, which predicts nothing: the model's or the backbone's numbers are too large", image, e.Score, e.Class)
+}
+
+// checkScores returns a *ScoreError about the first of an image's scores that is not finite.
+func checkScores(index int, scores []float32) error {
+	for class, s := range scores {
+		if math.IsNaN(float64(s)) || math.IsInf(float64(s), 0) {
+			return &ScoreError{index, class, s}
+		}
+	}
+	return nil
+}
+
 // Evaluation sums up the predictions for a set of images.
 type Evaluation struct {
 	Predictions []Prediction // in the order of the loader's items
@@ -133,8 +161,9 @@ func (e *Evaluation) add(index, labels []int, scores *tensor.Tensor) {
 }
 
 // Evaluate runs the model on all images of l, or their tokens. progress, if not nil, is called after each
-// batch with the number of images done. The error is ctx's, which is heard between blocks, or l's, or about images of the wrong size, tokens
-// that do not enter m's Layer, or classes that m does not have.
+// batch with the number of images done. The error is ctx's, which is heard between blocks, or l's, or about
+// images of the wrong size, tokens that do not enter m's Layer, or classes that m does not have, or a
+// *ScoreError.
 func (m *Model) Evaluate(ctx context.Context, l Batches, progress func(done int)) (*Evaluation, error) {
 	tape := m.tape(ctx)
 	defer m.done(tape)
@@ -143,9 +172,14 @@ func (m *Model) Evaluate(ctx context.Context, l Batches, progress func(done int)
 		if err != nil {
 			return nil, err
 		}
-		scores := m.scoresOf(tape, batch).Value()
+		scores := m.scoresOf(tape, batch).Value() // [B, C]
 		if err := tape.Err(); err != nil {
 			return nil, err
+		}
+		for i, index := range batch.Index {
+			if err := checkScores(index, scores.Select(0, i).Data()); err != nil {
+				return nil, err
+			}
 		}
 		e.add(batch.Index, batch.Labels, scores)
 		tape.Reset()

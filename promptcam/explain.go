@@ -41,7 +41,7 @@ type Explanation struct {
 }
 
 // Explain transforms a photograph of any size by m.Transform and runs the model on it. It returns an error
-// for an empty image, or if m.Info is invalid. It is safe for concurrent use.
+// for an empty image, or if m.Info is invalid, and a *ScoreError. It is safe for concurrent use.
 func (m *Model) Explain(img image.Image) (*Explanation, error) {
 	return m.ExplainContext(context.Background(), img)
 }
@@ -69,6 +69,9 @@ func (m *Model) ExplainContext(ctx context.Context, img image.Image) (*Explanati
 		return nil, fmt.Errorf("promptcam: explain: %w", err)
 	}
 	e := explained[0]
+	if err := e.check(); err != nil {
+		return nil, err
+	}
 	if e.Seen = input; t.ShortSide == 0 && t.ResizeWidth == 0 {
 		e.Seen = img
 	}
@@ -77,7 +80,8 @@ func (m *Model) ExplainContext(ctx context.Context, img image.Image) (*Explanati
 
 // Explanations explains all images of l, or their tokens, in order. Predictions, maps and measures can be
 // made in this one pass; [Model.Evaluate] is cheaper for scores alone. It ends with the first error: of l, or
-// about images of the wrong size, tokens that do not enter m's Layer, or classes that m does not have.
+// about images of the wrong size, tokens that do not enter m's Layer, or classes that m does not have, or a
+// *ScoreError.
 func (m *Model) Explanations(ctx context.Context, l Batches) iter.Seq2[*Explanation, error] {
 	return func(yield func(*Explanation, error) bool) {
 		tape := m.tape(ctx)
@@ -96,12 +100,30 @@ func (m *Model) Explanations(ctx context.Context, l Batches) iter.Seq2[*Explanat
 			}
 			for i, e := range explained {
 				e.Index, e.Label = index[i], labels[i]
+				if err := e.check(); err != nil {
+					yield(nil, err)
+					return
+				}
 				if !yield(e, nil) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// check returns a *ScoreError if a score is not finite, or would not be with heads blurred because one of the
+// values that they spread over is not.
+func (e *Explanation) check() error {
+	if err := checkScores(e.Index, e.Scores); err != nil {
+		return err
+	}
+	for _, v := range e.values.Data() {
+		if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
+			return &ScoreError{e.Index, e.Predicted(), float32(math.NaN())}
+		}
+	}
+	return nil
 }
 
 // explainAll explains each image of a batch that m accepts. The error is that of the tape's Context.

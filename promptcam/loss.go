@@ -3,6 +3,7 @@ package promptcam
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
@@ -12,8 +13,8 @@ import (
 // Distill adds to the loss the distance to a teacher's scores: see autograd.Distill. A Weight of 0 turns it
 // off; otherwise it needs a Teacher and a positive Temperature.
 type Distill struct {
-	Weight      float64 `knob:"distill" json:"distill" group:"Training" default:"0" range:"[0,)" arg:"weight" help:"weight of the distance to a teacher's scores; the cross-entropy has 1. The teacher is a linear probe on the class token and needs cached features; 0: no teacher"`
-	Temperature float64 `knob:"temperature" json:"temperature" default:"0.5" range:"[0,)" help:"divides the standardised scores of teacher and model; the higher, the more the classes count that the teacher does not favour"`
+	Weight      float64 `knob:"distill" json:"distill" group:"Training" default:"0" range:"[0,1000]" arg:"weight" help:"weight of the distance to a teacher's scores; the cross-entropy has 1. The teacher is a linear probe on the class token and needs cached features; 0: no teacher"`
+	Temperature float64 `knob:"temperature" json:"temperature" default:"0.5" range:"[0,1000]" help:"divides the standardised scores of teacher and model; the higher, the more the classes count that the teacher does not favour"`
 
 	// Teacher returns the scores [B, C] of a batch, valid until the next call.
 	Teacher func(*data.Batch) *tensor.Tensor `json:"-"`
@@ -34,7 +35,7 @@ func (d Distill) Validate() error {
 // alone it is enough that the prompt of one of two look-alikes attends to the trait that tells them apart,
 // and the other's map may miss it; with a binary loss each prompt must find it. A Weight of 0 turns it off.
 type BinaryLoss struct {
-	Weight float64 `knob:"binary" json:"binary" group:"Training" default:"0" range:"[0,)" arg:"weight" help:"weight of a binary cross-entropy per class; the cross-entropy has 1. Each class's score must then recognise the class by itself, so that the prompts of two look-alikes both look at what tells them apart; 0: none"`
+	Weight float64 `knob:"binary" json:"binary" group:"Training" default:"0" range:"[0,1000]" arg:"weight" help:"weight of a binary cross-entropy per class; the cross-entropy has 1. Each class's score must then recognise the class by itself, so that the prompts of two look-alikes both look at what tells them apart; 0: none"`
 }
 
 // Validate returns an error unless the weight is a number of at least 0.
@@ -45,19 +46,22 @@ func (b BinaryLoss) Validate() error {
 	return nil
 }
 
-// total adds to the cross-entropy of scores [B, C] what the config adds.
-func (c TrainConfig) total(loss, scores *autograd.Var, b *data.Batch, mix *mixture) *autograd.Var {
+// total adds to the cross-entropy of scores [B, C] what the config adds. A teacher with other scores is an error.
+func (c TrainConfig) total(loss, scores *autograd.Var, b *data.Batch, mix *mixture) (*autograd.Var, error) {
 	if w := c.Binary.Weight; w != 0 {
 		loss = autograd.Add(loss, weighted(float32(w), labelled(autograd.BinaryCrossEntropy, scores, b, mix)))
 	}
 	if w := c.Distill.Weight; w != 0 {
 		teacher := c.Distill.Teacher(b)
+		if got, want := teacher.Shape(), scores.Value().Shape(); !slices.Equal(got, want) {
+			return nil, fmt.Errorf("promptcam: the teacher's scores are %v, want %v: a row for each image of the batch, a column for each class", got, want)
+		}
 		if mix != nil {
 			teacher = mix.of(teacher)
 		}
 		loss = autograd.Add(loss, weighted(float32(w), autograd.Distill(scores, teacher, float32(c.Distill.Temperature))))
 	}
-	return loss
+	return loss, nil
 }
 
 // labelled returns a loss of scores and labels; with CutMix, of the labels of both images.

@@ -176,7 +176,10 @@ func (t *training) Learn(batch *data.Batch, at fit.Moment) (fit.Told, error) {
 		scores = t.model.ScoresOf(t.tape.Const(mix.tokens))
 	}
 	loss := labelled(autograd.CrossEntropy, scores, batch, mix)
-	total := t.total(loss, scores, batch, mix)
+	total, err := t.total(loss, scores, batch, mix)
+	if err != nil {
+		return fit.Told{}, err
+	}
 	if err := at.Check("loss", float64(total.Value().At())); err != nil {
 		return fit.Told{}, fmt.Errorf("promptcam: %w", err)
 	}

@@ -404,6 +404,9 @@ func TestTrainStops(t *testing.T) {
 		"resume: class 2 has a loss of NaN":             func(c *TrainConfig) { resumeLosses(c, 1, 1, math.NaN(), 1) },
 		"resume: class 3 has a loss of +Inf":            func(c *TrainConfig) { resumeLosses(c, 1, 1, 1, math.Inf(1)) },
 		"average with decay 1":                          func(c *TrainConfig) { c.EMA.Decay = 1 },
+		"the teacher's scores are [8 3], want [8 4]": func(c *TrainConfig) {
+			c.Distill = Distill{Weight: 1, Temperature: 1, Teacher: func(b *data.Batch) *tensor.Tensor { return tensor.New(len(b.Labels), 3) }}
+		},
 	} {
 		c := trainConfig()
 		change(&c)
@@ -502,6 +505,36 @@ func TestTrainAndEvaluateRefuseTokensThatDoNotFit(t *testing.T) {
 		assert.ErrorContains(t, err, want)
 		for _, err := range Train(context.Background(), m, odd{l, data.Tokens, tensor.New(1, 16, 48)}, trainConfig()) {
 			assert.ErrorContains(t, err, want)
+		}
+	}
+}
+
+// Scores that are NaN or infinite predict nothing, whether numbers of the model overflow or a photograph's do.
+func TestScoresThatAreNotFinite(t *testing.T) {
+	l, _ := spots(t, 8, false)
+	for _, c := range []Config{{Mode: Last, Classes: 4}, {Mode: Deep, Classes: 4, Agnostic: 2}, {Mode: Last, Classes: 4, PatchesOnly: true, Rank: 2}} {
+		for name, spoil := range map[string]func(*Model){
+			"large score vector": func(m *Model) { m.Head.Weight.Value.Fill(math.MaxFloat32) },
+			"NaN prompt":         func(m *Model) { m.Class.Value.Data()[3] = float32(math.NaN()) },
+			"infinite bias":      func(m *Model) { m.Head.Weight.Value.Data()[0] = float32(math.Inf(-1)) },
+		} {
+			m, err := New(openGolden(t, "dino").model().Backbone, c, rand.New(rand.NewPCG(1, 2)))
+			require.NoError(t, err)
+			spoil(m)
+			var wrong *ScoreError
+			_, err = m.Evaluate(t.Context(), l, nil)
+			require.ErrorAs(t, err, &wrong, name)
+			assert.Equal(t, 0, wrong.Index)
+			assert.Contains(t, err.Error(), "which predicts nothing")
+			n := 0
+			for _, err := range m.Explanations(t.Context(), l) {
+				require.ErrorAs(t, err, &wrong, name)
+				n++
+			}
+			assert.Equal(t, 1, n)
+			_, err = m.Explain(image.NewRGBA(image.Rect(0, 0, 40, 30)))
+			require.ErrorAs(t, err, &wrong, name)
+			assert.Equal(t, -1, wrong.Index)
 		}
 	}
 }

@@ -13,8 +13,10 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/data/machine"
 )
 
 // A Config describes a set of images. Its species are the classes.
@@ -81,7 +83,9 @@ func (c Config) Path(species, image int) string {
 func underscored(name string) string { return strings.ReplaceAll(name, " ", "_") }
 
 // Write draws the set into a new folder, in the layout that the package's documentation describes. The folder
-// appears only when it is complete. Write panics if a trait has a value that its kind does not have.
+// appears only when it is complete and on the disk; until then its files are in a folder dir.*.tmp beside it.
+// What a Write that was killed has left of one, Write removes. It panics if a trait has a value that its kind
+// does not have.
 func Write(ctx context.Context, dir string, c Config) error {
 	if err := write(ctx, filepath.Clean(dir), c); err != nil {
 		return fmt.Errorf("birds: write %s: %w", dir, err)
@@ -99,6 +103,9 @@ func write(ctx context.Context, dir string, c Config) error {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
+	if err := sweep(dir); err != nil {
+		return err
+	}
 	temporary, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".*.tmp")
 	if err != nil {
 		return err
@@ -107,6 +114,11 @@ func write(ctx context.Context, dir string, c Config) error {
 	if err := os.Chmod(temporary, 0o755); err != nil { // MkdirTemp's is private to its owner
 		return err
 	}
+	unlock, err := machine.Lock(ctx, filepath.Join(temporary, lockFile), func() {})
+	if err != nil {
+		return err
+	}
+	defer unlock() // perhaps a second time, which does no harm
 	err = c.write(ctx, func(name string) (io.WriteCloser, error) {
 		path := filepath.Join(temporary, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -117,7 +129,49 @@ func write(ctx context.Context, dir string, c Config) error {
 	if err != nil {
 		return err
 	}
-	return os.Rename(temporary, dir)
+	unlock()
+	os.Remove(filepath.Join(temporary, lockFile)) // which stays on systems without locks
+	return machine.Rename(temporary, dir)
+}
+
+// lockFile is locked in a temporary folder while a process draws into it.
+const lockFile = ".lock"
+
+// abandoned is how long after its last change a temporary folder without a lock is nobody's.
+const abandoned = time.Hour
+
+// sweep removes the temporary folders of dir whose processes have died.
+func sweep(dir string) error {
+	entries, err := os.ReadDir(filepath.Dir(dir))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		number, ok := strings.CutPrefix(e.Name(), filepath.Base(dir)+".")
+		if number, ours := strings.CutSuffix(number, ".tmp"); !ok || !ours || !e.IsDir() || strings.Trim(number, "0123456789") != "" {
+			continue
+		}
+		if path := filepath.Join(filepath.Dir(dir), e.Name()); dead(path) {
+			os.RemoveAll(path) // or it stays: it is in nobody's way
+		}
+	}
+	return nil
+}
+
+// dead reports whether nobody draws into a temporary folder any more.
+func dead(temporary string) bool {
+	lock := filepath.Join(temporary, lockFile)
+	if _, err := os.Lstat(lock); err == nil {
+		unlock, err := machine.TryLock(lock)
+		if err == nil {
+			return unlock() == nil
+		}
+		if !errors.Is(err, errors.ErrUnsupported) {
+			return false
+		}
+	}
+	info, err := os.Stat(temporary)
+	return err == nil && time.Since(info.ModTime()) > abandoned
 }
 
 // WriteFiles is Write into any container of files, such as an archive. create opens a new file by its name in

@@ -16,11 +16,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/data/machine"
 )
 
 func small() Config {
@@ -232,6 +234,35 @@ func TestWriteFails(t *testing.T) {
 
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	assert.EqualError(t, Write(t.Context(), dir, small()), "birds: write "+dir+": it exists already: want a new folder")
+}
+
+// What killed processes left goes, what a live one draws stays.
+func TestWriteSweeps(t *testing.T) {
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "birds")
+	left := func(name string, files ...string) string {
+		for _, f := range append(files, "images/a.png") {
+			path := filepath.Join(parent, name, f)
+			require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+			require.NoError(t, os.WriteFile(path, nil, 0o644))
+		}
+		return filepath.Join(parent, name)
+	}
+	killed, old := left("birds.1.tmp", lockFile), left("birds.2.tmp")
+	require.NoError(t, os.Chtimes(old, time.Time{}, time.Now().Add(-2*abandoned)))
+	alive, born := left("birds.3.tmp", lockFile), left("birds.4.tmp")
+	unlock, err := machine.TryLock(filepath.Join(alive, lockFile))
+	require.NoError(t, err)
+	others := []string{left("birds.x.tmp", lockFile), left("birds.5", lockFile), left("other.6.tmp", lockFile)}
+
+	require.NoError(t, Write(t.Context(), dir, small()))
+	assert.NoDirExists(t, killed)
+	assert.NoDirExists(t, old)
+	assert.NoFileExists(t, filepath.Join(dir, lockFile))
+	for _, path := range append(others, alive, born) {
+		assert.FileExists(t, filepath.Join(path, "images", "a.png"), path)
+	}
+	require.NoError(t, unlock())
 }
 
 func TestScenesDiffer(t *testing.T) {

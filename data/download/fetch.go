@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/promptcam/promptcam/data/machine"
 )
 
 // A File is a published file.
@@ -34,7 +36,9 @@ func DefaultOptions() Options { return Options{Stall: time.Minute, Tries: 5, Pau
 
 // Fetch downloads f to path, unless path holds it already. A partial download is in path.part, with its
 // origin in path.part.json. It stays there when ctx ends or the connection fails, and the next Fetch resumes
-// it if the server still has the same file (RFC 9110, sections 13.1.5 and 14).
+// it if the server still has the same file (RFC 9110, sections 13.1.5 and 14). Without a published hash the
+// server is asked even if all bytes are there. What is at path is whole and on the disk. A pipe, a link or
+// anything else in the place of one of these files, but for a link at path itself, is an error.
 //
 // Contents of another size or hash are an error that gives both. Fetch removes them if it downloaded them
 // now, and leaves a file that was at path before. If f has no SHA-256, Fetch writes that of the download to
@@ -49,6 +53,8 @@ func (f File) Fetch(ctx context.Context, path string, o Options) error {
 	switch info, err := os.Stat(path); {
 	case err == nil && info.IsDir():
 		return fmt.Errorf("%s is a folder, want a file", path)
+	case err == nil && !info.Mode().IsRegular():
+		return fmt.Errorf("%s is a %s, want a file", path, kind(info.Mode()))
 	case err == nil:
 		if err := f.verify(ctx, path, path); err != nil {
 			return fmt.Errorf("%w: delete it, and it is downloaded anew", err)
@@ -95,7 +101,7 @@ func (p *part) accept(ctx context.Context, path string) error {
 		}
 		return err
 	}
-	if err := os.Rename(p.path, path); err != nil {
+	if err := machine.Rename(p.path, path); err != nil {
 		return err
 	}
 	return p.remove() // its origin is left

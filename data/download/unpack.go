@@ -12,6 +12,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"github.com/promptcam/promptcam/data/machine"
 )
 
 // Limits bound what an archive may unpack to.
@@ -26,15 +28,18 @@ const maxName = 1024
 // Unpack is UnpackFrom for the archive at a path. It calls progress, unless nil, with how many bytes of the
 // archive it has read.
 func Unpack(ctx context.Context, archive, dir string, l Limits, progress func(done, total int64)) error {
+	info, err := os.Stat(archive)
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is a %s, want a file", archive, kind(info.Mode()))
+	}
 	f, err := os.Open(archive)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return err
-	}
+	defer f.Close() // it is only read
 	done := int64(0)
 	read := func(n int) error {
 		if done += int64(n); progress != nil {
@@ -49,7 +54,7 @@ func Unpack(ctx context.Context, archive, dir string, l Limits, progress func(do
 }
 
 // UnpackFrom unpacks a tar archive compressed by gzip into a new folder. It fills dir.part, which it first
-// removes if it exists, and then renames it: dir is complete, or it does not exist.
+// removes if it exists, and then renames it: dir is complete and on the disk, or it does not exist.
 //
 // Files and folders get default permissions. Errors: dir exists, a name that is absolute, leaves the folder
 // or occurs twice, a link, a device, more than the limits, no file at all, a truncated archive. It panics if
@@ -71,7 +76,7 @@ func UnpackFrom(ctx context.Context, archive io.Reader, dir string, l Limits) er
 	if err := unpack(until(ctx, archive), part, l); err != nil {
 		return errors.Join(err, os.RemoveAll(part))
 	}
-	return os.Rename(part, dir)
+	return machine.Rename(part, dir)
 }
 
 // unpack fills the folder dir, which is empty.

@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/promptcam/promptcam/data/machine"
 )
 
 // recordSuffix ends the name of the file with the SHA-256 of a download whose publisher gives none.
@@ -49,7 +51,7 @@ func (f File) verify(ctx context.Context, path, final string) error {
 	}
 	record := final + recordSuffix
 	line := []byte(sum + "  " + filepath.Base(final) + "\n")
-	old, err := os.ReadFile(record)
+	old, err := readSmall(record)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return write(record, line)
@@ -65,10 +67,60 @@ func (f File) verify(ctx context.Context, path, final string) error {
 // write writes a small file, whole or not at all.
 func write(path string, text []byte) error {
 	temporary := path + ".tmp"
-	if err := os.WriteFile(temporary, text, 0o644); err != nil {
+	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) { // a killed process's
 		return err
 	}
-	return os.Rename(temporary, path)
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return machine.Rename(temporary, path)
+}
+
+// lstat describes a file of ours; nil if there is none. Whatever else has its name is an error: a pipe could
+// be waited for without end, and a link leads to a file that is not ours.
+func lstat(path string) (fs.FileInfo, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s is a %s, want a file or nothing", path, kind(info.Mode()))
+	}
+	return info, nil
+}
+
+// kind names what is no regular file.
+func kind(m fs.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "folder"
+	case m&fs.ModeSymlink != 0:
+		return "link"
+	case m&fs.ModeNamedPipe != 0:
+		return "pipe"
+	}
+	return "device or socket"
+}
+
+// readSmall reads a file of ours, none of which is longer than an address and a hash.
+func readSmall(path string) ([]byte, error) {
+	const most = 64 << 10
+	switch info, err := lstat(path); {
+	case err != nil:
+		return nil, err
+	case info == nil:
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	case info.Size() > most:
+		return nil, fmt.Errorf("%s has %d bytes, want at most %d", path, info.Size(), most)
+	}
+	return os.ReadFile(path)
 }
 
 // A watched reader passes the length of each read to check, and fails with its error.

@@ -197,8 +197,9 @@ func TestSkipBad(t *testing.T) {
 func TestDiverging(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
 	data, out := datatest.Photographs(t, t.TempDir(), 6), t.TempDir()
-	fails(t, []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "3", "-batch", "4", "-lr", "1e38", "-optimizer", "sgd", "-warmup", "0", "-out", out},
-		"loss of epoch", "learning rate below")
+	fails(t, []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-batch", "64", "-lr", "1000", "-min-lr", "1000", "-warmup", "0", "-out", out},
+		"training diverged", "--lr below 1000")
+	assert.Equal(t, []string{"features.safetensors"}, files(t, out))
 }
 
 // A class of one image can be trained on where the folder has test images of its own.

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/promptcam/promptcam/data/download"
+	"github.com/promptcam/promptcam/data/machine"
 	"github.com/promptcam/promptcam/examples/internal/console"
 )
 
@@ -107,7 +108,7 @@ func (s *source) fetch(ctx context.Context, to func(folder string) error) error 
 		return fmt.Errorf("--download: %w", err)
 	}
 	folder := filepath.Join(cache, "promptcam")
-	unlock, err := download.Lock(ctx, filepath.Join(folder, ".lock"), func() {
+	unlock, err := machine.Lock(ctx, filepath.Join(folder, ".lock"), func() {
 		s.console.Say(fmt.Sprintf("another process downloads to %s: waiting for it", folder))
 	})
 	if err == nil {

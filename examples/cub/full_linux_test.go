@@ -97,3 +97,28 @@ func TestFullDisk(t *testing.T) {
 	must(t, append(args, out, "-resume")...)
 	sameResults(t, want, out)
 }
+
+// A command whose output cannot be written says so, whatever it has done.
+func TestOutputThatCannotBeWritten(t *testing.T) {
+	weights, arch := tinyBackbone(t, nil)
+	data, out := datatest.Photographs(t, t.TempDir(), 6), t.TempDir()
+	must(t, "-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", out)
+	photo := filepath.Join(data, "red", "1.png")
+	for _, args := range [][]string{
+		{"version"}, {"-h"}, {"inspect", weights}, {"data", data},
+		{"predict", "-model", out, "-weights", weights, photo},
+		{"explain", "-model", out, "-weights", weights, photo, "-out", t.TempDir()},
+		{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-out", t.TempDir()},
+	} {
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		require.NoError(t, err)
+		c := program(1<<30, args...)
+		var stderr strings.Builder
+		c.Stdout, c.Stderr = full, &stderr
+		var failed *exec.ExitError
+		require.ErrorAs(t, c.Run(), &failed, "%v", args)
+		assert.Equal(t, 1, failed.ExitCode(), "%v", args)
+		assert.Contains(t, stderr.String(), "no space left on device", "%v", args)
+		require.NoError(t, full.Close())
+	}
+}

@@ -37,10 +37,10 @@ func inspectCommand(c *console.Console) *cobra.Command {
 // inspect describes a file.
 func inspect(f *checkpoint.File) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", f.Path(), kind(f))
+	fmt.Fprintf(&b, "%s: %s\n", data.Printable(f.Path()), kind(f))
 	meta := f.Metadata()
 	for _, key := range slices.Sorted(maps.Keys(meta)) {
-		fmt.Fprintf(&b, "  %s: %.200s\n", key, meta[key])
+		fmt.Fprintf(&b, "  %s: %.200s\n", data.Printable(key), data.Printable(meta[key]))
 	}
 	numbers := 0
 	for _, name := range f.Names() {
@@ -50,7 +50,7 @@ func inspect(f *checkpoint.File) string {
 			n *= d
 		}
 		numbers += n
-		fmt.Fprintf(&b, "  %s %s %v\n", name, info.DType, info.Shape)
+		fmt.Fprintf(&b, "  %s %s %v\n", data.Printable(name), info.DType, info.Shape)
 	}
 	fmt.Fprintf(&b, "%d tensors, %d numbers", len(f.Names()), numbers)
 	return b.String()
@@ -61,7 +61,7 @@ func kind(f *checkpoint.File) string {
 	if info, err := promptcam.ReadInfo(f); err == nil {
 		c, b := info.Config, info.Backbone
 		return fmt.Sprintf("a Prompt-CAM of %d classes, mode %s, LoRA rank %d, on backbone %s at %dx%d pixels with SHA-256 %s\n  classes: %s",
-			c.Classes, c.Mode, c.Rank, b.Config.Name, b.Config.ImageSize[0], b.Config.ImageSize[1], b.SHA256, strings.Join(info.Classes, ", "))
+			c.Classes, c.Mode, c.Rank, b.Config.Name, b.Config.ImageSize[0], b.Config.ImageSize[1], b.SHA256, data.Printable(strings.Join(info.Classes, ", ")))
 	}
 	if promptcam.IsOfficial(f) {
 		return "a Prompt-CAM of the authors' code, with its backbone"
@@ -112,7 +112,7 @@ the same photograph, and which images cannot be read. birds renders the syntheti
 // describe prints what is in a set.
 func describe(ctx context.Context, c *console.Console, set *data.Set) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d classes\n", set.Root, len(set.Classes))
+	fmt.Fprintf(&b, "%s: %d classes\n", data.Printable(set.Root), len(set.Classes))
 	count := make([][3]int, len(set.Classes))
 	for i, items := range [][]data.Item{set.Train, set.Val, set.Test} {
 		for _, it := range items {
@@ -120,7 +120,7 @@ func describe(ctx context.Context, c *console.Console, set *data.Set) error {
 		}
 	}
 	for class, n := range count {
-		fmt.Fprintf(&b, "  %s: %d training, %d validation, %d test\n", set.Classes[class], n[0], n[1], n[2])
+		fmt.Fprintf(&b, "  %s: %d training, %d validation, %d test\n", data.Printable(set.Classes[class]), n[0], n[1], n[2])
 	}
 	all := slices.Concat(set.Train, set.Val, set.Test)
 	bad, err := data.Check(ctx, set.FS, all, 0, func(done, total int) {
@@ -130,7 +130,7 @@ func describe(ctx context.Context, c *console.Console, set *data.Set) error {
 		return err
 	}
 	for _, im := range bad {
-		fmt.Fprintf(&b, "  cannot be read: %v\n", im.Err)
+		fmt.Fprintf(&b, "  cannot be read: %s\n", data.Printable(im.Err.Error()))
 	}
 	fmt.Fprintf(&b, "%d images: %d training, %d validation, %d test; %d cannot be read", len(all), len(set.Train), len(set.Val), len(set.Test), len(bad))
 	c.Result(b.String())

@@ -1,9 +1,14 @@
 package main
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -54,4 +59,48 @@ func TestKilledRunEndsWithTheSameBits(t *testing.T) {
 		require.NoError(t, program(1<<30, next...).Run())
 	}
 	same()
+}
+
+// Of processes that write to one folder at once one works, the others say who does and leave its files alone.
+func TestOneProcessWritesToAFolder(t *testing.T) {
+	weights, arch := tinyBackbone(t, nil)
+	data, want, out := datatest.Photographs(t, t.TempDir(), 10), t.TempDir(), filepath.Join(t.TempDir(), "out")
+	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "60", "-batch", "4", "-samples", "1", "-out"}
+	must(t, append(args, want)...)
+	first := program(1<<30, append(args, out)...)
+	begun := make(chan struct{})
+	var once sync.Once
+	first.Stdout = watcher{func(lines string) {
+		if strings.Contains(lines, "epoch 1/") {
+			once.Do(func() { close(begun) })
+		}
+	}}
+	require.NoError(t, first.Start())
+	<-begun
+	require.NoError(t, first.Process.Signal(syscall.SIGSTOP)) // so that it is still there
+	for _, more := range [][]string{nil, {"-resume"}, {"-seed", "2"}} {
+		text, err := program(1<<30, append(append(args, out), more...)...).CombinedOutput()
+		require.Error(t, err)
+		assert.Contains(t, string(text), fmt.Sprintf("cub: --out %s is in use by another run (process %d)", out, first.Process.Pid))
+	}
+	require.NoError(t, first.Process.Signal(syscall.SIGCONT))
+	require.NoError(t, first.Wait())
+	sameResults(t, want, out)
+}
+
+// Three processes share a cache, each with a folder of its own.
+func TestProcessesShareACache(t *testing.T) {
+	weights, arch := tinyBackbone(t, nil)
+	data, cache, outs := datatest.Photographs(t, t.TempDir(), 10), t.TempDir(), t.TempDir()
+	var all []*exec.Cmd
+	for i := range 3 {
+		c := program(1<<30, "-data", data, "-weights", weights, "-arch", arch, "-epochs", "2", "-samples", "0", "-cache", cache, "-out", filepath.Join(outs, fmt.Sprint(i)))
+		require.NoError(t, c.Start())
+		all = append(all, c)
+	}
+	for i, c := range all {
+		require.NoError(t, c.Wait())
+		sameResults(t, filepath.Join(outs, "0"), filepath.Join(outs, fmt.Sprint(i)))
+	}
+	assert.Equal(t, []string{"features.safetensors"}, files(t, cache))
 }

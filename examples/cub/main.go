@@ -114,7 +114,8 @@ func newSource(c *console.Console) source {
 	s.Program = "cub " + version()
 	s.Observer = run.Observer{
 		Line: func(kind run.LineKind, text string) {
-			map[run.LineKind]func(string){run.Note: c.Say, run.Outcome: c.Result, run.Warning: c.Warn}[kind](text)
+			show := map[run.LineKind]func(string){run.Note: c.Say, run.Outcome: c.Result, run.Warning: c.Warn}[kind]
+			show(data.Printable(text)) // a line that stays one, whatever the names in it
 		},
 		Progress: func(p run.Progress) {
 			text := strings.TrimSpace(fmt.Sprintf("%d/%d  %s", p.Done, p.Total, p.Remark))

@@ -13,7 +13,7 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/data/birds"
-	"github.com/promptcam/promptcam/data/download"
+	"github.com/promptcam/promptcam/data/machine"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/promptcam/run"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
@@ -149,7 +149,7 @@ func (s *source) draw(ctx context.Context) (string, error) {
 	if exists(dir) {
 		return dir, nil
 	}
-	unlock, err := download.Lock(ctx, dir+".lock", func() { s.console.Say("another process renders the birds: waiting for it") })
+	unlock, err := machine.Lock(ctx, dir+".lock", func() { s.console.Say("another process renders the birds: waiting for it") })
 	if err != nil {
 		return "", err
 	}

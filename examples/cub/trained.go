@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/run"
@@ -200,7 +201,7 @@ traits.csv, with every head and region, and what cub evaluate writes.`,
 			return strconv.Itoa(*n)
 		}
 		for _, row := range r.Metrics.Traits.PerClass {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.1f %%\t%s\t%.1f %%\n", row.Class, strings.Join(row.LookAlikes, ", "), strings.Join(row.Traits, ", "),
+			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.1f %%\t%s\t%.1f %%\n", data.Printable(row.Class), data.Printable(strings.Join(row.LookAlikes, ", ")), data.Printable(strings.Join(row.Traits, ", ")),
 				head(row.BestHead), row.Best["trait"].Points.Mean, head(row.TopHead), row.Top["trait"].Points.Mean)
 		}
 		w.Flush() // a strings.Builder takes everything

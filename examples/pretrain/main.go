@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/promptcam/promptcam/data/machine"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/nn/fit"
@@ -46,6 +48,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // train runs or resumes a training and leaves its results in --out.
 func train(ctx context.Context, s *settings, c *console.Console) error {
+	if err := s.folders(); err != nil {
+		return err
+	}
+	free, err := machine.Occupy(s.Out)
+	var held *machine.HeldError
+	switch {
+	case errors.As(err, &held):
+		return fmt.Errorf("--out %s is in use by another run (%s): wait until it ends, or choose another folder", s.Out, held.Holder())
+	case err != nil:
+		return fmt.Errorf("--out: cannot write in %s: %w", s.Out, err)
+	}
+	defer free()
 	r, err := prepare(ctx, s, c)
 	if err != nil {
 		return err
@@ -68,11 +82,6 @@ func train(ctx context.Context, s *settings, c *console.Console) error {
 
 // prepare returns the run, new or resumed, and finds whatever is wrong before the first step.
 func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Run, error) {
-	for flag, dir := range map[string]string{"data": s.Data, "out": s.Out, "knn": s.KNN} {
-		if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-			return nil, fmt.Errorf("--%s %s is a file, want a folder", flag, dir)
-		}
-	}
 	unfinished := s.exists(state)
 	switch {
 	case unfinished && !s.Resume:
@@ -102,14 +111,11 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 			Left: time.Duration(p.Seconds / float64(p.Done) * float64(p.Images-p.Done) * float64(time.Second)),
 		})
 	}
-	err = os.MkdirAll(s.Out, 0o755)
-	if err == nil {
-		err = checkpoint.WriteFile(s.path("backbone.json"), func(w io.Writer) error {
-			e := json.NewEncoder(w)
-			e.SetIndent("", "\t")
-			return e.Encode(s.Backbone())
-		})
-	}
+	err = checkpoint.WriteFile(s.path("backbone.json"), func(w io.Writer) error {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "\t")
+		return e.Encode(s.Backbone())
+	})
 	if err != nil { // found before the first step
 		return nil, fmt.Errorf("--out: %w", err)
 	}
@@ -132,6 +138,16 @@ func prepare(ctx context.Context, s *settings, c *console.Console) (*pretrain.Ru
 	}
 	c.Say(fmt.Sprintf("resuming after epoch %d of %d", len(r.History()), s.Epochs))
 	return r, publish(s, r) // the last epoch may have ended between the state and the rest
+}
+
+// folders returns an error if a folder of the settings is a file.
+func (s *settings) folders() error {
+	for flag, dir := range map[string]string{"data": s.Data, "out": s.Out, "knn": s.KNN} {
+		if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+			return fmt.Errorf("--%s %s is a file, want a folder", flag, dir)
+		}
+	}
+	return nil
 }
 
 func (s *settings) path(name string) string { return filepath.Join(s.Out, name) }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"image/png"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -15,7 +17,10 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/promptcam/promptcam/data/machine"
+	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/fit/knob"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/tensor/tensortest"
 	"github.com/promptcam/promptcam/vit"
@@ -185,7 +190,7 @@ func TestBadInput(t *testing.T) {
 		"odd crop window": {[]string{"-data", good, "-window", "2", "-local", "24"}, []string{"--local 24", "3x3 patches are no whole number of windows of 2x2"}},
 		"other optimizer": {[]string{"-data", good, "-optimizer", "lion"}, []string{"-optimizer", "lion", "want adamw or muon"}},
 		"unknown type":    {[]string{"-data", good, "-type", "f64"}, []string{"-type", "f32 or f16"}},
-		"too high a rate": {[]string{"-data", good, "-lr", "1", "-clip", "0", "-warmup", "0", "-epochs", "60", "-decay", "9", "-last-decay", "9"}, []string{"loss", "try a learning rate below"}},
+		"too high a rate": {[]string{"-data", good, "-lr", "1", "-clip", "0", "-warmup", "0", "-epochs", "60", "-decay", "9", "-last-decay", "9"}, []string{"diverged", "try a learning rate below"}},
 		"out is a file":   {[]string{"-data", good, "-out", regular}, []string{"-out", regular, "want a folder"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -239,4 +244,40 @@ func TestHelpTellsHowTheLibrarysWeightsWereMade(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, pretrained.Birds().Config, s.Backbone())
 	assert.Equal(t, "f16", s.Type)
+}
+
+// One folder has one writer.
+func TestOneRunWritesToAFolder(t *testing.T) {
+	images, out := tiles(t, t.TempDir(), 4), t.TempDir()
+	free, err := machine.Occupy(out)
+	require.NoError(t, err)
+	_, err = program(t.Context(), "-data", images, "-out", out, "-epochs", "1")
+	require.EqualError(t, err, fmt.Sprintf("--out %s is in use by another run (process %d): wait until it ends, or choose another folder", out, os.Getpid()))
+	assert.Equal(t, []string{machine.LockFile}, files(t, out))
+	free()
+	must(t, "-data", images, "-out", out, "-epochs", "1")
+	assert.Equal(t, complete, files(t, out))
+}
+
+// Settings that no machine can follow are refused before any work, with what is allowed.
+func TestAbsurdSettings(t *testing.T) {
+	images := tiles(t, t.TempDir(), 4)
+	for k := range knob.Walk(&settings{}) {
+		if _, text := k.Get().(string); text || k.IsBoolFlag() || k.Flag == "seed" {
+			continue
+		}
+		for _, value := range []string{"4611686018427387904", "9223372036854775807", "-1000000000000", "1e300", "NaN", "-Inf"} {
+			_, err := program(t.Context(), "-data", images, "-out", filepath.Join(t.TempDir(), "out"), "-"+k.Flag, value)
+			var wrong console.UsageError
+			require.ErrorAs(t, err, &wrong, "--%s %s", k.Flag, value)
+			assert.Regexp(t, "--?"+k.Flag+"\\b.*want ", err.Error())
+		}
+	}
+	for _, args := range [][]string{
+		{"-dim", "16384", "-heads", "64", "-depth", "100"}, {"-outputs", "1048576", "-head-bottleneck", "65536"}, {"-head-hidden", "65536", "-dim", "8", "-heads", "1", "-outputs", "1048576", "-head-bottleneck", "60000"},
+	} {
+		_, err := program(t.Context(), append([]string{"-data", images, "-out", filepath.Join(t.TempDir(), "out")}, args...)...)
+		require.Error(t, err)
+		assert.Regexp(t, "GB of memory, the machine has|parameters, want at most", err.Error())
+	}
 }

@@ -26,8 +26,8 @@ type settings struct {
 	Type    string `knob:"type" default:"f32" choices:"f32 f16" help:"of the weights in backbone.safetensors, f32 or f16"`
 
 	KNN      string `knob:"knn" group:"k-NN test" arg:"folder" help:"of labelled images, CLASS/IMAGE or CUB's layout: after epochs, the nearest 20 images of the training part, or half, vote for the class of each other image; with --birds, by default drawn species"`
-	KNNEvery int    `knob:"knn-every" default:"1" range:"[1,1073741824]" help:"epochs from one test to the next"`
-	KNNMost  int    `knob:"knn-most" default:"0" range:"[0,1073741824]" help:"greatest number of images of each class and part; 0: all, or with --birds 20 of each species"`
+	KNNEvery int    `knob:"knn-every" default:"1" range:"[1,1048576]" help:"epochs from one test to the next"`
+	KNNMost  int    `knob:"knn-most" default:"0" range:"[0,1048576]" help:"greatest number of images of each class and part; 0: all, or with --birds 20 of each species"`
 
 	pretrain.Config
 
@@ -51,6 +51,9 @@ After every epoch, --out holds backbone.safetensors (the teacher's weights under
 backbone.json (the architecture again), metrics.csv, curves.png and, until the end, state.safetensors.
 
 `
+
+// mostDrawn is how many images of each species the k-NN test draws at most: all are kept in memory.
+const mostDrawn = 1000
 
 // parse reads and checks the command line. It returns nil if help was asked for, which is then on stdout.
 func parse(args []string, stdout io.Writer) (*settings, error) {
@@ -76,6 +79,8 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 		return nil, console.Usagef("--data is missing: the folder of images; or --birds, how many to draw")
 	case s.Data != "" && s.Birds != 0:
 		return nil, console.Usagef("--data and --birds are both given, want one")
+	case s.Birds > 0 && s.KNN == "" && s.KNNMost > mostDrawn:
+		return nil, console.Usagef("--knn-most is %d, want at most %d with drawn species", s.KNNMost, mostDrawn)
 	case s.Out == "":
 		return nil, console.Usagef("--out is empty, want a folder")
 	case s.Data != "" && s.Kin > 0:
@@ -133,6 +138,9 @@ func (s *settings) test(ctx context.Context) (*pretrain.Test, error) {
 	each := cmp.Or(s.KNNMost, 20)
 	for label, species := range birds.AllSpecies() {
 		for i := range 2 * each {
+			if err := ctx.Err(); err != nil {
+				return nil, err
+			}
 			to := []*pretrain.Labelled{&t.Bank, &t.Asked}[i/each]
 			to.Add(transform.Apply(birds.Draw(species.Traits, birds.NewScene(rng.Uint64()), s.drawnSize()).RGB, nil), label)
 		}

@@ -308,3 +308,30 @@ func TestParallelSteps(t *testing.T) {
 		assert.Greater(t, norm, 0., i)
 	}
 }
+
+// vanishing is a task whose parameters are no numbers after the second epoch.
+type vanishing struct {
+	*watcher
+	w *tensor.Tensor
+}
+
+func (v vanishing) Learn(loss float64, at fit.Moment) (fit.Told, error) {
+	if at.Epoch == 1 && at.Step == v.Steps()-1 { // the last step, whose result no other step sees
+		v.w.Data()[1] = float32(math.Inf(1))
+	}
+	return v.watcher.Learn(loss, at)
+}
+func (v vanishing) Save(c *fit.Checkpoint) { c.Put("model", nn.Tensors{"w": v.w}) }
+
+// Parameters that are no numbers are no epoch's result.
+func TestParametersThatAreNotFinite(t *testing.T) {
+	c, last := config(), 0
+	var failed error
+	for e, err := range fit.Run(t.Context(), c, vanishing{&watcher{batches: []float64{1, 1}}, tensor.New(2)}) {
+		if failed = err; err == nil {
+			last = e.Number
+		}
+	}
+	assert.EqualError(t, failed, "fit: training diverged in epoch 2, after which model.w holds NaN or infinity: try a learning rate below 0.1")
+	assert.Equal(t, 1, last)
+}

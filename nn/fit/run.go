@@ -96,7 +96,8 @@ type Epoch struct {
 }
 
 // Run trains t and yields each epoch as it ends; leaving the loop stops training. The first error, of c, t or
-// ctx, is yielded and ends it.
+// ctx, is yielded and ends it, as are parameters that are no longer finite after an epoch: a Checkpoint never
+// holds such.
 func Run[B any](ctx context.Context, c Config, t Task[B]) iter.Seq2[Epoch, error] {
 	return func(yield func(Epoch, error) bool) {
 		if err := c.Validate(); err != nil {
@@ -118,12 +119,29 @@ func Run[B any](ctx context.Context, c Config, t Task[B]) iter.Seq2[Epoch, error
 				return
 			}
 			t.Save(state)
+			if name := notFinite(state); name != "" {
+				yield(Epoch{}, fmt.Errorf("fit: training diverged in epoch %d, after which %s holds NaN or infinity: try a learning rate below %g", n+1, name, c.Schedule.Base))
+				return
+			}
 			state.History = append(state.History, e)
 			if !yield(Epoch{n + 1, e, state}, nil) {
 				return
 			}
 		}
 	}
+}
+
+// notFinite returns the name of a tensor with a number that is NaN or infinite, the first by name; empty if
+// there is none.
+func notFinite(c *Checkpoint) string {
+	for _, name := range c.Tensors.Names() {
+		for _, x := range c.Tensors[name].Data() {
+			if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
+				return name
+			}
+		}
+	}
+	return ""
 }
 
 // epoch makes one pass over the batches.

@@ -9,9 +9,9 @@ import (
 // first Warmup epochs, then falls along half a cosine to Min at Epochs (Loshchilov and Hutter, arXiv
 // 1608.03983, without restarts), and stays there.
 type Schedule struct {
-	Base   float64 `knob:"lr" json:"lr" group:"Training" range:"(0,)" arg:"rate" help:"highest learning rate"`
-	Min    float64 `knob:"min-lr" json:"min-lr" range:"[0,)" arg:"rate" help:"learning rate at the end of the cosine"`
-	Warmup float64 `knob:"warmup" json:"warmup" range:"[0,)" arg:"epochs" help:"epochs over which the learning rate rises from 0"`
+	Base   float64 `knob:"lr" json:"lr" group:"Training" range:"(0,1000]" arg:"rate" help:"highest learning rate"`
+	Min    float64 `knob:"min-lr" json:"min-lr" range:"[0,1000]" arg:"rate" help:"learning rate at the end of the cosine"`
+	Warmup float64 `knob:"warmup" json:"warmup" range:"[0,1048576]" arg:"epochs" help:"epochs over which the learning rate rises from 0"`
 	Epochs float64 // no knob: when the rate reaches Min; if not above Warmup, it stays at Base
 }
 

@@ -71,12 +71,14 @@ func (j *Job) AddClass(ctx context.Context, m *promptcam.Model, folder string) (
 	if err := a.list(); err != nil {
 		return nil, err
 	}
-	if err := a.room(); err != nil {
+	free, err := a.room()
+	if err != nil {
 		return nil, err
 	}
+	defer free()
 	defer a.images.close()
 	s := store{a.path(FeaturesFile), "out", j.store(j.ModelDir, "").path}
-	err := a.images.open(ctx, m, s, []*[]data.Item{&a.photos, &a.negatives}, []*[]data.Item{&a.test})
+	err = a.images.open(ctx, m, s, []*[]data.Item{&a.photos, &a.negatives}, []*[]data.Item{&a.test})
 	if err == nil {
 		err = a.enough()
 	}
@@ -141,20 +143,24 @@ func (a *addition) enough() error {
 	return nil
 }
 
-// room makes Out. It refuses a folder with files that are still needed.
-func (a *addition) room() error {
+// room makes and occupies Out. It refuses a folder with files that are still needed.
+func (a *addition) room() (free func(), err error) {
 	switch {
 	case within(a.folder, a.Out):
-		return fmt.Errorf("--out %s is in %s, all of whose files are photographs: want a folder outside", a.Out, a.folder)
+		return nil, fmt.Errorf("--out %s is in %s, all of whose files are photographs: want a folder outside", a.Out, a.folder)
 	case a.ModelDir != "" && sameFile(a.ModelDir, a.Out):
-		return fmt.Errorf("--out %s is the folder of the model, whose files the new model's would replace: want another", a.Out)
+		return nil, fmt.Errorf("--out %s is the folder of the model, whose files the new model's would replace: want another", a.Out)
 	case exists(a.path(PredictionsFile)):
-		return fmt.Errorf("--out %s holds the results of a training or a test, whose report would stay beside the new model: want another folder", a.Out)
+		return nil, fmt.Errorf("--out %s holds the results of a training or a test, whose report would stay beside the new model: want another folder", a.Out)
+	}
+	if free, err = a.occupy(a.Set); err != nil {
+		return nil, err
 	}
 	if err := a.fresh(); err != nil {
-		return err
+		free()
+		return nil, err
 	}
-	return a.makeOut(a.Set, "")
+	return free, nil
 }
 
 // extend trains the new class's prompt.

@@ -8,9 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/data/machine"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/vit/features"
 )
@@ -58,24 +60,33 @@ func (j *Job) cacheable(m *promptcam.Model) (layer int, ok bool) {
 func (im *images) open(ctx context.Context, m *promptcam.Model, s store, training, others []*[]data.Item) (err error) {
 	var records []features.Record
 	var items []data.Item
+	var of []int // views of each list's images
+	count := 0   // of records
 	lists := slices.Concat(training, others)
 	for i, l := range lists {
 		views := 1
 		if i < len(training) {
 			views = im.Views
 		}
-		records, items = append(records, features.Records(views, *l)...), append(items, *l...)
+		of = append(of, views)
+		count, items = count+views*len(*l), append(items, *l...)
 	}
 	if layer, ok := im.cacheable(m); ok {
 		b := m.Backbone
 		source := features.Source{Backbone: b.SHA256, Arch: b.Config, Layer: layer, Plain: im.plain, Augmented: im.augmented, Seed: viewSeed}
+		if err := s.room(source.Size(count)); err != nil {
+			return err
+		}
+		for i, l := range lists {
+			records = append(records, features.Records(of[i], *l)...)
+		}
 		if im.cache, err = im.openCache(s, source, records); err != nil {
 			return err
 		}
 	}
 	var bad []data.BadImage
 	if im.cache != nil {
-		if bad, err = im.fill(ctx, m, s, len(records)); err != nil && s.flag == "" && ctx.Err() == nil {
+		if bad, err = im.fill(ctx, m, s, count); err != nil && s.flag == "" && ctx.Err() == nil {
 			im.Observer.say(Warning, "%v: photographs are read in place of another run's features", err)
 			im.close()
 			im.cache = nil
@@ -108,11 +119,13 @@ func (im *images) openCache(s store, source features.Source, records []features.
 		if err := writable(s.flag, dir); err != nil {
 			return nil, err
 		}
-		if err := enoughSpace(dir, source.Size(len(records))); err != nil {
-			return nil, fmt.Errorf("--%s: %w", s.flag, err)
-		}
 	}
 	cache, err := features.Open(s.path, source, records)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) { // complete, it is as good
+		if read, err := features.OpenRead(s.path, source, records); err == nil {
+			return read, nil
+		}
+	}
 	mismatch := errors.As(err, new(*features.MismatchError))
 	switch {
 	case err == nil:
@@ -125,16 +138,28 @@ func (im *images) openCache(s store, source features.Source, records []features.
 		return im.openCache(s, source, records)
 	case mismatch:
 		err = fmt.Errorf("%w: choose another folder, or delete the file", err)
-	case !errors.As(err, new(*fs.PathError)):
+	case !errors.As(err, new(syscall.Errno)): // which is the system's, not about what is in the file
 		err = fmt.Errorf("%w: delete the file, and it is made anew", err)
 	}
 	return nil, fmt.Errorf("--%s: %w", s.flag, err)
 }
 
-// enoughSpace returns an error if a file of so many bytes is more than what is free on dir's disk.
-func enoughSpace(dir string, bytes int64) error {
-	if free, known := freeSpace(dir); known && free < bytes {
-		return fmt.Errorf("features need %.0f MB in %s, where %.0f MB are free", float64(bytes)/1e6, dir, float64(free)/1e6)
+// room returns an error if a file of so many bytes is more than its disk has room for. A file that is there is
+// counted as room: it is used, or replaced.
+func (s store) room(bytes int64) error {
+	if s.flag == "" {
+		return nil
+	}
+	dir := filepath.Dir(s.path)
+	for !exists(dir) && dir != filepath.Dir(dir) {
+		dir = filepath.Dir(dir) // which it will be made in
+	}
+	free, known := machine.FreeSpace(dir)
+	if info, err := os.Stat(s.path); err == nil {
+		free += info.Size()
+	}
+	if known && free < bytes {
+		return fmt.Errorf("--%s: features need %.0f MB in %s, where %.0f MB are free", s.flag, float64(bytes)/1e6, dir, float64(free)/1e6)
 	}
 	return nil
 }
@@ -214,8 +239,25 @@ func (im *images) asTheyAre(items []data.Item) (promptcam.Batches, error) {
 }
 
 func (im *images) batches(items []data.Item, t data.Transform, c features.LoaderConfig) (promptcam.Batches, error) {
+	if err := im.affordable(min(c.Batch, len(items)), t); err != nil {
+		return nil, err
+	}
 	if im.cache != nil {
 		return im.cache.Loader(items, c)
 	}
 	return data.NewLoader(im.fsys, items, data.LoaderConfig{Transform: t, Batch: c.Batch, Shuffle: c.Shuffle, Seed: c.Seed, Workers: im.Workers})
+}
+
+// affordable returns an error if batches of so many images are more than the machine's memory: a loader holds
+// three at a time.
+func (im *images) affordable(batch int, t data.Transform) error {
+	each := 3 * t.Height * t.Width // numbers
+	if im.cache != nil {
+		each = im.cache.Numbers()
+	}
+	need := 3 * 4 * float64(batch) * float64(each)
+	if all, known := machine.Memory(); known && need > float64(all) {
+		return fmt.Errorf("--batch %d: batches of %d images take at least %.1f GB of memory, the machine has %.1f GB", im.Batch, batch, need/1e9, float64(all)/1e9)
+	}
+	return nil
 }

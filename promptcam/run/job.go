@@ -3,10 +3,7 @@ package run
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn/fit/knob"
@@ -31,14 +28,14 @@ type Job struct {
 	// ModelDir is the folder of a trained model; may be empty. Its cached features are read where they fit.
 	ModelDir string
 
-	Workers int    `knob:"workers" json:"-" group:"Photographs" range:"[0,)" help:"images decoded at a time; 0: as many as processors"`
+	Workers int    `knob:"workers" json:"-" group:"Photographs" range:"[0,1024]" help:"images decoded at a time; 0: as many as processors"`
 	SkipBad bool   `knob:"skip-bad" json:"-" help:"skip unreadable images (default: list them and stop)"`
 	Cache   string `knob:"cache" json:"-" arg:"folder" help:"folder of cached features, the output of the frozen layers (mode last, and from:N with --agnostic 0): computed once for all runs with the same photographs, backbone and --augment. Empty: --out, and for a trained model its own folder; off: none"`
 
 	Out      string `knob:"out" json:"-" group:"Results" default:"out" arg:"folder" help:"folder of the results"`
 	Baseline bool   `knob:"baseline" json:"-" help:"also test a linear probe and the nearest class mean on the class token (needs cached features). With --distill they are tested anyway"`
-	Samples  int    `knob:"samples" json:"-" default:"2" range:"[0,)" help:"test images of each class explained in the report"`
-	Top      int    `knob:"top" json:"-" default:"4" range:"[1,)" help:"heads shown, top-ranked first"`
+	Samples  int    `knob:"samples" json:"-" default:"2" range:"[0,1000]" help:"test images of each class explained in the report"`
+	Top      int    `knob:"top" json:"-" default:"4" range:"[1,1000]" help:"heads shown, top-ranked first"`
 	Blur     string `knob:"blur" json:"-" default:"patches" choices:"patches all" arg:"columns" help:"heads are ranked by spreading their attention evenly over patches (the paper) or over all tokens (the authors' code)"`
 	Scale    string `knob:"scale" json:"-" default:"absolute" choices:"absolute relative" arg:"kind" help:"colour scale of the maps: absolute (one for all maps of a photograph) or relative (each map's own)"`
 	Colormap string `knob:"colormap" json:"-" default:"inferno" choices:"inferno viridis jet" arg:"name" help:"colours of the maps: inferno, viridis or, to compare with other figures, jet, whose uneven lightness misleads"`
@@ -63,6 +60,17 @@ func (j *Job) Validate() error {
 	return cmp.Or(knob.Check(j), j.Recipe.Validate())
 }
 
+// begin checks j and occupies Out for work on the images of Set.
+func (j *Job) begin() (free func(), err error) {
+	if err := j.Validate(); err != nil {
+		return nil, err
+	}
+	if j.Set == nil {
+		return nil, errors.New("a job without a Set: OpenSet opens a folder of photographs")
+	}
+	return j.occupy(j.Set)
+}
+
 // forPhotos returns what Explain and Predict use of j, with the defaults in place of zeros.
 func (j *Job) forPhotos() (*Job, error) {
 	p := NewJob(Quick(), nil, j.Out)
@@ -84,80 +92,3 @@ func (j *Job) style() figure.Style {
 
 // noCache is the Cache that means none.
 const noCache = "off"
-
-// The files in a job's Out.
-const (
-	ModelFile       = "model.safetensors"
-	FeaturesFile    = "features.safetensors"
-	StateFile       = "state.safetensors"
-	MetricsFile     = "metrics.json"
-	PredictionsFile = "predictions.csv"
-	HistoryFile     = "history.csv"
-	CurvesFile      = "curves.png"
-	TraitsFile      = "traits.csv"
-	ReportFile      = "report/index.html"
-)
-
-func (j *Job) path(name string) string { return filepath.Join(j.Out, filepath.FromSlash(name)) }
-
-// writable makes the folders of a setting and tries to write in them.
-func writable(flag string, dirs ...string) error {
-	for _, dir := range dirs {
-		err := os.MkdirAll(dir, 0o755)
-		if err == nil {
-			var f *os.File
-			if f, err = os.CreateTemp(dir, ".try.*"); err == nil {
-				err = errors.Join(f.Close(), os.Remove(f.Name()))
-			}
-		}
-		if err != nil {
-			return fmt.Errorf("--%s: cannot write in %s: %w", flag, dir, err)
-		}
-	}
-	return nil
-}
-
-// fresh returns an error if Out holds an unfinished run, and warns if it holds the results of another one.
-func (j *Job) fresh() error {
-	if exists(j.path(StateFile)) {
-		return fmt.Errorf("--out %s holds an unfinished run: resume it (--resume), or choose another --out", j.Out)
-	}
-	if exists(j.path(MetricsFile)) {
-		j.Observer.say(Warning, "--out %s holds the results of another run, which this one's will replace when it ends", j.Out)
-	}
-	return nil
-}
-
-func exists(path ...string) bool {
-	_, err := os.Stat(filepath.Join(path...))
-	return err == nil
-}
-
-// sameFile reports whether both paths lead to one file.
-func sameFile(a, b string) bool {
-	x, err := os.Stat(a)
-	y, missing := os.Stat(b)
-	return cmp.Or(err, missing) == nil && os.SameFile(x, y)
-}
-
-// within reports whether a path is in a folder, or is the folder.
-func within(folder, path string) bool {
-	a, err1 := filepath.Abs(folder)
-	b, err2 := filepath.Abs(path)
-	rel, err3 := filepath.Rel(a, b)
-	return cmp.Or(err1, err2, err3) == nil && filepath.IsLocal(rel)
-}
-
-// makeOut makes Out and a folder in it. It returns an error if what is written there or to Cache would be
-// read as a class of the set, which may be nil, the next time it is opened. CUB's lists and train name what
-// is read.
-func (j *Job) makeOut(set *data.Set, folder string) error {
-	if set != nil && set.Root != "" && !exists(set.Root, "images.txt") && !exists(set.Root, "train") {
-		for _, f := range []struct{ flag, dir string }{{"out", j.Out}, {"cache", j.Cache}} {
-			if f.dir != "" && f.dir != noCache && within(set.Root, f.dir) {
-				return fmt.Errorf("--%s %s is in %s, whose folders are the classes: want a folder outside", f.flag, f.dir, set.Root)
-			}
-		}
-	}
-	return writable("out", j.Out, j.path(folder))
-}

@@ -3,7 +3,6 @@ package run
 import (
 	"cmp"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
@@ -27,7 +26,8 @@ type Prediction struct {
 }
 
 // Predict predicts the class of each photograph. Those that cannot be read have an Err or, with SkipBad, are
-// left out and counted at the end. Of Job it uses Photos, SkipBad and Blur.
+// left out and counted at the end. If none can be read, that is the last error. Of Job it uses Photos, SkipBad
+// and Blur.
 func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) iter.Seq2[Prediction, error] {
 	return func(yield func(Prediction, error) bool) {
 		j, err := j.forPhotos()
@@ -36,21 +36,29 @@ func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) 
 			return
 		}
 		show := j.Observer.count("photographs", len(photos))
-		skipped := 0
+		unreadable := 0
+		var first error // of those
 		for i, path := range photos {
 			if err := ctx.Err(); err != nil {
 				yield(Prediction{}, err)
 				return
 			}
 			p, err := j.predict(m, path)
+			if p.Err != nil {
+				unreadable, first = unreadable+1, cmp.Or(first, p.Err)
+			}
 			if show(i + 1); p.Err != nil && j.SkipBad {
-				skipped++
-			} else if !yield(p, err) || err != nil {
+				continue
+			}
+			if !yield(p, err) || err != nil {
 				return
 			}
 		}
-		if skipped > 0 {
-			j.Observer.say(Warning, "%d of %d photographs cannot be read", skipped, len(photos))
+		switch {
+		case unreadable > 0 && unreadable == len(photos):
+			yield(Prediction{}, fmt.Errorf("none of %d photographs can be read, the first: %w", unreadable, first))
+		case unreadable > 0 && j.SkipBad:
+			j.Observer.say(Warning, "%d of %d photographs cannot be read", unreadable, len(photos))
 		}
 	}
 }
@@ -76,24 +84,21 @@ func (j *Job) predict(m *promptcam.Model, path string) (Prediction, error) {
 
 // WritePredictions writes predictions as CSV, one row each as they come.
 func WritePredictions(w io.Writer, all iter.Seq2[Prediction, error]) error {
-	table := csv.NewWriter(w) // which keeps its first error for Error
-	table.Write([]string{"path", "predicted", "probability", "second", "second_probability", "head", "row", "column", "error"})
+	table := newTable(w)
+	table.write("path", "predicted", "probability", "second", "second_probability", "head", "row", "column", "error") // its error is that of the next flush
 	for p, err := range all {
 		if err != nil {
-			table.Flush()
-			return err
+			return cmp.Or(err, table.flush())
 		}
 		row := []string{p.Path, p.Predicted, number(p.Probability), p.Second, number(p.SecondProbability), strconv.Itoa(p.Head), strconv.Itoa(p.Row), strconv.Itoa(p.Column), ""}
 		if p.Err != nil {
 			row = []string{p.Path, "", "", "", "", "", "", "", p.Err.Error()}
 		}
-		table.Write(row)
-		if table.Flush(); table.Error() != nil {
-			break
+		if err := cmp.Or(table.write(row...), table.flush()); err != nil {
+			return err
 		}
 	}
-	table.Flush()
-	return table.Error()
+	return table.flush()
 }
 
 // Photographs returns the photographs at the paths: files, and all images in folders and the folders in

@@ -24,22 +24,22 @@ type Recipe struct {
 	Test    float64 `knob:"test" group:"Photographs" default:"0.2" range:"(0,1]" arg:"share" help:"share of each class's images held out for testing, where the folder has no test split of its own"`
 	Val     float64 `knob:"val" range:"[0,1)" arg:"share" help:"share of the training images held out to choose the best epoch; 0: the last epoch is used. A folder with both val and test brings its own"`
 	Augment string  `knob:"augment" default:"crop" choices:"crop rrc none" arg:"kind" help:"augmentation of training images: crop (resize to 15/14, random crop, mirror: the authors'), rrc (random resized crop, mirror) or none"`
-	Views   int     `knob:"views" default:"2" range:"[1,)" help:"cached views of each training image: itself, its mirror image, then augmented ones and their mirror images; an epoch sees one of them"`
+	Views   int     `knob:"views" default:"2" range:"[1,1024]" help:"cached views of each training image: itself, its mirror image, then augmented ones and their mirror images; an epoch sees one of them"`
 
 	Mode          promptcam.Mode `knob:"mode" group:"Model" default:"last" arg:"where" help:"where class prompts enter: last (the last layer), deep (the same, with class-agnostic prompts in the layers before: the paper's), shallow (the first layer) or from:N (layer N)"`
-	Agnostic      int            `knob:"agnostic" range:"[0,)" help:"class-agnostic prompts in each layer before the class prompts; modes shallow and last have none"`
+	Agnostic      int            `knob:"agnostic" range:"[0,4096]" help:"class-agnostic prompts in each layer before the class prompts; modes shallow and last have none"`
 	PatchesOnly   bool           `knob:"patches-only" default:"true" help:"in the last layer class prompts attend to patches alone"`
 	PromptDropout float64        `knob:"dropout" range:"[0,1)" arg:"share" help:"dropout of prompt elements"`
 	PatchDropout  float64        `knob:"patch-dropout" default:"0.75" range:"[0,1)" arg:"share" help:"patch dropout: share of each image's patches hidden from class prompts in a training step"`
 	DropPath      float64        `knob:"drop-path" range:"[0,1)" arg:"share" help:"stochastic depth: rate of the last block, rising linearly from 0"`
-	Rank          int            `knob:"rank" default:"16" range:"[0,)" help:"LoRA rank on the last block, shared by all classes; 0: off"`
+	Rank          int            `knob:"rank" default:"16" range:"[0,4096]" help:"LoRA rank on the last block, shared by all classes; 0: off"`
 
 	Preset    string `knob:"preset" json:"-" group:"Training" default:"quick" choices:"quick long" arg:"name" help:"defaults of mode last: quick, or long, which is more accurate and takes several times as long"`
-	Epochs    int    `knob:"epochs" range:"[0,)" help:"passes over the training images; 0: 10, or as many as make 900 steps (preset long: 80, or 6,800 steps)"`
-	Batch     int    `knob:"batch" default:"32" range:"[1,)" help:"images per step"`
+	Epochs    int    `knob:"epochs" range:"[0,1048576]" help:"passes over the training images; 0: 10, or as many as make 900 steps (preset long: 80, or 6,800 steps)"`
+	Batch     int    `knob:"batch" default:"32" range:"[1,1048576]" help:"images per step"`
 	Optimizer string `knob:"optimizer" default:"adamw" choices:"adamw sgd" arg:"kind" help:"adamw, or sgd with momentum 0.9"`
 	Schedule  optim.Schedule
-	Decay     float64 `knob:"decay" default:"0.001" range:"[0,)" help:"weight decay"`
+	Decay     float64 `knob:"decay" default:"0.001" range:"[0,1000]" help:"weight decay"`
 	Distill   promptcam.Distill
 	Binary    promptcam.BinaryLoss
 	CutMix    promptcam.CutMix
@@ -81,7 +81,7 @@ func (r Recipe) EpochsFor(images int) int {
 	if r.Preset == "long" {
 		least, steps = 80, 6800
 	}
-	each := (images + r.Batch - 1) / r.Batch
+	each := 1 + (images-1)/r.Batch // rounded up
 	return max(least, (steps+each-1)/each)
 }
 

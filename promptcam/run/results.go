@@ -2,11 +2,14 @@ package run
 
 import (
 	"context"
-	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
+	"iter"
 	"math"
+	"os"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,9 +26,11 @@ import (
 // training's. It uses cached features of Cache or, where that is empty and they fit, of ModelDir, where it
 // changes nothing.
 func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error) {
-	if err := j.Validate(); err != nil {
+	free, err := j.begin()
+	if err != nil {
 		return nil, err
 	}
+	defer free()
 	set, err := renumber(j.Set, m.Classes)
 	if err != nil {
 		return nil, err
@@ -34,9 +39,6 @@ func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error)
 		return nil, fmt.Errorf("--out %s holds the results of a training, whose history would stay beside those of the test: want another folder", j.Out)
 	}
 	if err := j.fresh(); err != nil {
-		return nil, err
-	}
-	if err := j.makeOut(set, "report"); err != nil {
 		return nil, err
 	}
 	im := &images{Job: j, fsys: set.FS, plain: m.Transform, augmented: m.Transform}
@@ -80,11 +82,17 @@ type results struct {
 	regions            *measure.Regions // nil without Notes
 }
 
-// publish evaluates the test images and writes all files.
+// publish evaluates the test images and writes all files. Those of an earlier run that this one does not write
+// are gone then.
 func (r *results) publish(ctx context.Context) (*Result, error) {
 	began := time.Now()
 	if err := r.evaluate(ctx); err != nil {
 		return nil, err
+	}
+	if r.best > 0 {
+		if err := r.Model.SaveFile(r.path(ModelFile)); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.writeCSV(PredictionsFile, r.predictions()); err != nil {
 		return nil, err
@@ -92,7 +100,7 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 	seconds := time.Since(began).Seconds()
 	if r.best > 0 {
 		seconds = r.History.Seconds()
-		if err := r.writeCSV(HistoryFile, r.history()); err != nil {
+		if err := r.writeCSV(HistoryFile, slices.Values(r.history())); err != nil {
 			return nil, err
 		}
 		draw := func(w io.Writer) error { return drawCurves(curves.PNG, w, r.History) }
@@ -103,6 +111,9 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 	r.Metrics, r.Report = r.metrics(seconds), r.path(ReportFile)
 	page, err := r.report(ctx)
 	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(r.Report), 0o755); err != nil {
 		return nil, err
 	}
 	if err := page.WriteFile(ctx, r.Report); err != nil {
@@ -235,17 +246,24 @@ func classMean(classes []ClassAccuracy) float64 {
 	return sum / float64(max(n, 1))
 }
 
-// predictions is the table of the test images: true and predicted class, and every class's score.
-func (r *results) predictions() [][]string {
-	table := [][]string{append([]string{"path", "true", "predicted", "probability"}, r.Set.Classes...)}
-	for _, p := range r.Test.Predictions {
-		row := []string{r.Set.Test[p.Index].Path, r.Set.Classes[p.Class], r.Set.Classes[p.Predicted], number(p.Probability())}
-		for _, s := range p.Scores {
-			row = append(row, strconv.FormatFloat(float64(s), 'g', -1, 32))
+// predictions yields the table of the test images: true and predicted class, and every class's score. A row is
+// valid until the next.
+func (r *results) predictions() iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		if !yield(append([]string{"path", "true", "predicted", "probability"}, r.Set.Classes...)) {
+			return
 		}
-		table = append(table, row)
+		var row []string
+		for _, p := range r.Test.Predictions {
+			row = append(row[:0], r.Set.Test[p.Index].Path, r.Set.Classes[p.Class], r.Set.Classes[p.Predicted], number(p.Probability()))
+			for _, s := range p.Scores {
+				row = append(row, strconv.FormatFloat(float64(s), 'g', -1, 32))
+			}
+			if !yield(row) {
+				return
+			}
+		}
 	}
-	return table
 }
 
 // history is the table of the epochs. Accuracies are in percent.
@@ -290,8 +308,16 @@ func (j *Job) write(name string, write func(io.Writer) error) error {
 	return checkpoint.WriteFile(j.path(name), write)
 }
 
-func (j *Job) writeCSV(name string, table [][]string) error {
-	return j.write(name, func(w io.Writer) error { return csv.NewWriter(w).WriteAll(table) })
+func (j *Job) writeCSV(name string, rows iter.Seq[[]string]) error {
+	return j.write(name, func(w io.Writer) error {
+		t := newTable(w)
+		for row := range rows {
+			if err := t.write(row...); err != nil {
+				return err
+			}
+		}
+		return t.flush()
+	})
 }
 
 func (j *Job) writeJSON(metrics any) error {

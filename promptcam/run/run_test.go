@@ -14,6 +14,7 @@ import (
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/data/machine"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/vit/probe"
 )
@@ -120,22 +121,25 @@ func TestNothingOfAnEarlierRunIsLeft(t *testing.T) {
 
 func TestALossAboveThatOfGuessingIsWarnedOf(t *testing.T) {
 	r := short()
-	r.Schedule.Base, r.Epochs = 100, 2
+	r.Schedule.Base, r.Epochs = 2, 4
 	j := job(t, photographs(t, 6), r)
 	j.Samples = 0
 	said := new([]string)
 	j.Observer, said = lines()
 	_, err := j.Train(t.Context(), backbone(t))
 	require.NoError(t, err)
-	assert.Regexp(t, `! the loss, [\d.e+]+, is above that of guessing, 1.10: try an --lr below 100`, strings.Join(*said, "\n"))
+	all := strings.Join(*said, "\n")
+	assert.Regexp(t, `! the loss, [\d.e+]+, is above that of guessing, 1.10: try an --lr below 2`, all)
+	assert.Equal(t, 1, strings.Count(all, "try an --lr"), "once is enough")
 }
 
 func TestFeaturesThatDoNotFitOnTheDisk(t *testing.T) {
-	err := enoughSpace(t.TempDir(), math.MaxInt64)
-	if _, known := freeSpace("."); known {
-		assert.ErrorContains(t, err, "features need 9223372036855 MB in ")
+	s := store{path: filepath.Join(t.TempDir(), "new", FeaturesFile), flag: "cache"}
+	if _, known := machine.FreeSpace("."); !known {
+		t.Skip("not known here")
 	}
-	assert.NoError(t, enoughSpace(t.TempDir(), 1))
+	assert.ErrorContains(t, s.room(math.MaxInt64), "--cache: features need 9223372036855 MB in ")
+	assert.NoError(t, s.room(1))
 }
 
 // A test reads the features beside the model, if they fit, and else photographs.

@@ -57,7 +57,7 @@ func (im *images) print(path string) (p data.Fingerprint, err error) {
 }
 
 func (j *Job) writeImages(rows [][]string) error {
-	return j.writeCSV(ImagesFile, append([][]string{{"path", "split", "bytes", "sha256"}}, rows...))
+	return j.writeCSV(ImagesFile, slices.Values(append([][]string{{"path", "split", "bytes", "sha256"}}, rows...)))
 }
 
 // readImages reads the table of the training in dir; nil if it has none.

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -73,6 +74,28 @@ func (im *images) fingerprint(set *data.Set) string {
 		}
 	}
 	return fmt.Sprintf("%x", h.Sum(nil))
+}
+
+// contents distinguishes the files of a set's images, where features, whose fingerprint does, are not cached.
+func (im *images) contents(ctx context.Context, set *data.Set) (string, error) {
+	if im.cache != nil {
+		return "", nil
+	}
+	items := slices.Concat(set.Train, set.Val, set.Test)
+	hashes := make([][32]byte, len(items))
+	err := data.Each(ctx, len(items), im.Workers, func(_, i int) error {
+		p, err := data.ReadFingerprint(im.fsys, items[i].Path)
+		hashes[i] = p.SHA256
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	all := sha256.New()
+	for _, h := range hashes {
+		all.Write(h[:])
+	}
+	return fmt.Sprintf("%x", all.Sum(nil)), nil
 }
 
 // renumber returns set with its classes numbered as a trained model numbers them, by name, be it in another case

@@ -1,11 +1,14 @@
 package run
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"slices"
 	"strings"
 
 	"github.com/promptcam/promptcam/nn"
@@ -29,8 +32,40 @@ type identity struct {
 	Recipe   Recipe
 	Lists    string // SHA-256 of the lists of images and classes, as the folder has them
 	Data     string // SHA-256 of the lists of images and classes and, with cached features, of the images
+	Photos   string // without cached features, SHA-256 of the images; states of earlier versions have none
 	Backbone string // SHA-256 of the weights
 	Arch     vit.Config
+}
+
+// identity returns what is known of j's run before its images are read.
+func (j *Job) identity(b *vit.Model) identity {
+	return identity{Recipe: j.Recipe, Lists: (&images{}).fingerprint(j.Set), Backbone: b.SHA256, Arch: b.Config}
+}
+
+// finished reports whether Out holds the results of this run, as far as they tell: of a run with its recipe,
+// backbone and classes, and as many images.
+func (j *Job) finished(now identity) bool {
+	text, err := os.ReadFile(j.path(MetricsFile))
+	if err != nil {
+		return false
+	}
+	var m Metrics
+	if err := json.Unmarshal(text, &m); err != nil {
+		return true
+	}
+	if m.Recipe == nil { // of a test, or of a class that was added
+		return false
+	}
+	if now.Recipe.Epochs == 0 { // not known yet
+		now.Recipe.Epochs = m.Recipe.Epochs
+	}
+	var classes []string
+	for _, c := range m.PerClass {
+		classes = append(classes, c.Class)
+	}
+	images := len(j.Set.Train) + len(j.Set.Val) + len(j.Set.Test)
+	return len(knob.Differ(m.Recipe, &now.Recipe)) == 0 && m.Backbone == now.Backbone && slices.Equal(classes, j.Set.Classes) &&
+		*cmp.Or(m.TrainImages, new(int))+m.ValImages+m.TestImages+m.Skipped == images
 }
 
 // The names of an entry's validation values. Without validation images it has none.
@@ -133,6 +168,7 @@ func (began identity) same(now identity, path string) error {
 	add(x != y, "the architecture was %+v, now %+v", began.Arch, now.Arch)
 	add(began.Backbone != now.Backbone, "the backbone had SHA-256 %s, now %s", began.Backbone, now.Backbone)
 	add(began.Data != now.Data || began.Lists != now.Lists, "the images or classes are not the same")
+	add(began.Photos != now.Photos && began.Photos != "", "photographs were replaced by others of the same names")
 	if len(differ) > 0 {
 		return fmt.Errorf("resume: %s was begun otherwise: %s", path, strings.Join(differ, "; "))
 	}

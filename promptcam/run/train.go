@@ -2,6 +2,7 @@ package run
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -16,8 +17,14 @@ import (
 
 // Train trains a model on the set's training images, tests it on the test images and leaves the results in
 // Out. After each epoch a state is written there, with which Resume goes on after an interruption; Out must
-// hold none.
+// hold none. No other job can write results to Out meanwhile. A training whose loss ends far above that of
+// guessing is an error.
 func (j *Job) Train(ctx context.Context, b *vit.Model) (*Result, error) {
+	free, err := j.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer free()
 	if err := j.fresh(); err != nil {
 		return nil, err
 	}
@@ -26,18 +33,26 @@ func (j *Job) Train(ctx context.Context, b *vit.Model) (*Result, error) {
 
 // Resume goes on with an interrupted run in Out, to the same bits as if it had not been interrupted. If none
 // of its epochs had finished it starts with the first. It is an error if anything that decides the bits has
-// changed: the recipe, the backbone, the classes, the list of images or, with cached features, their contents.
-// Without, as in mode deep, contents are not compared.
+// changed: the recipe, the backbone, the classes, the list of images or their contents. It is an error, too, if
+// the run has finished, by whose results a run of the same settings is known.
 func (j *Job) Resume(ctx context.Context, b *vit.Model) (*Result, error) {
+	free, err := j.begin()
+	if err != nil {
+		return nil, err
+	}
+	defer free()
 	began, err := readState(j.path(StateFile))
 	if err != nil {
 		return nil, fmt.Errorf("resume: %w", err)
 	}
 	if began == nil {
-		if exists(j.path(MetricsFile)) {
+		if j.finished(j.identity(b)) {
 			return nil, fmt.Errorf("resume: the run in %s has finished", j.Out)
 		}
 		j.Observer.say(Warning, "resume: no epoch had finished in %s: starting with the first", j.Out)
+		if err := j.fresh(); err != nil {
+			return nil, err
+		}
 	}
 	return j.run(ctx, b, began)
 }
@@ -46,6 +61,7 @@ func (j *Job) Resume(ctx context.Context, b *vit.Model) (*Result, error) {
 type training struct {
 	results
 	train, val promptcam.Batches // val is nil without validation
+	learned    []data.Item       // the images of train
 	baselines  *baselines        // nil without Baseline and Distill
 	state      *state
 }
@@ -71,9 +87,6 @@ func (j *Job) run(ctx context.Context, b *vit.Model, began *state) (*Result, err
 // prepare finds whatever is wrong before the first step. What differs from the run that began, if any, is
 // found before features that it needs are replaced.
 func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*training, error) {
-	if err := j.Validate(); err != nil {
-		return nil, err
-	}
 	model, err := promptcam.New(backbone, j.model(len(j.Set.Classes)), rand.New(rand.NewPCG(uint64(j.Seed), 0)))
 	if err != nil {
 		return nil, err
@@ -83,12 +96,9 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 	if !cached && (j.Distill.Weight > 0 || j.CutMix.Share > 0 || j.Baseline || j.Cache != "" && j.Cache != noCache) {
 		return nil, fmt.Errorf("--distill, --mix, --baseline and --cache need features that do not change in training: those of mode last, or with --agnostic 0 from:N beyond the first layer, and no --cache %s", noCache)
 	}
-	if err := j.makeOut(j.Set, "report"); err != nil {
-		return nil, err
-	}
-	now := identity{Recipe: j.Recipe, Lists: (&images{}).fingerprint(j.Set), Backbone: backbone.SHA256, Arch: backbone.Config}
+	now := j.identity(backbone)
 	if began != nil {
-		if now.Data = began.Data; now.Recipe.Epochs == 0 { // not known yet
+		if now.Data, now.Photos = began.Data, began.Photos; now.Recipe.Epochs == 0 { // not known yet
 			now.Recipe.Epochs = began.Recipe.Epochs
 		}
 		if err := began.same(now, j.path(StateFile)); err != nil {
@@ -113,6 +123,9 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 	}
 	now.Recipe.Epochs = t.Epochs
 	now.Data = t.fingerprint(&set)
+	if now.Photos, err = t.contents(ctx, &set); err != nil {
+		return t, err
+	}
 	if t.state = began; began == nil {
 		t.state = &state{identity: now}
 	}
@@ -129,6 +142,7 @@ func (t *training) loaders(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	t.learned = items
 	t.trained, t.validated, t.Epochs = len(items), len(held), t.EpochsFor(len(items))
 	if t.train, err = t.images.forTraining(items); err != nil {
 		return err
@@ -161,6 +175,7 @@ func (t *training) epochs(ctx context.Context) error {
 	if t.baselines != nil {
 		config.Distill.Teacher = t.baselines.teach
 	}
+	warned := false
 	m := t.Observer.meter((t.Epochs - st.epochs()) * (t.trained + t.validated))
 	config.Progress = m.step
 	for e, err := range promptcam.Train(ctx, t.Model, t.train, config) {
@@ -181,13 +196,35 @@ func (t *training) epochs(ctx context.Context) error {
 		if err := st.save(t.path(StateFile)); err != nil {
 			return err
 		}
-		t.Observer.say(Note, "%s  lr %.3g  %.1f images/s  %.1f s", line, e.LR, rate, e.Seconds)
-		if guess := math.Log(float64(len(t.Set.Classes))); e.Loss > 1.5*guess {
+		if e.Seconds >= longEpoch || milestone(e.Number, t.Epochs) {
+			t.Observer.say(Note, "%s  lr %.3g  %.1f images/s  %.1f s", line, e.LR, rate, e.Seconds)
+		}
+		if guess := t.guess(); e.Loss > 1.5*guess && !warned {
+			warned = true
 			t.Observer.say(Warning, "the loss, %.4g, is above that of guessing, %.2f: try an --lr below %g", e.Loss, guess, t.Schedule.Base)
 		}
 	}
 	return nil
 }
+
+// longEpoch is the time in seconds from which every epoch is worth a line.
+const longEpoch = 2
+
+// milestone reports whether epoch n of so many is worth a line even if it was short: the first ten and the
+// last are, and of the others not many more than fifty.
+func milestone(n, of int) bool {
+	step := 1
+	for of/step > 50 {
+		step *= 10
+	}
+	if step > 1 && of/step < 10 {
+		step /= 2
+	}
+	return n <= 10 || n == of || n%step == 0
+}
+
+// guess is the loss of the same probability for every class.
+func (t *training) guess() float64 { return math.Log(float64(len(t.Set.Classes))) }
 
 // validate evaluates an epoch on the validation images.
 func (t *training) validate(ctx context.Context, e promptcam.Epoch, m meter) error {
@@ -195,7 +232,7 @@ func (t *training) validate(ctx context.Context, e promptcam.Epoch, m meter) err
 		m(fmt.Sprintf("epoch %d/%d validation", e.Number, t.Epochs), done, t.validated, "")
 	})
 	if err != nil {
-		return err
+		return t.advised(err)
 	}
 	if math.IsNaN(v.Loss) || math.IsInf(v.Loss, 0) {
 		return fmt.Errorf("the validation loss of epoch %d is %v: try an --lr below %g", e.Number, v.Loss, t.Schedule.Base)
@@ -224,6 +261,9 @@ func (t *training) finish(ctx context.Context) (*Result, error) {
 		return nil, fmt.Errorf("%s: %w", t.path(StateFile), err)
 	}
 	t.History, t.best = t.state.History, t.state.Best
+	if err := t.diverged(ctx); err != nil {
+		return nil, err
+	}
 	if t.baselines != nil {
 		var err error
 		if t.Baselines, err = t.testBaselines(ctx); err != nil {
@@ -233,15 +273,55 @@ func (t *training) finish(ctx context.Context) (*Result, error) {
 	if err := t.writeSplits(ctx); err != nil {
 		return nil, err
 	}
-	if err := t.Model.SaveFile(t.path(ModelFile)); err != nil {
-		return nil, err
-	}
 	result, err := t.publish(ctx)
 	if err != nil {
-		return nil, err
+		return nil, t.advised(err)
 	}
 	if err := os.Remove(t.path(StateFile)); err != nil {
 		return nil, fmt.Errorf("the results are complete, but: %w", err)
 	}
 	return result, nil
+}
+
+// far is how many times the loss of guessing a training may end with. Whatever hard examples, mixtures and
+// hidden patches add, a model that learns anything ends below the loss of guessing, and one whose steps were
+// too long at tens or hundreds of times as much.
+const far = 10
+
+// sampled is how many training images the final model is tried on.
+const sampled = 64
+
+// diverged returns an error if the chosen epoch's model is far worse than a guess: in that epoch, or in the
+// end, on some training images. The state is then removed: there is nothing to go on with.
+func (t *training) diverged(ctx context.Context) error {
+	var some []data.Item
+	for i := range min(sampled, len(t.learned)) {
+		some = append(some, t.learned[i*len(t.learned)/min(sampled, len(t.learned))])
+	}
+	batches, err := t.images.asTheyAre(some)
+	if err != nil {
+		return err
+	}
+	e, err := t.Model.Evaluate(ctx, batches, nil)
+	if errors.As(err, new(*promptcam.ScoreError)) {
+		return errors.Join(t.advised(err), os.Remove(t.path(StateFile)))
+	}
+	if err != nil {
+		return err
+	}
+	loss := max(t.History[t.best-1].Loss, e.Loss)
+	if loss <= far*t.guess() {
+		return nil
+	}
+	err = fmt.Errorf("training diverged: the loss ended at %.4g, that of guessing among %d classes is %.2f: try an --lr below %g",
+		loss, len(t.Set.Classes), t.guess(), t.Schedule.Base)
+	return errors.Join(err, os.Remove(t.path(StateFile)))
+}
+
+// advised says what to do about scores that are no numbers.
+func (t *training) advised(err error) error {
+	if errors.As(err, new(*promptcam.ScoreError)) {
+		return fmt.Errorf("training diverged: %w: try an --lr below %g", err, t.Schedule.Base)
+	}
+	return err
 }

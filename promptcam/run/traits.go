@@ -43,7 +43,7 @@ func (r *results) evaluate(ctx context.Context) (err error) {
 	if err := r.exchange(ctx); err != nil {
 		return err
 	}
-	return r.writeCSV(TraitsFile, r.traitTable())
+	return r.writeCSV(TraitsFile, slices.Values(r.traitTable()))
 }
 
 // explanations explains the test images, and adds each to Test and Survival.
@@ -52,6 +52,9 @@ func (r *results) explanations(ctx context.Context) iter.Seq2[*promptcam.Explana
 		show := r.Observer.count("test", r.test.Len())
 		r.Test, r.correct, r.blind = promptcam.NewEvaluation(r.Model.Config.Classes), 0, 0
 		for e, err := range r.Model.Explanations(ctx, r.test) {
+			if wrong := (*promptcam.ScoreError)(nil); errors.As(err, &wrong) {
+				err = fmt.Errorf("%s: %w", r.Set.Test[wrong.Index].Path, err)
+			}
 			if err == nil {
 				r.Test.Add(e)
 				r.survived(e)

@@ -27,7 +27,18 @@ type File interface {
 }
 
 // disk is a File at a path.
-type disk struct{ *os.File }
+type disk struct {
+	*os.File
+	readOnly bool
+}
+
+// WriteAt says why it cannot write to a file that was opened to be read alone.
+func (d disk) WriteAt(p []byte, at int64) (int, error) {
+	if d.readOnly {
+		return 0, fmt.Errorf("%s is not complete, and cannot be written", d.Name())
+	}
+	return d.File.WriteAt(p, at)
+}
 
 func (d disk) Size() (int64, error) {
 	info, err := d.Stat()
@@ -88,7 +99,7 @@ func openDisk(path string, mode int, s Source, records []Record) (*Cache, error)
 	if err != nil {
 		return nil, fmt.Errorf("features: open: %w", err)
 	}
-	c, err := existing(disk{f}, path, s, records)
+	c, err := existing(disk{f, mode == os.O_RDONLY}, path, s, records)
 	if err != nil {
 		f.Close()
 	}
@@ -142,6 +153,12 @@ func (c *Cache) Close() error {
 		}
 	}
 	return nil
+}
+
+// Numbers returns how many numbers the tokens of one record are.
+func (c *Cache) Numbers() int {
+	rows, dim := c.source.shape()
+	return rows * dim
 }
 
 // row returns where a record is in the file.

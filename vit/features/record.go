@@ -135,7 +135,7 @@ func (c *Cache) Borrow(path string) error {
 		return fmt.Errorf("features: borrow: %w", err)
 	}
 	defer f.Close() // it is only read
-	other := &Cache{path: path, file: disk{f}}
+	other := &Cache{path: path, file: disk{f, true}}
 	if err := other.decode(); err != nil {
 		return fmt.Errorf("features: borrow: %w", err)
 	}

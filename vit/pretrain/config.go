@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 
+	"github.com/promptcam/promptcam/data/machine"
 	"github.com/promptcam/promptcam/nn/fit/knob"
 	"github.com/promptcam/promptcam/nn/optim"
 	"github.com/promptcam/promptcam/vit"
@@ -24,7 +25,7 @@ type Config struct {
 	Warmup    float64 `knob:"warmup" default:"10" range:"[0,1048576]" arg:"epochs" help:"epochs in which the rate rises from 0"`
 	Decay     float64 `knob:"decay" default:"0.04" range:"[0,10]" help:"weight decay at the beginning"`
 	LastDecay float64 `knob:"last-decay" default:"0.4" range:"[0,10]" help:"and at the end, along a cosine"`
-	Clip      float64 `knob:"clip" default:"3" range:"[0,3e38]" arg:"length" help:"greatest length of one parameter's gradient; 0: any"`
+	Clip      float64 `knob:"clip" default:"3" range:"[0,1000000]" arg:"length" help:"greatest length of one parameter's gradient; 0: any"`
 	DropPath  float64 `knob:"drop-path" default:"0" range:"[0,0.9]" arg:"probability" help:"with which a student's last block is left out for a crop, or with --window for a window; less for earlier blocks (DINO: 0.1)"`
 	Seed      int64   `knob:"seed" default:"1" help:"random seed"`
 
@@ -35,13 +36,13 @@ type Config struct {
 
 // Shape is the architecture of the backbone.
 type Shape struct {
-	Patch     int `knob:"patch" group:"Backbone" default:"8" arg:"pixels" help:"side of a patch"`
-	Image     int `knob:"image" default:"96" arg:"pixels" help:"side of an image, and of a global crop"`
-	Dim       int `knob:"dim" default:"192" help:"width of a token"`
-	Depth     int `knob:"depth" default:"6" help:"blocks"`
-	Heads     int `knob:"heads" default:"3" help:"attention heads"`
-	Registers int `knob:"registers" default:"0" help:"learned tokens beside the class token, in which blocks may keep what they would else keep in patches of the background (Darcet et al., arXiv 2309.16588)"`
-	Window    int `knob:"window" default:"0" arg:"patches" help:"side of the windows within which all blocks but the last attend, so that a patch's token is about what is near it; 0: they attend to all"`
+	Patch     int `knob:"patch" group:"Backbone" default:"8" range:"[1,1024]" arg:"pixels" help:"side of a patch"`
+	Image     int `knob:"image" default:"96" range:"[1,4096]" arg:"pixels" help:"side of an image, and of a global crop"`
+	Dim       int `knob:"dim" default:"192" range:"[1,65536]" help:"width of a token"`
+	Depth     int `knob:"depth" default:"6" range:"[1,1024]" help:"blocks"`
+	Heads     int `knob:"heads" default:"3" range:"[1,1024]" help:"attention heads"`
+	Registers int `knob:"registers" default:"0" range:"[0,1024]" help:"learned tokens beside the class token, in which blocks may keep what they would else keep in patches of the background (Darcet et al., arXiv 2309.16588)"`
+	Window    int `knob:"window" default:"0" range:"[0,1024]" arg:"patches" help:"side of the windows within which all blocks but the last attend, so that a patch's token is about what is near it; 0: they attend to all"`
 }
 
 // Projection is the size of the projection head, DINO's, which is left behind after training.
@@ -53,9 +54,9 @@ type Projection struct {
 
 // Crops is what views of an image are: two global crops, which the teacher sees too, and local ones.
 type Crops struct {
-	Early      int     `knob:"early" group:"Views" default:"0" arg:"pixels" help:"side of global crops in the first six tenths of the epochs: smaller ones are faster; 0: --image"`
+	Early      int     `knob:"early" group:"Views" default:"0" range:"[0,4096]" arg:"pixels" help:"side of global crops in the first six tenths of the epochs: smaller ones are faster; 0: --image"`
 	Locals     int     `knob:"locals" default:"4" range:"[0,64]" help:"local crops of each image"`
-	Local      int     `knob:"local" default:"48" arg:"pixels" help:"side of a local crop"`
+	Local      int     `knob:"local" default:"48" range:"[1,4096]" arg:"pixels" help:"side of a local crop"`
 	GlobalArea float64 `knob:"global-area" default:"0.4" range:"[0.001,1]" arg:"share" help:"least share of an image that a global crop shows, and greatest that a local one does"`
 	LocalArea  float64 `knob:"local-area" default:"0.05" range:"[0.001,1]" arg:"share" help:"least share that a local crop shows"`
 	Flip       float64 `knob:"flip" default:"0.5" range:"[0,1]" arg:"probability" help:"of a mirror image"`
@@ -118,6 +119,27 @@ func (s Shape) Backbone() vit.Config {
 		Dim: s.Dim, Depth: s.Depth, Heads: s.Heads, Hidden: 4 * s.Dim, Registers: s.Registers, Window: s.Window, Eps: 1e-6,
 		Mean: [3]float32{0.485, 0.456, 0.406}, Std: [3]float32{0.229, 0.224, 0.225},
 	}
+}
+
+// memory estimates how many bytes a training takes at least: the numbers of student, teacher, gradient and
+// optimizer, the views of a step, and what a piece leaves for its gradients.
+func (c *Config) memory() float64 {
+	d, side, views := float64(c.Dim), float64(c.Image), float64(globals+c.Locals)
+	tokens := 1 + float64(c.Registers) + side*side/float64(c.Patch*c.Patch)
+	backbone := 12*d*d*float64(c.Depth) + d*(tokens+3*float64(c.Patch*c.Patch))
+	head := float64(c.Hidden)*(d+float64(c.Hidden)+float64(c.Bottleneck)) + float64(c.Bottleneck)*float64(c.Outputs)
+	pixels := 3 * float64(c.Batch) * (globals*side*side + float64(c.Locals)*float64(c.Local*c.Local))
+	piece := float64(min(c.Piece, c.Batch)) * (globals*tokens*d*float64(c.Depth) + views*float64(c.Outputs))
+	const copies, bytes = 5, 4
+	return bytes * (copies*(backbone+head) + pixels + piece)
+}
+
+// affordable returns an error if the machine has less memory than that.
+func (c *Config) affordable() error {
+	if all, known := machine.Memory(); known && c.memory() > float64(all) {
+		return fmt.Errorf("--dim, --depth, --outputs, --batch, --piece and the like: training takes at least %.1f GB of memory, the machine has %.1f GB", c.memory()/1e9, float64(all)/1e9)
+	}
+	return nil
 }
 
 // Easy is the share of the epochs, the first, in which crops are small (Crops.Early) and birds less akin.

@@ -49,6 +49,9 @@ func New(c Config, images Images) (*Run, error) {
 	if n := images.Len(); n < c.Batch {
 		return nil, fmt.Errorf("%d images, want at least the %d of --batch", n, c.Batch)
 	}
+	if err := c.affordable(); err != nil {
+		return nil, err
+	}
 	t, err := newTrainer(&c)
 	if err != nil {
 		return nil, err

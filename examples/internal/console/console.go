@@ -3,6 +3,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/promptcam/promptcam/data"
 )
 
 // UsageError is a wrong command line: exit status 2.
@@ -42,16 +45,22 @@ func Interrupted(ctx context.Context, err error, saved func() string) error {
 	return interruption{err, saved()}
 }
 
-// Line returns an error as one line; one that joins several faults has a line for each.
-func Line(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+// Line returns an error as one line that is safe to print; one that joins several faults has a line for each.
+func Line(err error) string {
+	return data.Printable(strings.ReplaceAll(err.Error(), "\n", "; "))
+}
 
 // Main runs a program and ends the process. The first interrupt or SIGTERM ends the context, the second the
-// process. The exit status is 0, 1 for an error, 2 for a UsageError, and 130 after an interrupt, as a shell
-// reports it.
+// process. The exit status is 0, 1 for an error, which also is that standard output could not be written, 2
+// for a UsageError, and 130 after an interrupt, as a shell reports it.
 func Main(name string, run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	out := &output{Writer: os.Stdout}
+	err := run(ctx, os.Args[1:], out, os.Stderr)
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("standard output: %w", out.err)
+	}
 	if err == nil {
 		return
 	}
@@ -63,6 +72,18 @@ func Main(name string, run func(ctx context.Context, args []string, stdout, stde
 		os.Exit(130)
 	}
 	os.Exit(1)
+}
+
+// output keeps the first error of a writer.
+type output struct {
+	io.Writer
+	err error
+}
+
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.Writer.Write(p)
+	o.err = cmp.Or(o.err, err)
+	return n, err
 }
 
 // Console prints lines on stdout and, if stderr is a terminal, redraws a progress bar there.
@@ -77,14 +98,15 @@ type Console struct {
 
 const barEvery = 100 * time.Millisecond // often enough to look alive
 
-// New returns a Console. A log gets a line of progress every half a minute.
+// New returns a Console. A log, and a terminal that calls itself dumb, gets a line of progress every half a
+// minute.
 func New(stdout, stderr io.Writer) *Console {
 	c := &Console{stdout: stdout, stderr: stderr, Every: 30 * time.Second, last: time.Now()}
-	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) && os.Getenv("TERM") != "dumb" {
 		c.Every = barEvery
 		c.width = func() int {
 			w, _, err := term.GetSize(int(f.Fd()))
-			if err != nil || w < 40 {
+			if err != nil || w < 1 {
 				return 80
 			}
 			return w
@@ -111,7 +133,9 @@ func (t table) Write(p []byte) (int, error) {
 	return t.Writer.Write(p)
 }
 
-// Say prints a line about progress, unless the Console is quiet.
+// Say prints a line about progress, unless the Console is quiet. Whatever names are in it, control characters
+// and the like are escaped as data.Printable does; so do Result and Warn. Only line ends divide the text, so
+// a name in a text of several lines must be made Printable before.
 func (c *Console) Say(text string) {
 	if !c.Quiet {
 		c.Result(text)
@@ -120,14 +144,22 @@ func (c *Console) Say(text string) {
 
 // Result prints a line that a quiet Console prints as well.
 func (c *Console) Result(text string) {
-	c.Clear()
-	fmt.Fprintln(c.stdout, text)
+	c.print(c.stdout, text)
 }
 
 // Warn prints a line on stderr.
 func (c *Console) Warn(text string) {
+	c.print(c.stderr, text)
+}
+
+// print prints lines without what a terminal would take for commands.
+func (c *Console) print(w io.Writer, text string) {
 	c.Clear()
-	fmt.Fprintln(c.stderr, text)
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = data.Printable(line)
+	}
+	fmt.Fprintln(w, strings.Join(lines, "\n"))
 }
 
 // Clear removes the bar.
@@ -162,7 +194,7 @@ func (c *Console) Show(p Progress) {
 		c.Say(p.Part + "  " + text)
 		return
 	}
-	line := p.Part + " " + bar(p.Done, p.Total, min(30, c.width()-len(p.Part)-len(text)-5)) + " " + text
+	line := data.Printable(p.Part + " " + bar(p.Done, p.Total, min(30, c.width()-len(p.Part)-len(text)-5)) + " " + text)
 	fmt.Fprintf(c.stderr, "\r\x1b[K%.*s", c.width()-1, line)
 	c.drawn = true
 }

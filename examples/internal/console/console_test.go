@@ -74,6 +74,34 @@ func TestTable(t *testing.T) {
 	assert.True(t, strings.HasSuffix(screen.String(), "\r\x1b[Krow\n"), "the bar is gone before a row is printed")
 }
 
+// Names of classes and files can hold what a terminal takes for commands.
+func TestNothingButTextIsPrinted(t *testing.T) {
+	var screen bytes.Buffer
+	c := New(&screen, &screen)
+	c.Say("epoch\x1b]0;title\a")
+	c.Result("one\ntwo\r\u202e")
+	c.Warn("\u009b31mred \xff, Käfer")
+	assert.Equal(t, "epoch\\x1b]0;title\\x07\none\ntwo\\r\\u202e\n\\x9b31mred \\xff, Käfer\n", screen.String())
+	assert.Equal(t, `a\x1b[2J; b`, Line(errors.Join(errors.New("a\x1b[2J"), errors.New("b"))))
+
+	screen.Reset()
+	c = terminal(&screen)
+	c.Show(Progress{Part: "x\x1b[2J\n", Done: 1, Total: 2})
+	assert.Equal(t, 1, strings.Count(screen.String(), "\x1b"), "the bar's own")
+}
+
+// A narrow terminal gets no more than its width.
+func TestNarrow(t *testing.T) {
+	for _, width := range []int{1, 5, 20, 39, 41} {
+		var screen bytes.Buffer
+		c := terminal(&screen)
+		c.width = func() int { return width }
+		c.Show(Progress{Part: "epoch 10/20", Done: 50, Total: 100, Text: "50/100  loss 1.000", Rate: "10.0 images/s", Left: time.Second})
+		line, _ := strings.CutPrefix(screen.String(), "\r\x1b[K")
+		assert.Less(t, len(line), width)
+	}
+}
+
 func TestLine(t *testing.T) {
 	assert.Equal(t, "one; two", Line(errors.Join(errors.New("one"), errors.New("two"))))
 }

@@ -1,11 +1,11 @@
 //go:build linux || darwin || freebsd
 
-package run
+package machine
 
 import "golang.org/x/sys/unix"
 
-// freeSpace returns the bytes that can be written in dir, or false if that is not known.
-func freeSpace(dir string) (int64, bool) {
+// FreeSpace returns the bytes that can be written in dir, or false if that is not known.
+func FreeSpace(dir string) (int64, bool) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, false
