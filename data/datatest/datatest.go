@@ -21,7 +21,7 @@ var Classes = []string{"blue", "green", "red"}
 
 // Photograph draws a noisy picture of 40x36 pixels in the colour of a class from 0 to 2 and makes its folder.
 // It is a PNG if path ends so, else a JPEG. Class and number together are the seed.
-func Photograph(t *testing.T, path string, class, number int) {
+func Photograph(t testing.TB, path string, class, number int) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(uint64(class), uint64(number)))
 	m := image.NewRGBA(image.Rect(0, 0, 40, 36))
@@ -44,7 +44,7 @@ func Photograph(t *testing.T, path string, class, number int) {
 }
 
 // Photographs draws n pictures of each class in dir/CLASS, JPEG and PNG in turn, and returns dir.
-func Photographs(t *testing.T, dir string, n int) string {
+func Photographs(t testing.TB, dir string, n int) string {
 	t.Helper()
 	for class, name := range Classes {
 		for i := range n {

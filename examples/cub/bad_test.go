@@ -6,11 +6,13 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/promptcam/promptcam/data/datatest"
 	"github.com/promptcam/promptcam/examples/internal/console"
+	"github.com/promptcam/promptcam/nn/fit/knob"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -156,6 +158,7 @@ func TestUsage(t *testing.T) {
 		{append(base, "-optimizer", "lion"), "want adamw or sgd"},
 		{append(base, "-augment", "all"), "want crop, rrc or none"},
 		{append(base, "-size", "wide"), "want pixels such as 224"},
+		{append(base, "-size", "4611686018427387904"), "at most 16384"},
 		{append(base, "-dropout", "1"), "--dropout is 1, want at least 0 and less than 1"},
 		{append(base, "-top", "0"), "--top is 0"},
 		{append(base, "-traits", "yes"), `--traits is "yes", want auto or off`},
@@ -167,6 +170,22 @@ func TestUsage(t *testing.T) {
 		var wrong console.UsageError
 		require.ErrorAs(t, err, &wrong, "%v", c.args)
 		assert.Contains(t, err.Error(), c.want)
+	}
+}
+
+// Numbers that no machine can follow are refused before any work, with what is allowed.
+func TestAbsurdNumbers(t *testing.T) {
+	all := training{}
+	for k := range knob.Walk(&all) {
+		if _, text := k.Get().(string); text || k.IsBoolFlag() || slices.Contains([]string{"seed", "mode", "classes"}, k.Flag) {
+			continue
+		}
+		for _, value := range []string{"4611686018427387904", "9223372036854775807", "-1000000000000", "1e300", "NaN", "-Inf"} {
+			_, _, err := cub(t, t.Context(), "-data", "d", "-weights", "w", "-"+k.Flag, value)
+			var wrong console.UsageError
+			require.ErrorAs(t, err, &wrong, "--%s %s", k.Flag, value)
+			assert.Regexp(t, "--"+k.Flag+"\\b.*want ", err.Error())
+		}
 	}
 }
 

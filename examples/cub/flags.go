@@ -166,8 +166,8 @@ func (p *pixels) Set(text string) (err error) {
 		w = h
 	}
 	for i, side := range [2]string{h, w} {
-		if p[i], err = strconv.Atoi(side); err != nil || p[i] < 0 {
-			return errors.New("want pixels such as 224, or height x width such as 224x320")
+		if p[i], err = strconv.Atoi(side); err != nil || p[i] < 0 || p[i] > 1<<14 {
+			return errors.New("want pixels such as 224, or height x width such as 224x320, at most 16384")
 		}
 	}
 	return nil

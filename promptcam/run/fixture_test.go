@@ -17,7 +17,7 @@ import (
 )
 
 // backbone returns one that is small enough to train on in a moment.
-func backbone(t *testing.T) *vit.Model {
+func backbone(t testing.TB) *vit.Model {
 	t.Helper()
 	half := [3]float32{0.5, 0.5, 0.5}
 	b, err := vit.New(vit.Config{

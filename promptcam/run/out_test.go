@@ -299,3 +299,67 @@ func TestPredictionsTakeLittleMemory(t *testing.T) {
 	require.NoError(t, r.writeCSV(PredictionsFile, watched(r.predictions())))
 	assert.Less(t, most-min(most, before.HeapAlloc), uint64(2<<20), "the table has %d cells", classes*photos)
 }
+
+// The results of a test do not stand beside another model.
+func TestEvaluateBesideAnotherModel(t *testing.T) {
+	b, dir := backbone(t), photographs(t, 6)
+	j := job(t, dir, short())
+	j.Samples = 0
+	trained, err := j.Train(t.Context(), b)
+	require.NoError(t, err)
+	test := job(t, dir, Quick())
+	write(t, test.path(ModelFile), read(t, j.path(ModelFile)))
+	test.ModelDir = j.Out
+	_, err = test.Evaluate(t.Context(), trained.Model)
+	require.ErrorContains(t, err, "holds a model, beside which")
+	test.ModelDir = test.Out
+	write(t, test.path(TraitsFile), "of another test")
+	_, err = test.Evaluate(t.Context(), trained.Model)
+	require.NoError(t, err)
+	assert.Equal(t, []string{MetricsFile, ModelFile, PredictionsFile, ReportFile}, files(t, test))
+}
+
+// Photographs none of which can be read are no success, however they are reported.
+func TestPredictNothing(t *testing.T) {
+	b, dir := backbone(t), photographs(t, 6)
+	j := job(t, dir, short())
+	j.Samples = 0
+	trained, err := j.Train(t.Context(), b)
+	require.NoError(t, err)
+	bad, good := filepath.Join(dir, "bad.jpg"), filepath.Join(dir, "red", "1.png")
+	write(t, bad, "no photograph")
+	for _, skip := range []bool{false, true} {
+		j.SkipBad = skip
+		var table strings.Builder
+		err = WritePredictions(&table, j.Predict(t.Context(), trained.Model, []string{bad, bad}))
+		require.ErrorContains(t, err, "none of 2 photographs can be read, the first: data: "+bad)
+		assert.Equal(t, map[bool]int{false: 3, true: 1}[skip], strings.Count(table.String(), "\n"))
+		require.NoError(t, WritePredictions(&table, j.Predict(t.Context(), trained.Model, []string{bad, good})))
+	}
+}
+
+// A complete cache that cannot be written is used, and one that is not complete says so.
+func TestReadOnlyCache(t *testing.T) {
+	if os.Geteuid() == 0 {
+		t.Skip("root writes everywhere")
+	}
+	b, dir, cache := backbone(t), photographs(t, 6), t.TempDir()
+	j := job(t, dir, short())
+	j.Cache = cache
+	_, err := j.Train(t.Context(), b)
+	require.NoError(t, err)
+	require.NoError(t, os.Chmod(filepath.Join(cache, FeaturesFile), 0o444))
+	require.NoError(t, os.Chmod(cache, 0o555))
+	defer os.Chmod(cache, 0o755)
+	again := job(t, dir, short())
+	again.Cache = cache
+	_, err = again.Train(t.Context(), b)
+	require.NoError(t, err)
+	assert.Equal(t, read(t, j.path(PredictionsFile)), read(t, again.path(PredictionsFile)))
+
+	datatest.Photograph(t, filepath.Join(dir, "red", "1.png"), 1, 99)
+	more := job(t, dir, short())
+	more.Cache = cache
+	_, err = more.Train(t.Context(), b)
+	require.ErrorContains(t, err, "is not complete, and cannot be written")
+}

@@ -23,7 +23,7 @@ import (
 )
 
 // Evaluate tests a trained model on the set's test images and leaves the results in Out, which must hold no
-// training's. It uses cached features of Cache or, where that is empty and they fit, of ModelDir, where it
+// training's, and no model unless it is ModelDir. It uses cached features of Cache or, where that is empty and they fit, of ModelDir, where it
 // changes nothing.
 func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error) {
 	free, err := j.begin()
@@ -37,6 +37,9 @@ func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error)
 	}
 	if exists(j.path(HistoryFile)) {
 		return nil, fmt.Errorf("--out %s holds the results of a training, whose history would stay beside those of the test: want another folder", j.Out)
+	}
+	if exists(j.path(ModelFile)) && (j.ModelDir == "" || !sameFile(j.ModelDir, j.Out)) {
+		return nil, fmt.Errorf("--out %s holds a model, beside which the results of another one's test would stand: want another folder", j.Out)
 	}
 	if err := j.fresh(); err != nil {
 		return nil, err
