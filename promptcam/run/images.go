@@ -122,8 +122,12 @@ func (im *images) openCache(s store, source features.Source, records []features.
 	}
 	cache, err := features.Open(s.path, source, records)
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) { // complete, it is as good
-		if read, err := features.OpenRead(s.path, source, records); err == nil {
+		read, wrong := features.OpenRead(s.path, source, records)
+		if wrong == nil {
 			return read, nil
+		}
+		if s.flag == "cache" && errors.As(wrong, new(*features.MismatchError)) {
+			err = wrong
 		}
 	}
 	mismatch := errors.As(err, new(*features.MismatchError))
