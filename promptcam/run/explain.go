@@ -127,16 +127,16 @@ func pictureName(out, path string, photos []string, taken map[string]bool) strin
 // description says in words what the picture shows.
 func (j *Job) description(path string, photo *data.RGB, e *promptcam.Explanation, classes []string, compare []int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, %dx%d pixels\n", path, photo.W, photo.H)
+	fmt.Fprintf(&b, "%s, %dx%d pixels\n", data.Printable(path), photo.W, photo.H)
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	what := "predicted"
 	for _, c := range e.Top(5) {
-		fmt.Fprintf(w, "  %s\t%s\t%.1f %%\n", what, classes[c], 100*e.Probabilities[c])
+		fmt.Fprintf(w, "  %s\t%s\t%.1f %%\n", what, data.Printable(classes[c]), 100*e.Probabilities[c])
 		what = "then"
 	}
 	w.Flush() // a strings.Builder takes everything
 	for _, class := range shown(e, compare) {
-		describeHeads(&b, e, classes[class], e.Rank(class, j.blur()))
+		describeHeads(&b, e, data.Printable(classes[class]), e.Rank(class, j.blur()))
 	}
 	return b.String()
 }

@@ -363,3 +363,26 @@ func TestReadOnlyCache(t *testing.T) {
 	_, err = more.Train(t.Context(), b)
 	require.ErrorContains(t, err, "is not complete, and cannot be written")
 }
+
+// A description is lines of its own, whatever a class or a photograph is called.
+func TestDescriptionsOfAnyNames(t *testing.T) {
+	b, dir := backbone(t), photographs(t, 6)
+	j := job(t, dir, short())
+	j.Samples = 0
+	trained, err := j.Train(t.Context(), b)
+	require.NoError(t, err)
+	m := trained.Model
+	m.Classes = []string{"a\x1b[2J\nb", "c\u202e", "d\r\xff"}
+	photo := filepath.Join(dir, "x\ny\x1b.png")
+	datatest.Photograph(t, photo, 1, 1)
+	for e, err := range j.Explain(t.Context(), m, []string{photo}, m.Classes...) {
+		require.NoError(t, err)
+		assert.Contains(t, e.Text, `x\ny\x1b.png, `)
+		for line := range strings.Lines(e.Text) {
+			assert.Equal(t, strings.TrimSuffix(line, "\n"), data.Printable(strings.TrimSuffix(line, "\n")))
+		}
+		for _, name := range []string{`a\x1b[2J\nb`, `c\u202e`, `d\r\xff`} {
+			assert.Contains(t, e.Text, name)
+		}
+	}
+}

@@ -82,7 +82,8 @@ func (j *Job) predict(m *promptcam.Model, path string) (Prediction, error) {
 	return p, nil
 }
 
-// WritePredictions writes predictions as CSV, one row each as they come.
+// WritePredictions writes predictions as CSV, one row each as they come. Names that a spreadsheet would take for
+// formulas begin with an apostrophe there, as in all tables of this package, and control characters are escaped.
 func WritePredictions(w io.Writer, all iter.Seq2[Prediction, error]) error {
 	table := newTable(w)
 	table.write("path", "predicted", "probability", "second", "second_probability", "head", "row", "column", "error") // its error is that of the next flush
