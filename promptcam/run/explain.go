@@ -53,11 +53,11 @@ func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, 
 }
 
 func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture string, compare []int) (*Explained, error) {
-	photo, err := data.ReadImageFS(j.Photos, path)
-	if err = cmp.Or(ctx.Err(), err); err != nil {
+	photo, err := data.Limits{}.Read(ctx, j.Photos, path)
+	if err != nil {
 		return nil, err
 	}
-	e, err := m.Explain(photo)
+	e, err := m.ExplainContext(ctx, photo)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

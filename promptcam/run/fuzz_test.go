@@ -46,7 +46,9 @@ func FuzzResume(f *testing.F) {
 	require.NoError(f, file.Close())
 	state, training := meta["state"], meta["training"]
 
-	add := func(state, training string, value float32) { f.Add(state, training, uint16(3), uint16(5), math.Float32bits(value), "", uint8(1)) }
+	add := func(state, training string, value float32) {
+		f.Add(state, training, uint16(3), uint16(5), math.Float32bits(value), "", uint8(1))
+	}
 	add(state, training, 1)
 	for _, v := range []float64{math.NaN(), math.Inf(-1), math.MaxFloat32, 1e-45} {
 		add(state, training, float32(v))

@@ -11,6 +11,7 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/data/machine"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
 // The files in a job's Out.
@@ -44,6 +45,7 @@ func (j *Job) occupy(set *data.Set) (free func(), err error) {
 	case err != nil:
 		return nil, unwritable("out", j.Out, err)
 	}
+	checkpoint.Sweep(j.Out)
 	if report := filepath.Dir(j.path(ReportFile)); exists(report) {
 		err = writable("out", report)
 		sweep(report)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
@@ -39,11 +40,7 @@ func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) 
 		unreadable := 0
 		var first error // of those
 		for i, path := range photos {
-			if err := ctx.Err(); err != nil {
-				yield(Prediction{}, err)
-				return
-			}
-			p, err := j.predict(m, path)
+			p, err := j.predict(ctx, m, path)
 			if p.Err != nil {
 				unreadable, first = unreadable+1, cmp.Or(first, p.Err)
 			}
@@ -63,12 +60,15 @@ func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) 
 	}
 }
 
-func (j *Job) predict(m *promptcam.Model, path string) (Prediction, error) {
-	photo, err := data.ReadImageFS(j.Photos, path)
-	if err != nil {
+func (j *Job) predict(ctx context.Context, m *promptcam.Model, path string) (Prediction, error) {
+	photo, err := data.Limits{}.Read(ctx, j.Photos, path)
+	if data.IsBad(err) || errors.Is(err, fs.ErrPermission) {
 		return Prediction{Path: path, Err: err}, nil
 	}
-	e, err := m.Explain(photo)
+	if err != nil {
+		return Prediction{}, err
+	}
+	e, err := m.ExplainContext(ctx, photo)
 	if err != nil {
 		return Prediction{}, fmt.Errorf("%s: %w", path, err)
 	}

@@ -184,7 +184,7 @@ func (r *results) explained(ctx context.Context) iter.Seq2[figure.Sample, error]
 			}
 			s := figure.Sample{Name: chosen[e.Index].Path, True: e.Label, Predicted: e.Predicted()}
 			s.Rows = r.rows(e, r.Set.Classes, r.bestHead, "true", e.Label)
-			photo, err := data.ReadImageFS(r.Set.FS, s.Name)
+			photo, err := data.Limits{}.Read(ctx, r.Set.FS, s.Name)
 			if s.Photo = photo; err == nil && (t.ShortSide != 0 || t.ResizeWidth != 0) {
 				s.Photo = t.Apply(photo, nil) // what the model saw
 			}

@@ -53,8 +53,8 @@ func (f *Folder) Scenes() int { return 1 }
 // Shuffled is true: neighbours in a folder are of one class.
 func (f *Folder) Shuffled() bool { return true }
 
-func (f *Folder) At(_ context.Context, i, _, _ int) (*data.RGB, error) {
-	return data.ReadImageFS(f.FS, f.Items[i].Path)
+func (f *Folder) At(ctx context.Context, i, _, _ int) (*data.RGB, error) {
+	return data.Limits{}.Read(ctx, f.FS, f.Items[i].Path)
 }
 
 // Identity is the number of files and a digest of their names.

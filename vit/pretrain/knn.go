@@ -30,10 +30,7 @@ func OpenTest(ctx context.Context, set *data.Set, c vit.Config, most int) (*Test
 			if used[it.Class]++; most > 0 && used[it.Class] > most {
 				continue
 			}
-			if err := ctx.Err(); err != nil {
-				return nil, err
-			}
-			img, err := data.ReadImageFS(set.FS, it.Path)
+			img, err := data.Limits{}.Read(ctx, set.FS, it.Path)
 			if err != nil {
 				return nil, err
 			}
