@@ -105,3 +105,31 @@ func TestNarrow(t *testing.T) {
 func TestLine(t *testing.T) {
 	assert.Equal(t, "one; two", Line(errors.Join(errors.New("one"), errors.New("two"))))
 }
+
+// Paragraphs are filled; what is indented keeps its lines, which a shell takes as they are.
+func TestWrap(t *testing.T) {
+	text := `Some words that are
+divided anyhow, and a-word-that-is-too-long-for-any-line.
+
+  cub train --data photographs --out out
+  # a comment, which is long enough for two lines
+`
+	assert.Equal(t, `Some words that are
+divided anyhow, and
+a-word-that-is-too-long-for-any-line.
+
+  cub train --data \
+      photographs \
+      --out out
+  # a comment, which
+  # is long enough for
+  # two lines
+`, Wrap(text, 22))
+	for width := 40; width < 200; width++ {
+		for line := range strings.Lines(Wrap(text, width)) {
+			assert.LessOrEqual(t, len(line), width+1)
+		}
+		unwrapped := strings.ReplaceAll(Wrap(text, width), " \\\n      ", " ")
+		assert.Contains(t, unwrapped, "\n  cub train --data photographs --out out\n")
+	}
+}

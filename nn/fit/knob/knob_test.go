@@ -194,3 +194,18 @@ func TestWrongTags(t *testing.T) {
 		}{})
 	})
 }
+
+// Help has the width that is asked for, down to the longest of its words.
+func TestUsageIn(t *testing.T) {
+	settings := defaults()
+	var wide strings.Builder
+	require.NoError(t, knob.UsageIn(&wide, knob.Walk(settings), 1000))
+	for width := 45; width <= 130; width++ {
+		var out strings.Builder
+		require.NoError(t, knob.UsageIn(&out, knob.Walk(settings), width))
+		assert.Equal(t, strings.Fields(wide.String()), strings.Fields(out.String()))
+		for line := range strings.Lines(out.String()) {
+			assert.LessOrEqual(t, len(line), width+1, line)
+		}
+	}
+}

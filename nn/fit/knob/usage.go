@@ -7,10 +7,14 @@ import (
 	"strings"
 )
 
-// Usage writes help: a heading for each group of knobs, then each flag with its help and, unless it is 0,
-// false or empty, its present value as the default.
-func Usage(w io.Writer, knobs iter.Seq[*Knob]) error {
-	const from, width = 26, 100 // columns of the help
+// Usage is UsageIn 100 columns.
+func Usage(w io.Writer, knobs iter.Seq[*Knob]) error { return UsageIn(w, knobs, 100) }
+
+// UsageIn writes help in lines of at most width columns, unless a single word takes more: a heading for each
+// group of knobs, then each flag with its help and, unless it is 0, false or empty, its present value as the
+// default.
+func UsageIn(w io.Writer, knobs iter.Seq[*Knob], width int) error {
+	const from = 26 // column of the help
 	var b strings.Builder
 	group := ""
 	for k := range knobs {
