@@ -69,7 +69,10 @@ func (m Mode) first(depth int) (int, error) {
 	if !ok || err != nil {
 		return 0, fmt.Errorf("promptcam: mode %q, want deep, shallow, last or from:N", string(m))
 	}
-	if i < 1 || i > depth {
+	if i < 1 {
+		return 0, fmt.Errorf("promptcam: mode %q: want a layer of at least 1", string(m))
+	}
+	if i > depth {
 		return 0, fmt.Errorf("promptcam: mode %q: want a layer from 1 to %d", string(m), depth)
 	}
 	return i - 1, nil

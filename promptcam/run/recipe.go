@@ -57,6 +57,8 @@ func (r Recipe) Validate() error {
 	switch {
 	case r.Schedule.Epochs != 0 || r.Distill.Teacher != nil:
 		return errors.New("a recipe with Schedule.Epochs or Distill.Teacher: training sets them")
+	case r.Schedule.Min > r.Schedule.Base:
+		return fmt.Errorf("--min-lr is %g, want at most the %g of --lr", r.Schedule.Min, r.Schedule.Base)
 	case r.Augment == "none" && r.Views > 1:
 		return fmt.Errorf("--views is %d, but with --augment none each image has one view", r.Views)
 	case r.Preset == "long" && r.Mode != promptcam.Last:
@@ -224,8 +226,8 @@ func (d Defaults) Resolve(given map[string]string) (Recipe, error) {
 	if d.Drawn {
 		r = r.forDrawnBirds()
 	}
-	if _, ok := given["lr"]; ok {
-		r.Schedule.Min *= min(1, first.Schedule.Base/r.Schedule.Base)
+	if share := first.Schedule.Base / r.Schedule.Base; given["lr"] != "" && share > 0 && share < 1 {
+		r.Schedule.Min *= share
 	}
 	if first.Augment == "none" {
 		r.Views = 1
