@@ -133,8 +133,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"-data", "d"}, "--weights is missing"},
 		{[]string{"-lrate", "1"}, "-lrate"},
 		{[]string{"photos"}, `unknown command "photos"`},
-		{[]string{"trian"}, "train"},
-		{append(base, "photos"), `unknown command "photos"`},
+		{append(base, "photos"), `cub train: takes no argument besides flags, got "photos"`},
 		{[]string{"-data", "-weights", "w"}, "--data has no value: --weights comes next"},
 		{append(base, "-epochs", "many"), "-epochs"},
 		{append(base, "-epochs", "-1"), "--epochs is -1, want at least 0"},
@@ -153,7 +152,7 @@ func TestUsage(t *testing.T) {
 		{append(base, "-batch", "0"), "--batch is 0"},
 		{append(base, "-val", "1"), "--val is 1"},
 		{append(base, "-test", "0"), "--test is 0"},
-		{append(base, "-mode", "wide"), `mode "wide", want deep, shallow, last or from:N`},
+		{append(base, "-mode", "wide"), `--mode "wide", want deep, shallow, last or from:N`},
 		{append(base, "-mode", "last", "-agnostic", "3"), "mode last has none"},
 		{append(base, "-optimizer", "lion"), "want adamw or sgd"},
 		{append(base, "-augment", "all"), "want crop, rrc or none"},
@@ -166,10 +165,106 @@ func TestUsage(t *testing.T) {
 		{append(base, "-load", "m"), "name a trained model by --model"},
 		{append(base, "-weigths", "m"), "the nearest is --weights"},
 	} {
-		_, _, err := cub(t, t.Context(), c.args...)
-		var wrong console.UsageError
-		require.ErrorAs(t, err, &wrong, "%v", c.args)
-		assert.Contains(t, err.Error(), c.want)
+		misused(t, c.want, c.args...)
+	}
+}
+
+// misused runs the program, which must refuse its command line, and say so in one line with the words.
+func misused(t *testing.T, words string, args ...string) {
+	t.Helper()
+	_, _, err := cub(t, t.Context(), args...)
+	var wrong console.UsageError
+	require.ErrorAs(t, err, &wrong, "%q", args)
+	assert.Contains(t, err.Error(), words)
+	assert.NotContains(t, console.Line(err), "\n")
+	for _, jargon := range []string{"arg(s)", "invalid argument", "flag needs", "defined", "parse error", "optim:"} {
+		assert.NotContains(t, err.Error(), jargon)
+	}
+}
+
+// What is typed wrongly, and what the program makes of it, without anything to work on.
+func TestMistypedCommandLines(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "photo.jpg")
+	write(t, file, "")
+	for line, want := range map[string]string{
+		// Commands.
+		"bogus":               `unknown command "bogus", want one of add-class, completion, data, evaluate,`,
+		"help bogus":          `unknown command "bogus", want one of`,
+		"trian":               "the nearest is train",
+		"explian p.jpg":       "the nearest is explain",
+		"eval":                "the nearest is evaluate",
+		"addclass":            "the nearest is add-class",
+		"add_class --x":       "the nearest is add-class",
+		folder:                "it is cub train --data " + folder,
+		file:                  "it is cub explain --model MODEL " + file,
+		"completion":          "give a shell: cub completion bash|zsh|fish|powershell",
+		"completion bsh":      `"bsh" is no shell that it knows, want bash, zsh, fish or powershell`,
+		"version now":         `cub version: takes no argument besides flags, got "now"`,
+		"evaluate " + folder:  "a folder of photographs goes in --data",
+		"train --quiet false": "a switch takes its value after =, such as --quiet=false",
+		// Arguments.
+		"explain":                 "give a photograph or a folder of them: cub explain --model MODEL PHOTO|FOLDER...",
+		"explain --model m":       "give a photograph",
+		"predict --model m":       "cub predict --model MODEL PHOTO|FOLDER...",
+		"add-class --model m":     "give the folder of the new class's photographs: cub add-class --model MODEL FOLDER",
+		"add-class --model m a b": "takes one argument, the folder of the new class's photographs, got 2: a, b",
+		"data":                    "give the folder of photographs: cub data FOLDER",
+		"data a b":                "got 2: a, b",
+		"inspect":                 "give the file or a folder of files: cub inspect FILE|FOLDER",
+		"inspect a b c":           "got 3: a, b, c",
+		"explain p.jpg":           "--model is missing",
+		"evaluate":                "--model is missing",
+		// Flags that do not exist, or not there.
+		"train --weight w":        "no flag --weight, the nearest is --weights; cub train -h all",
+		"train --epoch 10":        "the nearest is --epochs",
+		"train --colourmap jet":   "the nearest is --colormap",
+		"train -x":                "cub train has no flag -x; cub train -h all",
+		"train --load m":          "--load is no flag any more: name a trained model by --model",
+		"--class c":               "--class is no flag any more: it is --compare",
+		"evaluate --epochs 3":     "no flag --epochs, which is one of cub train",
+		"predict --data d":        "the photographs need none: cub predict --model MODEL PHOTO|FOLDER...",
+		"explain --data d":        "the photographs need none",
+		"predict --out o":         "the table goes to standard output",
+		"completion bash --quiet": "cub completion has no flag --quiet",
+		// Values.
+		"train --epochs ten":  `--epochs is "ten", want a whole number`,
+		"train --epochs 1.5":  `--epochs is "1.5", want a whole number`,
+		"train --epochs":      "--epochs has no value, want --epochs INT",
+		"train --data":        "--data has no value, want --data FOLDER",
+		"train --lr fast":     `--lr is "fast", want a number`,
+		"train --lr=":         `--lr is "", want a number`,
+		"train --lr -1":       "--lr is -1, want more than 0",
+		"train --lr NaN":      "--lr is NaN, want a finite number",
+		"train --seed abc":    `--seed is "abc", want a whole number`,
+		"train --size big":    `--size is "big", want pixels such as 224`,
+		"train --resume=soon": `--resume is "soon", want true or false`,
+		"train --preset fast": `--preset is "fast", want quick or long`,
+		"train --mode lats":   `--mode "lats", want deep, shallow, last or from:N`,
+		"train --mode from:0": `--mode "from:0": want a layer of at least 1`,
+		"train --data d --weights w --arch vit_tiny": "--arch: vit: no preset",
+		"train --lr 0.01 --min-lr 0.1":               "--min-lr is 0.1, want at most the 0.01 of --lr",
+		"train --min-lr 9":                           "--min-lr is 9, want at most the",
+		"train --arch=":                              "--arch is empty, want --arch NAME",
+		"train --classes=":                           "--classes is empty, want --classes LIST",
+		"train --classes ,":                          "--classes is empty",
+		"explain --model m --compare= p.jpg":         "--compare is empty, want --compare LIST",
+		"explain --model= p.jpg":                     "--model is missing",
+	} {
+		t.Run(line, func(t *testing.T) { misused(t, want, strings.Fields(line)...) })
+	}
+	for _, args := range [][]string{{"explain", ""}, {"predict", "--model", "m", "a.jpg", ""}, {"data", ""}, {"inspect", ""}, {"add-class", ""}} {
+		misused(t, "is empty, want", args...)
+	}
+	misused(t, `unknown command ""`, "")
+}
+
+// Who lowers --lr alone reads nothing of other flags that it decides.
+func TestALearningRateAloneIsNoFaultOfOthers(t *testing.T) {
+	for _, rate := range []string{"-1", "0", "NaN", "Inf", "-Inf"} {
+		_, _, err := cub(t, t.Context(), "-data", "d", "-weights", "w", "-lr", rate)
+		require.ErrorContains(t, err, "--lr is ")
+		assert.NotContains(t, err.Error(), "min-lr")
 	}
 }
 

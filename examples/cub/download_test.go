@@ -152,6 +152,7 @@ func TestDownloadForTrainedModel(t *testing.T) {
 	assert.True(t, exists(p.cache, "tiny.pth"))
 
 	delete(published.weights, "tiny")
+	require.NoError(t, os.Remove(filepath.Join(p.cache, "tiny.pth")))
 	fails(t, []string{"evaluate", "-download", "--model", model, "-out", t.TempDir()}, "--weights is missing: "+model+" was trained on tiny, and --download knows dino-vits16")
 }
 

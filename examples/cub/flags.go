@@ -16,7 +16,6 @@ import (
 
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/nn/fit/knob"
-	"github.com/promptcam/promptcam/vit"
 )
 
 // helps says what a flag does in a command where that is not what it does in training.
@@ -45,9 +44,7 @@ func flagged(cmd *cobra.Command, c *console.Console, settings any, common, names
 		if k.IsBoolFlag() {
 			f.NoOptDefVal = "true"
 		}
-		if len(k.Choices) > 0 {
-			cmd.RegisterFlagCompletionFunc(k.Flag, cobra.FixedCompletions(k.Choices, cobra.ShellCompDirectiveNoFileComp)) // a new flag has none
-		}
+		completed(cmd, k)
 	}
 	all := cmd.Flags().Bool("help-all", false, "")
 	cmd.Flags().MarkHidden("help-all")
@@ -55,26 +52,21 @@ func flagged(cmd *cobra.Command, c *console.Console, settings any, common, names
 		if settle != nil {
 			settle(cmd.Flags()) // help is for wrong flags, too
 		}
-		w := cmd.OutOrStdout()
-		fmt.Fprintf(w, "%s\n\nUsage:\n  %s\n\n%s\n\n", cmd.Long, cmd.UseLine(), strings.TrimRight(cmd.Example, "\n"))
+		w, width := cmd.OutOrStdout(), console.Width()
+		showHelp(w, cmd, width)
+		fmt.Fprintln(w)
 		hidden := func(k *knob.Knob) bool { return !*all && !has(common, k.Flag) }
-		knob.Usage(w, slices.Values(slices.DeleteFunc(grouped(knobs), hidden)))
+		knob.UsageIn(w, slices.Values(slices.DeleteFunc(grouped(knobs), hidden)), width)
 		switch {
 		case !*all:
 			fmt.Fprintf(w, "\n%s -h all shows every flag.\n", cmd.CommandPath())
 		case cmd.Flags().Lookup("arch") != nil:
-			fmt.Fprintln(w, "\nArchitectures:")
-			for line := range slices.Chunk(vit.Presets(), 6) {
-				for _, c := range line {
-					fmt.Fprintf(w, "  %-17s", c.Name)
-				}
-				fmt.Fprintln(w)
-			}
+			architectures(w, width)
 		}
 	})
 	positional := cmd.Args
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		return cmp.Or(swallowed(cmd.Flags()), knob.Check(settings), positional(cmd, args))
+		return cmp.Or(swallowed(cmd.Flags()), emptyValue(cmd.Flags()), knob.Check(settings), positional(cmd, args))
 	}
 	return cmd
 }

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -20,10 +23,18 @@ import (
 
 func inspectCommand(c *console.Console) *cobra.Command {
 	return &cobra.Command{
-		Use: "inspect FILE", Args: cobra.ExactArgs(1), Short: "Show what a model, backbone or other checkpoint holds",
-		Long: "Prints what a safetensors or PyTorch file is, as far as this program knows it, its metadata and its tensors.",
+		Use: "inspect FILE|FOLDER", Args: one("the file or a folder of files"), Short: "Show what a model, backbone or other checkpoint holds", DisableFlagsInUseLine: true,
+		Long: `Prints what a safetensors or PyTorch file is, as far as this program knows it, its metadata and its tensors; of
+a folder, what each such file in it is.`,
+		Example: "  cub inspect out/model.safetensors",
 		RunE: func(_ *cobra.Command, args []string) error {
+			if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
+				return inspectFolder(c, args[0])
+			}
 			f, err := checkpoint.Open(args[0])
+			if errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("%s: no such file", args[0])
+			}
 			if err != nil {
 				return err
 			}
@@ -32,6 +43,37 @@ func inspectCommand(c *console.Console) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// weightsNames are how files end that may be read.
+var weightsNames = []string{".safetensors", ".pth", ".pt", ".bin", ".ckpt"}
+
+// inspectFolder prints a line for each file of weights in a folder.
+func inspectFolder(c *console.Console, dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, e := range entries {
+		ends := func(with string) bool { return strings.HasSuffix(strings.ToLower(e.Name()), with) }
+		if e.IsDir() || !slices.ContainsFunc(weightsNames, ends) {
+			continue
+		}
+		found = true
+		f, err := checkpoint.Open(filepath.Join(dir, e.Name()))
+		if err != nil {
+			c.Result(err.Error())
+			continue
+		}
+		what, _, _ := strings.Cut(kind(f), "\n") // without the classes
+		c.Result(fmt.Sprintf("%s: %s", f.Path(), what))
+		f.Close() // it is only read
+	}
+	if !found {
+		return fmt.Errorf("%s: no weights (%s) in this folder", dir, strings.Join(weightsNames, ", "))
+	}
+	return nil
 }
 
 // inspect describes a file.
@@ -56,6 +98,23 @@ func inspect(f *checkpoint.File) string {
 	return b.String()
 }
 
+// What a file of this program is that is neither a model nor a backbone.
+const (
+	stateOf    = "the state of an unfinished training"
+	featuresOf = "a file of cached features"
+)
+
+// of says which of them a file is, if any.
+func of(f *checkpoint.File) string {
+	if f.Metadata()["training"] != "" {
+		return stateOf
+	}
+	if _, _, ok := f.Place("tokens"); ok {
+		return featuresOf
+	}
+	return ""
+}
+
 // kind says what a file is.
 func kind(f *checkpoint.File) string {
 	if info, err := promptcam.ReadInfo(f); err == nil {
@@ -66,11 +125,10 @@ func kind(f *checkpoint.File) string {
 	if promptcam.IsOfficial(f) {
 		return "a Prompt-CAM of the authors' code, with its backbone"
 	}
-	if f.Metadata()["training"] != "" {
-		return "the state of an unfinished training: the command that began it continues with --resume"
-	}
-	if _, _, ok := f.Place("tokens"); ok {
-		return "cached features"
+	if what := of(f); what == stateOf {
+		return what + ": the command that began it continues with --resume"
+	} else if what != "" {
+		return what
 	}
 	if c, err := vit.Detect(f); err == nil {
 		return fmt.Sprintf("a backbone, %s: patches of %d pixels, width %d, %d blocks, %d heads", c.Name, c.PatchSize, c.Dim, c.Depth, c.Heads)
@@ -87,7 +145,7 @@ func kind(f *checkpoint.File) string {
 func dataCommand(c *console.Console) *cobra.Command {
 	s := newSource(c)
 	cmd := &cobra.Command{
-		Use: "data FOLDER", Args: cobra.ExactArgs(1), Short: "Show how a folder of photographs is read",
+		Use: "data FOLDER", Args: one("the folder of photographs"), Short: "Show how a folder of photographs is read",
 		Long: `Prints the classes and the images of each split as training would read them, what is left out, copies of
 the same photograph, and which images cannot be read. birds renders the synthetic birds and names their folder.`,
 		Example: "  cub data photographs",

@@ -100,10 +100,11 @@ func TestLoadRefuses(t *testing.T) {
 	other, _ := tinyBackbone(t, func(w tensors) { w["cls_token"].Data()[0]++ })
 	load := []string{"evaluate", "--model", model, "-data", data, "-out", t.TempDir()}
 
+	require.NoError(t, os.Remove(filepath.Join(out, "weights.txt")))
 	fails(t, load, "--weights is missing", "tiny", "SHA-256")
 	fails(t, append(load, "-weights", weights, "-out", out), "--out "+out+" holds the results of a training")
 	fails(t, append(load, "-weights", other), model, "was trained on backbone tiny with SHA-256")
-	fails(t, append(load, "-weights", model), "--weights "+model+" is not the tiny")
+	fails(t, append(load, "-weights", model), "--weights "+model+" is a trained Prompt-CAM, which does not hold its backbone")
 	fails(t, append(load, "-weights", weights, "-epochs", "3"), "cub evaluate has no flag --epochs")
 	fails(t, append(load, "-weights", weights, "-size", "64"), "--arch and --size are stated by "+model)
 	fails(t, []string{"evaluate", "--model", weights, "-data", data, "-weights", weights, "-out", t.TempDir()}, weights, "is a backbone, a ViT of 3 blocks")
@@ -117,6 +118,87 @@ func TestLoadRefuses(t *testing.T) {
 	require.NoError(t, os.Rename(out, "out"))
 	fails(t, []string{"evaluate", "--model", "out", "-weights", weights, "-data", data}, "--out is missing", "holds the results of another run")
 	fails(t, []string{"-data", data, "-weights", weights}, "--out is missing", "holds the results of another run")
+}
+
+// A model's folder says where its backbone is, so that --weights is seldom needed, and never is another one
+// taken for it.
+func TestWeightsAreRemembered(t *testing.T) {
+	photographs := datatest.Photographs(t, t.TempDir(), 6)
+	out, weights := trainedModel(t, photographs, "-mode", "last")
+	photo := filepath.Join(photographs, "red", "0.jpg")
+	predict := []string{"predict", "--model", out, photo}
+	stdout, stderr, err := cub(t, t.Context(), predict...)
+	require.NoError(t, err)
+	assert.Contains(t, stderr, "weights: "+weights+", as in training")
+	assert.Equal(t, stdout, must(t, append(predict, "--weights", weights)...))
+
+	more, class := t.TempDir(), filepath.Join(t.TempDir(), "mauve")
+	for i := range 3 {
+		datatest.Photograph(t, filepath.Join(class, strconv.Itoa(i)+".png"), 1, i)
+	}
+	must(t, "add-class", "--model", out, class, "--out", more)
+	must(t, "explain", "--model", filepath.Join(more, "model.safetensors"), photo, "--out", t.TempDir())
+
+	// It has moved to the model's folder, or to the present one.
+	name := filepath.Base(weights)
+	require.NoError(t, os.Rename(weights, filepath.Join(out, name)))
+	assert.Equal(t, stdout, must(t, predict...))
+	here := t.TempDir()
+	t.Chdir(here)
+	require.NoError(t, os.Rename(filepath.Join(out, name), name))
+	assert.Equal(t, stdout, must(t, predict...))
+
+	other, _ := tinyBackbone(t, func(w tensors) { w["cls_token"].Data()[0]++ })
+	require.NoError(t, os.Remove(name))
+	fails(t, predict, "--weights is missing", "tiny", weights+" and is not there any more")
+	require.NoError(t, os.Rename(other, name))
+	fails(t, predict, "was trained on backbone tiny with SHA-256", "got tiny with")
+}
+
+// A folder stands for the model in it; what else is given as one is named.
+func TestModelOrFolder(t *testing.T) {
+	photographs := datatest.Photographs(t, t.TempDir(), 6)
+	out, weights := trainedModel(t, photographs, "-mode", "last")
+	photo := filepath.Join(photographs, "red", "0.jpg")
+	explain := func(model string) []string {
+		return []string{"explain", "--model", model, "--weights", weights, photo, "--out", filepath.Join(out, "maps")}
+	}
+	assert.Equal(t, must(t, explain(out)...), must(t, explain(filepath.Join(out, "model.safetensors"))...))
+	fails(t, explain(photographs), "--model "+photographs+": no model.safetensors in this folder, want the --out of a training")
+	fails(t, explain(filepath.Join(out, "features.safetensors")), "is a file of cached features: want the model.safetensors that training left")
+	train := []string{"train", "--data", photographs, "--out", t.TempDir(), "--weights"}
+	fails(t, append(train, filepath.Join(out, "model.safetensors")), "is a trained Prompt-CAM, which does not hold its backbone")
+	fails(t, append(train, filepath.Join(out, "features.safetensors")), "is a file of cached features: want the file of a pre-trained backbone")
+	unfinished := t.TempDir()
+	write(t, filepath.Join(unfinished, "state.safetensors"), "")
+	fails(t, explain(unfinished), "the training in this folder has not ended: cub train with the same flags and --resume continues it")
+	for _, classes := range []string{"200", "0", "Gren", "red,mauve"} {
+		misused(t, "--compare: no class", append(explain(out), "--compare", classes)...)
+	}
+	misused(t, "classes are 1 to 3", append(explain(out), "--compare", "200")...)
+}
+
+// inspect lists what a folder holds.
+func TestInspectFolder(t *testing.T) {
+	photographs := datatest.Photographs(t, t.TempDir(), 6)
+	out, _ := trainedModel(t, photographs, "-mode", "last")
+	write(t, filepath.Join(out, "torn.pth"), "no weights")
+	text := must(t, "inspect", out)
+	assert.Contains(t, text, filepath.Join(out, "model.safetensors")+": a Prompt-CAM of 3 classes, mode last")
+	assert.Contains(t, text, filepath.Join(out, "features.safetensors")+": a file of cached features")
+	assert.Contains(t, text, filepath.Join(out, "torn.pth")+": neither safetensors nor a PyTorch file")
+	assert.NotContains(t, text, "metrics.json")
+	fails(t, []string{"inspect", photographs}, photographs+": no weights (.safetensors, .pth,")
+	fails(t, []string{"inspect", filepath.Join(out, "none")}, "none: no such file")
+}
+
+// Where the shell leaves a pattern to the program, as on Windows, it is the files that match.
+func TestPatterns(t *testing.T) {
+	photographs := datatest.Photographs(t, t.TempDir(), 6)
+	out, _ := trainedModel(t, photographs)
+	stdout := must(t, "predict", "--model", out, filepath.Join(photographs, "r*", "[02].*"))
+	assert.Equal(t, 3, strings.Count(stdout, "\n"), stdout)
+	fails(t, []string{"predict", "--model", out, filepath.Join(photographs, "*.jpg")}, "no file or folder matches")
 }
 
 // The authors' checkpoints hold everything but the class names.
@@ -206,7 +288,7 @@ func TestExplain(t *testing.T) {
 	fails(t, append(load, filepath.Join(data, "none.jpg")), "none.jpg")
 	fails(t, []string{"-explain", red}, "it is a command: cub explain")
 	fails(t, []string{"explain", red}, "--model is missing")
-	fails(t, load, "requires at least 1 arg")
+	fails(t, load, "give a photograph or a folder of them")
 }
 
 func pictureSize(t *testing.T, path string) image.Point {

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -12,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/examples/internal/console"
@@ -28,12 +26,14 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	root := commands(c)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
-	root.SetArgs(spelling(args))
-	err := root.ExecuteContext(ctx)
-	if err != nil && strings.HasPrefix(err.Error(), "unknown command") {
-		return console.Usagef("%s", strings.Join(strings.Fields(err.Error()), " ")) // cobra's hint is several lines
+	args = spelling(args)
+	root.SetArgs(args)
+	if !strings.HasPrefix(args[0], "-") {
+		if _, _, err := root.Find(args); args[0] == "" || err != nil && args[0] != cobra.ShellCompRequestCmd && args[0] != cobra.ShellCompNoDescRequestCmd {
+			return unknownCommand(root, args[0])
+		}
 	}
-	return err
+	return root.ExecuteContext(ctx)
 }
 
 func commands(c *console.Console) *cobra.Command {
@@ -45,9 +45,19 @@ and draws where the prompt of each class attends. Without a command it trains; w
 so on synthetic birds, with a small bundled backbone.`,
 		Version: version(), SilenceErrors: true, SilenceUsage: true,
 	}
-	root.AddCommand(trainCommand(c), evaluateCommand(c), traitsCommand(c), explainCommand(c), predictCommand(c),
-		addClassCommand(c), dataCommand(c), inspectCommand(c), versionCommand(c))
-	for _, cmd := range root.Commands() {
+	all := []*cobra.Command{trainCommand(c), evaluateCommand(c), traitsCommand(c), explainCommand(c), predictCommand(c),
+		addClassCommand(c), dataCommand(c), inspectCommand(c), completionCommand(), versionCommand(c), helpCommand()}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetHelpCommand(all[len(all)-1])
+	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		if cmd == root {
+			rootHelp(cmd.OutOrStdout(), root, all, console.Width())
+		} else {
+			showHelp(cmd.OutOrStdout(), cmd, console.Width())
+		}
+	})
+	root.AddCommand(all...)
+	for _, cmd := range all {
 		args := cmd.Args
 		cmd.Args = func(cmd *cobra.Command, given []string) error {
 			if err := args(cmd, given); err != nil {
@@ -58,30 +68,6 @@ so on synthetic birds, with a small bundled backbone.`,
 	}
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return console.UsageError{Err: flagError(cmd, err)} })
 	return root
-}
-
-// retired are flags of earlier versions, and what does their job now.
-var retired = map[string]string{
-	"load":      "name a trained model by --model, after a command: cub evaluate, traits, explain, predict or add-class",
-	"explain":   "it is a command: cub explain --model MODEL PHOTO...",
-	"class":     "it is --compare: cub explain --model MODEL --compare CLASS PHOTO...",
-	"add-class": "it is a command: cub add-class --model MODEL FOLDER",
-}
-
-// flagError says more about a flag that does not exist.
-func flagError(cmd *cobra.Command, err error) error {
-	var unknown *pflag.NotExistError
-	if !errors.As(err, &unknown) {
-		return err
-	}
-	name := unknown.GetSpecifiedName()
-	if now, ok := retired[name]; ok {
-		return fmt.Errorf("--%s is no flag any more: %s", name, now)
-	}
-	var names []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	help := map[bool]string{true: "-h all", false: "-h"}[slices.Contains(names, "help-all")]
-	return fmt.Errorf("%s has no flag --%s, the nearest is --%s; %[1]s %[4]s lists them", cmd.CommandPath(), name, data.Nearest(names, name), help)
 }
 
 // spelling returns the arguments with two dashes before long flags, where earlier versions took one, and with
@@ -137,7 +123,7 @@ func version() string {
 
 func versionCommand(c *console.Console) *cobra.Command {
 	return &cobra.Command{
-		Use: "version", Args: cobra.NoArgs, Short: "Print the version",
+		Use: "version", Args: none, Short: "Print the version", DisableFlagsInUseLine: true,
 		Run: func(*cobra.Command, []string) { c.Result("cub " + version()) },
 	}
 }

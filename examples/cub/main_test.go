@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/promptcam/promptcam/data/datatest"
+	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/nn/fit/knob"
 	"github.com/promptcam/promptcam/promptcam/run"
 	"github.com/promptcam/promptcam/vit"
@@ -17,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var complete = []string{"curves.png", "history.csv", "images.csv", "metrics.json", "model.safetensors", "predictions.csv", "report/index.html"}
+var complete = []string{"curves.png", "history.csv", "images.csv", "metrics.json", "model.safetensors", "predictions.csv", "report/index.html", "weights.txt"}
 
 var withFeatures = slices.Sorted(slices.Values(append([]string{"features.safetensors"}, complete...)))
 
@@ -155,12 +156,51 @@ func TestHelp(t *testing.T) {
 	}
 	for _, c := range vit.Presets() {
 		assert.Contains(t, all, "  "+c.Name)
-		assert.NotContains(t, common, "  "+c.Name)
 	}
 	assert.NotContains(t, common, "--mix-until")
+	assert.NotContains(t, common, "Architectures")
+	assert.Equal(t, common, must(t, "help", "train"))
+	assert.Equal(t, all, must(t, "help", "train", "all"))
 	assert.Equal(t, 10, strings.Count(common, "\n  --"))
 	assert.Contains(t, all, "(default 16)", "LoRA rank for photographs")
 	assert.Contains(t, deep, "(default 25)", "epochs of mode deep")
+}
+
+// Help keeps to the width of the terminal.
+func TestHelpFits(t *testing.T) {
+	for _, args := range []string{"-h", "help", "train -h all", "evaluate -h", "traits -h", "explain -h", "predict -h all", "add-class -h", "data -h", "inspect -h", "completion -h", "version -h", "help -h"} {
+		text := must(t, strings.Fields(args)...)
+		assert.Contains(t, text, "Usage:\n  cub ", args)
+		for line := range strings.Lines(text) {
+			assert.LessOrEqual(t, len(strings.TrimRight(line, "\n")), console.Width(), args)
+		}
+	}
+}
+
+func TestCompletion(t *testing.T) {
+	model, _ := trainedModel(t, datatest.Photographs(t, t.TempDir(), 6))
+	photographs := datatest.Photographs(t, t.TempDir(), 2)
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"ex"}, "explain\tShow what a trained model attends to in photographs\n:4"},
+		{[]string{"train", "--preset", ""}, "quick\nlong\n:4"},
+		{[]string{"train", "--mode", ""}, "last\ndeep\nshallow\nfrom:\n:4"},
+		{[]string{"explain", "--colormap", ""}, "inferno\nviridis\njet\n:4"},
+		{[]string{"train", "--arch", ""}, "\ndino-vitb16\n"},
+		{[]string{"train", "--data", ""}, ":16"}, // folders
+		{[]string{"train", "--data", photographs, "--classes", "blue,r"}, "blue,red\n:6"},
+		{[]string{"explain", "--model", model, "--compare", ""}, "blue\ngreen\nred\n:6"},
+		{[]string{"explain", "--model", "none", "--compare", ""}, ":6"},
+		{[]string{"completion", ""}, "bash\nzsh\nfish\npowershell\n:4"},
+		{[]string{"help", "pre"}, "predict\n"},
+	} {
+		assert.Contains(t, must(t, append([]string{"__complete"}, c.args...)...), c.want, "%v", c.args)
+	}
+	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
+		assert.Contains(t, must(t, "completion", shell), "__complete", shell)
+	}
 }
 
 // A command has the flags that it uses.
@@ -182,6 +222,6 @@ func TestFlags(t *testing.T) {
 		assert.Equal(t, want, strings.Join(all, " "), name)
 	}
 	assert.Contains(t, must(t, "predict", "-h"), "leave photographs that cannot be read out of the table")
-	fails(t, []string{"version", "--foo"}, "cub version has no flag --foo, the nearest is --help; cub version -h lists them")
-	fails(t, []string{"predict", "--data", "d", "photo.jpg"}, "cub predict has no flag --data", "cub predict -h all lists them")
+	fails(t, []string{"version", "--foo"}, "cub version has no flag --foo; cub version -h lists its flags")
+	fails(t, []string{"predict", "--data", "d", "photo.jpg"}, "cub predict has no flag --data", "cub predict -h all lists its flags")
 }

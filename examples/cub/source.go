@@ -15,6 +15,7 @@ import (
 	"github.com/promptcam/promptcam/data/birds"
 	"github.com/promptcam/promptcam/data/machine"
 	"github.com/promptcam/promptcam/examples/internal/console"
+	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/run"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
@@ -197,7 +198,19 @@ func (s *source) weights() (*checkpoint.File, error) {
 	if s.bundled() {
 		return pretrained.BirdsFile(), nil
 	}
-	return openFile("weights", s.Weights)
+	f, err := openFile("weights", s.Weights)
+	if err != nil {
+		return nil, err
+	}
+	what := of(f)
+	if _, err := promptcam.ReadInfo(f); err == nil {
+		what = "a trained Prompt-CAM, which does not hold its backbone"
+	}
+	if what != "" {
+		f.Close()
+		return nil, fmt.Errorf("--weights %s is %s: want the file of a pre-trained backbone", s.Weights, what)
+	}
+	return f, nil
 }
 
 // loadBackbone loads the backbone.
@@ -250,7 +263,10 @@ func (s *source) architecture(weights *checkpoint.File, detect func(vit.Header) 
 		c.ImageSize = s.Size
 	}
 	if err := c.Validate(); err != nil {
-		return c, fmt.Errorf("--arch %s, --size: %w", s.Arch, err)
+		if s.Size != (pixels{}) {
+			return c, console.Usagef("--size %s: %w", &s.Size, err)
+		}
+		return c, fmt.Errorf("--arch %s: %w", s.Arch, err)
 	}
 	return c, nil
 }

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -13,6 +15,7 @@ import (
 	"github.com/promptcam/promptcam/nn/fit/knob"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/run"
+	"github.com/promptcam/promptcam/vit"
 )
 
 // training is what train works with.
@@ -27,7 +30,7 @@ func trainCommand(c *console.Console) *cobra.Command {
 
 func (t *training) command() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "train", Args: cobra.NoArgs, Short: "Train on a folder of photographs, test, explain and report",
+		Use: "train", Args: none, Short: "Train on a folder of photographs, test, explain and report",
 		Long: `Trains one prompt per class on a folder of photographs, tests on held-out ones and writes a report with the
 attention maps of sample photographs. Without --data and --weights it does so on synthetic birds with the
 bundled backbone. Stop it at any time and continue with the same line and --resume.
@@ -36,9 +39,11 @@ bundled backbone. Stop it at any time and continue with the same line and --resu
 images.csv (which photographs were trained on), traits.csv (with annotations), features.safetensors (the cached
 output of the frozen layers) and, until the run ends, state.safetensors.`,
 		Example: `  cub train --data photographs --weights vit_tiny_patch16_224.safetensors --out out
-  cub train --download --out out           CUB-200-2011 and DINO's ViT-S/16, downloaded first
   cub train --data CUB_200_2011 --weights vit_tiny_patch16_224.safetensors --classes 54,55,56,57 --out orioles
-  cub train --mode deep -h                 the defaults of another mode`,
+  # CUB-200-2011 and DINO's ViT-S/16, downloaded first
+  cub train --download --out out
+  # the defaults of another mode
+  cub train --mode deep -h`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			t.Command = commandLine(cmd, args)
 			return t.ended(cmd.Context(), t.run(cmd.Context(), cmd.Flags()), t.saved)
@@ -64,7 +69,7 @@ func (t *training) settle(flags *pflag.FlagSet) (err error) {
 }
 
 func (t *training) run(ctx context.Context, flags *pflag.FlagSet) error {
-	if err := cmp.Or(t.settle(flags), t.Validate()); err != nil {
+	if err := cmp.Or(t.settle(flags), t.knownNames(), t.Validate()); err != nil {
 		return console.UsageError{Err: err}
 	}
 	if err := t.check(); err != nil {
@@ -92,12 +97,38 @@ func (t *training) run(ctx context.Context, flags *pflag.FlagSet) error {
 	if err != nil {
 		return err
 	}
+	if err := t.mode(b.Config.Depth); err != nil {
+		return console.UsageError{Err: err}
+	}
 	if t.Continue {
 		_, err = t.Resume(ctx, b)
 	} else {
 		_, err = t.Train(ctx, b)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	return t.remember()
+}
+
+// knownNames returns an error unless --mode and --arch have names that exist.
+func (t *training) knownNames() error {
+	if err := t.mode(math.MaxInt); err != nil || t.Arch == "auto" || strings.HasSuffix(t.Arch, ".json") {
+		return err
+	}
+	if _, err := vit.Preset(t.Arch); err != nil {
+		return fmt.Errorf("--arch: %w", err)
+	}
+	return nil
+}
+
+// mode returns an error unless a backbone of so many blocks has the layer of --mode.
+func (t *training) mode(depth int) error {
+	err := promptcam.Config{Mode: t.Mode, Classes: 2}.Validate(depth)
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("--%s", strings.TrimPrefix(err.Error(), "promptcam: "))
 }
 
 // forgotten returns an error if --out is not given and the folder that it then means holds a file of another

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -42,21 +43,18 @@ func (t *trained) command(cmd *cobra.Command, common, flags, file string, work f
 		if err := t.Validate(); err != nil {
 			return console.UsageError{Err: err}
 		}
+		if t.Model == "" {
+			return console.Usagef("--model is missing: the trained model, such as out/model.safetensors, or its folder")
+		}
 		if err := t.forgotten(cmd.Flags(), file); err != nil {
 			return err
 		}
-		if t.Model == "" {
-			return console.Usagef("--model is missing: the trained model, such as out/model.safetensors")
-		}
-		path := t.Model
-		if inside := filepath.Join(path, run.ModelFile); exists(inside) {
-			path = inside
-		}
 		var err error
-		if t.file, err = openFile("model", path); err != nil {
+		if t.file, err = openModel(t.Model); err != nil {
 			return err
 		}
 		defer t.file.Close() // it is only read
+		path := t.file.Path()
 		t.ModelDir = filepath.Dir(path)
 		if cmd.Flags().Changed("test") {
 			t.share = t.Test
@@ -64,6 +62,33 @@ func (t *trained) command(cmd *cobra.Command, common, flags, file string, work f
 		return t.ended(cmd.Context(), work(cmd.Context(), args), t.saved)
 	}
 	return flagged(cmd, t.console, t, "model weights quiet "+common, flags, nil)
+}
+
+// openModel opens the file of a trained model, or that in its folder.
+func openModel(path string) (*checkpoint.File, error) {
+	inside := filepath.Join(path, run.ModelFile)
+	switch info, err := os.Stat(path); {
+	case err != nil || !info.IsDir():
+	case exists(inside):
+		path = inside
+	case exists(path, run.StateFile):
+		return nil, fmt.Errorf("--model %s: the training in this folder has not ended: cub train with the same flags and --resume continues it", path)
+	default: // another's model may be in it
+		f, err := checkpoint.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("--model %s: no %s in this folder, want the --out of a training", path, run.ModelFile)
+		}
+		return f, nil
+	}
+	f, err := openFile("model", path)
+	if err != nil {
+		return nil, err
+	}
+	if what := of(f); what == stateOf || what == featuresOf {
+		f.Close()
+		return nil, fmt.Errorf("--model %s is %s: want the %s that training left", path, what, run.ModelFile)
+	}
+	return f, nil
 }
 
 // load loads the model, after downloading its weights if they are asked for.
@@ -102,18 +127,22 @@ func (t *trained) load(ctx context.Context) (*promptcam.Model, error) {
 	return m, nil
 }
 
-// fetchBackbone downloads, with --download and without --weights, the published weights that a model was
-// trained on. Without either it chooses the bundled ones where the model was trained on them.
+// fetchBackbone finds the weights that a model was trained on, without --weights: the bundled ones, the file of
+// the training or, with --download, the published ones.
 func (t *trained) fetchBackbone(ctx context.Context, b promptcam.BackboneInfo) error {
 	name := b.Config.Name
 	_, known := published.weights[name]
+	there, was := t.recall()
 	switch {
 	case t.Weights != "":
 		name = ""
 	case b.SHA256 == pretrained.Birds().SHA256:
 		name, t.Weights = "", own
+	case there != "":
+		name, t.Weights = "", there
+		t.console.Say("weights: " + there + ", as in training")
 	case !t.Download:
-		return console.Usagef("--weights is missing: %s was trained on the backbone %s with SHA-256 %s, which is not in it", t.file.Path(), name, b.SHA256)
+		return t.forgottenWeights(name, b.SHA256, was)
 	case !known:
 		return console.Usagef("--weights is missing: %s was trained on %s, and --download knows %s", t.file.Path(), name, names())
 	}
@@ -155,7 +184,7 @@ func evaluateCommand(c *console.Console) *cobra.Command {
 	t := &trained{source: newSource(c)}
 	t.tested = true
 	cmd := &cobra.Command{
-		Use: "evaluate", Args: cobra.NoArgs, Short: "Test a trained model on a folder of photographs and report",
+		Use: "evaluate", Args: none, Short: "Test a trained model on a folder of photographs and report",
 		Long: `Tests a trained model on the test images of a folder and writes the report, metrics.json and predictions.csv
 to --out: the folder's own test split or, where it has none, all images but those that the model was trained on,
 which images.csv beside the model lists. --test 0.2 tests that share of each class, chosen by --seed.`,
@@ -174,7 +203,7 @@ func traitsCommand(c *console.Console) *cobra.Command {
 	t := &trained{source: newSource(c)}
 	t.tested = true
 	cmd := &cobra.Command{
-		Use: "traits", Args: cobra.NoArgs, Short: "Measure whether the maps of a trained model point at the traits",
+		Use: "traits", Args: none, Short: "Measure whether the maps of a trained model point at the traits",
 		Long: `Measures, on an annotated folder (CUB's parts and bounding boxes, or masks), how much of each head's attention
 falls on the trait that tells a class from its nearest look-alike, and prints a table by class. --out gets
 traits.csv, with every head and region, and what cub evaluate writes.`,
@@ -216,14 +245,34 @@ func (t *trained) read(ctx context.Context, paths []string) (*promptcam.Model, [
 	if err != nil {
 		return nil, nil, err
 	}
+	if paths, err = matching(paths); err != nil {
+		return nil, nil, err
+	}
 	photos, err := run.Photographs(t.Observer, paths...)
 	return m, photos, err
+}
+
+// matching returns the paths with the files that patterns among them match, where the shell leaves patterns
+// to the program.
+func matching(paths []string) (all []string, err error) {
+	for _, path := range paths {
+		if exists(path) || !strings.ContainsAny(path, "*?[") {
+			all = append(all, path)
+			continue
+		}
+		found, err := filepath.Glob(path)
+		if err != nil || len(found) == 0 {
+			return nil, fmt.Errorf("%q: no file or folder matches", path)
+		}
+		all = append(all, found...)
+	}
+	return all, nil
 }
 
 func explainCommand(c *console.Console) *cobra.Command {
 	t := &trained{source: newSource(c)}
 	cmd := &cobra.Command{
-		Use: "explain PHOTO|FOLDER...", Args: cobra.MinimumNArgs(1), Short: "Show what a trained model attends to in photographs",
+		Use: "explain PHOTO|FOLDER...", Args: some("a photograph or a folder of them"), Short: "Show what a trained model attends to in photographs",
 		Long:    "Draws the attention maps of the predicted class, top-ranked head first, into one picture per photograph in --out, and describes them.",
 		Example: "  cub explain --model out --weights vit_tiny_patch16_224.safetensors oriole.jpg --compare Scott_Oriole --out maps",
 	}
@@ -231,6 +280,11 @@ func explainCommand(c *console.Console) *cobra.Command {
 		m, photos, err := t.read(ctx, args)
 		if err != nil {
 			return err
+		}
+		for _, name := range t.Compare {
+			if _, err := (&data.Set{Classes: m.Classes}).Find(name); err != nil {
+				return console.Usagef("--compare: %w", err)
+			}
 		}
 		for e, err := range t.Explain(ctx, m, photos, t.Compare...) {
 			if err != nil {
@@ -245,7 +299,7 @@ func explainCommand(c *console.Console) *cobra.Command {
 func predictCommand(c *console.Console) *cobra.Command {
 	t := &trained{source: newSource(c)}
 	cmd := &cobra.Command{
-		Use: "predict PHOTO|FOLDER...", Args: cobra.MinimumNArgs(1), Short: "Classify unlabelled photographs into a CSV table",
+		Use: "predict PHOTO|FOLDER...", Args: some("a photograph or a folder of them"), Short: "Classify unlabelled photographs into a CSV table",
 		Long: `Prints one row per photograph: path, predicted class and probability, the runner-up, the top-ranked head and the
 row and column of its hottest patch, all counted from 0. A photograph that cannot be read has an error in its
 row. cub explain says whether the prediction needs its maps.`,
@@ -264,7 +318,7 @@ row. cub explain says whether the prediction needs its maps.`,
 func addClassCommand(c *console.Console) *cobra.Command {
 	t := &trained{source: newSource(c)}
 	cmd := &cobra.Command{
-		Use: "add-class FOLDER", Args: cobra.ExactArgs(1), Short: "Add a class without retraining the others",
+		Use: "add-class FOLDER", Args: one("the folder of the new class's photographs"), Short: "Add a class without retraining the others",
 		Long: `Trains the prompt of one new class, named after the folder of its photographs, and writes the model with it to
 --out. The other prompts stay as they are. With --data, photographs of the other classes teach the new prompt
 where to stop; without, it takes some of theirs.`,
@@ -280,7 +334,9 @@ where to stop; without, it takes some of theirs.`,
 		if err != nil {
 			return err
 		}
-		_, err = t.AddClass(ctx, m, args[0])
-		return err
+		if _, err = t.AddClass(ctx, m, args[0]); err != nil {
+			return err
+		}
+		return t.remember()
 	})
 }
