@@ -21,7 +21,8 @@ func TestFeaturesAreReused(t *testing.T) {
 	}
 	// 24 training images in two views each and 6 test images.
 	stdout := must(t, args(first, "-cache", cache, "-baseline")...)
-	assert.Contains(t, stdout, "0 reused, 54 made")
+	assert.Contains(t, stdout, "54 features computed in ")
+	assert.Contains(t, stdout, "(0 from cache): output of layer 2, in ")
 	assert.Equal(t, []string{"features.safetensors"}, files(t, cache))
 	assert.Equal(t, complete, files(t, first))
 	baselines := readMetrics(t, first)["baselines"].(map[string]any)
@@ -31,15 +32,15 @@ func TestFeaturesAreReused(t *testing.T) {
 	}
 
 	second := t.TempDir()
-	assert.Contains(t, must(t, args(second, "-cache", cache, "-baseline")...), "54 reused, 0 made")
+	assert.Regexp(t, `(?m)^0 features computed in \d+ s \(54 from cache\)`, must(t, args(second, "-cache", cache, "-baseline")...))
 	sameResults(t, first, second)
 
 	t.Run("by some of the classes", func(t *testing.T) {
-		assert.Contains(t, must(t, args(t.TempDir(), "-cache", cache, "-classes", "red,blue")...), "36 reused, 0 made")
+		assert.Regexp(t, `(?m)^0 features computed in \d+ s \(36 from cache\)`, must(t, args(t.TempDir(), "-cache", cache, "-classes", "red,blue")...))
 	})
 	t.Run("by class prompts that are carried", func(t *testing.T) {
 		more := []string{"-cache", t.TempDir(), "-mode", "from:2", "-agnostic", "0"}
-		assert.Contains(t, must(t, args(t.TempDir(), more...)...), "features of layer 1")
+		assert.Contains(t, must(t, args(t.TempDir(), more...)...), "output of layer 1")
 	})
 	t.Run("not of a photograph that changed", func(t *testing.T) {
 		datatest.Photograph(t, filepath.Join(data, "red", "0.jpg"), 2, 99)
@@ -55,7 +56,7 @@ func TestFeaturesAreReused(t *testing.T) {
 		assert.Contains(t, files(t, out), "features.safetensors", "without --cache they are in --out")
 		_, stderr, err := cub(t, t.Context(), args(out, "-weights", other)...)
 		require.NoError(t, err)
-		assert.Contains(t, stderr, "made anew")
+		assert.Contains(t, stderr, "cached features in "+filepath.Join(out, "features.safetensors")+" are for another backbone: recomputing 54 features")
 	})
 	t.Run("not if they are damaged", func(t *testing.T) {
 		dir := t.TempDir()
@@ -144,7 +145,7 @@ func TestInterruptedFeatures(t *testing.T) {
 	}}, io.Discard)
 	require.ErrorIs(t, err, context.Canceled)
 	stdout := must(t, append(args, out, "-resume")...)
-	assert.Contains(t, stdout, "54 reused")
+	assert.Contains(t, stdout, "(54 from cache)")
 	assert.Contains(t, stdout, "resuming after epoch 1 of 2")
 	sameResults(t, want, out)
 	_, err = os.Stat(filepath.Join(out, "features.safetensors"))

@@ -116,7 +116,7 @@ func TestInterruptedBeforeTheEpochsAreKnown(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)
 	out := t.TempDir()
 	args := []string{"-data", datatest.Photographs(t, t.TempDir(), 6), "-weights", weights, "-arch", arch, "-out", out}
-	for _, line := range []string{"epoch 1/900", "features of layer"} {
+	for _, line := range []string{"epoch 1/900", "features computed"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		err := command(ctx, args, watcher{func(printed string) {
 			if strings.HasPrefix(printed, line) {

@@ -130,12 +130,13 @@ func (im *images) openCache(s store, source features.Source, records []features.
 			err = wrong
 		}
 	}
-	mismatch := errors.As(err, new(*features.MismatchError))
+	var other *features.MismatchError
+	mismatch := errors.As(err, &other)
 	switch {
 	case err == nil:
 		return cache, nil
 	case mismatch && s.flag == "out":
-		im.Observer.say(Warning, "%v: made anew", err)
+		im.Observer.say(Warning, "cached features in %s are for %s: recomputing %s features", s.path, other.What, thousands(len(records)))
 		if err := os.Remove(s.path); err != nil {
 			return nil, fmt.Errorf("--out: %w", err)
 		}
@@ -181,7 +182,7 @@ func (im *images) fill(ctx context.Context, m *promptcam.Model, s store, records
 		return nil, err
 	}
 	st := im.cache.Stats()
-	made := fmt.Sprintf("%d made in %.0f s", st.Made, time.Since(began).Seconds())
+	made := fmt.Sprintf("%s features computed in %.0f s", thousands(st.Made), time.Since(began).Seconds())
 	if st.Torn > 0 {
 		made += fmt.Sprintf(", %d of them because they were torn", st.Torn)
 	}
@@ -189,8 +190,16 @@ func (im *images) fill(ctx context.Context, m *promptcam.Model, s store, records
 		made += fmt.Sprintf(", %d of them because photographs have changed", st.Changed)
 	}
 	layer, _ := m.Layer()
-	im.Observer.say(Note, "features of layer %d in %s: %d reused, %s", layer, s.path, st.Reused, made)
+	im.Observer.say(Note, "%s (%s from cache): output of layer %d, in %s", made, thousands(st.Reused), layer, s.path)
 	return bad, nil
+}
+
+// thousands writes n with commas.
+func thousands(n int) string {
+	if n < 1000 {
+		return fmt.Sprint(n)
+	}
+	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
 // A BadImagesError says that images cannot be read. The observer was warned of each.

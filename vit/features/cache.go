@@ -132,10 +132,10 @@ func existing(f File, path string, s Source, records []Record) (*Cache, error) {
 	reasons := c.source.differences(s, augmented(records))
 	missing := slices.DeleteFunc(slices.Clone(records), func(r Record) bool { _, ok := c.row(r); return ok })
 	if len(missing) > 0 {
-		reasons = append(reasons, fmt.Sprintf("%d of %d records are not there, such as %s", len(missing), len(records), missing[0]))
+		reasons = append(reasons, difference{"other photographs", fmt.Sprintf("%d of %d records are not there, such as %s", len(missing), len(records), missing[0])})
 	}
 	if len(reasons) > 0 {
-		return nil, &MismatchError{path, reasons}
+		return nil, mismatch(path, reasons)
 	}
 	return c, nil
 }

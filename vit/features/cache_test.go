@@ -238,29 +238,31 @@ func TestOpenTellsEveryMismatch(t *testing.T) {
 	open(t, path, s, Records(4, items))
 	for _, test := range []struct {
 		change func(*Source)
+		what   string
 		want   string
 	}{
-		{func(s *Source) { s.Backbone = strings.Repeat("5", 64) }, "made by backbone " + b.SHA256[:12] + ", want 555555555555"},
-		{func(s *Source) { s.Arch.Hidden = 16 }, "architecture with Hidden 12, want 16"},
-		{func(s *Source) { s.Layer = 1 }, "tokens that enter block 2, want block 1"},
-		{func(s *Source) { s.Plain.ShortSide = 20 }, "plain transform with ShortSide 0, want 20"},
-		{func(s *Source) { s.Augmented.Hue = 0.25 }, "augmented transform with Hue 0, want 0.25"},
-		{func(s *Source) { s.Seed = -1 }, "augmentation drawn by seed 7, want -1"},
-		{func(s *Source) { s.Type = checkpoint.F32 }, "numbers of type F16, want F32"},
+		{func(s *Source) { s.Backbone = strings.Repeat("5", 64) }, "another backbone", "made by backbone " + b.SHA256[:12] + ", want 555555555555"},
+		{func(s *Source) { s.Backbone, s.Arch.Hidden = strings.Repeat("5", 64), 16 }, "another backbone", "made by backbone " + b.SHA256[:12] + ", want 555555555555"},
+		{func(s *Source) { s.Arch.Hidden = 16 }, "another architecture", "architecture with Hidden 12, want 16"},
+		{func(s *Source) { s.Layer = 1 }, "another layer", "tokens that enter block 2, want block 1"},
+		{func(s *Source) { s.Plain.ShortSide = 20 }, "another image size or normalisation", "plain transform with ShortSide 0, want 20"},
+		{func(s *Source) { s.Augmented.Hue = 0.25 }, "another augmentation", "augmented transform with Hue 0, want 0.25"},
+		{func(s *Source) { s.Seed = -1 }, "another augmentation", "augmentation drawn by seed 7, want -1"},
+		{func(s *Source) { s.Type = checkpoint.F32 }, "another type of number", "numbers of type F16, want F32"},
 	} {
 		other := s
 		test.change(&other)
 		_, err := Open(path, other, Records(4, items))
 		var mismatch *MismatchError
 		require.ErrorAs(t, err, &mismatch)
-		assert.Equal(t, MismatchError{path, []string{test.want}}, *mismatch)
+		assert.Equal(t, MismatchError{path, test.what, []string{test.want}}, *mismatch)
 	}
 	_, err := Open(path, s, append(Records(4, items), Record{"new.png", 0}, Record{"1.png", 4}))
-	assert.EqualError(t, err, "features: "+path+" holds other tokens: 2 of 14 records are not there, such as new.png, view 0")
+	assert.EqualError(t, err, "features: "+path+" holds features for other photographs: 2 of 14 records are not there, such as new.png, view 0")
 	both := s
 	both.Layer, both.Seed = 0, 1
 	_, err = Open(path, both, Records(3, items))
-	assert.EqualError(t, err, "features: "+path+" holds other tokens: tokens that enter block 2, want block 0; augmentation drawn by seed 7, want 1")
+	assert.EqualError(t, err, "features: "+path+" holds features for another layer: tokens that enter block 2, want block 0; augmentation drawn by seed 7, want 1")
 
 	// What the records do not depend on may differ.
 	other := s

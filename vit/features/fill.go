@@ -49,7 +49,7 @@ func (c *Cache) Fill(ctx context.Context, fsys fs.FS, b *vit.Model, config FillC
 	given := c.source
 	given.Backbone, given.Arch = b.SHA256, b.Config
 	if reasons := c.source.differences(given, true); len(reasons) > 0 {
-		return nil, &MismatchError{c.path, reasons}
+		return nil, mismatch(c.path, reasons)
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)

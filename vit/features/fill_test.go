@@ -263,7 +263,7 @@ func TestFillRefuses(t *testing.T) {
 	root, items := photographs(t, 2)
 	c := open(t, filepath.Join(t.TempDir(), "cache"), source(b, ""), Records(1, items))
 	_, err := c.Fill(t.Context(), data.Dir(root), backbone(t, 2), FillConfig{})
-	assert.ErrorContains(t, err, "features: "+c.path+" holds other tokens: made by backbone "+b.SHA256[:12])
+	assert.ErrorContains(t, err, "features: "+c.path+" holds features for another backbone: made by backbone "+b.SHA256[:12])
 	_, err = c.Fill(t.Context(), data.Dir(root), b, FillConfig{Batch: -1})
 	assert.ErrorContains(t, err, "batches of -1 images, 0 workers")
 

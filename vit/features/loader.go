@@ -34,7 +34,7 @@ func (c *Cache) Loader(items []data.Item, config LoaderConfig) (*data.Loader, er
 		for v := range config.Views {
 			r := Record{it.Path, config.First + v}
 			if _, ok := c.row(r); !ok {
-				return nil, &MismatchError{c.path, []string{fmt.Sprintf("no record of %s", r)}}
+				return nil, mismatch(c.path, []difference{{"other photographs", fmt.Sprintf("no record of %s", r)}})
 			}
 		}
 	}

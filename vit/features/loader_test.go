@@ -108,7 +108,7 @@ func TestLoader(t *testing.T) {
 	_, err = c.Loader(nil, LoaderConfig{Views: 1, Batch: 3})
 	assert.EqualError(t, err, "features: loader: no images of "+c.path)
 	_, err = c.Loader(items, LoaderConfig{Views: 5, Batch: 3})
-	assert.EqualError(t, err, "features: "+c.path+" holds other tokens: no record of a folder/0.png, view 4")
+	assert.EqualError(t, err, "features: "+c.path+" holds features for other photographs: no record of a folder/0.png, view 4")
 }
 
 // One that is sampled several times has another view each time.

@@ -84,49 +84,67 @@ func (s Source) validate(augmented bool) error {
 	return nil
 }
 
-// differences describes where s, the source of a file, differs from want.
-func (s Source) differences(want Source, augmented bool) (reasons []string) {
-	differ := func(format string, have, want any) {
+// A difference is between the source of a file and the one asked for.
+type difference struct {
+	what   string // they differ in, "another backbone"
+	reason string // the difference in numbers
+}
+
+// differences describes where s, the source of a file, differs from want. Another backbone explains another
+// architecture, which is then not described.
+func (s Source) differences(want Source, augmented bool) (all []difference) {
+	differ := func(what, format string, have, want any) {
 		if have != want {
-			reasons = append(reasons, fmt.Sprintf(format, have, want))
+			all = append(all, difference{what, fmt.Sprintf(format, have, want)})
 		}
 	}
 	for _, of := range []*Source{&s, &want} { // without what does not affect tokens
 		of.Arch.Name, of.Arch.Labels = "", 0
 		of.Arch.Mean, of.Arch.Std = [3]float32{}, [3]float32{} // pixels are normalised by the transforms
 	}
-	differ("made by backbone %.12s, want %.12s", s.Backbone, want.Backbone)
-	reasons = append(reasons, fields("architecture", s.Arch, want.Arch)...)
-	differ("tokens that enter block %d, want block %d", s.Layer, want.Layer)
-	reasons = append(reasons, fields("plain transform", s.Plain, want.Plain)...)
-	if augmented {
-		reasons = append(reasons, fields("augmented transform", s.Augmented, want.Augmented)...)
-		differ("augmentation drawn by seed %d, want %d", s.Seed, want.Seed)
+	differ("another backbone", "made by backbone %.12s, want %.12s", s.Backbone, want.Backbone)
+	if s.Backbone == want.Backbone {
+		all = append(all, fields("another architecture", "architecture", s.Arch, want.Arch)...)
 	}
-	differ("numbers of type %s, want %s", s.Type, want.Type)
-	return reasons
+	differ("another layer", "tokens that enter block %d, want block %d", s.Layer, want.Layer)
+	all = append(all, fields("another image size or normalisation", "plain transform", s.Plain, want.Plain)...)
+	if augmented {
+		all = append(all, fields("another augmentation", "augmented transform", s.Augmented, want.Augmented)...)
+		differ("another augmentation", "augmentation drawn by seed %d, want %d", s.Seed, want.Seed)
+	}
+	differ("another type of number", "numbers of type %s, want %s", s.Type, want.Type)
+	return all
 }
 
 // fields describes the fields in which two structs differ.
-func fields(name string, have, want any) (reasons []string) {
+func fields(what, name string, have, want any) (all []difference) {
 	h, w := reflect.ValueOf(have), reflect.ValueOf(want)
 	for i := range h.NumField() {
 		if a, b := h.Field(i).Interface(), w.Field(i).Interface(); a != b {
-			reasons = append(reasons, fmt.Sprintf("%s with %s %v, want %v", name, h.Type().Field(i).Name, a, b))
+			all = append(all, difference{what, fmt.Sprintf("%s with %s %v, want %v", name, h.Type().Field(i).Name, a, b)})
 		}
 	}
-	return reasons
+	return all
 }
 
 // MismatchError lists why a file's tokens are not those asked for.
 type MismatchError struct {
 	Path    string
+	What    string // what the tokens are for in the first place: "another backbone", "other photographs"
 	Reasons []string
+}
+
+func mismatch(path string, all []difference) *MismatchError {
+	e := &MismatchError{Path: path, What: all[0].what}
+	for _, d := range all {
+		e.Reasons = append(e.Reasons, d.reason)
+	}
+	return e
 }
 
 // Error names the file and lists every reason on one line.
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("features: %s holds other tokens: %s", e.Path, strings.Join(e.Reasons, "; "))
+	return fmt.Sprintf("features: %s holds features for %s: %s", e.Path, e.What, strings.Join(e.Reasons, "; "))
 }
 
 // see transforms a photograph for view v, an even one, before Normalise.
