@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -112,14 +111,7 @@ func newSource(c *console.Console) source {
 	return s
 }
 
-// version returns the version of the program, which names the commit, and of Go.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	return info.Main.Version + ", " + info.GoVersion
-}
+func version() string { return console.Version() }
 
 func versionCommand(c *console.Console) *cobra.Command {
 	return &cobra.Command{

@@ -147,6 +147,45 @@ func TestHelp(t *testing.T) {
 	out, err := program(t.Context(), "-h")
 	require.NoError(t, err)
 	assert.Contains(t, out, "-global-area")
+	for line := range strings.Lines(out) {
+		assert.LessOrEqual(t, len(strings.TrimRight(line, "\n")), console.Width())
+	}
+	said := func(args ...string) string {
+		var b strings.Builder
+		require.NoError(t, run(t.Context(), args, &b, io.Discard))
+		return b.String()
+	}
+	assert.Equal(t, out, said("help"))
+	assert.Contains(t, said("version"), "pretrain ")
+	assert.Equal(t, said("version"), said("--version"))
+}
+
+// What is typed wrongly, and what the program makes of it.
+func TestMistypedCommandLines(t *testing.T) {
+	for line, want := range map[string]string{
+		"":                             "--data is missing",
+		"--dat d":                      "no flag --dat, the nearest is --data; -h lists all",
+		"-epoch 3":                     "no flag --epoch, the nearest is --epochs",
+		"--weights w":                  "no flag --weights; -h lists all",
+		"--epochs ten":                 `--epochs is "ten", want a whole number`,
+		"--epochs=":                    `--epochs is "", want a whole number`,
+		"--lr fast":                    `--lr is "fast", want a number`,
+		"--resume=soon":                `--resume is "soon", want true or false`,
+		"--data d --epochs":            "--epochs has no value",
+		"--data --out o":               "--data has no value: --out comes next",
+		t.TempDir():                    "a folder of images goes in --data",
+		"birds":                        `unexpected "birds": want flags alone`,
+		"--data d --type f64":          `--type is "f64", want f32 or f16`,
+		"--data d --lr .01 --min-lr 1": "--min-lr is 1, want at most the 0.01 of --lr",
+	} {
+		_, err := program(t.Context(), strings.Fields(line)...)
+		var wrong console.UsageError
+		require.ErrorAs(t, err, &wrong, line)
+		assert.Contains(t, err.Error(), want)
+		assert.NotContains(t, err.Error(), "defined")
+	}
+	_, err := program(t.Context(), "-data", "none", "-out", t.TempDir())
+	assert.EqualError(t, err, "--data none: no such folder")
 }
 
 // Whatever is wrong is said before training, in an error that names it.
@@ -185,7 +224,7 @@ func TestBadInput(t *testing.T) {
 		"negative rate":   {[]string{"-data", good, "-lr", "-1"}, []string{"--lr is -1"}},
 		"rate as a word":  {[]string{"-data", good, "-lr", "fast"}, []string{"fast", "-lr"}},
 		"unknown flag":    {[]string{"-data", good, "-arch", "x"}, []string{"-arch"}},
-		"stray argument":  {[]string{"-data", good, "x"}, []string{`"x" is no flag`}},
+		"stray argument":  {[]string{"-data", good, "x"}, []string{`unexpected "x"`}},
 		"odd window":      {[]string{"-data", good, "-window", "3"}, []string{"-window", "no whole number of windows of 3x3"}},
 		"odd crop window": {[]string{"-data", good, "-window", "2", "-local", "24"}, []string{"--local 24", "3x3 patches are no whole number of windows of 2x2"}},
 		"other optimizer": {[]string{"-data", good, "-optimizer", "lion"}, []string{"-optimizer", "lion", "want adamw or muon"}},

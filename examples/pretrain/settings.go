@@ -7,7 +7,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/data/birds"
@@ -18,11 +22,11 @@ import (
 
 // settings is what the command line says.
 type settings struct {
-	Data    string `knob:"data" group:"Run" arg:"folder" help:"of images, at any depth"`
+	Data    string `knob:"data" group:"Run" arg:"folder" help:"folder of images, at any depth"`
 	Birds   int    `knob:"birds" range:"[0,1073741824]" help:"draw so many birds for each epoch in place of --data"`
-	SkipBad bool   `knob:"skip-bad" help:"go on without images that cannot be read"`
-	Out     string `knob:"out" default:"pretrain-out" arg:"folder" help:"for results"`
-	Resume  bool   `knob:"resume" help:"go on with the unfinished run in --out"`
+	SkipBad bool   `knob:"skip-bad" help:"skip unreadable images (default: list them and stop)"`
+	Out     string `knob:"out" default:"pretrain-out" arg:"folder" help:"folder of the results"`
+	Resume  bool   `knob:"resume" help:"continue the unfinished run in --out; the result is bit-for-bit that of an uninterrupted run"`
 	Type    string `knob:"type" default:"f32" choices:"f32 f16" help:"of the weights in backbone.safetensors, f32 or f16"`
 
 	KNN      string `knob:"knn" group:"k-NN test" arg:"folder" help:"of labelled images, CLASS/IMAGE or CUB's layout: after epochs, the nearest 20 images of the training part, or half, vote for the class of each other image; with --birds, by default drawn species"`
@@ -35,21 +39,27 @@ type settings struct {
 	Kin    float64 `knob:"kin" default:"0" range:"[0,1]" arg:"share" help:"of their traits that the --birds of a piece have from one ancestor, rising from 0 over the first six tenths of the epochs: only the few other traits tell them apart"`
 }
 
-const about = `pretrain teaches a vision transformer to see, without labels, from a folder of images, by self-distillation
-(DINO: Caron et al., arXiv 2104.14294): a student learns to say of each part of an image what its teacher, the student's
-moving average, says of other parts.
+const about = `pretrain teaches a vision transformer to see, without labels, from a folder of images, by self-distillation (DINO:
+Caron et al., arXiv 2104.14294): a student learns to say of each part of an image what its teacher, the student's
+EMA, says of other parts.
 
-  pretrain --data photographs --out out
-      trains; stop it at any time and go on with the same line and --resume
-  pretrain --data photographs --knn CUB_200_2011 --out out
-      also tests after every epoch how well the features find images of the same species
-  pretrain --birds 6400 --contrast 0.2 --kin 0.85 --scenes 2 --locals 0 --early 64 --dim 192 --depth 3 --heads 12 --window 2 \
-      --global-area 0.9 --jitter 0.1 --optimizer muon --lr 0.005 --warmup 0.3 --epochs 70 --last-decay 0.04 --type f16 --out out
-      draws 6,400 birds for each epoch, and tells them apart by MoCo v3: so the library's own weights were made
+It takes many images and many hours: 5,000 photographs and 100 epochs about half a day on two cores. The program says how
+many images a second it sees, and how long the epoch takes. Stop it at any time and continue with the same line and
+--resume.
 
 After every epoch, --out holds backbone.safetensors (the teacher's weights under DINO's names, with their architecture),
-backbone.json (the architecture again), metrics.csv, curves.png and, until the end, state.safetensors.
+which cub train takes as --weights, backbone.json (the architecture again), metrics.csv, curves.png and, until the end,
+state.safetensors.
 
+Usage:
+  pretrain [flags]
+
+Examples:
+  pretrain --data photographs --out out
+  # after every epoch also test how well the features find images of the same species
+  pretrain --data photographs --knn CUB_200_2011 --out out
+  # draw 6,400 birds for each epoch, and tell them apart by MoCo v3: so the library's own weights were made
+  pretrain --birds 6400 --contrast 0.2 --kin 0.85 --scenes 2 --locals 0 --early 64 --dim 192 --depth 3 --heads 12 --window 2 --global-area 0.9 --jitter 0.1 --optimizer muon --lr 0.005 --warmup 0.3 --epochs 70 --last-decay 0.04 --type f16 --out out
 `
 
 // mostDrawn is how many images of each species the k-NN test draws at most: all are kept in memory.
@@ -59,22 +69,33 @@ const mostDrawn = 1000
 func parse(args []string, stdout io.Writer) (*settings, error) {
 	s := &settings{}
 	knob.Defaults(s)
+	switch {
+	case len(args) == 0:
+	case args[0] == "help":
+		args = []string{"-h"}
+	case slices.Contains([]string{"version", "-version", "--version"}, args[0]):
+		_, err := fmt.Fprintln(stdout, "pretrain "+console.Version())
+		return nil, err
+	}
 	fs := flag.NewFlagSet("pretrain", flag.ContinueOnError)
 	fs.SetOutput(io.Discard) // run prints errors and help
 	for k := range knob.Walk(s) {
 		fs.Var(k, k.Flag, k.Help)
 	}
-	err := cmp.Or(fs.Parse(args), knob.Check(s), s.Config.Validate())
+	err := cmp.Or(fs.Parse(args), swallowed(fs), knob.Check(s), s.Config.Validate())
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		*s = settings{}
 		knob.Defaults(s)
-		fmt.Fprint(stdout, about)
-		return nil, knob.Usage(stdout, knob.Walk(s))
+		width := console.Width()
+		fmt.Fprintln(stdout, console.Wrap(about, width))
+		return nil, knob.UsageIn(stdout, knob.Walk(s), width)
 	case err != nil:
-		return nil, console.UsageError{Err: err}
+		return nil, console.UsageError{Err: flagError(fs, err)}
+	case fs.NArg() > 0 && isFolder(fs.Arg(0)):
+		return nil, console.Usagef("unexpected %q: a folder of images goes in --data", fs.Arg(0))
 	case fs.NArg() > 0:
-		return nil, console.Usagef("%q is no flag: every argument needs a flag before it, such as --data", fs.Arg(0))
+		return nil, console.Usagef("unexpected %q: want flags alone, such as --data; -h explains them", fs.Arg(0))
 	case s.Data == "" && s.Birds == 0:
 		return nil, console.Usagef("--data is missing: the folder of images; or --birds, how many to draw")
 	case s.Data != "" && s.Birds != 0:
@@ -89,6 +110,45 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	return s, nil
 }
 
+// flagError says more about the error of a flag; those of package flag are text alone.
+func flagError(fs *flag.FlagSet, err error) error {
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		var names []string
+		fs.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+		if near := data.Nearest(names, name); data.Distance(near, name) <= 2 {
+			return fmt.Errorf("no flag --%s, the nearest is --%s; -h lists all", name, near)
+		}
+		return fmt.Errorf("no flag --%s; -h lists all", name)
+	}
+	if name, ok := strings.CutPrefix(err.Error(), "flag needs an argument: -"); ok {
+		return fmt.Errorf("--%s has no value", name)
+	}
+	for _, format := range []string{"invalid value %q for flag -%s", "invalid boolean value %q for -%s"} {
+		var value, name string
+		if n, _ := fmt.Sscanf(err.Error(), format, &value, &name); n == 2 {
+			_, want, _ := strings.Cut(err.Error(), name+" ")
+			return fmt.Errorf("--%s is %q, %s", strings.TrimSuffix(name, ":"), value, want)
+		}
+	}
+	return err
+}
+
+// swallowed returns an error for a flag that took the next one for its value.
+func swallowed(fs *flag.FlagSet) (err error) {
+	fs.Visit(func(f *flag.Flag) {
+		value := f.Value.String()
+		if name := strings.TrimLeft(value, "-"); name != value && fs.Lookup(name) != nil && err == nil {
+			err = fmt.Errorf("--%s has no value: --%s comes next", f.Name, name)
+		}
+	})
+	return err
+}
+
+func isFolder(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
 // images opens --data or returns --birds to draw.
 func (s *settings) images(ctx context.Context, c *console.Console) (pretrain.Images, error) {
 	if s.Birds > 0 {
@@ -98,6 +158,9 @@ func (s *settings) images(ctx context.Context, c *console.Console) (pretrain.Ima
 		}, nil
 	}
 	f, err := pretrain.OpenFolder(data.Dir(s.Data))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("--data %s: no such folder", s.Data)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--data: %w", err)
 	}

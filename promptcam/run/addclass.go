@@ -176,6 +176,9 @@ func (a *addition) extend(ctx context.Context) (*promptcam.Model, error) {
 	}
 	a.Observer.say(Note, "%s, class %d: %d photographs to train on, %d to test; %d images of the %d classes before it",
 		a.name, len(a.old.Classes)+1, len(a.photos), len(a.held), len(a.negatives), len(a.old.Classes))
+	if n := len(a.photos) + len(a.held); n < fewTest {
+		a.Observer.say(Warning, "%d photographs of %s are few: want %d or more to learn from, and to tell how well that went", n, a.name, fewTest)
+	}
 	c.Seed, c.Progress = uint64(a.Seed), a.Observer.meter(c.Epochs*l.Len()).step
 	return promptcam.Extend(ctx, a.old, l, c)
 }

@@ -2,10 +2,20 @@ package console
 
 import (
 	"os"
+	"runtime/debug"
 	"strings"
 
 	"golang.org/x/term"
 )
+
+// Version returns the version of the program, which names the commit, and of Go.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version + ", " + info.GoVersion
+}
 
 // Width returns how many columns help takes: those of the terminal on standard output, at least 60 and at
 // most 120, and 80 where there is none.
