@@ -13,7 +13,7 @@ import (
 // single images by the ranks of their losses. A Share of 0 turns it off: an epoch has each image once.
 // At 1 a class of loss 0 would never be drawn again.
 type HardExamples struct {
-	Share float64 `knob:"hard" json:"hard" group:"Training" default:"0" range:"[0,1)" arg:"share" help:"share of an epoch in which images are drawn in proportion to the last loss of their class (hard-example sampling), the rest uniformly; training loss and accuracy are then those of the images drawn; 0: each image once"`
+	Share float64 `knob:"hard" json:"hard" group:"Training" default:"0" range:"[0,1)" arg:"share" help:"share of each epoch sampled by class loss, hard classes more often (hard-example sampling), the rest uniformly; training loss and accuracy are then those of the images drawn; 0: each image once"`
 	From  float64 `knob:"hard-from" json:"hard-from" default:"0" range:"[0,1]" arg:"share" help:"share of the epochs after which hard-example sampling begins; before that, each image is seen once"`
 }
 

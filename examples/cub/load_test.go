@@ -289,6 +289,7 @@ func TestExplain(t *testing.T) {
 	fails(t, []string{"-explain", red}, "it is a command: cub explain")
 	fails(t, []string{"explain", red}, "--model is missing")
 	fails(t, load, "give a photograph or a folder of them")
+	assert.Regexp(t, `^\S+0.jpg: \w+, \d+\.\d %: \S+-maps.png\n$`, must(t, append(load, red, "--quiet")...))
 }
 
 func pictureSize(t *testing.T, path string) image.Point {

@@ -119,7 +119,7 @@ func TestInterruptedBeforeTheEpochsAreKnown(t *testing.T) {
 	for _, line := range []string{"epoch 1/900", "features computed"} {
 		ctx, cancel := context.WithCancel(t.Context())
 		err := command(ctx, args, watcher{func(printed string) {
-			if strings.HasPrefix(printed, line) {
+			if strings.Contains(printed, line) {
 				cancel()
 			}
 		}}, io.Discard)

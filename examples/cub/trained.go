@@ -23,7 +23,7 @@ import (
 // trained is what the commands that use a trained model work with.
 type trained struct {
 	source
-	Model   string           `knob:"model" group:"Model" arg:"file" help:"the trained model: model.safetensors or the folder that it is in, or a checkpoint of the authors' code, which needs no --weights"`
+	Model   string           `knob:"model" group:"Model" arg:"file" help:"the trained model: model.safetensors or the folder that it is in, or a checkpoint of the authors' code, which holds its backbone. Other models' backbones are looked for where they were in training, as weights.txt beside the model says, unless --weights names them"`
 	Compare words            `knob:"compare" group:"Results" arg:"list" help:"classes, by name or number, whose maps are shown beside those of the predicted one"`
 	file    *checkpoint.File // the model's
 }
@@ -188,7 +188,7 @@ func evaluateCommand(c *console.Console) *cobra.Command {
 		Long: `Tests a trained model on the test images of a folder and writes the report, metrics.json and predictions.csv
 to --out: the folder's own test split or, where it has none, all images but those that the model was trained on,
 which images.csv beside the model lists. --test 0.2 tests that share of each class, chosen by --seed.`,
-		Example: "  cub evaluate --model out --weights vit_tiny_patch16_224.safetensors --data CUB_200_2011 --out test",
+		Example: "  cub evaluate --model out --data CUB_200_2011 --out test",
 	}
 	return t.command(cmd, "data out test seed", tested, run.HistoryFile, func(ctx context.Context, _ []string) error {
 		if err := t.open(ctx); err != nil {
@@ -274,7 +274,7 @@ func explainCommand(c *console.Console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "explain PHOTO|FOLDER...", Args: some("a photograph or a folder of them"), Short: "Show what a trained model attends to in photographs",
 		Long:    "Draws the attention maps of the predicted class, top-ranked head first, into one picture per photograph in --out, and describes them.",
-		Example: "  cub explain --model out --weights vit_tiny_patch16_224.safetensors oriole.jpg --compare Scott_Oriole --out maps",
+		Example: "  cub explain --model out oriole.jpg --compare Scott_Oriole --out maps",
 	}
 	return t.command(cmd, "compare out top", loaded+"compare out top blur scale colormap", "", func(ctx context.Context, args []string) error {
 		m, photos, err := t.read(ctx, args)
@@ -290,6 +290,11 @@ func explainCommand(c *console.Console) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if c.Quiet {
+				x := e.Explanation
+				c.Result(fmt.Sprintf("%s: %s, %.1f %%: %s", e.Path, m.Classes[x.Predicted()], 100*x.Probabilities[x.Predicted()], e.Picture))
+				continue
+			}
 			c.Result(e.Text + e.Picture)
 		}
 		return nil
@@ -303,7 +308,7 @@ func predictCommand(c *console.Console) *cobra.Command {
 		Long: `Prints one row per photograph: path, predicted class and probability, the runner-up, the top-ranked head and the
 row and column of its hottest patch, all counted from 0. A photograph that cannot be read has an error in its
 row. cub explain says whether the prediction needs its maps.`,
-		Example: "  cub predict --model out --weights vit_tiny_patch16_224.safetensors photographs > predictions.csv",
+		Example: "  cub predict --model out photographs > predictions.csv",
 	}
 	return t.command(cmd, "skip-bad", loaded+"blur skip-bad", "", func(ctx context.Context, args []string) error {
 		table := c.Table()
@@ -322,7 +327,7 @@ func addClassCommand(c *console.Console) *cobra.Command {
 		Long: `Trains the prompt of one new class, named after the folder of its photographs, and writes the model with it to
 --out. The other prompts stay as they are. With --data, photographs of the other classes teach the new prompt
 where to stop; without, it takes some of theirs.`,
-		Example: "  cub add-class --model out --weights vit_tiny_patch16_224.safetensors Altamira_Oriole --data CUB_200_2011 --out more",
+		Example: "  cub add-class --model out Altamira_Oriole --data CUB_200_2011 --out more",
 	}
 	return t.command(cmd, "data out test seed", opened+"views", run.MetricsFile, func(ctx context.Context, args []string) error {
 		if t.Data != "" {
