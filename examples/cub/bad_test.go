@@ -193,6 +193,8 @@ func TestMistypedCommandLines(t *testing.T) {
 		"help bogus":          `unknown command "bogus", want one of`,
 		"trian":               "the nearest is train",
 		"explian p.jpg":       "the nearest is explain",
+		"compare a.jpg":       `unknown command "compare": it is cub explain --model MODEL --compare CLASS PHOTO...`,
+		"test":                "it is cub evaluate --model MODEL",
 		"eval":                "the nearest is evaluate",
 		"addclass":            "the nearest is add-class",
 		"add_class --x":       "the nearest is add-class",

@@ -103,7 +103,7 @@ func TestLoadRefuses(t *testing.T) {
 	require.NoError(t, os.Remove(filepath.Join(out, "weights.txt")))
 	fails(t, load, "--weights is missing", "tiny", "SHA-256")
 	fails(t, append(load, "-weights", weights, "-out", out), "--out "+out+" holds the results of a training")
-	fails(t, append(load, "-weights", other), model, "was trained on backbone tiny with SHA-256")
+	fails(t, append(load, "-weights", other), "--weights "+other+": ", model, "was trained on backbone tiny with SHA-256")
 	fails(t, append(load, "-weights", model), "--weights "+model+" is a trained Prompt-CAM, which does not hold its backbone")
 	fails(t, append(load, "-weights", weights, "-epochs", "3"), "cub evaluate has no flag --epochs")
 	fails(t, append(load, "-weights", weights, "-size", "64"), "--arch and --size are stated by "+model)
@@ -172,6 +172,9 @@ func TestModelOrFolder(t *testing.T) {
 	unfinished := t.TempDir()
 	write(t, filepath.Join(unfinished, "state.safetensors"), "")
 	fails(t, explain(unfinished), "the training in this folder has not ended: cub train with the same flags and --resume continues it")
+	add := []string{"add-class", "--model", out, "--weights", weights, "--out", t.TempDir()}
+	fails(t, append(add, filepath.Join(out, "none")), "none: no such folder")
+	fails(t, append(add, photo), photo+" is a file, want the folder of the new class's photographs")
 	for _, classes := range []string{"200", "0", "Gren", "red,mauve"} {
 		misused(t, "--compare: no class", append(explain(out), "--compare", classes)...)
 	}

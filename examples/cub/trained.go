@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -121,6 +122,9 @@ func (t *trained) load(ctx context.Context) (*promptcam.Model, error) {
 		return nil, fmt.Errorf("--weights %s is not the %s that %s was trained on: %w", t.Weights, arch.Name, path, err)
 	}
 	m, err := promptcam.Load(t.file, b)
+	if errors.Is(err, promptcam.ErrWrongBackbone) {
+		return nil, fmt.Errorf("--weights %s: %w", t.Weights, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("--model: %w", err)
 	}
@@ -330,6 +334,12 @@ where to stop; without, it takes some of theirs.`,
 		Example: "  cub add-class --model out Altamira_Oriole --data CUB_200_2011 --out more",
 	}
 	return t.command(cmd, "data out test seed", opened+"views", run.MetricsFile, func(ctx context.Context, args []string) error {
+		if isFile(args[0]) {
+			return console.Usagef("%s is a file, want the folder of the new class's photographs", args[0])
+		}
+		if !exists(args[0]) {
+			return fmt.Errorf("%s: no such folder", args[0])
+		}
 		if t.Data != "" {
 			if err := t.open(ctx); err != nil {
 				return err

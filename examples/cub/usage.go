@@ -32,6 +32,19 @@ var unflagged = map[string]string{
 	"add-class --name": "the new class has the name of its folder",
 }
 
+// otherWords are commands of other programs, and what does their job here.
+var otherWords = map[string]string{
+	"test":     "cub evaluate --model MODEL --data FOLDER",
+	"report":   "cub evaluate --model MODEL --data FOLDER",
+	"classify": "cub predict --model MODEL PHOTO|FOLDER...",
+	"compare":  "cub explain --model MODEL --compare CLASS PHOTO...",
+	"show":     "cub explain --model MODEL PHOTO...",
+	"info":     "cub inspect FILE",
+	"resume":   "cub train --resume, with the flags of the training",
+	"download": "cub train --download",
+	"pretrain": "a program of its own, go run ./examples/pretrain",
+}
+
 // flagError says more about a wrong flag.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
@@ -104,6 +117,9 @@ func unknownCommand(root *cobra.Command, name string) error {
 		if !cmd.Hidden {
 			all = append(all, cmd.Name())
 		}
+	}
+	if now, ok := otherWords[name]; ok {
+		return console.Usagef("unknown command %q: it is %s", name, now)
 	}
 	if near, ok := nearest(all, name); ok {
 		return console.Usagef("unknown command %q, the nearest is %s; cub -h lists all", name, near)
