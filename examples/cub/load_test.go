@@ -178,6 +178,9 @@ func TestModelOrFolder(t *testing.T) {
 	for _, classes := range []string{"200", "0", "Gren", "red,mauve"} {
 		misused(t, "--compare: no class", append(explain(out), "--compare", classes)...)
 	}
+	for _, classes := range []string{"red,9", "rde,blue", "red", "red,red"} {
+		misused(t, "--classes: ", append(train, weights, "--classes", classes)...)
+	}
 	misused(t, "classes are 1 to 3", append(explain(out), "--compare", "200")...)
 }
 

@@ -91,6 +91,12 @@ func (s *source) open(ctx context.Context) error {
 		if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "data: open ") {
 			err = fmt.Errorf("%s: %w", dir, inner)
 		}
+		if len(s.Classes) == 0 {
+			return fmt.Errorf("--data: %w", err)
+		}
+		if _, whole := run.OpenSet(dir, s.Recipe); whole == nil {
+			return console.Usagef("--classes: %w", err)
+		}
 		return fmt.Errorf("--data, --classes: %w", err)
 	}
 	if left := data.LeftOut(s.Set.Skipped); left != "" {
