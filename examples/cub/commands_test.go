@@ -25,6 +25,7 @@ func TestSpelling(t *testing.T) {
 		"-h":                         "-h",
 		"--version":                  "--version",
 		"train -mode deep -h all":    "train --mode deep -h --help-all --help",
+		"train --help all":           "train --help --help-all --help",
 		"explain -model m -- -a.jpg": "explain --model m -- -a.jpg",
 	} {
 		assert.Equal(t, want, strings.Join(spelling(strings.Fields(given)), " "), given)

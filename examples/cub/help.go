@@ -62,7 +62,7 @@ func helpCommand() *cobra.Command {
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			root := cmd.Root()
-			if len(args) == 0 {
+			if len(args) == 0 || args[0] == "all" {
 				return root.Help()
 			}
 			about, _, err := root.Find(args[:1])

@@ -25,6 +25,9 @@ func command(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	root := commands(c)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
+	if err := hyphenated(args); err != nil {
+		return err
+	}
 	args = spelling(args)
 	root.SetArgs(args)
 	if !strings.HasPrefix(args[0], "-") {
@@ -84,7 +87,8 @@ func spelling(args []string) []string {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") && !slices.Contains([]string{"-h", "--help", "-v", "--version"}, args[0]) {
 		args = append([]string{"train"}, args...)
 	}
-	if i := slices.Index(args, "-h"); i > 0 && i+1 < len(args) && args[i+1] == "all" {
+	help := func(a string) bool { return a == "-h" || a == "--help" }
+	if i := slices.IndexFunc(args, help); i > 0 && i+1 < len(args) && args[i+1] == "all" {
 		args[i+1] = "--help-all"
 	}
 	if slices.Contains(args, "--help-all") {

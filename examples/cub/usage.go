@@ -45,6 +45,27 @@ var otherWords = map[string]string{
 	"pretrain": "a program of its own, go run ./examples/pretrain",
 }
 
+// otherFlags are flags of other programs, and those that do their job here.
+var otherFlags = map[string]string{
+	"learning-rate": "lr", "backbone": "weights", "pretrained": "weights", "images": "data", "input": "data", "checkpoint": "model",
+}
+
+// dashes are what word processors and web pages make of hyphens.
+const dashes = "\u2010\u2011\u2012\u2013\u2014\u2212"
+
+// hyphenated returns an error for a flag behind another kind of dash than hyphens.
+func hyphenated(args []string) error {
+	for _, a := range args {
+		if a == "--" {
+			break
+		}
+		if name := strings.TrimLeft(a, "-"+dashes); name != "" && strings.ContainsAny(a[:len(a)-len(name)], dashes) && !exists(a) {
+			return console.Usagef("%q begins with a dash that is no hyphen, want --%s", a, name)
+		}
+	}
+	return nil
+}
+
 // flagError says more about a wrong flag.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
@@ -88,6 +109,8 @@ func unknownFlag(cmd *cobra.Command, unknown *pflag.NotExistError) error {
 	}
 	if now, ok := unflagged[cmd.Name()+" "+typed]; ok {
 		text += ": " + now
+	} else if now, ok := otherFlags[name]; ok && slices.Contains(names, now) {
+		text += ": it is --" + now
 	} else if near, ok := nearest(names, name); ok {
 		text += ", the nearest is --" + near
 	} else if len(elsewhere) > 0 {
@@ -101,13 +124,17 @@ func nearest(words []string, typed string) (near string, ok bool) {
 	if len(words) == 0 || typed == "" {
 		return "", false
 	}
-	for _, word := range words {
-		if len(typed) > 2 && strings.HasPrefix(word, typed) {
-			return word, true
+	if near = data.Nearest(words, typed); data.Distance(near, typed) <= min(2, len(typed)-1) {
+		return near, true
+	}
+	near = ""
+	for _, word := range words { // --output, or eval
+		begins := strings.HasPrefix(word, typed) || strings.HasPrefix(typed, word)
+		if begins && min(len(word), len(typed)) > 2 && len(word) > len(near) {
+			near = word
 		}
 	}
-	near = data.Nearest(words, typed)
-	return near, data.Distance(near, typed) <= min(2, len(typed)-1)
+	return near, near != ""
 }
 
 // unknownCommand is the error for a first argument that is no command.
