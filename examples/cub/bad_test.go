@@ -221,6 +221,7 @@ func TestMistypedCommandLines(t *testing.T) {
 		"train --weight w":        "no flag --weight, the nearest is --weights; cub train -h all",
 		"train --epoch 10":        "the nearest is --epochs",
 		"train --colourmap jet":   "the nearest is --colormap",
+		"train --model m p":       "no flag --model, which is one of cub add-class, evaluate,",
 		"train --output o":        "the nearest is --out;",
 		"train --batch-size 3":    "the nearest is --batch;",
 		"train --skip_bad":        "the nearest is --skip-bad",

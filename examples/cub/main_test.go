@@ -109,7 +109,7 @@ func TestLayouts(t *testing.T) {
 		_, stderr, err := cub(t, t.Context(), append(common, "-data", filepath.Join(data, "images"), "-out", out)...)
 		require.NoError(t, err)
 		assert.Contains(t, stderr, "--data "+data+" has the published test images")
-		assert.Contains(t, stderr, "--out "+out+" holds the results of another run")
+		assert.Contains(t, stderr, "--out "+out+" holds the results of an earlier run; they will be overwritten")
 	})
 	for _, test := range []string{"val", "test"} {
 		t.Run("train and "+test, func(t *testing.T) {

@@ -111,10 +111,10 @@ func unknownFlag(cmd *cobra.Command, unknown *pflag.NotExistError) error {
 		text += ": " + now
 	} else if now, ok := otherFlags[name]; ok && slices.Contains(names, now) {
 		text += ": it is --" + now
-	} else if near, ok := nearest(names, name); ok {
-		text += ", the nearest is --" + near
 	} else if len(elsewhere) > 0 {
 		text += ", which is one of cub " + strings.Join(elsewhere, ", ")
+	} else if near, ok := nearest(names, name); ok {
+		text += ", the nearest is --" + near
 	}
 	return fmt.Errorf("%s; %s %s lists its flags", text, cmd.CommandPath(), help)
 }

@@ -112,7 +112,7 @@ func (j *Job) fresh() error {
 		return fmt.Errorf("--out %s holds an unfinished run: resume it (--resume), or choose another --out", j.Out)
 	}
 	if exists(j.path(MetricsFile)) {
-		j.Observer.say(Warning, "--out %s holds the results of another run, which this one's will replace when it ends", j.Out)
+		j.Observer.say(Warning, "--out %s holds the results of an earlier run; they will be overwritten when this run ends. Choose another --out to keep them", j.Out)
 	}
 	return nil
 }

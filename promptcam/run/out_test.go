@@ -115,7 +115,7 @@ func TestResumeInTheFolderOfAnotherRun(t *testing.T) {
 		_, err = other.Resume(t.Context(), b)
 		require.NoError(t, err, name)
 		assert.Contains(t, strings.Join(*said, "\n"), "no epoch had finished in "+j.Out)
-		assert.Contains(t, strings.Join(*said, "\n"), "holds the results of another run")
+		assert.Contains(t, strings.Join(*said, "\n"), "holds the results of an earlier run")
 		_, err = other.Resume(t.Context(), b)
 		require.ErrorContains(t, err, "has finished", name)
 	}

@@ -116,7 +116,7 @@ func TestNothingOfAnEarlierRunIsLeft(t *testing.T) {
 	assert.Contains(t, *said, "! 3 test images are few: each is 33 points of accuracy")
 	_, err = j.Train(t.Context(), backbone(t))
 	require.NoError(t, err)
-	assert.Contains(t, strings.Join(*said, "\n"), "! --out "+j.Out+" holds the results of another run")
+	assert.Contains(t, strings.Join(*said, "\n"), "! --out "+j.Out+" holds the results of an earlier run; they will be overwritten")
 }
 
 func TestALossAboveThatOfGuessingIsWarnedOf(t *testing.T) {
