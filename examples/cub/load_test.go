@@ -242,7 +242,7 @@ func TestWeightsAreDescribed(t *testing.T) {
 	args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "1", "-samples", "0", "-out", t.TempDir()}
 	_, stderr, err := cub(t, t.Context(), args...)
 	require.NoError(t, err)
-	assert.Contains(t, stderr, "--weights "+weights+": tensors beside the backbone, left aside: 2 (criterion.weight, n_averaged ...)")
+	assert.Contains(t, stderr, "--weights "+weights+": left aside what is no part of the backbone: criterion.weight, n_averaged")
 
 	fails(t, append(args, "-arch", "dino-vitb16"), `the weights are a ViT of 3 blocks of width 24 with patches of 8 pixels, architecture "dino-vitb16" is a ViT-B/16`)
 	fails(t, append(args, "-arch", "vit_tiny"), "--arch", `no preset "vit_tiny"; near it: augreg-vitti16`)

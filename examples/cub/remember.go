@@ -3,10 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
@@ -34,7 +34,7 @@ func (s *source) remember() error {
 // file of that name in the model's folder or the present one. was is the path in training; both are empty if
 // nothing is remembered, and path alone if there is no such file.
 func (t *trained) recall() (path, was string) {
-	text, err := os.ReadFile(filepath.Join(t.ModelDir, weightsFile))
+	text, err := data.ReadText(nil, filepath.Join(t.ModelDir, weightsFile))
 	if err != nil {
 		return "", "" // older, or without its folder
 	}

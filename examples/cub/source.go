@@ -234,11 +234,24 @@ func (s *source) loadBackbone(ctx context.Context) (*vit.Model, error) {
 	if err != nil {
 		return nil, s.misfit(f, c, err)
 	}
+	if others := f.Others(); f.Key() != "" && len(others) > 0 {
+		s.console.Warn(fmt.Sprintf("--weights %s: took %s, left %s aside: %[1]s#KEY takes another", s.Weights, f.Key(), few(others)))
+	}
 	if aside := vit.Aside(f); len(aside) > 0 {
-		some := strings.Join(aside[:min(3, len(aside))], ", ")
-		s.console.Warn(fmt.Sprintf("--weights %s: tensors beside the backbone, left aside: %d (%s ...)", s.Weights, len(aside), some))
+		s.console.Warn(fmt.Sprintf("--weights %s: left aside what is no part of the backbone: %s", s.Weights, few(aside)))
 	}
 	return m, nil
+}
+
+// few names at most three of a file's tensors or dicts, and counts the rest.
+func few(names []string) string {
+	for i, name := range names {
+		names[i] = data.Printable(name)
+	}
+	if n := len(names) - 3; n > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:3], ", "), n)
+	}
+	return strings.Join(names, ", ")
 }
 
 // misfit says more about the error of loading weights as architecture c.
