@@ -61,6 +61,9 @@ func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture str
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	if p := e.Predicted(); slices.Contains(compare, p) {
+		j.Observer.say(Warning, "%s is predicted as %s: with itself there is nothing to compare", data.Printable(path), data.Printable(m.Classes[p]))
+	}
 	title := filepath.Base(path)
 	if model := folderName(j.ModelDir); model != "" {
 		title += ", model " + model

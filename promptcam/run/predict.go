@@ -54,8 +54,8 @@ func (j *Job) Predict(ctx context.Context, m *promptcam.Model, photos []string) 
 		switch {
 		case unreadable > 0 && unreadable == len(photos):
 			yield(Prediction{}, fmt.Errorf("none of %d photographs can be read, the first: %w", unreadable, first))
-		case unreadable > 0 && j.SkipBad:
-			j.Observer.say(Warning, "%d of %d photographs cannot be read", unreadable, len(photos))
+		case unreadable > 0:
+			j.Observer.say(Warning, "%d of %d photographs cannot be read, the first: %s", unreadable, len(photos), data.Printable(first.Error()))
 		}
 	}
 }

@@ -196,5 +196,5 @@ func TestRenumberUnicodeForms(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 1, got.Test[0].Class)
 	_, err = renumber(&data.Set{Classes: strings.Fields("a b c d e f g")}, []string{"dog", "a"})
-	assert.EqualError(t, err, "the model knows 2 classes, and 6 of the folder's 7 are not among them: b, c, d, e, f, ...: --classes chooses others alone")
+	assert.EqualError(t, err, "the model knows 2 classes, and 6 of the folder's 7 are not among them: b, c, d, e, f, ...: move them out of the folder, or name those to use in --classes")
 }

@@ -113,7 +113,7 @@ func renumber(set *data.Set, classes []string) (*data.Set, error) {
 		if len(unknown) > 5 {
 			names += ", ..."
 		}
-		return nil, fmt.Errorf("the model knows %d classes, and %d of the folder's %d are not among them: %s: --classes chooses others alone",
+		return nil, fmt.Errorf("the model knows %d classes, and %d of the folder's %d are not among them: %s: move them out of the folder, or name those to use in --classes",
 			len(classes), len(unknown), len(set.Classes), names)
 	}
 	again := *set

@@ -199,7 +199,8 @@ func (t *training) epochs(ctx context.Context) error {
 		if e.Seconds >= longEpoch || milestone(e.Number, t.Epochs) {
 			t.Observer.say(Note, "%s  lr %.3g  %.1f images/s  %.1f s", line, e.LR, rate, e.Seconds)
 		}
-		if guess := t.guess(); e.Loss > 1.5*guess && !warned {
+		// At first it may be: heads of many views and hidden patches take some epochs.
+		if guess := t.guess(); e.Loss > 1.5*guess && 4*e.Number > t.Epochs && !warned {
 			warned = true
 			t.Observer.say(Warning, "the loss, %.4g, is above that of guessing, %.2f: try an --lr below %g", e.Loss, guess, t.Schedule.Base)
 		}
