@@ -114,11 +114,11 @@ func write(ctx context.Context, dir string, c Config) error {
 	if err := os.Chmod(temporary, 0o755); err != nil { // MkdirTemp's is private to its owner
 		return err
 	}
-	unlock, err := machine.Lock(ctx, filepath.Join(temporary, lockFile), func() {})
+	free, err := machine.Occupy(temporary)
 	if err != nil {
 		return err
 	}
-	defer unlock() // perhaps a second time, which does no harm
+	defer free() // perhaps a second time, which does no harm
 	err = c.write(ctx, func(name string) (io.WriteCloser, error) {
 		path := filepath.Join(temporary, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -129,13 +129,9 @@ func write(ctx context.Context, dir string, c Config) error {
 	if err != nil {
 		return err
 	}
-	unlock()
-	os.Remove(filepath.Join(temporary, lockFile)) // which stays on systems without locks
+	free()
 	return machine.Rename(temporary, dir)
 }
-
-// lockFile is locked in a temporary folder while a process draws into it.
-const lockFile = ".lock"
 
 // abandoned is how long after its last change a temporary folder without a lock is nobody's.
 const abandoned = time.Hour
@@ -160,7 +156,7 @@ func sweep(dir string) error {
 
 // dead reports whether nobody draws into a temporary folder any more.
 func dead(temporary string) bool {
-	lock := filepath.Join(temporary, lockFile)
+	lock := filepath.Join(temporary, machine.LockFile)
 	if _, err := os.Lstat(lock); err == nil {
 		unlock, err := machine.TryLock(lock)
 		if err == nil {

@@ -248,17 +248,17 @@ func TestWriteSweeps(t *testing.T) {
 		}
 		return filepath.Join(parent, name)
 	}
-	killed, old := left("birds.1.tmp", lockFile), left("birds.2.tmp")
+	killed, old := left("birds.1.tmp", machine.LockFile), left("birds.2.tmp")
 	require.NoError(t, os.Chtimes(old, time.Time{}, time.Now().Add(-2*abandoned)))
-	alive, born := left("birds.3.tmp", lockFile), left("birds.4.tmp")
-	unlock, err := machine.TryLock(filepath.Join(alive, lockFile))
+	alive, born := left("birds.3.tmp", machine.LockFile), left("birds.4.tmp")
+	unlock, err := machine.TryLock(filepath.Join(alive, machine.LockFile))
 	require.NoError(t, err)
-	others := []string{left("birds.x.tmp", lockFile), left("birds.5", lockFile), left("other.6.tmp", lockFile)}
+	others := []string{left("birds.x.tmp", machine.LockFile), left("birds.5", machine.LockFile), left("other.6.tmp", machine.LockFile)}
 
 	require.NoError(t, Write(t.Context(), dir, small()))
 	assert.NoDirExists(t, killed)
 	assert.NoDirExists(t, old)
-	assert.NoFileExists(t, filepath.Join(dir, lockFile))
+	assert.NoFileExists(t, filepath.Join(dir, machine.LockFile))
 	for _, path := range append(others, alive, born) {
 		assert.FileExists(t, filepath.Join(path, "images", "a.png"), path)
 	}
