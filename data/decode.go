@@ -47,12 +47,6 @@ type source struct {
 	jpeg *jpeg.Decoder
 }
 
-// open returns s at its start.
-func (s *source) open() io.Reader {
-	s.r.Reset(s.data)
-	return s
-}
-
 func (s *source) Read(p []byte) (int, error) {
 	if err := s.ctx.Err(); err != nil {
 		return 0, err
@@ -181,7 +175,6 @@ func (d *decoder) decode(ctx context.Context, data []byte, name string) (*RGB, e
 	if err != nil {
 		return fail(err)
 	}
-	s.over = false // a header may be read in chunks longer than the file
 	decoded, err := f.decode(s, c)
 	if err != nil {
 		return fail(f.explain(err, s.over))

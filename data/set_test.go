@@ -266,7 +266,7 @@ func TestSplit(t *testing.T) {
 	_, alone := Split(one(items), 0.1, 7)
 	assert.Equal(t, one(held), alone)
 
-	train, held = Split(items, 0.99, 1)
+	train, _ = Split(items, 0.99, 1)
 	assert.Equal(t, []int{1, 1, 1, 1, 1, 1}, count(train))
 	train, held = Split(items, 0, 1)
 	assert.Equal(t, items, train)

@@ -11,5 +11,5 @@
 // If the publisher gives no hash, the first download checks the size alone and writes the SHA-256 beside the
 // file; later calls check that.
 //
-// Neither function is safe against another process doing the same: hold a Lock.
+// Neither function is safe against another process doing the same: hold a lock, as machine.Lock gives.
 package download
