@@ -81,4 +81,7 @@ func TestWords(t *testing.T) {
 	for _, list := range []string{"Jay, blue,red", `red,"Jay, blue"`, "1,red"} {
 		assert.Contains(t, must(t, "data", dir, "--classes", list), "2 classes\n  Jay, blue: ")
 	}
+	model, weights := trainedModel(t, dir)
+	photo := filepath.Join(dir, "red", "0.jpg")
+	must(t, "explain", "--model", model, "--weights", weights, "--compare", "Jay, blue", "--out", t.TempDir(), photo)
 }

@@ -285,10 +285,8 @@ func explainCommand(c *console.Console) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		for _, name := range t.Compare {
-			if _, err := (&data.Set{Classes: m.Classes}).Find(name); err != nil {
-				return console.Usagef("--compare: %w", err)
-			}
+		if _, err := (&data.Set{Classes: m.Classes}).FindAll(t.Compare); err != nil {
+			return console.Usagef("--compare: %w", err)
 		}
 		for e, err := range t.Explain(ctx, m, photos, t.Compare...) {
 			if err != nil {
