@@ -182,15 +182,11 @@ func TestTrainingThatDiverges(t *testing.T) {
 
 // A model of numbers so large that its scores are none is neither tested nor explained.
 func TestScoresThatAreNoNumbers(t *testing.T) {
-	b, dir := backbone(t), photographs(t, 6)
-	j := job(t, dir, short())
-	j.Samples = 0
-	trained, err := j.Train(t.Context(), b)
-	require.NoError(t, err)
-	m := trained.Model
+	dir := photographs(t, 6)
+	m, _, _ := trained(t, backbone(t), dir, nil)
 	m.Head.Weight.Value.Fill(math.MaxFloat32)
 	test := job(t, dir, Quick())
-	_, err = test.Evaluate(t.Context(), m)
+	_, err := test.Evaluate(t.Context(), m)
 	var wrong *promptcam.ScoreError
 	require.ErrorAs(t, err, &wrong)
 	assert.Contains(t, err.Error(), test.Set.Test[0].Path)
@@ -302,39 +298,33 @@ func TestPredictionsTakeLittleMemory(t *testing.T) {
 
 // The results of a test do not stand beside another model.
 func TestEvaluateBesideAnotherModel(t *testing.T) {
-	b, dir := backbone(t), photographs(t, 6)
-	j := job(t, dir, short())
-	j.Samples = 0
-	trained, err := j.Train(t.Context(), b)
-	require.NoError(t, err)
+	dir := photographs(t, 6)
+	m, j, _ := trained(t, backbone(t), dir, nil)
 	test := job(t, dir, Quick())
 	write(t, test.path(ModelFile), read(t, j.path(ModelFile)))
 	test.ModelDir = j.Out
-	_, err = test.Evaluate(t.Context(), trained.Model)
+	_, err := test.Evaluate(t.Context(), m)
 	require.ErrorContains(t, err, "holds a model, beside which")
 	test.ModelDir = test.Out
 	write(t, test.path(TraitsFile), "of another test")
-	_, err = test.Evaluate(t.Context(), trained.Model)
+	_, err = test.Evaluate(t.Context(), m)
 	require.NoError(t, err)
 	assert.Equal(t, []string{MetricsFile, ModelFile, PredictionsFile, ReportFile}, files(t, test))
 }
 
 // Photographs none of which can be read are no success, however they are reported.
 func TestPredictNothing(t *testing.T) {
-	b, dir := backbone(t), photographs(t, 6)
-	j := job(t, dir, short())
-	j.Samples = 0
-	trained, err := j.Train(t.Context(), b)
-	require.NoError(t, err)
+	dir := photographs(t, 6)
+	m, j, _ := trained(t, backbone(t), dir, nil)
 	bad, good := filepath.Join(dir, "bad.jpg"), filepath.Join(dir, "red", "1.png")
 	write(t, bad, "no photograph")
 	for _, skip := range []bool{false, true} {
 		j.SkipBad = skip
 		var table strings.Builder
-		err = WritePredictions(&table, j.Predict(t.Context(), trained.Model, []string{bad, bad}))
+		err := WritePredictions(&table, j.Predict(t.Context(), m, []string{bad, bad}))
 		require.ErrorContains(t, err, "none of 2 photographs can be read, the first: data: "+bad)
 		assert.Equal(t, map[bool]int{false: 3, true: 1}[skip], strings.Count(table.String(), "\n"))
-		require.NoError(t, WritePredictions(&table, j.Predict(t.Context(), trained.Model, []string{bad, good})))
+		require.NoError(t, WritePredictions(&table, j.Predict(t.Context(), m, []string{bad, good})))
 	}
 }
 
@@ -366,12 +356,8 @@ func TestReadOnlyCache(t *testing.T) {
 
 // A description is lines of its own, whatever a class or a photograph is called.
 func TestDescriptionsOfAnyNames(t *testing.T) {
-	b, dir := backbone(t), photographs(t, 6)
-	j := job(t, dir, short())
-	j.Samples = 0
-	trained, err := j.Train(t.Context(), b)
-	require.NoError(t, err)
-	m := trained.Model
+	dir := photographs(t, 6)
+	m, j, _ := trained(t, backbone(t), dir, nil)
 	m.Classes = []string{"a\x1b[2J\nb", "c\u202e", "d\r\xff"}
 	photo := filepath.Join(dir, "x\ny\x1b.png")
 	datatest.Photograph(t, photo, 1, 1)
