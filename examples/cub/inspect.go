@@ -45,9 +45,6 @@ a folder, what each such file in it is.`,
 	}
 }
 
-// weightsNames are how files end that may be read.
-var weightsNames = []string{".safetensors", ".pth", ".pt", ".bin", ".ckpt"}
-
 // inspectFolder prints a line for each file of weights in a folder.
 func inspectFolder(c *console.Console, dir string) error {
 	entries, err := os.ReadDir(dir)
@@ -56,8 +53,7 @@ func inspectFolder(c *console.Console, dir string) error {
 	}
 	found := false
 	for _, e := range entries {
-		ends := func(with string) bool { return strings.HasSuffix(strings.ToLower(e.Name()), with) }
-		if e.IsDir() || !slices.ContainsFunc(weightsNames, ends) {
+		if e.IsDir() || !checkpoint.IsWeights(e.Name()) {
 			continue
 		}
 		found = true
@@ -71,7 +67,7 @@ func inspectFolder(c *console.Console, dir string) error {
 		f.Close() // it is only read
 	}
 	if !found {
-		return fmt.Errorf("%s: no weights (%s) in this folder", dir, strings.Join(weightsNames, ", "))
+		return fmt.Errorf("%s: no weights (.safetensors, .pth, .pt, .bin, .ckpt) in this folder", dir)
 	}
 	return nil
 }

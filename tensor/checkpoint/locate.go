@@ -41,7 +41,7 @@ func inFolder(folder string) (string, error) {
 	var files []string
 	distributed := false
 	for _, e := range list {
-		if !e.IsDir() && isWeights(e.Name()) {
+		if !e.IsDir() && IsWeights(e.Name()) {
 			files = append(files, e.Name())
 		}
 		distributed = distributed || strings.HasSuffix(e.Name(), ".distcp")
@@ -67,8 +67,9 @@ func inFolder(folder string) (string, error) {
 	return "", unreadable{fmt.Errorf("%s: not a regular file but a folder of several weights files: state one of %s", folder, firstOf(files))}
 }
 
-// isWeights reports whether a file's name is one of weights.
-func isWeights(name string) bool {
+// IsWeights reports whether a file in a folder may hold weights, by its name: .safetensors, .pth, .pt, .bin, .ckpt or
+// .pth.tar, but not hidden and not the training_args.bin of transformers.
+func IsWeights(name string) bool {
 	name = strings.ToLower(name)
 	return !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "training_args.bin") &&
 		slices.ContainsFunc([]string{".safetensors", ".pth", ".pt", ".bin", ".ckpt", ".pth.tar"}, func(end string) bool { return strings.HasSuffix(name, end) })

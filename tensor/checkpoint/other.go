@@ -96,7 +96,7 @@ func otherZip(members []*zip.File) error {
 		return errors.New("neither safetensors nor a PyTorch file but an Office document")
 	}
 	for _, m := range members {
-		if isWeights(path.Base(m.Name)) {
+		if IsWeights(path.Base(m.Name)) {
 			return fmt.Errorf("zip archive without data.pkl: not a PyTorch file, but %s is in it: unpack it", clean(m.Name))
 		}
 	}
