@@ -117,7 +117,7 @@ func (l *layout) read() error {
 	case 1:
 	case 2:
 		l.difference = true
-		if l.bits != 8 && l.bits != 16 && l.compression != 7 {
+		if l.bits != 8 && l.bits != 16 && l.compression != compressionJPEG {
 			return Unsupported(fmt.Sprintf("a predictor with samples of %d bits", l.bits))
 		}
 	default:
