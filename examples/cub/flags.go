@@ -66,7 +66,7 @@ func flagged(cmd *cobra.Command, c *console.Console, settings any, common, names
 	})
 	positional := cmd.Args
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		return cmp.Or(swallowed(cmd.Flags()), emptyValue(cmd.Flags()), knob.Check(settings), positional(cmd, args))
+		return cmp.Or(console.Swallowed(cmd.Flags()), emptyValue(cmd.Flags()), knob.Check(settings), positional(cmd, args))
 	}
 	return cmd
 }
@@ -103,17 +103,6 @@ func grouped(knobs []*knob.Knob) []*knob.Knob {
 		return slices.IndexFunc(knobs, func(other *knob.Knob) bool { return other.Group == k.Group })
 	}
 	return slices.SortedStableFunc(slices.Values(knobs), func(a, b *knob.Knob) int { return first(a) - first(b) })
-}
-
-// swallowed returns an error for a flag that took the next one for its value, as after an empty variable of a
-// shell.
-func swallowed(flags *pflag.FlagSet) (err error) {
-	flags.Visit(func(f *pflag.Flag) {
-		if name, ok := strings.CutPrefix(f.Value.String(), "--"); ok && flags.Lookup(name) != nil && err == nil {
-			err = console.Usagef("--%s has no value: --%s comes next", f.Name, name)
-		}
-	})
-	return err
 }
 
 // words is a list of names divided by commas. Names that hold commas stand in double quotes, as in CSV.

@@ -72,18 +72,10 @@ so on synthetic birds, with a small bundled backbone.`,
 	return root
 }
 
-// spelling returns the arguments with two dashes before long flags, where earlier versions took one, and with
-// the command train where they name none.
+// spelling returns the arguments with two dashes before long flags, and with the command train where they name
+// none.
 func spelling(args []string) []string {
-	args = slices.Clone(args)
-	for i, a := range args {
-		if a == "--" {
-			break
-		}
-		if len(a) > 2 && a[0] == '-' && a[1] >= 'a' && a[1] <= 'z' {
-			args[i] = "-" + a
-		}
-	}
+	args = console.Dashes(args)
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") && !slices.Contains([]string{"-h", "--help", "-v", "--version"}, args[0]) {
 		args = append([]string{"train"}, args...)
 	}

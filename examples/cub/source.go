@@ -136,10 +136,8 @@ func noFolder(dir string) error {
 			names = append(names, e.Name())
 		}
 	}
-	if base := filepath.Base(dir); len(names) > 0 && hint == "" {
-		if near := data.Nearest(names, base); data.Distance(near, base) <= 2 {
-			hint = ", the nearest is " + filepath.Join(filepath.Dir(dir), near)
-		}
+	if near, ok := console.Nearest(names, filepath.Base(dir)); ok && hint == "" {
+		hint = ", the nearest is " + filepath.Join(filepath.Dir(dir), near)
 	}
 	return fmt.Errorf("--data %s: no such folder%s", dir, hint)
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/examples/internal/console"
 )
 
@@ -69,18 +68,10 @@ func hyphenated(args []string) error {
 // flagError says more about a wrong flag.
 func flagError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
-	var bare *pflag.ValueRequiredError
-	var invalid *pflag.InvalidValueError
-	switch {
-	case errors.As(err, &unknown):
+	if errors.As(err, &unknown) {
 		return unknownFlag(cmd, unknown)
-	case errors.As(err, &bare):
-		f := bare.GetFlag()
-		return fmt.Errorf("--%s has no value, want --%[1]s %s", f.Name, strings.ToUpper(f.Value.Type()))
-	case errors.As(err, &invalid):
-		return fmt.Errorf("--%s is %q, %w", invalid.GetFlag().Name, invalid.GetValue(), invalid.Unwrap())
 	}
-	return err
+	return console.FlagError(err)
 }
 
 func unknownFlag(cmd *cobra.Command, unknown *pflag.NotExistError) error {
@@ -113,28 +104,10 @@ func unknownFlag(cmd *cobra.Command, unknown *pflag.NotExistError) error {
 		text += ": it is --" + now
 	} else if len(elsewhere) > 0 {
 		text += ", which is one of cub " + strings.Join(elsewhere, ", ")
-	} else if near, ok := nearest(names, name); ok {
+	} else if near, ok := console.Nearest(names, name); ok {
 		text += ", the nearest is --" + near
 	}
 	return fmt.Errorf("%s; %s %s lists its flags", text, cmd.CommandPath(), help)
-}
-
-// nearest returns the word that was probably meant; ok is false if none is near.
-func nearest(words []string, typed string) (near string, ok bool) {
-	if len(words) == 0 || typed == "" {
-		return "", false
-	}
-	if near = data.Nearest(words, typed); data.Distance(near, typed) <= min(2, len(typed)-1) {
-		return near, true
-	}
-	near = ""
-	for _, word := range words { // --output, or eval
-		begins := strings.HasPrefix(word, typed) || strings.HasPrefix(typed, word)
-		if begins && min(len(word), len(typed)) > 2 && len(word) > len(near) {
-			near = word
-		}
-	}
-	return near, near != ""
 }
 
 // unknownCommand is the error for a first argument that is no command.
@@ -148,7 +121,7 @@ func unknownCommand(root *cobra.Command, name string) error {
 	if now, ok := otherWords[name]; ok {
 		return console.Usagef("unknown command %q: it is %s", name, now)
 	}
-	if near, ok := nearest(all, name); ok {
+	if near, ok := console.Nearest(all, name); ok {
 		return console.Usagef("unknown command %q, the nearest is %s; cub -h lists all", name, near)
 	}
 	if info, err := os.Stat(name); err == nil && info.IsDir() {

@@ -4,14 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
 	"slices"
-	"strings"
+
+	"github.com/spf13/pflag"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/data/birds"
@@ -77,14 +77,16 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 		_, err := fmt.Fprintln(stdout, "pretrain "+console.Version())
 		return nil, err
 	}
-	fs := flag.NewFlagSet("pretrain", flag.ContinueOnError)
-	fs.SetOutput(io.Discard) // run prints errors and help
+	fs := pflag.NewFlagSet("pretrain", pflag.ContinueOnError)
+	fs.Usage = func() {}
 	for k := range knob.Walk(s) {
-		fs.Var(k, k.Flag, k.Help)
+		if f := fs.VarPF(k, k.Flag, "", k.Help); k.IsBoolFlag() {
+			f.NoOptDefVal = "true"
+		}
 	}
-	err := cmp.Or(fs.Parse(args), swallowed(fs), knob.Check(s), s.Config.Validate())
+	err := cmp.Or(fs.Parse(console.Dashes(args)), console.Swallowed(fs), knob.Check(s), s.Config.Validate())
 	switch {
-	case errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, pflag.ErrHelp):
 		*s = settings{}
 		knob.Defaults(s)
 		width := console.Width()
@@ -110,38 +112,19 @@ func parse(args []string, stdout io.Writer) (*settings, error) {
 	return s, nil
 }
 
-// flagError says more about the error of a flag; those of package flag are text alone.
-func flagError(fs *flag.FlagSet, err error) error {
-	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
-		var names []string
-		fs.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
-		if near := data.Nearest(names, name); data.Distance(near, name) <= 2 {
-			return fmt.Errorf("no flag --%s, the nearest is --%s; -h lists all", name, near)
-		}
-		return fmt.Errorf("no flag --%s; -h lists all", name)
+// flagError says more about a wrong flag.
+func flagError(fs *pflag.FlagSet, err error) error {
+	var unknown *pflag.NotExistError
+	if !errors.As(err, &unknown) {
+		return console.FlagError(err)
 	}
-	if name, ok := strings.CutPrefix(err.Error(), "flag needs an argument: -"); ok {
-		return fmt.Errorf("--%s has no value", name)
+	name, hint := unknown.GetSpecifiedName(), ""
+	var names []string
+	fs.VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
+	if near, ok := console.Nearest(names, name); ok {
+		hint = ", the nearest is --" + near
 	}
-	for _, format := range []string{"invalid value %q for flag -%s", "invalid boolean value %q for -%s"} {
-		var value, name string
-		if n, _ := fmt.Sscanf(err.Error(), format, &value, &name); n == 2 {
-			_, want, _ := strings.Cut(err.Error(), name+" ")
-			return fmt.Errorf("--%s is %q, %s", strings.TrimSuffix(name, ":"), value, want)
-		}
-	}
-	return err
-}
-
-// swallowed returns an error for a flag that took the next one for its value.
-func swallowed(fs *flag.FlagSet) (err error) {
-	fs.Visit(func(f *flag.Flag) {
-		value := f.Value.String()
-		if name := strings.TrimLeft(value, "-"); name != value && fs.Lookup(name) != nil && err == nil {
-			err = fmt.Errorf("--%s has no value: --%s comes next", f.Name, name)
-		}
-	})
-	return err
+	return fmt.Errorf("no flag --%s%s; -h lists all", name, hint)
 }
 
 func isFolder(path string) bool {
