@@ -20,10 +20,7 @@ import (
 // Load reads a backbone of architecture c from a safetensors or PyTorch file with the names of timm, of
 // Meta's DINO, DINOv2, MAE and DeiT, of OpenAI's CLIP and open_clip, or of Hugging Face's transformers. See
 // LoadFrom.
-func Load(path string, c Config) (*Model, error) { return LoadContext(context.Background(), path, c) }
-
-// LoadContext is Load until ctx is cancelled, which is noticed between two tensors.
-func LoadContext(ctx context.Context, path string, c Config) (*Model, error) {
+func Load(path string, c Config) (*Model, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
@@ -32,7 +29,7 @@ func LoadContext(ctx context.Context, path string, c Config) (*Model, error) {
 		return nil, fmt.Errorf("vit: load: %w", err)
 	}
 	defer f.Close()
-	m, err := load(ctx, f, c)
+	m, err := load(context.Background(), f, c)
 	if err != nil {
 		return nil, fmt.Errorf("vit: load %s: %w", path, err)
 	}
