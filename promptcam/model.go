@@ -193,9 +193,10 @@ func (m *Model) patchDropout(x *autograd.Var) []int {
 
 // New returns an untrained Prompt-CAM on backbone b. Several models may share b, also while in use: New and
 // Load write to none of its parameters, except that New freezes those of a backbone that vit.New made, once,
-// which nobody else may be using then. New panics if rng is nil. Prompts are initialised as the authors do it, uniformly in ±sqrt(6 / (3P² + D)) for patches of P
-// pixels. On 100 classes of CUB (ViT-Ti/16, mode Deep, 30 agnostic prompts) this gives 15 % accuracy on
-// held-out training images after one epoch; a range ten times as wide gives 3 %.
+// which nobody else may be using then. New panics if rng is nil. Prompts are initialised as the authors do it,
+// uniformly in ±sqrt(6 / (3P² + D)) for patches of P pixels. On 100 classes of CUB (ViT-Ti/16, mode Deep, 30
+// agnostic prompts) this gives 15 % accuracy on held-out training images after one epoch; a range ten times as
+// wide gives 3 %.
 func New(b *vit.Model, c Config, rng *rand.Rand) (*Model, error) {
 	m, err := newModel(b, c)
 	if err != nil {

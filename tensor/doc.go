@@ -1,9 +1,10 @@
 // Package tensor provides row-major float32 arrays of any rank and the operations a vision transformer needs,
-// forward and adjoint. Methods such as a.Add(b) return new tensors and do not change their operands.
-// Functions whose name ends in To, such as AddTo(dst, a, b), write their result to dst, which must have the
-// result's shape. dst may be an operand of an elementwise operation, or overlap one; for any other operation it
-// must not share memory with the operands unless the function allows it; matrix products and sums panic. A function whose name ends in BackwardTo is
-// the adjoint of the operation: it turns the gradient of the result into the gradients of the operands.
+// forward and adjoint. Methods such as a.Add(b) return new tensors and do not change their operands. Functions
+// whose name ends in To, such as AddTo(dst, a, b), write their result to dst, which must have the result's
+// shape. dst may be an operand of an elementwise operation, or overlap one; for any other operation it must not
+// share memory with the operands unless the function allows it; matrix products and sums panic if it does. A
+// function whose name ends in BackwardTo is the adjoint of the operation: it turns the gradient of the result
+// into the gradients of the operands.
 //
 // Reshape, Transpose, Permute, Slice, Select and Expand return views, which share elements with their tensor.
 // Elementwise operations broadcast as NumPy does: shapes are aligned at the last dimension, and a size of one

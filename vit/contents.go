@@ -13,7 +13,8 @@ import (
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
-// contents is a file's table of contents under the names that checkpoint.CutWrappers returns. Nothing of it reads a tensor.
+// contents is a file's table of contents under the names that checkpoint.CutWrappers returns. Nothing of it
+// reads a tensor.
 type contents struct {
 	names    []string           // sorted
 	original map[string]string  // the file's name

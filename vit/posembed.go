@@ -6,9 +6,9 @@ import (
 	"github.com/promptcam/promptcam/tensor"
 )
 
-// resizePosEmbed resizes position embeddings pos [1, prefix+M, D] to another grid of patches
-// (rows, columns): [1, prefix+to[0]·to[1], D]. It copies the first prefix rows, the class token's, and
-// resamples the other M = from[0]·from[1] by antialiased bicubic interpolation. It computes in float32 the same as timm's
+// resizePosEmbed resizes position embeddings pos [1, prefix+M, D] to another grid of patches (rows, columns):
+// [1, prefix+to[0]·to[1], D]. It copies the first prefix rows, the class token's, and resamples the other M =
+// from[0]·from[1] by antialiased bicubic interpolation. It computes in float32 the same as timm's
 // resample_abs_pos_embed, which is PyTorch's F.interpolate(mode="bicubic", antialias=True,
 // align_corners=False).
 func resizePosEmbed(pos *tensor.Tensor, prefix int, from, to [2]int) *tensor.Tensor {

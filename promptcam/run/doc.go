@@ -16,6 +16,6 @@
 // Errors call a knob of Recipe or Job by its flag, such as --lr for Recipe.Schedule.Base, as its tag states it;
 // knob.Walk lists them.
 //
-// Reading order: recipe.go; job.go; set.go, seen.go and images.go; train.go and state.go; results.go, report.go
-// and traits.go; then what a trained model is used for.
+// Reading order: recipe.go; job.go and out.go; set.go, seen.go and images.go; train.go and state.go; results.go,
+// report.go and traits.go; then what a trained model is used for.
 package run

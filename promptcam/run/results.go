@@ -23,8 +23,8 @@ import (
 )
 
 // Evaluate tests a trained model on the set's test images and leaves the results in Out, which must hold no
-// training's, and no model unless it is ModelDir. It uses cached features of Cache or, where that is empty and they fit, of ModelDir, where it
-// changes nothing.
+// training's, and no model unless it is ModelDir. It uses cached features of Cache or, where that is empty and
+// they fit, of ModelDir, where it changes nothing.
 func (j *Job) Evaluate(ctx context.Context, m *promptcam.Model) (*Result, error) {
 	free, err := j.begin()
 	if err != nil {

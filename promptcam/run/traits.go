@@ -17,8 +17,8 @@ import (
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
-// evaluate evaluates the test images, counts the predictions that no map explains and, if the folder says where things are,
-// measures where the maps point, all in one pass.
+// evaluate evaluates the test images, counts the predictions that no map explains and, if the folder says where
+// things are, measures where the maps point, all in one pass.
 func (r *results) evaluate(ctx context.Context) (err error) {
 	if r.Notes == nil {
 		for _, err := range r.explanations(ctx) {
