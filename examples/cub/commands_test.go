@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Long flags after one dash, and a missing command, are those of earlier versions.
+// Long flags may stand after one dash, and train is the command where there is none.
 func TestSpelling(t *testing.T) {
 	for given, want := range map[string]string{
 		"":                           "train",

@@ -146,18 +146,27 @@ type text struct {
 
 // newText uses Go's own fonts, which cover Latin, Greek and Cyrillic. Other letters are escaped.
 func newText(page *image.RGBA) *text {
-	face := func(ttf []byte, size float64) font.Face {
-		f, err := opentype.Parse(ttf)
-		if err != nil {
-			panic("figure: a compiled-in font does not parse: " + err.Error())
-		}
+	face := func(f *opentype.Font, size float64) font.Face {
 		face, err := opentype.NewFace(f, &opentype.FaceOptions{Size: size, DPI: 72, Hinting: font.HintingFull})
 		if err != nil {
 			panic("figure: a compiled-in font has no face: " + err.Error())
 		}
 		return face
 	}
-	return &text{page, face(goregular.TTF, 11), face(gobold.TTF, 12), face(gobold.TTF, 16)}
+	return &text{page, face(regular(), 11), face(bold(), 12), face(bold(), 16)}
+}
+
+var regular, bold = compiledIn(goregular.TTF), compiledIn(gobold.TTF)
+
+// compiledIn returns a function that parses a font once.
+func compiledIn(ttf []byte) func() *opentype.Font {
+	return sync.OnceValue(func() *opentype.Font {
+		f, err := opentype.Parse(ttf)
+		if err != nil {
+			panic("figure: a compiled-in font does not parse: " + err.Error())
+		}
+		return f
+	})
 }
 
 // covers reports whether the fonts have a glyph for r.
@@ -165,14 +174,6 @@ func covers(r rune) bool {
 	i, err := regular().GlyphIndex(nil, r)
 	return err == nil && i != 0
 }
-
-var regular = sync.OnceValue(func() *opentype.Font {
-	f, err := opentype.Parse(goregular.TTF)
-	if err != nil {
-		panic("figure: a compiled-in font does not parse: " + err.Error())
-	}
-	return f
-})
 
 // width returns how wide s is drawn, in pixels.
 func (t *text) width(s string, face font.Face) int {
