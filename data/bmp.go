@@ -99,16 +99,16 @@ func readBMPHeader(data []byte) (*bmpHeader, error) {
 	return &h, nil
 }
 
-func bmpConfig(s *source) (image.Config, error) {
+func bmpSize(s *source) (image.Point, error) {
 	h, err := readBMPHeader(s.data)
 	if err != nil {
-		return image.Config{}, err
+		return image.Point{}, err
 	}
-	return image.Config{Width: h.w, Height: h.h}, nil
+	return image.Pt(h.w, h.h), nil
 }
 
 // decodeBMP decodes a BMP file; alpha is dropped.
-func decodeBMP(s *source, _ image.Config) (image.Image, error) {
+func decodeBMP(s *source) (image.Image, error) {
 	h, err := readBMPHeader(s.data)
 	if err != nil {
 		return nil, err

@@ -18,22 +18,22 @@ import (
 // A format is one kind of image file, recognised by its first bytes.
 type format struct {
 	name, magic string
-	config      func(*source) (image.Config, error) // the size that decode returns; with an error, as far as it is known
-	decode      func(*source, image.Config) (image.Image, error)
+	size        func(*source) (image.Point, error) // of the picture that decode returns; with an error, as far as it is known
+	decode      func(*source) (image.Image, error)
 	exif        func([]byte) []byte // finds the TIFF structure with the orientation; nil: it begins the file
 }
 
 var formats = []format{
-	{"JPEG", "\xff\xd8", jpegConfig, decodeJPEG, jpegExif},
-	{"PNG", pngMagic, pngConfig, decodePNG, pngExif},
-	{"GIF", "GIF87a", gifConfig, decodeGIF, nil},
-	{"GIF", "GIF89a", gifConfig, decodeGIF, nil},
-	{"BMP", "BM", bmpConfig, decodeBMP, nil},
-	{"TIFF", "II*\x00", tiffConfig, decodeTIFF, nil},
-	{"TIFF", "MM\x00*", tiffConfig, decodeTIFF, nil},
-	{"BigTIFF", "II+\x00", tiffConfig, decodeTIFF, nil},
-	{"BigTIFF", "MM\x00+", tiffConfig, decodeTIFF, nil},
-	{"WebP", "RIFF????WEBP", webpConfig, decodeWebP, webpExif},
+	{"JPEG", "\xff\xd8", jpegSize, decodeJPEG, jpegExif},
+	{"PNG", pngMagic, pngSize, decodePNG, pngExif},
+	{"GIF", "GIF87a", gifSize, decodeGIF, nil},
+	{"GIF", "GIF89a", gifSize, decodeGIF, nil},
+	{"BMP", "BM", bmpSize, decodeBMP, nil},
+	{"TIFF", "II*\x00", tiffSize, decodeTIFF, nil},
+	{"TIFF", "MM\x00*", tiffSize, decodeTIFF, nil},
+	{"BigTIFF", "II+\x00", tiffSize, decodeTIFF, nil},
+	{"BigTIFF", "MM\x00+", tiffSize, decodeTIFF, nil},
+	{"WebP", "RIFF????WEBP", webpSize, decodeWebP, webpExif},
 }
 
 // A source is a file's contents. It notes whether a decoder read past the end, because not every decoder's
@@ -78,11 +78,11 @@ func ReadSize(fsys fs.FS, name string) (image.Point, error) {
 	if err != nil {
 		return image.Point{}, err
 	}
-	f, c, err := Limits{}.header(&source{ctx: context.Background(), data: data}, true)
+	f, size, err := Limits{}.header(&source{ctx: context.Background(), data: data}, true)
 	if err != nil {
 		return image.Point{}, fmt.Errorf("data: %s: %w", PathOf(fsys, name), err)
 	}
-	return uprightSize(c, orientation(f, data)), nil
+	return uprightSize(size, orientation(f, data)), nil
 }
 
 // ReadFile returns the contents of an image file, for DecodeImage, in the memory of buf if that is enough. It
@@ -171,11 +171,11 @@ func (d *decoder) decode(ctx context.Context, data []byte, name string) (*RGB, e
 		return fail(d.tooLong(n))
 	}
 	s := &source{ctx: ctx, data: data, pix: d.pix, jpeg: &d.jpeg}
-	f, c, err := d.header(s, true)
+	f, _, err := d.header(s, true)
 	if err != nil {
 		return fail(err)
 	}
-	decoded, err := f.decode(s, c)
+	decoded, err := f.decode(s)
 	if err != nil {
 		return fail(f.explain(err, s.over))
 	}
@@ -186,25 +186,25 @@ func (d *decoder) decode(ctx context.Context, data []byte, name string) (*RGB, e
 
 // header returns a file's format and its image's size, within the limits. whole says whether s is all of the
 // file.
-func (l Limits) header(s *source, whole bool) (*format, image.Config, error) {
+func (l Limits) header(s *source, whole bool) (*format, image.Point, error) {
 	f, err := sniff(s.data)
 	if err != nil {
-		return nil, image.Config{}, err
+		return nil, image.Point{}, err
 	}
-	c, err := f.config(s)
+	size, err := f.size(s)
 	bytes := 0
 	if whole {
 		bytes = len(s.data)
 	}
-	if err == nil || c.Width > 0 && c.Height > 0 { // a bomb may be truncated too
-		if err := l.check(c.Width, c.Height, bytes); err != nil {
-			return nil, c, err
+	if err == nil || size.X > 0 && size.Y > 0 { // a bomb may be truncated too
+		if err := l.check(size.X, size.Y, bytes); err != nil {
+			return nil, size, err
 		}
 	}
 	if err != nil {
-		return nil, c, f.explain(err, s.over)
+		return nil, size, f.explain(err, s.over)
 	}
-	return f, c, nil
+	return f, size, nil
 }
 
 // explain returns a decoder's error as one of the file; over says whether the decoder read past the end.

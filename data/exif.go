@@ -117,12 +117,12 @@ func exifFollows(f *format, data []byte) bool {
 	return f.name == "WebP" && len(data) > 20 && string(data[12:16]) == "VP8X" && data[20]&(1<<3) != 0
 }
 
-// uprightSize returns the size of the picture that an image of size c stores with orientation o.
-func uprightSize(c image.Config, o int) image.Point {
+// uprightSize returns the size of the picture that an image of a size stores with orientation o.
+func uprightSize(size image.Point, o int) image.Point {
 	if o >= 5 { // turned by a quarter
-		return image.Pt(c.Height, c.Width)
+		return image.Pt(size.Y, size.X)
 	}
-	return image.Pt(c.Width, c.Height)
+	return size
 }
 
 // upright returns the picture that m stores with orientation o.

@@ -87,18 +87,18 @@ func readGIF(data []byte) (*gifFrame, error) {
 	return nil, io.ErrUnexpectedEOF
 }
 
-func gifConfig(s *source) (image.Config, error) {
+func gifSize(s *source) (image.Point, error) {
 	f, err := readGIF(s.data)
 	if err != nil {
-		return image.Config{}, err
+		return image.Point{}, err
 	}
-	return image.Config{Width: f.size.X, Height: f.size.Y}, nil
+	return f.size, nil
 }
 
 // decodeGIF returns the first picture of a GIF file on the file's whole canvas. As in Pillow, a transparent
 // pixel has the colour that the palette gives it, and so has the canvas around the picture; where nothing is
 // transparent it has the palette's first colour.
-func decodeGIF(s *source, _ image.Config) (image.Image, error) {
+func decodeGIF(s *source) (image.Image, error) {
 	f, err := readGIF(s.data)
 	if err != nil {
 		return nil, err

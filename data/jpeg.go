@@ -7,14 +7,10 @@ import (
 	"github.com/promptcam/promptcam/data/internal/jpeg"
 )
 
-// jpegConfig returns the size of a JPEG file's image.
-func jpegConfig(s *source) (image.Config, error) {
-	size, err := jpeg.Size(s.data)
-	return image.Config{Width: size.X, Height: size.Y}, err
-}
+func jpegSize(s *source) (image.Point, error) { return jpeg.Size(s.data) }
 
 // decodeJPEG decodes a JPEG file.
-func decodeJPEG(s *source, _ image.Config) (image.Image, error) {
+func decodeJPEG(s *source) (image.Image, error) {
 	m, err := cmp.Or(s.jpeg, new(jpeg.Decoder)).Decode(s.ctx, s.data)
 	if err != nil {
 		return nil, err

@@ -101,14 +101,14 @@ func (l Limits) Size(r io.Reader, name string) (image.Point, error) {
 		if int64(len(data)) > l.bytes() {
 			return fail(l.tooLong(int64(len(data))))
 		}
-		f, c, err := l.header(&source{ctx: context.Background(), data: data}, whole)
+		f, size, err := l.header(&source{ctx: context.Background(), data: data}, whole)
 		switch {
 		case !whole && (errors.Is(err, io.ErrUnexpectedEOF) || err == nil && exifFollows(f, data)):
 			continue
 		case err != nil:
 			return fail(err)
 		}
-		return uprightSize(c, orientation(f, data)), nil
+		return uprightSize(size, orientation(f, data)), nil
 	}
 }
 

@@ -79,9 +79,9 @@ func (h *pngHeader) parse(b []byte) error {
 // channels returns the number of samples in a pixel.
 func (h *pngHeader) channels() int { return [...]int{0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[h.colour] }
 
-func pngConfig(s *source) (image.Config, error) {
+func pngSize(s *source) (image.Point, error) {
 	h, err := readPNGHeader(s.data)
-	return image.Config{Width: h.w, Height: h.h}, err
+	return image.Pt(h.w, h.h), err
 }
 
 // pngPasses are the offsets and steps, in x and y, of the seven pictures of an interlaced PNG (8.1).
@@ -89,7 +89,7 @@ var pngPasses = [7][4]int{{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}
 
 // decodePNG decodes a PNG file row by row. Like libpng it forgives wrong checksums of the pixels, pixels beyond
 // the last row and a missing end.
-func decodePNG(s *source, _ image.Config) (image.Image, error) {
+func decodePNG(s *source) (image.Image, error) {
 	h, err := readPNGHeader(s.data)
 	if err != nil {
 		return nil, err

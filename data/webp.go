@@ -36,7 +36,7 @@ func readWebP(data []byte) (*webpPicture, error) {
 			data, at = body, 16
 			continue
 		case kind == "VP8 " || kind == "VP8L":
-			size, err := webpSize(kind, body)
+			size, err := vp8Size(kind, body)
 			if err != nil {
 				return nil, err
 			}
@@ -57,8 +57,8 @@ func readWebP(data []byte) (*webpPicture, error) {
 	}
 }
 
-// webpSize returns the size in the header of a VP8 or VP8L chunk (RFC 6386, 9.1; RFC 9649, 3.4).
-func webpSize(kind string, b []byte) (image.Point, error) {
+// vp8Size returns the size in the header of a VP8 or VP8L chunk (RFC 6386, 9.1; RFC 9649, 3.4).
+func vp8Size(kind string, b []byte) (image.Point, error) {
 	if len(b) < 5 || kind == "VP8 " && len(b) < 10 {
 		return image.Point{}, io.ErrUnexpectedEOF
 	}
@@ -72,18 +72,18 @@ func webpSize(kind string, b []byte) (image.Point, error) {
 	return image.Point{}, faultf(ErrDamaged, "damaged WebP: no header in the %s chunk", kind)
 }
 
-func webpConfig(s *source) (image.Config, error) {
+func webpSize(s *source) (image.Point, error) {
 	p, err := readWebP(s.data)
 	if err != nil {
-		return image.Config{}, err
+		return image.Point{}, err
 	}
-	return image.Config{Width: p.canvas.X, Height: p.canvas.Y}, nil
+	return p.canvas, nil
 }
 
 // decodeWebP decodes the first picture of a WebP file; around that of an animation the canvas is black, as in
 // Pillow. Nothing is decoded of an alpha channel that stands by itself. Package webp does not look at the
 // context once it has read a lossy picture.
-func decodeWebP(s *source, _ image.Config) (image.Image, error) {
+func decodeWebP(s *source) (image.Image, error) {
 	p, err := readWebP(s.data)
 	if err != nil {
 		return nil, err
