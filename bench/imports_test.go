@@ -17,13 +17,15 @@ const module = "github.com/promptcam/promptcam/"
 
 // imports says which packages of ours each package may use. Imports go one
 // way, from the paper down to the multiply. Two that compute write files too: nn/fit its checkpoints, and
-// promptcam/figure pages and pictures, whole or not at all; both by tensor/checkpoint.
+// promptcam/figure pages and pictures, whole or not at all; both by tensor/checkpoint, and that by data/machine,
+// which needs none of ours.
 const imports = `
+data/machine:
 tensor/internal/parallel:
 tensor/internal/kernel:
 tensor: tensor/internal/kernel tensor/internal/parallel
 tensor/tensortest: tensor
-tensor/checkpoint: tensor
+tensor/checkpoint: tensor data/machine
 autograd: tensor
 autograd/gradcheck: tensor autograd
 nn: tensor autograd
@@ -38,7 +40,6 @@ data: tensor data/internal/jpeg data/internal/tiff
 data/birds: data data/machine
 data/datatest:
 data/download: data/machine
-data/machine:
 vit/heat: tensor data
 promptcam/figure: promptcam tensor/checkpoint vit/heat data
 promptcam/figure/curves:

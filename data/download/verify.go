@@ -66,19 +66,10 @@ func (f File) verify(ctx context.Context, path, final string) error {
 
 // write writes a small file, whole or not at all.
 func write(path string, text []byte) error {
-	temporary := path + ".tmp"
-	if err := os.Remove(temporary); err != nil && !errors.Is(err, fs.ErrNotExist) { // a killed process's
+	return machine.Replace(path, func(f *os.File) error {
+		_, err := f.Write(text)
 		return err
-	}
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	return machine.Rename(temporary, path)
+	})
 }
 
 // lstat describes a file of ours; nil if there is none. Whatever else has its name is an error: a pipe could

@@ -2,6 +2,7 @@ package machine
 
 import (
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,12 +14,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-const asHolder = "MACHINE_TEST_HOLDS"
+const asHolder, asWriter = "MACHINE_TEST_HOLDS", "MACHINE_TEST_WRITES"
 
-// TestMain makes the test binary a process that holds a lock until it is killed.
+// TestMain makes the test binary a process that holds a lock until it is killed, or one that begins to write a
+// file and goes on when its input ends.
 func TestMain(m *testing.M) {
-	path := os.Getenv(asHolder)
-	if path == "" {
+	path, written := os.Getenv(asHolder), os.Getenv(asWriter)
+	switch {
+	case written != "":
+		if err := Replace(written, func(f *os.File) error {
+			os.Stdout.WriteString("writing\n")
+			io.Copy(io.Discard, os.Stdin)
+			_, err := f.WriteString("child")
+			return err
+		}); err != nil {
+			panic(err)
+		}
+		os.Exit(0)
+	case path == "":
 		os.Exit(m.Run())
 	}
 	if _, err := TryLock(path); err != nil {

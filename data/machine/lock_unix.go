@@ -9,6 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// sweeps says that a file can be renamed while it is locked, so that its lock tells a living process's temporary
+// file from a dead one's.
+const sweeps = true
+
 // careful neither waits for the other end of a pipe nor writes to what a link leads to.
 const careful = unix.O_NONBLOCK | unix.O_NOFOLLOW
 

@@ -7,6 +7,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
+const sweeps = false // see lock_unix.go
+
 const careful = 0
 
 // try locks a byte far behind the holder's number, which others can then read.

@@ -20,6 +20,11 @@ func Rename(old, name string) error {
 	if err != nil {
 		return err
 	}
+	return rename(old, name)
+}
+
+// rename renames what is on the disk.
+func rename(old, name string) error {
 	if err := os.Rename(old, name); err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func train(ctx context.Context, s *settings, c *console.Console) error {
 		return fmt.Errorf("--out: cannot write in %s: %w", s.Out, err)
 	}
 	defer free()
-	checkpoint.Sweep(s.Out)
+	machine.Sweep(s.Out)
 	r, err := prepare(ctx, s, c)
 	if err != nil {
 		return err

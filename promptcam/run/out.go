@@ -11,7 +11,6 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/data/machine"
-	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
 // The files in a job's Out.
@@ -45,7 +44,7 @@ func (j *Job) occupy(set *data.Set) (free func(), err error) {
 	case err != nil:
 		return nil, unwritable("out", j.Out, err)
 	}
-	checkpoint.Sweep(j.Out)
+	machine.Sweep(j.Out)
 	if report := filepath.Dir(j.path(ReportFile)); exists(report) {
 		err = writable("out", report)
 		sweep(report)

@@ -49,5 +49,5 @@
 // # What is written
 //
 // Files are replaced atomically and flushed to disk before they take their name. A process that is killed
-// leaves a temporary file, which the next writing of the same file removes, or Sweep.
+// leaves a temporary file, which the next writing of the same file removes, or machine.Sweep.
 package checkpoint

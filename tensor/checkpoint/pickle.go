@@ -26,8 +26,9 @@ const (
 	maxGlobal    = 512  // bytes of the name of a class or function: every opcode could join the same two
 )
 
-// machine runs one pickle. After an error of its source it goes on with zero values until the opcode ends.
-type machine struct {
+// unpickler is that machine, for one pickle. After an error of its source it goes on with zero values until the
+// opcode ends.
+type unpickler struct {
 	*source
 	storages *storages
 	stack    []any
@@ -38,7 +39,7 @@ type machine struct {
 
 // unpickle runs the pickle that s is at and returns its value. It enters the storages that it finds in st.
 func unpickle(ctx context.Context, s *source, st *storages) (any, error) {
-	m := &machine{source: s, storages: st, memo: map[uint64]any{}}
+	m := &unpickler{source: s, storages: st, memo: map[uint64]any{}}
 	most := min(maxOpcodes, st.fileSize+spareOpcodes)
 	for i := range most {
 		if i%(1<<12) == 0 && ctx.Err() != nil {
@@ -76,7 +77,7 @@ var operand = [256]uint64{
 }
 
 // step runs one opcode.
-func (m *machine) step(op byte) {
+func (m *unpickler) step(op byte) {
 	switch op {
 	case 0x80: // PROTO
 		if v := m.number(1); v < 2 || v > 5 {
@@ -199,21 +200,21 @@ func (m *machine) step(op byte) {
 var errUnknown = errors.New("torch.save does not write this one")
 
 // spend takes n bytes of memory from the budget.
-func (m *machine) spend(n int64) {
+func (m *unpickler) spend(n int64) {
 	if m.err == nil {
 		m.fail(m.storages.table.spend(n))
 	}
 }
 
 // counted returns as many bytes as the number before them, of n bytes, says.
-func (m *machine) counted(n uint64) []byte {
+func (m *unpickler) counted(n uint64) []byte {
 	size := m.number(n)
 	m.want(size)
 	m.spend(int64(size) + smallBytes)
 	return m.next(size)
 }
 
-func (m *machine) memoize(i uint64) {
+func (m *unpickler) memoize(i uint64) {
 	v := m.top()
 	m.spend(objectBytes)
 	if m.err == nil {
@@ -221,7 +222,7 @@ func (m *machine) memoize(i uint64) {
 	}
 }
 
-func (m *machine) push(v any) {
+func (m *unpickler) push(v any) {
 	if len(m.stack) == m.high {
 		m.high++
 		m.spend(itemBytes)
@@ -230,7 +231,7 @@ func (m *machine) push(v any) {
 }
 
 // pushTuple pushes a tuple of items, which may lie on the stack.
-func (m *machine) pushTuple(items []any) {
+func (m *unpickler) pushTuple(items []any) {
 	m.spend(objectBytes + itemBytes*int64(len(items)))
 	if m.err == nil {
 		m.push(append(tuple{}, items...))
@@ -238,7 +239,7 @@ func (m *machine) pushTuple(items []any) {
 }
 
 // top returns the value that pop would.
-func (m *machine) top() any {
+func (m *unpickler) top() any {
 	if n := len(m.stack); n > 0 && (len(m.marks) == 0 || m.marks[len(m.marks)-1] < n) {
 		return m.stack[n-1]
 	}
@@ -246,7 +247,7 @@ func (m *machine) top() any {
 	return nil
 }
 
-func (m *machine) pop() any {
+func (m *unpickler) pop() any {
 	v := m.top()
 	if m.err == nil {
 		m.stack = m.stack[:len(m.stack)-1]
@@ -255,7 +256,7 @@ func (m *machine) pop() any {
 }
 
 // popN returns the last n values, which stay valid until the next push.
-func (m *machine) popN(n int) []any {
+func (m *unpickler) popN(n int) []any {
 	for range n {
 		if m.pop(); m.err != nil {
 			return make([]any, n)
@@ -265,7 +266,7 @@ func (m *machine) popN(n int) []any {
 }
 
 // popMark returns all values above the last MARK, which stay valid until the next push.
-func (m *machine) popMark() []any {
+func (m *unpickler) popMark() []any {
 	n := len(m.marks)
 	if n == 0 {
 		m.fail(errors.New("no mark on the stack"))
@@ -278,7 +279,7 @@ func (m *machine) popMark() []any {
 }
 
 // extend appends to the list on top.
-func (m *machine) extend(items []any) {
+func (m *unpickler) extend(items []any) {
 	switch v := m.top().(type) {
 	case *list:
 		if m.spend(itemBytes * int64(len(items))); m.err == nil {
@@ -291,7 +292,7 @@ func (m *machine) extend(items []any) {
 }
 
 // setItems enters keys and values, in turns, into the dict on top.
-func (m *machine) setItems(items []any) {
+func (m *unpickler) setItems(items []any) {
 	v := m.top()
 	if len(items)%2 != 0 {
 		m.fail(errors.New("a key without a value"))
@@ -325,7 +326,7 @@ func (m *machine) setItems(items []any) {
 }
 
 // global pushes the named global.
-func (m *machine) global(module, name string) {
+func (m *unpickler) global(module, name string) {
 	if n := len(module) + len(name); n > maxGlobal {
 		m.fail(refusal(fmt.Sprintf("%s: a name of %d bytes, more than %d", clean(module[:min(len(module), 60)]+"."+name[:min(len(name), 60)]), n, maxGlobal)))
 		return
@@ -339,7 +340,7 @@ func (m *machine) global(module, name string) {
 }
 
 // call pushes what op makes of a global or class, its arguments and perhaps its keyword arguments.
-func (m *machine) call(op byte, values []any) {
+func (m *unpickler) call(op byte, values []any) {
 	callee := values[0]
 	args, ok := values[1].(tuple)
 	if m.spend(m.storages.cost(callee, args)); m.err != nil {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"unicode/utf8"
 
+	"github.com/promptcam/promptcam/data/machine"
 	"github.com/promptcam/promptcam/tensor"
 )
 
@@ -65,7 +66,7 @@ func write(w io.Writer, t DType, tensors map[string]*tensor.Tensor, metadata map
 // are zero, for the caller to write in place, at File.Place. Where the file system allows it, zeros take no
 // room on disk. Names and metadata are as for Write.
 func Create(path string, tensors map[string]Info, contents map[string][]byte, metadata map[string]string) error {
-	if err := replace(path, func(f *os.File) error { return create(f, tensors, contents, metadata) }); err != nil {
+	if err := machine.Replace(path, func(f *os.File) error { return create(f, tensors, contents, metadata) }); err != nil {
 		return fmt.Errorf("checkpoint: create %w", err)
 	}
 	return nil

@@ -2,131 +2,20 @@ package checkpoint
 
 import (
 	"bufio"
-	"crypto/rand"
-	"errors"
-	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"strings"
+
+	"github.com/promptcam/promptcam/data/machine"
 )
 
-// WriteFile replaces a file by what write writes, atomically: it writes a temporary file in the same folder,
-// flushes it to disk and renames it. path holds either the old contents or all of the new, and an error
-// leaves no temporary file. What a killed process has left, the next writing of path removes, or Sweep. Errors
-// begin with path.
+// WriteFile replaces a file by what write writes, whole or not at all, as machine.Replace does. Errors begin
+// with path.
 func WriteFile(path string, write func(io.Writer) error) error {
-	return replace(path, func(f *os.File) error {
+	return machine.Replace(path, func(f *os.File) error {
 		w := bufio.NewWriterSize(f, 1<<16)
 		if err := write(w); err != nil {
 			return err
 		}
 		return w.Flush()
 	})
-}
-
-// replace is WriteFile for callers that need the file itself.
-func replace(path string, write func(*os.File) error) (err error) {
-	sweep(filepath.Dir(path), filepath.Base(path))
-	f, err := temporary(path)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	defer func() {
-		if err != nil {
-			f.Close() // perhaps a second time, which does no harm
-			os.Remove(f.Name())
-			err = fmt.Errorf("%s: %w", path, err)
-		}
-	}()
-	if err := write(f); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if !locks { // with a lock, closing would let others take it for a dead process's
-		if err := f.Close(); err != nil {
-			return err
-		}
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	f.Close() // its bytes are on the disk
-	// Flushing the folder makes the rename durable. Not every system can, and the file is whole either way.
-	if dir, err := os.Open(filepath.Dir(path)); err == nil {
-		dir.Sync()
-		dir.Close()
-	}
-	return nil
-}
-
-// mark is in the names of temporary files: .NAME.tmp-RANDOM, with 26 letters and digits of rand.Text.
-const mark = ".tmp-"
-
-const randomLength = 26
-
-// temporary makes a temporary file for path, locked where the system has locks.
-func temporary(path string) (*os.File, error) {
-	for {
-		f, err := os.OpenFile(filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+mark+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-		if err != nil {
-			return nil, err
-		}
-		// Until it is locked, a sweeping process may take it for a dead one's.
-		if err := lock(f); err != errLocked && there(f) {
-			return f, nil // with another error the file system has no locks, and nobody can sweep
-		}
-		f.Close()
-	}
-}
-
-// errLocked is lock's error if another process holds the lock.
-var errLocked = errors.New("locked by another process")
-
-// there reports whether f, which is open, is still there under its name.
-func there(f *os.File) bool {
-	open, err := f.Stat()
-	if err != nil {
-		return true // who knows
-	}
-	named, err := os.Lstat(f.Name())
-	return err == nil && os.SameFile(open, named)
-}
-
-// Sweep removes from a folder the temporary files of writes by Save, Create and WriteFile whose process was
-// killed. It does nothing to those of processes that live, nor where the system has no file locks (Windows).
-func Sweep(folder string) { sweep(folder, "") }
-
-// sweep is Sweep for the temporary files of one name, or, if it is empty, of all.
-func sweep(folder, name string) {
-	if !locks {
-		return
-	}
-	dir, err := os.Open(folder)
-	if err != nil {
-		return
-	}
-	names, _ := dir.Readdirnames(-1)
-	dir.Close()
-	for _, n := range names {
-		at := len(n) - randomLength - len(mark)
-		if at < 1 || n[0] != '.' || n[at:at+len(mark)] != mark || name != "" && n[1:at] != name ||
-			strings.Trim(n[at+len(mark):], "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") != "" {
-			continue
-		}
-		path := filepath.Join(folder, n)
-		if s, err := os.Lstat(path); err != nil || !s.Mode().IsRegular() {
-			continue
-		}
-		f, err := os.OpenFile(path, os.O_WRONLY, 0)
-		if err != nil {
-			continue
-		}
-		if lock(f) == nil && there(f) {
-			os.Remove(path)
-		}
-		f.Close()
-	}
 }

@@ -1,8 +1,7 @@
-package checkpoint_test
+package machine
 
 import (
 	"bufio"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,29 +9,14 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// TestHelperWrites is a process of its own: it begins to write a file and goes on when its input ends.
-func TestHelperWrites(t *testing.T) {
-	path := os.Getenv("CHECKPOINT_TEST_WRITES")
-	if path == "" {
-		t.Skip("it is started by other tests")
-	}
-	require.NoError(t, checkpoint.WriteFile(path, func(w io.Writer) error {
-		os.Stdout.WriteString("writing\n")
-		io.Copy(io.Discard, os.Stdin)
-		_, err := io.WriteString(w, "child")
-		return err
-	}))
-}
-
 // writing starts a process that is writing path. finish lets it end, kill kills it.
 func writing(t *testing.T, path string) (finish, kill func()) {
-	cmd := exec.Command(os.Args[0], "-test.run=^TestHelperWrites$")
-	cmd.Env = append(os.Environ(), "CHECKPOINT_TEST_WRITES="+path)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), asWriter+"="+path)
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	out, err := cmd.StdoutPipe()
@@ -51,8 +35,8 @@ func writing(t *testing.T, path string) (finish, kill func()) {
 }
 
 func write(t *testing.T, path, text string) {
-	require.NoError(t, checkpoint.WriteFile(path, func(w io.Writer) error {
-		_, err := io.WriteString(w, text)
+	require.NoError(t, Replace(path, func(f *os.File) error {
+		_, err := f.WriteString(text)
 		return err
 	}))
 }
@@ -95,13 +79,13 @@ func TestTemporaryFilesOfTheDeadAreSwept(t *testing.T) {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), nil, 0o666))
 	}
 	require.NoError(t, os.Mkdir(filepath.Join(dir, ".d.tmp-ABCDEFGHIJKLMNOPQRSTUVWXYZ"), 0o777))
-	checkpoint.Sweep(dir)
+	Sweep(dir)
 	for _, name := range append(mine, ".d.tmp-ABCDEFGHIJKLMNOPQRSTUVWXYZ") {
 		_, err := os.Stat(filepath.Join(dir, name))
 		assert.NoError(t, err, name)
 	}
 	assert.Len(t, temporary(), len(mine))
-	checkpoint.Sweep(filepath.Join(dir, "none"))
+	Sweep(filepath.Join(dir, "none"))
 }
 
 // Many that write one file at once, and sweep, take nothing from each other.
@@ -113,7 +97,7 @@ func TestWritersAtOnce(t *testing.T) {
 		go func() {
 			var err error
 			for range 20 {
-				if e := checkpoint.WriteFile(path, func(w io.Writer) error { _, err := io.WriteString(w, "x"); return err }); e != nil {
+				if e := Replace(path, func(f *os.File) error { _, err := f.WriteString("x"); return err }); e != nil {
 					err = e
 				}
 			}
