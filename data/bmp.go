@@ -169,11 +169,7 @@ func (h *bmpHeader) row(dst, row []uint8, channels *[3]func(uint32) uint8) {
 			put(dst[3*i:], channels[0](v), channels[1](v), channels[2](v))
 		}
 	default:
-		mask, perByte := uint8(1<<h.depth-1), 8/h.depth
-		for i := range n {
-			v := row[i/perByte] >> (8 - h.depth - i%perByte*h.depth) & mask
-			copy(dst[3*i:3*i+3], h.palette[v][:])
-		}
+		lookUp(dst, row, h.depth, &h.palette)
 	}
 }
 

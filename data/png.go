@@ -220,11 +220,7 @@ func (h *pngHeader) convert(dst, row []uint8) {
 		if h.colour != 3 {
 			table = &greys[h.depth]
 		}
-		mask, perByte := uint8(1<<h.depth-1), 8/h.depth
-		for i := range n {
-			v := row[i/perByte] >> (8 - h.depth - i%perByte*h.depth) & mask
-			copy(dst[3*i:3*i+3], table[v][:])
-		}
+		lookUp(dst, row, h.depth, table)
 	}
 }
 

@@ -192,6 +192,15 @@ func put(dst []uint8, r, g, b uint8) {
 	dst[0], dst[1], dst[2] = r, g, b
 }
 
+// lookUp writes the colours that a table has for indices of depth bits, at most 8, which are packed into bytes.
+func lookUp(dst, row []uint8, depth int, table *[256][3]uint8) {
+	mask, perByte := uint8(1<<depth-1), 8/depth
+	for i := range len(dst) / 3 {
+		v := row[i/perByte] >> (8 - depth - i%perByte*depth) & mask
+		copy(dst[3*i:3*i+3], table[v][:])
+	}
+}
+
 // ink is the light left of white by an ink c: white (255 - c) / 255, rounded as in Pillow's CMYK conversion.
 func ink(c uint8, white uint32) uint8 {
 	t := uint32(c)*white + 128
