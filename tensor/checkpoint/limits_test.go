@@ -224,6 +224,25 @@ func TestSafetensorsTakeMemoryInProportion(t *testing.T) {
 	}
 }
 
+// More tensors than any model has take long, here and in whatever looks at their names.
+func TestFarTooManyTensorsAreRefused(t *testing.T) {
+	var tensors, metadata strings.Builder
+	for i := range 1<<16 + 1 {
+		fmt.Fprintf(&tensors, `,"%d":{"dtype":"U8","shape":[0],"data_offsets":[0,0]}`, i)
+		fmt.Fprintf(&metadata, `,"%d":""`, i)
+	}
+	many := view(storage("Float", "0", 4), 0, []int{4}, []int{1}) + "q\x000}" + manyKeys("h\x00", 1<<16+1)
+	for what, raw := range map[string][]byte{
+		"tensors":            safe("{"+tensors.String()[1:]+"}", 0),
+		"values of metadata": safe(`{"__metadata__":{`+metadata.String()[1:]+"}}", 0),
+		"65536 tensors":      torchZip(t, many, "0123456789abcdef"),
+	} {
+		_, err := decode(raw)
+		assert.ErrorIs(t, err, checkpoint.ErrTooLarge)
+		assert.ErrorContains(t, err, what)
+	}
+}
+
 func TestLimitsAreTheCallers(t *testing.T) {
 	raw := torchZip(t, dict(str("a"), view(storage("Float", "0", 1000), 0, []int{1000}, []int{1}), str("b"), view(storage("Float", "0", 1000), 0, []int{1000}, []int{1})),
 		strings.Repeat("\x00", 4000))

@@ -19,6 +19,10 @@ import (
 
 const maxHeader = 100_000_000 // bytes
 
+// maxEntries is far more tensors, or metadata beside them, than any file has. Each takes some microseconds,
+// here and wherever names are looked at.
+const maxEntries = 1 << 16
+
 // tensorHeader is one tensor's part of the header.
 type tensorHeader struct {
 	dtype      DType
@@ -113,6 +117,9 @@ func (f *File) parseHeader(raw []byte) (map[string]tensorHeader, error) {
 				}
 				s, err := token[string](d, "a string")
 				if err == nil {
+					err = few("values of metadata", len(f.meta))
+				}
+				if err == nil {
 					err = f.table.spend(int64(len(k)+len(s)) + keyBytes)
 				}
 				f.meta[k] = s
@@ -122,7 +129,10 @@ func (f *File) parseHeader(raw []byte) (map[string]tensorHeader, error) {
 		if _, ok := headers[key]; ok {
 			return errors.New("given twice")
 		}
-		if err := f.table.spend(int64(len(key)) + keyBytes + tensorBytes); err != nil {
+		if len(key) > maxName {
+			return fmt.Errorf("a name of %d bytes, want at most %d", len(key), maxName)
+		}
+		if err := cmp.Or(few("tensors", len(headers)), f.table.spend(int64(len(key))+keyBytes+tensorBytes)); err != nil {
 			return err
 		}
 		headers[key], err = parseTensor(d, f.table)
@@ -135,6 +145,14 @@ func (f *File) parseHeader(raw []byte) (map[string]tensorHeader, error) {
 		return nil, errors.New("something follows the JSON object")
 	}
 	return headers, nil
+}
+
+// few returns an error unless one more of what a file holds is within maxEntries.
+func few(what string, held int) error {
+	if held >= maxEntries {
+		return fmt.Errorf("%w: more than %d %s", ErrTooLarge, maxEntries, what)
+	}
+	return nil
 }
 
 func parseTensor(d *json.Decoder, table *budget) (h tensorHeader, err error) {
@@ -199,6 +217,9 @@ func integers(d *json.Decoder, table *budget) ([]int, error) {
 	}
 	out := []int{}
 	for d.More() {
+		if len(out) == maxRank {
+			return nil, fmt.Errorf("more than %d numbers", maxRank)
+		}
 		s, err := token[json.Number](d, "a number")
 		if err != nil {
 			return nil, err

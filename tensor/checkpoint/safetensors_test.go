@@ -60,8 +60,10 @@ func TestSafetensorsHeader(t *testing.T) {
 		{`{` + a + `}{}`, 2, "something follows the JSON object"},
 		{`{` + a + `}x`, 2, "something follows the JSON object"},
 		{"{\"\xff\":{}}", 0, "not UTF-8"},
-		{`{"a":{"dtype":"U8","shape":[` + strings.Repeat("1,", 999) + `3],"data_offsets":[0,2]}}`, 2, "U8 [1 1 1 1 1 1 1 1] of 1000 dimensions takes 3 bytes"},
-		{`{"a` + strings.Repeat("\\n", 9999) + `":3}`, 0, `want an object, got "3"`},
+		{`{"a":{"dtype":"U8","shape":[` + strings.Repeat("1,", 63) + `3],"data_offsets":[0,2]}}`, 2, "U8 [1 1 1 1 1 1 1 1] of 64 dimensions takes 3 bytes"},
+		{`{"a":{"dtype":"U8","shape":[` + strings.Repeat("1,", 64) + `1],"data_offsets":[0,1]}}`, 1, "a: shape: more than 64 numbers"},
+		{`{"a` + strings.Repeat("\\n", 4000) + `":3}`, 0, `want an object, got "3"`},
+		{`{"a` + strings.Repeat("\\n", 4096) + `":3}`, 0, `a name of 4097 bytes, want at most 4096`},
 	} {
 		f, err := decode(safe(test.header, test.size))
 		if test.want != "" {

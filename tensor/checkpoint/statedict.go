@@ -57,7 +57,7 @@ func candidates(top *dict) []*candidate {
 	var found []*candidate
 	seen := map[*dict]bool{top: true}
 	level := []*candidate{{path: []*dict{top}}}
-	for range maxNesting {
+	for range maxNesting + 1 { // the top is not nested
 		var next []*candidate
 		for _, c := range level {
 			if c.tensors() > 0 {
@@ -164,6 +164,8 @@ func (f *File) collect(v any) error {
 		chosen, prefix = pick(found, chosen, f.want)
 	}
 	switch {
+	case chosen != nil && chosen.tensors() > maxEntries:
+		return few("tensors", chosen.tensors())
 	case chosen == nil && len(found) > 0:
 		return fmt.Errorf("no state dict by a known key such as %s; %s: state one of them as FILE#KEY", stateDictKeys[0], listKeys(found))
 	case chosen == nil:
@@ -211,7 +213,7 @@ func noStateDict(v any) error {
 	if o, ok := v.(*object); ok {
 		return fmt.Errorf("the file holds an object of class %s, want a dict of tensors: if it is a model, %s", o.of, remedy)
 	}
-	return fmt.Errorf("the file holds %s, want a dict of tensors", kind(v))
+	return fmt.Errorf("the file holds %s, want a dict of tensors: %s", kind(v), remedy)
 }
 
 const remedy = "save model.state_dict() instead, with torch.save(model.state_dict(), path)"
@@ -223,7 +225,7 @@ func emptyDict(top *dict) error {
 			return fmt.Errorf("no state dict: under %s is a whole model (class %s), which only its Python code can read: %s", clean(key), o.of, remedy)
 		}
 	}
-	return fmt.Errorf("no state dict: no tensors at the top nor in a dict within it; keys are %s", firstKeys(top))
+	return fmt.Errorf("no state dict: no tensors at the top nor in a dict within it; keys are %s: %s", firstKeys(top), remedy)
 }
 
 // scalar returns a string, integer, float or bool as text.

@@ -60,6 +60,8 @@ func TestStateDictIsChosen(t *testing.T) {
 		{dict(str("encoder"), with("e."), str("more"), dict(str("model"), state("p"))), "encoder", "more.model", "e."},
 		{dict(str("kept"), dict(str("copy"), with("k.")), str("encoder"), with("e.")), "encoder", "kept.copy", "e."},
 		{dict(str("net_weights"), with("n."), str("optimizer"), dict(str("exp_avg"), with("o."), str("more"), state("e", "f", "g", "h", "i"))), "net_weights", "", "n."},
+		// As deep as VISSL's checkpoints have it.
+		{dict(str("classy_state_dict"), dict(str("base_model"), dict(str("model"), dict(str("trunk"), with("t."))))), "classy_state_dict.base_model.model.trunk", "", "t."},
 		// The same dict under two keys.
 		{dict(str("best_so_far"), with("w.")+"q\x00", str("state_dict"), "h\x00"), "state_dict", "", "w."},
 	} {
@@ -78,6 +80,18 @@ func TestStateDictIsChosen(t *testing.T) {
 	_, err := decode(torchZip(t, dict(str("encoder"), state(four...), str("target_encoder"), state(four...), str("epoch"), num(3)), pair))
 	assert.ErrorContains(t, err, "the numbers of tensors are [encoder: 4, target_encoder: 4]: state one of them as FILE#KEY")
 	assert.ErrorIs(t, err, checkpoint.ErrFormat)
+}
+
+func TestWhatIsNoDictOfTensorsIsNamed(t *testing.T) {
+	for want, object := range map[string]string{
+		"the file holds a list, want a dict of tensors: save model.state_dict()":                                                  list(state("w")),
+		"the file holds a tuple, want a dict of tensors: save model.state_dict()":                                                 tup(state("w"), num(3)),
+		"no state dict: no tensors at the top nor in a dict within it; keys are [epoch, model]: save model.state_dict() instead,": dict(str("model"), list(state("w")), str("epoch"), num(3)),
+	} {
+		_, err := decode(torchZip(t, object, pair))
+		assert.ErrorContains(t, err, want)
+		assert.ErrorIs(t, err, checkpoint.ErrFormat)
+	}
 }
 
 func TestKeyIsAskedFor(t *testing.T) {

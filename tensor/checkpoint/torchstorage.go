@@ -139,7 +139,7 @@ func lastElement(offset int64, shape, stride []int, n int64) (last int64, ok boo
 	return last, true
 }
 
-// maxRank is more dimensions than PyTorch supports. Without it one long tuple could be the shape of many
+// maxRank is as many dimensions as PyTorch supports. Without it one long tuple could be the shape of many
 // tensors.
 const maxRank = 64
 
