@@ -98,6 +98,7 @@ const (
 	maxDepth = 1 << 10
 	maxLabel = 1 << 20
 	maxSize  = 1 << 33 // parameters
+	maxName  = 1 << 8  // bytes
 )
 
 // Validate returns an error that lists all faults of c, or nil.
@@ -120,6 +121,9 @@ func (c Config) Validate() error {
 	}
 	if within("Dim", c.Dim, 1, maxWidth) && within("Heads", c.Heads, 1, maxWidth) && c.Dim%c.Heads != 0 {
 		fault("Dim is %d, want a multiple of the %d heads", c.Dim, c.Heads)
+	}
+	if !within("length of Name", len(c.Name), 0, maxName) {
+		c.Name = c.Name[:maxName] // for the message
 	}
 	within("Depth", c.Depth, 1, maxDepth)
 	within("Hidden", c.Hidden, 1, maxWidth)

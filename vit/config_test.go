@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -94,19 +95,20 @@ func TestValidateNamesEveryFault(t *testing.T) {
 		"image width is 0, want 1 to":                               func(c *Config) { c.ImageSize[1] = 0 },
 		"PatchSize is 0":                                            func(c *Config) { c.PatchSize = 0 },
 		"Dim is 384, want a multiple of the 5 heads":                func(c *Config) { c.Heads = 5 },
-		"Heads is 0":        func(c *Config) { c.Heads = 0 },
-		"Depth is 1000000":  func(c *Config) { c.Depth = 1000000 },
-		"Hidden is -1":      func(c *Config) { c.Hidden = -1 },
-		"Registers is -4":   func(c *Config) { c.Registers = -4 },
-		"Labels is -1":      func(c *Config) { c.Labels = -1 },
-		"Eps is 0":          func(c *Config) { c.Eps = 0 },
-		"Eps is NaN":        func(c *Config) { c.Eps = float32(math.NaN()) },
-		"Mean is [NaN":      func(c *Config) { c.Mean[0] = float32(math.NaN()) },
-		"Std is [0.229 0 ":  func(c *Config) { c.Std[1] = 0 },
-		"parameters, want":  func(c *Config) { c.Dim, c.Hidden, c.Depth = 384*100, 384*100, 1000 },
-		"1024x1024 patches": func(c *Config) { c.ImageSize = [2]int{1 << 14, 1 << 14} },
-		"103100450304 par":  func(c *Config) { c.PatchSize, c.ImageSize = 1, [2]int{1 << 14, 1 << 14} },
-		"Window is -1":      func(c *Config) { c.Window = -1 },
+		"Heads is 0":                           func(c *Config) { c.Heads = 0 },
+		"Depth is 1000000":                     func(c *Config) { c.Depth = 1000000 },
+		"Hidden is -1":                         func(c *Config) { c.Hidden = -1 },
+		"Registers is -4":                      func(c *Config) { c.Registers = -4 },
+		"Labels is -1":                         func(c *Config) { c.Labels = -1 },
+		"Eps is 0":                             func(c *Config) { c.Eps = 0 },
+		"Eps is NaN":                           func(c *Config) { c.Eps = float32(math.NaN()) },
+		"Mean is [NaN":                         func(c *Config) { c.Mean[0] = float32(math.NaN()) },
+		"Std is [0.229 0 ":                     func(c *Config) { c.Std[1] = 0 },
+		"parameters, want":                     func(c *Config) { c.Dim, c.Hidden, c.Depth = 384*100, 384*100, 1000 },
+		"1024x1024 patches":                    func(c *Config) { c.ImageSize = [2]int{1 << 14, 1 << 14} },
+		"103100450304 par":                     func(c *Config) { c.PatchSize, c.ImageSize = 1, [2]int{1 << 14, 1 << 14} },
+		"length of Name is 300, want 0 to 256": func(c *Config) { c.Name = strings.Repeat("n", 300) },
+		"Window is -1":                         func(c *Config) { c.Window = -1 },
 		"14x14 patches are no whole number of windows of 4x4": func(c *Config) { c.Window = 4 },
 	} {
 		c := good

@@ -64,8 +64,14 @@ func contentsOf(src interface{ Names() []string }) contents {
 		t.path = p.Path()
 	}
 	// Of tensors that share memory, safetensors' save_model writes one, and notes under the others' names which.
-	tied := map[string]string{}
+	tied, longest := map[string]string{}, 0
+	for _, name := range all {
+		longest = max(longest, len(name))
+	}
 	for left, kept := range metadata {
+		if len(kept) > longest { // many keys may have one long text
+			continue
+		}
 		if from, ok := t.original[checkpoint.CutWrappers(kept)]; ok && t.original[checkpoint.CutWrappers(left)] == "" {
 			tied[checkpoint.CutWrappers(left)] = from
 		}
@@ -88,7 +94,7 @@ func (t contents) shape(l layout, ours string) (shape []int, known bool, err err
 		case i == 0:
 			shape = s
 		case len(s) == 0 || len(s) != len(shape) || !slices.Equal(s[1:], shape[1:]):
-			return nil, true, fmt.Errorf("%s is %v and %s is %v: they do not go together", parts[0], t.info(t.original[parts[0]]), name, s)
+			return nil, true, fmt.Errorf("%s is %v and %s is %v: they do not go together", printable(parts[0]), t.info(t.original[parts[0]]), printable(name), s)
 		default:
 			shape[0] += s[0]
 		}
@@ -179,7 +185,7 @@ func (t contents) seen(l layout) (Config, error) {
 			number, _, _ = strings.Cut(number, ".")
 			n, err := strconv.Atoi(number)
 			if err != nil || n >= maxDepth {
-				return c, fmt.Errorf("it has a block number %s, want less than %d", number, maxDepth)
+				return c, fmt.Errorf("it has a block number %.20s, want less than %d", number, maxDepth)
 			}
 			blocks[n] = true
 			c.Depth = max(c.Depth, n+1)
@@ -255,10 +261,18 @@ func (m misfit) none() bool { return len(m.missing)+len(m.unknown)+len(m.wrong) 
 // text counts the missing, unknown and misshapen tensors and names the first few of each.
 func (m misfit) text(few int) string {
 	some := func(words []string, between string) string {
-		if n := len(words); n > few {
-			return strings.Join(words[:few], between) + fmt.Sprintf("%sand %d more", between, n-few)
+		more := len(words) - few
+		if more > 0 {
+			words = append(slices.Clone(words[:few]), fmt.Sprintf("and %d more", more))
 		}
 		return strings.Join(words, between)
+	}
+	named := func(names []string) string {
+		short := slices.Clone(names)
+		for i := range short[:min(few, len(short))] {
+			short[i] = printable(short[i])
+		}
+		return some(short, ", ")
 	}
 	count := func(n int) string {
 		if n == 1 {
@@ -268,7 +282,7 @@ func (m misfit) text(few int) string {
 	}
 	var parts []string
 	if n := len(m.missing); n > 0 {
-		parts = append(parts, fmt.Sprintf("%s missing (%s)", count(n), some(m.missing, ", ")))
+		parts = append(parts, fmt.Sprintf("%s missing (%s)", count(n), named(m.missing)))
 	}
 	unknown := slices.Clone(m.unknown)
 	if len(m.missing) > 0 { // it may lie there by another name
@@ -276,7 +290,7 @@ func (m misfit) text(few int) string {
 	}
 	slices.Sort(unknown)
 	if n := len(unknown); n > 0 {
-		parts = append(parts, fmt.Sprintf("%s unknown (%s)", count(n), some(unknown, ", ")))
+		parts = append(parts, fmt.Sprintf("%s unknown (%s)", count(n), named(unknown)))
 	}
 	if len(m.wrong) > 0 {
 		parts = append(parts, some(m.wrong, "; "))

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -176,13 +177,67 @@ func TestDetectKeepsTheFilesOwnLabels(t *testing.T) {
 	assert.Zero(t, c.Labels)
 }
 
-// stating is a header with metadata.
+// stating is a header whose metadata state a Config.
 type stating struct {
 	header
 	config string
 }
 
 func (s stating) Metadata() map[string]string { return map[string]string{"config": s.config} }
+
+// Names in a message are short and on one line, whatever the file holds.
+func TestNamesInMessagesArePrintable(t *testing.T) {
+	odd := "\x1b]0;title\a\r\n" + strings.Repeat("x", 4000)
+	whole := published(t, "a.pth", "dino-vitb16", conventionNamed(t, "timm")).shapes
+	for _, spoil := range []func(shapes map[string][]int){
+		func(s map[string][]int) { clear(s); s[odd] = []int{1} },
+		func(s map[string][]int) { s["blocks.0."+odd] = []int{1} },
+		func(s map[string][]int) { s["blocks."+strings.Repeat("9", 4000)+".norm1.bias"] = []int{1} },
+		func(s map[string][]int) { s[odd+".rope_embed.periods"] = []int{1}; delete(s, "pos_embed") },
+		func(s map[string][]int) {
+			for _, mark := range []string{"cls_token", "pos_embed", "patch_embed.proj.weight"} {
+				s[odd+"."+mark] = []int{1}
+			}
+		},
+	} {
+		h := header{"a.pth", maps.Clone(whole)}
+		spoil(h.shapes)
+		_, err := Detect(h)
+		require.Error(t, err)
+		assert.Less(t, len(err.Error()), 1000)
+		assert.NotContains(t, err.Error(), "\n")
+		assert.NotContains(t, err.Error(), "\x1b")
+	}
+}
+
+func TestSeveralBackbonesAreForTheCallerToChoose(t *testing.T) {
+	shapes := map[string][]int{}
+	for name, shape := range published(t, "a.pth", "dino-vitb16", conventionNamed(t, "timm")).shapes {
+		shapes["rgb."+name], shapes["depth."+name] = shape, shape
+	}
+	_, err := Detect(header{"a.pth", shapes})
+	assert.ErrorContains(t, err, `more than one backbone: under "depth.", "rgb.": state one of them as FILE#KEY`)
+}
+
+// In a pickle very many keys may have one very long string. Searching it for each of them would take hours.
+func TestLongMetadataIsNotSearched(t *testing.T) {
+	long := strings.Repeat("v", 16<<20)
+	m := annotated{published(t, "a.pth", "dino-vits8", conventionNamed(t, "timm")), map[string]string{}}
+	for i := range 1 << 17 {
+		m.metadata[fmt.Sprint(i)] = long
+	}
+	c, err := Detect(m)
+	require.NoError(t, err)
+	assert.Equal(t, "dino-vits8", c.Name)
+}
+
+// annotated is a header with metadata.
+type annotated struct {
+	header
+	metadata map[string]string
+}
+
+func (a annotated) Metadata() map[string]string { return a.metadata }
 
 func TestDetectWhatTheFileStates(t *testing.T) {
 	plain := published(t, "dino_vitbase16_pretrain.pth", "dino-vitb16", conventionNamed(t, "timm"))

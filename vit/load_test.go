@@ -234,7 +234,9 @@ func TestLoadFromPassesOnTheSourcesError(t *testing.T) {
 // A second copy of the backbone in one file: the one that is published is taken, the other left aside.
 func TestTheTeacherIsTaken(t *testing.T) {
 	for _, roots := range [][2]string{{"teacher.backbone.", "student.backbone."}, {"base_encoder.", "momentum_encoder."}, {"module.base_encoder.", "module.momentum_encoder."}, {"model.teacher.", "model.student."},
-		{"teacher_backbone.", "student_backbone."}, {"backbone.", "backbone_momentum."}, {"model_ema.module.", "model."}, {"ema_model.", "model."}} {
+		{"teacher_backbone.", "student_backbone."}, {"backbone.", "backbone_momentum."}, {"model_ema.module.", "model."}, {"ema_model.", "model."},
+		{"ema_model.", "online_model."}, {"module.encoder_q.", "module.encoder_k."}, {"online_network.encoder.", "target_network.encoder."}, {"online_encoder.net.", "target_encoder.net."},
+		{"backbone.", "momentum_backbone."}, {"", "momentum_backbone."}, {"", "backbone_momentum."}} { // without backbone. as checkpoint cuts it
 		weights, other := weightsOf(tiny, 10, 13), weightsOf(tiny, 10, 14)
 		file := nn.Tensors{"step": tensor.New(1)}
 		var aside []string
@@ -253,7 +255,7 @@ func TestModulesBesideTheBackboneAreLeftAside(t *testing.T) {
 	weights := weightsOf(tiny, 10, 15)
 	for _, prefix := range []string{"", "model.", "net.backbone.", "encoder.", "timm_model.", "visual.trunk."} {
 		file := convention{prefix: prefix, rename: asTimm}.file(weights)
-		beside := []string{"classifier.weight", "criterion.weight", "fc.bias", "logit_scale", "loss_fn.center", "n_averaged", "projector.0.weight", "text.ln_final.weight", "train_acc.total"}
+		beside := []string{"class_weights", "classifier.weight", "cls_head.fc.weight", "criterion.weight", "fc.bias", "logit_scale", "loss_fn.center", "n_averaged", "projector.0.weight", "text.ln_final.weight", "train_acc.total"}
 		for _, name := range beside {
 			file[name] = tensor.New(2)
 		}

@@ -159,6 +159,10 @@ var partStems = strings.Fields("attn block blocks class cls conv1 dist distillat
 
 // isPart reports whether a tensor, named without the backbone's prefix, may belong to the backbone.
 func isPart(name string) bool {
+	module, _, _ := strings.Cut(name, ".")
+	if slices.ContainsFunc([]string{"_head", "_heads", "_weights"}, func(end string) bool { return strings.HasSuffix(module, end) }) {
+		return false // cls_head, of a classifier; class_weights, of a loss
+	}
 	first := strings.FieldsFunc(name, func(r rune) bool { return r == '.' || r == '_' })
 	return len(first) == 0 || slices.Contains(partStems, first[0]) || strings.HasPrefix(name, "fc_norm.") || name == "head.probe"
 }
@@ -261,19 +265,19 @@ func family(names []string) (*naming, string, error) {
 	case 1:
 		return &namings[slices.Index(marks[best[0]], most)], best[0], nil
 	}
-	var quoted []string
-	for _, root := range best {
-		quoted = append(quoted, strconv.Quote(root))
+	for i, root := range best {
+		best[i] = `"` + root + `"`
 	}
-	return nil, "", fmt.Errorf("it holds more than one backbone: under %s", abridge(quoted))
+	return nil, "", fmt.Errorf("it holds more than one backbone: under %s: state one of them as FILE#KEY, the key without its last dot", abridge(best))
 }
 
 // copies are pairs of words in the prefixes of two copies of one backbone that a training program keeps, first the
-// one that is used afterwards: in self-distillation the teacher (dino, dinov2; lightly's examples), in MoCo the
+// one that is used afterwards: in self-distillation the teacher (dino, dinov2; lightly's examples), in MoCo and BYOL the
 // encoder that is trained, otherwise, as in timm, the moving average.
 var copies = [][2]string{
 	{"teacher", "student"}, {"teacher_backbone", "student_backbone"},
-	{"base_encoder", "momentum_encoder"}, {"backbone", "backbone_momentum"},
+	{"base_encoder", "momentum_encoder"}, {"encoder_q", "encoder_k"}, {"backbone", "backbone_momentum"}, {"backbone", "momentum_backbone"},
+	{"online_network", "target_network"}, {"online_encoder", "target_encoder"}, {"ema_model", "online_model"},
 	{"ema", "model"}, {"model_ema", "model"}, {"ema_model", "model"},
 }
 
@@ -286,7 +290,7 @@ func firstCopies(roots []string) []string {
 	return slices.DeleteFunc(roots, func(root string) bool {
 		return slices.ContainsFunc(copies, func(c [2]string) bool {
 			first := strings.Replace("."+root, "."+c[1]+".", "."+c[0]+".", 1)[1:]
-			return first != root && there[first]
+			return first != root && (there[first] || there[strings.TrimPrefix(first, "backbone.")]) // checkpoint cuts it
 		})
 	})
 }
@@ -294,8 +298,23 @@ func firstCopies(roots []string) []string {
 // abridge lists the first few names and counts the rest.
 func abridge(names []string) string {
 	const few = 4
-	if len(names) <= few {
-		return strings.Join(names, ", ")
+	var listed []string
+	for _, name := range names[:min(few, len(names))] {
+		listed = append(listed, printable(name))
 	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:few], ", "), len(names)-few)
+	list := strings.Join(listed, ", ")
+	if more := len(names) - few; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return list
+}
+
+// printable makes a name from a file fit for a message: short, and without line ends and escapes.
+func printable(name string) string {
+	const most = 120
+	if len(name) > most {
+		name = name[:most] + "..."
+	}
+	quoted := strconv.Quote(name)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }

@@ -17,7 +17,7 @@ var ErrUnsupported = errors.New("unsupported architecture")
 // counts. Sources: timm/models; open_clip; in transformers, the modeling_*.py; torchvision/models; mmpretrain.
 var signs = []struct{ what, words string }{
 	{"LoRA adapters that are not merged (PEFT's merge_and_unload does so)", "base_layer lora_A"},
-	{"an EVA, with rotary position embeddings", "rope.freqs_cos attn.rope.freqs_cos attn.inner_attn_ln mlp.ffn_ln"},
+	{"an EVA, with rotary position embeddings", "rope.freqs_cos attn.inner_attn_ln mlp.ffn_ln"},
 	{"a DINOv3, with rotary position embeddings", "storage_tokens rope_embed rope_embeddings bias_mask embeddings.patch_embeddings.weight"},
 	{"a Swin transformer", "layers.#.blocks.#.attn layers.#.blocks.#.attention layers.#.downsample stages.#.blocks.#.attn.w_msa features.#.#.attn"},
 	{"a BEiT, with relative position embeddings", "relative_position_bias_table relative_position_bias rel_pos_bias"},
@@ -33,6 +33,7 @@ var signs = []struct{ what, words string }{
 	{"an EfficientNet or MobileNet", "conv_dw conv_pw _expand_conv"},
 	{"a vision transformer with a convolutional stem", "patch_embed.backbone patch_embed.conv conv_stem"},
 	{"a vision transformer under torchvision's names, which are not among those known", "encoder.pos_embedding conv_proj"},
+	{"a vision transformer under the names of JAX: timm's conversion has the same weights", "Transformer/posembed_input/pos_embedding"},
 	{"a vision transformer under mmpretrain's names, which are not among those known", "patch_embed.projection layers.#.ffn.layers"},
 	{"a language model", "word_embeddings embed_tokens wte"},
 }
@@ -57,7 +58,7 @@ func (t contents) foreign(names []string) error {
 		for _, word := range strings.Fields(sign.words) {
 			i := slices.IndexFunc(patterns, func(p string) bool { return strings.Contains(p, "."+word+".") })
 			if i >= 0 {
-				found = append(found, names[i])
+				found = append(found, printable(names[i]))
 			}
 		}
 		if found != nil {

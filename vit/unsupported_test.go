@@ -63,7 +63,7 @@ func TestUnsupportedArchitecturesAreNamed(t *testing.T) {
 		{"beit_small.pth", "a BEiT, with relative position embeddings (blocks.0.attn.relative_position_bias_table", variant("", "pos_embed qkv.bias", map[string][]int{
 			"blocks.#.attn.q_bias": d, "blocks.#.attn.v_bias": d, "blocks.#.attn.relative_position_bias_table": {732, 6}, "blocks.#.gamma_1": d})},
 		{"eva02", "an EVA", variant("", "qkv .mlp.", map[string][]int{"blocks.#.attn.q_proj.weight": {384, 384}, "blocks.#.attn.inner_attn_ln.weight": d})},
-		{"eva_clip", "an EVA, with rotary", variant("visual.", "", map[string][]int{"visual.blocks.#.attn.rope.freqs_cos": {196, 64}})},
+		{"eva_clip", "an EVA, with rotary position embeddings (visual.blocks.0.attn.rope.freqs_cos)", variant("visual.", "", map[string][]int{"visual.blocks.#.attn.rope.freqs_cos": {196, 64}})},
 		{"swin_tiny.pth", "a Swin transformer", blocks("patch_embed.proj.weight patch_embed.norm.weight layers.#.blocks.#.attn.relative_position_bias_table layers.0.downsample.reduction.weight")},
 		{"swin in transformers", "a Swin transformer", blocks("swin.embeddings.patch_embeddings.projection.weight swin.encoder.layers.#.blocks.0.attention.self.query.weight")},
 		{"convnext_tiny.pth", "a ConvNeXt", blocks("downsample_layers.0.0.weight stages.#.0.dwconv.weight")},
@@ -72,6 +72,7 @@ func TestUnsupportedArchitecturesAreNamed(t *testing.T) {
 		{"RN50.pt", "a ResNet (visual.layer1.0.conv1.weight", blocks("visual.conv1.weight visual.layer1.#.conv1.weight visual.attnpool.positional_embedding transformer.resblocks.#.ln_1.weight")},
 		{"vit_b_16-c867db91.pth", "under torchvision's names", blocks("class_token conv_proj.weight encoder.pos_embedding encoder.layers.encoder_layer_#.ln_1.weight heads.head.weight")},
 		{"vit-base_mmpretrain.pth", "under mmpretrain's names", blocks("backbone.cls_token backbone.pos_embed backbone.patch_embed.projection.weight backbone.layers.#.ln1.weight backbone.layers.#.ffn.layers.0.0.weight")},
+		{"ViT-B_16.safetensors", "under the names of JAX: timm's conversion", blocks("Transformer/posembed_input/pos_embedding Transformer/encoderblock_#/LayerNorm_0/scale cls embedding/kernel")},
 		{"vit_h.pth", "relative position embeddings, as in SAM", variant("image_encoder.", "cls_token", map[string][]int{"image_encoder.blocks.#.attn.rel_pos_h": {27, 64}})},
 		{"mae_finetuned.pth", "fine-tuned with mean pooling (fc_norm in place of norm)", variant("", "norm.weight norm.bias", map[string][]int{"fc_norm.weight": d, "fc_norm.bias": d, "blocks.#.norm1.weight": d})},
 		{"vit_bias_free.pth", "queries, keys or values without bias", variant("", "qkv.bias", nil)},
