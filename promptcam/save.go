@@ -42,6 +42,9 @@ func (i Info) Validate() error {
 	if err := cmp.Or(i.Backbone.Config.Validate(), i.Config.Validate(i.Backbone.Config.Depth)); err != nil {
 		return err
 	}
+	if n := len(i.Backbone.SHA256); n > 64 {
+		return fmt.Errorf("the SHA-256 of the backbone has %d characters, want 64", n)
+	}
 	if got, want := len(i.Classes), i.Config.Classes; got != want {
 		return fmt.Errorf("%d class names for %d classes", got, want)
 	}
@@ -121,7 +124,7 @@ func (m *Model) metadata() (map[string]string, error) {
 // ReadInfo reads the description of a model that Save wrote. For another file the error wraps [ErrFormat].
 func ReadInfo(f *checkpoint.File) (*Info, error) {
 	if got := f.Metadata()["format"]; got != format {
-		return nil, fmt.Errorf("promptcam: %s: %w: its format is %q, want %q", f.Path(), ErrFormat, got, format)
+		return nil, fmt.Errorf("promptcam: %s: %w: its format is %.40q, want %q", f.Path(), ErrFormat, got, format)
 	}
 	info := new(Info)
 	if err := json.Unmarshal([]byte(f.Metadata()["promptcam"]), info); err != nil {

@@ -137,7 +137,11 @@ func TestLoadRefusesWhatIsNoModel(t *testing.T) {
 	metadata, err := m.metadata()
 	require.NoError(t, err)
 	for want, change := range map[string]func(metadata map[string]string, state nn.Tensors){
-		"not a saved Prompt-CAM: its format is \"\"": func(md map[string]string, _ nn.Tensors) { delete(md, "format") },
+		"not a saved Prompt-CAM: its format is \"\"":            func(md map[string]string, _ nn.Tensors) { delete(md, "format") },
+		`its format is "` + strings.Repeat("p", 40) + `", want`: func(md map[string]string, _ nn.Tensors) { md["format"] = strings.Repeat("p", 1<<20) },
+		"the SHA-256 of the backbone has 65536 characters, want 64": func(md map[string]string, _ nn.Tensors) {
+			md["promptcam"] = strings.Replace(md["promptcam"], `"SHA256":"`+g.model().Backbone.SHA256, `"SHA256":"`+strings.Repeat("s", 1<<16), 1)
+		},
 		"its description":                    func(md map[string]string, _ nn.Tensors) { md["promptcam"] = "{" },
 		"1 tensor missing (class)":           func(_ map[string]string, s nn.Tensors) { delete(s, "class") },
 		"1 tensor unknown (extra)":           func(_ map[string]string, s nn.Tensors) { s["extra"] = s["class"] },
