@@ -46,8 +46,14 @@ func Interrupted(ctx context.Context, err error, saved func() string) error {
 }
 
 // Line returns an error as one line that is safe to print; one that joins several faults has a line for each.
+// Of a text longer than any reader wants, as a damaged file may cause, the middle is left out.
 func Line(err error) string {
-	return data.Printable(strings.ReplaceAll(err.Error(), "\n", "; "))
+	const most = 4000
+	text := err.Error()
+	if n := len(text); n > most {
+		text = fmt.Sprintf("%s ... (%d bytes left out) ... %s", text[:most/2], n-most, text[n-most/2:])
+	}
+	return data.Printable(strings.ReplaceAll(text, "\n", "; "))
 }
 
 // Main runs a program and ends the process. The first interrupt or SIGTERM ends the context, the second the

@@ -104,6 +104,9 @@ func TestNarrow(t *testing.T) {
 
 func TestLine(t *testing.T) {
 	assert.Equal(t, "one; two", Line(errors.Join(errors.New("one"), errors.New("two"))))
+	long := Line(errors.New("begins " + strings.Repeat("\xe9", 1<<20) + " ends"))
+	assert.Less(t, len(long), 20_000)
+	assert.Regexp(t, `^begins .*\(1044588 bytes left out\).* ends$`, long)
 }
 
 // Paragraphs are filled; what is indented keeps its lines, which a shell takes as they are.
