@@ -27,16 +27,16 @@ func inspectCommand(c *console.Console) *cobra.Command {
 		Long: `Prints what a safetensors or PyTorch file is, as far as this program knows it, its metadata and its tensors; of
 a folder, what each such file in it is.`,
 		Example: "  cub inspect out/model.safetensors",
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if info, err := os.Stat(args[0]); err == nil && info.IsDir() {
-				return inspectFolder(c, args[0])
+				return inspectFolder(cmd.Context(), c, args[0])
 			}
-			f, err := checkpoint.Open(args[0])
+			f, err := checkpoint.OpenContext(cmd.Context(), args[0], checkpoint.Limits{})
 			if errors.Is(err, fs.ErrNotExist) {
 				return fmt.Errorf("%s: no such file", args[0])
 			}
 			if err != nil {
-				return err
+				return console.Interrupted(cmd.Context(), err, func() string { return "nothing was written" })
 			}
 			defer f.Close() // it is only read
 			c.Result(inspect(f))
@@ -46,7 +46,7 @@ a folder, what each such file in it is.`,
 }
 
 // inspectFolder prints a line for each file of weights in a folder.
-func inspectFolder(c *console.Console, dir string) error {
+func inspectFolder(ctx context.Context, c *console.Console, dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
@@ -57,7 +57,10 @@ func inspectFolder(c *console.Console, dir string) error {
 			continue
 		}
 		found = true
-		f, err := checkpoint.Open(filepath.Join(dir, e.Name()))
+		f, err := checkpoint.OpenContext(ctx, filepath.Join(dir, e.Name()), checkpoint.Limits{})
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if err != nil {
 			c.Result(err.Error())
 			continue
@@ -78,7 +81,7 @@ func inspect(f *checkpoint.File) string {
 	fmt.Fprintf(&b, "%s: %s\n", data.Printable(f.Path()), kind(f))
 	meta := f.Metadata()
 	for _, key := range slices.Sorted(maps.Keys(meta)) {
-		fmt.Fprintf(&b, "  %s: %.200s\n", data.Printable(key), data.Printable(meta[key]))
+		fmt.Fprintf(&b, "  %s: %s\n", data.Printable(key), data.Printable(fmt.Sprintf("%.200s", meta[key])))
 	}
 	numbers := 0
 	for _, name := range f.Names() {
@@ -116,7 +119,7 @@ func kind(f *checkpoint.File) string {
 	if info, err := promptcam.ReadInfo(f); err == nil {
 		c, b := info.Config, info.Backbone
 		return fmt.Sprintf("a Prompt-CAM of %d classes, mode %s, LoRA rank %d, on backbone %s at %dx%d pixels with SHA-256 %s\n  classes: %s",
-			c.Classes, c.Mode, c.Rank, b.Config.Name, b.Config.ImageSize[0], b.Config.ImageSize[1], b.SHA256, data.Printable(strings.Join(info.Classes, ", ")))
+			c.Classes, c.Mode, c.Rank, data.Printable(b.Config.Name), b.Config.ImageSize[0], b.Config.ImageSize[1], data.Printable(b.SHA256), data.Printable(strings.Join(info.Classes, ", ")))
 	}
 	if promptcam.IsOfficial(f) {
 		return "a Prompt-CAM of the authors' code, with its backbone"
@@ -127,7 +130,7 @@ func kind(f *checkpoint.File) string {
 		return what
 	}
 	if c, err := vit.Detect(f); err == nil {
-		return fmt.Sprintf("a backbone, %s: patches of %d pixels, width %d, %d blocks, %d heads", c.Name, c.PatchSize, c.Dim, c.Depth, c.Heads)
+		return fmt.Sprintf("a backbone, %s: patches of %d pixels, width %d, %d blocks, %d heads", data.Printable(c.Name), c.PatchSize, c.Dim, c.Depth, c.Heads)
 	}
 	switch size, err := vit.Kind(f); {
 	case err == nil:

@@ -11,6 +11,9 @@ import (
 	"testing"
 
 	"github.com/promptcam/promptcam/data/datatest"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/promptcam/promptcam/vit"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -182,6 +185,15 @@ func TestModelOrFolder(t *testing.T) {
 		misused(t, "--classes: ", append(train, weights, "--classes", classes)...)
 	}
 	misused(t, "classes are 1 to 3", append(explain(out), "--compare", "200")...)
+}
+
+// Whatever a file's metadata are, inspect gives each a line of limited length.
+func TestInspectPrintsTheBeginningOfLongMetadata(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	w := nn.Tensors{"w": tensor.New(2)}
+	require.NoError(t, checkpoint.Save(path, w, map[string]string{"long": strings.Repeat("\n", 1<<20), "title": "one\ntwo\x1b[2J"}))
+	text := must(t, "inspect", path)
+	assert.Contains(t, text, "  long: "+strings.Repeat(`\n`, 200)+"\n  title: one\\ntwo\\x1b[2J\n  w F32 [2]\n")
 }
 
 // inspect lists what a folder holds.

@@ -186,8 +186,8 @@ func (s *source) saved() string {
 }
 
 // openFile opens the file that a flag names.
-func openFile(flag, path string) (*checkpoint.File, error) {
-	f, err := checkpoint.Open(path)
+func openFile(ctx context.Context, flag, path string) (*checkpoint.File, error) {
+	f, err := checkpoint.OpenContext(ctx, path, checkpoint.Limits{})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("--%s %s: no such file", flag, path)
 	}
@@ -198,11 +198,11 @@ func openFile(flag, path string) (*checkpoint.File, error) {
 }
 
 // weights opens the file of the backbone.
-func (s *source) weights() (*checkpoint.File, error) {
+func (s *source) weights(ctx context.Context) (*checkpoint.File, error) {
 	if s.bundled() {
 		return pretrained.BirdsFile(), nil
 	}
-	f, err := openFile("weights", s.Weights)
+	f, err := openFile(ctx, "weights", s.Weights)
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +219,7 @@ func (s *source) weights() (*checkpoint.File, error) {
 
 // loadBackbone loads the backbone.
 func (s *source) loadBackbone(ctx context.Context) (*vit.Model, error) {
-	f, err := s.weights()
+	f, err := s.weights(ctx)
 	if err != nil {
 		return nil, err
 	}

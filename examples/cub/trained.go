@@ -51,7 +51,7 @@ func (t *trained) command(cmd *cobra.Command, common, flags, file string, work f
 			return err
 		}
 		var err error
-		if t.file, err = openModel(t.Model); err != nil {
+		if t.file, err = openModel(cmd.Context(), t.Model); err != nil {
 			return err
 		}
 		defer t.file.Close() // it is only read
@@ -66,7 +66,7 @@ func (t *trained) command(cmd *cobra.Command, common, flags, file string, work f
 }
 
 // openModel opens the file of a trained model, or that in its folder.
-func openModel(path string) (*checkpoint.File, error) {
+func openModel(ctx context.Context, path string) (*checkpoint.File, error) {
 	inside := filepath.Join(path, run.ModelFile)
 	switch info, err := os.Stat(path); {
 	case err != nil || !info.IsDir():
@@ -75,13 +75,13 @@ func openModel(path string) (*checkpoint.File, error) {
 	case exists(path, run.StateFile):
 		return nil, fmt.Errorf("--model %s: the training in this folder has not ended: cub train with the same flags and --resume continues it", path)
 	default: // another's model may be in it
-		f, err := checkpoint.Open(path)
+		f, err := checkpoint.OpenContext(ctx, path, checkpoint.Limits{})
 		if err != nil {
 			return nil, fmt.Errorf("--model %s: no %s in this folder, want the --out of a training", path, run.ModelFile)
 		}
 		return f, nil
 	}
-	f, err := openFile("model", path)
+	f, err := openFile(ctx, "model", path)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +112,7 @@ func (t *trained) load(ctx context.Context) (*promptcam.Model, error) {
 	if err := t.fetchBackbone(ctx, info.Backbone); err != nil {
 		return nil, err
 	}
-	w, err := t.weights()
+	w, err := t.weights(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -294,7 +294,7 @@ func explainCommand(c *console.Console) *cobra.Command {
 			}
 			if c.Quiet {
 				x := e.Explanation
-				c.Result(fmt.Sprintf("%s: %s, %.1f %%: %s", e.Path, m.Classes[x.Predicted()], 100*x.Probabilities[x.Predicted()], e.Picture))
+				c.Result(fmt.Sprintf("%s: %s, %.1f %%: %s", e.Path, data.Printable(m.Classes[x.Predicted()]), 100*x.Probabilities[x.Predicted()], e.Picture))
 				continue
 			}
 			c.Result(e.Text + e.Picture)

@@ -92,6 +92,7 @@ func TestOtherFilesAreNamed(t *testing.T) {
 		"<!DOCTYPE html>\n":                     `neither safetensors nor a PyTorch file but an HTML page: the download gave a page of the web site, such as a log-in or an error; it begins with "<!DOCTYPE html>`,
 		"\n <html lang=de>":                     "an HTML page",
 		"<?xml version='1.0'?><Error>NoSuchKey": "neither safetensors nor a PyTorch file but XML or HTML, as a failed download leaves",
+		strings.Repeat("\x00", 5000):            "zeros, as an unfinished download leaves",
 		"version https://git-lfs.github.com/spec/v1\noid sha256:0": "a Git LFS pointer in place of the weights: fetch them with git lfs pull",
 		"\x80\x04\x95":                 "a Python pickle, but not one of torch.save",
 		"PK\x03\x04":                   "zip archive cut short or damaged: zip: not a valid zip file",

@@ -50,6 +50,8 @@ func whatIs(head []byte, name string) string {
 		}
 	}
 	switch trimmed := strings.ToLower(strings.TrimLeft(strings.TrimPrefix(text, "\ufeff"), " \t\r\n")); {
+	case strings.Trim(text, "\x00") == "":
+		return "zeros, as an unfinished download leaves: download it again"
 	case strings.HasPrefix(text, "RIFF") && len(text) >= 12 && text[8:12] == "WEBP":
 		return "a WebP image"
 	case len(text) >= 12 && text[4:8] == "ftyp":

@@ -72,7 +72,7 @@ func (h tensorHeader) check(last, size int64) error {
 	case h.begin > h.end:
 		return fmt.Errorf("offsets %d..%d are reversed", h.begin, h.end)
 	case h.end > size:
-		return fmt.Errorf("offsets %d..%d: the file holds %d bytes", h.begin, h.end, size)
+		return fmt.Errorf("offsets %d..%d: the file holds %d bytes: cut short or damaged", h.begin, h.end, size)
 	case h.begin < last:
 		return fmt.Errorf("offsets %d..%d overlap the tensor before, which ends at %d", h.begin, h.end, last)
 	case h.begin > last:
