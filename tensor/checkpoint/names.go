@@ -76,6 +76,19 @@ func (f *File) enter(d *dict) {
 	}
 }
 
+// within enters the tensors of d whose own names begin with prefix, one that enter cuts, such as backbone., and
+// returns how many there are.
+func (f *File) within(d *dict, prefix string) int {
+	inner := &dict{}
+	for name, v := range d.items {
+		if rest, ok := strings.CutPrefix(name, prefix); ok {
+			inner.set(rest, v)
+		}
+	}
+	f.enter(inner)
+	return inner.tensors
+}
+
 // under keeps the tensors whose names begin with prefix, without it, and returns how many there are.
 func (f *File) under(prefix string) int {
 	all := f.entries

@@ -187,7 +187,7 @@ func (f *File) collect(v any) error {
 		}
 	}
 	f.enter(chosen.dict())
-	if prefix != "" && f.under(prefix) == 0 {
+	if prefix != "" && f.under(prefix) == 0 && f.within(chosen.dict(), prefix) == 0 {
 		return fmt.Errorf("no tensors under the key %s: %s", clean(f.want), listKeys(found))
 	}
 	return nil

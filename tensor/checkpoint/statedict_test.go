@@ -104,6 +104,7 @@ func TestKeyIsAskedFor(t *testing.T) {
 	for key, want := range map[string]string{
 		"w.pth": "base.x momentum.x momentum.y", "w.pth#teacher": "w", "w.pth#student": "s", "w.pth#more.a.b": "deep",
 		"w.pth#base": "x", "w.pth#momentum": "x y", "w.pth#model.momentum": "x y", "other#student": "file",
+		"w.pth#model.module": "base.x momentum.x", "w.pth#teacher.module.backbone": "w", // as they are in the file
 	} {
 		f := open(t, filepath.Join(folder, key))
 		assert.Equal(t, want, strings.Join(f.Names(), " "), key)
