@@ -94,7 +94,7 @@ func (t contents) shape(l layout, ours string) (shape []int, known bool, err err
 		case i == 0:
 			shape = s
 		case len(s) == 0 || len(s) != len(shape) || !slices.Equal(s[1:], shape[1:]):
-			return nil, true, fmt.Errorf("%s is %v and %s is %v: they do not go together", printable(parts[0]), t.info(t.original[parts[0]]), printable(name), s)
+			return nil, true, fmt.Errorf("%s is %v and %s is %v: they do not go together", checkpoint.Clean(parts[0]), t.info(t.original[parts[0]]), checkpoint.Clean(name), s)
 		default:
 			shape[0] += s[0]
 		}
@@ -270,7 +270,7 @@ func (m misfit) text(few int) string {
 	named := func(names []string) string {
 		short := slices.Clone(names)
 		for i := range short[:min(few, len(short))] {
-			short[i] = printable(short[i])
+			short[i] = checkpoint.Clean(short[i])
 		}
 		return some(short, ", ")
 	}

@@ -187,7 +187,7 @@ func join(parts []*tensor.Tensor, names []string) (*tensor.Tensor, error) {
 	rows, data := 0, []float32(nil)
 	for i, p := range parts {
 		if p.Rank() == 0 || p.Rank() != len(first) || !slices.Equal(p.Shape()[1:], first[1:]) {
-			return nil, fmt.Errorf("%s is %v and %s is %v: they do not go together", printable(names[0]), first, printable(names[i]), p.Shape())
+			return nil, fmt.Errorf("%s is %v and %s is %v: they do not go together", checkpoint.Clean(names[0]), first, checkpoint.Clean(names[i]), p.Shape())
 		}
 		rows += p.Dim(0)
 		data = append(data, p.Contig().Data()...)

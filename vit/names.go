@@ -4,8 +4,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
 // A naming maps one convention for the names of a vision transformer's tensors to this package's names, which
@@ -300,21 +301,11 @@ func abridge(names []string) string {
 	const few = 4
 	var listed []string
 	for _, name := range names[:min(few, len(names))] {
-		listed = append(listed, printable(name))
+		listed = append(listed, checkpoint.Clean(name))
 	}
 	list := strings.Join(listed, ", ")
 	if more := len(names) - few; more > 0 {
 		list += fmt.Sprintf(" and %d more", more)
 	}
 	return list
-}
-
-// printable makes a name from a file fit for a message: short, and without line ends and escapes.
-func printable(name string) string {
-	const most = 120
-	if len(name) > most {
-		name = name[:most] + "..."
-	}
-	quoted := strconv.Quote(name)
-	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }

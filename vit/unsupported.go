@@ -58,7 +58,7 @@ func (t contents) foreign(names []string) error {
 		for _, word := range strings.Fields(sign.words) {
 			i := slices.IndexFunc(patterns, func(p string) bool { return strings.Contains(p, "."+word+".") })
 			if i >= 0 {
-				found = append(found, printable(names[i]))
+				found = append(found, checkpoint.Clean(names[i]))
 			}
 		}
 		if found != nil {

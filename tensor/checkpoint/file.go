@@ -104,7 +104,7 @@ func (f *File) decode(r io.ReaderAt) error {
 			return err
 		}
 		if f.want != "" && f.under(f.want+".") == 0 {
-			return fmt.Errorf("no tensors whose names begin with %s.", clean(f.want))
+			return fmt.Errorf("no tensors whose names begin with %s.", Clean(f.want))
 		}
 		return nil
 	case strings.HasPrefix(string(head), zipMagic):
@@ -186,7 +186,7 @@ func (f *File) Tensor(name string) (*tensor.Tensor, error) {
 		err = blame(err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("checkpoint: %s: tensor %s: %w", f.path, clean(name), err)
+		return nil, fmt.Errorf("checkpoint: %s: tensor %s: %w", f.path, Clean(name), err)
 	}
 	return tensor.FromSlice(data, e.shape...), nil
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -12,16 +11,6 @@ import (
 type refusal string
 
 func (r refusal) Error() string { return "pickle asks for " + string(r) + ": refused" }
-
-// clean makes a name from a file safe to print, and short.
-func clean(s string) string {
-	const most = 120
-	if len(s) > most {
-		s = s[:most] + "..."
-	}
-	q := strconv.Quote(s)
-	return q[1 : len(q)-1]
-}
 
 // newGlobal returns the named global or class, or a refusal. A name that is not known here is harmless, since
 // it is never called. It is refused if it would make a tensor, which would then be missing, or if it is none
@@ -32,19 +21,19 @@ func newGlobal(module, name string) (any, error) {
 	_, dtype := dtypes[full]
 	switch {
 	case strings.HasPrefix(full, scriptPrefix):
-		return class(clean(full)), nil
+		return class(Clean(full)), nil
 	case storage || dtype || slices.Contains(functions, full):
 		return global(full), nil
 	case slices.Contains(inert, full):
 		return unknown(full), nil
 	case slices.ContainsFunc(makers, func(m string) bool { return strings.HasPrefix(full, m) }):
-		return nil, refusal(clean(full))
+		return nil, refusal(Clean(full))
 	}
 	top, _, _ := strings.Cut(module, ".")
 	if slices.Contains(attackers, top) || (top == "builtins" || top == "__builtin__") && slices.Contains(attacks, name) {
-		return nil, refusal(clean(full))
+		return nil, refusal(Clean(full))
 	}
-	return unknown(clean(full)), nil
+	return unknown(Clean(full)), nil
 }
 
 // storageTypes are the classes that name a storage's element type, and the bytes of one element.

@@ -60,25 +60,25 @@ func (st *storages) locate(r io.ReaderAt, at int64, keys any) error {
 		key, _ := k.(string)
 		s, ok := st.byKey[key]
 		if !ok || s.place != nil {
-			return fmt.Errorf("key %s of a storage is unknown or given twice", clean(key))
+			return fmt.Errorf("key %s of a storage is unknown or given twice", Clean(key))
 		}
 		var count [8]byte
 		if n, err := r.ReadAt(count[:], at); n < len(count) {
-			return fmt.Errorf("storage %s: %w", clean(key), err)
+			return fmt.Errorf("storage %s: %w", Clean(key), err)
 		}
 		at += 8
 		if n := binary.LittleEndian.Uint64(count[:]); n != uint64(s.bytes/s.width) {
-			return fmt.Errorf("storage %s holds %d elements, the pickle says %d", clean(key), n, s.bytes/s.width)
+			return fmt.Errorf("storage %s holds %d elements, the pickle says %d", Clean(key), n, s.bytes/s.width)
 		}
 		if s.bytes > st.fileSize-at {
-			return fmt.Errorf("storage %s: %d of %d bytes are there: %w", clean(key), st.fileSize-at, s.bytes, io.ErrUnexpectedEOF)
+			return fmt.Errorf("storage %s: %d of %d bytes are there: %w", Clean(key), st.fileSize-at, s.bytes, io.ErrUnexpectedEOF)
 		}
 		s.place = span{r, at, s.bytes}
 		at += s.bytes
 	}
 	for key, s := range st.byKey {
 		if s.place == nil {
-			return fmt.Errorf("storage %s is not in the file", clean(key))
+			return fmt.Errorf("storage %s is not in the file", Clean(key))
 		}
 	}
 	return nil

@@ -55,14 +55,14 @@ func inFolder(folder string) (string, error) {
 		return filepath.Join(folder, files[0]), nil
 	case len(files) > 1 && !slices.ContainsFunc(files, func(f string) bool { return !isShard(f) }):
 		return "", unreadable{fmt.Errorf("%s: not a regular file but a folder of weights in %d files (%s, ...), which cannot be read together: merge them into one, with save_pretrained(folder, max_shard_size=...)",
-			folder, len(files), clean(files[0]))}
+			folder, len(files), Clean(files[0]))}
 	case len(files) == 0 && distributed:
 		return "", unreadable{fmt.Errorf("%s: not a regular file but a distributed checkpoint: make it one file, with torch.distributed.checkpoint.format_utils.dcp_to_torch_save", folder)}
 	case len(files) == 0:
 		return "", unreadable{fmt.Errorf("%s: not a regular file but a folder, and no weights (.safetensors, .pth, .pt, .bin, .ckpt) are in it", folder)}
 	}
 	for i, f := range files {
-		files[i] = clean(f)
+		files[i] = Clean(f)
 	}
 	return "", unreadable{fmt.Errorf("%s: not a regular file but a folder of several weights files: state one of %s", folder, firstOf(files))}
 }

@@ -67,7 +67,7 @@ func (m *module) flat(table *budget) (*dict, error) {
 			switch v := v.(type) {
 			case *entry, *module:
 				if key == "" || strings.Contains(key, ".") {
-					return fmt.Errorf("attribute %q of %s: want a name without dots", clean(key), m.class)
+					return fmt.Errorf("attribute %q of %s: want a name without dots", Clean(key), m.class)
 				}
 				if inner, ok := v.(*module); ok {
 					if err := walk(inner, prefix+key+".", depth+1); err != nil {

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -100,4 +101,15 @@ func (f *File) under(prefix string) int {
 	}
 	f.key = f.want
 	return len(f.entries)
+}
+
+// Clean makes a name from a file fit for a message: at most 120 bytes of it, with control characters, line ends
+// and what is not printable escaped as in Go.
+func Clean(name string) string {
+	const most = 120
+	if len(name) > most {
+		name = name[:most] + "..."
+	}
+	quoted := strconv.Quote(name)
+	return strings.ReplaceAll(quoted[1:len(quoted)-1], `\"`, `"`)
 }

@@ -99,7 +99,7 @@ func otherZip(members []*zip.File) error {
 	}
 	for _, m := range members {
 		if IsWeights(path.Base(m.Name)) {
-			return fmt.Errorf("zip archive without data.pkl: not a PyTorch file, but %s is in it: unpack it", clean(m.Name))
+			return fmt.Errorf("zip archive without data.pkl: not a PyTorch file, but %s is in it: unpack it", Clean(m.Name))
 		}
 	}
 	return errors.New("zip archive without data.pkl: not a PyTorch file")

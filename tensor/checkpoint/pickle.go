@@ -328,7 +328,7 @@ func (m *unpickler) setItems(items []any) {
 // global pushes the named global.
 func (m *unpickler) global(module, name string) {
 	if n := len(module) + len(name); n > maxGlobal {
-		m.fail(refusal(fmt.Sprintf("%s: a name of %d bytes, more than %d", clean(module[:min(len(module), 60)]+"."+name[:min(len(name), 60)]), n, maxGlobal)))
+		m.fail(refusal(fmt.Sprintf("%s: a name of %d bytes, more than %d", Clean(module[:min(len(module), 60)]+"."+name[:min(len(name), 60)]), n, maxGlobal)))
 		return
 	}
 	if m.spend(objectBytes + 2*int64(len(module)+len(name))); m.err != nil {

@@ -55,7 +55,7 @@ func (f *File) decodeSafetensors(r io.ReaderAt, length uint64) error {
 	for _, name := range names {
 		h := headers[name]
 		if err := h.check(end, f.size-start); err != nil {
-			return fmt.Errorf("tensor %s: %w", clean(name), err)
+			return fmt.Errorf("tensor %s: %w", Clean(name), err)
 		}
 		end = h.end
 		f.entries[name] = &entry{dtype: h.dtype, shape: h.shape, storage: span{r, start + h.begin, h.end - h.begin}}
@@ -203,7 +203,7 @@ func eachKey(d *json.Decoder, value func(key string) error) error {
 			return err
 		}
 		if err := value(key); err != nil {
-			return fmt.Errorf("%s: %w", clean(key), err)
+			return fmt.Errorf("%s: %w", Clean(key), err)
 		}
 	}
 	_, err := token[json.Delim](d, "}")

@@ -188,7 +188,7 @@ func (f *File) collect(v any) error {
 	}
 	f.enter(chosen.dict())
 	if prefix != "" && f.under(prefix) == 0 && f.within(chosen.dict(), prefix) == 0 {
-		return fmt.Errorf("no tensors under the key %s: %s", clean(f.want), listKeys(found))
+		return fmt.Errorf("no tensors under the key %s: %s", Clean(f.want), listKeys(found))
 	}
 	return nil
 }
@@ -222,7 +222,7 @@ const remedy = "save model.state_dict() instead, with torch.save(model.state_dic
 func emptyDict(top *dict) error {
 	for _, key := range slices.Sorted(maps.Keys(top.items)) {
 		if o, ok := top.items[key].(*object); ok && o.model {
-			return fmt.Errorf("no state dict: under %s is a whole model (class %s), which only its Python code can read: %s", clean(key), o.of, remedy)
+			return fmt.Errorf("no state dict: under %s is a whole model (class %s), which only its Python code can read: %s", Clean(key), o.of, remedy)
 		}
 	}
 	return fmt.Errorf("no state dict: no tensors at the top nor in a dict within it; keys are %s: %s", firstKeys(top), remedy)
@@ -245,7 +245,7 @@ func scalar(v any) (s string, ok bool) {
 func listKeys(found []*candidate) string {
 	var keys []string
 	for _, c := range found {
-		key := cmp.Or(clean(c.key()), "the top")
+		key := cmp.Or(Clean(c.key()), "the top")
 		keys = append(keys, fmt.Sprintf("%s: %d", key, c.tensors()))
 	}
 	return "the numbers of tensors are " + firstOf(keys)
@@ -255,7 +255,7 @@ func listKeys(found []*candidate) string {
 func firstKeys(d *dict) string {
 	keys := slices.Sorted(maps.Keys(d.items))
 	for i, k := range keys[:min(len(keys), most)] {
-		keys[i] = clean(k)
+		keys[i] = Clean(k)
 	}
 	return firstOf(keys)
 }

@@ -47,11 +47,11 @@ func (st *storages) find(id any) (any, error) {
 	}
 	n, ok := t[4].(int64)
 	if !ok || n < 0 || n > maxElements {
-		return nil, fmt.Errorf("size of storage %s is not possible", clean(key))
+		return nil, fmt.Errorf("size of storage %s is not possible", Clean(key))
 	}
 	// In the first PyTorch releases a storage could be part of another.
 	if len(t) > 5 && t[5] != nil {
-		return nil, fmt.Errorf("storage %s is a view of another: not supported", clean(key))
+		return nil, fmt.Errorf("storage %s is a view of another: not supported", Clean(key))
 	}
 	if err := st.table.spend(int64(len(key) / 8)); err != nil {
 		return nil, err
@@ -59,7 +59,7 @@ func (st *storages) find(id any) (any, error) {
 	s := &torchStorage{key: key, dtype: typ.dtype, width: typ.size, bytes: n * typ.size}
 	if old, ok := st.byKey[key]; ok {
 		if old.dtype != s.dtype || old.bytes != s.bytes {
-			return nil, fmt.Errorf("storage %s is %s of %d bytes and %s of %d bytes", clean(key), old.dtype, old.bytes, s.dtype, s.bytes)
+			return nil, fmt.Errorf("storage %s is %s of %d bytes and %s of %d bytes", Clean(key), old.dtype, old.bytes, s.dtype, s.bytes)
 		}
 		return old, nil
 	}
@@ -111,7 +111,7 @@ func (st *storages) view(dtype DType, args tuple) (*entry, error) {
 	last, ok := lastElement(offset, shape, stride, held)
 	if !ok {
 		return nil, fmt.Errorf("shape %s, strides %s from element %d on reach beyond storage %s of %d elements",
-			brief(shape), brief(stride), offset, clean(s.key), held)
+			brief(shape), brief(stride), offset, Clean(s.key), held)
 	}
 	if used := last - offset + 1; int64(n) > used && int64(n) > expansion*min(used, st.fileSize) {
 		return nil, fmt.Errorf("%w: shape %s, strides %s expand %d elements to more than %d times as many", ErrTooLarge, brief(shape), brief(stride), used, expansion)

@@ -32,16 +32,16 @@ func (f *File) decodeZip(r io.ReaderAt) error {
 	most := uint64(unpacking)*uint64(f.size) + 1<<20
 	for _, m := range z.File {
 		if m.UncompressedSize64 > most {
-			return fmt.Errorf("%w: zip archive: member %s: members take more than %d times the archive's %d bytes", ErrTooLarge, clean(m.Name), unpacking, f.size)
+			return fmt.Errorf("%w: zip archive: member %s: members take more than %d times the archive's %d bytes", ErrTooLarge, Clean(m.Name), unpacking, f.size)
 		}
 		most -= m.UncompressedSize64
 		if members[m.Name] != nil {
-			return fmt.Errorf("zip archive: two members %s", clean(m.Name))
+			return fmt.Errorf("zip archive: two members %s", Clean(m.Name))
 		}
 		members[m.Name] = m
 		if path.Base(m.Name) == "data.pkl" {
 			if pickle != "" {
-				return fmt.Errorf("zip archive: both %s and %s", clean(pickle), clean(m.Name))
+				return fmt.Errorf("zip archive: both %s and %s", Clean(pickle), Clean(m.Name))
 			}
 			pickle = m.Name
 		}
@@ -60,29 +60,29 @@ func (f *File) decodeZip(r io.ReaderAt) error {
 			err = fmt.Errorf("byte order %q, want little", order)
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", clean(m.Name), err)
+			return fmt.Errorf("%s: %w", Clean(m.Name), err)
 		}
 	}
 	st := &storages{fileSize: f.size, table: f.table, byKey: map[string]*torchStorage{}}
 	rc, err := f.member(r, members[pickle])
 	if err != nil {
-		return fmt.Errorf("%s: %w", clean(pickle), err)
+		return fmt.Errorf("%s: %w", Clean(pickle), err)
 	}
 	v, err := unpickle(f.ctx, newSource(rc, int64(members[pickle].UncompressedSize64)), st)
 	if err != nil {
-		return fmt.Errorf("%s: %w", clean(pickle), err)
+		return fmt.Errorf("%s: %w", Clean(pickle), err)
 	}
 	for key, s := range st.byKey {
 		m, ok := members[root+"data/"+key]
 		if !ok {
-			return fmt.Errorf("zip archive: storage %s has no member", clean(key))
+			return fmt.Errorf("zip archive: storage %s has no member", Clean(key))
 		}
 		if m.UncompressedSize64 != uint64(s.bytes) {
-			return fmt.Errorf("zip archive: member %s holds %d bytes, its storage %d", clean(m.Name), m.UncompressedSize64, s.bytes)
+			return fmt.Errorf("zip archive: member %s holds %d bytes, its storage %d", Clean(m.Name), m.UncompressedSize64, s.bytes)
 		}
 		where, err := f.place(r, m)
 		if err != nil {
-			return fmt.Errorf("zip archive: member %s: %w", clean(m.Name), err)
+			return fmt.Errorf("zip archive: member %s: %w", Clean(m.Name), err)
 		}
 		if s.place = where; m.Method == zip.Deflate {
 			s.place = &packed{compressed: where, size: s.bytes, tensors: f.tensors}
