@@ -21,7 +21,7 @@ func isCUB(entries []fs.DirEntry) bool {
 	has := func(name string) bool {
 		return slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return e.Name() == name })
 	}
-	return has(imageList) && (slices.ContainsFunc(cubLists[1:], has) || has("images"))
+	return has(imageList) && (slices.ContainsFunc(cubLists[1:], has) || has("images")) || has(cubLists[2]) && has(splitList)
 }
 
 // readCUB reads the lists. Where a hierarchy.txt groups the classes, as in NABirds, those without images are
@@ -129,6 +129,9 @@ func imagePath(file listed) (string, error) {
 	return path.Join("images", name), nil
 }
 
+// maxValue is the length of the longest value in a list; that of a path on Linux.
+const maxValue = 4096
+
 // parseList reads lines of an id and a value. An id is a number or, in NABirds, a UUID.
 func parseList(name string, text []byte) (map[string]listed, error) {
 	list := make(map[string]listed)
@@ -139,6 +142,9 @@ func parseList(name string, text []byte) (map[string]listed, error) {
 		}
 		if id = idOf(id); id == "" || value == "" {
 			return fmt.Errorf("%q: want a number and a value", l[:min(80, len(l))])
+		}
+		if len(value) > maxValue {
+			return fmt.Errorf("a value of %d bytes, want at most %d", len(value), maxValue)
 		}
 		if old, ok := list[id]; ok {
 			return fmt.Errorf("id %s was given on line %d already", id, old.line)

@@ -76,7 +76,9 @@ func TestOpenCUBErrors(t *testing.T) {
 		{`train_test_split.txt: no split for image 3 (002.Coot/c.jpg)`, change(3, "3 1\n", "")},
 		{`train_test_split.txt:3: split "2": want 1 (training) or 0 (test)`, change(3, "3 1", "3 2")},
 		{`train_test_split.txt:1: image 11 is not in images.txt`, change(3, "1 1\n", "11 1\n")},
-		{`no training image in class 002.Coot`, change(3, "3 1", "3 0")},
+		{`no training image in class 002.Coot, of which train_test_split.txt has some: want the same classes in all splits, or choose them by name`, change(3, "3 1", "3 0")},
+		{`two classes are called 001.Auk: want different names`, change(1, "2 002.Coot", "2 001.Auk")},
+		{`image_class_labels.txt:3: a value of 5000 bytes, want at most 4096`, change(2, "3 2", "3 "+strings.Repeat("2", 5000))},
 		{`no training image in class 003.Owl`, change(1, "2 002.Coot", "2 002.Coot\n3 003.Owl")},
 		{`1 class found (001.Auk), need at least 2`, [4]string{"1 a.jpg", "1 001.Auk", "1 1", "1 1"}},
 	} {
@@ -84,7 +86,7 @@ func TestOpenCUBErrors(t *testing.T) {
 		_, err := Open(dir, Options{TestShare: 0.2, Seed: 1})
 		assert.EqualError(t, err, "data: open "+dir+": "+c.want)
 	}
-	for _, name := range append(cubLists[1:], "images") {
+	for _, name := range append(cubLists[:], "images") {
 		dir := cubFolder(t, cubText)
 		require.NoError(t, os.RemoveAll(filepath.Join(dir, name)))
 		_, err := Open(dir, Options{TestShare: 0.2, Seed: 1})

@@ -21,9 +21,9 @@ func orientation(f *format, data []byte) int {
 
 // jpegExif returns the TIFF structure inside the first APP1 "Exif" segment before the scan, or nil.
 func jpegExif(data []byte) []byte {
-	for p := 2; p+4 <= len(data) && data[p] == 0xff; {
+	for p := 2; p+4 <= len(data); {
 		marker := data[p+1]
-		if marker == 0xff { // fill byte
+		if data[p] != 0xff || marker == 0xff || marker == 0 { // bytes between segments, which decoders pass over
 			p++
 			continue
 		}

@@ -96,6 +96,16 @@ func TestOrientation(t *testing.T) {
 	}
 }
 
+// Decoders pass over bytes between segments, and the orientation behind them counts.
+func TestOrientationBehindBytes(t *testing.T) {
+	jpg := withExif(jpegOf(t, picture(40, 24)), exifBlock(binary.BigEndian, 6))
+	for _, between := range []string{"\x00\x00", "junk\xff\x00", "\xff\xff"} {
+		m, err := DecodeImage(append([]byte("\xff\xd8"+between), jpg[2:]...), "a.jpg")
+		require.NoError(t, err)
+		assert.Equal(t, [2]int{24, 40}, [2]int{m.W, m.H}, "%q", between)
+	}
+}
+
 func TestOrientationOfTIFF(t *testing.T) {
 	var b bytes.Buffer
 	require.NoError(t, tiff.Encode(&b, picture(5, 4), nil))

@@ -81,9 +81,8 @@ func Same(names []string, name string) int {
 	if i := index(names, name, sameForm); i >= 0 {
 		return i
 	}
-	fold := func(a, b string) bool { return strings.EqualFold(norm.NFC.String(a), norm.NFC.String(b)) }
-	i := slices.IndexFunc(names, func(of string) bool { return fold(of, name) })
-	if i >= 0 && slices.ContainsFunc(names[i+1:], func(of string) bool { return fold(of, name) }) {
+	i := slices.IndexFunc(names, func(of string) bool { return sameFold(of, name) })
+	if i >= 0 && slices.ContainsFunc(names[i+1:], func(of string) bool { return sameFold(of, name) }) {
 		return -1
 	}
 	return i
@@ -99,6 +98,9 @@ func index(names []string, name string, same func(a, b string) bool) int {
 
 // sameForm reports whether two names differ at most in their Unicode form.
 func sameForm(a, b string) bool { return norm.NFC.String(a) == norm.NFC.String(b) }
+
+// sameFold reports whether two names differ at most in case and in their Unicode form.
+func sameFold(a, b string) bool { return strings.EqualFold(norm.NFC.String(a), norm.NFC.String(b)) }
 
 // numbered splits "004.Groove_billed_Ani"; without a number, digits is empty.
 func numbered(class string) (digits, rest string) {

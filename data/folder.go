@@ -27,7 +27,7 @@ func (s *Set) readFolders(t *tree, o Options) (root *folder, err error) {
 func (s *Set) readTree(t *tree, root *folder, o Options) error {
 	all := root.folders()
 	for _, sub := range all {
-		if roleOf(sub.name()) != noRole { // where links are classes, too
+		if sub.role != noRole { // where links are classes, too
 			if err := t.follow(sub); err != nil {
 				return err
 			}
@@ -39,7 +39,7 @@ func (s *Set) readTree(t *tree, root *folder, o Options) error {
 		return errors.New("no class folders in it: " + wantFolders)
 	}
 	for _, sub := range all {
-		if _, err := fs.Stat(t.fsys, path.Join(sub.path, imageList)); err == nil && isFolder(t.fsys, path.Join(sub.path, "images")) {
+		if isFile(t.fsys, path.Join(sub.path, imageList)) && isFolder(t.fsys, path.Join(sub.path, "images")) {
 			return fmt.Errorf("CUB's lists are in %s: open %s", sub.name(), PathOf(t.fsys, sub.path))
 		}
 	}
@@ -72,14 +72,19 @@ func isFolder(fsys fs.FS, name string) bool {
 	return err == nil && info.IsDir()
 }
 
+func isFile(fsys fs.FS, name string) bool {
+	info, err := fs.Stat(fsys, name)
+	return err == nil && info.Mode().IsRegular()
+}
+
 // noSplitNames returns an error if a class is named like a split and cannot be told from one: a folder of
 // unlabelled test images beside the classes, or all images in folders train and test. A class may be called
 // train, too, as one of vehicles is.
 func noSplitNames(root *folder) error {
-	classes := slices.ContainsFunc(root.filled(), func(f *folder) bool { return roleOf(f.name()) == noRole })
+	classes := slices.ContainsFunc(root.filled(), func(f *folder) bool { return f.role == noRole })
 	var deep *folder
 	for _, f := range root.filled() {
-		switch r := roleOf(f.name()); {
+		switch r := f.role; {
 		case r == noRole || r == trainRole && f.own > 0 && classes:
 		case f.own > 0:
 			want := f.name() + "/CLASS/IMAGE"
@@ -102,7 +107,15 @@ func noSplitNames(root *folder) error {
 // names, they may be groups or not: the set gets a remark.
 func (s *Set) noGroups(root *folder) error {
 	groups := root.filled()
-	if len(groups) < 2 || slices.ContainsFunc(groups, func(f *folder) bool { return f.own > 0 }) {
+	if len(groups) < 2 {
+		return nil
+	}
+	if slices.ContainsFunc(groups, func(f *folder) bool { return f.own > 0 }) {
+		for _, f := range groups {
+			if within := f.filled(); f.own == 0 && len(within) > 1 {
+				s.Remarks = append(s.Remarks, fmt.Sprintf("%s is read as one class, though all its images are in folders within it: %s", f.path, names(within)))
+			}
+		}
 		return nil
 	}
 	count := map[string]int{}
@@ -117,13 +130,6 @@ func (s *Set) noGroups(root *folder) error {
 	if most < 2 {
 		return nil
 	}
-	names := func(of []*folder) string {
-		var names []string
-		for _, f := range of {
-			names = append(names, f.name())
-		}
-		return few(names)
-	}
 	for _, n := range count {
 		if n > 1 {
 			s.Remarks = append(s.Remarks, fmt.Sprintf("read as the classes %s, though all images are in folders within them, such as %s of %s: if those are the classes, want them side by side",
@@ -133,6 +139,15 @@ func (s *Set) noGroups(root *folder) error {
 	}
 	return fmt.Errorf("%s holds the folders %s, %s holds %s, and no image is in %s themselves: want the folders of all classes side by side; if %[5]s are the classes, choose them by name",
 		groups[0].name(), names(groups[0].filled()), groups[1].name(), names(groups[1].filled()), names(groups))
+}
+
+// names lists folders.
+func names(of []*folder) string {
+	var names []string
+	for _, f := range of {
+		names = append(names, f.name())
+	}
+	return few(names)
 }
 
 // few names at most five.
@@ -148,11 +163,14 @@ func few(names []string) string {
 // or splits are in the folders of root.
 func deeper(fsys fs.FS, root *folder) string {
 	filled := root.filled()
-	if len(filled) == 0 || slices.ContainsFunc(filled, func(f *folder) bool { return f.own > 0 || roleOf(f.name()) != noRole }) {
+	if len(filled) == 0 || slices.ContainsFunc(filled, func(f *folder) bool { return f.own > 0 || f.role != noRole }) {
 		return ""
 	}
 	f := filled[0]
 	for f.own == 0 {
+		if isFile(fsys, path.Join(f.path, imageList)) {
+			return fmt.Sprintf("; CUB's lists are in %s: open %s", f.path, PathOf(fsys, f.path))
+		}
 		f = f.filled()[0]
 	}
 	dir := path.Dir(f.path)

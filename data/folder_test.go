@@ -3,6 +3,7 @@ package data
 import (
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -30,6 +31,8 @@ func TestSplitNames(t *testing.T) {
 	for _, names := range [][2]string{
 		{"Train", "Test"}, {"Training", "Testing"}, {"train", "testing"}, {"train", "eval"}, {"TRAIN", "VAL"}, {"training", "validation"},
 		{"train_set", "test_set"}, {"train2017", "val2017"}, {"Training Data", "Evaluation"}, {"train", "dev"}, {"train-images", "TESTS"}, {"trainval", "test"},
+		{"1_train", "2-test"}, {"train (1)", "test (1)"}, {"seg_train", "seg_test"}, {"My-Train", "my-val"}, {"train_birds", "test_birds"}, {"Train Set Folder", "Test Set Folder"},
+		{"seg_train/seg_train", "seg_test/seg_test"}, {"train/train", "test"},
 	} {
 		fsys := imagesIn(6, "A/cat A/dog B/cat B/dog")
 		renamed := fstest.MapFS{"readme.txt": {}, "labels/x.csv": {}}
@@ -40,7 +43,7 @@ func TestSplitNames(t *testing.T) {
 		require.NoError(t, err, names)
 		assert.Equal(t, []string{"cat", "dog"}, s.Classes, names)
 		assert.Equal(t, [3]int{12, 0, 12}, counts(s), names)
-		assert.Equal(t, names[1], s.TestFrom)
+		assert.Equal(t, path.Base(names[1]), s.TestFrom)
 	}
 	s, err := OpenFS(imagesIn(2, "Train/cat Train/dog VALID/cat VALID/dog Testing/cat Testing/dog extra/fox"), Options{})
 	require.NoError(t, err)
@@ -60,6 +63,10 @@ func TestSplitNames(t *testing.T) {
 		assert.Equal(t, []string{want}, s.Remarks)
 		assert.Equal(t, [3]int{4, 0, 4}, counts(s), folders)
 	}
+	s, err = OpenFS(imagesIn(2, "seg_train/cat seg_train/dog seg_test/cat seg_test/dog seg_pred"), Options{})
+	require.NoError(t, err)
+	assert.Equal(t, [3]int{4, 0, 4}, counts(s))
+	assert.Equal(t, []Skipped{{"", 1, "seg_pred", besideSplits}}, s.Skipped)
 	_, err = OpenFS(imagesIn(2, "train/cat train/dog test/cat test/dog eval/cat eval/dog"), Options{})
 	assert.EqualError(t, err, "data: open: eval and test are names of one split: want one of them")
 }
@@ -106,7 +113,10 @@ func TestFoldersOfNoClass(t *testing.T) {
 		{"train/cat train/dog test", "test holds 3 images but no class folders: want test/CLASS/IMAGE; without it a share of the training images is held out"},
 		{"Train/cat Train/dog VAL", "VAL holds 3 images but no class folders: want VAL/CLASS/IMAGE"},
 		{"train/cat/images train/dog/images val/images", "val/images holds 3 images but no class folders: want val/CLASS/IMAGE"},
-		{"test/cat test/dog", "no training image in 2 classes (cat, dog)"},
+		{"train/cat train/dog test/all_classes", "test/all_classes holds 3 images but no class folders"},
+		{"train/cat train/dog test/test", "test/test holds 3 images but no class folders: want test/CLASS/IMAGE"},
+		{"train/cat train/dog test/cat test/fox", "no training image in class fox, of which test has some: want the same classes in all splits"},
+		{"test/cat test/dog", "no training images: all are of the split test"},
 		{"CUB/images/001.Crow", "1 class found (CUB), need at least 2; images are found at CUB/images/001.Crow: open CUB/images"},
 		{"photos/train/cat photos/train/dog", "1 class found (photos), need at least 2; images are found at photos/train/cat: open photos"},
 	} {
@@ -118,12 +128,16 @@ func TestFoldersOfNoClass(t *testing.T) {
 	nested["CUB/images.txt"], nested["CUB/images/a.jpg"] = &fstest.MapFile{}, &fstest.MapFile{}
 	_, err := OpenFS(nested, Options{})
 	assert.EqualError(t, err, "data: open: CUB's lists are in CUB: open CUB")
+	deep := imagesIn(1, "archive/CUB_200_2011/images/001.Crow archive/CUB_200_2011/images/002.Jay")
+	deep["archive/CUB_200_2011/images.txt"] = &fstest.MapFile{}
+	_, err = OpenFS(deep, Options{})
+	assert.EqualError(t, err, "data: open: 1 class found (archive), need at least 2; CUB's lists are in archive/CUB_200_2011: open archive/CUB_200_2011")
 }
 
 // Unambiguous folders with images at depth are read.
 func TestImagesAtDepth(t *testing.T) {
 	for folders, remarks := range map[string]int{
-		"bus car train": 0, "cat/images dog/images": 0, "train/cat/images train/dog/images": 0, "cat cat/more dog/a dog/b": 0,
+		"bus car train": 0, "cat/images dog/images": 0, "train/cat/images train/dog/images": 0, "cat cat/more dog/a dog/b": 1, "cat cat/more cat/extra dog/a": 0,
 		"cat/2020 dog/2021": 0, "cat/2020 cat/2021 dog/2020 dog/2021": 1, "site1/cat site1/dog site2/cat site2/dog": 1,
 	} {
 		s, err := OpenFS(imagesIn(3, folders), Options{TestShare: 0.2})

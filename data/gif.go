@@ -111,6 +111,11 @@ func decodeGIF(s *source) (image.Image, error) {
 		return nil, faultf(ErrDamaged, "damaged GIF: codes of %d bits, want 2 to 8", bits)
 	}
 	var table [256][3]uint8 // an index beyond the palette is black
+	if f.palette == nil {   // the reader's own palette counts: as in Pillow, greys
+		for i := range table {
+			table[i] = [3]uint8{uint8(i), uint8(i), uint8(i)}
+		}
+	}
 	for i := 0; i+3 <= len(f.palette); i += 3 {
 		copy(table[i/3][:], f.palette[i:])
 	}
@@ -122,7 +127,7 @@ func decodeGIF(s *source) (image.Image, error) {
 		}
 	}
 	if f.at.Empty() {
-		return out, nil
+		return nil, faultf(ErrDamaged, "damaged GIF: its first picture has no pixels")
 	}
 	r := lzw.NewReader(&gifBlocks{data: f.pixels[1:], s: s}, lzw.LSB, bits)
 	defer r.Close()

@@ -120,3 +120,22 @@ func TestGIFFirstFrameOnly(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
 }
+
+// Without any palette the indices are greys, as in Pillow.
+func TestGIFWithoutPalette(t *testing.T) {
+	file := gifOf(t, image.Pt(9, 7), numberedFrame(image.Rect(0, 0, 9, 7), color.Palette{color.Black, color.White, color.Black, color.White}))
+	file = append(append(bytes.Clone(file[:10]), 0, 0, 0), file[13+3*4:]...) // cut out
+	m, err := DecodeImage(file, "a.gif")
+	require.NoError(t, err)
+	for i := range 9 * 7 {
+		v := uint8(i % 4)
+		require.Equal(t, color.RGBA{v, v, v, 255}, m.At(i%9, i/9))
+	}
+}
+
+// A first picture of no pixels is no blank one.
+func TestGIFEmptyPicture(t *testing.T) {
+	file := []byte("GIF89a\x09\x00\x07\x00\x00\x00\x00" + "\x2c\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x3b")
+	_, err := DecodeImage(file, "a.gif")
+	assert.EqualError(t, err, "data: a.gif: damaged GIF: its first picture has no pixels")
+}

@@ -8,6 +8,7 @@ import (
 	"image"
 	"io"
 	"io/fs"
+	"syscall"
 )
 
 // MaxPixels is the largest image that is decoded unless Limits say otherwise, about 13,377 x 13,377: beyond it
@@ -54,7 +55,7 @@ var (
 // large or no image. Others, such as too many open files, a failing disk, a lack of permission or the end of a
 // context, say nothing about the image, and to go on without it would be wrong.
 func IsBad(err error) bool {
-	for _, kind := range []error{ErrNotImage, ErrUnsupported, ErrDamaged, ErrTooLarge, fs.ErrNotExist} {
+	for _, kind := range []error{ErrNotImage, ErrUnsupported, ErrDamaged, ErrTooLarge, fs.ErrNotExist, syscall.ELOOP} { // a link to itself
 		if errors.Is(err, kind) {
 			return true
 		}

@@ -62,6 +62,18 @@ func vp8(t testing.TB, name string) []byte {
 	return append(p.chunk, make([]byte, len(p.chunk)&1)...)
 }
 
+// A WebP file that ends too early is said to be truncated.
+func TestWebPTruncated(t *testing.T) {
+	for _, name := range []string{"lossy.webp", "lossless.webp"} {
+		file, err := os.ReadFile(filepath.Join("testdata", name))
+		require.NoError(t, err)
+		for n := 12; n < len(file)-8; n += 1 + n/3 {
+			_, err := DecodeImage(file[:n], "a.webp")
+			require.EqualError(t, err, "data: a.webp: truncated WebP: unexpected EOF", n)
+		}
+	}
+}
+
 // The first picture of an animation stands at its place on a black canvas.
 func TestWebPAnimated(t *testing.T) {
 	for _, name := range []string{"lossy.webp", "lossless.webp"} {
@@ -399,6 +411,7 @@ func TestSmallFilesCostLittle(t *testing.T) {
 		"tiff of no strips":           {tiffWriters[0].file(nil, is(256, 4000), is(257, 4000), is(258, 8)), megabyte, ErrDamaged},
 		"tiff of a short strip":       {tiffWriters[0].file([][]byte{{1, 2, 3}}, is(256, 4000), is(257, 4000), is(258, 8)), megabyte, ErrDamaged},
 		"tiff of the same strip":      {tiffWriters[0].file(nil, is(256, 1000), is(257, 3000), is(258, 8, 8, 8), is(259, 8), is(262, 2), is(278, 1), long(273, many(3000, 8)...), long(279, many(3000, len(strip))...)), 20 * megabyte, ErrDamaged},
+		"tiff of strips that overlap": {tiffWriters[0].file([][]byte{make([]byte, megabyte)}, is(256, 4000), is(257, 1000), is(258, 1), is(259, 32773), is(262, 0), is(266, 2), is(278, 1), long(273, many(1000, 8)...), long(279, many(1000, megabyte)...)), 32 * megabyte, nil},
 		"tiff of large tiles":         {tiffWriters[0].file([][]byte{strip}, is(256, 9), is(257, 9), is(258, 8), is(259, 8), long(322, 1<<19), long(323, 1<<19)), megabyte, ErrDamaged},
 		"tiff of tiny tiles":          {tiffWriters[0].file([][]byte{strip}, is(256, 4000), is(257, 4000), is(258, 8), is(322, 1), is(323, 1)), megabyte, ErrDamaged},
 		"tiff of long lists":          {tiffWriters[0].file([][]byte{strip}, is(256, 4000), is(257, 4000), long(999, many(100_000, 1)...)), 3 * megabyte, ErrDamaged},

@@ -17,6 +17,7 @@ type pngHeader struct {
 	colour      byte // 1: palette, 2: colour, 4: alpha
 	interlaced  bool
 	palette     [256][3]uint8 // an index beyond the file's palette is black
+	colours     int           // of the palette
 	pixels      int           // offset of the first IDAT chunk
 }
 
@@ -31,6 +32,9 @@ func readPNGHeader(data []byte) (h pngHeader, err error) {
 		if kind == "IDAT" {
 			if h.w == 0 {
 				return h, faultf(ErrDamaged, "damaged PNG: pixels before the header")
+			}
+			if h.colour == 3 && h.colours == 0 {
+				return h, faultf(ErrDamaged, "damaged PNG: no palette before the pixels")
 			}
 			h.pixels = p
 			return h, nil
@@ -55,8 +59,9 @@ func readPNGHeader(data []byte) (h pngHeader, err error) {
 				return h, err
 			}
 		case "PLTE":
-			for i := 0; i+3 <= min(n, 3*256); i += 3 {
-				copy(h.palette[i/3][:], body[i:])
+			h.colours = min(n/3, 256)
+			for i := range h.colours {
+				copy(h.palette[i][:], body[3*i:])
 			}
 		case "IEND":
 			return h, faultf(ErrDamaged, "damaged PNG: no pixels")

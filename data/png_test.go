@@ -96,6 +96,16 @@ func TestPNGKinds(t *testing.T) {
 	}
 }
 
+// A picture of palette colours without a palette is no black picture.
+func TestPNGWithoutPalette(t *testing.T) {
+	header, pixels := pngHeaderChunk(9, 7, 8, 3, 0), chunk("IDAT", deflated(make([]byte, 7*10)))
+	for _, file := range [][]byte{pngOf(header, pixels), pngOf(header, chunk("PLTE", nil), pixels), pngOf(header, pixels, chunk("PLTE", make([]byte, 9)))} {
+		_, err := DecodeImage(file, "a.png")
+		assert.EqualError(t, err, "data: a.png: damaged PNG: no palette before the pixels")
+		assert.ErrorIs(t, err, ErrDamaged)
+	}
+}
+
 // What libpng forgives gives the whole picture.
 func TestPNGForgiven(t *testing.T) {
 	m := picture(24, 15)

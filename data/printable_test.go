@@ -15,6 +15,9 @@ func TestPrintable(t *testing.T) {
 		"\u009b31m":           `\x9b31m`, // a C1 control, as a terminal reads it
 		"gpj.\u202eexe\u2066": `gpj.\u202eexe\u2066`,
 		"line\u2028end":       `line\u2028end`,
+		"\u200bzero\ufeff":    `\u200bzero\ufeff`,
+		"a\u200eb\u061c":      `a\u200eb\u061c`,
+		"👩\u200d🔬 मी\u200c":   "👩\u200d🔬 मी\u200c",
 		"\x7f\x00":            `\x7f\x00`,
 		"\ufffd":              "\ufffd",
 		"":                    "",

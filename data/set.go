@@ -184,7 +184,9 @@ func (s *Set) checkNames() error {
 			return fmt.Errorf("the name of class %q is not UTF-8: rename it", name)
 		}
 		form := norm.NFC.String(name)
-		if other, ok := seen[form]; ok {
+		if other, ok := seen[form]; ok && other == name {
+			return fmt.Errorf("two classes are called %s: want different names", name)
+		} else if ok {
 			return fmt.Errorf("%s and %s are one name in two Unicode forms, %+q and %+q: want one class, or another name", other, name, other, name)
 		}
 		seen[form] = name
@@ -200,8 +202,15 @@ func (s *Set) check() error {
 	case 1:
 		return fmt.Errorf("1 class found (%s), need at least 2", s.Classes[0])
 	}
+	if len(s.Train) == 0 && len(s.Test) > 0 {
+		return fmt.Errorf("no training images: all are of the split %s", s.TestFrom)
+	}
 	if empty := s.withTraining(0); len(empty) > 0 {
-		return fmt.Errorf("no training image in %s", list(empty))
+		where := ""
+		if used := s.used(); slices.ContainsFunc(used, func(c int) bool { return s.Classes[c] == empty[0] }) {
+			where = fmt.Sprintf(", of which %s has some: want the same classes in all splits, or choose them by name", cmp.Or(s.TestFrom, "the validation split"))
+		}
+		return fmt.Errorf("no training image in %s%s", list(empty), where)
 	}
 	return s.checkNames()
 }

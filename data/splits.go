@@ -32,14 +32,52 @@ var holders = []string{
 	"all", "dummy", "unknown", "unlabelled", "unlabeled",
 }
 
-// roleOf returns what a folder is for by its name, such as Train, TESTING, train_set, val2017.
+// roleOf returns what a folder is for by its name, such as Train, TESTING, train_set, val2017, 1-train.
 func roleOf(name string) role {
-	name = strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(name))
-	name = strings.TrimRight(name, "0123456789")
+	name = strings.Join(words(name), "")
+	name = strings.Trim(name, "0123456789")
 	for _, end := range []string{"set", "data", "images", "imgs", "split"} {
 		name = strings.TrimSuffix(name, end)
 	}
 	return roles[name]
+}
+
+// words returns the words of a folder's name in lower case.
+func words(name string) []string {
+	return strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return strings.ContainsRune("-_ .()", r) })
+}
+
+// giveRoles gives the folders in f their roles: by their names or, if no name tells, by a word in them, where a
+// training split and another differ in that alone: seg_train and seg_test, train_birds and test_birds.
+func (f *folder) giveRoles() {
+	subs := f.folders()
+	for _, sub := range subs {
+		sub.role = roleOf(sub.name())
+	}
+	if slices.ContainsFunc(subs, func(sub *folder) bool { return sub.role != noRole }) {
+		return
+	}
+	type split struct {
+		rest string // of the name
+		role role
+	}
+	named := map[split]*folder{}
+	for _, sub := range subs {
+		name := words(sub.name())
+		at := slices.IndexFunc(name, func(word string) bool { return roleOf(word) != noRole })
+		if at < 0 {
+			continue
+		}
+		r := roleOf(name[at])
+		if of := (split{strings.Join(slices.Delete(name, at, at+1), " "), r}); named[of] == nil {
+			named[of] = sub
+		}
+	}
+	for of, sub := range named {
+		if named[split{of.rest, trainRole}] != nil && (named[split{of.rest, valRole}] != nil || named[split{of.rest, testRole}] != nil) {
+			sub.role = of.role
+		}
+	}
 }
 
 // splitFolders returns the folders of splits in root, by role, or nil if root holds classes: it has no
@@ -48,7 +86,7 @@ func splitFolders(root *folder) map[role][]*folder {
 	splits := map[role][]*folder{}
 	others := 0
 	for _, sub := range root.folders() {
-		switch r := roleOf(sub.name()); {
+		switch r := sub.role; {
 		case r != noRole:
 			splits[r] = append(splits[r], sub)
 		case sub.all() > 0:
@@ -83,10 +121,13 @@ func (s *Set) readSplits(t *tree, root *folder, splits map[role][]*folder) (*fol
 		}
 		if len(of) > 0 {
 			one[r] = of[0]
+			if in := of[0].filled(); len(in) == 1 && of[0].own == 0 && in[0].name() == of[0].name() { // an archive's own folder
+				one[r] = in[0]
+			}
 		}
 	}
 	for _, sub := range root.filled() {
-		if roleOf(sub.name()) == noRole {
+		if sub.role == noRole {
 			t.skip(sub.path, "", besideSplits)
 		}
 	}
@@ -164,7 +205,11 @@ func (f *folder) loose() string {
 // splits before.
 func (f *folder) labelled(known []string, r role) error {
 	within := f.filled()
-	if len(within) == 1 && f.own == 0 && within[0].own > 0 && slices.Contains(holders, strings.ToLower(within[0].name())) && Same(known, within[0].name()) < 0 {
+	holds := func(sub *folder) bool { // images of any class
+		return !slices.ContainsFunc(known, func(of string) bool { return sameFold(of, sub.name()) }) &&
+			(len(known) > 1 || slices.Contains(holders, strings.ToLower(sub.name())))
+	}
+	if len(within) == 1 && f.own == 0 && within[0].own > 0 && holds(within[0]) {
 		f, within = within[0], nil
 	}
 	want := strings.Split(f.path, "/")[0]
@@ -181,7 +226,7 @@ func (f *folder) labelled(known []string, r role) error {
 func holdsSplits(f *folder) bool {
 	train, held := false, false
 	for _, sub := range f.filled() {
-		r := roleOf(sub.name())
+		r := sub.role
 		train, held = train || r == trainRole, held || r == valRole || r == testRole
 	}
 	return train && held
@@ -197,7 +242,7 @@ func (s *Set) readSplitClasses(root *folder) error {
 			return fmt.Errorf("%s holds images beside the folders of its splits: want all images in splits", f.path)
 		}
 		for _, sub := range f.filled() {
-			r := roleOf(sub.name())
+			r := sub.role
 			if r == noRole {
 				return fmt.Errorf("%s is no split, but the folders of other classes are, such as %s: want all images in splits", sub.path, splitExample(root))
 			}
@@ -217,7 +262,7 @@ func splitExample(root *folder) string {
 	all := root.folders()
 	f := all[slices.IndexFunc(all, holdsSplits)]
 	for _, sub := range f.filled() {
-		if roleOf(sub.name()) != noRole {
+		if sub.role != noRole {
 			return sub.path
 		}
 	}

@@ -29,24 +29,28 @@ var copyEndings = []string{"~", "_original", ".bak", ".orig", ".old", ".tmp", ".
 var systemFolders = []string{
 	"$recycle.bin", "recycler", "recycled", "system volume information", "found.000", // Windows
 	"__macosx", "network trash folder", "temporary items", "thevolumesettingsfolder", // macOS
-	"lost+found",                                                         // Linux
-	"@eadir", "#recycle", "#snapshot", "@tmp", "@sharebin", "@sharesnap", // Synology
-	"@recycle", "@recently-snapshot", "@__thumb", // QNAP
-	"~snapshot",                       // NetApp
-	"_gsdata_", "_vti_cnf", "_thumbs", // GoodSync, FrontPage, galleries
+	"lost+found",                                                                   // Linux
+	"@eadir", "#recycle", "#trash", "#snapshot", "@tmp", "@sharebin", "@sharesnap", // Synology
+	"@recycle", "@recently-snapshot", "@__thumb", "@transcode", // QNAP
+	"~snapshot",                                               // NetApp
+	"_gsdata_", "_vti_cnf", "_thumbs", "thumbs", "thumbnails", // GoodSync, FrontPage, galleries
 	"__pycache__",
 }
 
 // hidden reports whether a file or folder is one of those that begin with a dot: .DS_Store, ._x.jpg, .git.
 func hidden(name string) bool { return strings.HasPrefix(name, ".") }
 
-func system(name string) bool { return slices.Contains(systemFolders, strings.ToLower(name)) }
+func system(name string) bool {
+	name = strings.ToLower(name)
+	return slices.Contains(systemFolders, name) || strings.HasSuffix(name, ".lrdata") // Lightroom's previews
+}
 
 func extension(name string) string { return strings.ToLower(path.Ext(name)) }
 
 // A folder is what a tree holds in one of its folders.
 type folder struct {
 	path    string
+	role    role     // by its name and those beside it
 	entries []entry  // images and folders, sorted by name
 	links   []string // names of links to folders, which are not followed
 	own     int      // images in the folder itself
@@ -160,6 +164,7 @@ func (t *tree) read(dir string) (*folder, error) {
 			}
 		}
 	}
+	f.giveRoles()
 	return f, nil
 }
 
@@ -180,6 +185,7 @@ func (t *tree) follow(f *folder) error {
 		f.entries = append(f.entries, entry{name, sub})
 	}
 	slices.SortFunc(f.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	f.giveRoles()
 	return nil
 }
 

@@ -57,7 +57,7 @@ func TestImagesByContents(t *testing.T) {
 
 // Folders of systems are no classes and hold no photographs, at any depth and in any case.
 func TestSystemFolders(t *testing.T) {
-	for _, name := range []string{"@eaDir", "@EADIR", "#recycle", "#snapshot", "@Recycle", "$RECYCLE.BIN", "$Recycle.Bin", "System Volume Information", "lost+found", ".Trashes", ".AppleDouble", "__MACOSX", "Network Trash Folder", ".thumbnails", ".@__thumb", "@tmp", "FOUND.000", "~snapshot"} {
+	for _, name := range []string{"@eaDir", "@EADIR", "#recycle", "#snapshot", "@Recycle", "$RECYCLE.BIN", "$Recycle.Bin", "System Volume Information", "lost+found", ".Trashes", ".AppleDouble", "__MACOSX", "Network Trash Folder", ".thumbnails", ".@__thumb", "@tmp", "FOUND.000", "~snapshot", "#Trash", "Thumbs", "thumbnails", "Lightroom Previews.lrdata"} {
 		fsys := imagesIn(3, "cat dog")
 		for _, in := range []string{"", "cat/", "cat/deep/"} {
 			fsys[in+name+"/0.jpg/SYNOFILE_THUMB_M.jpg"] = &fstest.MapFile{}
@@ -91,6 +91,21 @@ func TestLinks(t *testing.T) {
 	assert.Equal(t, []string{"a", "b"}, s.Classes)
 	assert.Equal(t, [3]int{2, 0, 2}, counts(s))
 	assert.Equal(t, "left out: 3 links to a folder that it is in, such as all; 1 link to a folder, train/b/up", LeftOut(s.Skipped))
+}
+
+// A link that leads to itself is a bad image, as a broken one is.
+func TestLinksToNothing(t *testing.T) {
+	dir := write(t, map[string][]byte{"cat/1.jpg": nil, "dog/1.jpg": nil})
+	for name, to := range map[string]string{"self.jpg": "self.jpg", "broken.jpg": "nowhere"} {
+		if err := os.Symlink(to, filepath.Join(dir, "cat", name)); err != nil {
+			t.Skipf("no symbolic links here: %v", err)
+		}
+		_, err := ReadImage(filepath.Join(dir, "cat", name))
+		assert.True(t, IsBad(err), err)
+	}
+	s, err := Open(dir, Options{})
+	require.NoError(t, err)
+	assert.Len(t, s.Train, 4)
 }
 
 // exhausted is a process that can open no more files.

@@ -88,6 +88,9 @@ func decodeWebP(s *source) (image.Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	if n := binary.LittleEndian.Uint32(p.chunk[4:]); uint64(n) > uint64(len(p.chunk)-8) {
+		return nil, io.ErrUnexpectedEOF
+	}
 	head, pad := []byte("RIFF\x00\x00\x00\x00WEBP"), make([]byte, len(p.chunk)&1)
 	binary.LittleEndian.PutUint32(head[4:], uint32(4+len(p.chunk)+len(pad)))
 	s.r.Reset(p.chunk)

@@ -238,6 +238,9 @@ func (l *layout) block(pix []uint8, plane, i int) error {
 			raw = raw[:min(n, uint64(len(raw)))]
 		}
 	}
+	if l.across*l.down > 1 { // no compression needs so much: strips that overlap must not be read again and again
+		raw = raw[:min(len(raw), 4096+2*l.bw*l.bh*l.samples*l.bits)]
+	}
 	x0, y0 := i%l.across*l.bw, i/l.across*l.bh
 	cols, rows := min(l.bw, l.Width-x0), min(l.bh, l.Height-y0)
 	if l.compression == compressionJPEG {
