@@ -3,7 +3,6 @@ package data
 import (
 	"fmt"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,7 +31,7 @@ func TestSplitNames(t *testing.T) {
 		{"Train", "Test"}, {"Training", "Testing"}, {"train", "testing"}, {"train", "eval"}, {"TRAIN", "VAL"}, {"training", "validation"},
 		{"train_set", "test_set"}, {"train2017", "val2017"}, {"Training Data", "Evaluation"}, {"train", "dev"}, {"train-images", "TESTS"}, {"trainval", "test"},
 		{"1_train", "2-test"}, {"train (1)", "test (1)"}, {"seg_train", "seg_test"}, {"My-Train", "my-val"}, {"train_birds", "test_birds"}, {"Train Set Folder", "Test Set Folder"},
-		{"seg_train/seg_train", "seg_test/seg_test"}, {"train/train", "test"},
+		{"seg_train/seg_train", "seg_test/seg_test"}, {"train/train", "test"}, {"train/images", "test/Images"},
 	} {
 		fsys := imagesIn(6, "A/cat A/dog B/cat B/dog")
 		renamed := fstest.MapFS{"readme.txt": {}, "labels/x.csv": {}}
@@ -43,7 +42,7 @@ func TestSplitNames(t *testing.T) {
 		require.NoError(t, err, names)
 		assert.Equal(t, []string{"cat", "dog"}, s.Classes, names)
 		assert.Equal(t, [3]int{12, 0, 12}, counts(s), names)
-		assert.Equal(t, path.Base(names[1]), s.TestFrom)
+		assert.Equal(t, strings.Split(names[1], "/")[0], s.TestFrom)
 	}
 	s, err := OpenFS(imagesIn(2, "Train/cat Train/dog VALID/cat VALID/dog Testing/cat Testing/dog extra/fox"), Options{})
 	require.NoError(t, err)

@@ -32,6 +32,9 @@ var holders = []string{
 	"all", "dummy", "unknown", "unlabelled", "unlabeled",
 }
 
+// holder reports whether a folder is one of holders by its name.
+func (f *folder) holder() bool { return slices.Contains(holders, strings.ToLower(f.name())) }
+
 // roleOf returns what a folder is for by its name, such as Train, TESTING, train_set, val2017, 1-train.
 func roleOf(name string) role {
 	name = strings.Join(words(name), "")
@@ -121,8 +124,8 @@ func (s *Set) readSplits(t *tree, root *folder, splits map[role][]*folder) (*fol
 		}
 		if len(of) > 0 {
 			one[r] = of[0]
-			if in := of[0].filled(); len(in) == 1 && of[0].own == 0 && in[0].name() == of[0].name() { // an archive's own folder
-				one[r] = in[0]
+			if in := of[0].filled(); len(in) == 1 && of[0].own == 0 && (in[0].name() == of[0].name() || in[0].own == 0 && in[0].holder()) {
+				one[r] = in[0] // a folder within that is none of a class
 			}
 		}
 	}
@@ -185,12 +188,15 @@ func (s *Set) readSplits(t *tree, root *folder, splits map[role][]*folder) (*fol
 	s.Train, s.Val, s.Test = items(one[trainRole]), items(one[valRole]), items(one[testRole])
 	switch val, test := one[valRole], one[testRole]; {
 	case test != nil:
-		s.TestFrom = test.name()
+		s.TestFrom = test.top()
 	case val != nil: // without a folder test, val is the test split
-		s.Val, s.Test, s.TestFrom = nil, s.Val, val.name()
+		s.Val, s.Test, s.TestFrom = nil, s.Val, val.top()
 	}
 	return one[trainRole], nil
 }
+
+// top returns the folder in the root that f is or is in.
+func (f *folder) top() string { return strings.Split(f.path, "/")[0] }
 
 // loose says that a folder's images are in no class folders.
 func (f *folder) loose() string {
@@ -207,12 +213,12 @@ func (f *folder) labelled(known []string, r role) error {
 	within := f.filled()
 	holds := func(sub *folder) bool { // images of any class
 		return !slices.ContainsFunc(known, func(of string) bool { return sameFold(of, sub.name()) }) &&
-			(len(known) > 1 || slices.Contains(holders, strings.ToLower(sub.name())))
+			(len(known) > 1 || sub.holder())
 	}
 	if len(within) == 1 && f.own == 0 && within[0].own > 0 && holds(within[0]) {
 		f, within = within[0], nil
 	}
-	want := strings.Split(f.path, "/")[0]
+	want := f.top()
 	switch {
 	case len(within) > 0 || r == trainRole:
 		return nil

@@ -266,9 +266,10 @@ func TestWeightsAreDescribed(t *testing.T) {
 
 func TestExplain(t *testing.T) {
 	data := datatest.Photographs(t, t.TempDir(), 6)
+	require.NoError(t, os.Rename(filepath.Join(data, "blue"), filepath.Join(data, "blue, dark")))
 	model, weights := trainedModel(t, data)
 	out := t.TempDir()
-	red, blue := filepath.Join(data, "red", "0.jpg"), filepath.Join(data, "blue", "0.jpg")
+	red, blue := filepath.Join(data, "red", "0.jpg"), filepath.Join(data, "blue, dark", "0.jpg")
 	load := []string{"explain", "--model", model, "-weights", weights, "-out", out}
 
 	stdout := must(t, append(load, red, blue, "-top", "2", "-blur", "all", "-colormap", "viridis", "-scale", "relative")...)
@@ -289,6 +290,7 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	assert.Positive(t, tall)
+	assert.Contains(t, must(t, append(load, red, "--compare", "blue, dark,red")...), "heads of the prompt of blue, dark")
 
 	// Photographs in -out stay what they are, whatever they are called.
 	photo, other := filepath.Join(out, "1.png"), filepath.Join(out, "1-maps.png")
