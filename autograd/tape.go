@@ -14,8 +14,9 @@ type Tape struct {
 	NoGrad bool       // record nothing: results have no gradient
 	Rand   *rand.Rand // for Dropout and DropPath; nil means evaluation, which drops nothing
 
-	// Context, if not nil, ends a long computation early: once it is done, models skip the blocks that are left.
-	// Their results then mean nothing, so whoever sets it checks Err before using them.
+	// Context, if not nil, ends a long computation early: once it is done, models skip the blocks, and
+	// Backward the adjoints, that are left. Their results then mean nothing, so whoever sets it checks Err before
+	// using them.
 	Context context.Context
 
 	recorded []*Var    // results that have an adjoint, in order of computation
@@ -157,7 +158,9 @@ func (tp *Tape) Backward(loss *Var) Grads {
 			continue // the loss does not depend on v
 		}
 		v.grad, tp.taken = nil, false
-		tp.adjoints[i].back(dy)
+		if tp.Err() == nil {
+			tp.adjoints[i].back(dy)
+		}
 		if !tp.taken {
 			tp.memory.put(dy.Data())
 		}

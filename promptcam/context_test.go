@@ -10,6 +10,10 @@ import (
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
+	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/fit"
+	"github.com/promptcam/promptcam/nn/optim"
+	"github.com/promptcam/promptcam/tensor"
 )
 
 // ending is a context that ends after it was asked a number of times.
@@ -93,4 +97,52 @@ func TestForwardEndsBetweenBlocks(t *testing.T) {
 		assert.Equal(t, []int{len(g.labels), m.Config.Classes}, vars.Shape())
 		assert.Equal(t, m.Config.keptPatches(m.patches()), attn.Dim(3))
 	})
+}
+
+// Training heeds the context between blocks and between adjoints: whenever it ends, the parameters are those of
+// whole steps.
+func TestTrainingEndsBetweenBlocks(t *testing.T) {
+	forEachConfig(t, func(t *testing.T, start *Model, g *golden) {
+		l := batches{kind: data.Images, values: g.images.Value, labels: []int{0, 1, 2, 3, 0, 1}}
+		train := func(c context.Context) (m *Model, steps int, err error) {
+			m = start.with(start.Config, start.Class.Value)
+			config := TrainConfig{Epochs: 1, Optimizer: optim.SGD{}, Schedule: optim.Schedule{Base: 0.1}}
+			config.Progress = func(fit.Step) { steps++ }
+			for _, err = range Train(c, m, l, config) {
+			}
+			return m, steps, err
+		}
+		all := &ending{Context: context.Background(), after: 1 << 20}
+		_, whole, err := train(all)
+		require.NoError(t, err)
+		assert.GreaterOrEqual(t, all.asked, whole*len(start.Backbone.Blocks))
+		after := map[int]map[string]*tensor.Tensor{} // so many steps
+		for n := range all.asked {
+			c := &ending{Context: context.Background(), after: n}
+			m, steps, err := train(c)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			if after[steps] == nil {
+				after[steps] = nn.State(m)
+			}
+			assert.Equal(t, after[steps], nn.State(m), "%d steps", steps)
+		}
+	})
+}
+
+// The search for the class that is most like the new one heeds the context, too.
+func TestExtendEndsBetweenBlocks(t *testing.T) {
+	g := openGolden(t, "dino")
+	c := configs()["deep"]
+	c.PatchesOnly = true
+	m, err := New(g.model().Backbone, c, rand.New(rand.NewPCG(1, 2)))
+	require.NoError(t, err)
+	l := batches{kind: data.Images, values: g.images.Value, labels: []int{0, 1, 2, 4, 4, 1}}
+	config := ExtendConfig{Epochs: 1, Optimizer: optim.SGD{}, Schedule: optim.Schedule{Base: 0.1}}
+	all := &ending{Context: context.Background(), after: 1 << 20}
+	_, err = Extend(all, m, l, config)
+	require.NoError(t, err)
+	for n := range all.asked {
+		_, err := Extend(&ending{Context: context.Background(), after: n}, m, l, config)
+		assert.ErrorIs(t, err, context.DeadlineExceeded)
+	}
 }

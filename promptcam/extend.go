@@ -153,13 +153,17 @@ func (m *Model) with(c Config, class *tensor.Tensor) *Model {
 func (e *extension) start(ctx context.Context, enough float64) error {
 	c := e.old.Config.Classes
 	taken, others := make([]int, c), 0
-	e.tape.NoGrad = true
+	e.tape.NoGrad, e.tape.Context = true, ctx
 	defer func() { e.tape.NoGrad = false }()
 	for b, err := range e.model.accepted(ctx, e.batches, data.Plan{}) {
 		if err != nil {
 			return err
 		}
-		for i, best := range e.old.scoresOf(&e.tape, b).Value().ArgMax() {
+		scores := e.old.scoresOf(&e.tape, b).Value() // [B, C]
+		if err := e.tape.Err(); err != nil {
+			return err
+		}
+		for i, best := range scores.ArgMax() {
 			if b.Labels[i] == c {
 				taken[best]++
 			} else {

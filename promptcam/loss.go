@@ -25,7 +25,7 @@ func (d Distill) Validate() error {
 	switch {
 	case !finite(d.Weight):
 		return fmt.Errorf("promptcam: distillation of weight %v, want at least 0", d.Weight)
-	case d.Weight > 0 && (d.Teacher == nil || d.Temperature == 0 || !finite(d.Temperature)):
+	case d.Weight > 0 && (d.Teacher == nil || float32(d.Temperature) == 0 || !finite(d.Temperature)):
 		return fmt.Errorf("promptcam: distillation at temperature %v: want a teacher and a positive temperature", d.Temperature)
 	}
 	return nil

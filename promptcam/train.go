@@ -153,7 +153,7 @@ func (t *training) Epoch(ctx context.Context, n int) iter.Seq2[*data.Batch, erro
 		plan.Weights, plan.Share = t.hardness.losses, float64(float32(t.Hard.Share))
 	}
 	return func(yield func(*data.Batch, error) bool) {
-		t.tape.Rand = rand.New(rand.NewPCG(t.Seed, uint64(n)))
+		t.tape.Rand, t.tape.Context = rand.New(rand.NewPCG(t.Seed, uint64(n))), ctx
 		for batch, err := range t.model.accepted(ctx, t.batches, plan) {
 			if !yield(batch, err) {
 				return
@@ -183,13 +183,17 @@ func (t *training) Learn(batch *data.Batch, at fit.Moment) (fit.Told, error) {
 	if err := at.Check("loss", float64(total.Value().At())); err != nil {
 		return fit.Told{}, fmt.Errorf("promptcam: %w", err)
 	}
+	grads := t.tape.Backward(total)
+	if err := t.tape.Err(); err != nil {
+		return fit.Told{}, err
+	}
 	told := fit.Told{Images: len(batch.Labels), Loss: float64(loss.Value().At())}
 	for i, best := range scores.Value().ArgMax() {
 		if best == batch.Labels[i] {
 			told.Right++
 		}
 	}
-	t.optimizer.Step(at.LR, t.tape.Backward(total))
+	t.optimizer.Step(at.LR, grads)
 	t.tape.Reset()
 	if t.average != nil {
 		t.average.Add(at.Index())

@@ -404,6 +404,9 @@ func TestTrainStops(t *testing.T) {
 		"resume: class 2 has a loss of NaN":             func(c *TrainConfig) { resumeLosses(c, 1, 1, math.NaN(), 1) },
 		"resume: class 3 has a loss of +Inf":            func(c *TrainConfig) { resumeLosses(c, 1, 1, 1, math.Inf(1)) },
 		"average with decay 1":                          func(c *TrainConfig) { c.EMA.Decay = 1 },
+		"distillation at temperature 1e-320: want a teacher and a positive": func(c *TrainConfig) {
+			c.Distill = Distill{Weight: 1, Temperature: 1e-320, Teacher: func(*data.Batch) *tensor.Tensor { return nil }}
+		},
 		"the teacher's scores are [8 3], want [8 4]": func(c *TrainConfig) {
 			c.Distill = Distill{Weight: 1, Temperature: 1, Teacher: func(b *data.Batch) *tensor.Tensor { return tensor.New(len(b.Labels), 3) }}
 		},

@@ -88,6 +88,25 @@ func TestOneProcessWritesToAFolder(t *testing.T) {
 	sameResults(t, want, out)
 }
 
+// A signal is heeded within a step that takes minutes: of thousands of patches, in blocks that cannot end early.
+func TestSignalWithinALongStep(t *testing.T) {
+	weights, arch := tinyBackbone(t, nil)
+	data, out := datatest.Photographs(t, t.TempDir(), 10), filepath.Join(t.TempDir(), "out")
+	for mode, began := range map[string]string{"last": "features.safetensors", "deep": ".lock"} {
+		c := program(1<<40, "-data", data, "-weights", weights, "-arch", arch, "-size", "1024", "-mode", mode, "-out", out)
+		var stderr strings.Builder
+		c.Stderr = &stderr
+		require.NoError(t, c.Start())
+		assert.Eventually(t, func() bool { return exists(out, began) }, time.Minute, time.Millisecond)
+		time.Sleep(300 * time.Millisecond) // into the first step
+		require.NoError(t, c.Process.Signal(syscall.SIGTERM))
+		require.Error(t, c.Wait())
+		assert.Equal(t, 130, c.ProcessState.ExitCode(), stderr.String())
+		assert.Contains(t, stderr.String(), "cub: interrupted", mode)
+		require.NoError(t, os.RemoveAll(out))
+	}
+}
+
 // Three processes share a cache, each with a folder of its own.
 func TestProcessesShareACache(t *testing.T) {
 	weights, arch := tinyBackbone(t, nil)

@@ -51,12 +51,15 @@ func (t *training) classTokens(ctx context.Context, items []data.Item, view int,
 		return nil, err
 	}
 	show := t.Observer.count("class tokens", l.Len())
-	tape := &autograd.Tape{NoGrad: true}
+	tape := &autograd.Tape{NoGrad: true, Context: ctx}
 	for batch, err := range l.Epoch(ctx, data.Plan{}) {
 		if err != nil {
 			return nil, err
 		}
 		x := probe.Features(t.Model.Backbone, layer, tape.Const(batch.Values)).Value() // [B, D]
+		if err := tape.Err(); err != nil {
+			return nil, err
+		}
 		done := len(labels)
 		labels = append(labels, batch.Labels...)
 		tensor.CopyTo(dst.Slice(0, done, len(labels)), x)

@@ -53,7 +53,7 @@ func (c *Cache) Fill(ctx context.Context, fsys fs.FS, b *vit.Model, config FillC
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	f := &filling{Cache: c, fsys: fsys, config: config, stop: stop, photos: photos(c.records), tape: autograd.Tape{NoGrad: true}, seen: map[string][32]byte{}}
+	f := &filling{Cache: c, fsys: fsys, config: config, stop: stop, photos: photos(c.records), tape: autograd.Tape{NoGrad: true, Context: ctx}, seen: map[string][32]byte{}}
 	c.stats = Stats{}
 	for _, p := range f.photos {
 		f.total += len(p.views)
@@ -251,6 +251,9 @@ func (f *filling) forward(b *vit.Model) {
 	n, size := len(f.batch), f.source.Arch.ImageSize
 	images := f.tape.Const(tensor.FromSlice(f.images, n, 3, size[0], size[1]))
 	tokens := b.Tokens(images, f.source.Layer).Value().Data() // [B, R, D]
+	if f.tape.Err() != nil {
+		return // they are not the block's
+	}
 	for len(f.records) < n {
 		f.records = append(f.records, make([]byte, f.source.bytes()))
 	}

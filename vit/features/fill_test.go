@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
@@ -53,6 +54,25 @@ func TestFillGoesOn(t *testing.T) {
 			assert.Equal(t, whole, contents(t, c.path), "%d records made", made)
 		}
 	}
+}
+
+// A forward pass whose context ends within it leaves nothing: its tokens are not those of the last block.
+func TestFillKeepsNothingOfAPassThatEnded(t *testing.T) {
+	b := backbone(t, 1)
+	root, items := photographs(t, 4)
+	s := source(b, "")
+	c := open(t, filepath.Join(t.TempDir(), "cache"), s, Records(1, items))
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	f := &filling{Cache: c, tape: autograd.Tape{NoGrad: true, Context: ctx}}
+	for row, r := range c.records {
+		f.batch = append(f.batch, picture{record: r, row: row})
+	}
+	f.images = make([]float32, len(f.batch)*3*12*12)
+	f.forward(b)
+	assert.Zero(t, c.Stats().Made)
+	assert.Equal(t, Stats{Made: 4}, fill(t, c, root, b))
+	assert.Equal(t, contents(t, filled(t, s, b, root, 1, items).path), contents(t, c.path))
 }
 
 // A process that fills a cache, slowly, until it is killed.

@@ -38,16 +38,16 @@ func Pooled(ctx context.Context, b *vit.Model, images []*data.RGB) (*tensor.Tens
 	transform := data.EvalTransform(c.ImageSize, c.Mean, c.Std)
 	out := tensor.New(len(images), 2*d)
 	pixels := tensor.New(batch, 3, c.ImageSize[0], c.ImageSize[1])
-	tape := autograd.Tape{NoGrad: true}
+	tape := autograd.Tape{NoGrad: true, Context: ctx}
 	for from := 0; from < len(images); from += batch {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		now := images[from:min(from+batch, len(images))]
 		for i, img := range now {
 			transform.Normalise(pixels.Select(0, i).Data(), img)
 		}
 		x := b.Features(tape.Const(pixels.Slice(0, 0, len(now)))).Value() // [B, prefix+M, D]
+		if err := tape.Err(); err != nil {
+			return nil, err
+		}
 		for i := range now {
 			row, tokens := out.Select(0, from+i).Data(), x.Select(0, i)
 			copy(row[:d], tokens.Select(0, 0).Data())

@@ -56,12 +56,23 @@ func Line(err error) string {
 	return data.Printable(strings.ReplaceAll(text, "\n", "; "))
 }
 
-// Main runs a program and ends the process. The first interrupt or SIGTERM ends the context, the second the
-// process. The exit status is 0, 1 for an error, which also is that standard output could not be written, 2
+// grace is how long a program may go on after a signal: not a step of training that takes minutes, say.
+const grace = 2 * time.Second
+
+// Main runs a program and ends the process. The first interrupt or SIGTERM ends the context, and the process
+// if the program has not ended after the grace; the second ends the process at once. The exit status is 0, 1 for an error, which also is that standard output could not be written, 2
 // for a UsageError, and 130 after an interrupt, as a shell reports it.
 func Main(name string, run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() {
+		stop()
+		time.Sleep(grace)
+		if term.IsTerminal(int(os.Stderr.Fd())) {
+			fmt.Fprint(os.Stderr, "\r\x1b[K") // there may be a bar
+		}
+		fmt.Fprintln(os.Stderr, name+": interrupted within a long step, of which nothing is kept; what was saved before it is on disk")
+		os.Exit(130)
+	})
 	out := &output{Writer: os.Stdout}
 	err := run(ctx, os.Args[1:], out, os.Stderr)
 	if err == nil && out.err != nil {
