@@ -12,7 +12,8 @@ import (
 )
 
 // Check returns, joined, an error for each knob of the struct that ptr points to that is outside its range or
-// none of its choices, such as "--val is 2, want at least 0 and less than 1". Numbers must be finite.
+// none of its choices, such as "--val is 2, want at least 0 and less than 1". Numbers must be finite, and none
+// but 0 may be 0 as a float32, in which models compute.
 func Check(ptr any) error {
 	var all []error
 	for k := range Walk(ptr) {
@@ -32,6 +33,9 @@ func (k *Knob) check() error {
 	x := k.value.Convert(number).Float()
 	if math.IsNaN(x) || math.IsInf(x, 0) {
 		return fmt.Errorf("--%s is %v, want a finite number", k.Flag, x)
+	}
+	if x != 0 && float32(x) == 0 {
+		return fmt.Errorf("--%s is %v, want 0 or a number that is not so near to it", k.Flag, x)
 	}
 	if want, ok := k.within(x); !ok {
 		return fmt.Errorf("--%s is %s, want %s", k.Flag, k, want)

@@ -115,6 +115,8 @@ func TestCheck(t *testing.T) {
 		"--mix is -0.1, want at least 0 and at most 1":              func(r *recipe) { r.Mix.Share = -0.1 },
 		"--mix-until is 1, want at least 0 and less than 1":         func(r *recipe) { r.Mix.Until = 1 },
 		"--mix is NaN, want a finite number":                        func(r *recipe) { r.Mix.Share = math.NaN() },
+		"--lr is 1e-320, want 0 or a number that is not so near":    func(r *recipe) { r.LR = 1e-320 },
+		"--mix is 1e-46, want 0 or a number that is not so near":    func(r *recipe) { r.Mix.Share = 1e-46 },
 		"--lr is -Inf, want a finite number":                        func(r *recipe) { r.LR = math.Inf(-1) },
 		`--optimizer is "lion", want sgd, adamw or muon`:            func(r *recipe) { r.Optim = "lion" },
 		"--lr is 2, want more than 0 and at most 1\n--mix is 2, wa": func(r *recipe) { r.LR, r.Mix.Share = 2, 2 },
