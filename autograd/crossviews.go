@@ -43,9 +43,9 @@ func CrossViews(scores *Var, targets *tensor.Tensor, temperature float32) *Var {
 	return lossOf(scores, grad, loss/pairs/float64(b))
 }
 
-// positive panics unless a temperature is.
+// positive panics unless a temperature is, and finite.
 func positive(op string, temperature float32) {
-	if !(temperature > 0) {
+	if !(temperature > 0 && temperature <= math.MaxFloat32) {
 		panic(fmt.Sprintf("autograd: %s at temperature %v, want a positive number", op, temperature))
 	}
 }

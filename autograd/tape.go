@@ -91,13 +91,17 @@ func (tp *Tape) next() *Var {
 }
 
 // Param returns a Var of p's value. Backward computes its gradient unless p is frozen or the tape has NoGrad.
-// Until Reset, calls return the same Var as long as neither changes. It panics if p has no Value.
+// Until Reset, calls return the same Var as long as neither changes. It panics if p has no Value, or another
+// than when the tape first used it.
 func (tp *Tape) Param(p *Param) *Var {
 	if p.Value == nil {
 		panic("autograd: Param without a Value")
 	}
 	key := paramKey{p, !p.Frozen && !tp.NoGrad}
 	if v := tp.params[key]; v != nil {
+		if v.value != p.Value {
+			panic("autograd: Param whose Value was replaced after the tape had used it: call Reset in between")
+		}
 		return v
 	}
 	v := tp.Const(p.Value)

@@ -78,6 +78,13 @@ func TestMisuse(t *testing.T) {
 	})
 	assert.PanicsWithValue(t, "autograd: Param without a Value", func() { tp.Param(&autograd.Param{}) })
 
+	replaced := &autograd.Param{Value: tensor.New(2)}
+	other.Param(replaced)
+	replaced.Value = tensor.New(2)
+	assert.PanicsWithValue(t, "autograd: Param whose Value was replaced after the tape had used it: call Reset in between", func() { other.Param(replaced) })
+	other.Reset()
+	assert.Same(t, replaced.Value, other.Param(replaced).Value())
+
 	y := autograd.GELU(x)
 	tp.Reset()
 	assert.PanicsWithValue(t, "autograd: Var used after Keep or Reset freed it", func() { y.Value() })
@@ -262,7 +269,7 @@ func TestNumbersThatWouldGiveNaNPanic(t *testing.T) {
 	x, w := tp.Const(tensor.New(2, 3)), tp.Const(tensor.New(3))
 	assert.PanicsWithValue(t, "autograd: LayerNorm with eps -1, want at least 0", func() { autograd.LayerNorm(x, w, w, -1) })
 	assert.PanicsWithValue(t, "autograd: Standardize with eps NaN, want at least 0", func() { autograd.Standardize(x, float32(math.NaN())) })
-	for _, temperature := range []float32{0, -1, float32(math.NaN())} {
+	for _, temperature := range []float32{0, -1, float32(math.NaN()), float32(math.Inf(1))} {
 		assert.PanicsWithValue(t, fmt.Sprintf("autograd: Distill at temperature %v, want a positive number", temperature), func() {
 			autograd.Distill(tp.Const(tensor.New(2, 3)), tensor.New(2, 3), temperature)
 		})

@@ -317,4 +317,5 @@ func TestCrop(t *testing.T) {
 	}
 	assert.Panics(t, func() { m.crop(6, 0, 4, 2) })
 	assert.Panics(t, func() { NewRGB(-1, 2) })
+	assert.PanicsWithValue(t, "data: NewRGB: size 1099511627776x1099511627776 is too large", func() { NewRGB(1<<40, 1<<40) }) // 0 in 64 bits
 }

@@ -49,8 +49,11 @@ func (f *Filter) UnmarshalText(text []byte) error {
 // Resize returns img scaled to w x h pixels, antialiased: where it shrinks, the filter widens with the scale.
 // The result is bit for bit that of Pillow's Image.resize (src/libImaging/Resample.c): weights of 22
 // fractional bits, columns first, rounded to 8 bits in between. A side that keeps its length is not filtered.
-// It panics if w or h is not positive or img is empty.
+// It panics if w or h is not positive, img is empty, or f is unknown.
 func Resize(img *RGB, w, h int, f Filter) *RGB {
+	if f != Bilinear && f != Bicubic {
+		panic(fmt.Sprintf("data: Resize: filter %d is unknown", int(f)))
+	}
 	out := NewRGB(max(w, 0), max(h, 0))
 	new(scaler).resample(out, img, img.Bounds(), image.Pt(w, h), out.Bounds(), f)
 	return out

@@ -137,6 +137,7 @@ func TestResize(t *testing.T) {
 	}
 	assert.Panics(t, func() { Resize(picture(3, 3), 0, 3, Bilinear) })
 	assert.Panics(t, func() { Resize(NewRGB(0, 3), 3, 3, Bilinear) })
+	assert.PanicsWithValue(t, "data: Resize: filter 9 is unknown", func() { Resize(picture(3, 3), 3, 3, 9) })
 }
 
 // resizePlain is Pillow's arithmetic as one would write it down: the scaler's

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"math"
 	"slices"
 )
 
@@ -14,10 +15,13 @@ type RGB struct {
 	W, H int
 }
 
-// NewRGB returns a black image. It panics if a side is negative.
+// NewRGB returns a black image. It panics if a side is negative, or memory could never hold the image.
 func NewRGB(w, h int) *RGB {
 	if w < 0 || h < 0 {
 		panic(fmt.Sprintf("data: NewRGB: size %dx%d is negative", w, h))
+	}
+	if w > 0 && h > math.MaxInt/3/w {
+		panic(fmt.Sprintf("data: NewRGB: size %dx%d is too large", w, h))
 	}
 	return &RGB{Pix: make([]uint8, 3*w*h), W: w, H: h}
 }

@@ -78,6 +78,8 @@ func TestExplainEndsBetweenBlocks(t *testing.T) {
 			}
 			assert.NoError(t, do(&ending{Context: context.Background(), after: all.asked}), name)
 		}
+		_, err = m.Explain(nil)
+		assert.EqualError(t, err, "promptcam: explain: the image is empty")
 		_, err = m.ExplainContext(&ending{Context: context.Background()}, img)
 		assert.EqualError(t, err, "promptcam: explain: context deadline exceeded")
 		assert.NoError(t, m.tape(context.Background()).Err())

@@ -52,7 +52,7 @@ func (m *Model) ExplainContext(ctx context.Context, img image.Image) (*Explanati
 	if err := m.Info().Validate(); err != nil {
 		return nil, fmt.Errorf("promptcam: explain: %w", err)
 	}
-	if img.Bounds().Empty() {
+	if img == nil || img.Bounds().Empty() {
 		return nil, errors.New("promptcam: explain: the image is empty")
 	}
 	if err := ctx.Err(); err != nil {

@@ -138,10 +138,13 @@ func (m *Model) Scores(images *autograd.Var) *autograd.Var {
 }
 
 // ScoresOf is Scores for the tokens [B, prefix+M, D] that enter block Layer, as vit.Model.Tokens returns
-// them. The blocks before it then have no DropPath. It panics if Layer is not ok.
+// them. The blocks before it then have no DropPath. It panics if Layer is not ok, or for tokens of another shape.
 func (m *Model) ScoresOf(tokens *autograd.Var) *autograd.Var {
 	if _, ok := m.Layer(); !ok {
 		panic("promptcam: ScoresOf: tokens depend on class-agnostic prompts")
+	}
+	if rows, dim := m.Backbone.Config.Prefix()+m.patches(), m.Backbone.Config.Dim; len(tokens.Shape()) != 3 || tokens.Dim(1) != rows || tokens.Dim(2) != dim {
+		panic(&tensor.ShapeError{Op: "ScoresOf", Shapes: [][]int{tokens.Shape()}, Reason: fmt.Sprintf("want tokens [B, %d, %d]", rows, dim)})
 	}
 	return m.scores(tokens, m.prompts(tokens.Tape(), m.Class))
 }

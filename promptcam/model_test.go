@@ -2,6 +2,7 @@ package promptcam
 
 import (
 	"bytes"
+	"fmt"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -422,6 +423,9 @@ func TestScoresOfTokens(t *testing.T) {
 		}
 		frozen := &autograd.Tape{NoGrad: true}
 		tokens := m.Backbone.Tokens(frozen.Const(g.images.Value), n).Value()
+		for _, shape := range [][]int{{6, 16, 48}, {6, 17, 24}, {17, 48}} {
+			assert.PanicsWithError(t, fmt.Sprintf("tensor: ScoresOf: shape %v: want tokens [B, 17, 48]", shape), func() { m.ScoresOf(frozen.Const(tensor.New(shape...))) })
+		}
 		for _, c := range []Config{{}, {PromptDropout: 0.3}, {PatchDropout: 0.75}} {
 			m.Config.PromptDropout, m.Config.PatchDropout = c.PromptDropout, c.PatchDropout
 			run := func(scores func(tp *autograd.Tape) *autograd.Var) (*tensor.Tensor, autograd.Grads) {

@@ -53,11 +53,11 @@ func newModel(c Config) *Model {
 }
 
 // Embed turns images [B, 3, H, W], normalised with Config's Mean and Std, into tokens [B, prefix+M, D]: the
-// class token, the registers and the patches in row-major order. It panics if H and W are not Config's
-// ImageSize.
+// class token, the registers and the patches in row-major order. It panics for any
+// other shape, and unless H and W are Config's ImageSize.
 func (m *Model) Embed(images *autograd.Var) *autograd.Var {
-	if h, w := m.Config.ImageSize[0], m.Config.ImageSize[1]; images.Dim(2) != h || images.Dim(3) != w {
-		panic(&tensor.ShapeError{Op: "Embed", Shapes: [][]int{images.Shape()}, Reason: fmt.Sprintf("want images of %dx%d pixels", h, w)})
+	if h, w := m.Config.ImageSize[0], m.Config.ImageSize[1]; len(images.Shape()) != 4 || images.Dim(1) != 3 || images.Dim(2) != h || images.Dim(3) != w {
+		panic(&tensor.ShapeError{Op: "Embed", Shapes: [][]int{images.Shape()}, Reason: fmt.Sprintf("want images [B, 3, %d, %d]", h, w)})
 	}
 	return m.EmbedAs(images, nil)
 }

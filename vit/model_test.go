@@ -82,7 +82,8 @@ func TestEmbedOrdersClassRegistersPatches(t *testing.T) {
 	patches := m.Patch.Forward(tp.Const(images)).Value().Add(m.Position.Value)
 	tensortest.Close(t, patches, x.Slice(1, 5, x.Dim(1)).Clone(), 1e-6)
 
-	assert.PanicsWithError(t, "tensor: Embed: shape [2 3 4 4]: want images of 12x12 pixels", func() { m.Embed(tp.Const(tensor.New(2, 3, 4, 4))) })
+	assert.PanicsWithError(t, "tensor: Embed: shape [2 3 4 4]: want images [B, 3, 12, 12]", func() { m.Embed(tp.Const(tensor.New(2, 3, 4, 4))) })
+	assert.PanicsWithError(t, "tensor: Embed: shape [3 12 12]: want images [B, 3, 12, 12]", func() { m.Embed(tp.Const(tensor.New(3, 12, 12))) })
 }
 
 // Blocks one after the other, from whichever tokens one begins with, end in the same ones.

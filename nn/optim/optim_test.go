@@ -235,6 +235,15 @@ func TestStepPanics(t *testing.T) {
 			assert.PanicsWithValue(t, "optim: Step without gradients: if their tape was reset, call Step before Reset", func() { opt.Step(0.1, grads) })
 			assert.Equal(t, start.A.Value, m.A.Value)
 			assert.Equal(t, start.B.Value, m.B.Value)
+
+			for _, p := range []*autograd.Param{m.A, m.B} { // a new value of another size, in use
+				p.Value = tensor.New(9, 9)
+			}
+			larger := autograd.Grads{m.A: tensor.New(9, 9), m.B: tensor.New(9, 9)}
+			if len(opt.State()) > 0 {
+				assert.Panics(t, func() { opt.Step(0.1, larger) })
+				assert.Equal(t, make([]float32, 81), m.A.Value.Data())
+			}
 		})
 	}
 }

@@ -25,7 +25,8 @@ type Optimizer interface {
 	// Step moves each parameter against its gradient, if it has one, and ignores gradients of parameters that
 	// it was not made with. It allocates next to nothing. Before moving anything, it panics
 	//   - if there are no gradients: Step must precede the tape's Reset;
-	//   - with a *tensor.ShapeError, if a gradient does not have its parameter's shape or has gaps;
+	//   - with a *tensor.ShapeError, if a gradient does not have its parameter's shape or has gaps, or the parameter
+	//     has another size than when the optimizer was made;
 	//   - if a parameter has a gradient that was frozen when the optimizer was made, and is not any more;
 	//   - unless lr is at least 0 and finite.
 	Step(lr float32, grads autograd.Grads)
@@ -47,6 +48,9 @@ func (m *memory) check(lr float32, grads autograd.Grads) {
 		want, g := s.param.Value.Shape(), grads[s.param]
 		if g != nil && !slices.Equal(g.Shape(), want) {
 			panic(&tensor.ShapeError{Op: "Step", Shapes: [][]int{slices.Clone(want), slices.Clone(g.Shape())}, Reason: "a parameter and its gradient differ"})
+		}
+		if g != nil && s.first != nil && len(s.first) != g.Len() {
+			panic(&tensor.ShapeError{Op: "Step", Shapes: [][]int{slices.Clone(want)}, Reason: fmt.Sprintf("%s had %d elements when the optimizer was made: make another", s.name, len(s.first))})
 		}
 		if g != nil {
 			g.Data() // panics if it has gaps
