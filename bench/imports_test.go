@@ -17,15 +17,15 @@ const module = "github.com/promptcam/promptcam/"
 
 // imports says which packages of ours each package may use. Imports go one
 // way, from the paper down to the multiply. Two that compute write files too: nn/fit its checkpoints, and
-// promptcam/figure pages and pictures, whole or not at all; both by tensor/checkpoint, and that by data/machine,
+// promptcam/figure pages and pictures, whole or not at all; both by tensor/checkpoint, and that by tensor/machine,
 // which needs none of ours.
 const imports = `
-data/machine:
+tensor/machine:
 tensor/internal/parallel:
 tensor/internal/kernel:
 tensor: tensor/internal/kernel tensor/internal/parallel
 tensor/tensortest: tensor
-tensor/checkpoint: tensor data/machine
+tensor/checkpoint: tensor tensor/machine
 autograd: tensor
 autograd/gradcheck: tensor autograd
 nn: tensor autograd
@@ -37,22 +37,22 @@ vit/pretrained: tensor/checkpoint vit
 data/internal/jpeg:
 data/internal/tiff:
 data: tensor data/internal/jpeg data/internal/tiff
-data/birds: data data/machine
+data/birds: data tensor/machine
 data/datatest:
-data/download: data/machine
+data/download: tensor/machine
 vit/heat: tensor data
 promptcam/figure: promptcam tensor/checkpoint vit/heat data
 promptcam/figure/curves:
 promptcam: nn/fit vit/heat tensor tensor/checkpoint autograd nn nn/optim vit data
 vit/features: tensor tensor/checkpoint autograd vit data
 vit/probe: tensor autograd vit data
-vit/pretrain: tensor tensor/checkpoint autograd nn nn/optim nn/fit nn/fit/knob vit vit/probe data data/machine
+vit/pretrain: tensor tensor/checkpoint autograd nn nn/optim nn/fit nn/fit/knob vit vit/probe data tensor/machine
 promptcam/measure: promptcam vit/heat tensor data
 promptcam/measure/drawn: promptcam/measure data data/birds
-promptcam/run: promptcam promptcam/figure promptcam/figure/curves promptcam/measure promptcam/measure/drawn vit vit/features vit/heat vit/probe nn nn/fit nn/fit/knob nn/optim autograd tensor tensor/checkpoint data data/birds data/machine
-examples/cub: promptcam/run promptcam vit vit/pretrained nn/fit/knob tensor/checkpoint data data/birds data/download data/machine examples/internal/console
+promptcam/run: promptcam promptcam/figure promptcam/figure/curves promptcam/measure promptcam/measure/drawn vit vit/features vit/heat vit/probe nn nn/fit nn/fit/knob nn/optim autograd tensor tensor/checkpoint data data/birds tensor/machine
+examples/cub: promptcam/run promptcam vit vit/pretrained nn/fit/knob tensor/checkpoint data data/birds data/download tensor/machine examples/internal/console
 examples/internal/console: data
-examples/pretrain: examples/internal/console promptcam/figure/curves tensor/checkpoint nn nn/fit nn/fit/knob vit/pretrain data data/birds data/machine
+examples/pretrain: examples/internal/console promptcam/figure/curves tensor/checkpoint nn nn/fit nn/fit/knob vit/pretrain data data/birds tensor/machine
 bench:
 `
 

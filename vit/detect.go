@@ -204,11 +204,3 @@ func namedFamily(words []string) string {
 	}
 	return ""
 }
-
-// Named returns the architecture of weights by its name: "auto" detects it, any other name is a preset's.
-func Named(name string, weights Header) (Config, error) {
-	if name == "auto" {
-		return Detect(weights)
-	}
-	return Preset(name)
-}

@@ -309,19 +309,16 @@ func TestDetectReadsTheRealWeights(t *testing.T) {
 	}
 }
 
-func TestNamed(t *testing.T) {
+func TestPresetAndConfig(t *testing.T) {
 	want, err := Preset("dino-vits16")
 	require.NoError(t, err)
-	got, err := Named("dino-vits16", nil)
-	require.NoError(t, err)
-	assert.Equal(t, want, got)
 	for _, name := range []string{"none.json", "dino"} {
-		_, err := Named(name, nil)
+		_, err := Preset(name)
 		assert.ErrorContains(t, err, "no preset")
 	}
 	text, err := json.Marshal(want)
 	require.NoError(t, err)
-	got, err = ReadConfig(bytes.NewReader(text))
+	got, err := ReadConfig(bytes.NewReader(text))
 	require.NoError(t, err)
 	assert.Equal(t, want, got)
 	for text, wrong := range map[string]string{`{"Width": 3}`: "Width", "hello": "JSON", "{}": "PatchSize is 0"} {

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/promptcam/promptcam/data"
-	"github.com/promptcam/promptcam/data/machine"
+	"github.com/promptcam/promptcam/tensor/machine"
 )
 
 // A Config describes a set of images. Its species are the classes.

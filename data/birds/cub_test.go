@@ -22,7 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/promptcam/promptcam/data"
-	"github.com/promptcam/promptcam/data/machine"
+	"github.com/promptcam/promptcam/tensor/machine"
 )
 
 func small() Config {

@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/promptcam/promptcam/data/machine"
+	"github.com/promptcam/promptcam/tensor/machine"
 )
 
 // A File is a published file.

@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/promptcam/promptcam/data/machine"
+	"github.com/promptcam/promptcam/tensor/machine"
 )
 
 // recordSuffix ends the name of the file with the SHA-256 of a download whose publisher gives none.

@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/promptcam/promptcam/data/download"
-	"github.com/promptcam/promptcam/data/machine"
 	"github.com/promptcam/promptcam/examples/internal/console"
+	"github.com/promptcam/promptcam/tensor/machine"
 )
 
 // published is what --download fetches, from those who made it.

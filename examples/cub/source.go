@@ -13,11 +13,11 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/data/birds"
-	"github.com/promptcam/promptcam/data/machine"
 	"github.com/promptcam/promptcam/examples/internal/console"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/run"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
+	"github.com/promptcam/promptcam/tensor/machine"
 	"github.com/promptcam/promptcam/vit"
 	"github.com/promptcam/promptcam/vit/pretrained"
 )
@@ -270,7 +270,7 @@ func (s *source) architecture(weights *checkpoint.File, detect func(vit.Header) 
 	case strings.HasSuffix(s.Arch, ".json"):
 		c, err = readArchitecture(s.Arch)
 	default:
-		c, err = vit.Named(s.Arch, weights)
+		c, err = vit.Preset(s.Arch)
 	}
 	if err != nil {
 		return c, fmt.Errorf("--arch: %w", err)

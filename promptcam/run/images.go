@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"github.com/promptcam/promptcam/data"
-	"github.com/promptcam/promptcam/data/machine"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/tensor/machine"
 	"github.com/promptcam/promptcam/vit/features"
 )
 

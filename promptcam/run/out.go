@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/promptcam/promptcam/data"
-	"github.com/promptcam/promptcam/data/machine"
+	"github.com/promptcam/promptcam/tensor/machine"
 )
 
 // The files in a job's Out.

@@ -18,8 +18,8 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/data/datatest"
-	"github.com/promptcam/promptcam/data/machine"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/tensor/machine"
 )
 
 // One folder has one writer: a second job says whose it is, and touches nothing.

@@ -14,8 +14,8 @@ import (
 
 	"github.com/promptcam/promptcam/autograd"
 	"github.com/promptcam/promptcam/data"
-	"github.com/promptcam/promptcam/data/machine"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/tensor/machine"
 	"github.com/promptcam/promptcam/vit/probe"
 )
 

@@ -11,8 +11,8 @@ import (
 	"slices"
 	"unicode/utf8"
 
-	"github.com/promptcam/promptcam/data/machine"
 	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/machine"
 )
 
 // Save writes what Write does to a file, atomically as WriteFile does.

@@ -5,7 +5,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/promptcam/promptcam/data/machine"
+	"github.com/promptcam/promptcam/tensor/machine"
 )
 
 // WriteFile replaces a file by what write writes, whole or not at all, as machine.Replace does. Errors begin

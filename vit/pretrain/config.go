@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"fmt"
 
-	"github.com/promptcam/promptcam/data/machine"
 	"github.com/promptcam/promptcam/nn/fit/knob"
 	"github.com/promptcam/promptcam/nn/optim"
+	"github.com/promptcam/promptcam/tensor/machine"
 	"github.com/promptcam/promptcam/vit"
 )
 
