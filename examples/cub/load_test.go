@@ -108,6 +108,11 @@ func TestLoadRefuses(t *testing.T) {
 	fails(t, append(load, "-weights", weights, "-out", out), "--out "+out+" holds the results of a training")
 	fails(t, append(load, "-weights", other), "--weights "+other+": ", model, "was trained on backbone tiny with SHA-256")
 	fails(t, append(load, "-weights", model), "--weights "+model+" is a trained Prompt-CAM, which does not hold its backbone")
+	folder := t.TempDir()
+	for _, name := range []string{"model.safetensors", "features.safetensors", "metrics.json"} {
+		write(t, filepath.Join(folder, name), "")
+	}
+	fails(t, append(load, "-weights", folder), "--weights "+folder+" is the folder of a trained model, want the file of its backbone")
 	fails(t, append(load, "-weights", weights, "-epochs", "3"), "cub evaluate has no flag --epochs")
 	fails(t, append(load, "-weights", weights, "-size", "64"), "--arch and --size are stated by "+model)
 	fails(t, []string{"evaluate", "--model", weights, "-data", data, "-weights", weights, "-out", t.TempDir()}, weights, "is a backbone, a ViT of 3 blocks")

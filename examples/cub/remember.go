@@ -52,7 +52,7 @@ func (t *trained) recall() (path, was string) {
 func (t *trained) forgottenWeights(name, sha256, was string) error {
 	where := ""
 	if was != "" {
-		where = fmt.Sprintf(", which was in %s and is not there any more", was)
+		where = fmt.Sprintf("; it was in %s and is not there any more", was)
 	}
-	return console.Usagef("--weights is missing: %s was trained on the backbone %s with SHA-256 %.12s..., which is not in it%s", t.file.Path(), name, sha256, where)
+	return console.Usagef("--weights is missing: %s needs the file of its backbone, %s (SHA-256 %.12s...)%s", t.file.Path(), data.Printable(name), sha256, where)
 }

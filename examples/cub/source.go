@@ -188,10 +188,12 @@ func (s *source) saved() string {
 // openFile opens the file that a flag names.
 func openFile(ctx context.Context, flag, path string) (*checkpoint.File, error) {
 	f, err := checkpoint.OpenContext(ctx, path, checkpoint.Limits{})
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, fmt.Errorf("--%s %s: no such file", flag, path)
-	}
-	if err != nil {
+	case err != nil && flag == "weights" && exists(path, run.ModelFile) && exists(path, run.MetricsFile):
+		return nil, fmt.Errorf("--weights %s is the folder of a trained model, want the file of its backbone", path)
+	case err != nil:
 		return nil, fmt.Errorf("--%s: %w", flag, err)
 	}
 	return f, nil
