@@ -13,40 +13,19 @@ import (
 	"github.com/promptcam/promptcam/examples/internal/console"
 )
 
-// retired are flags of earlier versions, and what does their job now.
-var retired = map[string]string{
-	"load":      "name a trained model by --model, after a command: cub evaluate, traits, explain, predict or add-class",
-	"explain":   "it is a command: cub explain --model MODEL PHOTO...",
-	"class":     "it is --compare: cub explain --model MODEL --compare CLASS PHOTO...",
-	"add-class": "it is a command: cub add-class --model MODEL FOLDER",
-}
-
-// unflagged are what people give a flag, and how a command takes it.
-var unflagged = map[string]string{
+// hints say for what is no flag, of any command or of one, how its job is done. Without a command they are
+// flags of earlier versions.
+var hints = map[string]string{
+	"--load":           "name a trained model by --model, after a command: cub evaluate, traits, explain, predict or add-class",
+	"--explain":        "it is a command: cub explain --model MODEL PHOTO...",
+	"--class":          "it is --compare: cub explain --model MODEL --compare CLASS PHOTO...",
+	"--add-class":      "it is a command: cub add-class --model MODEL FOLDER",
 	"predict --data":   "the photographs need none: cub predict --model MODEL PHOTO|FOLDER...",
 	"explain --data":   "the photographs need none: cub explain --model MODEL PHOTO|FOLDER...",
 	"predict --out":    "the table goes to standard output: cub predict --model MODEL PHOTO|FOLDER... > predictions.csv",
 	"data --data":      "the folder needs none: cub data FOLDER",
 	"inspect --model":  "the file needs none: cub inspect FILE",
 	"add-class --name": "the new class has the name of its folder",
-}
-
-// otherWords are commands of other programs, and what does their job here.
-var otherWords = map[string]string{
-	"test":     "cub evaluate --model MODEL --data FOLDER",
-	"report":   "cub evaluate --model MODEL --data FOLDER",
-	"classify": "cub predict --model MODEL PHOTO|FOLDER...",
-	"compare":  "cub explain --model MODEL --compare CLASS PHOTO...",
-	"show":     "cub explain --model MODEL PHOTO...",
-	"info":     "cub inspect FILE",
-	"resume":   "cub train --resume, with the flags of the training",
-	"download": "cub train --download",
-	"pretrain": "a program of its own, go run ./examples/pretrain",
-}
-
-// otherFlags are flags of other programs, and those that do their job here.
-var otherFlags = map[string]string{
-	"learning-rate": "lr", "backbone": "weights", "pretrained": "weights", "images": "data", "input": "data", "checkpoint": "model",
 }
 
 // dashes are what word processors and web pages make of hyphens.
@@ -76,10 +55,10 @@ func flagError(cmd *cobra.Command, err error) error {
 
 func unknownFlag(cmd *cobra.Command, unknown *pflag.NotExistError) error {
 	name := unknown.GetSpecifiedName()
-	if now, ok := retired[name]; ok {
-		return fmt.Errorf("--%s is no flag any more: %s", name, now)
-	}
 	typed := "--" + name
+	if now, ok := hints[typed]; ok {
+		return fmt.Errorf("%s is no flag any more: %s", typed, now)
+	}
 	if unknown.GetSpecifiedShortnames() != "" {
 		typed = "-" + name
 	}
@@ -98,10 +77,8 @@ func unknownFlag(cmd *cobra.Command, unknown *pflag.NotExistError) error {
 			elsewhere = append(elsewhere, other.Name())
 		}
 	}
-	if now, ok := unflagged[cmd.Name()+" "+typed]; ok {
+	if now, ok := hints[cmd.Name()+" "+typed]; ok {
 		text += ": " + now
-	} else if now, ok := otherFlags[name]; ok && slices.Contains(names, now) {
-		text += ": it is --" + now
 	} else if len(elsewhere) > 0 {
 		text += ", which is one of cub " + strings.Join(elsewhere, ", ")
 	} else if near, ok := console.Nearest(names, name); ok {
@@ -117,9 +94,6 @@ func unknownCommand(root *cobra.Command, name string) error {
 		if !cmd.Hidden {
 			all = append(all, cmd.Name())
 		}
-	}
-	if now, ok := otherWords[name]; ok {
-		return console.Usagef("unknown command %q: it is %s", name, now)
 	}
 	if near, ok := console.Nearest(all, name); ok {
 		return console.Usagef("unknown command %q, the nearest is %s; cub -h lists all", name, near)
