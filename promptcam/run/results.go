@@ -126,6 +126,9 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 		return nil, err
 	}
 	r.Observer.say(Outcome, "test top-1 %s, top-5 %.1f %% of %d images", r.Metrics.Test, r.Metrics.Test.Top5, len(r.Set.Test))
+	if chance := 100 / float64(len(r.Set.Classes)); len(r.Set.Test) >= fewTest && r.Metrics.Test.Low <= chance {
+		r.Observer.say(Warning, "guessing would give %.1f %%: the model has learned nothing that these images show", chance)
+	}
 	for _, b := range r.Baselines {
 		r.Observer.say(Note, "%s: top-1 %s", b.Title, b.Accuracy)
 	}

@@ -238,3 +238,15 @@ func TestMetricsHaveTheirEntries(t *testing.T) {
 	assert.Equal(t, "test top1 top5 top1_low top1_high survive_blur survive_blur_low survive_blur_high val top1 top5 top1_low top1_high train_images test_images epochs seconds mode arch seed val_images best_epoch skipped_images backbone_sha256", before)
 	assert.Equal(t, "baselines linear_probe nearest_mean per_class class_mean", after)
 }
+
+func TestAnAccuracyOfGuessingIsSaid(t *testing.T) {
+	r := short()
+	r.Test, r.Schedule.Base, r.Schedule.Min = 0.5, 1e-12, 1e-12
+	j := job(t, photographs(t, 8), r)
+	j.Samples = 0
+	said := new([]string)
+	j.Observer, said = lines()
+	_, err := j.Train(t.Context(), backbone(t))
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(*said, "\n"), "! guessing would give 33.3 %")
+}
