@@ -48,6 +48,11 @@ func (i Info) Validate() error {
 	if got, want := len(i.Classes), i.Config.Classes; got != want {
 		return fmt.Errorf("%d class names for %d classes", got, want)
 	}
+	for c, name := range i.Classes {
+		if len(name) > maxName {
+			return fmt.Errorf("the name of class %d has %d bytes, want at most %d", c+1, len(name), maxName)
+		}
+	}
 	if err := i.Transform.Validate(); err != nil {
 		return err
 	}
@@ -59,6 +64,8 @@ func (i Info) Validate() error {
 	}
 	return nil
 }
+
+const maxName = 4096 // bytes, as many as a path has; the names of folders are shorter
 
 // ErrFormat is wrapped by the errors for a checkpoint that holds no Prompt-CAM.
 var ErrFormat = errors.New("not a saved Prompt-CAM")

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -128,6 +129,8 @@ func TestLoadRefusesWhatIsNoModel(t *testing.T) {
 	require.NoError(t, err)
 	m.Classes = fourNames[:3]
 	assert.ErrorContains(t, m.Save(io.Discard), "3 class names for 4 classes")
+	m.Classes = append(slices.Clone(fourNames[:3]), strings.Repeat("x", 4097))
+	assert.ErrorContains(t, m.Save(io.Discard), "the name of class 4 has 4097 bytes, want at most 4096")
 	m.Classes = fourNames
 	fits := m.Transform
 	m.Transform = data.EvalTransform([2]int{48, 48}, g.config.Mean, g.config.Std)
