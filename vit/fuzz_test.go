@@ -17,6 +17,7 @@ import (
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/tensor"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
+	"github.com/promptcam/promptcam/tensor/tensortest"
 )
 
 // A spoiler makes safetensors files that are nearly right.
@@ -60,27 +61,7 @@ func (s spoiler) shapes(shapes map[string][]int) {
 }
 
 // value changes numbers, strings and members of a JSON value.
-func (s spoiler) value(v any) any {
-	if s.happens() {
-		all := []any{0, -1, 1, 3, 4, 16, 255, 1024, 1 << 16, 1 << 31, 1 << 46, 1 << 62, 0.5, 1e300, nil, true, "", "F16", "U8", []any{}, []any{4096, 4096}, []any{1 << 14, 4}, map[string]any{}}
-		return all[s.IntN(len(all))]
-	}
-	switch v := v.(type) {
-	case map[string]any:
-		out := map[string]any{}
-		for _, key := range slices.Sorted(maps.Keys(v)) {
-			out[key] = s.value(v[key])
-		}
-		return out
-	case []any:
-		out := []any{}
-		for _, x := range v {
-			out = append(out, s.value(x))
-		}
-		return out
-	}
-	return v
-}
+func (s spoiler) value(v any) any { return tensortest.Spoil(s.Rand, s.odds, v) }
 
 // file encodes tensors of the given shapes with random numbers. The header may be spoiled, and states c, which may
 // be spoiled too, in its metadata.
