@@ -23,6 +23,7 @@ type AmbiguousError struct {
 	Differ string   // in what they and others like them differ
 }
 
+// Error names the presets, and in what they differ.
 func (e *AmbiguousError) Error() string {
 	var names []string
 	for _, c := range e.Fit {

@@ -53,6 +53,8 @@ func (f *Folder) Scenes() int { return 1 }
 // Shuffled is true: neighbours in a folder are of one class.
 func (f *Folder) Shuffled() bool { return true }
 
+// At reads image i. It fails, with an error that names the file, for one that cannot be read within the default
+// data.Limits, and once ctx has ended.
 func (f *Folder) At(ctx context.Context, i, _, _ int) (*data.RGB, error) {
 	return data.Limits{}.Read(ctx, f.FS, f.Items[i].Path)
 }
