@@ -31,8 +31,11 @@ type tensorHeader struct {
 }
 
 func (f *File) decodeSafetensors(r io.ReaderAt, length uint64) error {
-	if length > maxHeader || int64(length) > f.size-8 {
+	switch {
+	case length > maxHeader:
 		return fmt.Errorf("safetensors header of %d bytes: the file has %d, the limit is %d", length, f.size, maxHeader)
+	case int64(length) > f.size-8:
+		return fmt.Errorf("safetensors file cut short or damaged: its header has %d bytes, the file %d", length, f.size)
 	}
 	if err := f.table.spend(int64(length)); err != nil {
 		return fmt.Errorf("safetensors header: %w", err)
