@@ -17,7 +17,7 @@ import (
 
 // Save writes what Write does to a file, atomically as WriteFile does.
 func Save(path string, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
-	if err := WriteFile(path, func(w io.Writer) error { return write(w, F32, tensors, metadata) }); err != nil {
+	if err := WriteFile(path, func(w io.Writer) error { return write(w, always(F32), tensors, metadata) }); err != nil {
 		return fmt.Errorf("checkpoint: save %w", err)
 	}
 	return nil
@@ -32,16 +32,23 @@ func Write(w io.Writer, tensors map[string]*tensor.Tensor, metadata map[string]s
 
 // WriteAs is Write for elements of type t, F32 or F16, rounded as DType.Encode does.
 func WriteAs(w io.Writer, t DType, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
-	if err := write(w, t, tensors, metadata); err != nil {
+	return WriteEach(w, always(t), tensors, metadata)
+}
+
+// WriteEach is WriteAs for tensors of several types: as returns that of each.
+func WriteEach(w io.Writer, as func(name string) DType, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
+	if err := write(w, as, tensors, metadata); err != nil {
 		return fmt.Errorf("checkpoint: write: %w", err)
 	}
 	return nil
 }
 
-func write(w io.Writer, t DType, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
+func always(t DType) func(string) DType { return func(string) DType { return t } }
+
+func write(w io.Writer, as func(name string) DType, tensors map[string]*tensor.Tensor, metadata map[string]string) error {
 	infos := make(map[string]Info, len(tensors))
 	for name, x := range tensors {
-		infos[name] = Info{t, x.Shape()}
+		infos[name] = Info{as(name), x.Shape()}
 	}
 	h, _, err := header(infos, metadata)
 	if err != nil {
@@ -50,8 +57,10 @@ func write(w io.Writer, t DType, tensors map[string]*tensor.Tensor, metadata map
 	if _, err := w.Write(h); err != nil {
 		return err
 	}
-	buf, size := make([]byte, chunk), t.Size()
+	buf := make([]byte, chunk)
 	for _, name := range slices.Sorted(maps.Keys(tensors)) {
+		t := infos[name].DType
+		size := t.Size()
 		for part := range slices.Chunk(tensors[name].Contig().Data(), chunk/size) {
 			t.Encode(buf[:size*len(part)], part)
 			if _, err := w.Write(buf[:size*len(part)]); err != nil {
