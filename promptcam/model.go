@@ -29,6 +29,8 @@ type Model struct {
 	Head     *nn.Linear        `state:"head"`     // [1, D]
 	Adapters *Adapters         `state:"lora"`     // nil without Config.Rank
 
+	Reference *Reference // what the prompts usually read, for Evidence; nil if it is not known: see Refer
+
 	last  *vit.Block // the backbone's last block, with any adapters
 	first int        // the block at which class prompts enter
 	tapes sync.Pool

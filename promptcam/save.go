@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -103,15 +104,26 @@ func (e *BackboneError) Unwrap() error { return ErrWrongBackbone }
 // format marks our files. It changes when older ones can no longer be read.
 const format = "promptcam 1"
 
-// Tensors returns what Save writes: prompts, head and adapters.
+// Tensors returns the parameters that Save writes: prompts, head and adapters.
 func (m *Model) Tensors() nn.Tensors { return nn.State(m) }
 
-// Save writes the prompts, the head, the adapters and the [Info] of m to w as a small safetensors file. Of
-// the backbone it writes the identity alone. It returns an error unless m.Info is valid.
+// Save writes the prompts, the head, the adapters, the [Reference] if m has one, and the [Info] of m to w as a
+// small safetensors file. Of the backbone it writes the identity alone. It returns an error unless m.Info is
+// valid.
 func (m *Model) Save(w io.Writer) error {
 	metadata, err := m.metadata()
 	if err == nil {
-		err = checkpoint.Write(w, m.Tensors(), metadata)
+		all := m.Tensors()
+		if m.Reference != nil {
+			maps.Copy(all, m.Reference.tensors())
+		}
+		as := func(name string) checkpoint.DType {
+			if strings.HasPrefix(name, referencePrefix) {
+				return savedAs(name, all[name])
+			}
+			return checkpoint.F32
+		}
+		err = checkpoint.WriteEach(w, as, all, metadata)
 	}
 	if err != nil {
 		return fmt.Errorf("promptcam: save: %w", err)
@@ -238,7 +250,10 @@ func (i *Info) load(b *vit.Model, f *checkpoint.File) (*Model, error) {
 		return nil, err
 	}
 	m.Classes, m.Transform = i.Classes, i.Transform
-	return m, nn.Load(m, f)
+	if m.Reference, err = readReference(f, i.Config.Classes, b.Config.Dim); err != nil {
+		return nil, err
+	}
+	return m, nn.Load(m, vit.Without(f, referencePrefix))
 }
 
 const officialPrompts = "vpt.prompt_embeddings" // [N, C, D]
