@@ -43,7 +43,7 @@ type Model struct {
 func (m *Model) Forward(images *autograd.Var) (scores *autograd.Var, attn *tensor.Tensor) {
 	f := images.Tape().Frame()
 	z := m.prompts(images.Tape(), m.Class)   // class prompts [C, D]
-	x := m.tokens(images)                    // tokens [B, prefix+M, D], where class prompts enter
+	x := m.tokens(images, nil)               // tokens [B, prefix+M, D], where class prompts enter
 	x, z = m.joint(x, z)                     // the blocks from there to the last but one: none in modes Deep and Last
 	scores, attn = m.enter(x, z).explained() // class prompts attend to each other and to the tokens: [B, C], [B, H, C, columns]
 	patches, columns := x.Dim(1)-m.Backbone.Config.Prefix(), attn.Dim(3)
@@ -55,11 +55,17 @@ func (m *Model) prompts(tape *autograd.Tape, p *autograd.Param) *autograd.Var {
 	return autograd.Dropout(tape.Param(p), m.Config.PromptDropout)
 }
 
-// tokens returns the tokens [B, prefix+M, D] that enter block m.first.
-func (m *Model) tokens(images *autograd.Var) *autograd.Var {
+// tokens returns the tokens [B, prefix+M, D] that enter block m.first. With kept, rows as autograd.Gather takes
+// them, only these tokens of each image enter the first block, and [B, kept, D] are left.
+func (m *Model) tokens(images *autograd.Var, kept []int) *autograd.Var {
 	f := images.Tape().Frame()
+	x := m.Backbone.Embed(images) // [B, prefix+M, D]
+	if kept != nil {
+		x = f.Keep(autograd.Gather(x, kept)) // [B, kept, D]
+	}
 	// Agnostic prompts are in all of these blocks or in none.
-	x := m.Backbone.Tokens(images, m.first-len(m.Agnostic)) // [B, prefix+M, D]
+	h, w := m.Backbone.Config.Grid()
+	x = f.Keep(m.Backbone.Run(x, h, w, 0, m.first-len(m.Agnostic)))
 	for i, agnostic := range m.Agnostic {
 		if x.Tape().Err() != nil {
 			break
@@ -136,7 +142,7 @@ func (m *Model) score(z *autograd.Var) *autograd.Var {
 func (m *Model) Scores(images *autograd.Var) *autograd.Var {
 	f := images.Tape().Frame()
 	z := m.prompts(images.Tape(), m.Class)
-	return f.Keep(m.scores(m.tokens(images), z))
+	return f.Keep(m.scores(m.tokens(images, nil), z))
 }
 
 // ScoresOf is Scores for the tokens [B, prefix+M, D] that enter block Layer, as vit.Model.Tokens returns
@@ -167,7 +173,7 @@ func (m *Model) tokensOf(tape *autograd.Tape, b *data.Batch) *autograd.Var {
 	if b.Kind == data.Tokens {
 		return x
 	}
-	return m.tokens(x)
+	return m.tokens(x, nil)
 }
 
 // patchDropout draws, in training, which of the tokens x [B, prefix+M, D] class prompts attend to: the prefix

@@ -8,9 +8,10 @@ import (
 )
 
 // Run applies the blocks [from, to), counted from 0, to the tokens x [B, prefix+h·w, D] of images with h rows
-// and w columns of patches, which may differ from Config's. With Config.Window, it panics if x has another
-// number of rows or the window's side does not divide h and w, and always for blocks that do not exist. Once
-// the tape's Context is done, it skips the blocks that are left: see autograd.Tape.
+// and w columns of patches, which may differ from Config's. Without Config.Window, any of the rows may be
+// missing. With it, Run panics if x has another number of rows or the window's side does not divide h and w, and
+// always for blocks that do not exist. Once the tape's Context is done, it skips the blocks that are left: see
+// autograd.Tape.
 //
 // With Config.Window, patches in all blocks but the last attend only to patches in their window, and the
 // class token and registers skip these blocks (windows as in ViTDet, Li et al., arXiv 2203.16527, shifted by
