@@ -86,6 +86,36 @@ func ExampleSwap() {
 	// 0 of 16 predictions move to the other species
 }
 
+// What predictions rest on: how far their margin over the runner-up falls without the five patches that the
+// top-ranked head looks at most, against five random ones. Of random weights there is nothing to see.
+func ExampleDrop() {
+	set, _, remove := flock()
+	defer remove()
+	model := untrained(set.Classes)
+	loader, err := data.NewLoader(set.FS, set.Test, data.LoaderConfig{Transform: model.Transform, Batch: 4})
+	check(err)
+	choose := func(e *promptcam.Explanation) (measure.Removal, error) {
+		best := e.Top(2)
+		ranking := e.Rank(best[0], promptcam.BlurPatches)
+		hottest := measure.Strongest(e.Heat(best[0], ranking.Heads[0].Head), 5)
+		random := rand.New(rand.NewPCG(1, uint64(e.Index))).Perm(16)[:len(hottest)]
+		return measure.Removal{Class: best[0], Rival: best[1], Patches: [][]int{hottest, random}}, nil
+	}
+	images, err := measure.Drop(context.Background(), model, loader, choose, nil)
+	check(err)
+	more := measure.CompareDrops(images, 0, 1, heat.DefaultBootstrap()).Margin
+	fmt.Printf("%d images; the hottest patches matter more than random ones: %v\n", more.N, more.Low > 0)
+	// Output:
+	// 12 images; the hottest patches matter more than random ones: false
+}
+
+// The patches of the largest values, but none that speaks against the class.
+func ExampleStrongest() {
+	evidence := heat.Map{W: 3, H: 2, Values: []float32{0.1, -2, 0.4, 0, 0.3, -0.1}}
+	fmt.Println(measure.Strongest(evidence, 2), measure.Strongest(evidence, 5))
+	// Output: [2 4] [2 4 0]
+}
+
 // A drawn bird and its counterfactual.
 func ExamplePair() {
 	set, notes, remove := flock()
