@@ -75,6 +75,24 @@ func ExampleModel_Explain() {
 	// a picture of (64,64)
 }
 
+// What a prediction rests on: the lead over another class, without the four patches of the wing, and without
+// four of the sky. This model knows of no wings: its weights are random.
+func ExampleModel_ScoresWithout() {
+	model := open()
+	t := model.Transform
+	photo := tensor.New(1, 3, t.Height, t.Width)
+	t.Normalise(photo.Data(), t.Apply(data.ToRGB(bird()), nil)) // 4 rows of 4 patches
+	for _, patches := range [][]int{{}, {6, 7, 10, 11}, {0, 1, 2, 3}} {
+		scores, err := model.ScoresWithout(context.Background(), photo, [][]int{patches})
+		check(err)
+		fmt.Printf("without %v: %.2f\n", patches, scores.At(0, 2)-scores.At(0, 1))
+	}
+	// Output:
+	// without []: 3.08
+	// without [6 7 10 11]: 3.31
+	// without [0 1 2 3]: 3.36
+}
+
 // A map can be measured where it is known what it should be on, here the wing. This model knows of
 // no wings: its weights are random.
 func ExampleExplanation_Heat() {
