@@ -23,6 +23,25 @@ type Question struct {
 // Between asks what decides for class c and against class o.
 func Between(c, o int) Question { return Question{For: []int{c}, Against: []int{o}} }
 
+// LookAlike returns the class that c is most easily taken for: its nearest look-alike by the model's Reference or,
+// without one, that with the highest score of the others in this image.
+func (e *Explanation) LookAlike(c int) int {
+	if ref := e.model.Reference; ref != nil {
+		return ref.LookAlikes[c][0].Class
+	}
+	best := e.Top(2)
+	if best[0] == c {
+		return best[1]
+	}
+	return best[0]
+}
+
+// Question is the one to answer first: what decides for the predicted class, and against its look-alike.
+func (e *Explanation) Question() Question {
+	c := e.Predicted()
+	return Between(c, e.LookAlike(c))
+}
+
 // Baseline is what the readings of a prompt are compared with.
 type Baseline int
 

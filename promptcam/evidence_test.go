@@ -142,6 +142,17 @@ func TestEvidenceTurns(t *testing.T) {
 	assert.Equal(t, one.Map(), e.Evidence(Between(1, 2)).Map(), "without a reference there is one baseline")
 }
 
+func TestFirstQuestion(t *testing.T) {
+	g := openGolden(t, "dino")
+	m := g.model()
+	e := m.explain(g.images.Value.Slice(0, 0, 1).Contig())
+	best := e.Top(3)
+	assert.Equal(t, Between(best[0], best[1]), e.Question(), "the runner-up, where nothing is known")
+	assert.Equal(t, best[0], e.LookAlike(best[2]))
+	referred(t, m, g)
+	assert.Equal(t, Between(best[0], m.Reference.LookAlikes[best[0]][0].Class), e.Question())
+}
+
 func TestEvidenceRefusesClasses(t *testing.T) {
 	g := openGolden(t, "dino")
 	e := g.model().explain(g.images.Value.Slice(0, 0, 1).Contig())

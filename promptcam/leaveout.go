@@ -116,7 +116,7 @@ func (e *Explanation) meanToken() meanToken {
 	defer m.done(tape)
 	x := tape.Const(e.input)
 	if len(m.Agnostic) > 0 {
-		x = m.tokens(x)
+		x = m.tokens(x, nil)
 	}
 	x, z := m.joint(x, m.prompts(tape, m.Class)) // [1, prefix+M, D]
 	patches, prefix, d := m.patches(), m.Backbone.Config.Prefix(), x.Dim(2)

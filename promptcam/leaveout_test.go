@@ -19,7 +19,7 @@ func TestLeaveOneOutEqualsTheWholeBlock(t *testing.T) {
 		q := Between(1, 3)
 		tape := m.tape(context.Background())
 		defer m.done(tape)
-		x, z := m.joint(m.tokens(tape.Const(pixels)), m.prompts(tape, m.Class))
+		x, z := m.joint(m.tokens(tape.Const(pixels), nil), m.prompts(tape, m.Class))
 		prefix, patches, d := m.Backbone.Config.Prefix(), m.patches(), x.Dim(2)
 		mean := func(rows *tensor.Tensor) []float32 {
 			sum := make([]float32, d)
