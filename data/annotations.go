@@ -163,9 +163,9 @@ func (a *Annotations) stack(kind, item string, size image.Point, n int) ([]*imag
 	return masks, nil
 }
 
-// LookAlikes returns, for each of classes, the others that differ from it in the fewest kinds of traits, by
-// Differences: all of them in a tie, none if no difference is listed.
-func (a *Annotations) LookAlikes(classes []string) [][]LookAlike {
+// Differing returns, for each pair of classes in either order, the kinds of traits in which they differ, by
+// Differences: indices of Places.
+func (a *Annotations) Differing(classes []string) map[[2]int][]int {
 	kinds := map[[2]int][]int{}
 	for _, d := range a.Differences {
 		i, j := slices.Index(classes, d.A), slices.Index(classes, d.B)
@@ -173,6 +173,13 @@ func (a *Annotations) LookAlikes(classes []string) [][]LookAlike {
 			kinds[pair] = append(kinds[pair], d.Kind)
 		}
 	}
+	return kinds
+}
+
+// LookAlikes returns, for each of classes, the others that differ from it in the fewest kinds of traits: all of
+// them in a tie, none if no difference is listed.
+func (a *Annotations) LookAlikes(classes []string) [][]LookAlike {
+	kinds := a.Differing(classes)
 	nearest := make([][]LookAlike, len(classes))
 	for i := range classes {
 		for j := range classes {

@@ -53,6 +53,13 @@ func TestTraitsOfDrawnBirds(t *testing.T) {
 		assert.InDelta(t, 100, object(t, m, of, "bird", "mass")["mean"].(float64)+object(t, m, of, "background", "mass")["mean"].(float64), 1e-9)
 		assert.Contains(t, m[of], "head")
 	}
+	one, three := object(t, m, "first_map"), object(t, m, "first_three")
+	assert.EqualValues(t, 12, object(t, one, "points")["images"], "any two of these species differ in a place that is seen")
+	for _, of := range []string{"points", "mass"} {
+		assert.LessOrEqual(t, object(t, one, of)["mean"], object(t, three, of)["mean"])
+	}
+	assert.Positive(t, one["points_chance"])
+	assert.Contains(t, stdout, "What is shown first, the evidence for the predicted class against its look-alike, is strongest where the two differ in")
 	all := object(t, m, "counterfactual", "all")
 	assert.EqualValues(t, 16, object(t, all, "moved")["images"])
 	assert.EqualValues(t, 8, object(t, m, "counterfactual", "mark_switched_off", "moved")["images"])
@@ -75,6 +82,7 @@ func TestTraitsOfDrawnBirds(t *testing.T) {
 	must(t, append(load, "-out", again, "-quiet")...)
 	loaded := object(t, readMetrics(t, again), "traits")
 	assert.Equal(t, m["counterfactual"], loaded["counterfactual"])
+	assert.InDelta(t, object(t, one, "mass")["mean"], object(t, loaded, "first_map", "mass")["mean"], 0.5, "the reference is in the model's file")
 	assert.InDelta(t, object(t, m, "top_head", "trait", "mass")["mean"], object(t, loaded, "top_head", "trait", "mass")["mean"], 0.1, "features have 16 bits")
 
 	off := t.TempDir()

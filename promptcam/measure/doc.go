@@ -2,10 +2,10 @@
 // model does without what the maps name.
 //
 // [Localize] scores each head's map on the regions of an image: the attention that falls on each, and the
-// pointing game; beside them the maps of the backbone's own class token. [ScoreTraits] sums that up. [Swap]
-// scores counterfactuals: photographs with the traits exchanged that tell one class from another. [Drop] needs no
-// annotations: it scores how much of a prediction's margin rests on the patches that a map names, by running the
-// model without them. All sums have intervals.
+// pointing game; beside them the maps of the backbone's own class token. [LocalizeFirst] scores the evidence that is
+// shown first. [ScoreTraits] sums both up. [Swap] scores counterfactuals: photographs with the traits exchanged that
+// tell one class from another. [Drop] needs no annotations: it scores how much of a prediction's margin rests on the
+// patches that a map names, by running the model without them. All sums have intervals.
 //
 // [NewRegions] makes the regions from annotations such as CUB-200-2011's, and package drawn the counterfactuals
 // of the birds that package data/birds draws.

@@ -161,7 +161,7 @@ func twoHeads() *measure.TraitScores {
 	for i := range 4 {
 		heads := []measure.Hits{{Mass: []float64{0.05}, Points: []bool{i == 0}}, {Mass: []float64{0.4}, Points: []bool{true}}}
 		images = append(images, measure.Localization{
-			Index: i, Area: []float64{0.05}, Chance: []float64{0.1}, Hidden: []bool{false},
+			Index: i, Places: measure.Places{Area: []float64{0.05}, Chance: []float64{0.1}, Hidden: []bool{false}},
 			Heads: heads, Token: heads[:1], Mean: heads[0],
 		})
 	}

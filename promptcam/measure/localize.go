@@ -18,12 +18,33 @@ type Localization struct {
 	Class, Predicted int // Class is the true one
 	Top              int // the head of Class that Rank puts first
 
-	Area, Chance []float64 // [R], Region.Area and Region.Chance
-	Hidden       []bool    // [R], Region.Hidden
-
+	Places
 	Heads []Hits // [H], the maps of Class
 	Token []Hits // [H], the maps of the backbone's own class token in its last block, without prompts
 	Mean  Hits   // of the mean of Token's maps
+
+	First First // from LocalizeFirst
+}
+
+// Places are the sizes of the regions of one image.
+type Places struct {
+	Area, Chance []float64 // [R], Region.Area and Region.Chance
+	Hidden       []bool    // [R], Region.Hidden
+}
+
+func placesOf(regions []heat.Region) (p Places) {
+	for _, r := range regions {
+		p.Area, p.Chance, p.Hidden = append(p.Area, r.Area()), append(p.Chance, r.Chance()), append(p.Hidden, r.Hidden())
+	}
+	return p
+}
+
+// First says how well what is shown first, the answer to promptcam.Explanation.Question, localizes regions, such
+// as what tells the predicted class from its look-alike. Of the signed evidence the positive part counts.
+type First struct {
+	For, Against int
+	Places
+	Panels []Hits // three, as they are shown: of all evidence, and of its two strongest heads
 }
 
 // Hits are the scores of one map on each of the regions.
@@ -33,18 +54,10 @@ type Hits struct {
 }
 
 // Localize scores the maps of an image on its regions: those of its true class, e.Label, and of the
-// backbone's class token. It panics unless e.Label is a class.
+// backbone's class token. LocalizeFirst scores what is shown first. It panics unless e.Label is a class.
 func Localize(e *promptcam.Explanation, regions []heat.Region, blur promptcam.Blur) Localization {
-	l := Localization{Index: e.Index, Class: e.Label, Predicted: e.Predicted(), Top: e.Rank(e.Label, blur).Heads[0].Head}
-	for _, r := range regions {
-		l.Area, l.Chance, l.Hidden = append(l.Area, r.Area()), append(l.Chance, r.Chance()), append(l.Hidden, r.Hidden())
-	}
-	hits := func(h heat.Map) (all Hits) {
-		for _, r := range regions {
-			all.Mass, all.Points = append(all.Mass, h.Mass(r)), append(all.Points, h.Points(r))
-		}
-		return all
-	}
+	l := Localization{Index: e.Index, Class: e.Label, Predicted: e.Predicted(), Top: e.Rank(e.Label, blur).Heads[0].Head, Places: placesOf(regions)}
+	hits := func(h heat.Map) Hits { return hitsOn(regions, h) }
 	for head := range e.Heads() {
 		l.Heads = append(l.Heads, hits(e.Heat(e.Label, head)))
 	}
@@ -60,10 +73,36 @@ func Localize(e *promptcam.Explanation, regions []heat.Region, blur promptcam.Bl
 	return l
 }
 
-// LocalizeAll runs Localize on all explanations, several at a time, and returns the results in the order of
-// Index. regions is called once for each image, concurrently, and returns the same number of regions in the
-// same order. The first error, of explanations or regions, ends it.
-func LocalizeAll(explanations iter.Seq2[*promptcam.Explanation, error], regions func(index int) ([]heat.Region, error), blur promptcam.Blur) ([]Localization, error) {
+func hitsOn(regions []heat.Region, h heat.Map) (all Hits) {
+	for _, r := range regions {
+		all.Mass, all.Points = append(all.Mass, h.Mass(r)), append(all.Points, h.Points(r))
+	}
+	return all
+}
+
+// LocalizeFirst scores on an image's regions what is shown of it first.
+func LocalizeFirst(e *promptcam.Explanation, regions []heat.Region) First {
+	q := e.Question()
+	f := First{For: q.For[0], Against: q.Against[0], Places: placesOf(regions)}
+	v := e.Evidence(q)
+	panels := []heat.Map{v.Map()}
+	for _, h := range v.Heads[:min(2, len(v.Heads))] {
+		panels = append(panels, h.Map)
+	}
+	for _, p := range panels {
+		for i, x := range p.Values {
+			p.Values[i] = max(0, x)
+		}
+		f.Panels = append(f.Panels, hitsOn(regions, p))
+	}
+	return f
+}
+
+// LocalizeAll runs Localize and LocalizeFirst on all explanations, several at a time, and returns the results in
+// the order of Index. regions, such as Regions.Of, is called once for each image, concurrently, with the classes
+// of its Question. It returns the regions for Localize and those for LocalizeFirst, for every image the same
+// number in the same order. The first error, of explanations or regions, ends it.
+func LocalizeAll(explanations iter.Seq2[*promptcam.Explanation, error], regions func(index, c, o int) (all, between []heat.Region, err error), blur promptcam.Blur) ([]Localization, error) {
 	var (
 		all  []Localization
 		lock sync.Mutex // of all
@@ -82,12 +121,14 @@ func LocalizeAll(explanations iter.Seq2[*promptcam.Explanation, error], regions 
 		free <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-free }()
-			of, err := regions(e.Index)
+			q := e.Question()
+			of, between, err := regions(e.Index, q.For[0], q.Against[0])
 			if err != nil {
 				fail(err)
 				return
 			}
 			l := Localize(e, of, blur)
+			l.First = LocalizeFirst(e, between)
 			lock.Lock()
 			defer lock.Unlock()
 			all = append(all, l)

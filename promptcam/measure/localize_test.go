@@ -99,6 +99,13 @@ func corner(m *promptcam.Model) heat.Region {
 	return heat.View{Transform: t, Patch: c.PatchSize, Size: size}.Box(data.Box{Width: p, Height: p})
 }
 
+// both returns the same regions for all maps.
+func both(regions func(index int) []heat.Region) func(index, c, o int) (all, between []heat.Region, err error) {
+	return func(index, _, _ int) (all, between []heat.Region, err error) {
+		return regions(index), regions(index), nil
+	}
+}
+
 // In every mode, from images and from tokens, what is measured is the map that Explain has, and the
 // class token's is that of the backbone alone.
 func TestLocalizeScoresTheMapsOfExplanations(t *testing.T) {
@@ -110,7 +117,7 @@ func TestLocalizeScoresTheMapsOfExplanations(t *testing.T) {
 				labels[i] = i % m.Config.Classes
 			}
 			r := corner(m)
-			places := func(int) ([]heat.Region, error) { return []heat.Region{r, r.Outside()}, nil }
+			places := both(func(int) []heat.Region { return []heat.Region{r, r.Outside()} })
 			all, err := LocalizeAll(m.Explanations(t.Context(), inPairs{images, labels, nil}), places, promptcam.BlurPatches)
 			require.NoError(t, err)
 			require.Len(t, all, len(labels))
@@ -146,6 +153,19 @@ func TestLocalizeScoresTheMapsOfExplanations(t *testing.T) {
 				assert.Equal(t, r.Area(), s.Area[0])
 				assert.Equal(t, r.Chance(), s.Chance[0])
 				assert.False(t, s.Hidden[0])
+
+				q := e.Question()
+				v := e.Evidence(q)
+				assert.Equal(t, [2]int{q.For[0], q.Against[0]}, [2]int{s.First.For, s.First.Against})
+				require.Len(t, s.First.Panels, 3)
+				for p, h := range []heat.Map{v.Map(), v.Heads[0].Map, v.Heads[1].Map} {
+					var on, all float64
+					for k, x := range h.Values {
+						all += max(0, float64(x))
+						on += max(0, float64(x)) * r.Cover[k]
+					}
+					assert.InDelta(t, on/max(all, 1e-30), s.First.Panels[p].Mass[0], 1e-4)
+				}
 			}
 			if _, ok := m.Layer(); ok {
 				again, err := LocalizeAll(m.Explanations(t.Context(), inPairs{images, labels, m}), places, promptcam.BlurPatches)
@@ -160,10 +180,10 @@ func TestLocalizeAllErrors(t *testing.T) {
 	models, images := untrained(t)
 	l := inPairs{images, make([]int, images.Dim(0)), nil}
 	explained := models["last"].Explanations(t.Context(), l)
-	_, err := LocalizeAll(explained, func(i int) ([]heat.Region, error) { return nil, errors.New("no mask") }, promptcam.BlurPatches)
+	_, err := LocalizeAll(explained, func(int, int, int) (_, _ []heat.Region, err error) { return nil, nil, errors.New("no mask") }, promptcam.BlurPatches)
 	assert.ErrorContains(t, err, "no mask")
 	l.labels[0] = 99
-	_, err = LocalizeAll(explained, func(i int) ([]heat.Region, error) { return nil, nil }, promptcam.BlurPatches)
+	_, err = LocalizeAll(explained, both(func(int) []heat.Region { return nil }), promptcam.BlurPatches)
 	assert.ErrorContains(t, err, "class 99")
 }
 
@@ -231,10 +251,10 @@ func TestAModelThatLooksAtTheSpot(t *testing.T) {
 		labels[i] = i % 2
 	}
 	view := heat.View{Transform: data.Transform{Width: 32, Height: 32, Std: [3]float32{1, 1, 1}}, Patch: 8, Size: image.Pt(32, 32)}
-	places := func(i int) ([]heat.Region, error) {
+	places := both(func(i int) []heat.Region {
 		return []heat.Region{view.Discs(3, data.Point{X: float64(at[i]%4*8 + 4), Y: float64(at[i]/4*8 + 4), Visible: i != 7}),
-			view.Box(data.Box{X: float64(at[i] % 4 * 8), Y: float64(at[i] / 4 * 8), Width: 8, Height: 8})}, nil
-	}
+			view.Box(data.Box{X: float64(at[i] % 4 * 8), Y: float64(at[i] / 4 * 8), Width: 8, Height: 8})}
+	})
 	all, err := LocalizeAll(m.Explanations(t.Context(), inPairs{images, labels, nil}), places, promptcam.BlurPatches)
 	require.NoError(t, err)
 	s := ScoreTraits(all, 2, 0, heat.DefaultBootstrap())

@@ -29,10 +29,11 @@ type Regions struct {
 	Nearest [][]data.LookAlike // of each class: data.Annotations.LookAlikes
 	Target  int                // Trait, or -1 if the annotations do not say what tells classes apart
 
-	notes *data.Annotations
-	fsys  fs.FS
-	items []data.Item
-	view  heat.View
+	notes  *data.Annotations
+	fsys   fs.FS
+	items  []data.Item
+	view   heat.View
+	differ map[[2]int][]int // notes.Differing
 }
 
 // NewRegions returns the regions of items in fsys, on m's patch grid. m's Classes have the annotations'
@@ -40,7 +41,7 @@ type Regions struct {
 func NewRegions(notes *data.Annotations, fsys fs.FS, items []data.Item, m *promptcam.Model) *Regions {
 	r := &Regions{
 		Names: append([]string{"trait", "bird", "background"}, notes.Parts...), Nearest: notes.LookAlikes(m.Classes), Target: -1,
-		notes: notes, fsys: fsys, items: items, view: heat.View{Transform: m.Transform, Patch: m.Backbone.Config.PatchSize},
+		differ: notes.Differing(m.Classes), notes: notes, fsys: fsys, items: items, view: heat.View{Transform: m.Transform, Patch: m.Backbone.Config.PatchSize},
 	}
 	if slices.ContainsFunc(r.Nearest, func(of []data.LookAlike) bool { return len(of) > 0 }) {
 		r.Target = Trait
@@ -48,17 +49,17 @@ func NewRegions(notes *data.Annotations, fsys fs.FS, items []data.Item, m *promp
 	return r
 }
 
-// Of returns the regions of an item; those that are not annotated are Hidden. The error is about the image's
-// file or its masks.
-func (r *Regions) Of(index int) ([]heat.Region, error) {
+// Of returns the regions of an item, and the same with Trait the place of the traits in which classes c and o
+// differ; those that are not annotated are Hidden. The error is about the image's file or its masks.
+func (r *Regions) Of(index, c, o int) (regions, between []heat.Region, err error) {
 	item := r.items[index]
 	size, err := data.ReadSize(r.fsys, item.Path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	parts, kinds, err := r.notes.Masks(item.Path, size)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	partPoints, kindPoints := r.notes.Points(item.Path)
 	box, boxed := r.notes.Box(item.Path)
@@ -85,11 +86,13 @@ func (r *Regions) Of(index int) ([]heat.Region, error) {
 		bird = view.Box(box)
 		background = bird.Outside()
 	}
-	regions := []heat.Region{union(kinds, kindPoints, r.kinds(item.Class)), bird, background}
+	regions = []heat.Region{union(kinds, kindPoints, r.kinds(item.Class)), bird, background}
 	for i := range r.notes.Parts {
 		regions = append(regions, union(parts, partPoints, []int{i}))
 	}
-	return regions, nil
+	between = slices.Clone(regions)
+	between[Trait] = union(kinds, kindPoints, r.differ[[2]int{c, o}])
+	return regions, between, nil
 }
 
 // Traits names the kinds of traits that tell a class from any of its nearest look-alikes.

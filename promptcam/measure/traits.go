@@ -15,6 +15,9 @@ type TraitScores struct {
 	TokenBest []RegionScore // of the backbone's class token, by the head that is best for the class
 	TokenMean []RegionScore // of the mean of the class token's maps
 	Classes   []ClassTraits // [C]
+
+	First      []RegionScore // of what is shown first, by LocalizeFirst
+	FirstThree []RegionScore // of the first three panels: Points if any does, the largest Mass
 }
 
 // ClassTraits are the scores of one class, over its images.
@@ -72,19 +75,39 @@ func ScoreTraits(images []Localization, classes, target int, b heat.Bootstrap) *
 	}
 	t.Best, t.Top = score(best, regions, b.Mean), score(top, regions, b.Mean)
 	t.TokenBest, t.TokenMean = score(tokenBest, regions, b.Mean), score(tokenMean, regions, b.Mean)
+	var first, three []scored
+	for _, l := range all {
+		if len(l.First.Panels) == 0 {
+			continue
+		}
+		first = append(first, scored{l.First.Places, l.First.Panels[0]})
+		three = append(three, scored{l.First.Places, bestOf(l.First.Panels)})
+	}
+	t.First, t.FirstThree = score(first, regions, b.Mean), score(three, regions, b.Mean)
 	return t
 }
 
-// scored is an image and the one of its maps to score.
+// bestOf returns, for each region, whether any of the panels points at it, and the largest mass.
+func bestOf(panels []Hits) Hits {
+	all := Hits{slices.Clone(panels[0].Mass), slices.Clone(panels[0].Points)}
+	for _, p := range panels[1:] {
+		for r := range p.Mass {
+			all.Mass[r], all.Points[r] = max(all.Mass[r], p.Mass[r]), all.Points[r] || p.Points[r]
+		}
+	}
+	return all
+}
+
+// scored is one of an image's maps to score.
 type scored struct {
-	Localization
+	Places
 	Hits
 }
 
 func scoredBy(of []Localization, hits func(Localization) Hits) []scored {
 	all := make([]scored, len(of))
 	for i, l := range of {
-		all[i] = scored{l, hits(l)}
+		all[i] = scored{l.Places, hits(l)}
 	}
 	return all
 }

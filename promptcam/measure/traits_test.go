@@ -10,7 +10,7 @@ import (
 
 // localized is an image of class with a region and heads that point at it or not.
 func localized(index, class int, points ...bool) Localization {
-	s := Localization{Index: index, Class: class, Area: []float64{0.1}, Chance: []float64{0.2}, Hidden: []bool{false}}
+	s := Localization{Index: index, Class: class, Places: Places{[]float64{0.1}, []float64{0.2}, []bool{false}}}
 	for h, p := range points {
 		s.Heads = append(s.Heads, Hits{[]float64{0.1 * float64(h+1)}, []bool{p}})
 	}

@@ -213,6 +213,9 @@ func (a *addition) publish(ctx context.Context, extended *promptcam.Model) (*Add
 		return nil, err
 	}
 	extended.Classes = append(slices.Clone(a.old.Classes), a.name)
+	if err := a.images.refer(ctx, extended, slices.Concat(a.photos, a.negatives)); err != nil {
+		return nil, err
+	}
 	if err := extended.SaveFile(a.path(ModelFile)); err != nil {
 		return nil, err
 	}

@@ -84,6 +84,9 @@ func TestAddClass(t *testing.T) {
 			assert.Equal(t, 3, info.Config.Classes)
 			assert.Equal(t, old.Names(), extended.Names())
 			for _, tensor := range old.Names() {
+				if strings.HasPrefix(tensor, "reference.") {
+					continue // the new class may be a look-alike
+				}
 				a, err := old.Tensor(tensor)
 				require.NoError(t, err)
 				b, err := extended.Tensor(tensor)

@@ -251,6 +251,40 @@ func (im *images) asTheyAre(items []data.Item) (promptcam.Batches, error) {
 	return im.batches(items, im.plain, features.LoaderConfig{Views: 1, Batch: im.Batch, Seed: im.Seed})
 }
 
+// referred returns how many images of each class say what its prompt usually reads. Five are enough, but which of
+// two classes is the nearer look-alike can be close. Without cached features each runs through the backbone.
+func (im *images) referred(classes int) int {
+	all := 1000
+	if im.cache != nil {
+		all = 4000
+	}
+	return min(max(5, all/classes), 100)
+}
+
+// refer gives a model its Reference, from some of the images of each class. Where a class has none, the model gets
+// none.
+func (im *images) refer(ctx context.Context, m *promptcam.Model, items []data.Item) error {
+	of := make([][]data.Item, m.Config.Classes)
+	for _, item := range items {
+		of[item.Class] = append(of[item.Class], item)
+	}
+	var some []data.Item
+	for _, items := range of {
+		n := min(im.referred(len(of)), len(items))
+		if n == 0 {
+			return nil
+		}
+		for i := range n {
+			some = append(some, items[i*len(items)/n])
+		}
+	}
+	batches, err := im.asTheyAre(some)
+	if err == nil {
+		m.Reference, err = m.Refer(ctx, batches)
+	}
+	return err
+}
+
 func (im *images) batches(items []data.Item, t data.Transform, c features.LoaderConfig) (promptcam.Batches, error) {
 	if err := im.affordable(min(c.Batch, len(items)), t); err != nil {
 		return nil, err

@@ -265,6 +265,9 @@ func (t *training) finish(ctx context.Context) (*Result, error) {
 	if err := t.diverged(ctx); err != nil {
 		return nil, err
 	}
+	if err := t.refer(ctx, t.Model, t.learned); err != nil {
+		return nil, err
+	}
 	if t.baselines != nil {
 		var err error
 		if t.Baselines, err = t.testBaselines(ctx); err != nil {

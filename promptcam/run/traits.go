@@ -29,12 +29,11 @@ func (r *results) evaluate(ctx context.Context) (err error) {
 		return os.RemoveAll(r.path(TraitsFile)) // which an earlier run may have left
 	}
 	r.regions = measure.NewRegions(r.Notes, r.Set.FS, r.Set.Test, r.Model)
-	images, err := measure.LocalizeAll(r.explanations(ctx), func(index int) ([]heat.Region, error) {
-		at, err := r.regions.Of(index)
-		if err != nil {
-			return nil, fmt.Errorf("%w: without Notes (--traits off) maps are not measured", err)
+	images, err := measure.LocalizeAll(r.explanations(ctx), func(index, c, o int) (at, between []heat.Region, err error) {
+		if at, between, err = r.regions.Of(index, c, o); err != nil {
+			return nil, nil, fmt.Errorf("%w: without Notes (--traits off) maps are not measured", err)
 		}
-		return at, nil
+		return at, between, nil
 	}, r.blur())
 	if err != nil {
 		return err
@@ -108,6 +107,10 @@ type traitMetrics struct {
 	Resamples  int           `json:"resamples"`
 	BestHead   regionMetrics `json:"best_head,omitempty"`
 	TopHead    regionMetrics `json:"top_head"`
+	// What is shown first, the evidence for the predicted class against its look-alike: images in which it, or
+	// one of the first three panels, points where the two classes differ.
+	First      *firstMetrics `json:"first_map,omitempty"`
+	FirstThree *firstMetrics `json:"first_three,omitempty"`
 	TokenBest  regionMetrics `json:"class_token_best_head,omitempty"`
 	TokenMean  regionMetrics `json:"class_token_mean"`
 	// For "all" pairs of images and for some of them: the share of predictions that "moved" to the other
@@ -118,6 +121,23 @@ type traitMetrics struct {
 }
 
 type regionMetrics map[string]regionScore
+
+// firstMetrics scores panels on the place where two classes differ, and on the bird.
+type firstMetrics struct {
+	Points interval `json:"points"`
+	Chance float64  `json:"points_chance"`
+	Mass   interval `json:"mass"`      // of the positive evidence, on that place
+	Bird   interval `json:"mass_bird"` // and on the bird
+}
+
+// firstScores is nil if the annotations do not say where classes differ.
+func firstScores(s []measure.RegionScore) *firstMetrics {
+	at, bird := s[measure.Trait], s[measure.Bird]
+	if at.Points.N == 0 {
+		return nil
+	}
+	return &firstMetrics{percents(at.Points), 100 * at.Chance, percents(at.Mass), percents(bird.Mass)}
+}
 
 type regionScore struct {
 	Points   interval `json:"points"`        // images whose hottest patch is on the region
@@ -167,6 +187,7 @@ func (r *results) traitMetrics() *traitMetrics {
 		Images: len(r.Set.Test), Confidence: 100 * b.Confidence, Resamples: b.Resamples,
 		BestHead: r.named(t.Best), TopHead: r.named(t.Top), TokenBest: r.named(t.TokenBest), TokenMean: r.named(t.TokenMean),
 	}
+	m.First, m.FirstThree = firstScores(t.First), firstScores(t.FirstThree)
 	m.Swaps = map[string]map[string]interval{}
 	for name, s := range r.swapScores() {
 		m.Swaps[name] = map[string]interval{
@@ -234,6 +255,10 @@ func (r *results) sentences() (all []string) {
 		add("The best head of the true class points at a trait that tells the class from its nearest look-alike in %v of %d test images; %.1f %% would by chance. Of the same backbone's class token, the head that is best for the class does in %v, the mean of its heads in %v.",
 			best.Points, best.Points.N, 100*best.Chance, t.TokenBest[measure.Trait].Points, t.TokenMean[measure.Trait].Points)
 		add("The top-ranked head does so in %v.", t.Top[measure.Trait].Points)
+		if first := t.First[measure.Trait]; first.Points.N > 0 {
+			add("What is shown first, the evidence for the predicted class against its look-alike, is strongest where the two differ in %v of %d test images; one of the first three panels in %v. Of its positive part %.1f %% falls there and %.1f %% on the bird.",
+				first.Points, first.Points.N, t.FirstThree[measure.Trait].Points, 100*first.Mass.Mean, 100*t.First[measure.Bird].Mass.Mean)
+		}
 		if bird.Mass.N > 0 {
 			add("Of the best head's attention %.1f %% falls on the trait, %.1f %% on the bird and %.1f %% on the background; a uniform map would give %.1f, %.1f and %.1f %%.",
 				100*best.Mass.Mean, 100*bird.Mass.Mean, 100*background.Mass.Mean, 100*best.Area, 100*bird.Area, 100*background.Area)
