@@ -50,6 +50,6 @@
 //
 // Package measure scores the maps, package figure draws them, and package vit/heat holds them.
 //
-// Reading order: model.go, then vit/block.go; lora.go, explain.go, rank.go, removal.go, save.go; train.go, loss.go,
-// mix.go, hard.go, evaluate.go and extend.go.
+// Reading order: model.go, then vit/block.go; lora.go, explain.go, blur.go, rank.go, removal.go, save.go; train.go,
+// loss.go, mix.go, hard.go, evaluate.go and extend.go.
 package promptcam

@@ -149,8 +149,8 @@ func TestExplanationsPredictAsEvaluateDoes(t *testing.T) {
 func TestRankRefusesWhatIsNot(t *testing.T) {
 	g := openGolden(t, "dino")
 	e := g.model().explain(g.images.Value.Slice(0, 0, 1).Contig())
-	assert.PanicsWithValue(t, "promptcam: Rank: class 5, want 0 to 4", func() { e.Rank(5, BlurPatches) })
-	assert.PanicsWithValue(t, "promptcam: Rank: blur 7 is unknown", func() { e.Rank(0, 7) })
+	assert.PanicsWithValue(t, "promptcam: class 5, want 0 to 4", func() { e.Rank(5, BlurPatches) })
+	assert.PanicsWithValue(t, "promptcam: blur 7 is unknown", func() { e.Rank(0, 7) })
 }
 
 // scoreBlurred returns the score of a class with a choice of heads blurred.
