@@ -267,6 +267,44 @@ func ExampleBlur() {
 	// 39.1 % with every head blurred as in the paper, 51.3 % as in the code
 }
 
+// The score with any of the four heads blurred says which of them are enough, and what each is worth.
+func ExampleExplanation_Subsets() {
+	e, err := open().Explain(bird())
+	check(err)
+	s := e.Subsets(e.Predicted(), promptcam.BlurPatches)
+	for _, set := range s.Sufficient() {
+		fmt.Printf("enough: heads %v, by %.2f\n", set.Heads, set.Margin)
+	}
+	for _, set := range s.Necessary() {
+		fmt.Printf("needed: heads %v, lost by %.2f\n", set.Heads, -set.Margin)
+	}
+	for head, v := range s.Shapley() {
+		fmt.Printf("head %d is worth %+.2f of %.2f\n", head, v.Value, s.Values[0]-s.Values[15])
+	}
+	fmt.Printf("heads 0 and 3 together: %+.3f\n", s.Interactions()[0][3].Value)
+	// Output:
+	// enough: heads [3], by 0.38
+	// enough: heads [0], by 0.07
+	// enough: heads [1], by 0.01
+	// needed: heads [3], lost by 0.03
+	// head 0 is worth +0.09 of 0.39
+	// head 1 is worth +0.04 of 0.39
+	// head 2 is worth -0.14 of 0.39
+	// head 3 is worth +0.40 of 0.39
+	// heads 0 and 3 together: +0.010
+}
+
+// Blurred in the rows of both classes, the heads tell one from the other.
+func ExampleExplanation_SubsetsAgainst() {
+	e, err := open().Explain(bird())
+	check(err)
+	two := e.Top(2)
+	s := e.SubsetsAgainst(two[0], two[1], promptcam.BlurPatches)
+	fmt.Printf("margin %.2f, with every head blurred %.2f; enough: heads %v\n", s.Values[0], s.Values[15], s.Sufficient()[0].Heads)
+	// Output:
+	// margin 0.38, with every head blurred 0.31; enough: heads []
+}
+
 // The adapters of a new model change nothing yet, since B is zero.
 func ExampleAdapters() {
 	rng := rand.New(rand.NewPCG(1, 2))

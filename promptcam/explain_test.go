@@ -146,55 +146,6 @@ func TestExplanationsPredictAsEvaluateDoes(t *testing.T) {
 	})
 }
 
-func TestRankRefusesWhatIsNot(t *testing.T) {
-	g := openGolden(t, "dino")
-	e := g.model().explain(g.images.Value.Slice(0, 0, 1).Contig())
-	assert.PanicsWithValue(t, "promptcam: class 5, want 0 to 4", func() { e.Rank(5, BlurPatches) })
-	assert.PanicsWithValue(t, "promptcam: blur 7 is unknown", func() { e.Rank(0, 7) })
-}
-
-// scoreBlurred returns the score of a class with a choice of heads blurred.
-func scoreBlurred(e *Explanation, class int, blur Blur, choice []bool) float32 {
-	return e.blurred(class, e.headOutputs(class, blur), [][]bool{choice})[0]
-}
-
-// The score after blurring must be what the whole last layer gives, all
-// classes' rows of it, when that head's row of attention weights is replaced.
-func TestBlurredEqualsTheWholeLayer(t *testing.T) {
-	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
-		e := m.explain(g.images.Value.Slice(0, 2, 3).Contig())
-		heads, d := e.Heads(), e.values.Dim(1)
-		const class = 1
-		for _, blur := range []Blur{BlurPatches, BlurAll} {
-			for choice := range 1 << heads {
-				blurred, attn := make([]bool, heads), e.attn.Clone()
-				y := tensor.New(1, m.Config.Classes, d)
-				for h := range heads {
-					if blurred[h] = choice>>h&1 == 1; blurred[h] {
-						row := attn.Select(0, h).Select(0, class)
-						from := 0
-						if blur == BlurPatches {
-							from = row.Len() - m.patches()
-						}
-						row.Fill(0)
-						row.Slice(0, from, row.Len()).Fill(1 / float32(row.Len()-from))
-					}
-					gathered := attn.Select(0, h).MatMul(e.values.Slice(1, h*d/heads, (h+1)*d/heads)) // [C, d]
-					tensor.CopyTo(y.Select(0, 0).Slice(1, h*d/heads, (h+1)*d/heads), gathered)
-				}
-				tp := &autograd.Tape{NoGrad: true}
-				want := m.score(m.last.Complete(tp.Const(e.z), tp.Const(y))).Value() // [1, C]
-				for c, score := range e.Scores {
-					if c == class {
-						score = scoreBlurred(e, class, blur, blurred)
-					}
-					assert.InDelta(t, want.At(0, c), score, 1e-5)
-				}
-			}
-		}
-	})
-}
-
 func TestRankStopsAtTheSufficientTraits(t *testing.T) {
 	forEachFamily(t, func(t *testing.T, g *golden) {
 		m := g.model()
@@ -250,18 +201,19 @@ func TestTopTakesTheFirstOfEquals(t *testing.T) {
 func TestExplainIsSafeForConcurrentUse(t *testing.T) {
 	forEachConfig(t, func(t *testing.T, m *Model, g *golden) {
 		image := func(i int) *tensor.Tensor { return g.images.Value.Slice(0, i, i+1).Contig() }
-		rankings := make([]Ranking, len(g.labels))
+		rankings, subsets := make([]Ranking, len(g.labels)), make([]*Subsets, len(g.labels))
 		var wg sync.WaitGroup
 		for i := range g.labels {
 			wg.Go(func() {
 				e := m.explain(image(i))
-				rankings[i] = e.Rank(e.Predicted(), BlurPatches)
+				rankings[i], subsets[i] = e.Rank(e.Predicted(), BlurPatches), e.Subsets(0, BlurPatches)
 			})
 		}
 		wg.Wait()
 		for i, r := range rankings {
 			e := m.explain(image(i))
 			assert.Equal(t, e.Rank(e.Predicted(), BlurPatches), r)
+			assert.Equal(t, e.Subsets(0, BlurPatches), subsets[i])
 		}
 	})
 }

@@ -24,7 +24,7 @@ type HeadScore struct {
 // Rank blurs the heads of a class prompt greedily, each time the one whose loss leaves the class's score
 // highest, until none is left (the paper, section 3.4). That takes no forward pass: heads are slices of one
 // row of the last block's attention output, which the other classes' scores do not depend on. It panics if
-// class or blur does not exist.
+// class or blur does not exist. [Explanation.Subsets] scores all subsets of the heads, not those of one order.
 func (e *Explanation) Rank(class int, blur Blur) Ranking {
 	n := e.Heads()
 	heads := e.headOutputs(class, blur)
