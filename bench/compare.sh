@@ -172,7 +172,7 @@ group() { # NAME THREADS: one figure of all its work
 		[ -z "$ort" ] || run onnxruntime node peers/ort.cjs "$ORT_DIR" "$models" "$2" "$duration"
 		;;
 	promptcam) ours '^Benchmark(PromptCAM|Tokens)$' "$2"; pytorch promptcam "$2" ;;
-	rank) ours '^BenchmarkRank$' "$2"; pytorch rank "$2" ;;
+	rank) ours '^Benchmark(Rank|Subsets)$' "$2"; pytorch rank "$2" ;;
 	image)
 		PHOTO=$tmp/photograph.jpg
 		export PHOTO

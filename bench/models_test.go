@@ -151,6 +151,30 @@ func BenchmarkRank(b *testing.B) {
 	}
 }
 
+// BenchmarkSubsets runs one image through the plain backbone, and scores one class with each subset of its heads
+// blurred: 8 for a ViT-Ti, 64 for a ViT-S, 4,096 for a ViT-B; then its margin over another.
+func BenchmarkSubsets(b *testing.B) {
+	for _, c := range sizes {
+		m := deep(b, c.name, c.classes)
+		b.Run("forward/"+c.name, func(b *testing.B) {
+			x, tape := random(1, 3, 224, 224), &autograd.Tape{NoGrad: true}
+			measure(b, 1, "images/s", func() {
+				m.Backbone.Features(tape.Const(x))
+				tape.Reset()
+			})
+		})
+		size := m.Backbone.Config.ImageSize
+		e, err := m.Explain(data.NewRGB(size[1], size[0]))
+		require.NoError(b, err)
+		b.Run(fmt.Sprintf("heads/%s_C%d", c.name, c.classes), func(b *testing.B) {
+			measure(b, 1, "images/s", func() { e.Subsets(0, promptcam.BlurPatches) })
+		})
+		b.Run(fmt.Sprintf("against/%s_C%d", c.name, c.classes), func(b *testing.B) {
+			measure(b, 1, "images/s", func() { e.SubsetsAgainst(0, 1, promptcam.BlurPatches) })
+		})
+	}
+}
+
 // BenchmarkMemory reports the most memory that the process held while a model
 // was made and trained on batches of the authors' size.
 func BenchmarkMemory(b *testing.B) {
