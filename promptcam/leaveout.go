@@ -114,11 +114,7 @@ func (e *Explanation) meanToken() meanToken {
 	m := e.model
 	tape := m.tape(context.Background())
 	defer m.done(tape)
-	x := tape.Const(e.input)
-	if len(m.Agnostic) > 0 {
-		x = m.tokens(x, nil)
-	}
-	x, z := m.joint(x, m.prompts(tape, m.Class)) // [1, prefix+M, D]
+	x, z := e.entering(tape) // [1, prefix+M, D]
 	patches, prefix, d := m.patches(), m.Backbone.Config.Prefix(), x.Dim(2)
 	tokens := x.Value().Select(0, 0).Slice(0, prefix, prefix+patches) // [M, D]
 	mean := tensor.New(1, 1, d)
@@ -130,4 +126,15 @@ func (e *Explanation) meanToken() meanToken {
 	return meanToken{
 		query: clone(m.last.Query(z)), keys: clone(all.K), key: clone(one.K), value: clone(one.V), width: d / e.Heads(), d: d,
 	}
+}
+
+// entering returns the tokens [1, prefix+M, D] and class prompts that enter the last block. It runs the blocks from
+// Model.Layer on again or, with class-agnostic prompts, the whole backbone.
+func (e *Explanation) entering(tape *autograd.Tape) (x, z *autograd.Var) {
+	m := e.model
+	x = tape.Const(e.input)
+	if len(m.Agnostic) > 0 {
+		x = m.tokens(x, nil)
+	}
+	return m.joint(x, m.prompts(tape, m.Class))
 }
