@@ -116,6 +116,31 @@ func ExampleStrongest() {
 	// Output: [2 4] [2 4 0]
 }
 
+// How often the five patches that the evidence names decide, against five random ones. Flips makes each Flip from an
+// Explanation.
+func ExampleScoreFlips() {
+	score := measure.ScoreFlips([]measure.Flip{
+		{Class: 0, Predicted: 0, Strongest: true}, {Class: 0, Predicted: 0, Strongest: true},
+		{Class: 1, Predicted: 1, Strongest: true}, {Class: 1, Predicted: 1},
+		{Class: 1, Predicted: 0, Strongest: true, Random: true}, // wrong anyway
+	}, heat.DefaultBootstrap())
+	fmt.Printf("%.0f %% of %d correct predictions flip, %.0f %% by random patches\n", 100*score.Strongest.Mean, score.Strongest.N, 100*score.Random.Mean)
+	// Output: 75 % of 4 correct predictions flip, 0 % by random patches
+}
+
+// Where the smallest change lies that flips a prediction. Of random weights no few patches do so.
+func ExampleMinimalEdit() {
+	model := untrained([]string{"Orchard Oriole", "Scott Oriole", "Hooded Oriole"})
+	photo := birds.Draw(birds.AllSpecies()[0].Traits, birds.NewScene(1), 64).RGB
+	e, err := model.Explain(photo)
+	check(err)
+	view := heat.View{Transform: model.Transform, Patch: model.Backbone.Config.PatchSize, Size: image.Pt(photo.W, photo.H)}
+	throat := view.Box(data.Box{X: 24, Y: 10, Width: 16, Height: 16})
+	edit := measure.MinimalEdit(e, e.Predicted(), e.LookAlike(e.Predicted()), throat, 10)
+	fmt.Println("flips:", edit.Flips, "- by patches on the throat:", edit.Touches)
+	// Output: flips: false - by patches on the throat: false
+}
+
 // A drawn bird and its counterfactual.
 func ExamplePair() {
 	set, notes, remove := flock()
