@@ -60,6 +60,9 @@ func TestTraitsOfDrawnBirds(t *testing.T) {
 	}
 	assert.Positive(t, one["points_chance"])
 	assert.Contains(t, stdout, "What is shown first, the evidence for the predicted class against its look-alike, is strongest where the two differ in")
+	for _, of := range []string{"strongest", "random"} {
+		assert.LessOrEqual(t, object(t, m, "flips", of)["mean"], 100.)
+	}
 	all := object(t, m, "counterfactual", "all")
 	assert.EqualValues(t, 16, object(t, all, "moved")["images"])
 	assert.EqualValues(t, 8, object(t, m, "counterfactual", "mark_switched_off", "moved")["images"])

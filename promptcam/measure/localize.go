@@ -24,6 +24,8 @@ type Localization struct {
 	Mean  Hits   // of the mean of Token's maps
 
 	First First // from LocalizeFirst
+	Flip  Flip  // from Flips, at five patches
+	Edit  *Edit // from MinimalEdit, of a third of the images that are predicted correctly; nil for others
 }
 
 // Places are the sizes of the regions of one image.
@@ -98,7 +100,14 @@ func LocalizeFirst(e *promptcam.Explanation, regions []heat.Region) First {
 	return f
 }
 
-// LocalizeAll runs Localize and LocalizeFirst on all explanations, several at a time, and returns the results in
+const (
+	flipped    = 5  // patches
+	flipSeed   = 1  // of the random ones
+	edited     = 3  // every third image, since the search takes ten times as long as all else
+	mostEdited = 20 // patches
+)
+
+// LocalizeAll runs Localize, LocalizeFirst, Flips and, for some images, MinimalEdit on all explanations, several at a time, and returns the results in
 // the order of Index. regions, such as Regions.Of, is called once for each image, concurrently, with the classes
 // of its Question. It returns the regions for Localize and those for LocalizeFirst, for every image the same
 // number in the same order. The first error, of explanations or regions, ends it.
@@ -128,7 +137,11 @@ func LocalizeAll(explanations iter.Seq2[*promptcam.Explanation, error], regions 
 				return
 			}
 			l := Localize(e, of, blur)
-			l.First = LocalizeFirst(e, between)
+			l.First, l.Flip = LocalizeFirst(e, between), Flips(e, flipped, flipSeed)
+			if e.Predicted() == e.Label && e.Index%edited == 0 && len(between) > 0 && !between[Trait].Hidden() {
+				edit := MinimalEdit(e, q.For[0], q.Against[0], between[Trait], mostEdited)
+				l.Edit = &edit
+			}
 			lock.Lock()
 			defer lock.Unlock()
 			all = append(all, l)

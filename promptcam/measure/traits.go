@@ -18,6 +18,8 @@ type TraitScores struct {
 
 	First      []RegionScore // of what is shown first, by LocalizeFirst
 	FirstThree []RegionScore // of the first three panels: Points if any does, the largest Mass
+	Flips      FlipScore
+	Edits      EditScore
 }
 
 // ClassTraits are the scores of one class, over its images.
@@ -76,14 +78,20 @@ func ScoreTraits(images []Localization, classes, target int, b heat.Bootstrap) *
 	t.Best, t.Top = score(best, regions, b.Mean), score(top, regions, b.Mean)
 	t.TokenBest, t.TokenMean = score(tokenBest, regions, b.Mean), score(tokenMean, regions, b.Mean)
 	var first, three []scored
+	var flips []Flip
+	var edits []Edit
 	for _, l := range all {
 		if len(l.First.Panels) == 0 {
 			continue
+		}
+		if flips = append(flips, l.Flip); l.Edit != nil {
+			edits = append(edits, *l.Edit)
 		}
 		first = append(first, scored{l.First.Places, l.First.Panels[0]})
 		three = append(three, scored{l.First.Places, bestOf(l.First.Panels)})
 	}
 	t.First, t.FirstThree = score(first, regions, b.Mean), score(three, regions, b.Mean)
+	t.Flips, t.Edits = ScoreFlips(flips, b), ScoreEdits(edits, b)
 	return t
 }
 

@@ -111,8 +111,15 @@ type traitMetrics struct {
 	// one of the first three panels, points where the two classes differ.
 	First      *firstMetrics `json:"first_map,omitempty"`
 	FirstThree *firstMetrics `json:"first_three,omitempty"`
-	TokenBest  regionMetrics `json:"class_token_best_head,omitempty"`
-	TokenMean  regionMetrics `json:"class_token_mean"`
+	// The share of correct predictions that flip once the 5 strongest patches of that evidence, or 5 random ones,
+	// read as they usually do in the look-alike's images.
+	Flips struct {
+		Strongest interval `json:"strongest"`
+		Random    interval `json:"random"`
+	} `json:"flips"`
+	Edits     *editMetrics  `json:"minimal_edit,omitempty"`
+	TokenBest regionMetrics `json:"class_token_best_head,omitempty"`
+	TokenMean regionMetrics `json:"class_token_mean"`
 	// For "all" pairs of images and for some of them: the share of predictions that "moved" to the other
 	// class, the change of its "log_odds" against the first class, no percentage, and the changes of both
 	// probabilities.
@@ -121,6 +128,14 @@ type traitMetrics struct {
 }
 
 type regionMetrics map[string]regionScore
+
+// editMetrics are of the fewest patches that flip a correct prediction so.
+type editMetrics struct {
+	Flips   interval `json:"flips"`          // images that have such patches, at most 20
+	Touches interval `json:"touches"`        // of these, those with one where the two classes differ
+	Chance  float64  `json:"touches_chance"` // for as many random patches
+	Patches float64  `json:"patches"`        // on average, no percentage
+}
 
 // firstMetrics scores panels on the place where two classes differ, and on the bird.
 type firstMetrics struct {
@@ -188,6 +203,10 @@ func (r *results) traitMetrics() *traitMetrics {
 		BestHead: r.named(t.Best), TopHead: r.named(t.Top), TokenBest: r.named(t.TokenBest), TokenMean: r.named(t.TokenMean),
 	}
 	m.First, m.FirstThree = firstScores(t.First), firstScores(t.FirstThree)
+	m.Flips.Strongest, m.Flips.Random = percents(t.Flips.Strongest), percents(t.Flips.Random)
+	if e := t.Edits; e.Flips.N > 0 {
+		m.Edits = &editMetrics{percents(e.Flips), percents(e.Touches), 100 * e.Chance, e.Patches}
+	}
 	m.Swaps = map[string]map[string]interval{}
 	for name, s := range r.swapScores() {
 		m.Swaps[name] = map[string]interval{
@@ -258,6 +277,9 @@ func (r *results) sentences() (all []string) {
 		if first := t.First[measure.Trait]; first.Points.N > 0 {
 			add("What is shown first, the evidence for the predicted class against its look-alike, is strongest where the two differ in %v of %d test images; one of the first three panels in %v. Of its positive part %.1f %% falls there and %.1f %% on the bird.",
 				first.Points, first.Points.N, t.FirstThree[measure.Trait].Points, 100*first.Mass.Mean, 100*t.First[measure.Bird].Mass.Mean)
+		}
+		if f := t.Flips; f.Strongest.N > 0 {
+			add("Where its 5 strongest patches read as they usually do in the look-alike's images, the prediction flips in %v of %d; with 5 random patches in %v.", f.Strongest, f.Strongest.N, f.Random)
 		}
 		if bird.Mass.N > 0 {
 			add("Of the best head's attention %.1f %% falls on the trait, %.1f %% on the bird and %.1f %% on the background; a uniform map would give %.1f, %.1f and %.1f %%.",
