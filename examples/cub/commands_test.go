@@ -11,6 +11,8 @@ import (
 
 	"github.com/promptcam/promptcam/data/datatest"
 	"github.com/promptcam/promptcam/examples/internal/console"
+	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -126,4 +128,39 @@ func TestAddClassInterrupted(t *testing.T) {
 	}}, io.Discard)
 	require.ErrorIs(t, err, context.Canceled)
 	assert.EqualError(t, err, "interrupted; the same line starts again, with the features cached so far in "+filepath.Join(out, "features.safetensors"))
+}
+
+// A model without look-alikes, as earlier versions left it, gets those of its training.
+func TestRefer(t *testing.T) {
+	photographs := datatest.Photographs(t, t.TempDir(), 6)
+	model, weights := trainedModel(t, photographs, "-mode", "last", "-cache", "off")
+	path := filepath.Join(model, "model.safetensors")
+	trained, err := os.ReadFile(path)
+	require.NoError(t, err)
+	f, err := checkpoint.Open(path)
+	require.NoError(t, err)
+	old := map[string]*tensor.Tensor{}
+	for _, name := range f.Names() {
+		if !strings.HasPrefix(name, "reference.") {
+			old[name], err = f.Tensor(name)
+			require.NoError(t, err)
+		}
+	}
+	metadata := f.Metadata()
+	require.NoError(t, f.Close())
+	require.NoError(t, checkpoint.Save(path, old, metadata))
+
+	args := []string{"refer", "--model", model, "--weights", weights, "--data", photographs, "--cache", "off"}
+	stdout := must(t, args...)
+	assert.Contains(t, stdout, "red is most like ")
+	assert.Contains(t, stdout, "model: "+path)
+	again, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, trained, again)
+
+	require.NoError(t, os.RemoveAll(filepath.Join(photographs, "red")))
+	fails(t, args, "no image of class red", "want some of every class of the model")
+	after, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, again, after)
 }

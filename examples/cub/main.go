@@ -48,7 +48,7 @@ so on synthetic birds, with a small bundled backbone.`,
 		Version: version(), SilenceErrors: true, SilenceUsage: true,
 	}
 	all := []*cobra.Command{trainCommand(c), evaluateCommand(c), traitsCommand(c), explainCommand(c), predictCommand(c),
-		addClassCommand(c), dataCommand(c), inspectCommand(c), completionCommand(), versionCommand(c), helpCommand()}
+		addClassCommand(c), referCommand(c), dataCommand(c), inspectCommand(c), completionCommand(), versionCommand(c), helpCommand()}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetHelpCommand(all[len(all)-1])
 	root.SetHelpFunc(func(cmd *cobra.Command, _ []string) {

@@ -147,7 +147,7 @@ func TestLayouts(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	root := must(t, "-h")
-	for _, name := range []string{"train", "evaluate", "explain", "predict", "add-class", "traits", "data", "inspect", "version", "completion"} {
+	for _, name := range []string{"train", "evaluate", "explain", "predict", "add-class", "refer", "traits", "data", "inspect", "version", "completion"} {
 		assert.Contains(t, root, "\n  "+name)
 	}
 	common, all, deep := must(t, "train", "-h"), must(t, "train", "-h", "all"), must(t, "train", "-mode", "deep", "-h", "all")
@@ -168,7 +168,7 @@ func TestHelp(t *testing.T) {
 
 // Help keeps to the width of the terminal.
 func TestHelpFits(t *testing.T) {
-	for _, args := range []string{"-h", "help", "train -h all", "evaluate -h", "traits -h", "explain -h", "predict -h all", "add-class -h", "data -h", "inspect -h", "completion -h", "version -h", "help -h"} {
+	for _, args := range []string{"-h", "help", "train -h all", "evaluate -h", "traits -h", "explain -h", "predict -h all", "add-class -h", "refer -h all", "data -h", "inspect -h", "completion -h", "version -h", "help -h"} {
 		text := must(t, strings.Fields(args)...)
 		assert.Contains(t, text, "Usage:\n  cub ", args)
 		for line := range strings.Lines(text) {
@@ -210,6 +210,7 @@ func TestFlags(t *testing.T) {
 		"explain":   "arch blur colormap compare download model out quiet scale size top weights",
 		"predict":   "arch blur download model quiet size skip-bad weights",
 		"add-class": "arch batch cache classes data download model out quiet seed size skip-bad test views weights workers",
+		"refer":     "arch cache classes data download model out quiet size skip-bad weights workers",
 		"evaluate":  "arch batch blur cache classes colormap data download model out quiet samples scale seed size skip-bad test top traits weights workers",
 		"traits":    "arch batch blur cache classes colormap data download model out quiet samples scale seed size skip-bad test top traits weights workers",
 		"data":      "classes quiet seed test val",

@@ -322,6 +322,36 @@ row. cub explain says whether the prediction needs its maps.`,
 	})
 }
 
+func referCommand(c *console.Console) *cobra.Command {
+	t := &trained{source: newSource(c)}
+	cmd := &cobra.Command{
+		Use: "refer", Args: none, Short: "Find each class's look-alikes, and what its prompt usually reads",
+		Long: `Learns from the training images of a folder what each class's prompt usually reads, in images of its class and
+of its look-alikes, and saves that with the model, in place or in --out. What cub explain shows first is compared
+with it. A training does so itself; this is for models of earlier versions.`,
+		Example: "  cub refer --model out --data CUB_200_2011",
+	}
+	return t.command(cmd, "data out", loaded+"data classes workers skip-bad cache out", "", func(ctx context.Context, _ []string) error {
+		if promptcam.IsOfficial(t.file) {
+			return fmt.Errorf("--model %s, a checkpoint of the authors' code, holds its own backbone, and is not changed: it has no look-alikes", t.file.Path())
+		}
+		if !cmd.Flags().Changed("out") {
+			t.Out = t.ModelDir
+		}
+		if err := t.open(ctx); err != nil {
+			return err
+		}
+		m, err := t.load(ctx)
+		if err != nil {
+			return err
+		}
+		if err := t.Refer(ctx, m); err != nil {
+			return err
+		}
+		return t.remember()
+	})
+}
+
 func addClassCommand(c *console.Console) *cobra.Command {
 	t := &trained{source: newSource(c)}
 	cmd := &cobra.Command{
