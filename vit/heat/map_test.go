@@ -150,3 +150,78 @@ func TestResizeProperties(t *testing.T) {
 		assert.InDeltaSlice(t, mirror(h.Resize(50, 40)).Values, mirror(h).Resize(50, 40).Values, 1e-8)
 	})
 }
+
+// signed is a map of evidence.
+func signed(rng *rand.Rand, w, h int) Map {
+	return mapOf(w, h, func(_, _ int) float32 { return float32(rng.NormFloat64()) })
+}
+
+func negated(h Map) Map {
+	return mapOf(h.W, h.H, func(x, y int) float32 { return -h.Values[y*h.W+x] })
+}
+
+func TestParts(t *testing.T) {
+	h := Map{W: 3, H: 1, Values: []float32{1, 0, -2}}
+	assert.Equal(t, []float32{1, 0, 0}, h.Positive().Values)
+	assert.Equal(t, []float32{0, 0, 2}, h.Negative().Values)
+	rng := rand.New(rand.NewPCG(7, 8))
+	for range 20 {
+		h := signed(rng, 5, 4)
+		assert.Equal(t, h.Negative(), negated(h).Positive())
+		for i, v := range h.Values {
+			assert.Equal(t, v, h.Positive().Values[i]-h.Negative().Values[i])
+			assert.Zero(t, min(h.Positive().Values[i], h.Negative().Values[i]))
+		}
+	}
+}
+
+func TestFocus(t *testing.T) {
+	h := Map{W: 4, H: 1, Values: []float32{1, 6, 0, 3}}
+	for n, want := range []float64{0, 0.6, 0.9, 1, 1, 1} {
+		assert.InDelta(t, want, h.Focus(n), 1e-12, "%d", n)
+	}
+	assert.Zero(t, Map{W: 2, H: 1, Values: []float32{0, 0}}.Focus(1))
+	assert.Zero(t, Map{}.Focus(1))
+}
+
+// The positive and the negative part are resized apart, so neither throws a halo of the other sign.
+func TestResizeOfSignedMaps(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 10))
+	for _, size := range [][4]int{{14, 14, 224, 224}, {7, 5, 31, 17}, {14, 14, 5, 3}, {1, 1, 4, 4}, {12, 12, 12, 12}} {
+		h := signed(rng, size[0], size[1])
+		got := h.Resize(size[2], size[3])
+		positive, negative := h.Positive().Resize(size[2], size[3]), h.Negative().Resize(size[2], size[3])
+		for i, v := range got.Values {
+			require.Equal(t, positive.Values[i]-negative.Values[i], v)
+		}
+		assert.Equal(t, negated(got), negated(h).Resize(size[2], size[3]), "neither sign is preferred")
+	}
+	t.Run("a peak has no halo", func(t *testing.T) {
+		peak := mapOf(9, 9, func(x, y int) float32 {
+			switch [2]int{x, y} {
+			case [2]int{2, 4}:
+				return 1
+			case [2]int{8, 8}:
+				return -0.5
+			}
+			return 0
+		})
+		big := peak.Resize(90, 90)
+		for y := range 90 {
+			for x := range 90 {
+				if min(x, y) < 60 { // far from the negative one
+					require.GreaterOrEqual(t, big.Values[y*90+x], float32(0), "%d, %d", x, y)
+				}
+			}
+		}
+		x, y := negated(big).Peak()
+		assert.Equal(t, [2]int{8, 8}, [2]int{x / 10, y / 10})
+	})
+	t.Run("attention keeps its bits beside a signed map", func(t *testing.T) {
+		h := random(rng, 14, 14, 1)
+		withOne := mapOf(14, 14, func(x, y int) float32 { return h.Values[y*14+x] })
+		withOne.Values[195] = -1e-9 // far from the upper left
+		a, b := h.Resize(224, 224), withOne.Resize(224, 224)
+		assert.Equal(t, a.Values[:224*100], b.Values[:224*100])
+	})
+}

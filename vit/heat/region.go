@@ -165,8 +165,9 @@ func (r Region) Chance() float64 {
 // Hidden reports whether r covers less than 1/2,000 of the image, too little to be seen.
 func (r Region) Hidden() bool { return r.Area() < leastSee }
 
-// Mass returns the share of the map's sum on r, each patch weighted by its cover; 0 for a map of zeros. It
-// panics if the grids differ.
+// Mass returns the share of the map's sum on r, each patch weighted by its cover; 0 for a map of zeros. Of a
+// signed map take Positive or Negative: a share of a sum in which values cancel says nothing. It panics if the
+// grids differ.
 func (h Map) Mass(r Region) float64 {
 	h.fits("Mass", r)
 	var on, all float64
