@@ -68,7 +68,7 @@ const (
 // (Sundararajan et al., arXiv 1703.01365) of what the prompt reads. Evidence is that of each prompt of For less
 // that of each of Against, by their weights.
 type Evidence struct {
-	Question
+	Question // the one that is answered: without a Reference its Versus is Even
 
 	// Margin is the weighted sum of the scores of For less that of Against, and Baseline what it would be if
 	// each prompt read its baseline. All evidence, of patches and of other keys, sums to their difference.
@@ -89,6 +89,9 @@ type HeadEvidence struct {
 // the last block, forward and backward: together 1 to 2 % of a forward pass for two classes. It panics without a
 // class in For, and for one that does not exist or occurs twice.
 func (e *Explanation) Evidence(q Question) *Evidence {
+	if e.model.Reference == nil {
+		q.Versus = Even
+	}
 	all := &Evidence{Question: q}
 	for _, w := range e.weighted(q) {
 		l := e.line(w.class, e.baseline(w, q))

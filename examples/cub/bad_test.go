@@ -231,7 +231,6 @@ func TestMistypedCommandLines(t *testing.T) {
 		"--class c":               "--class is no flag any more: it is --compare",
 		"evaluate --epochs 3":     "no flag --epochs, which is one of cub train",
 		"predict --data d":        "the photographs need none: cub predict --model MODEL PHOTO|FOLDER...",
-		"explain --data d":        "the photographs need none",
 		"predict --out o":         "the table goes to standard output",
 		"completion bash --quiet": "cub completion has no flag --quiet",
 		// Values.

@@ -184,7 +184,7 @@ func TestCompletion(t *testing.T) {
 		args []string
 		want string
 	}{
-		{[]string{"ex"}, "explain\tShow what a trained model attends to in photographs\n:4"},
+		{[]string{"ex"}, "explain\tShow what tells the class of photographs from its look-alike\n:4"},
 		{[]string{"train", "--preset", ""}, "quick\nlong\n:4"},
 		{[]string{"train", "--mode", ""}, "last\ndeep\nshallow\nfrom:\n:4"},
 		{[]string{"explain", "--colormap", ""}, "inferno\nviridis\njet\n:4"},
@@ -207,7 +207,7 @@ func TestCompletion(t *testing.T) {
 func TestFlags(t *testing.T) {
 	listed := regexp.MustCompile(`(?m)^  --(\S+)`)
 	for name, want := range map[string]string{
-		"explain":   "arch blur colormap compare download model out quiet scale size top weights",
+		"explain":   "arch blur colormap compare data download model out quiet scale size top weights",
 		"predict":   "arch blur download model quiet size skip-bad weights",
 		"add-class": "arch batch cache classes data download model out quiet seed size skip-bad test views weights workers",
 		"refer":     "arch cache classes data download model out quiet size skip-bad weights workers",

@@ -25,7 +25,7 @@ import (
 type trained struct {
 	source
 	Model   string           `knob:"model" group:"Model" arg:"file" help:"the trained model: model.safetensors or the folder that it is in, or a checkpoint of the authors' code, which holds its backbone. Other models' backbones are looked for where they were in training, as weights.txt beside the model says, unless --weights names them"`
-	Compare words            `knob:"compare" group:"Results" arg:"list" help:"classes, by name or number, whose maps are shown beside those of the predicted one"`
+	Compare words            `knob:"compare" group:"Results" arg:"list" help:"classes, by name or number, from which the predicted one is told in place of its look-alike, and whose maps are shown too"`
 	file    *checkpoint.File // the model's
 }
 
@@ -276,11 +276,19 @@ func matching(paths []string) (all []string, err error) {
 func explainCommand(c *console.Console) *cobra.Command {
 	t := &trained{source: newSource(c)}
 	cmd := &cobra.Command{
-		Use: "explain PHOTO|FOLDER...", Args: some("a photograph or a folder of them"), Short: "Show what a trained model attends to in photographs",
-		Long:    "Draws the attention maps of the predicted class, top-ranked head first, into one picture per photograph in --out, and describes them.",
+		Use: "explain PHOTO|FOLDER...", Args: some("a photograph or a folder of them"), Short: "Show what tells the class of photographs from its look-alike",
+		Long: `Draws, into one picture per photograph in --out, the evidence for the predicted class (orange) and for its nearest
+look-alike (blue), then the heads that have most of it, then the paper's view: the attention maps of the predicted
+class, top-ranked head first. It says the same in words and numbers. --compare names other classes to tell it from.
+With --data, the folder of the training, a photograph of the look-alike stands beside.`,
 		Example: "  cub explain --model out oriole.jpg --compare Scott_Oriole --out maps",
 	}
-	return t.command(cmd, "compare out top", loaded+"compare out top blur scale colormap", "", func(ctx context.Context, args []string) error {
+	return t.command(cmd, "compare data out top", loaded+"data compare out top blur scale colormap", "", func(ctx context.Context, args []string) error {
+		if t.Data != "" {
+			if err := t.open(ctx); err != nil {
+				return err
+			}
+		}
 		m, photos, err := t.read(ctx, args)
 		if err != nil {
 			return err

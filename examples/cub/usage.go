@@ -21,7 +21,6 @@ var hints = map[string]string{
 	"--class":          "it is --compare: cub explain --model MODEL --compare CLASS PHOTO...",
 	"--add-class":      "it is a command: cub add-class --model MODEL FOLDER",
 	"predict --data":   "the photographs need none: cub predict --model MODEL PHOTO|FOLDER...",
-	"explain --data":   "the photographs need none: cub explain --model MODEL PHOTO|FOLDER...",
 	"predict --out":    "the table goes to standard output: cub predict --model MODEL PHOTO|FOLDER... > predictions.csv",
 	"data --data":      "the folder needs none: cub data FOLDER",
 	"inspect --model":  "the file needs none: cub inspect FILE",

@@ -28,6 +28,20 @@ func Jet(t float64) color.RGBA {
 	return color.RGBA{ramp(0.75), ramp(0.5), ramp(0.25), 255}
 }
 
+// OrangeBlue is for signed values, t from -1 to 1: orange to vermillion above 0, sky blue to blue below. The four
+// are of the palette of M. Okabe and K. Ito ("Color Universal Design", 2008), which colour-blind readers tell
+// apart; at equal distance from 0 both sides are about equally light. At 0, where an overlay is transparent, it is
+// white, and so for NaN. Values outside are clipped.
+func OrangeBlue(t float64) color.RGBA {
+	switch {
+	case t > 0:
+		return blend(0xe69f00, 0xd55e00, min(t, 1))
+	case t < 0:
+		return blend(0x56b4e9, 0x0072b2, min(-t, 1))
+	}
+	return color.RGBA{255, 255, 255, 255}
+}
+
 // knots are colours 0xRRGGBB at even steps. Linear interpolation of 33 stays within 2/255 of the originals'
 // 256 entries.
 type knots [33]uint32
@@ -53,9 +67,13 @@ var inferno = knots{
 func interpolate(k *knots, t float64) color.RGBA {
 	at := unit(t) * float64(len(k)-1)
 	i := min(int(at), len(k)-2)
-	f := at - float64(i)
+	return blend(k[i], k[i+1], at-float64(i))
+}
+
+// blend returns the colour at f, 0 to 1, on the way from one colour 0xRRGGBB to another.
+func blend(from, to uint32, f float64) color.RGBA {
 	channel := func(shift int) uint8 {
-		a, b := float64(k[i]>>shift&0xff), float64(k[i+1]>>shift&0xff)
+		a, b := float64(from>>shift&0xff), float64(to>>shift&0xff)
 		return uint8(math.Round(a + f*(b-a)))
 	}
 	return color.RGBA{channel(16), channel(8), channel(0), 255}

@@ -26,7 +26,7 @@ import (
 var reportHTML string
 
 var page = template.Must(template.New("report").Funcs(template.FuncMap{
-	"count": thousands, "note": Row.note, "caption": Panel.caption, "peak": Panel.peak, "shared": Panel.shared, "class": Panel.class,
+	"count": thousands, "note": Row.note,
 	"percent": func(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) },
 	"mean": func(i heat.Interval) string {
 		if i.N == 0 {
@@ -38,6 +38,7 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"between": func(i heat.Interval) string { return fmt.Sprintf("%.1f to %.1f %%", 100*i.Low, 100*i.High) },
 	"wilson":  func(share float64, images int) heat.Interval { return heat.Wilson(share, images) },
 	"brief":   func(name string) string { return brief(name, 2*longest) },
+	"pale":    func() float64 { return pale },
 	"width":   func(share float64) string { return fmt.Sprintf("%.1f%%", 100*unit(share)) }, // CSS allows no space
 }).Parse(reportHTML))
 
@@ -58,19 +59,28 @@ type (
 		Interval  heat.Interval // of its accuracy
 		Curves    template.HTMLAttr
 		Legend    template.CSS
-		Low, High string // ends of the colour scale
+		Low, High string       // ends of the colour scale
+		Sides     template.CSS // the scale of evidence
 		Relative  bool
 		Pairs     []*pairView // the confusions
+		Alike     []alikeView // the classes that are most alike, each pair once
 
 		Examples                  template.HTML // a few samples that are classified correctly
 		Shown, Rest, Wrong, Blind int           // samples; those below the tables; wrong ones; correct ones that no map explains
 		Shared, Marked            bool          // a head attends to more than patches; one is the best of its class
+		Told                      bool          // a sample has a map of evidence
 
 		class  map[int]string    // by true class, the anchor of its first sample
 		sample map[string]string // by name, the anchor of the sample
 		first  map[[2]int]photo  // by true and predicted class, the first sample
 		pair   map[[2]int]*pairView
 		trait  map[int]*TraitRow // by class
+		photo  map[string]photo  // by Panel.Name and Detail, photographs beside the samples' own
+	}
+	// alikeView is two classes, the first of which has the second as its nearest look-alike.
+	alikeView struct {
+		A, B     nameView
+		Distance float64
 	}
 	nameView struct{ Text, Folder, Link string } // Link is an anchor, "" for none
 
@@ -95,7 +105,14 @@ type (
 		First, Correct bool // First of its class
 		Photo          template.HTMLAttr
 		Size           image.Point
-		limit          float32
+		limit, logOdds float32
+	}
+	panelView struct {
+		Panel
+		Row     Row
+		Sample  *sampleView
+		Caption string
+		Class   string // in the page's CSS
 	}
 )
 
@@ -105,8 +122,9 @@ func (v *pageView) Right() int { return v.Shown - v.Wrong }
 // view returns the page's view without samples.
 func (r *Report) view() (*pageView, error) {
 	v := &pageView{
-		Report: r, Legend: r.Style.gradient(), Relative: r.Style.Scale == Relative,
+		Report: r, Legend: r.Style.signed(false).gradient(), Sides: r.Style.signed(true).gradient(), Relative: r.Style.Scale == Relative,
 		class: map[int]string{}, sample: map[string]string{}, first: map[[2]int]photo{}, pair: map[[2]int]*pairView{}, trait: map[int]*TraitRow{},
+		photo: map[string]photo{},
 	}
 	if len(r.Curves) > 0 {
 		kind, err := pictureType(r.Curves)
@@ -145,6 +163,9 @@ func (r *Report) view() (*pageView, error) {
 			v.trait[row.Class] = row
 		}
 	}
+	if err := v.alike(); err != nil {
+		return nil, err
+	}
 	switch {
 	case v.Relative:
 		v.Low, v.High = "least of the map", "most of the map"
@@ -155,6 +176,32 @@ func (r *Report) view() (*pageView, error) {
 	}
 	return v, nil
 }
+
+// alike finds the most alike classes.
+func (v *pageView) alike() error {
+	if n := len(v.LookAlikes); n > 0 && n != len(v.Classes) {
+		return fmt.Errorf("look-alikes of %d classes, want %d", n, len(v.Classes))
+	}
+	seen := map[[2]int]bool{}
+	for c, of := range v.LookAlikes {
+		for i, a := range of {
+			if err := v.known(a.Class); err != nil {
+				return fmt.Errorf("look-alikes of class %d: %w", c, err)
+			}
+			pair := [2]int{min(c, a.Class), max(c, a.Class)}
+			if i == 0 && !seen[pair] {
+				seen[pair] = true
+				v.Alike = append(v.Alike, alikeView{v.Name(c), v.Name(a.Class), a.Distance})
+			}
+		}
+	}
+	slices.SortStableFunc(v.Alike, func(a, b alikeView) int { return cmp.Compare(a.Distance, b.Distance) })
+	v.Alike = v.Alike[:min(named, len(v.Alike))]
+	return nil
+}
+
+// named is how many pairs of look-alikes the page names at its top.
+const named = 5
 
 func (r *Report) known(classes ...int) error {
 	for _, c := range classes {
@@ -230,6 +277,7 @@ func (v *pageView) writeSamples(ctx context.Context, spool io.Writer) error {
 			v.first[pair] = photo{sample.Anchor, sample.Size}
 		}
 		for _, row := range s.Rows {
+			v.Told = v.Told || row.signed()
 			v.Shared = v.Shared || slices.ContainsFunc(row.Panels, Panel.shared)
 			v.Marked = v.Marked || slices.ContainsFunc(row.Panels, func(p Panel) bool { return p.Best })
 		}
@@ -255,8 +303,65 @@ func (v *pageView) sampleOf(s Sample) (*sampleView, error) {
 	}
 	return &sampleView{
 		Sample: s, Page: v, Anchor: fmt.Sprintf("sample-%d", v.Shown), Correct: s.True == s.Predicted,
-		Photo: dataURI("href", "image/jpeg", file.Bytes()), Size: photo.Rect.Size(), limit: v.Style.limit(maps(s.Rows)...),
+		Photo: dataURI("href", "image/jpeg", file.Bytes()), Size: photo.Rect.Size(),
+		limit: v.Style.signed(false).limit(maps(s.Rows, false)...), logOdds: v.Style.signed(true).limit(maps(s.Rows, true)...),
 	}, nil
+}
+
+// Evidence and Attention are the rows of either kind.
+func (s *sampleView) Evidence() []Row { return s.rows(true) }
+
+func (s *sampleView) Attention() []Row { return s.rows(false) }
+
+func (s *sampleView) rows(evidence bool) (some []Row) {
+	for _, r := range s.Rows {
+		if r.signed() == evidence {
+			some = append(some, r)
+		}
+	}
+	return some
+}
+
+// Panels are those of a row: Lead those that are of no one head, Heads the others.
+func (s *sampleView) Panels(r Row) []panelView { return s.panels(r, r.Panels) }
+
+func (s *sampleView) Lead(r Row) []panelView { return s.panels(r, r.lead()) }
+
+func (s *sampleView) Heads(r Row) []panelView { return s.panels(r, r.heads()) }
+
+func (s *sampleView) panels(r Row, of []Panel) (all []panelView) {
+	for i, p := range of {
+		all = append(all, panelView{p, r, s, p.caption(i), p.class()})
+	}
+	return all
+}
+
+func (p panelView) Peak() string { return p.Row.peak(p.Panel) }
+func (p panelView) Shared() bool { return p.shared() }
+
+// Signed reports whether the map is of evidence, below which the photograph is pale.
+func (p panelView) Signed() bool { return p.Row.signed() }
+
+// Other draws the panel's own photograph, or refers to it where it stands already.
+func (p panelView) Other() (template.HTML, error) {
+	v, name := p.Sample.Page, p.Name+"/"+p.Detail
+	known, ok := v.photo[name]
+	if !ok {
+		small := fit(p.Photo, v.Style.panel())
+		var file bytes.Buffer
+		if err := jpeg.Encode(&file, small, &jpeg.Options{Quality: 85}); err != nil {
+			return "", err
+		}
+		known = photo{fmt.Sprintf("other-%d", len(v.photo)), small.Rect.Size()}
+		v.photo[name] = known
+		return template.HTML(fmt.Sprintf(`<image id="%s" width="%d" height="%d" %s/>`, known.Anchor, known.Size.X, known.Size.Y, dataURI("href", "image/jpeg", file.Bytes()))), nil
+	}
+	return template.HTML(fmt.Sprintf(`<use href="#%s"/>`, known.Anchor)), nil
+}
+
+// OtherSize is the size of its drawing.
+func (p panelView) OtherSize() image.Point {
+	return fitted(p.Photo.Bounds().Size(), p.Sample.Page.Style.panel())
 }
 
 // Blind reports whether the prediction stays with every map blurred.
@@ -278,16 +383,21 @@ func (s *sampleView) Trait() string {
 	if row == nil || s.Page.Traits.Top == "" || row.Trait == "" {
 		return ""
 	}
-	return "told from its look-alikes by: " + row.Trait
+	return "differs from its look-alikes in: " + row.Trait
 }
 
-// Limit is the top of the Absolute scale.
-func (s *sampleView) Limit() string { return percent(float64(s.limit)) }
+// Limit and LogOdds are the tops of the Absolute scales.
+func (s *sampleView) Limit() string   { return percent(float64(s.limit)) }
+func (s *sampleView) LogOdds() string { return strings.TrimPrefix(plus(float64(s.logOdds)), "+") }
 
-// Map is a map as a picture to lay over the photograph.
-func (s *sampleView) Map(h heat.Map) (template.HTMLAttr, error) {
+// Map is the map as a picture to lay over the photograph.
+func (p panelView) Map() (template.HTMLAttr, error) {
+	limit, style := p.Sample.limit, p.Sample.Page.Style.signed(p.Row.signed())
+	if style.Signed {
+		limit = p.Sample.logOdds
+	}
 	var file bytes.Buffer
-	err := png.Encode(&file, s.Page.Style.veil(h, s.limit))
+	err := png.Encode(&file, style.veil(p.Heat, limit))
 	return dataURI("href", "image/png", file.Bytes()), err
 }
 
@@ -295,12 +405,19 @@ func (s *sampleView) Map(h heat.Map) (template.HTMLAttr, error) {
 // points per patch and 128 colours it takes two or three kilobytes, an overlay twenty.
 func (s Style) veil(h heat.Map, limit float32) *image.Paletted {
 	const points, colours = 4, 128
+	zero, last := 0, float64(colours-1) // colour of 0, and how many lie on one side of it
+	if s.Signed {
+		zero, last = colours/2, colours/2-1
+	}
 	palette := make(color.Palette, colours)
 	for i := range palette {
-		// Opacity grows with the root of t, so squares make its steps even; even steps of t would show as
-		// blotches where there is little attention.
-		t := float64(i) / (colours - 1)
-		palette[i] = s.shade(t * t)
+		// Opacity of attention grows with the root of t, so squares make its steps even; even steps of t would
+		// show as blotches where there is little attention. Steps of evidence are even anyway.
+		t := float64(i-zero) / last
+		if !s.Signed {
+			t *= t
+		}
+		palette[i] = s.shade(t)
 	}
 	m := image.NewPaletted(image.Rect(0, 0, max(1, h.W*points), max(1, h.H*points)), palette)
 	if len(h.Values) == 0 {
@@ -309,7 +426,11 @@ func (s Style) veil(h heat.Map, limit float32) *image.Paletted {
 	large := h.Resize(h.W*points, h.H*points)
 	level := s.level(large, limit)
 	for i, v := range large.Values {
-		m.Pix[i] = uint8(math.Sqrt(level(v))*(colours-1) + 0.5)
+		t := level(v)
+		if !s.Signed {
+			t = math.Sqrt(t)
+		}
+		m.Pix[i] = uint8(zero + int(math.Round(t*last)))
 	}
 	return m
 }
@@ -319,7 +440,11 @@ func (s Style) gradient() template.CSS {
 	const stops = 24
 	css := make([]string, stops+1)
 	for i := range css {
-		c := s.overGrey(float64(i) / stops)
+		t := float64(i) / stops
+		if s.Signed {
+			t = 2*t - 1
+		}
+		c := s.overGrey(t)
 		css[i] = fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)
 	}
 	return template.CSS("linear-gradient(to right," + strings.Join(css, ",") + ")")

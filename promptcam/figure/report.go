@@ -32,6 +32,10 @@ type Report struct {
 
 	Confusions []promptcam.Confusion // shown in this order, each beside its reverse
 
+	// LookAlikes are the nearest look-alikes of each class, such as those of a promptcam.Reference: [C][K], or nil
+	// if they are unknown.
+	LookAlikes [][]promptcam.LookAlike
+
 	Traits *TraitTable // nil means none
 
 	// Samples are pulled one at a time while the report is written, so they can be explained then. Samples of
@@ -103,7 +107,8 @@ type TraitRow struct {
 }
 
 // Sample is one explained photograph. Photo is the part of it that the model saw, in any size and aspect:
-// maps cover all of it. True and Predicted are indices of Report.Classes.
+// maps cover all of it. True and Predicted are indices of Report.Classes. Where Rows hold evidence, its map leads;
+// the heads and the rows of attention can be unfolded.
 type Sample struct {
 	Name            string
 	Photo           image.Image

@@ -215,7 +215,7 @@ func TestReportMarksTheBestHead(t *testing.T) {
 	html := written(t, r)
 	requireWellFormed(t, html)
 	for _, want := range []string{
-		"<dt>Best head</dt>", "<b>7. head 2 · best head</b>", ` class="best">`, "<td>eye ring</td><td>head 2</td>", "<span>told from its look-alikes by: eye ring</span>",
+		"<dt>Best head</dt>", "<b>7. head 2 · best head</b>", ` class="best">`, "<td>eye ring</td><td>head 2</td>", "<span>differs from its look-alikes in: eye ring</span>",
 	} {
 		assert.Contains(t, html, want)
 	}

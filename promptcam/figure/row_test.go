@@ -42,20 +42,20 @@ func TestNote(t *testing.T) {
 
 func TestPeak(t *testing.T) {
 	at := func(w, h, x, y int) string {
-		return Panel{Heat: heatOf(w, h, func(i, j int) float32 {
+		return Row{}.peak(Panel{Heat: heatOf(w, h, func(i, j int) float32 {
 			if i == x && j == y {
 				return 0.12
 			}
 			return 0.001
-		})}.peak()
+		})})
 	}
 	assert.Equal(t, "hottest at row 1 of 14, column 5 of 14: upper left, 12 % of the attention", at(14, 14, 4, 0))
 	assert.Equal(t, "hottest at row 9 of 14, column 6 of 14: centre, 12 % of the attention", at(14, 14, 5, 8))
 	assert.Equal(t, "hottest at row 11 of 14, column 14 of 14: lower right, 12 % of the attention", at(14, 14, 13, 10))
 	assert.Equal(t, "hottest at row 9 of 14, column 10 of 14: centre right, 12 % of the attention", at(14, 14, 9, 8))
 	assert.Equal(t, "hottest at row 2 of 2, column 1 of 7: lower left, 12 % of the attention", at(7, 2, 0, 1))
-	assert.Equal(t, "no attention on patches", Panel{Heat: heat.Map{W: 1, H: 1, Values: []float32{0}}}.peak())
-	assert.Equal(t, "no attention on patches", Panel{}.peak())
+	assert.Equal(t, "no attention on patches", Row{}.peak(Panel{Heat: heat.Map{W: 1, H: 1, Values: []float32{0}}}))
+	assert.Equal(t, "no attention on patches", Row{}.peak(Panel{}))
 }
 
 func TestSharesOnlyWhereTheyTell(t *testing.T) {

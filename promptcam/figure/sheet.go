@@ -36,13 +36,14 @@ const (
 	widest = 1000 // to which a sheet grows for the sake of its text
 )
 
-// Sheet draws one figure: the photograph, beside it one row of overlays per class with captions, and below
-// them the colour bar that they share. Where a head attends to more than patches, a grey bar below its
-// overlay shows the share that falls on the image.
+// Sheet draws one figure: the photograph, beside it one row of overlays per class with captions, and below them
+// the colour bars: one for each row of evidence, and one that the maps of attention share. All evidence has one
+// scale. Where a head attends to more than patches, a grey bar below its overlay shows the share that falls on the
+// image.
 func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 	small := fit(photo, s.panel())
-	all := maps(rows)
-	limit := s.limit(all...)
+	attention, evidence := s.signed(false), s.signed(true)
+	limit, logOdds := attention.limit(maps(rows, false)...), evidence.limit(maps(rows, true)...)
 	most := 1
 	for _, row := range rows {
 		most = max(most, len(row.Panels))
@@ -61,12 +62,24 @@ func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 	}
 	t := newText(nil)
 	width := 2*margin + cell.X*(1+most)
-	for _, row := range rows {
+	height := head // above the rows, then with each of them
+	tops := make([]int, len(rows))
+	for i, row := range rows {
 		for _, text := range []string{row.heading(), row.note()} {
 			width = max(width, min(widest, 2*margin+cell.X+t.width(text, t.bold)))
 		}
+		tops[i] = height
+		if height += cell.Y; row.signed() {
+			height += barH + margin
+		}
 	}
-	height := head + cell.Y*max(1, len(rows)) + barH + margin
+	if len(rows) == 0 {
+		height += cell.Y
+	}
+	height += margin
+	if heats := maps(rows, false); len(heats) > 0 || len(rows) == 0 {
+		height += barH
+	}
 	page := image.NewRGBA(image.Rect(0, 0, width, height))
 	fill(page, page.Rect, color.White)
 
@@ -74,15 +87,29 @@ func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 	t.write(margin, margin+line-4, width-2*margin, title, t.large, ink)
 	draw.Draw(page, small.Rect.Add(image.Pt(margin, head+above)), small, image.Point{}, draw.Src)
 	t.write(margin, head+above-7, cell.X-margin, "photograph", t.bold, ink)
+	bar := func(bar *image.RGBA, y int) {
+		at := image.Pt(margin+cell.X, y)
+		if width-at.X-margin < bar.Rect.Dx() {
+			at.X = margin
+		}
+		draw.Draw(page, bar.Rect.Add(at), bar, image.Point{}, draw.Src)
+	}
+	barWidth := min(420, width-2*margin)
 
 	for i, row := range rows {
-		top := head + i*cell.Y
+		top := tops[i]
 		t.write(margin+cell.X, top+line-7, width-2*margin-cell.X, row.heading(), t.bold, ink)
 		noted := faded
 		if row.StillWins {
 			noted = ink
 		}
 		t.write(margin+cell.X, top+2*line-7, width-2*margin-cell.X, row.note(), t.small, noted)
+		style, limit, below := attention, limit, small
+		if row.signed() {
+			style, limit, below = evidence, logOdds, greyed(small)
+			wide := min(max(barWidth, 2*margin+t.width(row.sides(), t.small)), width-2*margin)
+			bar(evidence.bar(wide, logOdds, row.sides()), top+cell.Y-margin/2)
+		}
 		for j, p := range row.Panels {
 			at := image.Pt(margin+(j+1)*cell.X, top+above)
 			box := small.Rect.Add(at)
@@ -91,7 +118,11 @@ func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 				colour = framed
 				fill(page, box.Inset(-3), framed)
 			}
-			draw.Draw(page, box, s.overlay(small, p.Heat, limit), image.Point{}, draw.Src)
+			picture := fitInto(p.Photo, size)
+			if picture == nil {
+				picture = style.overlay(below, p.Heat, limit)
+			}
+			draw.Draw(page, picture.Rect.Add(at), picture, image.Point{}, draw.Src)
 			t.write(at.X, box.Max.Y+line+4, cell.X-margin, caption, t.bold, colour)
 			if p.shared() {
 				bar := image.Rect(at.X, box.Max.Y+6, box.Max.X, box.Max.Y+9)
@@ -99,26 +130,25 @@ func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 				bar.Max.X = bar.Min.X + int(math.Round(unit(p.Share.Patches)*float64(bar.Dx())))
 				fill(page, bar, faded)
 				t.write(at.X, box.Max.Y+2*line, cell.X-8, p.Share.String(), t.small, faded)
+			} else {
+				t.write(at.X, box.Max.Y+2*line, cell.X-8, p.Detail, t.small, faded)
 			}
 		}
 	}
-	if len(all) > 0 {
-		bar := ColorBar(min(420, width-2*margin), limit, len(all[0].Values), s)
-		at := image.Pt(margin+cell.X, height-margin-barH)
-		if width-at.X-margin < bar.Rect.Dx() {
-			at.X = margin
-		}
-		draw.Draw(page, bar.Rect.Add(at), bar, image.Point{}, draw.Src)
+	if all := maps(rows, false); len(all) > 0 {
+		bar(ColorBar(barWidth, limit, len(all[0].Values), attention), height-margin-barH)
 	}
 	return page
 }
 
-// maps returns the maps of all rows.
-func maps(rows []Row) []heat.Map {
+// maps returns the maps of all rows of evidence, or of attention.
+func maps(rows []Row, evidence bool) []heat.Map {
 	var all []heat.Map
 	for _, row := range rows {
 		for _, p := range row.Panels {
-			all = append(all, p.Heat)
+			if row.signed() == evidence && p.Photo == nil {
+				all = append(all, p.Heat)
+			}
 		}
 	}
 	return all

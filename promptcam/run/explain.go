@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"io/fs"
 	"iter"
 	"path/filepath"
 	"slices"
@@ -25,9 +26,10 @@ type Explained struct {
 	Text        string // the same in words
 }
 
-// Explain draws, for each photograph, the maps of the predicted class and of those to compare it with, by
-// name or number, into a picture in Out, and describes them. Of Job it uses Photos, Out, Top, Blur,
-// Scale and Colormap. The first error ends it.
+// Explain draws, for each photograph, what tells the predicted class from its look-alike or, if there are any, from
+// each of those to compare it with, by name or number, then the maps of all of these classes, into a picture in Out,
+// and describes them. Beside the evidence stands a photograph of the look-alike, if Set has one. Of Job it uses Set,
+// Photos, Out, Top, Blur, Scale and Colormap. The first error ends it.
 func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, compare ...string) iter.Seq2[*Explained, error] {
 	return func(yield func(*Explained, error) bool) {
 		j, err := j.forPhotos()
@@ -68,11 +70,42 @@ func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture str
 	if model := folderName(j.ModelDir); model != "" {
 		title += ", model " + model
 	}
-	sheet := figure.Sheet(e.Seen, title, j.rows(e, m.Classes, nil, "compared with", compare...), j.style())
-	if err := figure.WritePNG(picture, sheet); err != nil {
+	var rows []figure.Row
+	answers := tell(e, m.Classes, compare...)
+	for _, t := range answers {
+		rows = append(rows, t.row(max(1, j.Top-1), j.exemplar(ctx, m, t.rival())))
+	}
+	rows = append(rows, j.rows(e, m.Classes, nil, "compared with", compare...)...)
+	if err := figure.WritePNG(picture, figure.Sheet(e.Seen, title, rows, j.style())); err != nil {
 		return nil, err
 	}
-	return &Explained{e, path, picture, j.description(path, photo, e, m.Classes, compare)}, nil
+	return &Explained{e, path, picture, j.description(path, photo, answers, compare)}, nil
+}
+
+// exemplar is a photograph of a class of m: the first of Set's. It is nil where there is none.
+func (j *Job) exemplar(ctx context.Context, m *promptcam.Model, class int) *figure.Panel {
+	if j.Set == nil {
+		return nil
+	}
+	for _, it := range slices.Concat(j.Set.Train, j.Set.Val, j.Set.Test) {
+		if j.Set.Classes[it.Class] == m.Classes[class] {
+			return exemplar(ctx, m, j.Set.FS, class, it.Path)
+		}
+	}
+	return nil
+}
+
+// exemplar is the photograph at a path as one of a class, nil if it cannot be read.
+func exemplar(ctx context.Context, m *promptcam.Model, fsys fs.FS, class int, path string) *figure.Panel {
+	photo, err := data.Limits{}.Read(ctx, fsys, path)
+	if err != nil {
+		return nil
+	}
+	p := &figure.Panel{Rank: -1, Photo: photo, Name: figure.DisplayName(m.Classes[class]), Detail: filepath.Base(path)}
+	if t := m.Transform; t.ShortSide != 0 || t.ResizeWidth != 0 {
+		p.Photo = t.Apply(photo, nil) // what the model sees of it
+	}
+	return p
 }
 
 // shown returns the classes whose maps are shown: the predicted one and then others, each once.
@@ -128,8 +161,9 @@ func pictureName(out, path string, photos []string, taken map[string]bool) strin
 }
 
 // description says in words what the picture shows.
-func (j *Job) description(path string, photo *data.RGB, e *promptcam.Explanation, classes []string, compare []int) string {
+func (j *Job) description(path string, photo *data.RGB, answers []told, compare []int) string {
 	var b strings.Builder
+	e, classes := answers[0].e, answers[0].classes
 	fmt.Fprintf(&b, "%s, %dx%d pixels\n", data.Printable(path), photo.W, photo.H)
 	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
 	what := "predicted"
@@ -138,6 +172,9 @@ func (j *Job) description(path string, photo *data.RGB, e *promptcam.Explanation
 		what = "then"
 	}
 	w.Flush() // a strings.Builder takes everything
+	for _, t := range answers {
+		t.describe(&b, j.Top)
+	}
 	for _, class := range shown(e, compare) {
 		describeHeads(&b, e, data.Printable(classes[class]), e.Rank(class, j.blur()))
 	}

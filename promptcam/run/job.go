@@ -75,7 +75,7 @@ func (j *Job) begin() (free func(), err error) {
 func (j *Job) forPhotos() (*Job, error) {
 	p := NewJob(Quick(), nil, j.Out)
 	p.Top, p.Blur, p.Scale, p.Colormap = cmp.Or(j.Top, p.Top), cmp.Or(j.Blur, p.Blur), cmp.Or(j.Scale, p.Scale), cmp.Or(j.Colormap, p.Colormap)
-	p.SkipBad, p.Observer, p.Photos, p.ModelDir = j.SkipBad, j.Observer, j.Photos, j.ModelDir
+	p.SkipBad, p.Observer, p.Photos, p.ModelDir, p.Set = j.SkipBad, j.Observer, j.Photos, j.ModelDir, j.Set
 	return p, knob.Check(p)
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/promptcam/figure"
 	"github.com/promptcam/promptcam/promptcam/figure/curves"
+	"github.com/promptcam/promptcam/promptcam/measure"
 	"github.com/promptcam/promptcam/vit/heat"
 )
 
@@ -42,6 +43,9 @@ func (r *results) report(ctx context.Context) (*figure.Report, error) {
 	split("test", len(r.Set.Test), r.Metrics.Test)
 	for _, b := range r.Baselines {
 		split("test, "+b.Title, len(r.Set.Test), b.Accuracy)
+	}
+	if ref := r.Model.Reference; ref != nil {
+		p.LookAlikes = ref.LookAlikes
 	}
 	if r.Traits != nil {
 		p.Traits = r.traitPage()
@@ -137,9 +141,9 @@ func (r *results) facts() (facts []figure.Fact) {
 	return facts
 }
 
-// chosen returns the test images to show, by class: as many that are classified correctly as not, where there
+// chosen returns which test images to show, by class: as many that are classified correctly as not, where there
 // are both, and the first of each confusion.
-func (r *results) chosen(confusions []promptcam.Confusion) (items []data.Item) {
+func (r *results) chosen(confusions []promptcam.Confusion) (indices []int) {
 	right, wrong := map[int][]int{}, map[int][]int{} // by true class
 	first := map[[2]int]int{}
 	for _, p := range r.Test.Predictions {
@@ -157,11 +161,9 @@ func (r *results) chosen(confusions []promptcam.Confusion) (items []data.Item) {
 				show = append(show, i)
 			}
 		}
-		for _, i := range show {
-			items = append(items, r.Set.Test[i])
-		}
+		indices = append(indices, show...)
 	}
-	return items
+	return indices
 }
 
 // explained yields the chosen test images with their maps.
@@ -171,7 +173,11 @@ func (r *results) explained(ctx context.Context) iter.Seq2[figure.Sample, error]
 		if len(chosen) == 0 {
 			return
 		}
-		l, err := r.asTheyAre(chosen)
+		items := make([]data.Item, len(chosen))
+		for i, test := range chosen {
+			items[i] = r.Set.Test[test]
+		}
+		l, err := r.asTheyAre(items)
 		if err != nil {
 			yield(figure.Sample{}, err)
 			return
@@ -182,8 +188,18 @@ func (r *results) explained(ctx context.Context) iter.Seq2[figure.Sample, error]
 				yield(figure.Sample{}, err)
 				return
 			}
-			s := figure.Sample{Name: chosen[e.Index].Path, True: e.Label, Predicted: e.Predicted()}
-			s.Rows = r.rows(e, r.Set.Classes, r.bestHead, "true", e.Label)
+			s := figure.Sample{Name: items[e.Index].Path, True: e.Label, Predicted: e.Predicted()}
+			answers, err := r.told(e, chosen[e.Index])
+			if err != nil {
+				yield(figure.Sample{}, err)
+				return
+			}
+			heads := r.Top // of the first answer alone
+			for _, t := range answers {
+				s.Rows = append(s.Rows, t.row(heads, r.exemplar(ctx, t.rival())))
+				heads = 0
+			}
+			s.Rows = append(s.Rows, r.rows(e, r.Set.Classes, r.bestHead, "true", e.Label)...)
 			photo, err := data.Limits{}.Read(ctx, r.Set.FS, s.Name)
 			if s.Photo = photo; err == nil && (t.ShortSide != 0 || t.ResizeWidth != 0) {
 				s.Photo = t.Apply(photo, nil) // what the model saw
@@ -195,6 +211,47 @@ func (r *results) explained(ctx context.Context) iter.Seq2[figure.Sample, error]
 			}
 		}
 	}
+}
+
+// told says what tells the predicted class of a test image from its look-alike and, if it is a third, from the true
+// class.
+func (r *results) told(e *promptcam.Explanation, test int) ([]told, error) {
+	answers := tell(e, r.Set.Classes)
+	if e.Label != e.Predicted() && e.Label != answers[0].rival() {
+		answers = append(answers, tell(e, r.Set.Classes, e.Label)...)
+	}
+	if r.regions == nil {
+		return answers, nil
+	}
+	at, _, err := r.regions.Of(test, e.Predicted(), answers[0].rival())
+	if err != nil {
+		return nil, err
+	}
+	for i, t := range answers {
+		answers[i].shares = shares(t.Map(), r.regions.Names[measure.Parts:], at[measure.Parts:])
+	}
+	return answers, nil
+}
+
+// exemplar is a photograph of a class: the test image that is most surely recognised or, if none is, any other. It
+// is nil if there is none.
+func (r *results) exemplar(ctx context.Context, class int) *figure.Panel {
+	if r.rival.panel != nil && r.rival.class == class { // mostly, since images of a class follow each other
+		return r.rival.panel
+	}
+	best := promptcam.Prediction{Class: -1}
+	for _, p := range r.Test.Predictions {
+		if p.Class == class && p.Predicted == class && (best.Class < 0 || p.Probability() > best.Probability()) {
+			best = p
+		}
+	}
+	r.rival.class = class
+	if best.Class == class {
+		r.rival.panel = exemplar(ctx, r.Model, r.Set.FS, class, r.Set.Test[best.Index].Path)
+	} else {
+		r.rival.panel = r.Job.exemplar(ctx, r.Model, class)
+	}
+	return r.rival.panel
 }
 
 // bestHead returns a class's best head, if it is known.

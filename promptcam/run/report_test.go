@@ -172,7 +172,8 @@ func TestRowsSayWhichClassIsWhich(t *testing.T) {
 			}
 		}
 	}
-	text := j.description("x.jpg", img, e, names, []int{(e.Predicted() + 1) % 3})
+	other := []int{(e.Predicted() + 1) % 3}
+	text := j.description("x.jpg", img, tell(e, names, other...), other)
 	first, second := strings.Index(text, "heads of the prompt of "+names[e.Predicted()]), strings.LastIndex(text, "heads of the prompt of ")
 	assert.Less(t, first, second)
 	assert.GreaterOrEqual(t, first, 0)

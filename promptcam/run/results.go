@@ -16,6 +16,7 @@ import (
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/promptcam"
+	"github.com/promptcam/promptcam/promptcam/figure"
 	"github.com/promptcam/promptcam/promptcam/figure/curves"
 	"github.com/promptcam/promptcam/promptcam/measure"
 	"github.com/promptcam/promptcam/tensor/checkpoint"
@@ -83,6 +84,10 @@ type results struct {
 	correct, blind     int              // test images, and those of them that are so with all maps blurred
 	best               int              // the best epoch, from 1; 0 if the model was not trained now
 	regions            *measure.Regions // nil without Notes
+	rival              struct {         // the last exemplar
+		class int
+		panel *figure.Panel
+	}
 }
 
 // publish evaluates the test images and writes all files. Those of an earlier run that this one does not write
