@@ -170,7 +170,7 @@ func ExampleShare() {
 	// patches 76.0 %, prompts 19.0 %, CLS 5.0 %
 }
 
-// A service answers with the classes and maps as JSON. See MarshalJSON for all fields.
+// A service answers as JSON: what tells the predicted class from another, then classes and maps. See MarshalJSON for all fields.
 func ExampleExplanation_MarshalJSON() {
 	e, err := open().Explain(bird())
 	if err != nil {
@@ -182,9 +182,9 @@ func ExampleExplanation_MarshalJSON() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Printf("%.54s...\n", text)
+	fmt.Printf("%.98s...\n", text)
 	// Output:
-	// {"classes":[{"name":"Hooded Oriole","probability":0.48...
+	// {"question":{"for":[2],"against":[3],"names":["Hooded Oriole","Baltimore Oriole"],"versus":"even"}...
 }
 
 // A model is trained on a frozen backbone, saved without it, and loaded onto it again.

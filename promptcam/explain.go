@@ -272,18 +272,44 @@ func (s Share) Parts() []string {
 	return parts
 }
 
-// MarshalJSON returns a summary for a service to answer with: the five most probable classes, and the maps of
-// the predicted class's heads, ranked with [BlurPatches].
+// MarshalJSON returns a summary for a service to answer with: the answer to Question, the five most
+// probable classes, and the maps of the predicted class's heads, ranked with [BlurPatches].
 //
-//	{"classes": [{"name": "Scott Oriole", "probability": 0.93}, ...],
+//	{"question": {"for": [3], "against": [7], "names": ["Scott Oriole", "Hooded Oriole"], "versus": "usual"},
+//	 "evidence": {"margin": 4.1, "baseline": -6.3, "error": 2e-7, "map": {"w": 14, "h": 14, "values": [...]},
+//	              "heads": [{"class": 3, "head": 5, "sum": 2.4, "rest": 0.1, "map": {...}}, ...]},
+//	 "classes": [{"name": "Scott Oriole", "probability": 0.93}, ...],
 //	 "sufficient": 2,
-//	 "heads": [{"head": 3, "left": 0.41, "patches": 0.76, "map": {"w": 14, "h": 14, "values": [...]}}, ...]}
+//	 "heads": [{"head": 3, "left": 0.41, "patches": 0.76, "map": {...}}, ...]}
 //
-// "left" is HeadScore.Probability, and "patches" the share of the head's attention on the image.
+// "names" are those of the classes in "for" and "against", which count from 0, and "versus" is "usual" or "even", the
+// Baseline. Under "evidence" are Evidence's fields, its Error and its Map, all heads of both classes, the strongest
+// for the predicted one first. "left" is HeadScore.Probability, and "patches" the share of the head's attention on the
+// image.
 func (e *Explanation) MarshalJSON() ([]byte, error) {
 	type class struct {
 		Name        string  `json:"name"`
 		Probability float64 `json:"probability"`
+	}
+	type question struct {
+		For     []int    `json:"for"`
+		Against []int    `json:"against"`
+		Names   []string `json:"names"`
+		Versus  string   `json:"versus"`
+	}
+	type part struct {
+		Class int      `json:"class"`
+		Head  int      `json:"head"`
+		Sum   float64  `json:"sum"`
+		Rest  float64  `json:"rest"`
+		Map   heat.Map `json:"map"`
+	}
+	type evidence struct {
+		Margin   float64  `json:"margin"`
+		Baseline float64  `json:"baseline"`
+		Error    float64  `json:"error"`
+		Map      heat.Map `json:"map"`
+		Heads    []part   `json:"heads"`
 	}
 	type head struct {
 		Head    int      `json:"head"`
@@ -291,10 +317,22 @@ func (e *Explanation) MarshalJSON() ([]byte, error) {
 		Patches float64  `json:"patches"`
 		Map     heat.Map `json:"map"`
 	}
-	var summary struct {
-		Classes    []class `json:"classes"`
-		Sufficient int     `json:"sufficient"`
-		Heads      []head  `json:"heads"`
+	v := e.Evidence(e.Question())
+	summary := struct {
+		Question   question `json:"question"`
+		Evidence   evidence `json:"evidence"`
+		Classes    []class  `json:"classes"`
+		Sufficient int      `json:"sufficient"`
+		Heads      []head   `json:"heads"`
+	}{
+		Question: question{For: v.For, Against: v.Against, Versus: map[Baseline]string{Usual: "usual", Even: "even"}[v.Versus]},
+		Evidence: evidence{Margin: v.Margin, Baseline: v.Baseline, Error: v.Error(), Map: v.Map()},
+	}
+	for _, c := range slices.Concat(v.For, v.Against) {
+		summary.Question.Names = append(summary.Question.Names, e.model.Classes[c])
+	}
+	for _, h := range v.Heads {
+		summary.Evidence.Heads = append(summary.Evidence.Heads, part{h.Class, h.Head, h.Sum, h.Rest, h.Map})
 	}
 	for _, c := range e.Top(5) {
 		summary.Classes = append(summary.Classes, class{e.model.Classes[c], e.Probabilities[c]})

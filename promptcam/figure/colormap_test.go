@@ -70,3 +70,81 @@ func TestColormapOutside(t *testing.T) {
 		assert.Equal(t, m(1), m(math.Inf(1)), name)
 	}
 }
+
+// dichromat is how a colour looks to readers without one kind of cone: the matrices of G. M. Machado, M. M. Oliveira
+// and L. A. F. Fernandes, "A Physiologically-based Model for Simulation of Color Vision Deficiency" (IEEE TVCG 15,
+// 2009), severity 1.0, applied to linear RGB.
+var dichromats = map[string][3][3]float64{
+	"deuteranopia": {{0.367322, 0.860646, -0.227968}, {0.280085, 0.672501, 0.047413}, {-0.011820, 0.042940, 0.968881}},
+	"protanopia":   {{0.152286, 1.052583, -0.204868}, {0.114503, 0.786281, 0.099216}, {-0.003882, -0.048116, 1.051998}},
+	"tritanopia":   {{1.255528, -0.076749, -0.178779}, {-0.078411, 0.930809, 0.147602}, {0.004733, 0.691367, 0.303900}},
+	"none":         {{1, 0, 0}, {0, 1, 0}, {0, 0, 1}},
+}
+
+// lab is CIE 1976 L*a*b* (white D65) of an sRGB colour (IEC 61966-2-1) seen through a matrix.
+func lab(c color.RGBA, seen [3][3]float64) [3]float64 {
+	var linear, through [3]float64
+	for i, v := range [3]uint8{c.R, c.G, c.B} {
+		x := float64(v) / 255
+		if linear[i] = x / 12.92; x > 0.04045 {
+			linear[i] = math.Pow((x+0.055)/1.055, 2.4)
+		}
+	}
+	for i, row := range seen {
+		through[i] = unit(row[0]*linear[0] + row[1]*linear[1] + row[2]*linear[2])
+	}
+	f := func(r, g, b, white float64) float64 {
+		t := (r*through[0] + g*through[1] + b*through[2]) / white
+		if t <= 216.0/24389 {
+			return (t*24389/27 + 16) / 116
+		}
+		return math.Cbrt(t)
+	}
+	x, y, z := f(0.4124, 0.3576, 0.1805, 0.9505), f(0.2126, 0.7152, 0.0722, 1), f(0.0193, 0.1192, 0.9505, 1.089)
+	return [3]float64{116*y - 16, 500 * (x - y), 200 * (y - z)}
+}
+
+// apart is the difference ΔE*ab: about 2.3 can just be seen.
+func apart(a, b [3]float64) float64 {
+	return math.Sqrt((a[0]-b[0])*(a[0]-b[0]) + (a[1]-b[1])*(a[1]-b[1]) + (a[2]-b[2])*(a[2]-b[2]))
+}
+
+// What is for and what is against are told apart by every reader, as colours and over dark, grey and bright
+// photographs, and neither looks stronger than the other.
+func TestSignsAreToldApart(t *testing.T) {
+	s := Style{Signed: true}
+	for name, seen := range dichromats {
+		for i := 1; i <= 20; i++ {
+			x := float64(i) / 20
+			assert.Greater(t, apart(lab(OrangeBlue(x), seen), lab(OrangeBlue(-x), seen)), 60.0, "%s at %v", name, x)
+			for _, grey := range []uint8{30, 128, 230} {
+				over := func(x float64) [3]float64 {
+					c := s.shade(x)
+					return lab(color.RGBA{mix(grey, c.R, c.A), mix(grey, c.G, c.A), mix(grey, c.B, c.A), 255}, seen)
+				}
+				if x >= 0.2 {
+					assert.Greater(t, apart(over(x), over(-x)), 12.0, "%s at %v over %d", name, x, grey)
+				}
+			}
+		}
+	}
+	for i := range 101 {
+		x := float64(i) / 100
+		assert.Equal(t, s.shade(x).A, s.shade(-x).A, "equally opaque")
+		if i > 0 {
+			assert.InDelta(t, lightness(OrangeBlue(x)), lightness(OrangeBlue(-x)), 10, "%v", x)
+			assert.GreaterOrEqual(t, s.shade(x).A, s.shade(x-0.01).A)
+		}
+	}
+	assert.Zero(t, s.shade(0).A)
+	assert.Zero(t, s.shade(math.NaN()).A)
+}
+
+func TestOrangeBlueEnds(t *testing.T) {
+	assert.Equal(t, color.RGBA{0xd5, 0x5e, 0x00, 255}, OrangeBlue(1))
+	assert.Equal(t, color.RGBA{0x00, 0x72, 0xb2, 255}, OrangeBlue(-1))
+	assert.Equal(t, OrangeBlue(1), OrangeBlue(math.Inf(1)))
+	assert.Equal(t, OrangeBlue(-1), OrangeBlue(-7))
+	assert.Equal(t, color.RGBA{255, 255, 255, 255}, OrangeBlue(0))
+	assert.Equal(t, OrangeBlue(0), OrangeBlue(math.NaN()))
+}

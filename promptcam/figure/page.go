@@ -75,7 +75,8 @@ type (
 		first  map[[2]int]photo  // by true and predicted class, the first sample
 		pair   map[[2]int]*pairView
 		trait  map[int]*TraitRow // by class
-		photo  map[string]photo  // by Panel.Name and Detail, photographs beside the samples' own
+		photo  map[string]photo  // by name, those that stand on the page
+		others int               // those that are no sample's
 	}
 	// alikeView is two classes, the first of which has the second as its nearest look-alike.
 	alikeView struct {
@@ -102,8 +103,8 @@ type (
 		Sample
 		Page           *pageView
 		Anchor         string
-		First, Correct bool // First of its class
-		Photo          template.HTMLAttr
+		First, Correct bool          // First of its class
+		Drawn          template.HTML // the photograph
 		Size           image.Point
 		limit, logOdds float32
 	}
@@ -296,14 +297,14 @@ func (v *pageView) sampleOf(s Sample) (*sampleView, error) {
 	if err := v.known(s.True, s.Predicted); err != nil {
 		return nil, err
 	}
-	photo := fit(s.Photo, v.Style.panel())
-	var file bytes.Buffer
-	if err := jpeg.Encode(&file, photo, &jpeg.Options{Quality: 85}); err != nil {
+	anchor := fmt.Sprintf("sample-%d", v.Shown)
+	drawn, size, err := v.draw(s.Photo, anchor+"-photo", v.photo[s.Name].Anchor)
+	if err != nil {
 		return nil, err
 	}
+	v.place(s.Name, photo{anchor + "-photo", size})
 	return &sampleView{
-		Sample: s, Page: v, Anchor: fmt.Sprintf("sample-%d", v.Shown), Correct: s.True == s.Predicted,
-		Photo: dataURI("href", "image/jpeg", file.Bytes()), Size: photo.Rect.Size(),
+		Sample: s, Page: v, Anchor: anchor, Correct: s.True == s.Predicted, Drawn: drawn, Size: size,
 		limit: v.Style.signed(false).limit(maps(s.Rows, false)...), logOdds: v.Style.signed(true).limit(maps(s.Rows, true)...),
 	}, nil
 }
@@ -336,27 +337,42 @@ func (s *sampleView) panels(r Row, of []Panel) (all []panelView) {
 	return all
 }
 
-func (p panelView) Peak() string { return p.Row.peak(p.Panel) }
-func (p panelView) Shared() bool { return p.shared() }
+func (p panelView) Peak() string    { return p.Row.peak(p.Panel) }
+func (p panelView) Subject() string { return p.Row.subject() }
+func (p panelView) Shared() bool    { return p.shared() }
 
 // Signed reports whether the map is of evidence, below which the photograph is pale.
 func (p panelView) Signed() bool { return p.Row.signed() }
 
-// Other draws the panel's own photograph, or refers to it where it stands already.
-func (p panelView) Other() (template.HTML, error) {
-	v, name := p.Sample.Page, p.Name+"/"+p.Detail
-	known, ok := v.photo[name]
-	if !ok {
-		small := fit(p.Photo, v.Style.panel())
-		var file bytes.Buffer
-		if err := jpeg.Encode(&file, small, &jpeg.Options{Quality: 85}); err != nil {
-			return "", err
-		}
-		known = photo{fmt.Sprintf("other-%d", len(v.photo)), small.Rect.Size()}
-		v.photo[name] = known
-		return template.HTML(fmt.Sprintf(`<image id="%s" width="%d" height="%d" %s/>`, known.Anchor, known.Size.X, known.Size.Y, dataURI("href", "image/jpeg", file.Bytes()))), nil
+// draw returns a photograph as an SVG element of that id, with its size. It refers to the one that stands on the page
+// under the name known, unless that is empty.
+func (v *pageView) draw(m image.Image, id, known string) (template.HTML, image.Point, error) {
+	size := fitted(m.Bounds().Size(), v.Style.panel())
+	if known != "" {
+		return template.HTML(fmt.Sprintf(`<use id="%s" href="#%s"/>`, id, known)), size, nil
 	}
-	return template.HTML(fmt.Sprintf(`<use href="#%s"/>`, known.Anchor)), nil
+	var file bytes.Buffer
+	if err := jpeg.Encode(&file, fit(m, v.Style.panel()), &jpeg.Options{Quality: 85}); err != nil {
+		return "", size, err
+	}
+	return template.HTML(fmt.Sprintf(`<image id="%s" width="%d" height="%d" %s/>`, id, size.X, size.Y, dataURI("href", "image/jpeg", file.Bytes()))), size, nil
+}
+
+// place remembers where the photograph of a name stands, if it has one.
+func (v *pageView) place(name string, at photo) {
+	if v.photo[name].Anchor == "" && name != "" {
+		v.photo[name] = at
+	}
+}
+
+// Other draws the panel's own photograph.
+func (p panelView) Other() (template.HTML, error) {
+	v := p.Sample.Page
+	v.others++
+	id := fmt.Sprintf("other-%d", v.others)
+	drawn, size, err := v.draw(p.Photo, id, v.photo[p.Detail].Anchor)
+	v.place(p.Detail, photo{id, size})
+	return drawn, err
 }
 
 // OtherSize is the size of its drawing.

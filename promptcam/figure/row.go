@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"path"
 	"slices"
 	"strings"
 
@@ -40,8 +41,9 @@ type Panel struct {
 	Name       string // replaces "head N"
 	Detail     string // a line below that
 
-	// Photo is shown without a map, such as a photograph of the class that evidence is against; nil: the Row's
-	// photograph is. A page holds a photograph of the same Name and Detail, such as the file's name, once.
+	// Photo is shown without a map, such as a photograph of the class that evidence is against, and Detail is its
+	// name: a page holds a photograph of one name once, that of a Sample included. nil: the Row's photograph is
+	// shown.
 	Photo image.Image
 }
 
@@ -89,6 +91,17 @@ func (r Row) note() string {
 // signed reports whether the maps are of evidence.
 func (r Row) signed() bool { return r.For != "" }
 
+// subject says what the maps are about.
+func (r Row) subject() string {
+	switch {
+	case !r.signed():
+		return r.Title
+	case r.Against == "":
+		return "for " + r.For
+	}
+	return "for " + r.For + ", against " + r.Against
+}
+
 // sides says what the two colours of evidence stand for.
 func (r Row) sides() string {
 	if r.Against == "" {
@@ -124,6 +137,14 @@ func (p Panel) caption(i int) string {
 		caption += " · best head"
 	}
 	return caption
+}
+
+// detail is the line below the caption in pictures.
+func (p Panel) detail() string {
+	if p.Photo != nil {
+		return path.Base(p.Detail)
+	}
+	return p.Detail
 }
 
 // class is the panel's in the page's CSS.

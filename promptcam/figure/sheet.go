@@ -131,7 +131,7 @@ func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 				fill(page, bar, faded)
 				t.write(at.X, box.Max.Y+2*line, cell.X-8, p.Share.String(), t.small, faded)
 			} else {
-				t.write(at.X, box.Max.Y+2*line, cell.X-8, p.Detail, t.small, faded)
+				t.write(at.X, box.Max.Y+2*line, cell.X-8, p.detail(), t.small, faded)
 			}
 		}
 	}

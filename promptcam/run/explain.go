@@ -101,7 +101,7 @@ func exemplar(ctx context.Context, m *promptcam.Model, fsys fs.FS, class int, pa
 	if err != nil {
 		return nil
 	}
-	p := &figure.Panel{Rank: -1, Photo: photo, Name: figure.DisplayName(m.Classes[class]), Detail: filepath.Base(path)}
+	p := &figure.Panel{Rank: -1, Photo: photo, Name: figure.DisplayName(m.Classes[class]), Detail: path}
 	if t := m.Transform; t.ShortSide != 0 || t.ResizeWidth != 0 {
 		p.Photo = t.Apply(photo, nil) // what the model sees of it
 	}

@@ -174,8 +174,12 @@ func (r *results) explained(ctx context.Context) iter.Seq2[figure.Sample, error]
 			return
 		}
 		items := make([]data.Item, len(chosen))
+		r.examples = map[int]string{}
 		for i, test := range chosen {
 			items[i] = r.Set.Test[test]
+			if p := r.Test.Predictions[test]; p.Predicted == p.Class && r.examples[p.Class] == "" {
+				r.examples[p.Class] = items[i].Path
+			}
 		}
 		l, err := r.asTheyAre(items)
 		if err != nil {
@@ -233,23 +237,16 @@ func (r *results) told(e *promptcam.Explanation, test int) ([]told, error) {
 	return answers, nil
 }
 
-// exemplar is a photograph of a class: the test image that is most surely recognised or, if none is, any other. It
-// is nil if there is none.
+// exemplar is a photograph of a class: the first that the report shows recognised or, without one, any. It is nil
+// if there is none.
 func (r *results) exemplar(ctx context.Context, class int) *figure.Panel {
-	if r.rival.panel != nil && r.rival.class == class { // mostly, since images of a class follow each other
-		return r.rival.panel
-	}
-	best := promptcam.Prediction{Class: -1}
-	for _, p := range r.Test.Predictions {
-		if p.Class == class && p.Predicted == class && (best.Class < 0 || p.Probability() > best.Probability()) {
-			best = p
+	if r.rival.panel == nil || r.rival.class != class { // images of one class follow each other
+		r.rival.class = class
+		if path := r.examples[class]; path != "" {
+			r.rival.panel = exemplar(ctx, r.Model, r.Set.FS, class, path)
+		} else {
+			r.rival.panel = r.Job.exemplar(ctx, r.Model, class)
 		}
-	}
-	r.rival.class = class
-	if best.Class == class {
-		r.rival.panel = exemplar(ctx, r.Model, r.Set.FS, class, r.Set.Test[best.Index].Path)
-	} else {
-		r.rival.panel = r.Job.exemplar(ctx, r.Model, class)
 	}
 	return r.rival.panel
 }

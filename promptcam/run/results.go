@@ -84,6 +84,7 @@ type results struct {
 	correct, blind     int              // test images, and those of them that are so with all maps blurred
 	best               int              // the best epoch, from 1; 0 if the model was not trained now
 	regions            *measure.Regions // nil without Notes
+	examples           map[int]string   // paths of recognised images in the report, by class
 	rival              struct {         // the last exemplar
 		class int
 		panel *figure.Panel

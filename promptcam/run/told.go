@@ -49,7 +49,10 @@ func (t told) row(n int, exemplar *figure.Panel) figure.Row {
 	row.Plain = fmt.Sprintf("predicted: class %d, %.1f %% (%s); %s", c+1, share, name, t.sentence(fmt.Sprint("class ", o+1)))
 	if exemplar != nil {
 		p := *exemplar
-		if o == t.e.LookAlike(c) {
+		switch o {
+		case t.e.Label:
+			p.Name = "true class: " + p.Name
+		case t.e.LookAlike(c):
 			p.Name = "look-alike: " + p.Name
 		}
 		row.Panels = slices.Insert(row.Panels, 1, p)
