@@ -8,7 +8,7 @@ import (
 )
 
 // Evidence returns the row of an Evidence: its map, then those of the n heads of either side that are strongest
-// for For. It names classes by their DisplayName, and says in numbers what the margin is made of.
+// for For. It names classes by their DisplayName, and its Note says in numbers what the margin is made of.
 func Evidence(title string, v *promptcam.Evidence, classes []string, n int) Row {
 	names := func(of []int) string {
 		var all []string

@@ -35,10 +35,10 @@ type Job struct {
 	Out      string `knob:"out" json:"-" group:"Results" default:"out" arg:"folder" help:"folder of the results"`
 	Baseline bool   `knob:"baseline" json:"-" help:"also test a linear probe and the nearest class mean on the class token (needs cached features). With --distill they are tested anyway"`
 	Samples  int    `knob:"samples" json:"-" default:"2" range:"[0,1000]" help:"test images of each class explained in the report"`
-	Top      int    `knob:"top" json:"-" default:"4" range:"[1,1000]" help:"heads shown, top-ranked first"`
+	Top      int    `knob:"top" json:"-" default:"4" range:"[1,1000]" help:"heads shown, top-ranked first, and by their evidence"`
 	Blur     string `knob:"blur" json:"-" default:"patches" choices:"patches all" arg:"columns" help:"heads are ranked by spreading their attention evenly over patches (the paper) or over all tokens (the authors' code)"`
-	Scale    string `knob:"scale" json:"-" default:"absolute" choices:"absolute relative" arg:"kind" help:"colour scale of the maps: absolute (one for all maps of a photograph) or relative (each map's own)"`
-	Colormap string `knob:"colormap" json:"-" default:"inferno" choices:"inferno viridis jet" arg:"name" help:"colours of the maps: inferno, viridis or, to compare with other figures, jet, whose uneven lightness misleads"`
+	Scale    string `knob:"scale" json:"-" default:"absolute" choices:"absolute relative" arg:"kind" help:"colour scale of the maps: absolute (one for all evidence and one for all attention of a photograph) or relative (each map's own)"`
+	Colormap string `knob:"colormap" json:"-" default:"inferno" choices:"inferno viridis jet" arg:"name" help:"colours of attention: inferno, viridis or, to compare with other figures, jet, whose uneven lightness misleads"`
 
 	Observer Observer
 }
