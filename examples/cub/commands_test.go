@@ -60,6 +60,20 @@ func TestPredict(t *testing.T) {
 	fails(t, []string{"predict", "--model", model, "--weights", weights, t.TempDir()}, "no photographs in this folder")
 }
 
+// What is told of a photograph begins with its class and the look-alike, of which --data has a photograph.
+func TestExplainTellsFromTheLookAlike(t *testing.T) {
+	data := datatest.Photographs(t, t.TempDir(), 6)
+	model, weights := trainedModel(t, data)
+	args := []string{"explain", "--model", model, "--weights", weights, filepath.Join(data, "red", "0.jpg"), "--out", t.TempDir()}
+	text := must(t, args...)
+	first, _, _ := strings.Cut(text, "heads of the prompt of ")
+	assert.Regexp(t, `\n  (told from|nothing seen tells it from) (blue|green|red)`, first)
+	assert.Regexp(t, `add to the log odds of (blue|green|red) against (blue|green|red)\n`, first)
+	assert.Equal(t, text, must(t, append(args, "--data", data)...))
+	assert.Contains(t, must(t, append(args, "--compare", "red,green,blue")...), "against green")
+	fails(t, append(args, "--data", filepath.Join(data, "none")), "--data", "none")
+}
+
 // Whatever is said on the way, the table is alone on stdout.
 func TestPredictPrintsTheTableAlone(t *testing.T) {
 	data := datatest.Photographs(t, t.TempDir(), 6)

@@ -37,14 +37,14 @@ const worthSaying = 1e-4
 // sums says what the margin is made of.
 func sums(v *promptcam.Evidence, against string) string {
 	patches, rest := v.Sum()
-	base := "what images usually show"
+	text, base := "", "what images usually show"
 	switch {
 	case v.Versus == promptcam.Even:
-		base = "the image's mean"
+		text, base = "evidence against the image's mean; ", "that"
 	case against != "":
 		base = "what images of " + against + " usually show"
 	}
-	text := fmt.Sprintf("margin %s log odds: %s for %s, %s by the patches here", plus(v.Margin), plus(v.Baseline), base, plus(patches))
+	text += fmt.Sprintf("margin %s log odds: %s for %s, %s by the patches here", plus(v.Margin), plus(v.Baseline), base, plus(patches))
 	if rest != 0 {
 		text += fmt.Sprintf(", %s by prompts and class token", plus(rest))
 	}

@@ -123,7 +123,11 @@ func Sheet(photo image.Image, title string, rows []Row, s Style) *image.RGBA {
 				picture = style.overlay(below, p.Heat, limit)
 			}
 			draw.Draw(page, picture.Rect.Add(at), picture, image.Point{}, draw.Src)
-			t.write(at.X, box.Max.Y+line+4, cell.X-margin, caption, t.bold, colour)
+			face := t.bold
+			if t.width(caption, face) > cell.X-margin {
+				face = t.small
+			}
+			t.write(at.X, box.Max.Y+line+4, cell.X-margin, caption, face, colour)
 			if p.shared() {
 				bar := image.Rect(at.X, box.Max.Y+6, box.Max.X, box.Max.Y+9)
 				fill(page, bar, track)

@@ -82,14 +82,16 @@ func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture str
 	return &Explained{e, path, picture, j.description(path, photo, answers, compare)}, nil
 }
 
-// exemplar is a photograph of a class of m: the first of Set's. It is nil where there is none.
+// exemplar is a photograph of a class of m: the first of Set's that can be read. It is nil where there is none.
 func (j *Job) exemplar(ctx context.Context, m *promptcam.Model, class int) *figure.Panel {
 	if j.Set == nil {
 		return nil
 	}
 	for _, it := range slices.Concat(j.Set.Train, j.Set.Val, j.Set.Test) {
 		if j.Set.Classes[it.Class] == m.Classes[class] {
-			return exemplar(ctx, m, j.Set.FS, class, it.Path)
+			if p := exemplar(ctx, m, j.Set.FS, class, it.Path); p != nil {
+				return p
+			}
 		}
 	}
 	return nil

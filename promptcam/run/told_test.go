@@ -97,7 +97,7 @@ func TestExplainAsksTheQuestion(t *testing.T) {
 	e, _ := explained(nil)
 	runnerUp := m.Classes[e.Explanation.Top(2)[1]]
 	assert.Contains(t, e.Text, " "+runnerUp+": ", "without a reference the second is the look-alike")
-	assert.Contains(t, e.Text, "for the image's mean")
+	assert.Contains(t, e.Text, "evidence against the image's mean")
 
 	referred(t, m, result.Set)
 	e, alone := explained(nil)
@@ -146,7 +146,7 @@ func TestReportSaysWhatTellsLookAlikesApart(t *testing.T) {
 			require.True(t, found)
 			assert.Regexp(t, `(told from [^<]* by: (body|head|bill|eye|wing|tail|legs|background) \(\d+ % of the evidence for it\)|nothing seen tells it)`, lead)
 			assert.Regexp(t, `(look-alike|true class): `, lead)
-			assert.Equal(t, !with, strings.Contains(lead, "for the image&#39;s mean"))
+			assert.Equal(t, !with, strings.Contains(lead, "evidence against the image&#39;s mean"))
 		}
 		assert.Equal(t, with, strings.Contains(page, `id="look-alikes"`))
 	}
