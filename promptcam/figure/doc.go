@@ -9,5 +9,5 @@
 // characters and marks that turn the direction of text are replaced, on pages too, and long names are cut.
 //
 // Reading order: colormap.go, overlay.go, row.go with name.go and evidence.go, sheet.go with colorbar.go, then
-// report.go with page.go and report.html.
+// report.go with page.go, card.go and report.html.
 package figure

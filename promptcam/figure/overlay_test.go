@@ -161,9 +161,16 @@ func FuzzOverlay(f *testing.F) {
 		if relative {
 			s.Scale = Relative
 		}
-		m := Overlay(plain(int(pw), int(ph), color.White), randomHeat(rng, int(w%32), int(h%32), 1), s)
-		assert.Equal(t, image.Rect(0, 0, int(pw), int(ph)), m.Rect)
-		ColorBar(int(pw), limit, int(w), s)
+		for _, signed := range []bool{false, true} {
+			s.Signed, s.LogOdds = signed, limit
+			share := 1.0
+			if signed {
+				share = -1
+			}
+			m := Overlay(plain(int(pw), int(ph), color.White), randomHeat(rng, int(w%32), int(h%32), share), s)
+			assert.Equal(t, image.Rect(0, 0, int(pw), int(ph)), m.Rect)
+			ColorBar(int(pw), limit, int(w), s)
+		}
 	})
 }
 
