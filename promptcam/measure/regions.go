@@ -98,6 +98,9 @@ func (r *Regions) Of(index, c, o int) (regions, between []heat.Region, err error
 // Traits names the kinds of traits that tell a class from any of its nearest look-alikes.
 func (r *Regions) Traits(class int) []string { return chosen(r.notes.Places, r.kinds(class)) }
 
+// Between names the kinds of traits in which classes c and o differ; none if the annotations do not say.
+func (r *Regions) Between(c, o int) []string { return chosen(r.notes.Places, r.differ[[2]int{c, o}]) }
+
 // kinds returns the same as indices of notes.Places.
 func (r *Regions) kinds(class int) []int {
 	var kinds []int

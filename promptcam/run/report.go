@@ -227,12 +227,15 @@ func (r *results) told(e *promptcam.Explanation, test int) ([]told, error) {
 	if r.regions == nil {
 		return answers, nil
 	}
-	at, _, err := r.regions.Of(test, e.Predicted(), answers[0].rival())
+	c := e.Predicted()
+	at, _, err := r.regions.Of(test, c, answers[0].rival())
 	if err != nil {
 		return nil, err
 	}
-	for i, t := range answers {
-		answers[i].shares = shares(t.Map(), r.regions.Names[measure.Parts:], at[measure.Parts:])
+	for i := range answers {
+		t := &answers[i]
+		t.shares = shares(t.Map(), r.regions.Names[measure.Parts:], at[measure.Parts:])
+		t.differ = r.regions.Between(c, t.rival())
 	}
 	return answers, nil
 }

@@ -18,7 +18,8 @@ type told struct {
 	*promptcam.Evidence
 	e       *promptcam.Explanation
 	classes []string
-	shares  []share // of the positive evidence, by part; nil where no parts are known
+	shares  []share  // of the positive evidence, by part; nil where no parts are known
+	differ  []string // in what the annotations say that the two classes differ; nil where they do not say
 }
 
 // share is the share of the evidence that lies on a part.
@@ -47,6 +48,9 @@ func (t told) row(n int, exemplar *figure.Panel) figure.Row {
 	name, against, share := figure.DisplayName(t.classes[c]), figure.DisplayName(t.classes[o]), 100*t.e.Probabilities[c]
 	row := figure.Evidence(fmt.Sprintf("predicted: %s, %.1f %%; %s", name, share, t.sentence(against)), t.Evidence, t.classes, n)
 	row.Plain = fmt.Sprintf("predicted: class %d, %.1f %% (%s); %s", c+1, share, name, t.sentence(fmt.Sprint("class ", o+1)))
+	if len(t.differ) > 0 {
+		row.Note += fmt.Sprintf("; as annotated, the two differ in: %s", strings.Join(t.differ, ", "))
+	}
 	if exemplar != nil {
 		p := *exemplar
 		switch o {

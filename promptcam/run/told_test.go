@@ -146,6 +146,7 @@ func TestReportSaysWhatTellsLookAlikesApart(t *testing.T) {
 			require.True(t, found)
 			assert.Regexp(t, `(told from [^<]* by: (body|head|bill|eye|wing|tail|legs|background) \(\d+ % of the evidence for it\)|nothing seen tells it)`, lead)
 			assert.Regexp(t, `(look-alike|true class): `, lead)
+			assert.Regexp(t, `as annotated, the two differ in: (eye ring|crown)`, lead)
 			assert.Equal(t, !with, strings.Contains(lead, "evidence against the image&#39;s mean"))
 		}
 		assert.Equal(t, with, strings.Contains(page, `id="look-alikes"`))
