@@ -57,6 +57,27 @@ func ExampleSheet() {
 	// Output: (752,432)
 }
 
+// What tells one class from another is drawn by its sign; promptcam.Explanation.Evidence finds it.
+func ExampleEvidence() {
+	speaks, against := corner(2.5), heat.Map{W: 14, H: 14, Values: make([]float32, 196)}
+	against.Values[195] = -0.5
+	evidence := &promptcam.Evidence{
+		Question: promptcam.Between(0, 1), Margin: 1.2, Baseline: -0.8,
+		Heads: []promptcam.HeadEvidence{{Class: 0, Head: 7, Map: speaks, Sum: 2.5}, {Class: 1, Head: 2, Map: against, Sum: -0.5}},
+	}
+	row := figure.Evidence("told from Hooded Oriole", evidence, []string{"Scott_Oriole", "Hooded_Oriole"}, 1)
+	fmt.Println(row.Note)
+	fmt.Println(row.Panels[1].Name, row.Panels[1].Detail)
+	fmt.Println(figure.Sheet(yellow(), "0003.jpg", []figure.Row{row}, figure.Style{}).Bounds().Size())
+	m := figure.Overlay(yellow(), evidence.Map(), figure.Style{Signed: true, Opacity: 1})
+	fmt.Println(m.RGBAAt(0, 0), m.RGBAAt(112, 112))
+	// Output:
+	// margin +1.2 log odds: −0.8 for what images of Hooded Oriole usually show, +2 by the patches here
+	// head 7 of Scott Oriole +2.5, 125 % of all
+	// (830,448)
+	// {213 94 0 255} {250 220 10 255}
+}
+
 func ExampleDisplayName() {
 	fmt.Println(figure.DisplayName("036.Northern_Flicker"))
 	// Output: Northern Flicker

@@ -73,7 +73,8 @@ func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture str
 	var rows []figure.Row
 	answers := tell(e, m.Classes, compare...)
 	for _, t := range answers {
-		rows = append(rows, t.row(max(1, j.Top-1), j.exemplar(ctx, m, t.rival())))
+		heads := max(1, j.Top-1) // beside the map of all, as many panels as rows of attention have
+		rows = append(rows, t.row(heads, j.exemplar(ctx, m, t.rival())))
 	}
 	rows = append(rows, j.rows(e, m.Classes, nil, "compared with", compare...)...)
 	if err := figure.WritePNG(picture, figure.Sheet(e.Seen, title, rows, j.style())); err != nil {

@@ -14,6 +14,16 @@ func ExampleMap_Resize() {
 	// Output: [0.000 0.081 0.319 0.428]
 }
 
+// Of signed evidence, each sign has a part of its own.
+func ExampleMap_Positive() {
+	h := heat.Map{W: 2, H: 2, Values: []float32{3, 1, 0, -2}}
+	fmt.Println(h.Positive().Values, h.Negative().Values)
+	fmt.Println(h.Positive().Focus(1))
+	// Output:
+	// [3 1 0 0] [0 0 0 2]
+	// 0.75
+}
+
 // The model sees the whole photograph, stretched to 32x32 pixels: 2 rows of 2 patches. The
 // bird's bill, known from the data set, is in the upper left.
 func ExampleView() {
