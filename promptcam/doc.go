@@ -3,15 +3,21 @@
 // Prompt-CAM (Chowdhury et al., CVPR 2025, arXiv 2501.09333) gives a frozen transformer one learned prompt
 // per class. In the last block each class prompt attends to the image with several heads, and one score
 // vector, shared by all classes, reads the prompt's output. The attention maps of the heads show where the
-// class's prompt looks, and ranking them how much each matters. What the heads read is added to the prompt
-// itself, which can be enough for the prediction: [Explanation.Survives] says whether it is.
-// [Explanation.Subsets] answers exactly what the ranking finds greedily: the fewest heads that suffice, and what
-// each head is worth.
+// class's prompt looks, and [Explanation.Rank] how much each matters.
+//
+// What ranks first is often what a whole family shares. [Explanation.Evidence] shows what tells a class from its
+// look-alike: signed, exact, by head and patch, compared with what the prompts usually read in the look-alike's
+// images, the model's [Reference].
 //
 //	model, err := promptcam.Open("model.safetensors", "vit.safetensors")
 //	explanation, err := model.Explain(photo)
-//	ranking := explanation.Rank(explanation.Predicted(), promptcam.BlurPatches)
-//	heat := explanation.Heat(ranking.Class, ranking.Heads[0].Head)
+//	evidence := explanation.Evidence(explanation.Question())
+//	heat := evidence.Map()
+//
+// What the heads read is added to the prompt itself, which can be enough for the prediction:
+// [Explanation.Survives] says whether it is. [Explanation.Subsets] answers exactly what the ranking finds greedily:
+// the fewest heads that suffice, and what each head is worth. [Explanation.LeaveOneOut] leaves out one patch at a
+// time, and [Explanation.Counterfactual] finds the fewest that change the prediction.
 //
 // [Train] trains a [New] model on a backbone, and [Extend] adds a class to a trained one. A model knows its
 // classes and its transform; its file holds everything but the backbone, whose identity [Load] checks.
@@ -52,6 +58,7 @@
 //
 // Package measure scores the maps, package figure draws them, and package vit/heat holds them.
 //
-// Reading order: model.go, then vit/block.go; lora.go, explain.go, blur.go, rank.go, subsets.go, shapley.go, removal.go,
-// save.go; train.go, loss.go, mix.go, hard.go, evaluate.go and extend.go.
+// Reading order: model.go, then vit/block.go; lora.go, explain.go, reference.go, evidence.go, leaveout.go,
+// counterfactual.go; blur.go, rank.go, subsets.go, shapley.go, removal.go; save.go; train.go, loss.go, mix.go, hard.go,
+// evaluate.go and extend.go.
 package promptcam

@@ -44,16 +44,17 @@ func train(recipe run.Recipe, photographs, weights, out string) *promptcam.Model
 	return result.Model                            // as promptcam.Open(out+"/model.safetensors", weights) reads it later
 }
 
-// explain draws where the top-ranked head of the predicted class attends.
+// explain draws what tells the predicted class from its look-alike: orange is for it, blue against it.
 func explain(model *promptcam.Model, photo, picture string) {
 	img, err := data.ReadImage(photo)
 	check(err)
 	e, err := model.Explain(img)
 	check(err)
-	r := e.Rank(e.Predicted(), promptcam.BlurPatches)
-	fmt.Printf("%s, %.1f %%\n", model.Classes[r.Class], 100*e.Probabilities[r.Class])
-	trait := e.Heat(r.Class, r.Heads[0].Head)
-	check(figure.WritePNG(picture, figure.Overlay(e.Seen, trait, figure.Style{})))
+	q := e.Question()
+	c, o := q.For[0], q.Against[0]
+	fmt.Printf("%s, %.1f %%, told from %s\n", model.Classes[c], 100*e.Probabilities[c], model.Classes[o])
+	tells := e.Evidence(q).Map()
+	check(figure.WritePNG(picture, figure.Overlay(e.Seen, tells, figure.Style{Signed: true})))
 }
 
 // README ends
