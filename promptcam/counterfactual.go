@@ -1,7 +1,6 @@
 package promptcam
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -40,7 +39,7 @@ func (c *Counterfactual) Winner() int { return top(c.After, 1)[0] }
 // It takes no forward pass of the backbone but, where three patches are not enough, some 300 rows for each class of
 // q through the end of the last block. It panics as Evidence does, and if most is below 1.
 func (e *Explanation) Counterfactual(q Question, most int) *Counterfactual {
-	return fewest(e.counterfactual(q, most), e.Evidence(q).strongest(), most, func(sets [][]int) [][]float32 {
+	return fewest(e.counterfactual(q, most), e.Evidence(q).Map().Strongest(e.model.patches()), most, func(sets [][]int) [][]float32 {
 		return e.replaced(q, sets)
 	})
 }
@@ -58,8 +57,8 @@ func (e *Explanation) CounterfactualFrom(donor *Explanation, q Question, most in
 	if len(q.Against) == 0 {
 		panic("promptcam: CounterfactualFrom: against no class")
 	}
-	to := e.Evidence(q).strongest()
-	from := donor.Evidence(Question{For: q.Against, Against: q.For, Versus: q.Versus}).strongest()
+	to := e.Evidence(q).Map().Strongest(e.model.patches())
+	from := donor.Evidence(Question{For: q.Against, Against: q.For, Versus: q.Versus}).Map().Strongest(e.model.patches())
 	source := map[int]int{}
 	for i, j := range to[:min(len(to), len(from))] {
 		source[j] = from[i]
@@ -304,19 +303,6 @@ func subsets(items []int, n int) (sets [][]int) {
 		}
 	}
 	return sets
-}
-
-// strongest returns the patches whose evidence is positive, the strongest first and the first of equals.
-func (v *Evidence) strongest() []int {
-	values := v.Map().Values
-	var patches []int
-	for j, x := range values {
-		if x > 0 {
-			patches = append(patches, j)
-		}
-	}
-	slices.SortStableFunc(patches, func(a, b int) int { return cmp.Compare(values[b], values[a]) })
-	return patches
 }
 
 // checkPatches panics unless m has the patches and each occurs once.

@@ -103,7 +103,7 @@ func TestCounterfactualIsSmallest(t *testing.T) {
 		for i := range g.labels {
 			e, donor := m.explain(g.images.Value.Slice(0, i, i+1).Contig()), m.explain(g.images.Value.Slice(0, (i+1)%len(g.labels), (i+1)%len(g.labels)+1).Contig())
 			q := e.Question()
-			order := e.Evidence(q).strongest()
+			order := e.Evidence(q).Map().Strongest(m.patches())
 			for name, with := range map[string]struct {
 				found  *Counterfactual
 				scores func(patches []int) []float32
@@ -118,7 +118,7 @@ func TestCounterfactualIsSmallest(t *testing.T) {
 				assert.LessOrEqual(t, len(found.Patches), with.most)
 				assert.Equal(t, found.Flips, found.Winner() != e.Predicted(), name)
 				if name == "donor" {
-					theirs := donor.Evidence(Between(q.Against[0], q.For[0])).strongest()
+					theirs := donor.Evidence(Between(q.Against[0], q.For[0])).Map().Strongest(m.patches())
 					for k, j := range found.Patches {
 						assert.Equal(t, slices.Index(order, j), slices.Index(theirs, found.From[k]))
 					}

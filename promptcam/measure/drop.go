@@ -146,19 +146,6 @@ func margin(scores []float32, class, rival int) float64 {
 	return float64(scores[class]) - float64(scores[rival])
 }
 
-// Strongest returns the n patches of a map with the largest values, the largest first and the first of equals,
-// but none that is not positive: fewer than n, if fewer speak for the class.
-func Strongest(h heat.Map, n int) []int {
-	var patches []int
-	for p, v := range h.Values {
-		if v > 0 {
-			patches = append(patches, p)
-		}
-	}
-	slices.SortStableFunc(patches, func(a, b int) int { return cmp.Compare(h.Values[b], h.Values[a]) })
-	return patches[:min(n, len(patches))]
-}
-
 // DropScore sums up what removing patches does.
 type DropScore struct {
 	Patches float64       // mean number of them

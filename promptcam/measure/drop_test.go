@@ -125,15 +125,6 @@ func TestDropEndsWithTheFirstError(t *testing.T) {
 	assert.ErrorContains(t, err, "patches cannot be removed: the backbone's blocks see windows of 2x2 patches")
 }
 
-func TestStrongest(t *testing.T) {
-	h := heat.Map{W: 3, H: 2, Values: []float32{0.1, -5, 0.4, 0, 0.4, float32(math.NaN())}}
-	assert.Equal(t, []int{2}, Strongest(h, 1), "the first of equals")
-	assert.Equal(t, []int{2, 4, 0}, Strongest(h, 3))
-	assert.Equal(t, []int{2, 4, 0}, Strongest(h, 5), "only what is positive")
-	assert.Empty(t, Strongest(h, 0))
-	assert.Empty(t, Strongest(heat.Map{W: 1, H: 1, Values: []float32{-1}}, 5))
-}
-
 // Images differ much more than the two ways of choosing for the same image do.
 func TestWaysAreComparedImageByImage(t *testing.T) {
 	var images []Dropped

@@ -97,7 +97,7 @@ func ExampleDrop() {
 	choose := func(e *promptcam.Explanation) (measure.Removal, error) {
 		best := e.Top(2)
 		ranking := e.Rank(best[0], promptcam.BlurPatches)
-		hottest := measure.Strongest(e.Heat(best[0], ranking.Heads[0].Head), 5)
+		hottest := e.Heat(best[0], ranking.Heads[0].Head).Strongest(5)
 		random := rand.New(rand.NewPCG(1, uint64(e.Index))).Perm(16)[:len(hottest)]
 		return measure.Removal{Class: best[0], Rival: best[1], Patches: [][]int{hottest, random}}, nil
 	}
@@ -110,11 +110,6 @@ func ExampleDrop() {
 }
 
 // The patches of the largest values, but none that speaks against the class.
-func ExampleStrongest() {
-	evidence := heat.Map{W: 3, H: 2, Values: []float32{0.1, -2, 0.4, 0, 0.3, -0.1}}
-	fmt.Println(measure.Strongest(evidence, 2), measure.Strongest(evidence, 5))
-	// Output: [2 4] [2 4 0]
-}
 
 // How often the five patches that the evidence names decide, against five random ones. Flips makes each Flip from an
 // Explanation.

@@ -28,7 +28,7 @@ func Flips(e *promptcam.Explanation, n int, seed uint64) Flip {
 		return slices.Index(scores, slices.Max(scores)) != e.Predicted()
 	}
 	random := rand.New(rand.NewPCG(seed, uint64(e.Index))).Perm(len(evidence.Values))[:n]
-	return Flip{e.Index, e.Label, e.Predicted(), flips(Strongest(evidence, n)), flips(random)}
+	return Flip{e.Index, e.Label, e.Predicted(), flips(evidence.Strongest(n)), flips(random)}
 }
 
 // FlipScore sums up what changing patches does to correct predictions: the shares that flip.

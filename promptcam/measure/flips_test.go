@@ -35,7 +35,7 @@ func TestFlips(t *testing.T) {
 					}
 					return true
 				}
-				assert.Equal(t, !wins(Strongest(e.Evidence(q).Map(), 4)), f.Strongest)
+				assert.Equal(t, !wins(e.Evidence(q).Map().Strongest(4)), f.Strongest)
 				assert.Equal(t, !wins(rand.New(rand.NewPCG(9, uint64(e.Index))).Perm(16)[:4]), f.Random)
 				assert.False(t, Flips(e, 0, 9).Strongest)
 				assert.False(t, Flips(e, 0, 9).Random)

@@ -92,10 +92,7 @@ func LocalizeFirst(e *promptcam.Explanation, regions []heat.Region) First {
 		panels = append(panels, h.Map)
 	}
 	for _, p := range panels {
-		for i, x := range p.Values {
-			p.Values[i] = max(0, x)
-		}
-		f.Panels = append(f.Panels, hitsOn(regions, p))
+		f.Panels = append(f.Panels, hitsOn(regions, p.Positive()))
 	}
 	return f
 }

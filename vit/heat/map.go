@@ -7,6 +7,7 @@
 package heat
 
 import (
+	"cmp"
 	"fmt"
 	"iter"
 	"slices"
@@ -73,6 +74,20 @@ func (h Map) Focus(n int) float64 {
 		return 0
 	}
 	return most / all
+}
+
+// Strongest returns the n patches, row-major, with the largest values, the largest first and the first of equals,
+// but none whose value is not positive: fewer than n, if fewer are.
+func (h Map) Strongest(n int) []int {
+	h.check("Strongest")
+	var patches []int
+	for p, v := range h.Values {
+		if v > 0 {
+			patches = append(patches, p)
+		}
+	}
+	slices.SortStableFunc(patches, func(a, b int) int { return cmp.Compare(h.Values[b], h.Values[a]) })
+	return patches[:min(n, len(patches))]
 }
 
 // Resize samples the map on height rows of w points by cubic interpolation ([tensor.Cubic]), with half-pixel

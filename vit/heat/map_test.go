@@ -225,3 +225,12 @@ func TestResizeOfSignedMaps(t *testing.T) {
 		assert.Equal(t, a.Values[:224*100], b.Values[:224*100])
 	})
 }
+
+func TestStrongest(t *testing.T) {
+	h := Map{W: 3, H: 2, Values: []float32{0.1, -5, 0.4, 0, 0.4, float32(math.NaN())}}
+	assert.Equal(t, []int{2}, h.Strongest(1), "the first of equals")
+	assert.Equal(t, []int{2, 4, 0}, h.Strongest(3))
+	assert.Equal(t, []int{2, 4, 0}, h.Strongest(5), "only what is positive")
+	assert.Empty(t, h.Strongest(0))
+	assert.Empty(t, Map{W: 1, H: 1, Values: []float32{-1}}.Strongest(5))
+}
