@@ -434,3 +434,24 @@ func check(err error) {
 		panic(err)
 	}
 }
+
+// A set names the classes that an image may be of, as many as images held out from training say.
+func ExampleCalibrate() {
+	held := make([]promptcam.Prediction, 99)
+	for i := range held { // Model.Evaluate makes them
+		held[i] = promptcam.Prediction{Class: 0, Scores: []float32{float32(i) / 10, 4, 1}}
+	}
+	c, err := promptcam.Calibrate(held, 0.95)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Printf("classes with at least %.1f %%\n", 100*c.Threshold) // model.Conformal = c keeps it
+	fmt.Println(c.Set([]float32{9, 1, 0}), c.Set([]float32{3, 2, -1}))
+	_, err = promptcam.Calibrate(held, 0.995)
+	fmt.Println(err)
+	// Output:
+	// classes with at least 2.5 %
+	// [0] [0 1]
+	// promptcam: prediction sets at 99.5 % need at least 199 images to calibrate, got 99
+}

@@ -273,12 +273,13 @@ func (s Share) Parts() []string {
 }
 
 // MarshalJSON returns a summary for a service to answer with: the answer to Question, the five most
-// probable classes, and the maps of the predicted class's heads, ranked with [BlurPatches].
+// probable classes, the prediction set, where there is one, and the maps of the predicted class's heads, ranked with [BlurPatches].
 //
 //	{"question": {"for": [3], "against": [7], "names": ["Scott Oriole", "Hooded Oriole"], "versus": "usual"},
 //	 "evidence": {"margin": 4.1, "baseline": -6.3, "error": 2e-7, "map": {"w": 14, "h": 14, "values": [...]},
 //	              "heads": [{"class": 3, "head": 5, "sum": 2.4, "rest": 0.1, "map": {...}}, ...]},
 //	 "classes": [{"name": "Scott Oriole", "probability": 0.93}, ...],
+//	 "set": {"level": 0.95, "classes": ["Scott Oriole", "Hooded Oriole"]},
 //	 "sufficient": 2,
 //	 "heads": [{"head": 3, "left": 0.41, "patches": 0.76, "map": {...}}, ...]}
 //
@@ -311,6 +312,10 @@ func (e *Explanation) MarshalJSON() ([]byte, error) {
 		Map      heat.Map `json:"map"`
 		Heads    []part   `json:"heads"`
 	}
+	type set struct {
+		Level   float64  `json:"level"`
+		Classes []string `json:"classes"`
+	}
 	type head struct {
 		Head    int      `json:"head"`
 		Left    float64  `json:"left"`
@@ -322,6 +327,7 @@ func (e *Explanation) MarshalJSON() ([]byte, error) {
 		Question   question `json:"question"`
 		Evidence   evidence `json:"evidence"`
 		Classes    []class  `json:"classes"`
+		Set        *set     `json:"set,omitempty"`
 		Sufficient int      `json:"sufficient"`
 		Heads      []head   `json:"heads"`
 	}{
@@ -336,6 +342,12 @@ func (e *Explanation) MarshalJSON() ([]byte, error) {
 	}
 	for _, c := range e.Top(5) {
 		summary.Classes = append(summary.Classes, class{e.model.Classes[c], e.Probabilities[c]})
+	}
+	if classes, level := e.PredictionSet(); level > 0 {
+		summary.Set = &set{Level: level}
+		for _, c := range classes {
+			summary.Set.Classes = append(summary.Set.Classes, e.model.Classes[c])
+		}
 	}
 	r := e.Rank(e.Predicted(), BlurPatches)
 	summary.Sufficient = r.Sufficient

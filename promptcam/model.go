@@ -30,6 +30,7 @@ type Model struct {
 	Adapters *Adapters         `state:"lora"`     // nil without Config.Rank
 
 	Reference *Reference // what the prompts usually read, for Evidence; nil if it is not known: see Refer
+	Conformal *Conformal // of prediction sets; nil if they are not calibrated: see Calibrate
 
 	last  *vit.Block // the backbone's last block, with any adapters
 	first int        // the block at which class prompts enter

@@ -23,6 +23,7 @@ type Info struct {
 	Classes   []string       // Model.Classes
 	Transform data.Transform // Model.Transform
 	Backbone  BackboneInfo
+	Conformal *Conformal `json:",omitempty"` // Model.Conformal
 }
 
 // BackboneInfo identifies the backbone that a model was trained on.
@@ -33,7 +34,7 @@ type BackboneInfo struct {
 
 // Info returns the description of m.
 func (m *Model) Info() Info {
-	return Info{m.Config, m.Classes, m.Transform, BackboneInfo{m.Backbone.SHA256, m.Backbone.Config}}
+	return Info{m.Config, m.Classes, m.Transform, BackboneInfo{m.Backbone.SHA256, m.Backbone.Config}, m.Conformal}
 }
 
 // Validate returns an error about the first field that does not fit, such as a transform to another size than
@@ -62,6 +63,9 @@ func (i Info) Validate() error {
 	}
 	if i.Transform.Std == [3]float32{} {
 		return fmt.Errorf("the transform does not normalise: its Std is 0, the backbone's %v", i.Backbone.Config.Std)
+	}
+	if i.Conformal != nil {
+		return i.Conformal.Validate()
 	}
 	return nil
 }
@@ -249,7 +253,7 @@ func (i *Info) load(b *vit.Model, f *checkpoint.File) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.Classes, m.Transform = i.Classes, i.Transform
+	m.Classes, m.Transform, m.Conformal = i.Classes, i.Transform, i.Conformal
 	if m.Reference, err = readReference(f, i.Config.Classes, b.Config.Dim); err != nil {
 		return nil, err
 	}

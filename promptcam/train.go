@@ -81,7 +81,7 @@ func Train(ctx context.Context, m *Model, l Batches, c TrainConfig) iter.Seq2[Ep
 			yield(Epoch{}, err)
 			return
 		}
-		m.Reference = nil // of the prompts as they were
+		m.Reference, m.Conformal = nil, nil // of the prompts as they were
 		t := c.training(m, nn.Params(m), l)
 		for e, err := range fit.Run(ctx, c.loop(), t) {
 			if !yield(Epoch{e, t.evaluated}, err) {
