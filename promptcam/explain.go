@@ -273,13 +273,14 @@ func (s Share) Parts() []string {
 }
 
 // MarshalJSON returns a summary for a service to answer with: the answer to Question, the five most
-// probable classes, the prediction set, where there is one, and the maps of the predicted class's heads, ranked with [BlurPatches].
+// probable classes, the prediction set and the doubt, where there are, and the maps of the predicted class's heads, ranked with [BlurPatches].
 //
 //	{"question": {"for": [3], "against": [7], "names": ["Scott Oriole", "Hooded Oriole"], "versus": "usual"},
 //	 "evidence": {"margin": 4.1, "baseline": -6.3, "error": 2e-7, "map": {"w": 14, "h": 14, "values": [...]},
 //	              "heads": [{"class": 3, "head": 5, "sum": 2.4, "rest": 0.1, "map": {...}}, ...]},
 //	 "classes": [{"name": "Scott Oriole", "probability": 0.93}, ...],
 //	 "set": {"level": 0.95, "classes": ["Scott Oriole", "Hooded Oriole"]},
+//	 "doubt": "no trait that tells it from Hooded Oriole is visible",
 //	 "sufficient": 2,
 //	 "heads": [{"head": 3, "left": 0.41, "patches": 0.76, "map": {...}}, ...]}
 //
@@ -328,6 +329,7 @@ func (e *Explanation) MarshalJSON() ([]byte, error) {
 		Evidence   evidence `json:"evidence"`
 		Classes    []class  `json:"classes"`
 		Set        *set     `json:"set,omitempty"`
+		Doubt      string   `json:"doubt,omitempty"`
 		Sufficient int      `json:"sufficient"`
 		Heads      []head   `json:"heads"`
 	}{
@@ -349,6 +351,7 @@ func (e *Explanation) MarshalJSON() ([]byte, error) {
 			summary.Set.Classes = append(summary.Set.Classes, e.model.Classes[c])
 		}
 	}
+	summary.Doubt = e.Doubt()
 	r := e.Rank(e.Predicted(), BlurPatches)
 	summary.Sufficient = r.Sufficient
 	for _, h := range r.Heads {

@@ -25,6 +25,8 @@ type Reference struct {
 	own    *tensor.Tensor // [C, D], read by each class's prompt in images of the class
 	all    *tensor.Tensor // [C, D], in images of any class
 	across *tensor.Tensor // [C, K, D], in images of its look-alikes
+
+	least *tensor.Tensor // [C], of the strongest patches' evidence in images of the class: see leastEvidence; may be nil
 }
 
 // LookAlike is a class that another one resembles. Two classes are alike if the prompts read the same in their
@@ -43,7 +45,8 @@ const mostReadings = 1 << 25
 
 // Refer returns the Reference of m from labelled images, such as the training images, or their tokens. Five
 // images of each class are enough; more than twenty change little. An image counts by its class, and each class
-// as much as another. If there are many classes, the images are read twice. Errors are those of Evaluate, and a
+// as much as another. The images are read twice or, if there are many classes, three times; once or twice if no class has
+// the nineteen images that [Explanation.Doubtful] needs. Errors are those of Evaluate, and a
 // class without an image. It changes nothing in m: assign the result to m.Reference.
 func (m *Model) Refer(ctx context.Context, l Batches) (*Reference, error) {
 	return m.refer(ctx, l, mostReadings)
@@ -102,6 +105,9 @@ func (m *Model) refer(ctx context.Context, l Batches, most int) (*Reference, err
 		saved := make([]byte, dtype.Size()*len(numbers))
 		dtype.Encode(saved, numbers)
 		dtype.Decode(numbers, saved)
+	}
+	if r.least, err = m.leastEvidence(ctx, l, r, images); err != nil {
+		return nil, err
 	}
 	return r, nil
 }
@@ -231,10 +237,14 @@ func (r *Reference) tensors() nn.Tensors {
 			alike.Data()[c*k+i], distance.Data()[c*k+i] = float32(a.Class), float32(a.Distance)
 		}
 	}
-	return nn.Tensors{
+	all := nn.Tensors{
 		referencePrefix + "own": r.own, referencePrefix + "all": r.all, referencePrefix + "across": r.across,
 		referencePrefix + "alike": alike, referencePrefix + "distance": distance,
 	}
+	if r.least != nil {
+		all[referencePrefix+"least"] = r.least
+	}
+	return all
 }
 
 // readReference returns the Reference in the file of a model of so many classes and width d, or nil if it has
@@ -256,9 +266,12 @@ func readReference(f *checkpoint.File, classes, d int) (*Reference, error) {
 		shape []int
 	}{
 		{"own", &r.own, []int{classes, d}}, {"all", &r.all, []int{classes, d}}, {"across", &r.across, []int{classes, k, d}},
-		{"alike", &alike, []int{classes, k}}, {"distance", &distance, []int{classes, k}},
+		{"alike", &alike, []int{classes, k}}, {"distance", &distance, []int{classes, k}}, {"least", &r.least, []int{classes}},
 	} {
 		name := referencePrefix + part.name
+		if _, ok := f.Info(name); !ok && part.name == "least" {
+			continue // it is not known
+		}
 		if info, _ := f.Info(name); !slices.Equal(info.Shape, part.shape) {
 			return nil, fmt.Errorf("%s is %v, want %v", name, info.Shape, part.shape)
 		}
@@ -283,11 +296,11 @@ func readReference(f *checkpoint.File, classes, d int) (*Reference, error) {
 	return r, nil
 }
 
-// savedAs returns F16 for readings that it holds, F32 for larger ones and for the look-alikes.
+// savedAs returns F16 for readings that it holds, F32 for larger ones and for all else.
 func savedAs(name string, t *tensor.Tensor) checkpoint.DType {
 	const most = 65504 // of float16
 	tooLarge := func(v float32) bool { return v > most || v < -most }
-	if name == referencePrefix+"alike" || name == referencePrefix+"distance" || slices.ContainsFunc(t.Data(), tooLarge) {
+	if name == referencePrefix+"alike" || name == referencePrefix+"distance" || name == referencePrefix+"least" || slices.ContainsFunc(t.Data(), tooLarge) {
 		return checkpoint.F32
 	}
 	return checkpoint.F16

@@ -122,6 +122,8 @@ func TestDamagedReferenceIsRefused(t *testing.T) {
 		"reference.alike gives class 0 the look-alike 0":   func(all nn.Tensors) { all["reference.alike"].Fill(0) },
 		"reference.alike gives class 0 the look-alike 0.5": func(all nn.Tensors) { all["reference.alike"].Fill(0.5) },
 		"reference.alike gives class 0 the look-alike -1":  func(all nn.Tensors) { all["reference.alike"].Fill(-1) },
+		"reference.least is [1], want":                     func(all nn.Tensors) { all["reference.least"] = tensor.New(1) },
+		"reference.least holds NaN or infinity":            func(all nn.Tensors) { all["reference.least"] = tensor.New(classes).Fill(float32(math.Inf(1))) },
 	} {
 		all := m.Tensors()
 		for name, x := range m.Reference.tensors() {
