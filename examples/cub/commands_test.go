@@ -45,7 +45,7 @@ func TestPredict(t *testing.T) {
 	assert.Contains(t, stderr, "1 file left out: 1 .heic, IMG.HEIC (cannot be read: save as JPEG)")
 	lines := strings.Split(strings.TrimSpace(stdout), "\n")
 	require.Len(t, lines, 1+6+1+1)
-	assert.Equal(t, "path,predicted,probability,second,second_probability,head,row,column,error", lines[0])
+	assert.Equal(t, "path,predicted,probability,second,second_probability,head,row,column,error,set,doubt", lines[0])
 	assert.Contains(t, lines[7], "torn.jpg,,,,,,,,")
 	// The same as in the table of test images.
 	for _, row := range table(t, model, "predictions.csv")[1:] {

@@ -317,7 +317,9 @@ func predictCommand(c *console.Console) *cobra.Command {
 		Use: "predict PHOTO|FOLDER...", Args: some("a photograph or a folder of them"), Short: "Classify unlabelled photographs into a CSV table",
 		Long: `Prints one row per photograph: path, predicted class and probability, the runner-up, the top-ranked head and the
 row and column of its hottest patch, all counted from 0. A photograph that cannot be read has an error in its
-row. cub explain says whether the prediction needs its maps.`,
+row. The prediction set holds the true class with the confidence that --coverage gave it in training; it is empty
+if no images were held out for it (cub train --calibrate). A doubt says that no trait which tells the class from
+its look-alike is visible. cub explain says whether the prediction needs its maps.`,
 		Example: "  cub predict --model out photographs > predictions.csv",
 	}
 	return t.command(cmd, "skip-bad", loaded+"blur skip-bad", "", func(ctx context.Context, args []string) error {

@@ -240,6 +240,9 @@ func (a *addition) publish(ctx context.Context, extended *promptcam.Model) (*Add
 	if err := a.writeJSON(r); err != nil {
 		return nil, err
 	}
+	if a.old.Conformal != nil {
+		a.Observer.say(Note, "the new model makes no prediction sets: those of the old one were calibrated without %s", a.name)
+	}
 	a.Observer.say(Outcome, "model: %s", a.path(ModelFile))
 	return r, nil
 }
@@ -250,7 +253,7 @@ func (a *addition) writeAll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rows, err := a.images.listImages(ctx, [3][]data.Item{slices.Concat(a.photos, a.negatives), nil, a.held})
+	rows, err := a.images.listImages(ctx, [4][]data.Item{slices.Concat(a.photos, a.negatives), nil, a.held})
 	if err != nil {
 		return err
 	}

@@ -175,6 +175,7 @@ func (j *Job) description(path string, photo *data.RGB, answers []told, compare 
 		what = "then"
 	}
 	w.Flush() // a strings.Builder takes everything
+	describeDoubt(&b, e, classes)
 	for _, t := range answers {
 		t.describe(&b, j.Top)
 	}
@@ -182,6 +183,16 @@ func (j *Job) description(path string, photo *data.RGB, answers []told, compare 
 		describeHeads(&b, e, data.Printable(classes[class]), e.Rank(class, j.blur()))
 	}
 	return b.String()
+}
+
+// describeDoubt says what else the photograph may show, as far as the model tells.
+func describeDoubt(b *strings.Builder, e *promptcam.Explanation, classes []string) {
+	if set, level := e.PredictionSet(); level > 0 {
+		fmt.Fprintf(b, "  one of these with a confidence of %g %%: %s\n", 100*level, data.Printable(listed(namesOf(set, classes))))
+	}
+	if d := e.Doubt(); d != "" {
+		fmt.Fprintf(b, "  doubtful: %s\n", data.Printable(d))
+	}
 }
 
 // describeHeads lists the heads of a class's prompt.

@@ -32,13 +32,14 @@ type Job struct {
 	SkipBad bool   `knob:"skip-bad" json:"-" help:"skip unreadable images (default: list them and stop)"`
 	Cache   string `knob:"cache" json:"-" arg:"folder" help:"folder of cached features, the output of the frozen layers (mode last, and from:N with --agnostic 0): computed once for all runs with the same photographs, backbone and --augment. Empty: --out, and for a trained model its own folder; off: none"`
 
-	Out      string `knob:"out" json:"-" group:"Results" default:"out" arg:"folder" help:"folder of the results"`
-	Baseline bool   `knob:"baseline" json:"-" help:"also test a linear probe and the nearest class mean on the class token (needs cached features). With --distill they are tested anyway"`
-	Samples  int    `knob:"samples" json:"-" default:"2" range:"[0,1000]" help:"test images of each class explained in the report"`
-	Top      int    `knob:"top" json:"-" default:"4" range:"[1,1000]" help:"heads shown, top-ranked first, and by their evidence"`
-	Blur     string `knob:"blur" json:"-" default:"patches" choices:"patches all" arg:"columns" help:"heads are ranked by spreading their attention evenly over patches (the paper) or over all tokens (the authors' code)"`
-	Scale    string `knob:"scale" json:"-" default:"absolute" choices:"absolute relative" arg:"kind" help:"colour scale of the maps: absolute (one for all evidence and one for all attention of a photograph) or relative (each map's own)"`
-	Colormap string `knob:"colormap" json:"-" default:"inferno" choices:"inferno viridis jet" arg:"name" help:"colours of attention: inferno, viridis or, to compare with other figures, jet, whose uneven lightness misleads"`
+	Out      string  `knob:"out" json:"-" group:"Results" default:"out" arg:"folder" help:"folder of the results"`
+	Baseline bool    `knob:"baseline" json:"-" help:"also test a linear probe and the nearest class mean on the class token (needs cached features). With --distill they are tested anyway"`
+	Coverage float64 `knob:"coverage" json:"-" default:"0.95" range:"(0,1)" arg:"share" help:"share of photographs whose prediction set has the true class. Sets need images that were held out from training: --calibrate or --val"`
+	Samples  int     `knob:"samples" json:"-" default:"2" range:"[0,1000]" help:"test images of each class explained in the report"`
+	Top      int     `knob:"top" json:"-" default:"4" range:"[1,1000]" help:"heads shown, top-ranked first, and by their evidence"`
+	Blur     string  `knob:"blur" json:"-" default:"patches" choices:"patches all" arg:"columns" help:"heads are ranked by spreading their attention evenly over patches (the paper) or over all tokens (the authors' code)"`
+	Scale    string  `knob:"scale" json:"-" default:"absolute" choices:"absolute relative" arg:"kind" help:"colour scale of the maps: absolute (one for all evidence and one for all attention of a photograph) or relative (each map's own)"`
+	Colormap string  `knob:"colormap" json:"-" default:"inferno" choices:"inferno viridis jet" arg:"name" help:"colours of attention: inferno, viridis or, to compare with other figures, jet, whose uneven lightness misleads"`
 
 	Observer Observer
 }

@@ -263,7 +263,7 @@ func TestNamesAreNoFormulas(t *testing.T) {
 func TestPredictionsTakeLittleMemory(t *testing.T) {
 	const classes, photos = 1000, 400
 	r := &results{images: &images{Job: NewJob(Quick(), nil, t.TempDir())}}
-	r.Set = &data.Set{}
+	r.Set, r.Model = &data.Set{}, &promptcam.Model{}
 	for i := range classes {
 		r.Set.Classes = append(r.Set.Classes, fmt.Sprint("class ", i))
 	}

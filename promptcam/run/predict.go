@@ -21,9 +21,11 @@ type Prediction struct {
 	Path                           string
 	Predicted, Second              string // classes
 	Probability, SecondProbability float64
-	Head                           int   // the head that Rank puts first for the predicted class
-	Row, Column                    int   // of its hottest patch, from 0
-	Err                            error // why the photograph cannot be read; all else is then zero
+	Head                           int      // the head that Rank puts first for the predicted class
+	Row, Column                    int      // of its hottest patch, from 0
+	Set                            []string // classes of the prediction set, the most probable first; nil if the model makes none
+	Doubt                          string   // promptcam.Explanation.Doubt
+	Err                            error    // why the photograph cannot be read; all else is then zero
 }
 
 // Predict predicts the class of each photograph. Those that cannot be read have an Err or, with SkipBad, are
@@ -76,24 +78,26 @@ func (j *Job) predict(ctx context.Context, m *promptcam.Model, path string) (Pre
 	p := Prediction{
 		Path: path, Predicted: m.Classes[two[0]], Second: m.Classes[two[1]],
 		Probability: e.Probabilities[two[0]], SecondProbability: e.Probabilities[two[1]],
-		Head: e.Rank(two[0], j.blur()).Heads[0].Head,
+		Head: e.Rank(two[0], j.blur()).Heads[0].Head, Doubt: e.Doubt(),
 	}
+	set, _ := e.PredictionSet()
+	p.Set = namesOf(set, m.Classes)
 	p.Column, p.Row = e.Heat(two[0], p.Head).Peak()
 	return p, nil
 }
 
-// WritePredictions writes predictions as CSV, one row each as they come. Names that a spreadsheet would take for
+// WritePredictions writes predictions as CSV, one row each as they come, the classes of a set divided by semicolons. Names that a spreadsheet would take for
 // formulas begin with an apostrophe there, as in all tables of this package, and control characters are escaped.
 func WritePredictions(w io.Writer, all iter.Seq2[Prediction, error]) error {
 	table := newTable(w)
-	table.write("path", "predicted", "probability", "second", "second_probability", "head", "row", "column", "error") // its error is that of the next flush
+	table.write("path", "predicted", "probability", "second", "second_probability", "head", "row", "column", "error", "set", "doubt") // its error is that of the next flush
 	for p, err := range all {
 		if err != nil {
 			return cmp.Or(err, table.flush())
 		}
-		row := []string{p.Path, p.Predicted, number(p.Probability), p.Second, number(p.SecondProbability), strconv.Itoa(p.Head), strconv.Itoa(p.Row), strconv.Itoa(p.Column), ""}
+		row := []string{p.Path, p.Predicted, number(p.Probability), p.Second, number(p.SecondProbability), strconv.Itoa(p.Head), strconv.Itoa(p.Row), strconv.Itoa(p.Column), "", listed(p.Set), p.Doubt}
 		if p.Err != nil {
-			row = []string{p.Path, "", "", "", "", "", "", "", p.Err.Error()}
+			row = []string{p.Path, "", "", "", "", "", "", "", p.Err.Error(), "", ""}
 		}
 		if err := cmp.Or(table.write(row...), table.flush()); err != nil {
 			return err

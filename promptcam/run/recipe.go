@@ -21,10 +21,11 @@ import (
 // the recipe that it began with. The tags give each setting's flag, name in JSON, limits and help; the
 // defaults are those of Quick. Schedule.Epochs and Distill.Teacher are no settings and stay zero.
 type Recipe struct {
-	Test    float64 `knob:"test" group:"Photographs" default:"0.2" range:"(0,1]" arg:"share" help:"share of each class's images held out for testing, where the folder has no test split of its own"`
-	Val     float64 `knob:"val" range:"[0,1)" arg:"share" help:"share of the training images held out to choose the best epoch; 0: the last epoch is used. A folder with both val and test brings its own"`
-	Augment string  `knob:"augment" default:"crop" choices:"crop rrc none" arg:"kind" help:"augmentation of training images: crop (resize to 15/14, random crop, mirror: the authors'), rrc (random resized crop, mirror) or none"`
-	Views   int     `knob:"views" default:"2" range:"[1,1024]" help:"cached views of each training image: itself, its mirror image, then augmented ones and their mirror images; an epoch sees one of them"`
+	Test      float64 `knob:"test" group:"Photographs" default:"0.2" range:"(0,1]" arg:"share" help:"share of each class's images held out for testing, where the folder has no test split of its own"`
+	Val       float64 `knob:"val" range:"[0,1)" arg:"share" help:"share of the training images held out to choose the best epoch; 0: the last epoch is used. A folder with both val and test brings its own"`
+	Calibrate float64 `knob:"calibrate" range:"[0,1)" arg:"share" help:"share of the training images held out to calibrate prediction sets, which have the true class of --coverage of the photographs; 0: the images that choose the best epoch do, if there are any"`
+	Augment   string  `knob:"augment" default:"crop" choices:"crop rrc none" arg:"kind" help:"augmentation of training images: crop (resize to 15/14, random crop, mirror: the authors'), rrc (random resized crop, mirror) or none"`
+	Views     int     `knob:"views" default:"2" range:"[1,1024]" help:"cached views of each training image: itself, its mirror image, then augmented ones and their mirror images; an epoch sees one of them"`
 
 	Mode          promptcam.Mode `knob:"mode" group:"Model" default:"last" arg:"where" help:"where class prompts enter: last (the last layer), deep (the same, with class-agnostic prompts in the layers before: the paper's), shallow (the first layer) or from:N (layer N)"`
 	Agnostic      int            `knob:"agnostic" range:"[0,4096]" help:"class-agnostic prompts in each layer before the class prompts; modes shallow and last have none"`

@@ -135,6 +135,12 @@ func (r *results) facts() (facts []figure.Fact) {
 		}
 		add("time", "%.0f s for all epochs", r.Metrics.Seconds)
 	}
+	if c := r.Metrics.Test.Conformal; c != nil {
+		add("prediction sets", "%s", strings.TrimPrefix(c.String(), "prediction sets "))
+	}
+	if d := r.Metrics.Test.Doubt; d != nil {
+		add("doubt", "%v", d)
+	}
 	if r.images.unreadable > 0 {
 		add("left out", "%d images that cannot be read", r.images.unreadable)
 	}

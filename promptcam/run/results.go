@@ -81,7 +81,9 @@ type results struct {
 	Result
 	test               promptcam.Batches
 	trained, validated int              // images
+	calibrated         int              // those held out for prediction sets alone
 	correct, blind     int              // test images, and those of them that are so with all maps blurred
+	doubts             map[int]string   // by test image, of those with one; nil if the model has none of any: promptcam.Explanation.Doubt
 	best               int              // the best epoch, from 1; 0 if the model was not trained now
 	regions            *measure.Regions // nil without Notes
 	examples           map[int]string   // paths of recognised images in the report, by class
@@ -141,6 +143,12 @@ func (r *results) publish(ctx context.Context) (*Result, error) {
 	if r.Survival.N > 0 {
 		r.Observer.say(Note, "%s", r.survival())
 	}
+	if c := r.Metrics.Test.Conformal; c != nil {
+		r.Observer.say(Note, "%v", c)
+	}
+	if d := r.Metrics.Test.Doubt; d != nil {
+		r.Observer.say(Note, "%v", d)
+	}
 	for _, line := range r.sentences() {
 		r.Observer.say(Note, "%s", line)
 	}
@@ -164,6 +172,7 @@ type Metrics struct {
 	Arch        string              `json:"arch"`
 	Seed        int64               `json:"seed"`
 	ValImages   int                 `json:"val_images"`
+	Calibrated  int                 `json:"calibration_images,omitempty"` // held out for prediction sets alone
 	BestEpoch   *int                `json:"best_epoch"`
 	Skipped     int                 `json:"skipped_images"`
 	Backbone    string              `json:"backbone_sha256"`
@@ -188,6 +197,12 @@ type Accuracy struct {
 	Survive     *float64 `json:"survive_blur,omitempty"`
 	SurviveLow  *float64 `json:"survive_blur_low,omitempty"`
 	SurviveHigh *float64 `json:"survive_blur_high,omitempty"`
+
+	// Conformal is how prediction sets do; nil where the model makes none, and on other images than those of
+	// the test.
+	Conformal *conformalMetrics `json:"conformal,omitempty"`
+	// Doubt is in how many images no trait is visible that tells the predicted class from its look-alike, likewise.
+	Doubt *doubtMetrics `json:"doubt,omitempty"`
 }
 
 // String returns the first, with its interval.
@@ -217,7 +232,9 @@ func (r *results) metrics(seconds float64) *Metrics {
 	if s := percents(r.Survival); s.Images > 0 {
 		m.Test.Survive, m.Test.SurviveLow, m.Test.SurviveHigh = &s.Mean, &s.Low, &s.High
 	}
+	m.Test.Conformal, m.Test.Doubt = r.conformal(), r.doubtful()
 	if r.best > 0 {
+		m.Calibrated = r.calibrated
 		epochs := len(r.History)
 		m.TrainImages, m.Epochs, m.BestEpoch, m.Recipe = &r.trained, &epochs, &r.best, &r.Recipe
 	}
@@ -258,11 +275,19 @@ func classMean(classes []ClassAccuracy) float64 {
 	return sum / float64(max(n, 1))
 }
 
-// predictions yields the table of the test images: true and predicted class, and every class's score. A row is
-// valid until the next.
+// predictions yields the table of the test images: true and predicted class, every class's score and, where the
+// model tells, prediction set and doubt. A row is valid until the next.
 func (r *results) predictions() iter.Seq[[]string] {
+	conformal := r.Model.Conformal
 	return func(yield func([]string) bool) {
-		if !yield(append([]string{"path", "true", "predicted", "probability"}, r.Set.Classes...)) {
+		head := append([]string{"path", "true", "predicted", "probability"}, r.Set.Classes...)
+		if conformal != nil {
+			head = append(head, "set")
+		}
+		if r.doubts != nil {
+			head = append(head, "doubt")
+		}
+		if !yield(head) {
 			return
 		}
 		var row []string
@@ -270,6 +295,12 @@ func (r *results) predictions() iter.Seq[[]string] {
 			row = append(row[:0], r.Set.Test[p.Index].Path, r.Set.Classes[p.Class], r.Set.Classes[p.Predicted], number(p.Probability()))
 			for _, s := range p.Scores {
 				row = append(row, strconv.FormatFloat(float64(s), 'g', -1, 32))
+			}
+			if conformal != nil {
+				row = append(row, listed(namesOf(conformal.Set(p.Scores), r.Set.Classes)))
+			}
+			if r.doubts != nil {
+				row = append(row, r.doubts[p.Index])
 			}
 			if !yield(row) {
 				return

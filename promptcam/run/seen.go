@@ -15,18 +15,18 @@ import (
 	"github.com/promptcam/promptcam/data"
 )
 
-// ImagesFile is the table of the images of a training, in its Out: path, split (train, val or test), bytes and
+// ImagesFile is the table of the images of a training, in its Out: path, split (train, val, test or calibration), bytes and
 // SHA-256. By it a test knows what the model has seen.
 const ImagesFile = "images.csv"
 
 // splitNames are the splits in ImagesFile.
-var splitNames = [3]string{"train", "val", "test"}
+var splitNames = [4]string{"train", "val", "test", "calibration"}
 
 // An origin is where an image of a training was.
 type origin struct{ path, split string }
 
-// listImages returns the rows of the images of the three splits, without those that can no longer be read.
-func (im *images) listImages(ctx context.Context, splits [3][]data.Item) ([][]string, error) {
+// listImages returns the rows of the images of the splits, without those that can no longer be read.
+func (im *images) listImages(ctx context.Context, splits [4][]data.Item) ([][]string, error) {
 	var rows [][]string
 	for i, items := range splits {
 		of := make([][]string, len(items))

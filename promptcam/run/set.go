@@ -46,20 +46,27 @@ func testable(set *data.Set) error {
 	return nil
 }
 
-// holdOut divides the set's training images into those trained on and those that choose the best epoch: the
-// folder's own if it has them.
-func (r Recipe) holdOut(set *data.Set) (train, val []data.Item, err error) {
-	switch {
-	case len(set.Val) > 0:
-		return set.Train, set.Val, nil
-	case r.Val == 0:
-		return set.Train, nil, nil
+// parts are the set's training images by their use.
+type parts struct {
+	train       []data.Item // trained on
+	val         []data.Item // choose the best epoch: the folder's own if it has them
+	calibration []data.Item // held out to calibrate prediction sets
+}
+
+// holdOut divides the set's training images.
+func (r Recipe) holdOut(set *data.Set) (parts, error) {
+	p := parts{train: set.Train, val: set.Val}
+	if len(set.Val) == 0 && r.Val > 0 {
+		if p.train, p.val = data.Split(set.Train, r.Val, r.Seed); len(p.val) == 0 {
+			return p, errors.New("every class has one training image, so none can be held out to choose the best epoch: --val 0 takes the last")
+		}
 	}
-	train, val = data.Split(set.Train, r.Val, r.Seed)
-	if len(val) == 0 {
-		return nil, nil, errors.New("every class has one training image, so none can be held out to choose the best epoch: --val 0 takes the last")
+	if r.Calibrate > 0 {
+		if p.train, p.calibration = data.Split(p.train, r.Calibrate, r.Seed); len(p.calibration) == 0 {
+			return p, errors.New("every class has one training image, so none can be held out to calibrate prediction sets: want --calibrate 0")
+		}
 	}
-	return train, val, nil
+	return p, nil
 }
 
 // fingerprint distinguishes sets of classes, images and, where features are cached, their contents.

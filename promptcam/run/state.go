@@ -65,7 +65,7 @@ func (j *Job) finished(now identity) bool {
 	}
 	images := len(j.Set.Train) + len(j.Set.Val) + len(j.Set.Test)
 	return len(knob.Differ(m.Recipe, &now.Recipe)) == 0 && m.Backbone == now.Backbone && slices.Equal(classes, j.Set.Classes) &&
-		*cmp.Or(m.TrainImages, new(int))+m.ValImages+m.TestImages+m.Skipped == images
+		*cmp.Or(m.TrainImages, new(int))+m.ValImages+m.Calibrated+m.TestImages+m.Skipped == images
 }
 
 // The names of an entry's validation values. Without validation images it has none.

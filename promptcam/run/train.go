@@ -61,7 +61,7 @@ func (j *Job) Resume(ctx context.Context, b *vit.Model) (*Result, error) {
 type training struct {
 	results
 	train, val promptcam.Batches // val is nil without validation
-	learned    []data.Item       // the images of train
+	parts      parts             // of the training images
 	baselines  *baselines        // nil without Baseline and Distill
 	state      *state
 }
@@ -138,12 +138,13 @@ func (j *Job) prepare(ctx context.Context, backbone *vit.Model, began *state) (*
 
 // loaders makes the loaders of the images to train on, to validate with and to test, and fits the teacher.
 func (t *training) loaders(ctx context.Context) error {
-	items, held, err := t.holdOut(t.Set)
+	p, err := t.holdOut(t.Set)
 	if err != nil {
 		return err
 	}
-	t.learned = items
-	t.trained, t.validated, t.Epochs = len(items), len(held), t.EpochsFor(len(items))
+	items, held := p.train, p.val
+	t.parts = p
+	t.trained, t.validated, t.calibrated, t.Epochs = len(items), len(held), len(p.calibration), t.EpochsFor(len(items))
 	if t.train, err = t.images.forTraining(items); err != nil {
 		return err
 	}
@@ -154,6 +155,9 @@ func (t *training) loaders(ctx context.Context) error {
 		if t.val, err = t.images.asTheyAre(held); err != nil {
 			return err
 		}
+	}
+	if least := promptcam.LeastCalibration(t.Coverage); t.calibrated > 0 && t.calibrated < least {
+		return fmt.Errorf("--calibrate %g holds out %d images, and prediction sets of --coverage %g need at least %d: want a larger share", t.Calibrate, t.calibrated, t.Coverage, least)
 	}
 	if t.Distill.Weight > 0 || t.Baseline {
 		t.baselines, err = t.fitBaselines(ctx, items)
@@ -167,8 +171,12 @@ const fewTest = 10
 // epochs trains from where the state is to the end, and writes the state after each epoch.
 func (t *training) epochs(ctx context.Context) error {
 	st := t.state
-	t.Observer.say(Note, "%d classes; %d images to train on, %d to choose the best epoch, %d to test; %s, mode %s",
-		len(t.Set.Classes), t.trained, t.validated, len(t.Set.Test), t.Model.Backbone.Config.Name, t.Mode)
+	also := ""
+	if t.calibrated > 0 {
+		also = fmt.Sprintf("%d to calibrate, ", t.calibrated)
+	}
+	t.Observer.say(Note, "%d classes; %d images to train on, %d to choose the best epoch, %s%d to test; %s, mode %s",
+		len(t.Set.Classes), t.trained, t.validated, also, len(t.Set.Test), t.Model.Backbone.Config.Name, t.Mode)
 	t.warnFew(len(t.Set.Test))
 	config := t.Recipe.train()
 	config.Resume = st.Checkpoint
@@ -244,11 +252,7 @@ func (t *training) validate(ctx context.Context, e promptcam.Epoch, m meter) err
 
 // writeSplits writes the table of the images.
 func (t *training) writeSplits(ctx context.Context) error {
-	train, val, err := t.holdOut(t.Set)
-	if err != nil {
-		return err
-	}
-	rows, err := t.listImages(ctx, [3][]data.Item{train, val, t.Set.Test})
+	rows, err := t.listImages(ctx, [4][]data.Item{t.parts.train, t.parts.val, t.Set.Test, t.parts.calibration})
 	if err != nil {
 		return err
 	}
@@ -265,7 +269,7 @@ func (t *training) finish(ctx context.Context) (*Result, error) {
 	if err := t.diverged(ctx); err != nil {
 		return nil, err
 	}
-	if err := t.refer(ctx, t.Model, t.learned); err != nil {
+	if err := t.refer(ctx, t.Model, t.parts.train); err != nil {
 		return nil, err
 	}
 	if t.baselines != nil {
@@ -273,6 +277,9 @@ func (t *training) finish(ctx context.Context) (*Result, error) {
 		if t.Baselines, err = t.testBaselines(ctx); err != nil {
 			return nil, err
 		}
+	}
+	if err := t.calibrate(ctx); err != nil {
+		return nil, t.advised(err)
 	}
 	if err := t.writeSplits(ctx); err != nil {
 		return nil, err
@@ -299,8 +306,8 @@ const sampled = 64
 // end, on some training images. The state is then removed: there is nothing to go on with.
 func (t *training) diverged(ctx context.Context) error {
 	var some []data.Item
-	for i := range min(sampled, len(t.learned)) {
-		some = append(some, t.learned[i*len(t.learned)/min(sampled, len(t.learned))])
+	for i := range min(sampled, len(t.parts.train)) {
+		some = append(some, t.parts.train[i*len(t.parts.train)/min(sampled, len(t.parts.train))])
 	}
 	batches, err := t.images.asTheyAre(some)
 	if err != nil {

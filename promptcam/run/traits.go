@@ -50,6 +50,9 @@ func (r *results) explanations(ctx context.Context) iter.Seq2[*promptcam.Explana
 	return func(yield func(*promptcam.Explanation, error) bool) {
 		show := r.Observer.count("test", r.test.Len())
 		r.Test, r.correct, r.blind = promptcam.NewEvaluation(r.Model.Config.Classes), 0, 0
+		if r.doubts = nil; r.Model.Reference.Doubts() {
+			r.doubts = map[int]string{}
+		}
 		for e, err := range r.Model.Explanations(ctx, r.test) {
 			if wrong := (*promptcam.ScoreError)(nil); errors.As(err, &wrong) {
 				err = fmt.Errorf("%s: %w", r.Set.Test[wrong.Index].Path, err)
@@ -57,6 +60,9 @@ func (r *results) explanations(ctx context.Context) iter.Seq2[*promptcam.Explana
 			if err == nil {
 				r.Test.Add(e)
 				r.survived(e)
+				if d := e.Doubt(); d != "" {
+					r.doubts[e.Index] = d
+				}
 				show(len(r.Test.Predictions))
 			}
 			if !yield(e, err) {
