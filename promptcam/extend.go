@@ -130,7 +130,7 @@ func newExtension(m *Model, l Batches, c ExtendConfig) *extension {
 	extended := m.with(m.Config.extended(), class)
 	e.prompt = &autograd.Param{Value: extended.Class.Value.Slice(0, classes, classes+1)}
 	e.training = c.train().training(extended, maps.All(map[string]*autograd.Param{"class": e.prompt}), l)
-	e.training.scores = e.scores
+	e.training.trained = func(b *data.Batch, _ []int) (scores, blurred *autograd.Var) { return e.scores(b), nil }
 	return e
 }
 

@@ -46,10 +46,14 @@ func (b BinaryLoss) Validate() error {
 	return nil
 }
 
-// total adds to the cross-entropy of scores [B, C] what the config adds. A teacher with other scores is an error.
-func (c TrainConfig) total(loss, scores *autograd.Var, b *data.Batch, mix *mixture) (*autograd.Var, error) {
+// total adds to the cross-entropy of scores [B, C] what the config adds; blurred are the scores [B, n] of
+// c.Needed.classes. A teacher with other scores is an error.
+func (c TrainConfig) total(loss, scores, blurred *autograd.Var, b *data.Batch, mix *mixture) (*autograd.Var, error) {
 	if w := c.Binary.Weight; w != 0 {
 		loss = autograd.Add(loss, weighted(float32(w), labelled(autograd.BinaryCrossEntropy, scores, b, mix)))
+	}
+	if w := c.Needed.Weight; w != 0 {
+		loss = autograd.Add(loss, weighted(float32(w), c.Needed.loss(scores, blurred, b, mix)))
 	}
 	if w := c.Distill.Weight; w != 0 {
 		teacher := c.Distill.Teacher(b)

@@ -164,8 +164,19 @@ func (m *Model) Layer() (n int, ok bool) { return m.first, len(m.Agnostic) == 0 
 
 // scores returns the scores [B, C] of class prompts z [C, D] that enter beside tokens x [B, prefix+M, D].
 func (m *Model) scores(x, z *autograd.Var) *autograd.Var {
+	scores, _ := m.scoresAndBlurred(x, z, nil)
+	return scores
+}
+
+// scoresAndBlurred returns the same scores and, unless there are no classes, their lastLayer.blurred ones.
+func (m *Model) scoresAndBlurred(x, z *autograd.Var, classes []int) (scores, blurred *autograd.Var) {
 	f := x.Tape().Frame()
-	return f.Keep(m.enter(m.joint(x, z)).scores())
+	last := m.enter(m.joint(x, z))
+	scores = last.scores()
+	if len(classes) > 0 {
+		blurred = last.blurred(classes)
+	}
+	return f.Keep(scores, blurred), blurred
 }
 
 // tokensOf returns the tokens of a batch of images or tokens that m accepts.

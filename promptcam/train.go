@@ -24,6 +24,7 @@ type TrainConfig struct {
 
 	Distill Distill
 	Binary  BinaryLoss
+	Needed  NeededMaps
 	CutMix  CutMix
 	Hard    HardExamples
 	EMA     fit.EMA
@@ -50,7 +51,7 @@ func (c TrainConfig) Validate() error {
 	if c.Optimizer == nil {
 		return errors.New("promptcam: no optimizer")
 	}
-	return cmp.Or(c.loop().Validate(), c.Optimizer.Validate(), c.Distill.Validate(), c.Binary.Validate(), c.CutMix.Validate(),
+	return cmp.Or(c.loop().Validate(), c.Optimizer.Validate(), c.Distill.Validate(), c.Binary.Validate(), c.Needed.Validate(), c.CutMix.Validate(),
 		c.Hard.Validate(), c.EMA.Validate())
 }
 
@@ -97,7 +98,7 @@ type training struct {
 	model     *Model
 	evaluated *Model // with EMA the average, otherwise model
 	batches   Batches
-	scores    func(*data.Batch) *autograd.Var // [B, C], of unmixed images
+	trained   func(b *data.Batch, classes []int) (scores, blurred *autograd.Var) // Model.trained, of unmixed images
 	optimizer optim.Optimizer
 	tape      autograd.Tape
 	average   *fit.Average // nil without EMA
@@ -110,7 +111,9 @@ func (c TrainConfig) training(m *Model, params iter.Seq2[string, *autograd.Param
 	t := &training{
 		TrainConfig: c, model: m, evaluated: m, batches: l, optimizer: c.Optimizer.New(params), hardness: newHardness(m.Config.Classes),
 	}
-	t.scores = func(b *data.Batch) *autograd.Var { return m.scoresOf(&t.tape, b) }
+	t.trained = func(b *data.Batch, classes []int) (scores, blurred *autograd.Var) {
+		return m.trained(&t.tape, b, classes)
+	}
 	if c.EMA.Decay > 0 {
 		t.evaluated = parameters(m.Backbone, m.Config, m.first)
 		t.evaluated.Classes, t.evaluated.Transform = m.Classes, m.Transform
@@ -169,15 +172,16 @@ func (t *training) Learn(batch *data.Batch, at fit.Moment) (fit.Told, error) {
 	if err != nil {
 		return fit.Told{}, err
 	}
-	var scores *autograd.Var // [B, C]
+	classes := t.Needed.classes(batch, mix)
+	var scores, blurred *autograd.Var // [B, C] and, of these classes, [B, n]
 	if mix == nil {
-		scores = t.scores(batch)
+		scores, blurred = t.trained(batch, classes)
 		t.hardness.add(scores.Value(), batch.Labels)
 	} else {
-		scores = t.model.ScoresOf(t.tape.Const(mix.tokens))
+		scores, blurred = t.model.trained(&t.tape, &data.Batch{Kind: data.Tokens, Values: mix.tokens}, classes)
 	}
 	loss := labelled(autograd.CrossEntropy, scores, batch, mix)
-	total, err := t.total(loss, scores, batch, mix)
+	total, err := t.total(loss, scores, blurred, batch, mix)
 	if err != nil {
 		return fit.Told{}, err
 	}

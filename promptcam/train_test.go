@@ -396,6 +396,7 @@ func TestTrainStops(t *testing.T) {
 		"mix 1.5, want a share from 0 to 1":             func(c *TrainConfig) { c.CutMix.Share = 1.5 },
 		"mix until -1, want a share from 0 to 1":        func(c *TrainConfig) { c.CutMix.Until = -1 },
 		"binary cross-entropy of weight -1":             func(c *TrainConfig) { c.Binary.Weight = -1 },
+		"needed maps of weight NaN, want at least 0":    func(c *TrainConfig) { c.Needed.Weight = math.NaN() },
 		"hard 1, want at least 0 and less than 1":       func(c *TrainConfig) { c.Hard.Share = 1 },
 		"last learning rate 0.3, want at most":          func(c *TrainConfig) { c.Schedule.Base, c.Schedule.Min = 0.2, 0.3 },
 		"hard from NaN, want a share from 0 to 1":       func(c *TrainConfig) { c.Hard.From = math.NaN() },

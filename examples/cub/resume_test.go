@@ -43,7 +43,7 @@ func TestResumeEndsWithTheSameBits(t *testing.T) {
 	for _, optimizer := range []string{"adamw", "sgd"} {
 		t.Run(optimizer, func(t *testing.T) {
 			args := []string{"-data", data, "-weights", weights, "-arch", arch, "-epochs", "5", "-batch", "4", "-dropout", "0.1",
-				"-drop-path", "0.2", "-hard", "0.5", "-hard-from", "0.3", "-binary", "0.1", "-average", "0.9", "-optimizer", optimizer, "-samples", "1", "-out"}
+				"-drop-path", "0.2", "-hard", "0.5", "-hard-from", "0.3", "-binary", "0.1", "-needed", "0.2", "-average", "0.9", "-optimizer", optimizer, "-samples", "1", "-out"}
 			want := t.TempDir()
 			began := time.Now()
 			must(t, append(args, want)...)

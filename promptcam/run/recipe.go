@@ -43,6 +43,7 @@ type Recipe struct {
 	Decay     float64 `knob:"decay" default:"0.001" range:"[0,1000]" help:"weight decay"`
 	Distill   promptcam.Distill
 	Binary    promptcam.BinaryLoss
+	Needed    promptcam.NeededMaps
 	CutMix    promptcam.CutMix
 	Hard      promptcam.HardExamples
 	EMA       fit.EMA
@@ -125,7 +126,7 @@ func (r Recipe) train() promptcam.TrainConfig {
 	}
 	return promptcam.TrainConfig{
 		Epochs: r.Epochs, Optimizer: optimizer, Schedule: r.Schedule, Seed: uint64(r.Seed),
-		Distill: r.Distill, Binary: r.Binary, CutMix: r.CutMix, Hard: r.Hard, EMA: r.EMA,
+		Distill: r.Distill, Binary: r.Binary, Needed: r.Needed, CutMix: r.CutMix, Hard: r.Hard, EMA: r.EMA,
 	}
 }
 
