@@ -51,14 +51,15 @@
 // checkpoints do here. Maps are drawn in true colours on an absolute scale, and [Share] says how much of a
 // head's attention falls on the image at all.
 //
-// Options beyond the paper, off by default, raise accuracy and move maps closer to the traits: mode [Last],
-// LoRA and patch dropout in [Config]; distillation, CutMix, binary cross-entropy, hard-example sampling and
-// EMA in [TrainConfig]. With each, a class's score still comes only from its own prompt's output through the
-// shared vector, and the map still shows what the prompt attends to.
+// Options beyond the paper, off by default, raise accuracy, move maps closer to the traits and keep predictions
+// from doing without them: mode [Last], LoRA and patch dropout in [Config]; distillation, CutMix, binary
+// cross-entropy, needed maps, hard-example sampling and EMA in [TrainConfig]. With each, a class's score still
+// comes only from its own prompt's output through the shared vector, and the map still shows what the prompt
+// attends to.
 //
 // Package measure scores the maps, package figure draws them, and package vit/heat holds them.
 //
 // Reading order: model.go, then vit/block.go; lora.go, explain.go, reference.go, evidence.go, leaveout.go,
-// counterfactual.go; blur.go, rank.go, subsets.go, shapley.go, removal.go; save.go; train.go, loss.go, mix.go, hard.go,
-// evaluate.go and extend.go.
+// counterfactual.go; blur.go, rank.go, subsets.go, shapley.go, removal.go; save.go; train.go, loss.go, needed.go,
+// mix.go, hard.go, evaluate.go and extend.go.
 package promptcam

@@ -25,6 +25,8 @@ type state struct {
 	Best int // the best epoch so far, from 1
 
 	*fit.Checkpoint `json:"-"` // nil before the first epoch ends
+
+	newer []string // flags of the settings that the file does not name: later versions have added them
 }
 
 // identity distinguishes training runs: what a run must have in common with the one that it resumes.
@@ -135,6 +137,9 @@ func readState(path string) (*state, error) {
 	if err := json.Unmarshal([]byte(f.Metadata()["state"]), st); err != nil {
 		return nil, fmt.Errorf("%s: its description: %w", path, err)
 	}
+	if st.newer, err = unnamed(f.Metadata()["state"], &st.Recipe); err != nil {
+		return nil, fmt.Errorf("%s: its description: %w", path, err)
+	}
 	if st.Checkpoint, err = fit.Read(f); err != nil {
 		return nil, err
 	}
@@ -142,6 +147,31 @@ func readState(path string) (*state, error) {
 		return nil, fmt.Errorf("%s: its best epoch is %d of %d", path, st.Best, n)
 	}
 	return st, nil
+}
+
+// unnamed returns the flags of the settings of r that the description of a state does not name.
+func unnamed(description string, r *Recipe) (flags []string, err error) {
+	var named struct{ Recipe map[string]json.RawMessage }
+	if err := json.Unmarshal([]byte(description), &named); err != nil {
+		return nil, err
+	}
+	for k := range knob.Walk(r) {
+		if _, ok := named.Recipe[k.JSON]; k.JSON != "" && !ok {
+			flags = append(flags, k.Flag)
+		}
+	}
+	return flags, nil
+}
+
+// asBegun returns r with the settings that are newer than the run off, whatever their defaults are now.
+func (st *state) asBegun(r Recipe) (Recipe, error) {
+	off := map[string]string{}
+	for k := range knob.Walk(&st.Recipe) {
+		if slices.Contains(st.newer, k.Flag) {
+			off[k.Flag] = k.String()
+		}
+	}
+	return r, r.set(off)
 }
 
 // Unfinished returns how many epochs of how many the unfinished run in Out has on disk; 0, 0 if there is

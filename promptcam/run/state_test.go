@@ -1,7 +1,11 @@
 package run
 
 import (
+	"encoding/json"
+	"io"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -10,6 +14,7 @@ import (
 	"github.com/promptcam/promptcam/nn"
 	"github.com/promptcam/promptcam/nn/fit"
 	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/checkpoint"
 )
 
 func TestState(t *testing.T) {
@@ -28,6 +33,50 @@ func TestState(t *testing.T) {
 	require.NoError(t, st.save(path))
 	_, err = readState(path)
 	assert.EqualError(t, err, path+": its best epoch is 2 of 1")
+}
+
+// A run of a version that did not know a setting goes on without it, to the bits that it would have had.
+func TestResumeOfAnOlderVersion(t *testing.T) {
+	dir, b, recipe := photographs(t, 10), backbone(t), short()
+	recipe.Needed.Weight = 0
+	interrupted := func() *Job {
+		j := job(t, dir, recipe)
+		j.Samples = 0
+		stopped := *j
+		stopped.Observer.Line = func(_ LineKind, text string) {
+			if strings.HasPrefix(text, "epoch 2/") {
+				panic(os.ErrDeadlineExceeded)
+			}
+		}
+		assert.PanicsWithValue(t, os.ErrDeadlineExceeded, func() { stopped.Train(t.Context(), b) })
+		return j
+	}
+	whole := interrupted()
+	want, err := whole.Resume(t.Context(), b)
+	require.NoError(t, err)
+
+	j := interrupted()
+	j.Needed.Weight = 0.5
+	_, err = j.Resume(t.Context(), b)
+	assert.ErrorContains(t, err, "--needed was 0, now 0.5")
+
+	st, err := readState(j.path(StateFile))
+	require.NoError(t, err)
+	text, err := json.Marshal(st)
+	require.NoError(t, err)
+	older := strings.Replace(string(text), `"needed":0,`, "", 1)
+	require.Less(t, len(older), len(text))
+	require.NoError(t, checkpoint.WriteFile(j.path(StateFile), func(w io.Writer) error {
+		return st.Write(w, map[string]string{"format": stateFormat, "state": older})
+	}))
+	var said *[]string
+	j.Observer, said = lines()
+	got, err := j.Resume(t.Context(), b)
+	require.NoError(t, err)
+	assert.Contains(t, *said, "resume: the run began in a version without --needed: it goes on without")
+	assert.Equal(t, want.Model.Tensors(), got.Model.Tensors())
+	assert.Zero(t, got.Metrics.Recipe.Needed.Weight)
+	assert.Equal(t, 0.5, j.Needed.Weight, "the caller's job stays as it is")
 }
 
 func TestBestEpoch(t *testing.T) {

@@ -7,10 +7,12 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/nn"
+	"github.com/promptcam/promptcam/nn/fit/knob"
 	"github.com/promptcam/promptcam/promptcam"
 	"github.com/promptcam/promptcam/vit"
 )
@@ -33,8 +35,9 @@ func (j *Job) Train(ctx context.Context, b *vit.Model) (*Result, error) {
 
 // Resume goes on with an interrupted run in Out, to the same bits as if it had not been interrupted. If none
 // of its epochs had finished it starts with the first. It is an error if anything that decides the bits has
-// changed: the recipe, the backbone, the classes, the list of images or their contents. It is an error, too, if
-// the run has finished, by whose results a run of the same settings is known.
+// changed: the recipe, the backbone, the classes, the list of images or their contents. A setting that is newer
+// than the version in which the run began stays off. It is an error, too, if the run has finished, by whose
+// results a run of the same settings is known.
 func (j *Job) Resume(ctx context.Context, b *vit.Model) (*Result, error) {
 	free, err := j.begin()
 	if err != nil {
@@ -53,8 +56,16 @@ func (j *Job) Resume(ctx context.Context, b *vit.Model) (*Result, error) {
 		if err := j.fresh(); err != nil {
 			return nil, err
 		}
+		return j.run(ctx, b, nil)
 	}
-	return j.run(ctx, b, began)
+	own := *j
+	if own.Recipe, err = began.asBegun(j.Recipe); err != nil {
+		return nil, fmt.Errorf("resume: %w", err)
+	}
+	if len(knob.Differ(&j.Recipe, &own.Recipe)) > 0 {
+		j.Observer.say(Note, "resume: the run began in a version without --%s: it goes on without", strings.Join(began.newer, " and --"))
+	}
+	return own.run(ctx, b, began)
 }
 
 // training is a run and what it needs.
