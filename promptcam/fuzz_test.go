@@ -31,9 +31,17 @@ func FuzzLoad(f *testing.F) {
 		m, err := New(backbone, all[name], rand.New(rand.NewPCG(1, 2)))
 		require.NoError(f, err)
 		m.Classes = fourNames
-		var file bytes.Buffer
-		require.NoError(f, m.Save(&file))
-		files = append(files, file.Bytes())
+		for _, known := range []bool{false, true} { // with what is learned of the images after training, too
+			if known {
+				images := tensortest.Random(rand.New(rand.NewPCG(3, 4)), 8, 3, 12, 12)
+				m.Reference, err = m.Refer(f.Context(), batches{data.Images, images, []int{0, 1, 2, 3, 0, 1, 2, 3}})
+				require.NoError(f, err)
+				m.Conformal = &Conformal{Level: 0.95, Images: 40, Threshold: 0.7}
+			}
+			var file bytes.Buffer
+			require.NoError(f, m.Save(&file))
+			files = append(files, file.Bytes())
+		}
 	}
 	for i := range 32 {
 		f.Add(uint64(i), uint8(i), uint8(7*i))
@@ -63,6 +71,12 @@ func FuzzLoad(f *testing.F) {
 			require.False(t, math.IsNaN(float64(p)) || p < 0 || p > 1, "probability %v", p)
 		}
 		require.NotEmpty(t, e.Rank(e.Predicted(), BlurPatches).Heads)
+		require.Len(t, e.Evidence(e.Question()).Heads, 2*e.Heads())
+		if classes, level := e.PredictionSet(); level > 0 {
+			require.NotEmpty(t, classes)
+		}
+		e.Doubt()
+		e.Counterfactual(e.Question(), 3)
 	})
 }
 
