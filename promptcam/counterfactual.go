@@ -244,6 +244,9 @@ func (e *Explanation) counterfactual(q Question, most int) *Counterfactual {
 	if most < 1 {
 		panic(fmt.Sprintf("promptcam: Counterfactual: of at most %d patches, want at least 1", most))
 	}
+	if e.model.Reference == nil {
+		q.Versus = Even
+	}
 	return &Counterfactual{Question: q, Before: slices.Clone(e.Scores), After: slices.Clone(e.Scores), Flips: !slices.Contains(q.For, e.Predicted())}
 }
 

@@ -17,7 +17,9 @@
 // What the heads read is added to the prompt itself, which can be enough for the prediction:
 // [Explanation.Survives] says whether it is. [Explanation.Subsets] answers exactly what the ranking finds greedily:
 // the fewest heads that suffice, and what each head is worth. [Explanation.LeaveOneOut] leaves out one patch at a
-// time, and [Explanation.Counterfactual] finds the fewest that change the prediction.
+// time, and [Explanation.Counterfactual] finds the fewest that change the prediction. [Explanation.Doubt] says that no
+// trait which tells the class from its look-alike is visible, and [Explanation.PredictionSet] which classes the
+// image may show, after [Calibrate].
 //
 // [Train] trains a [New] model on a backbone, and [Extend] adds a class to a trained one. A model knows its
 // classes and its transform; its file holds everything but the backbone, whose identity [Load] checks.
@@ -60,6 +62,6 @@
 // Package measure scores the maps, package figure draws them, and package vit/heat holds them.
 //
 // Reading order: model.go, then vit/block.go; lora.go, explain.go, reference.go, evidence.go, leaveout.go,
-// counterfactual.go; blur.go, rank.go, subsets.go, shapley.go, removal.go; save.go; train.go, loss.go, needed.go,
+// counterfactual.go; blur.go, rank.go, subsets.go, shapley.go, removal.go; conformal.go, doubt.go; save.go; train.go, loss.go, needed.go,
 // mix.go, hard.go, evaluate.go and extend.go.
 package promptcam

@@ -247,6 +247,9 @@ func (r *Reference) tensors() nn.Tensors {
 	return all
 }
 
+// mostRead is more than any prompt reads, and little enough for its square to be a float32.
+const mostRead = 1e15
+
 // readReference returns the Reference in the file of a model of so many classes and width d, or nil if it has
 // none.
 func readReference(f *checkpoint.File, classes, d int) (*Reference, error) {
@@ -254,8 +257,8 @@ func readReference(f *checkpoint.File, classes, d int) (*Reference, error) {
 	if !ok {
 		return nil, nil
 	}
-	if len(info.Shape) != 3 || info.Shape[1] < 1 || info.Shape[1] >= classes {
-		return nil, fmt.Errorf("%sacross is %v, want [%d, K, %d] with K from 1 to %d", referencePrefix, info.Shape, classes, d, classes-1)
+	if most := min(classes-1, 64); len(info.Shape) != 3 || info.Shape[1] < 1 || info.Shape[1] > most {
+		return nil, fmt.Errorf("%sacross is %v, want [%d, K, %d] with K from 1 to %d", referencePrefix, info.Shape, classes, d, most)
 	}
 	k := info.Shape[1]
 	r := &Reference{LookAlikes: make([][]LookAlike, classes)}
@@ -281,6 +284,9 @@ func readReference(f *checkpoint.File, classes, d int) (*Reference, error) {
 		}
 		if slices.ContainsFunc(t.Data(), func(v float32) bool { return !(math.Abs(float64(v)) <= math.MaxFloat32) }) {
 			return nil, fmt.Errorf("%s holds NaN or infinity", name)
+		}
+		if t.Rank() > 1 && slices.ContainsFunc(t.Data(), func(v float32) bool { return v > mostRead || v < -mostRead }) {
+			return nil, fmt.Errorf("%s holds numbers beyond %g", name, float64(mostRead))
 		}
 		*part.to = t
 	}

@@ -119,6 +119,7 @@ func TestDamagedReferenceIsRefused(t *testing.T) {
 		"reference.across is":                              func(all nn.Tensors) { all["reference.across"] = tensor.New(classes, classes, d) },
 		"reference.all is []":                              func(all nn.Tensors) { delete(all, "reference.all") },
 		"reference.distance holds NaN or infinity":         func(all nn.Tensors) { all["reference.distance"].Fill(float32(math.NaN())) },
+		"reference.own holds numbers beyond 1e+15":         func(all nn.Tensors) { all["reference.own"].Fill(3e38) },
 		"reference.alike gives class 0 the look-alike 0":   func(all nn.Tensors) { all["reference.alike"].Fill(0) },
 		"reference.alike gives class 0 the look-alike 0.5": func(all nn.Tensors) { all["reference.alike"].Fill(0.5) },
 		"reference.alike gives class 0 the look-alike -1":  func(all nn.Tensors) { all["reference.alike"].Fill(-1) },

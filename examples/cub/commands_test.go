@@ -172,6 +172,18 @@ func TestRefer(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, trained, again)
 
+	// A model of another name, with nothing known of its photographs, is changed where it is, and nothing beside it.
+	apart := t.TempDir()
+	other := filepath.Join(apart, "a.safetensors")
+	require.NoError(t, checkpoint.Save(other, old, metadata))
+	write(t, filepath.Join(apart, "model.safetensors"), "another one's")
+	must(t, "refer", "--model", other, "--weights", weights, "--data", photographs, "--cache", "off")
+	assert.Equal(t, "another one's", read(t, apart, "model.safetensors"))
+	f, err = checkpoint.Open(other)
+	require.NoError(t, err)
+	assert.Contains(t, f.Names(), "reference.own")
+	require.NoError(t, f.Close())
+
 	require.NoError(t, os.RemoveAll(filepath.Join(photographs, "red")))
 	fails(t, args, "no image of class red", "want some of every class of the model")
 	after, err := os.ReadFile(path)

@@ -210,7 +210,7 @@ func TestFlags(t *testing.T) {
 		"explain":   "arch blur colormap compare data download model out quiet scale size top weights",
 		"predict":   "arch blur download model quiet size skip-bad weights",
 		"add-class": "arch batch cache classes data download model out quiet seed size skip-bad test views weights workers",
-		"refer":     "arch cache classes data download model out quiet size skip-bad weights workers",
+		"refer":     "arch cache classes data download model quiet size skip-bad weights workers",
 		"evaluate":  "arch batch blur cache classes colormap data download model out quiet samples scale seed size skip-bad test top traits weights workers",
 		"traits":    "arch batch blur cache classes colormap data download model out quiet samples scale seed size skip-bad test top traits weights workers",
 		"data":      "classes quiet seed test val",

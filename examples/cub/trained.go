@@ -337,16 +337,14 @@ func referCommand(c *console.Console) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "refer", Args: none, Short: "Find each class's look-alikes, and what its prompt usually reads",
 		Long: `Learns from the training images of a folder what each class's prompt usually reads, in images of its class and
-of its look-alikes, and saves that with the model, in place or in --out. What cub explain shows first is compared
-with it. A training does so itself; this is for models of earlier versions.`,
+of its look-alikes, and saves that in the model's file. What cub explain shows first is compared with it. A training
+does so itself; this is for models of earlier versions. Of the model's own photographs, which images.csv beside it
+lists, those that it was trained on are used.`,
 		Example: "  cub refer --model out --data CUB_200_2011",
 	}
-	return t.command(cmd, "data out", loaded+"data classes workers skip-bad cache out", "", func(ctx context.Context, _ []string) error {
+	return t.command(cmd, "data", loaded+"data classes workers skip-bad cache", "", func(ctx context.Context, _ []string) error {
 		if promptcam.IsOfficial(t.file) {
 			return fmt.Errorf("--model %s, a checkpoint of the authors' code, holds its own backbone, and is not changed: it has no look-alikes", t.file.Path())
-		}
-		if !cmd.Flags().Changed("out") {
-			t.Out = t.ModelDir
 		}
 		if err := t.open(ctx); err != nil {
 			return err
@@ -355,10 +353,7 @@ with it. A training does so itself; this is for models of earlier versions.`,
 		if err != nil {
 			return err
 		}
-		if err := t.Refer(ctx, m); err != nil {
-			return err
-		}
-		return t.remember()
+		return t.Refer(ctx, m, t.file.Path())
 	})
 }
 

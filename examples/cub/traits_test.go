@@ -60,8 +60,8 @@ func TestTraitsOfDrawnBirds(t *testing.T) {
 	}
 	assert.Positive(t, one["points_chance"])
 	assert.Contains(t, stdout, "What is shown first, the evidence for the predicted class against its look-alike, is strongest where the two differ in")
-	for _, of := range []string{"strongest", "random"} {
-		assert.LessOrEqual(t, object(t, m, "flips", of)["mean"], 100.)
+	if flips, ok := m["flips"].(map[string]any); ok { // of correct predictions, of which so short a training has few
+		assert.GreaterOrEqual(t, object(t, flips, "strongest")["mean"], object(t, flips, "random")["mean"])
 	}
 	all := object(t, m, "counterfactual", "all")
 	assert.EqualValues(t, 16, object(t, all, "moved")["images"])
@@ -134,6 +134,11 @@ func TestTraitsOfCUB(t *testing.T) {
 	m := object(t, readMetrics(t, out), "traits")
 	assert.NotContains(t, m, "best_head")
 	assert.NotContains(t, m, "counterfactual")
+	first := object(t, m, "first_map")
+	assert.EqualValues(t, 12, object(t, first, "points_bird")["images"])
+	assert.Contains(t, first, "mass_bird")
+	assert.NotContains(t, first, "points", "nobody says where two classes differ")
+	assert.Contains(t, stdout, "against its look-alike, is strongest on the bird in")
 	top := object(t, m, "top_head")
 	assert.NotContains(t, top, "trait")
 	assert.EqualValues(t, 12, object(t, top, "left eye", "points")["images"])

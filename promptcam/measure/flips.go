@@ -19,7 +19,7 @@ type Flip struct {
 
 // Flips changes the n strongest patches of the evidence that answers e.Question(), and n random ones of all, as
 // promptcam.Explanation.ScoresReplaced does. Fewer than n are changed where fewer speak for the predicted class; the
-// random ones depend on seed, e.Index and n alone. It panics if an image has fewer than n patches.
+// random ones, all patches if there are no more, depend on seed, e.Index and n alone.
 func Flips(e *promptcam.Explanation, n int, seed uint64) Flip {
 	q := e.Question()
 	evidence := e.Evidence(q).Map()
@@ -27,7 +27,8 @@ func Flips(e *promptcam.Explanation, n int, seed uint64) Flip {
 		scores := e.ScoresReplaced(q, patches)
 		return slices.Index(scores, slices.Max(scores)) != e.Predicted()
 	}
-	random := rand.New(rand.NewPCG(seed, uint64(e.Index))).Perm(len(evidence.Values))[:n]
+	random := rand.New(rand.NewPCG(seed, uint64(e.Index))).Perm(len(evidence.Values))
+	random = random[:min(n, len(random))]
 	return Flip{e.Index, e.Label, e.Predicted(), flips(evidence.Strongest(n)), flips(random)}
 }
 

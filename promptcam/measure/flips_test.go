@@ -37,6 +37,7 @@ func TestFlips(t *testing.T) {
 				}
 				assert.Equal(t, !wins(e.Evidence(q).Map().Strongest(4)), f.Strongest)
 				assert.Equal(t, !wins(rand.New(rand.NewPCG(9, uint64(e.Index))).Perm(16)[:4]), f.Random)
+				assert.Equal(t, Flips(e, 16, 9), Flips(e, 17, 9), "there are no more")
 				assert.False(t, Flips(e, 0, 9).Strongest)
 				assert.False(t, Flips(e, 0, 9).Random)
 				c := e.Counterfactual(q, 5)

@@ -106,8 +106,9 @@ const (
 
 // LocalizeAll runs Localize, LocalizeFirst, Flips and, for some images, MinimalEdit on all explanations, several at a time, and returns the results in
 // the order of Index. regions, such as Regions.Of, is called once for each image, concurrently, with the classes
-// of its Question. It returns the regions for Localize and those for LocalizeFirst, for every image the same
-// number in the same order. The first error, of explanations or regions, ends it.
+// of its Question. It returns the regions for Localize and those for LocalizeFirst, of which Trait is where these
+// two classes differ; for every image the same number in the same order. The first error, of explanations or
+// regions, ends it.
 func LocalizeAll(explanations iter.Seq2[*promptcam.Explanation, error], regions func(index, c, o int) (all, between []heat.Region, err error), blur promptcam.Blur) ([]Localization, error) {
 	var (
 		all  []Localization

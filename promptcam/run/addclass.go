@@ -216,6 +216,9 @@ func (a *addition) publish(ctx context.Context, extended *promptcam.Model) (*Add
 	if err := a.images.refer(ctx, extended, slices.Concat(a.photos, a.negatives)); err != nil {
 		return nil, err
 	}
+	if extended.Reference == nil && a.old.Reference != nil {
+		a.Observer.say(Note, "the new model has no look-alikes, which need photographs of every class: cub refer finds them")
+	}
 	if err := extended.SaveFile(a.path(ModelFile)); err != nil {
 		return nil, err
 	}

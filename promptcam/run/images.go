@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -280,9 +281,33 @@ func (im *images) refer(ctx context.Context, m *promptcam.Model, items []data.It
 	}
 	batches, err := im.asTheyAre(some)
 	if err == nil {
-		m.Reference, err = m.Refer(ctx, batches)
+		const times = 2 // that Refer reads them; of very many classes three
+		m.Reference, err = m.Refer(ctx, &counted{loader: batches, show: im.Observer.count("look-alikes", times*len(some))})
 	}
 	return err
+}
+
+// counted shows how many images of batches have been read, in all epochs.
+type counted struct {
+	loader
+	show func(done int)
+	done int
+}
+
+type loader interface{ promptcam.Batches }
+
+func (c *counted) Epoch(ctx context.Context, p data.Plan) iter.Seq2[*data.Batch, error] {
+	return func(yield func(*data.Batch, error) bool) {
+		for b, err := range c.loader.Epoch(ctx, p) {
+			if !yield(b, err) {
+				return
+			}
+			if err == nil {
+				c.done += len(b.Labels)
+				c.show(c.done)
+			}
+		}
+	}
 }
 
 func (im *images) batches(items []data.Item, t data.Transform, c features.LoaderConfig) (promptcam.Batches, error) {

@@ -52,7 +52,7 @@ func NewJob(r Recipe, set *data.Set, out string) *Job {
 	return j
 }
 
-// Validate says what is wrong with the settings, or returns nil. Train, Resume, Evaluate and AddClass call it;
+// Validate says what is wrong with the settings, or returns nil. Train, Resume, Evaluate, AddClass and Refer call it;
 // Explain and Predict check what they use.
 func (j *Job) Validate() error {
 	if j.Out == "" {

@@ -119,10 +119,7 @@ type traitMetrics struct {
 	FirstThree *firstMetrics `json:"first_three,omitempty"`
 	// The share of correct predictions that flip once the 5 strongest patches of that evidence, or 5 random ones,
 	// read as they usually do in the look-alike's images.
-	Flips struct {
-		Strongest interval `json:"strongest"`
-		Random    interval `json:"random"`
-	} `json:"flips"`
+	Flips     *flipMetrics  `json:"flips,omitempty"`
 	Edits     *editMetrics  `json:"minimal_edit,omitempty"`
 	TokenBest regionMetrics `json:"class_token_best_head,omitempty"`
 	TokenMean regionMetrics `json:"class_token_mean"`
@@ -135,6 +132,11 @@ type traitMetrics struct {
 
 type regionMetrics map[string]regionScore
 
+type flipMetrics struct {
+	Strongest interval `json:"strongest"`
+	Random    interval `json:"random"`
+}
+
 // editMetrics are of the fewest patches that flip a correct prediction so.
 type editMetrics struct {
 	Flips   interval `json:"flips"`          // images that have such patches, at most 20
@@ -145,19 +147,25 @@ type editMetrics struct {
 
 // firstMetrics scores panels on the place where two classes differ, and on the bird.
 type firstMetrics struct {
-	Points interval `json:"points"`
-	Chance float64  `json:"points_chance"`
-	Mass   interval `json:"mass"`      // of the positive evidence, on that place
-	Bird   interval `json:"mass_bird"` // and on the bird
+	Points     *interval `json:"points,omitempty"`
+	Chance     *float64  `json:"points_chance,omitempty"`
+	Mass       *interval `json:"mass,omitempty"` // of the positive evidence, on that place
+	BirdPoints *interval `json:"points_bird,omitempty"`
+	Bird       *interval `json:"mass_bird,omitempty"`
 }
 
-// firstScores is nil if the annotations do not say where classes differ.
+// firstScores leaves out what the annotations do not show.
 func firstScores(s []measure.RegionScore) *firstMetrics {
-	at, bird := s[measure.Trait], s[measure.Bird]
-	if at.Points.N == 0 {
-		return nil
+	m := &firstMetrics{}
+	if at := s[measure.Trait]; at.Points.N > 0 {
+		points, chance, mass := percents(at.Points), 100*at.Chance, percents(at.Mass)
+		m.Points, m.Chance, m.Mass = &points, &chance, &mass
 	}
-	return &firstMetrics{percents(at.Points), 100 * at.Chance, percents(at.Mass), percents(bird.Mass)}
+	if bird := s[measure.Bird]; bird.Points.N > 0 {
+		points, mass := percents(bird.Points), percents(bird.Mass)
+		m.BirdPoints, m.Bird = &points, &mass
+	}
+	return m
 }
 
 type regionScore struct {
@@ -209,7 +217,9 @@ func (r *results) traitMetrics() *traitMetrics {
 		BestHead: r.named(t.Best), TopHead: r.named(t.Top), TokenBest: r.named(t.TokenBest), TokenMean: r.named(t.TokenMean),
 	}
 	m.First, m.FirstThree = firstScores(t.First), firstScores(t.FirstThree)
-	m.Flips.Strongest, m.Flips.Random = percents(t.Flips.Strongest), percents(t.Flips.Random)
+	if f := t.Flips; f.Strongest.N > 0 {
+		m.Flips = &flipMetrics{percents(f.Strongest), percents(f.Random)}
+	}
 	if e := t.Edits; e.Flips.N > 0 {
 		m.Edits = &editMetrics{percents(e.Flips), percents(e.Touches), 100 * e.Chance, e.Patches}
 	}
@@ -280,13 +290,6 @@ func (r *results) sentences() (all []string) {
 		add("The best head of the true class points at a trait that tells the class from its nearest look-alike in %v of %d test images; %.1f %% would by chance. Of the same backbone's class token, the head that is best for the class does in %v, the mean of its heads in %v.",
 			best.Points, best.Points.N, 100*best.Chance, t.TokenBest[measure.Trait].Points, t.TokenMean[measure.Trait].Points)
 		add("The top-ranked head does so in %v.", t.Top[measure.Trait].Points)
-		if first := t.First[measure.Trait]; first.Points.N > 0 {
-			add("What is shown first, the evidence for the predicted class against its look-alike, is strongest where the two differ in %v of %d test images; one of the first three panels in %v. Of its positive part %.1f %% falls there and %.1f %% on the bird.",
-				first.Points, first.Points.N, t.FirstThree[measure.Trait].Points, 100*first.Mass.Mean, 100*t.First[measure.Bird].Mass.Mean)
-		}
-		if f := t.Flips; f.Strongest.N > 0 {
-			add("Where its 5 strongest patches read as they usually do in the look-alike's images, the prediction flips in %v of %d; with 5 random patches in %v.", f.Strongest, f.Strongest.N, f.Random)
-		}
 		if bird.Mass.N > 0 {
 			add("Of the best head's attention %.1f %% falls on the trait, %.1f %% on the bird and %.1f %% on the background; a uniform map would give %.1f, %.1f and %.1f %%.",
 				100*best.Mass.Mean, 100*bird.Mass.Mean, 100*background.Mass.Mean, 100*best.Area, 100*bird.Area, 100*background.Area)
@@ -294,6 +297,20 @@ func (r *results) sentences() (all []string) {
 	} else if top := t.Top[measure.Bird]; top.Points.N > 0 {
 		add("The true class's top-ranked head points at the bird in %v of %d test images, with %.1f %% of its attention; a uniform map would have %.1f %% there. The mean of the heads of the same backbone's class token points at it in %v.",
 			top.Points, top.Points.N, 100*top.Mass.Mean, 100*top.Area, t.TokenMean[measure.Bird].Points)
+	}
+	const first = "What is shown first, the evidence for the predicted class against its look-alike, is strongest "
+	if at, bird := t.First[measure.Trait], t.First[measure.Bird]; at.Points.N > 0 {
+		add(first+"where the two differ in %v of %d test images; one of the first three panels in %v. Of its positive part %.1f %% falls there and %.1f %% on the bird.",
+			at.Points, at.Points.N, t.FirstThree[measure.Trait].Points, 100*at.Mass.Mean, 100*bird.Mass.Mean)
+	} else if bird.Points.N > 0 {
+		add(first+"on the bird in %v of %d test images, with %.1f %% of its positive part.", bird.Points, bird.Points.N, 100*bird.Mass.Mean)
+	}
+	if f := t.Flips; f.Strongest.N > 0 {
+		as := "as they usually do in the look-alike's images"
+		if r.Model.Reference == nil {
+			as = "as the image's patches do on average"
+		}
+		add("Where its 5 strongest patches read %s, %v of %d correct predictions flip; with 5 random patches %v.", as, f.Strongest, f.Strongest.N, f.Random)
 	}
 	if len(r.Swaps) > 0 {
 		swaps := r.swapScores()
