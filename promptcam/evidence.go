@@ -46,13 +46,22 @@ func (e *Explanation) Question() Question {
 type Baseline int
 
 const (
-	// Usual compares with what the prompt usually reads in images of the class against which the evidence is:
-	// Model.Reference. It shows what tells this image from those. Without a Reference it is Even.
+	// Usual compares a prompt of For with what it usually reads in images of the class against which the evidence
+	// is, and one of Against with what it usually reads in images of its own class: Model.Reference. It shows what
+	// tells this image from those. The Reference knows the readings of a class's prompt in images of its look-alikes
+	// alone: of several classes in Against those that are look-alikes count, and where one of For has none there, it
+	// is Overall. Without a Reference it is Even.
 	Usual Baseline = iota
 	// Even compares with the mean of this image's patches, which BlurPatches makes a head read. It shows what
 	// the scores rest on, which the look-alike may share.
 	Even
+	// Overall is Usual, but compares a prompt of For with what it usually reads in images of any class. Without a
+	// Reference it is Even.
+	Overall
 )
+
+// String returns the Baseline's name: "usual", "even" or "overall".
+func (b Baseline) String() string { return [...]string{"usual", "even", "overall"}[b] }
 
 // Evidence says, signed, how much each patch decides for a Question's classes For (positive) and Against
 // (negative), by each head of their prompts. A prompt of For counts by what it finds, one of Against by what it
@@ -68,7 +77,7 @@ const (
 // (Sundararajan et al., arXiv 1703.01365) of what the prompt reads. Evidence is that of each prompt of For less
 // that of each of Against, by their weights.
 type Evidence struct {
-	Question // the one that is answered: without a Reference its Versus is Even
+	Question // the one that is answered: its Versus is the Baseline that there is for it
 
 	// Margin is the weighted sum of the scores of For less that of Against, and Baseline what it would be if
 	// each prompt read its baseline. All evidence, of patches and of other keys, sums to their difference.
@@ -89,11 +98,10 @@ type HeadEvidence struct {
 // the last block, forward and backward: together 1 to 2 % of a forward pass for two classes. It panics without a
 // class in For, and for one that does not exist or occurs twice.
 func (e *Explanation) Evidence(q Question) *Evidence {
-	if e.model.Reference == nil {
-		q.Versus = Even
-	}
+	rows := e.weighted(q)
+	q.Versus = e.versus(q)
 	all := &Evidence{Question: q}
-	for _, w := range e.weighted(q) {
+	for _, w := range rows {
 		l := e.line(w.class, e.baseline(w, q))
 		all.Baseline += w.weight * l.ends[0]
 		all.Margin += w.weight * l.ends[1]
@@ -139,10 +147,11 @@ func (v *Evidence) Error() float64 {
 	return math.Abs(sum-(v.Margin-v.Baseline)) / size
 }
 
-// row is a class's prompt in a Question: positive weights are For's.
+// row is a class's prompt in a Question.
 type row struct {
-	class  int
-	weight float64
+	class   int
+	weight  float64 // negative for one of Against
+	against bool
 }
 
 // weighted returns the prompts that q asks about.
@@ -151,7 +160,7 @@ func (e *Explanation) weighted(q Question) (rows []row) {
 		panic("promptcam: Evidence: for no class")
 	}
 	seen := map[int]bool{}
-	for sign, classes := range map[float64][]int{1: q.For, -1: q.Against} {
+	for side, classes := range [2][]int{q.For, q.Against} {
 		scores := make([]float32, len(classes))
 		for i, c := range classes {
 			if c < 0 || c >= len(e.Scores) || seen[c] {
@@ -163,21 +172,38 @@ func (e *Explanation) weighted(q Question) (rows []row) {
 			continue
 		}
 		for i, p := range softmax(scores) {
-			rows = append(rows, row{classes[i], sign * p})
+			rows = append(rows, row{classes[i], [2]float64{1, -1}[side] * p, side == 1})
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(b.weight, a.weight) })
 	return rows
 }
 
+// versus returns the Baseline that there is for q.
+func (e *Explanation) versus(q Question) Baseline {
+	ref := e.model.Reference
+	known := func(c int) bool {
+		return slices.ContainsFunc(q.Against, func(o int) bool { return ref.rank(c, o) >= 0 })
+	}
+	switch {
+	case ref == nil:
+		return Even
+	case q.Versus == Usual && slices.ContainsFunc(q.For, func(c int) bool { return !known(c) }):
+		return Overall
+	}
+	return q.Versus
+}
+
 // baseline returns the reading [D] that a prompt's is compared with.
 func (e *Explanation) baseline(w row, q Question) []float32 {
-	ref := e.model.Reference
+	ref, versus := e.model.Reference, e.versus(q)
 	switch {
-	case q.Versus == Even || ref == nil:
+	case versus == Even:
 		return e.headOutputs(w.class, BlurPatches).blurred
-	case w.weight < 0: // what it finds where its class is
+	case w.against: // what it finds where its class is
 		return ref.reading(w.class, w.class)
+	case versus == Overall:
+		return ref.reading(w.class, -1)
 	}
 	mean := make([]float32, e.values.Dim(1))
 	n := 0
@@ -186,9 +212,6 @@ func (e *Explanation) baseline(w row, q Question) []float32 {
 			add(mean, ref.reading(w.class, o), 1)
 			n++
 		}
-	}
-	if n == 0 {
-		return ref.reading(w.class, -1)
 	}
 	for i := range mean {
 		mean[i] /= float32(n)

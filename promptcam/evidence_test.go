@@ -11,6 +11,8 @@ import (
 
 	"github.com/promptcam/promptcam/data"
 	"github.com/promptcam/promptcam/tensor"
+	"github.com/promptcam/promptcam/tensor/tensortest"
+	"github.com/promptcam/promptcam/vit"
 )
 
 // referred gives m a Reference from the golden images, each class's first being image c.
@@ -151,6 +153,106 @@ func TestFirstQuestion(t *testing.T) {
 	assert.Equal(t, best[0], e.LookAlike(best[2]))
 	referred(t, m, g)
 	assert.Equal(t, Between(best[0], m.Reference.LookAlikes[best[0]][0].Class), e.Question())
+}
+
+// Of a class's prompt only the readings in images of its look-alikes are known. Evidence says what it is compared with.
+func TestEvidenceSaysItsBaseline(t *testing.T) {
+	const classes = 8
+	rng := rand.New(rand.NewPCG(1, 2))
+	c := vit.Config{Name: "tiny", ImageSize: [2]int{12, 12}, PatchSize: 4, Dim: 8, Depth: 2, Heads: 2, Hidden: 12, Eps: 1e-6, Std: [3]float32{1, 1, 1}}
+	b, err := vit.New(c, rng)
+	require.NoError(t, err)
+	m, err := New(b, Config{Mode: Last, Classes: classes}, rng)
+	require.NoError(t, err)
+	images := tensortest.Random(rng, classes, 3, 12, 12)
+	l := batches{data.Images, images, make([]int, classes)}
+	explained := make([]*Explanation, classes)
+	for i := range classes {
+		l.labels[i], explained[i] = i, m.explain(images.Slice(0, i, i+1).Contig())
+	}
+	e := explained[0]
+	assert.Equal(t, Even, e.Evidence(Question{For: []int{0}, Against: []int{1}, Versus: Overall}).Versus, "without a reference")
+	m.Reference, err = m.Refer(t.Context(), l)
+	require.NoError(t, err)
+
+	alike := func(c int) (are, others []int) {
+		for o := range classes {
+			switch {
+			case m.Reference.rank(c, o) >= 0:
+				are = append(are, o)
+			case o != c:
+				others = append(others, o)
+			}
+		}
+		return are, others
+	}
+	// usual is what c's prompt reads in the images of some classes.
+	usual := func(c int, of ...int) (mean []float32) {
+		mean = make([]float32, b.Config.Dim)
+		for _, o := range of {
+			add(mean, explained[o].reading(c), 1/float32(len(of)))
+		}
+		return mean
+	}
+	every := []int{0, 1, 2, 3, 4, 5, 6, 7}
+	for c := range classes {
+		are, others := alike(c)
+		require.Len(t, others, classes-1-lookAlikes)
+		for _, test := range []struct {
+			against []int
+			versus  Baseline
+			want    Baseline
+			from    []int // the classes whose images the baseline is the mean reading of
+		}{
+			{are[:1], Usual, Usual, are[:1]}, {others[:1], Usual, Overall, every}, {nil, Usual, Overall, every}, {are[:1], Overall, Overall, every},
+			{[]int{others[0], are[1], are[0]}, Usual, Usual, are[:2]}, {others[:1], Even, Even, nil},
+		} {
+			q := Question{For: []int{c}, Against: test.against, Versus: test.versus}
+			v := e.Evidence(q)
+			assert.Equal(t, test.want, v.Versus, "%v", q)
+			assert.Equal(t, v, e.Evidence(v.Question), "the question that is answered has this answer")
+			for _, w := range e.weighted(q) {
+				got := e.baseline(w, q)
+				switch {
+				case test.want == Even:
+					assert.Equal(t, e.headOutputs(w.class, BlurPatches).blurred, got)
+				case w.against:
+					assert.InDeltaSlice(t, usual(w.class, w.class), got, 2e-3, "half precision")
+				default:
+					assert.InDeltaSlice(t, usual(c, test.from...), got, 2e-3, "%v", q)
+				}
+			}
+		}
+	}
+
+	mixed := 0
+	for c := range classes { // of two classes in For, one of which has no look-alike in Against
+		are, _ := alike(c)
+		for o := range c {
+			if _, others := alike(o); slices.Contains(others, are[0]) {
+				mixed++
+				assert.Equal(t, Overall, e.Evidence(Question{For: []int{c, o}, Against: are[:1]}).Versus)
+			}
+		}
+	}
+	assert.Positive(t, mixed)
+}
+
+// A prompt of Against is one whatever its weight, and the classes are checked in order.
+func TestEvidenceOfUnlikelyClasses(t *testing.T) {
+	g := openGolden(t, "dino")
+	m := g.model()
+	referred(t, m, g)
+	e := m.explain(g.images.Value.Slice(0, 0, 1).Contig())
+	e.Scores[3] = -1e30
+	rows := e.weighted(Question{For: []int{0}, Against: []int{1, 3}})
+	require.Len(t, rows, 3)
+	i := slices.IndexFunc(rows, func(w row) bool { return w.class == 3 })
+	assert.Zero(t, rows[i].weight)
+	assert.Equal(t, m.Reference.reading(3, 3), e.baseline(rows[i], Question{For: []int{0}, Against: []int{1, 3}}))
+	for range 9 {
+		assert.PanicsWithValue(t, "promptcam: Evidence: class 77 for [77] against [88]: want classes from 0 to 4, each once", func() { e.Evidence(Between(77, 88)) })
+	}
 }
 
 func TestEvidenceRefusesClasses(t *testing.T) {

@@ -284,8 +284,8 @@ func (s Share) Parts() []string {
 //	 "sufficient": 2,
 //	 "heads": [{"head": 3, "left": 0.41, "patches": 0.76, "map": {...}}, ...]}
 //
-// "names" are those of the classes in "for" and "against", which count from 0, and "versus" is "usual" or "even", the
-// Baseline. Under "evidence" are Evidence's fields, its Error and its Map, all heads of both classes, the strongest
+// "names" are those of the classes in "for" and "against", which count from 0, and "versus" is "usual", "even" or "overall",
+// the Baseline. Under "evidence" are Evidence's fields, its Error and its Map, all heads of both classes, the strongest
 // for the predicted one first. "left" is HeadScore.Probability, and "patches" the share of the head's attention on the
 // image.
 func (e *Explanation) MarshalJSON() ([]byte, error) {
@@ -333,7 +333,7 @@ func (e *Explanation) MarshalJSON() ([]byte, error) {
 		Sufficient int      `json:"sufficient"`
 		Heads      []head   `json:"heads"`
 	}{
-		Question: question{For: v.For, Against: v.Against, Versus: map[Baseline]string{Usual: "usual", Even: "even"}[v.Versus]},
+		Question: question{For: v.For, Against: v.Against, Versus: v.Versus.String()},
 		Evidence: evidence{Margin: v.Margin, Baseline: v.Baseline, Error: v.Error(), Map: v.Map()},
 	}
 	for _, c := range slices.Concat(v.For, v.Against) {

@@ -37,11 +37,15 @@ const worthSaying = 1e-4
 // sums says what the margin is made of.
 func sums(v *promptcam.Evidence, against string) string {
 	patches, rest := v.Sum()
-	text, base := "", "what images usually show"
+	text, base := "", ""
 	switch {
 	case v.Versus == promptcam.Even:
 		text, base = "evidence against the image's mean; ", "that"
-	case against != "":
+	case v.Versus == promptcam.Overall:
+		base = "what images of any class usually show"
+	case len(v.Against) > 1:
+		base = "what images of the look-alikes among these usually show"
+	default:
 		base = "what images of " + against + " usually show"
 	}
 	text += fmt.Sprintf("margin %s log odds: %s for %s, %s by the patches here", plus(v.Margin), plus(v.Baseline), base, plus(patches))

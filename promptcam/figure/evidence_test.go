@@ -133,10 +133,13 @@ func TestEvidenceInWords(t *testing.T) {
 	assert.Equal(t, "evidence against the image's mean; margin +2.5 log odds: −5 for that, +8 by the patches here, −0.5 by prompts and class token", Evidence("", v, classes, 0).note())
 	v.Margin = 3.5
 	assert.Contains(t, Evidence("", v, classes, 0).note(), "; these numbers miss the margin by 8 %")
-	v.Question = promptcam.Question{For: []int{0, 2}}
+	v.Question = promptcam.Question{For: []int{0}, Against: []int{1, 2}}
+	assert.Contains(t, Evidence("", v, classes, 0).note(), "for what images of the look-alikes among these usually show")
+	v.Versus = promptcam.Overall
+	assert.Contains(t, Evidence("", v, classes, 0).note(), "for what images of any class usually show")
+	v.Question = promptcam.Question{For: []int{0, 2}, Versus: promptcam.Overall}
 	row = Evidence("", v, classes, 0)
 	assert.Equal(t, "for Grey Gnatking or jay", row.subject())
-	assert.Contains(t, row.note(), "for what images usually show")
 	assert.Equal(t, "log odds by one patch: orange is for Grey Gnatking or jay, blue against", row.sides())
 
 	v = answer(2, 8) // speaks against it
