@@ -164,6 +164,12 @@ func TestRefer(t *testing.T) {
 	require.NoError(t, f.Close())
 	require.NoError(t, checkpoint.Save(path, old, metadata))
 
+	explain := []string{"explain", "--model", model, "--weights", weights, filepath.Join(photographs, "red", "0.jpg"), "--out", t.TempDir()}
+	const note = "the model has no look-alikes"
+	assert.Equal(t, 1, strings.Count(must(t, explain...), note))
+	evaluate := []string{"evaluate", "--model", model, "--weights", weights, "--data", photographs, "--out", t.TempDir()}
+	assert.Equal(t, 1, strings.Count(must(t, evaluate...), note))
+
 	args := []string{"refer", "--model", model, "--weights", weights, "--data", photographs, "--cache", "off"}
 	stdout := must(t, args...)
 	assert.Contains(t, stdout, "red is most like ")
@@ -171,6 +177,7 @@ func TestRefer(t *testing.T) {
 	again, err := os.ReadFile(path)
 	require.NoError(t, err)
 	assert.Equal(t, trained, again)
+	assert.NotContains(t, must(t, explain...), note)
 
 	// A model of another name, with nothing known of its photographs, is changed where it is, and nothing beside it.
 	apart := t.TempDir()

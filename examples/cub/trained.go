@@ -181,7 +181,15 @@ func (t *trained) test(ctx context.Context) (*run.Result, error) {
 	if err != nil {
 		return nil, err
 	}
+	t.sayUnreferred(m)
 	return t.Evaluate(ctx, m)
+}
+
+// sayUnreferred says what is missing of a model of an earlier version. One of the authors' is not changed.
+func (t *trained) sayUnreferred(m *promptcam.Model) {
+	if m.Reference == nil && !promptcam.IsOfficial(t.file) {
+		t.console.Say("the model has no look-alikes, so each class is told from the runner-up in its photograph: cub refer finds them")
+	}
 }
 
 func evaluateCommand(c *console.Console) *cobra.Command {
@@ -280,7 +288,8 @@ func explainCommand(c *console.Console) *cobra.Command {
 		Long: `Draws, into one picture per photograph in --out, the evidence for the predicted class (orange) and for its nearest
 look-alike (blue), then the heads that have most of it, then the paper's view: the attention maps of the predicted
 class, top-ranked head first. It says the same in words and numbers. --compare names other classes to tell it from.
-With --data, the folder of the training, a photograph of the look-alike stands beside.`,
+A model without look-alikes (cub refer finds them; one of the authors' has none) tells it from the runner-up. With
+--data, the folder of the training, a photograph of the other class stands beside.`,
 		Example: "  cub explain --model out oriole.jpg --compare Scott_Oriole --out maps",
 	}
 	return t.command(cmd, "compare data out top", loaded+"data compare out top blur scale colormap", "", func(ctx context.Context, args []string) error {
@@ -295,6 +304,9 @@ With --data, the folder of the training, a photograph of the look-alike stands b
 		}
 		if _, err := (&data.Set{Classes: m.Classes}).FindAll(t.Compare); err != nil {
 			return console.Usagef("--compare: %w", err)
+		}
+		if len(t.Compare) == 0 {
+			t.sayUnreferred(m)
 		}
 		for e, err := range t.Explain(ctx, m, photos, t.Compare...) {
 			if err != nil {

@@ -26,10 +26,10 @@ type Explained struct {
 	Text        string // the same in words
 }
 
-// Explain draws, for each photograph, what tells the predicted class from its look-alike or, if there are any, from
-// each of those to compare it with, by name or number, then the maps of all of these classes, into a picture in Out,
-// and describes them. Beside the evidence stands a photograph of the look-alike, if Set has one. Of Job it uses Set,
-// Photos, Out, Top, Blur, Scale and Colormap. The first error ends it.
+// Explain draws, for each photograph, what tells the predicted class from its look-alike (without m.Reference, from
+// the runner-up) or, if there are any, from each of those to compare it with, by name or number, then the maps of all
+// of these classes, into a picture in Out, and describes them. Beside the evidence stands a photograph of the other
+// class, if Set has one. Of Job it uses Set, Photos, Out, Top, Blur, Scale and Colormap. The first error ends it.
 func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, compare ...string) iter.Seq2[*Explained, error] {
 	return func(yield func(*Explained, error) bool) {
 		j, err := j.forPhotos()

@@ -28,7 +28,7 @@ type share struct {
 	Share float64
 }
 
-// tell asks what tells the predicted class from each of others or, without any, from its look-alike.
+// tell asks what tells the predicted class from each of others or, without any, from its look-alike or, where none is known, the runner-up.
 func tell(e *promptcam.Explanation, classes []string, others ...int) (all []told) {
 	for _, o := range shown(e, others)[1:] {
 		all = append(all, told{Evidence: e.Evidence(promptcam.Between(e.Predicted(), o)), e: e, classes: classes})
@@ -53,10 +53,12 @@ func (t told) row(n int, exemplar *figure.Panel) figure.Row {
 	}
 	if exemplar != nil {
 		p := *exemplar
-		switch o {
-		case t.e.Label:
+		switch {
+		case o == t.e.Label:
 			p.Name = "true class: " + p.Name
-		case t.e.LookAlike(c):
+		case o == t.e.LookAlike(c) && t.Versus == promptcam.Even: // no look-alikes are known
+			p.Name = "runner-up: " + p.Name
+		case o == t.e.LookAlike(c):
 			p.Name = "look-alike: " + p.Name
 		}
 		row.Panels = slices.Insert(row.Panels, 1, p)

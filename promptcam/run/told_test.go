@@ -96,7 +96,7 @@ func TestExplainAsksTheQuestion(t *testing.T) {
 	m.Reference = nil
 	e, _ := explained(nil)
 	runnerUp := m.Classes[e.Explanation.Top(2)[1]]
-	assert.Contains(t, e.Text, " "+runnerUp+": ", "without a reference the second is the look-alike")
+	assert.Contains(t, e.Text, " "+runnerUp+": ", "without a reference it is the runner-up")
 	assert.Contains(t, e.Text, "evidence against the image's mean")
 
 	referred(t, m, result.Set)
@@ -145,10 +145,12 @@ func TestReportSaysWhatTellsLookAlikesApart(t *testing.T) {
 			lead, _, found := strings.Cut(card, `<details class="more">`)
 			require.True(t, found)
 			assert.Regexp(t, `(told from [^<]* by: (body|head|bill|eye|wing|tail|legs|background) \(\d+ % of the evidence for it\)|nothing seen tells it)`, lead)
-			assert.Regexp(t, `(look-alike|true class): `, lead)
+			assert.Regexp(t, map[bool]string{true: `(look-alike|true class): `, false: `(runner-up|true class): `}[with], lead)
 			assert.Regexp(t, `as annotated, the two differ in: (eye ring|crown)`, lead)
 			assert.Equal(t, !with, strings.Contains(lead, "evidence against the image&#39;s mean"))
 		}
 		assert.Equal(t, with, strings.Contains(page, `id="look-alikes"`))
+		assert.Equal(t, with, strings.Contains(page, "its nearest look-alike: "))
+		assert.Equal(t, !with, strings.Contains(page, "the runner-up as long as no look-alikes are known"))
 	}
 }
