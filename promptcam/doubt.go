@@ -21,11 +21,14 @@ import (
 // them.
 func (e *Explanation) Doubtful(c int) bool {
 	ref := e.model.Reference
-	return ref.Doubts() && float32(e.Evidence(Between(c, e.LookAlike(c))).strength()) < ref.least.Data()[c]
+	return ref.DoubtsOf(c) && float32(e.Evidence(Between(c, e.LookAlike(c))).strength()) < ref.least.Data()[c]
 }
 
 // Doubts reports whether r saw enough images of a class for [Explanation.Doubtful]. r may be nil.
 func (r *Reference) Doubts() bool { return r != nil && r.least != nil }
+
+// DoubtsOf reports whether r saw enough images of class c for [Explanation.Doubtful]. r may be nil.
+func (r *Reference) DoubtsOf(c int) bool { return r.Doubts() && r.least.Data()[c] > 0 }
 
 // Doubt says in plain words what is [Explanation.Doubtful] about the predicted class, or "".
 func (e *Explanation) Doubt() string {

@@ -61,6 +61,7 @@ func TestDoubtfulIsLessThanUsual(t *testing.T) {
 			if e.Doubtful(c) {
 				doubtful[c]++
 			}
+			assert.Equal(t, c != 0, ref.DoubtsOf(c))
 			if c == e.Predicted() && e.Doubtful(c) {
 				assert.Equal(t, "no trait that tells it from "+m.Classes[o]+" is visible", e.Doubt())
 				text, err := json.Marshal(e)

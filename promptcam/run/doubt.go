@@ -76,20 +76,25 @@ func (c *conformalMetrics) String() string {
 }
 
 // doubtMetrics is how many test images are doubtful, and how many of these and of the others are predicted rightly, in
-// percent.
+// percent: of those whose predicted class the model can doubt.
 type doubtMetrics struct {
 	Images interval `json:"images"`
 	Top1   float64  `json:"top1"`
 	Others float64  `json:"others_top1"`
+
+	all bool // these are all test images
 }
 
-// doubtful sums up the doubts; nil if the model has none of any image.
+// doubtful sums up the doubts; nil if the model can have none of any image.
 func (r *results) doubtful() *doubtMetrics {
 	if r.doubts == nil {
 		return nil
 	}
 	var n, right [2]float64 // of the others, and of those
 	for _, p := range r.Test.Predictions {
+		if !r.Model.Reference.DoubtsOf(p.Predicted) {
+			continue
+		}
 		i := 0
 		if r.doubts[p.Index] != "" {
 			i = 1
@@ -98,17 +103,26 @@ func (r *results) doubtful() *doubtMetrics {
 			right[i]++
 		}
 	}
-	all := len(r.Test.Predictions)
-	return &doubtMetrics{percents(heat.Wilson(n[1]/float64(all), all)), 100 * right[1] / max(n[1], 1), 100 * right[0] / max(n[0], 1)}
+	all := n[0] + n[1]
+	if all == 0 {
+		return nil
+	}
+	return &doubtMetrics{
+		percents(heat.Wilson(n[1]/all, int(all))), 100 * right[1] / max(n[1], 1), 100 * right[0] / max(n[0], 1), int(all) == len(r.Test.Predictions),
+	}
 }
 
 // String says in words how many images are doubtful.
 func (d *doubtMetrics) String() string {
-	if d.Images.Mean == 0 {
-		return "each test image shows a trait that tells its class from the look-alike"
+	of := "the test images"
+	if !d.all {
+		of = fmt.Sprintf("the %d test images that are predicted as a class with 19 or more images to learn from", d.Images.Images)
 	}
-	return fmt.Sprintf("%.1f %% (%.1f to %.1f %%) of the test images show no trait that tells the predicted class from its look-alike: %.1f %% of these are right, of the others %.1f %%",
-		d.Images.Mean, d.Images.Low, d.Images.High, d.Top1, d.Others)
+	if d.Images.Mean == 0 {
+		return "each of " + of + " shows a trait that tells the predicted class from its look-alike"
+	}
+	return fmt.Sprintf("%.1f %% (%.1f to %.1f %%) of %s show no trait that tells the predicted class from its look-alike: %.1f %% of these are right, of the others %.1f %%",
+		d.Images.Mean, d.Images.Low, d.Images.High, of, d.Top1, d.Others)
 }
 
 // namesOf returns the classes of a set by name.

@@ -193,6 +193,7 @@ func TestDoubtIsShown(t *testing.T) {
 	assert.InDelta(t, 100*n[1]/(n[0]+n[1]), sums["images"].(map[string]any)["mean"], 1e-9)
 	assert.InDelta(t, 100*right[1]/n[1], sums["top1"], 1e-9)
 	assert.InDelta(t, 100*right[0]/n[0], sums["others_top1"], 1e-9)
+	assert.EqualValues(t, n[0]+n[1], sums["images"].(map[string]any)["images"])
 	assert.NotContains(t, read(t, j.path(MetricsFile)), "doubt", "ten images of a class are too few")
 	photo := []string{dir + "/" + paths[i]}
 	for p, err := range j.Predict(t.Context(), m, photo) {
@@ -203,4 +204,60 @@ func TestDoubtIsShown(t *testing.T) {
 		require.NoError(t, err)
 		assert.Contains(t, e.Text, "  doubtful: "+doubts[i]+"\n")
 	}
+}
+
+// Only what can be doubted counts: predictions of classes of which the reference saw enough images.
+func TestDoubtsAreOfClassesWithEnoughImages(t *testing.T) {
+	dir, b := photographs(t, 24), backbone(t)
+	r := short()
+	r.Test, r.Epochs = 0.2, 4
+	j := job(t, dir, r)
+	j.Samples = 0
+	result, err := j.Train(t.Context(), b)
+	require.NoError(t, err)
+	m, set := result.Model, *result.Set
+	all := slices.Concat(set.Train, set.Val, set.Test)
+	var some []data.Item // 12 of the class that is predicted most often, and all others
+	most := 0
+	predicted := map[int]int{}
+	for _, p := range result.Test.Predictions {
+		if predicted[p.Predicted]++; predicted[p.Predicted] > predicted[most] {
+			most = p.Predicted
+		}
+	}
+	of := 0
+	for _, it := range all {
+		if it.Class == most {
+			if of++; of > 12 {
+				continue
+			}
+		}
+		some = append(some, it)
+	}
+	l, err := (&images{Job: j, fsys: set.FS, plain: m.Transform}).asTheyAre(some)
+	require.NoError(t, err)
+	m.Reference, err = m.Refer(t.Context(), l)
+	require.NoError(t, err)
+	set.Train, set.Val, set.Test = nil, nil, all
+	test := NewJob(r, &set, t.TempDir())
+	test.Samples = 0
+	got, err := test.Evaluate(t.Context(), m)
+	require.NoError(t, err)
+	n := 0
+	for _, p := range got.Test.Predictions {
+		if p.Predicted != most {
+			n++
+		}
+	}
+	require.Positive(t, n)
+	require.Less(t, n, len(all))
+	assert.Equal(t, n, got.Metrics.Test.Doubt.Images.Images)
+	assert.Contains(t, got.Metrics.Test.Doubt.String(), "test images that are predicted as a class with 19 or more images to learn from")
+}
+
+func TestDoubtsInWords(t *testing.T) {
+	d := doubtMetrics{Images: interval{Images: 40}, all: true}
+	assert.Equal(t, "each of the test images shows a trait that tells the predicted class from its look-alike", d.String())
+	d = doubtMetrics{Images: interval{5, 1, 12, 40}, Top1: 50, Others: 90}
+	assert.Equal(t, "5.0 % (1.0 to 12.0 %) of the 40 test images that are predicted as a class with 19 or more images to learn from show no trait that tells the predicted class from its look-alike: 50.0 % of these are right, of the others 90.0 %", d.String())
 }

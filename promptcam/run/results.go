@@ -201,7 +201,8 @@ type Accuracy struct {
 	// Conformal is how prediction sets do; nil where the model makes none, and on other images than those of
 	// the test.
 	Conformal *conformalMetrics `json:"conformal,omitempty"`
-	// Doubt is in how many images no trait is visible that tells the predicted class from its look-alike, likewise.
+	// Doubt is in how many images no trait is visible that tells the predicted class from its look-alike, likewise: of
+	// those whose predicted class can be doubted.
 	Doubt *doubtMetrics `json:"doubt,omitempty"`
 }
 
