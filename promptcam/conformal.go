@@ -37,7 +37,7 @@ func Calibrate(predictions []Prediction, level float64) (*Conformal, error) {
 	}
 	n := len(predictions)
 	if least := LeastCalibration(level); n < least {
-		return nil, fmt.Errorf("promptcam: prediction sets at %g %% need at least %d images to calibrate, got %d", 100*level, least, n)
+		return nil, fmt.Errorf("promptcam: prediction sets at %.4g %% need at least %d images to calibrate, got %d", 100*level, least, n)
 	}
 	of := make([]float64, n) // the probability of the true class
 	for i, p := range predictions {
@@ -64,7 +64,7 @@ func (c *Conformal) Validate() error {
 	case !(c.Level > 0 && c.Level < 1):
 		return fmt.Errorf("prediction sets at a level of %v, want a share between 0 and 1", c.Level)
 	case c.Images < LeastCalibration(c.Level):
-		return fmt.Errorf("prediction sets at %g %% calibrated on %d images, want at least %d", 100*c.Level, c.Images, LeastCalibration(c.Level))
+		return fmt.Errorf("prediction sets at %.4g %% calibrated on %d images, want at least %d", 100*c.Level, c.Images, LeastCalibration(c.Level))
 	case !(c.Threshold >= 0 && c.Threshold <= 1):
 		return fmt.Errorf("prediction sets with a threshold of %v, want a probability", c.Threshold)
 	}

@@ -95,6 +95,8 @@ func TestThresholdIsTheQuantile(t *testing.T) {
 
 	_, err := Calibrate(make([]Prediction, 18), 0.95)
 	assert.EqualError(t, err, "promptcam: prediction sets at 95 % need at least 19 images to calibrate, got 18")
+	_, err = Calibrate(make([]Prediction, 1), 0.55)
+	assert.EqualError(t, err, "promptcam: prediction sets at 55 % need at least 2 images to calibrate, got 1")
 	for _, level := range []float64{0, 1, -1, 95, math.NaN()} {
 		_, err := Calibrate(make([]Prediction, 1000), level)
 		assert.ErrorContains(t, err, "want a share between 0 and 1")

@@ -3,6 +3,7 @@ package run
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/promptcam/promptcam/promptcam"
@@ -22,7 +23,7 @@ func (t *training) calibrate(ctx context.Context) error {
 		t.Observer.say(Note, "no prediction sets, since no images were held out from training: --calibrate 0.1 holds out a tenth for them")
 		return nil
 	case len(held) < least:
-		t.Observer.say(Note, "no prediction sets: at %g %% they need at least %d images that were held out from training, and there are %d", 100*t.Coverage, least, len(held))
+		t.Observer.say(Note, "no prediction sets: at %.4g %% they need at least %d images that were held out from training, and there are %d", 100*t.Coverage, least, len(held))
 		return nil
 	}
 	l, err := t.images.asTheyAre(held)
@@ -66,12 +67,12 @@ func (r *results) conformal() *conformalMetrics {
 		}
 	}
 	n := len(r.Test.Predictions)
-	return &conformalMetrics{100 * c.Level, percents(heat.Wilson(covered/float64(n), n)), classes / float64(n), 100 * single / float64(n), c.Images}
+	return &conformalMetrics{math.Round(1e10*c.Level) / 1e8, percents(heat.Wilson(covered/float64(n), n)), classes / float64(n), 100 * single / float64(n), c.Images}
 }
 
 // String says in words how the sets do.
 func (c *conformalMetrics) String() string {
-	return fmt.Sprintf("prediction sets at %g %%: of %.2f classes in the mean, one class for %.1f %% of the images; %.1f %% (%.1f to %.1f %%) have the true class; calibrated on %d images",
+	return fmt.Sprintf("prediction sets at %.4g %%: of %.2f classes in the mean, one class for %.1f %% of the images; %.1f %% (%.1f to %.1f %%) have the true class; calibrated on %d images",
 		c.Level, c.Size, c.Single, c.Coverage.Mean, c.Coverage.Low, c.Coverage.High, c.Images)
 }
 

@@ -2,6 +2,7 @@ package run
 
 import (
 	"encoding/csv"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -126,6 +127,7 @@ func TestWhatCalibrates(t *testing.T) {
 		{0, 0, 0.95, 0, "no prediction sets, since no images were held out from training: --calibrate 0.1"},
 		{0.2, 0, 0.95, 0, "no prediction sets: at 95 % they need at least 19 images that were held out from training, and there are 6"},
 		{0.2, 0, 0.8, 6, "prediction sets at 80 %"},
+		{0.2, 0, 0.55, 6, "prediction sets at 55 %: "},
 	} {
 		r := short()
 		r.Val, r.Calibrate, r.Epochs = c.val, c.calibrate, 1
@@ -143,6 +145,7 @@ func TestWhatCalibrates(t *testing.T) {
 			continue
 		}
 		assert.Equal(t, c.images, result.Model.Conformal.Images)
+		assert.Equal(t, math.Round(100*c.coverage), result.Metrics.Test.Conformal.Level)
 		assert.NotContains(t, read(t, j.path(MetricsFile)), "calibration_images")
 		assert.Zero(t, count(column(t, j, ImagesFile, "split"), "calibration"))
 	}

@@ -188,7 +188,7 @@ func (j *Job) description(path string, photo *data.RGB, answers []told, compare 
 // describeDoubt says what else the photograph may show, as far as the model tells.
 func describeDoubt(b *strings.Builder, e *promptcam.Explanation, classes []string) {
 	if set, level := e.PredictionSet(); level > 0 {
-		fmt.Fprintf(b, "  one of these with a confidence of %g %%: %s\n", 100*level, data.Printable(listed(namesOf(set, classes))))
+		fmt.Fprintf(b, "  one of these with a confidence of %.4g %%: %s\n", 100*level, data.Printable(listed(namesOf(set, classes))))
 	}
 	if d := e.Doubt(); d != "" {
 		fmt.Fprintf(b, "  doubtful: %s\n", data.Printable(d))
