@@ -50,7 +50,7 @@ func sums(v *promptcam.Evidence, against string) string {
 	}
 	text += fmt.Sprintf("margin %s log odds: %s for %s, %s by the patches here", plus(v.Margin), plus(v.Baseline), base, plus(patches))
 	if rest != 0 {
-		text += fmt.Sprintf(", %s by prompts and class token", plus(rest))
+		text += fmt.Sprintf(", %s by other tokens", plus(rest))
 	}
 	if e := v.Error(); e > worthSaying {
 		text += fmt.Sprintf("; these numbers miss the margin by %s", percent(e))

@@ -130,7 +130,7 @@ func TestEvidenceInWords(t *testing.T) {
 
 	v := answer(8, 2)
 	v.Versus, v.Heads[1].Rest, v.Margin = promptcam.Even, -0.5, 2.5
-	assert.Equal(t, "evidence against the image's mean; margin +2.5 log odds: −5 for that, +8 by the patches here, −0.5 by prompts and class token", Evidence("", v, classes, 0).note())
+	assert.Equal(t, "evidence against the image's mean; margin +2.5 log odds: −5 for that, +8 by the patches here, −0.5 by other tokens", Evidence("", v, classes, 0).note())
 	v.Margin = 3.5
 	assert.Contains(t, Evidence("", v, classes, 0).note(), "; these numbers miss the margin by 8 %")
 	v.Question = promptcam.Question{For: []int{0}, Against: []int{1, 2}}

@@ -180,7 +180,7 @@ func (j *Job) description(path string, photo *data.RGB, answers []told, compare 
 		t.describe(&b, j.Top)
 	}
 	for _, class := range shown(e, compare) {
-		describeHeads(&b, e, data.Printable(classes[class]), e.Rank(class, j.blur()))
+		describeHeads(&b, e, shownName(classes[class]), e.Rank(class, j.blur()))
 	}
 	return b.String()
 }

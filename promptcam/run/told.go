@@ -130,24 +130,27 @@ func shares(h heat.Map, names []string, parts []heat.Region) (all []share) {
 	return all[:min(n, len(all))]
 }
 
+// shownName is a class's name in a line of text, as in pictures.
+func shownName(class string) string { return data.Printable(figure.DisplayName(class)) }
+
 // describe writes the answer in words and numbers.
 func (t told) describe(b *strings.Builder, n int) {
-	c, o := data.Printable(t.classes[t.e.Predicted()]), data.Printable(t.classes[t.rival()])
+	c, o := shownName(t.classes[t.e.Predicted()]), shownName(t.classes[t.rival()])
 	row := figure.Evidence("", t.Evidence, t.classes, n)
-	fmt.Fprintf(b, "\n  %s\n  %s\n", t.sentence(o), row.Note)
+	fmt.Fprintf(b, "\n  %s\n  %s\n", t.sentence(o), data.Printable(row.Note))
 	fmt.Fprintf(b, "  heads of either class by what they add to the log odds of %s against %s\n", c, o)
 	w := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
 	_, rest := t.Sum()
 	other := ""
 	if rest != 0 {
-		other = "prompts, CLS\t"
+		other = "other tokens\t"
 	}
 	fmt.Fprintf(w, "\trank\thead\tpatches\t%sof\t\n", other)
 	for i, h := range t.Heads[:min(n, len(t.Heads))] {
 		if rest != 0 {
 			other = fmt.Sprintf("%+.2f\t", h.Rest)
 		}
-		fmt.Fprintf(w, "\t%d\t%d\t%+.2f\t%s%s\t\n", i+1, h.Head, h.Sum, other, data.Printable(t.classes[h.Class]))
+		fmt.Fprintf(w, "\t%d\t%d\t%+.2f\t%s%s\t\n", i+1, h.Head, h.Sum, other, shownName(t.classes[h.Class]))
 	}
 	w.Flush() // a strings.Builder takes everything
 }
