@@ -70,6 +70,15 @@ func TestExplainTellsFromTheLookAlike(t *testing.T) {
 	assert.Regexp(t, `\n  (told from|nothing seen tells it from) (blue|green|red)`, first)
 	assert.Regexp(t, `add to the log odds of (blue|green|red) against (blue|green|red)\n`, first)
 	assert.Equal(t, text, must(t, append(args, "--data", data)...))
+	few := t.TempDir() // one photograph of each class, and annotations that cannot be read
+	for _, class := range []string{"blue", "green", "red"} {
+		photo, err := os.ReadFile(filepath.Join(data, class, "0.jpg"))
+		require.NoError(t, err)
+		require.NoError(t, os.Mkdir(filepath.Join(few, class), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(few, class, "0.jpg"), photo, 0o644))
+	}
+	write(t, filepath.Join(few, "bounding_boxes.txt"), "no boxes")
+	assert.Equal(t, text, must(t, append(args, "--data", few)...))
 	assert.Contains(t, must(t, append(args, "--compare", "red,green,blue")...), "against green")
 	fails(t, append(args, "--data", filepath.Join(data, "none")), "--data", "none")
 }

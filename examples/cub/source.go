@@ -44,6 +44,7 @@ type source struct {
 
 	tested bool    // a trained model is tested on the photographs
 	share  float64 // which of them is, in a folder without a test split; 0: all
+	beside bool    // the photographs are shown beside others alone: none is tested, and annotations are not read
 }
 
 // drawn reports whether the photographs are the synthetic birds.
@@ -105,7 +106,7 @@ func (s *source) open(ctx context.Context) error {
 	for _, remark := range s.Set.Remarks {
 		s.console.Warn(fmt.Sprintf("--data %s: %s", dir, remark))
 	}
-	if s.Traits == "auto" {
+	if s.Traits == "auto" && !s.beside {
 		var err error
 		if s.Notes, err = run.OpenNotes(dir); err != nil {
 			return fmt.Errorf("--data: %w: --traits off goes without", err)
@@ -118,6 +119,10 @@ func (s *source) open(ctx context.Context) error {
 func (s *source) openSet(ctx context.Context, dir string) (err error) {
 	if s.tested {
 		return s.OpenTest(ctx, dir, s.share, s.Classes...)
+	}
+	if s.beside {
+		s.Set, err = data.Open(dir, data.Options{Classes: s.Classes})
+		return err
 	}
 	s.Set, err = run.OpenSet(dir, s.Recipe, s.Classes...)
 	return err

@@ -283,6 +283,7 @@ func matching(paths []string) (all []string, err error) {
 
 func explainCommand(c *console.Console) *cobra.Command {
 	t := &trained{source: newSource(c)}
+	t.beside = true
 	cmd := &cobra.Command{
 		Use: "explain PHOTO|FOLDER...", Args: some("a photograph or a folder of them"), Short: "Show what tells the class of photographs from its look-alike",
 		Long: `Draws, into one picture per photograph in --out, the evidence for the predicted class (orange) and for its nearest

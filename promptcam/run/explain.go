@@ -45,8 +45,15 @@ func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, 
 			return
 		}
 		taken := map[string]bool{}
+		last, of := (*figure.Panel)(nil), -1 // photographs of one class often follow each other
+		beside := func(class int) *figure.Panel {
+			if class != of {
+				last, of = j.exemplar(ctx, m, class), class
+			}
+			return last
+		}
 		for _, path := range photos {
-			e, err := j.explain(ctx, m, path, pictureName(j.Out, path, photos, taken), others)
+			e, err := j.explain(ctx, m, path, pictureName(j.Out, path, photos, taken), others, beside)
 			if !yield(e, err) || err != nil {
 				return
 			}
@@ -54,7 +61,7 @@ func (j *Job) Explain(ctx context.Context, m *promptcam.Model, photos []string, 
 	}
 }
 
-func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture string, compare []int) (*Explained, error) {
+func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture string, compare []int, beside func(class int) *figure.Panel) (*Explained, error) {
 	photo, err := data.Limits{}.Read(ctx, j.Photos, path)
 	if err != nil {
 		return nil, err
@@ -74,7 +81,7 @@ func (j *Job) explain(ctx context.Context, m *promptcam.Model, path, picture str
 	answers := tell(e, m.Classes, compare...)
 	for _, t := range answers {
 		heads := max(1, j.Top-1) // beside the map of all, as many panels as rows of attention have
-		rows = append(rows, t.row(heads, j.exemplar(ctx, m, t.rival())))
+		rows = append(rows, t.row(heads, beside(t.rival())))
 	}
 	rows = append(rows, j.rows(e, m.Classes, nil, "compared with", compare...)...)
 	if err := figure.WritePNG(picture, figure.Sheet(e.Seen, title, rows, j.style())); err != nil {
@@ -88,8 +95,9 @@ func (j *Job) exemplar(ctx context.Context, m *promptcam.Model, class int) *figu
 	if j.Set == nil {
 		return nil
 	}
+	of := data.Same(j.Set.Classes, m.Classes[class])
 	for _, it := range slices.Concat(j.Set.Train, j.Set.Val, j.Set.Test) {
-		if j.Set.Classes[it.Class] == m.Classes[class] {
+		if it.Class == of {
 			if p := exemplar(ctx, m, j.Set.FS, class, it.Path); p != nil {
 				return p
 			}

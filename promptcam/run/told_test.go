@@ -109,6 +109,13 @@ func TestExplainAsksTheQuestion(t *testing.T) {
 	assert.Less(t, strings.Index(e.Text, " against "+alike), strings.Index(e.Text, "heads of the prompt of "), "the paper's view comes after")
 	_, beside := explained(result.Set)
 	assert.Greater(t, beside.Width, alone.Width)
+	shouted := *result.Set
+	shouted.Classes = nil
+	for _, class := range result.Set.Classes {
+		shouted.Classes = append(shouted.Classes, strings.ToUpper(class))
+	}
+	_, spelled := explained(&shouted)
+	assert.Equal(t, beside.Width, spelled.Width, "the same class in capitals")
 
 	e, _ = explained(nil, other)
 	assert.Contains(t, e.Text, "of "+m.Classes[c]+" against "+other+"\n")
