@@ -27,8 +27,9 @@ type Counterfactual struct {
 func (c *Counterfactual) Winner() int { return top(c.After, 1)[0] }
 
 // Counterfactual searches for the fewest patches that flip the prediction from q's classes For if the prompts of
-// For and Against read their baselines there, as in ScoresReplaced: Usual is what these prompts read in images of
-// Against. Any class may win then. If the prediction is not of For, no patch is needed.
+// For and Against read their baselines there, as in ScoresReplaced: by Usual, what these prompts read in images of
+// Against. Any class may win then. If the prediction is not of For, no patch is needed. The result's Versus is that of
+// Evidence.
 //
 // Candidates are the patches with positive Evidence, the strongest first. Of the first twelve, all sets of one,
 // then two, then three patches are tried; the set that flips the prediction most clearly is returned. If none does,
@@ -244,9 +245,7 @@ func (e *Explanation) counterfactual(q Question, most int) *Counterfactual {
 	if most < 1 {
 		panic(fmt.Sprintf("promptcam: Counterfactual: of at most %d patches, want at least 1", most))
 	}
-	if e.model.Reference == nil {
-		q.Versus = Even
-	}
+	q.Versus = e.versus(q)
 	return &Counterfactual{Question: q, Before: slices.Clone(e.Scores), After: slices.Clone(e.Scores), Flips: !slices.Contains(q.For, e.Predicted())}
 }
 
