@@ -174,7 +174,7 @@ func TestRowsSayWhichClassIsWhich(t *testing.T) {
 	}
 	other := []int{(e.Predicted() + 1) % 3}
 	text := j.description("x.jpg", img, tell(e, names, other...), other)
-	first, second := strings.Index(text, "heads of the prompt of "+names[e.Predicted()]), strings.LastIndex(text, "heads of the prompt of ")
+	first, second := strings.Index(text, "heads of the prompt of "+title[e.Predicted()]), strings.LastIndex(text, "heads of the prompt of ")
 	assert.Less(t, first, second)
 	assert.GreaterOrEqual(t, first, 0)
 	assert.NotContains(t, text, "prompts", "prompts attend to patches alone")
